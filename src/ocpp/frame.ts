@@ -1,0 +1,178 @@
+/**
+ * OCPP-J frames: the JSON arrays that a Charging Station and a CSMS send each other.
+ *
+ * Pure: no I/O, no clock. Imports nothing outside `ocpp/`.
+ * Spec: OCPP-J 1.6 §4.2; OCPP 2.0.1 Part 4 §4.2; OCPP 2.1 Part 4 §4.1.3 and §4.2.
+ */
+import { errorCodeOf, type ErrorCode } from './errors.ts'
+import { faults, type Fault } from './faults.ts'
+import { depthOf, elementsOf, emptyObject, isObject, jsonText, parseJson, type JsonText } from './json.ts'
+import { versions, type Version } from './version.ts'
+
+/**
+ * A message id as the JSON text it came in, quotes included, so that it is echoed as it came: the specs want a string
+ * of 1 to 36 characters, the field sends numbers and longer strings too. Compare by `idKey`.
+ */
+export type MessageId = JsonText & { readonly __id: 'MessageId' }
+
+export type Call = {
+  readonly kind: 'call'
+  readonly id: MessageId
+  readonly action: string
+  readonly payload: JsonText
+}
+/** 2.1: a CALL that is never answered. */
+export type Send = Omit<Call, 'kind'> & { readonly kind: 'send' }
+export type CallResult = { readonly kind: 'callResult'; readonly id: MessageId; readonly payload: JsonText }
+export type CallError = {
+  readonly kind: 'callError'
+  readonly id: MessageId
+  /** A code of `errors.ts`; from a station, whatever word it sent. */
+  readonly code: string
+  readonly description: string
+  readonly details: JsonText
+}
+/** 2.1: the answer to a CALLRESULT that could not be read. */
+export type CallResultError = Omit<CallError, 'kind'> & { readonly kind: 'callResultError' }
+export type Frame = Call | Send | CallResult | CallError | CallResultError
+
+/** A message that is no frame; `answer` is what the station is told, `null` where the spec wants silence. */
+export type Malformed = { readonly kind: 'malformed'; readonly fault: Fault; readonly answer: CallError | null }
+/** A message to pass over: a blank one, or of a type that the version says to ignore. */
+export type Ignored = { readonly kind: 'ignored' }
+
+/** Nesting at which a message is no honest one any more. */
+const maxDepth = 32
+const maxIdLength = 255
+/** Its JSON text: two quotes, and each character escaped at worst. */
+const maxIdText = 2 + 6 * maxIdLength
+/** OCPP 2.0.1 Part 4 table 7; 1.6 sets no limit. */
+const maxDescriptionLength = 255
+/** The id of an answer to a message whose own id cannot be read (OCPP 2.0.1 Part 4 §4.2.3). */
+const unreadableId = '"-1"' as MessageId
+
+const typeNumbers = { call: 2, callResult: 3, callError: 4, callResultError: 5, send: 6 } as const
+const kinds: Readonly<Record<number, Frame['kind']>> = Object.fromEntries(
+  Object.entries(typeNumbers).map(([kind, number]) => [number, kind as Frame['kind']]),
+)
+
+/**
+ * Reads one WebSocket message as a frame. Never throws.
+ *
+ * An answer is never answered: a broken CALLRESULT, CALLERROR, CALLRESULTERROR or SEND comes back without one.
+ *
+ * @param text one whole message; a byte order mark before it is skipped
+ */
+export function parseFrame(text: string, version: Version): Frame | Malformed | Ignored {
+  const message = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
+  if (message.trim() === '') return { kind: 'ignored' }
+  const elements = parseJson(message)
+  if (elements === undefined) return malformed('notJson', version, unreadableId)
+  if (!Array.isArray(elements)) return malformed('notArray', version, unreadableId)
+  const texts = elementsOf(message)
+  const id = readId(elements[1], texts[1])
+  const type: unknown = elements[0]
+  if (typeof type !== 'number') return malformed('noType', version, id ?? unreadableId)
+  const kind = versions[version].messageTypes.some(known => known === type) ? kinds[type] : undefined
+  if (kind === undefined) return unknownType(version, id)
+  const frame = id === null ? 'noId' : frameOf(kind, id, elements, texts)
+  if (typeof frame === 'object') return depthOf(message) > maxDepth ? broken('tooDeep', kind, version, id) : frame
+  return broken(frame, kind, version, id)
+}
+
+/** The text to send. Codes get the version's spelling, descriptions their longest length. */
+export function serializeFrame(frame: Frame, version: Version): string {
+  switch (frame.kind) {
+    case 'call':
+    case 'send':
+      return `[${typeNumbers[frame.kind]},${frame.id},${jsonText(frame.action)},${frame.payload}]`
+    case 'callResult':
+      return `[${typeNumbers.callResult},${frame.id},${frame.payload}]`
+    case 'callError':
+    case 'callResultError': {
+      const description = jsonText(frame.description.slice(0, maxDescriptionLength))
+      return `[${typeNumbers[frame.kind]},${frame.id},${jsonText(spelled(frame.code, version))},${description},${frame.details}]`
+    }
+  }
+}
+
+/** An id of our own, or of the app, as a frame carries it. */
+export function messageId(id: string): MessageId {
+  return jsonText(id) as MessageId
+}
+
+/** What two ids are compared by: an app may escape a character that the station did not, or quote a number. */
+export function idKey(id: JsonText): string {
+  return String(parseJson(id))
+}
+
+export function callError(id: MessageId, code: ErrorCode, description: string): CallError {
+  return { kind: 'callError', id, code, description, details: emptyObject }
+}
+
+/** Whether a CALLERROR tells that the station could not even read our id (OCPP 2.0.1 Part 4 §4.2.3). */
+export function isUnreadableId(id: MessageId): boolean {
+  return idKey(id) === '-1'
+}
+
+function frameOf(kind: Frame['kind'], id: MessageId, elements: unknown[], texts: JsonText[]): Frame | Fault {
+  if (elements[1] === '' && kind === 'call') return 'emptyId'
+  switch (kind) {
+    case 'call':
+    case 'send': {
+      const action = elements[2]
+      if (elements.length !== 4 || typeof action !== 'string') return 'shape'
+      const payload = readPayload(elements[3], texts[3])
+      return payload === null ? 'payload' : { kind, id, action, payload }
+    }
+    case 'callResult': {
+      if (elements.length !== 3) return 'shape'
+      const payload = readPayload(elements[2], texts[2])
+      return payload === null ? 'payload' : { kind, id, payload }
+    }
+    case 'callError':
+    case 'callResultError': {
+      // Stations leave the last two out; what they mean is plain all the same.
+      const [, , code, description, details] = elements
+      if (typeof code !== 'string' || elements.length > 5) return 'shape'
+      return {
+        kind,
+        id,
+        code,
+        description: typeof description === 'string' ? description : '',
+        details: readPayload(details, texts[4]) ?? emptyObject,
+      }
+    }
+  }
+}
+
+/** `null` is a legal spelling of "no payload" (OCPP-J 1.6 §4.2.1, OCPP 2.0.1 Part 4 §4.1.5). */
+function readPayload(value: unknown, text: JsonText | undefined): JsonText | null {
+  if (value === null) return emptyObject
+  return isObject(value) && text !== undefined ? text : null
+}
+
+function readId(value: unknown, text: JsonText | undefined): MessageId | null {
+  if (text === undefined || (typeof value !== 'string' && typeof value !== 'number')) return null
+  return String(value).length <= maxIdLength && text.length <= maxIdText ? (text as MessageId) : null
+}
+
+function unknownType(version: Version, id: MessageId | null): Malformed | Ignored {
+  if (versions[version].faults.unknownType === null) return { kind: 'ignored' }
+  return malformed('unknownType', version, id ?? unreadableId)
+}
+
+function broken(fault: Fault, kind: Frame['kind'], version: Version, id: MessageId | null): Malformed {
+  if (kind !== 'call') return { kind: 'malformed', fault, answer: null }
+  return malformed(fault, version, id ?? unreadableId)
+}
+
+function malformed(fault: Fault, version: Version, id: MessageId): Malformed {
+  const code = versions[version].faults[fault]
+  return { kind: 'malformed', fault, answer: code === null ? null : callError(id, code, faults[fault]) }
+}
+
+function spelled(code: string, version: Version): string {
+  const known = errorCodeOf(code)
+  return known === null ? code : versions[version].spell(known)
+}

@@ -1,0 +1,109 @@
+/**
+ * JSON text by position: what lies between the brackets, byte for byte.
+ *
+ * `JSON.parse` followed by `JSON.stringify` turns `2935.600` into `2935.6` and drops the first of two equal keys; a
+ * meter value must not change on its way through. Hence payloads travel as the text they came in.
+ *
+ * Pure: no I/O, no clock. Imports nothing outside `ocpp/`.
+ */
+
+/** The text of one whole JSON value, white space within included. */
+export type JsonText = string & { readonly __brand: 'JsonText' }
+
+export const emptyObject = '{}' as JsonText
+
+export function jsonText(value: unknown): JsonText {
+  return JSON.stringify(value) as JsonText
+}
+
+/** The text of each element of an array. `text` must be one that `JSON.parse` took for an array. */
+export function elementsOf(text: string): JsonText[] {
+  return scan(text).parts.map(part => part.trim() as JsonText)
+}
+
+/**
+ * The text of each member of an object; of equal keys the last one counts, as in `JSON.parse`.
+ * `text` must be one that `JSON.parse` took for an object.
+ */
+export function membersOf(text: string): Map<string, JsonText> {
+  const members = new Map<string, JsonText>()
+  for (const part of scan(text).parts) {
+    const opening = part.indexOf('"')
+    const closing = endOfString(part, opening)
+    const key = JSON.parse(part.slice(opening, closing + 1)) as string
+    members.set(key, part.slice(part.indexOf(':', closing) + 1).trim() as JsonText)
+  }
+  return members
+}
+
+/** How deep brackets nest in a valid JSON text: 0 for a number, 1 for `[]`. */
+export function depthOf(text: string): number {
+  return scan(text).depth
+}
+
+/** The value of a text, or `undefined` where it is no JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** An object's value; `{}` for a text that is no JSON object. */
+export function parseObject(text: string): Readonly<Record<string, unknown>> {
+  const value = parseJson(text)
+  return isObject(value) ? value : {}
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+const quote = 0x22
+const comma = 0x2c
+const openArray = 0x5b
+const backslash = 0x5c
+const closeArray = 0x5d
+const openObject = 0x7b
+const closeObject = 0x7d
+
+/** Cuts a bracketed text at its outermost commas, and measures it. */
+function scan(text: string): { parts: string[]; depth: number } {
+  const parts: string[] = []
+  let depth = 0
+  let deepest = 0
+  let from = 0
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case quote:
+        at = endOfString(text, at)
+        break
+      case openArray:
+      case openObject:
+        if (++depth > deepest) deepest = depth
+        if (depth === 1) from = at + 1
+        break
+      case comma:
+        if (depth === 1) {
+          parts.push(text.slice(from, at))
+          from = at + 1
+        }
+        break
+      case closeArray:
+      case closeObject:
+        if (--depth === 0 && (parts.length > 0 || text.slice(from, at).trim() !== '')) parts.push(text.slice(from, at))
+    }
+  }
+  return { parts, depth: deepest }
+}
+
+/** Where the string that opens at `opening` ends: at the next quote with an even number of backslashes before it. */
+function endOfString(text: string, opening: number): number {
+  for (let closing = text.indexOf('"', opening + 1); closing !== -1; closing = text.indexOf('"', closing + 1)) {
+    let before = closing - 1
+    while (text.charCodeAt(before) === backslash) before--
+    if ((closing - before) % 2 === 1) return closing
+  }
+  return text.length
+}
