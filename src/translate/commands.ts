@@ -1,0 +1,69 @@
+/**
+ * Station to app: what a station said, as the data that a channel action is performed with.
+ *
+ * Pure: no I/O, no clock. Payloads are joined in as the text they came in.
+ * Source: AnyCable Pro's OCPP page ("Example Action Cable channel class", "Single-action variant").
+ */
+import { type Call, type MessageId, type Send } from '../ocpp/frame.ts'
+import { jsonText, type JsonText } from '../ocpp/json.ts'
+
+/** How a remote command ended, told to the app exactly once; once more if an answer comes after a `CallTimeout`. */
+export type CommandOutcome = {
+  readonly id: MessageId
+  /** The action that was asked of the station. */
+  readonly request: string
+  /** The answer came after the command was given up. */
+  readonly late: boolean
+} & (
+  | { readonly kind: 'ack'; readonly payload: JsonText }
+  | { readonly kind: 'error'; readonly code: string; readonly message: string; readonly payload: JsonText }
+)
+
+/** What the bridge adds to a station's CALL, only where there is something to add. */
+export type Extras = {
+  /** From 2 on: the message may have been performed before, with an unknown outcome. */
+  readonly attempt?: number
+}
+
+const legalAction = /^[A-Za-z][A-Za-z0-9]{0,63}$/
+
+/** Channel methods that are not a station's to call: Action Cable's callbacks, and the two that answers perform. */
+const reservedActions: ReadonlySet<string> = new Set(['subscribed', 'unsubscribed', 'ack', 'error', 'receive'])
+
+/** The channel action that an OCPP action performs, by the rule of Rails' `String#underscore`. */
+export function channelAction(ocppAction: string): string {
+  return ocppAction.replace(/(?<=[A-Z])(?=[A-Z][a-z])|(?<=[a-z\d])(?=[A-Z])/g, '_').toLowerCase()
+}
+
+/** Whether an action's name may reach the app: every public method of a channel can be called by name. */
+export function isPerformable(ocppAction: string): boolean {
+  return legalAction.test(ocppAction) && !reservedActions.has(channelAction(ocppAction))
+}
+
+/**
+ * The data of a station's CALL or SEND.
+ *
+ * @param granular names the channel action; without it the data lands in `receive`
+ */
+export function performData(call: Call | Send, granular: boolean, extras: Extras = {}): string {
+  const action = granular ? channelAction(call.action) : null
+  const attempt = extras.attempt === undefined ? '' : `,"attempt":${extras.attempt}`
+  return `${opening(action)}"id":${call.id},"command":"${call.action}","payload":${call.payload}${attempt}}`
+}
+
+/** The data of a station's answer to a remote command: `ack`, or `error` for one that failed on either side. */
+export function outcomeData(outcome: CommandOutcome, granular: boolean): string {
+  const request = `"request":${jsonText(outcome.request)}${outcome.late ? ',"late":true' : ''}`
+  switch (outcome.kind) {
+    case 'ack':
+      return `${opening(granular ? 'ack' : null)}"id":${outcome.id},"command":"Ack","payload":${outcome.payload},${request}}`
+    case 'error': {
+      const reason = `"code":${jsonText(outcome.code)},"message":${jsonText(outcome.message)},"payload":${outcome.payload}`
+      return `${opening(granular ? 'error' : null)}"id":${outcome.id},"command":"Error",${reason},${request}}`
+    }
+  }
+}
+
+function opening(action: string | null): string {
+  return action === null ? '{' : `{"action":"${action}",`
+}

@@ -1,0 +1,85 @@
+/**
+ * App to station: what a transmission or a broadcast of the app asks for.
+ *
+ * Pure: no I/O, no clock. Payloads are cut out as the text they came in.
+ * Source: Action Cable's protocol (`type` and `identifier`/`message`); AnyCable Pro's OCPP page ("Remote commands").
+ */
+import { idKey, messageId, type CallError, type CallResult, type MessageId } from '../ocpp/frame.ts'
+import { emptyObject, isObject, jsonText, membersOf, parseJson, type JsonText } from '../ocpp/json.ts'
+
+/** A remote command; `id` is `null` where the app gave none. */
+export type RemoteCommand = {
+  readonly kind: 'command'
+  readonly id: MessageId | null
+  readonly action: string
+  readonly payload: JsonText
+}
+
+export type AppMessage =
+  | { readonly kind: 'answer'; readonly frame: CallResult | CallError }
+  | RemoteCommand
+  /** Action Cable's own: welcome, confirm_subscription, reject_subscription, disconnect, ... */
+  | { readonly kind: 'cable'; readonly type: string; readonly reason: string }
+  /** Nothing that a station could be told. */
+  | { readonly kind: 'foreign'; readonly problem: string }
+
+const legalCommand = /^[A-Za-z][A-Za-z0-9]{0,63}$/
+
+/** Reads one transmission of an RPC reply. Never throws. */
+export function readTransmission(text: string): AppMessage {
+  const transmission = parseJson(text)
+  if (!isObject(transmission)) return foreign('a transmission that is no JSON object')
+  const { type, reason } = transmission
+  if (typeof type === 'string') return { kind: 'cable', type, reason: typeof reason === 'string' ? reason : '' }
+  const message = membersOf(text).get('message')
+  return message === undefined ? foreign('a transmission without a message') : readMessage(message)
+}
+
+/** Reads what was broadcast to a stream, or transmitted as a message. Never throws. */
+export function readMessage(text: string): AppMessage {
+  const message = parseJson(text)
+  if (!isObject(message)) return foreign('a message that is no JSON object')
+  const { command } = message
+  if (typeof command !== 'string') return foreign('a message without a command')
+  if (!legalCommand.test(command)) return foreign('a command that is no OCPP action')
+  const members = membersOf(text)
+  const payload = payloadOf(members.get('payload'))
+  if (payload === null) return foreign('a payload that is no object')
+  if (command === 'Ack' || command === 'Error') return answerOf(command, message, members.get('id'), payload)
+  return { kind: 'command', id: commandId(message['id']), action: command, payload }
+}
+
+function answerOf(
+  command: 'Ack' | 'Error',
+  { id, code, message }: Readonly<Record<string, unknown>>,
+  idText: JsonText | undefined,
+  payload: JsonText,
+): AppMessage {
+  if (idText === undefined || (typeof id !== 'string' && typeof id !== 'number'))
+    return foreign(`an ${command} without an id`)
+  if (command === 'Ack') return { kind: 'answer', frame: { kind: 'callResult', id: idText as MessageId, payload } }
+  const description = typeof message === 'string' ? message : ''
+  const frame: CallError = {
+    kind: 'callError',
+    id: idText as MessageId,
+    code: typeof code === 'string' ? code : 'GenericError',
+    description,
+    details: payload,
+  }
+  return { kind: 'answer', frame }
+}
+
+/** A command's id goes out as a string of its own, whatever the app wrote (OCPP-J 1.6 §4.2.1 table 3). */
+function commandId(id: unknown): MessageId | null {
+  if (typeof id === 'number') return messageId(idKey(jsonText(id)))
+  return typeof id === 'string' && id !== '' ? messageId(id) : null
+}
+
+function payloadOf(text: JsonText | undefined): JsonText | null {
+  if (text === undefined || text === 'null') return emptyObject
+  return text.startsWith('{') ? text : null
+}
+
+function foreign(problem: string): AppMessage {
+  return { kind: 'foreign', problem }
+}
