@@ -1,0 +1,213 @@
+/**
+ * Gets each CALL of a station its one answer: the app's, or the bridge's own where the app gave none.
+ */
+import { RpcError, type CommandReply } from '../cable/rpc.ts'
+import { completeAnswer, type Asked } from '../ocpp/answers.ts'
+import { callError, idKey, type Call, type CallError, type CallResult, type Send } from '../ocpp/frame.ts'
+import { versions, type Version, type VersionRow } from '../ocpp/version.ts'
+import { answerFor, type NoAnswer, type SilentMode } from '../translate/answers.ts'
+import { isPerformable, performData } from '../translate/commands.ts'
+import type { StationHandshake } from '../translate/handshake.ts'
+import { Attachment, type AttachmentSettings } from './attachment.ts'
+import type { Boot } from './boot.ts'
+import type { AppConnection } from './connection.ts'
+import { holdMs, performHeld } from './hold.ts'
+import type { Registry, World } from './ports.ts'
+
+export type AnsweringSettings = AttachmentSettings & {
+  readonly granularActions: boolean
+  readonly heartbeatIntervalMs: number
+  readonly silentAck: SilentMode
+  /** How long to wait for an Ack that comes by a broadcast, after the action has run; 0: not at all. */
+  readonly ackTimeoutMs: number
+  readonly forwardHeartbeats: boolean
+}
+
+/** Who gave a station its answer; `rejected`: the bridge, for the CALL could not go to the app. */
+export type AnsweredBy = 'app' | 'local' | 'rejected' | NoAnswer
+
+export type Line = {
+  readonly connection: AppConnection
+  readonly boot: Boot
+  readonly registry: Registry
+  send(answer: CallResult | CallError): void
+  /** Takes the transmissions of a reply, the app's answers among them, which come back by `settle`. */
+  apply(reply: CommandReply): void
+  /** Aborted when the session closes: nothing more is asked of the app. */
+  readonly closed: AbortSignal
+  /** Aborted when nothing is held any longer. */
+  readonly unheld: AbortSignal
+}
+
+export class Answering {
+  readonly #version: Version
+  readonly #attachment: Attachment
+  readonly #line: Line
+  readonly #row: VersionRow
+  readonly #settings: AnsweringSettings
+  readonly #world: World
+  readonly #who: object
+  /** The CALL that has no answer yet, and who waits for it. */
+  #open: { readonly call: Call; onAnswer: () => void } | null = null
+
+  /** @param who names the station on log lines */
+  constructor(
+    { stationId, version }: StationHandshake,
+    settings: AnsweringSettings,
+    world: World,
+    who: object,
+    line: Line,
+  ) {
+    this.#version = version
+    this.#row = versions[version]
+    this.#attachment = new Attachment(stationId, this.#row, settings, line.connection, line.registry)
+    this.#line = line
+    this.#settings = settings
+    this.#world = world
+    this.#who = who
+  }
+
+  /** @param receivedAt when the CALL came in, as `Date` counts: from then on the station waits */
+  async answer(call: Call, receivedAt: number): Promise<AnsweredBy> {
+    const refusal = this.#refusal(call)
+    if (refusal !== null) return this.#reply(call, refusal, 'rejected')
+    this.#open = { call, onAnswer: () => undefined }
+    const why = await this.#ask(call, receivedAt)
+    if (!this.#isOpen(call)) return 'app'
+    const isLocal = why !== 'unauthorized' && this.#row.silentAnswers[call.action]?.kind === 'local'
+    return this.#reply(call, this.#ownAnswer(why, call), isLocal ? 'local' : why)
+  }
+
+  /** A SEND is performed, and never answered, not even with an error (OCPP 2.1 Part 4 §4.2.4). */
+  async performSend(send: Send): Promise<void> {
+    if (!this.#row.sends.has(send.action) || !this.#boot().passesCall(send.action)) {
+      this.#world.meter.count('ocpp_dropped_total', { reason: 'send' })
+      return
+    }
+    try {
+      if (!(await this.#attach(null))) return
+      this.#line.apply(
+        await this.#line.connection.perform(performData(send, this.#settings.granularActions), this.#line.closed),
+      )
+    } catch (error) {
+      this.#onFailure(send.action, error)
+    }
+  }
+
+  /**
+   * Gives the open CALL the app's answer.
+   *
+   * @returns whether it was the answer to that CALL: one to any other is nobody's
+   */
+  settle(answer: CallResult | CallError): boolean {
+    const open = this.#open
+    if (open === null || idKey(open.call.id) !== idKey(answer.id)) return false
+    this.#reply(open.call, answer, 'app')
+    open.onAnswer()
+    return true
+  }
+
+  /** Asks the app; its answer, if it gives one, comes by `settle` meanwhile. */
+  async #ask(call: Call, receivedAt: number): Promise<NoAnswer> {
+    try {
+      if (!(await this.#attach(call))) return 'unauthorized'
+      if (call.action === 'Heartbeat' && !this.#settings.forwardHeartbeats) return 'silent'
+      const reply = await this.#perform(call, receivedAt)
+      this.#line.apply(reply)
+      if (reply.status === 'failure') return 'refused'
+      await this.#lateAnswer(call)
+      return 'silent'
+    } catch (error) {
+      this.#onFailure(call.action, error)
+      return 'failed'
+    }
+  }
+
+  #attach(call: Call | null): Promise<boolean> {
+    const boot = call?.action === 'BootNotification' ? call.payload : null
+    return this.#attachment.attach(boot, this.#line.closed, reply => this.#line.apply(reply))
+  }
+
+  #perform(call: Call, receivedAt: number): Promise<CommandReply> {
+    const { connection, closed, unheld } = this.#line
+    const perform = (attempt: number): Promise<CommandReply> =>
+      connection.perform(performData(call, this.#settings.granularActions, attempt > 1 ? { attempt } : {}), closed)
+    if (!this.#row.transactionMessages.has(call.action)) return perform(1)
+    const now = (): number => this.#world.now().getTime()
+    return performHeld(perform, { until: receivedAt + holdMs, now, signal: unheld })
+  }
+
+  /** Waits for an Ack that the app broadcasts after its action has run. */
+  async #lateAnswer(call: Call): Promise<void> {
+    const { ackTimeoutMs } = this.#settings
+    if (ackTimeoutMs === 0 || !this.#isOpen(call)) return
+    const { unheld } = this.#line
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(end, ackTimeoutMs)
+      function end(): void {
+        clearTimeout(timer)
+        unheld.removeEventListener('abort', end)
+        resolve()
+      }
+      unheld.addEventListener('abort', end)
+      if (this.#open !== null) this.#open.onAnswer = end
+      if (unheld.aborted) end()
+    })
+  }
+
+  #isOpen(call: Call): boolean {
+    return this.#open?.call === call
+  }
+
+  #boot(): Boot {
+    return this.#line.boot
+  }
+
+  /** Why a CALL cannot go to the app, whatever the app would say. */
+  #refusal({ id, action }: Call): CallError | null {
+    if (!Object.hasOwn(this.#row.silentAnswers, action) || !isPerformable(action)) {
+      if (this.#row.toStation.has(action)) return callError(id, 'NotSupported', 'This action is sent by the CSMS')
+      return callError(id, 'NotImplemented', 'This version of OCPP has no such action from a Charging Station')
+    }
+    if (this.#boot().passesCall(action)) return null
+    return callError(id, 'SecurityError', 'The Charging Station has not been accepted yet')
+  }
+
+  #ownAnswer(why: NoAnswer, call: Call): CallResult | CallError {
+    const { silentAck } = this.#settings
+    if (why === 'silent' && this.#row.silentAnswers[call.action]?.kind === 'decision') {
+      this.#world.once(
+        `silent ${call.action}`,
+        { ...this.#who, action: call.action },
+        'the app sent no Ack for an action that wants a decision',
+      )
+    }
+    return answerFor(why, call, this.#version, this.#asked(call), silentAck, this.#world.random())
+  }
+
+  #asked({ payload }: Call): Asked {
+    const heartbeatIntervalSeconds = Math.round(this.#settings.heartbeatIntervalMs / 1000)
+    return { payload, now: this.#world.now().toISOString(), heartbeatIntervalSeconds }
+  }
+
+  #reply(call: Call, answer: CallResult | CallError, by: AnsweredBy): AnsweredBy {
+    if (this.#isOpen(call)) this.#open = null
+    const { action, id } = call
+    if (answer.kind === 'callError') this.#line.send({ ...answer, id })
+    else {
+      const payload = completeAnswer(action, answer.payload, this.#asked(call))
+      if (action === 'BootNotification') this.#boot().onAnswer(payload)
+      this.#line.send({ kind: 'callResult', id, payload })
+    }
+    const label = Object.hasOwn(this.#row.silentAnswers, action) ? action : 'other'
+    this.#world.meter.count('ocpp_call_total', { version: this.#row.number, action: label, answer: by })
+    return by
+  }
+
+  /** An app that is not there is one line, the transport's; one that raises is one for each action. */
+  #onFailure(action: string, error: unknown): void {
+    if (!(error instanceof RpcError)) throw error
+    if (error.code !== 'application') return
+    this.#world.once(`raised ${action}`, { ...this.#who, action, error }, 'the app raised an error')
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Whether a station has been accepted on this connection, and what may pass until it is.
+ *
+ * Spec: OCPP 1.6 §4.2 and errata J 2025-04 §3.10; OCPP 2.0.1 Part 2 B01 to B03.
+ */
+import type { Call } from '../ocpp/frame.ts'
+import { parseObject, type JsonText } from '../ocpp/json.ts'
+import type { VersionRow } from '../ocpp/version.ts'
+
+/**
+ * `unknown` until a boot answer passed on this connection, and it passes everything: a station that reconnects does
+ * not boot again (OCPP 2.1 Part 4 §5.4).
+ */
+type BootStatus = 'unknown' | 'accepted' | 'pending' | 'rejected'
+
+const statuses: Readonly<Record<string, BootStatus>> = {
+  Accepted: 'accepted',
+  Pending: 'pending',
+  Rejected: 'rejected',
+}
+
+export class Boot {
+  readonly #row: VersionRow
+  #status: BootStatus = 'unknown'
+  readonly #triggered = new Set<string>()
+
+  constructor(row: VersionRow) {
+    this.#row = row
+  }
+
+  /** Takes the state from the answer that the station is given. */
+  onAnswer(payload: JsonText): void {
+    this.#status = statuses[String(parseObject(payload)['status'])] ?? this.#status
+    this.#triggered.clear()
+  }
+
+  /** While pending, a command may ask for a message that would not pass otherwise (B02.FR.02). */
+  onCommand({ action, payload }: Call): void {
+    if (this.#status !== 'pending') return
+    for (const triggered of this.#row.triggeredBy(action, parseObject(payload))) this.#triggered.add(triggered)
+  }
+
+  /** Whether a station's CALL may pass; refused with SecurityError otherwise (B01.FR.10, B02.FR.09, B03.FR.07). */
+  passesCall(action: string): boolean {
+    if (this.#status === 'unknown' || this.#status === 'accepted') return true
+    return action === 'BootNotification' || (this.#status === 'pending' && this.#triggered.has(action))
+  }
+
+  passesCommand(action: string): boolean {
+    if (this.#status === 'pending') return !this.#row.heldWhilePending.has(action)
+    return this.#status !== 'rejected'
+  }
+}

@@ -1,0 +1,185 @@
+/**
+ * The CALLs to one station: one on the wire, a line behind it, a timeout each, and exactly one outcome for each.
+ *
+ * Spec: OCPP-J 1.6 §4.1.1 (SHOULD NOT) and OCPP 2.0.1 Part 4 §4.1.1 (SHALL NOT) send a CALL while one is open.
+ */
+import { idKey, isUnreadableId, type Call, type CallError, type CallResult } from '../ocpp/frame.ts'
+import { emptyObject } from '../ocpp/json.ts'
+import type { VersionRow } from '../ocpp/version.ts'
+import type { CommandOutcome } from '../translate/commands.ts'
+import type { Boot } from './boot.ts'
+
+/** Why a remote command failed without a word of the station. */
+type CommandFailure = 'UnknownAction' | 'InvalidId' | 'NotAccepted' | 'QueueFull' | 'CallTimeout' | 'ConnectionClosed'
+
+const messages: Readonly<Record<CommandFailure, string>> = {
+  UnknownAction: 'This version of OCPP has no such action from the CSMS to a Charging Station',
+  InvalidId: 'The id has more than 36 characters, or is in use by a command that has not ended',
+  NotAccepted: 'The Charging Station has not been accepted',
+  QueueFull: 'Too many commands wait for this Charging Station',
+  CallTimeout: 'The Charging Station did not answer in time',
+  ConnectionClosed: 'The connection of the Charging Station was closed',
+}
+
+/** OCPP-J 1.6 §4.2.1 table 3, OCPP 2.0.1 Part 4 table 4. */
+const maxIdLength = 36
+/** How many timed-out calls are remembered, so that a late answer still finds its request. */
+const maxLate = 16
+
+export type OutgoingSettings = {
+  /** How many may wait, the open one not counted. */
+  readonly limit: number
+  readonly timeoutMs: number
+}
+
+/** Where calls and their outcomes go. */
+export type OutgoingEnds = {
+  send(call: Call): void
+  done(outcome: CommandOutcome): void
+}
+
+export class OutgoingCalls {
+  readonly #row: VersionRow
+  readonly #boot: Boot
+  readonly #settings: OutgoingSettings
+  readonly #ends: OutgoingEnds
+  #open: { readonly call: Call; readonly timer: NodeJS.Timeout } | null = null
+  #line: Call[] = []
+  readonly #late = new Map<string, Call>()
+  #holds = 0
+  #stopped = false
+
+  constructor(row: VersionRow, boot: Boot, settings: OutgoingSettings, ends: OutgoingEnds) {
+    this.#row = row
+    this.#boot = boot
+    this.#settings = settings
+    this.#ends = ends
+  }
+
+  /** Sends a call now, or after those before it; one that cannot go out ends at once. */
+  add(call: Call): void {
+    if (this.#stopped) return this.#fail(call, 'ConnectionClosed')
+    if (this.#isInvalid(call)) return this.#fail(call, 'InvalidId')
+    if (this.#line.length >= this.#settings.limit && (this.#open !== null || this.#holds > 0))
+      return this.#fail(call, 'QueueFull')
+    this.#line.push(call)
+    this.#next()
+  }
+
+  /**
+   * Ends the call that a station's answer belongs to.
+   *
+   * @returns whether it belonged to one: an answer to nothing we asked is nobody's
+   */
+  settle(answer: CallResult | CallError): boolean {
+    const key = idKey(answer.id)
+    const open = this.#open
+    if (open !== null && (key === idKey(open.call.id) || (answer.kind === 'callError' && isUnreadableId(answer.id)))) {
+      this.#close()
+      this.#ends.done(outcomeOf(open.call, answer, false))
+      this.#next()
+      return true
+    }
+    const late = this.#late.get(key)
+    if (late === undefined) return false
+    this.#late.delete(key)
+    this.#ends.done(outcomeOf(late, answer, true))
+    return true
+  }
+
+  /** Lets nothing more out until each `hold` has its `release`: the station is waiting for its boot answer. */
+  hold(): void {
+    this.#holds++
+  }
+
+  release(): void {
+    this.#holds--
+    this.#next()
+  }
+
+  /** Fails those that wait, and all that come; the open one may still be answered. */
+  stop(): void {
+    this.#stopped = true
+    for (const call of this.#line.splice(0)) this.#fail(call, 'ConnectionClosed')
+  }
+
+  /** Fails the open one, too: no answer can come any more. */
+  end(): void {
+    const open = this.#open
+    if (open !== null) {
+      this.#close()
+      this.#fail(open.call, 'ConnectionClosed')
+    }
+    this.stop()
+    this.#late.clear()
+  }
+
+  #next(): void {
+    while (this.#holds === 0 && this.#open === null) {
+      const call = this.#line.shift()
+      if (call === undefined) return
+      const refusal = this.#refusal(call)
+      if (refusal === null) this.#send(call)
+      else this.#fail(call, refusal)
+    }
+  }
+
+  #send(call: Call): void {
+    const timer = setTimeout(() => this.#onTimeout(call), this.#settings.timeoutMs)
+    this.#open = { call, timer }
+    this.#boot.onCommand(call)
+    this.#ends.send(call)
+  }
+
+  #refusal({ action }: Call): CommandFailure | null {
+    if (!this.#row.toStation.has(action)) return 'UnknownAction'
+    return this.#boot.passesCommand(action) ? null : 'NotAccepted'
+  }
+
+  #onTimeout(call: Call): void {
+    this.#open = null
+    this.#rememberLate(call)
+    this.#fail(call, 'CallTimeout')
+    this.#next()
+  }
+
+  #rememberLate(call: Call): void {
+    this.#late.set(idKey(call.id), call)
+    const [oldest] = this.#late.keys()
+    if (this.#late.size > maxLate && oldest !== undefined) this.#late.delete(oldest)
+  }
+
+  #close(): void {
+    clearTimeout(this.#open?.timer)
+    this.#open = null
+  }
+
+  #fail({ id, action }: Call, code: CommandFailure): void {
+    this.#ends.done({
+      kind: 'error',
+      id,
+      request: action,
+      late: false,
+      code,
+      message: messages[code],
+      payload: emptyObject,
+    })
+  }
+
+  #isInvalid({ id }: Call): boolean {
+    const key = idKey(id)
+    const isSame = (other: Call): boolean => idKey(other.id) === key
+    return (
+      key.length > maxIdLength ||
+      this.#late.has(key) ||
+      (this.#open !== null && isSame(this.#open.call)) ||
+      this.#line.some(isSame)
+    )
+  }
+}
+
+function outcomeOf({ id, action }: Call, answer: CallResult | CallError, late: boolean): CommandOutcome {
+  if (answer.kind === 'callResult') return { kind: 'ack', id, request: action, late, payload: answer.payload }
+  const { code, description, details } = answer
+  return { kind: 'error', id, request: action, late, code, message: description, payload: details }
+}

@@ -1,0 +1,119 @@
+/**
+ * The app's side of one station: Action Cable's connection, its one subscription, and what the app keeps in them.
+ *
+ * Source: AnyCable `node/node.go` (the order in which a reply is applied) and `protocol/protocol.go` (the states sent).
+ */
+import {
+  mergeState,
+  type Command,
+  type CommandReply,
+  type Identifier,
+  type SessionEnv,
+  type State,
+} from '../cable/rpc.ts'
+import type { Rpc, Streams } from './ports.ts'
+
+/** The identifier of a station's subscription: compact, `channel` first, no other keys. */
+export function identifierFor(channel: string, sn: string): Identifier {
+  return JSON.stringify({ channel, sn }) as Identifier
+}
+
+export class AppConnection {
+  readonly #sid: string
+  readonly #handshake: SessionEnv
+  readonly #rpc: Rpc
+  readonly #streams: Streams
+  #connectionIdentifiers: string | null = null
+  #identifier: Identifier | null = null
+  #cstate: State = {}
+  #istate: State = {}
+
+  constructor(sid: string, handshake: SessionEnv, rpc: Rpc, streams: Streams) {
+    this.#sid = sid
+    this.#handshake = handshake
+    this.#rpc = rpc
+    this.#streams = streams
+  }
+
+  /** The app's own words for who this is, compared as a text; `null` before Connect succeeded. */
+  get connectionIdentifiers(): string | null {
+    return this.#connectionIdentifiers
+  }
+
+  /** The identifier that is subscribed, `null` if none is. */
+  get identifier(): Identifier | null {
+    return this.#identifier
+  }
+
+  /** @returns the app's words for who this is, `null` where it lets the station not in */
+  async connect(signal: AbortSignal): Promise<string | null> {
+    const reply = await this.#rpc.connect({ sid: this.#sid, env: this.#env({}) }, signal)
+    if (reply.status === 'failure') return null
+    this.#connectionIdentifiers = reply.connectionIdentifiers
+    this.#cstate = mergeState(this.#cstate, reply.cstate)
+    return reply.connectionIdentifiers
+  }
+
+  /** Subscribes; on a FAILURE nothing is joined, whatever streams the reply lists. */
+  async subscribe(identifier: Identifier, signal: AbortSignal): Promise<CommandReply> {
+    const reply = await this.#command({ command: 'subscribe', identifier, data: '' }, signal)
+    if (reply.status === 'success') this.#identifier = identifier
+    this.#apply(reply.status === 'success' ? reply : { ...reply, streams: [], stopAllStreams: true, istate: {} })
+    return reply
+  }
+
+  async unsubscribe(signal: AbortSignal): Promise<void> {
+    const identifier = this.#identifier
+    if (identifier === null) return
+    const reply = await this.#command({ command: 'unsubscribe', identifier, data: '' }, signal)
+    this.#identifier = null
+    this.#apply({ ...reply, streams: [], stopAllStreams: true, istate: {} })
+    this.#istate = {}
+  }
+
+  /** Performs a channel action with `data`, a JSON object; there must be a subscription. */
+  async perform(data: string, signal: AbortSignal): Promise<CommandReply> {
+    if (this.#identifier === null) throw new Error('perform without a subscription')
+    const reply = await this.#command({ command: 'message', identifier: this.#identifier, data }, signal)
+    this.#apply(reply)
+    return reply
+  }
+
+  async disconnect(signal: AbortSignal): Promise<void> {
+    if (this.#connectionIdentifiers === null) return
+    const identifier = this.#identifier
+    const hasState = identifier !== null && Object.keys(this.#istate).length > 0
+    const call = {
+      sid: this.#sid,
+      env: this.#env(hasState ? { [identifier]: JSON.stringify(this.#istate) } : {}),
+      connectionIdentifiers: this.#connectionIdentifiers,
+      subscriptions: identifier === null ? [] : [identifier],
+    }
+    await this.#rpc.disconnect(call, signal)
+  }
+
+  #command(command: Command, signal: AbortSignal): Promise<CommandReply> {
+    if (this.#connectionIdentifiers === null) throw new Error('a command without a connection')
+    const istate = command.identifier === this.#identifier ? this.#istate : {}
+    const call = {
+      ...command,
+      sid: this.#sid,
+      env: this.#env(istate),
+      connectionIdentifiers: this.#connectionIdentifiers,
+    }
+    return this.#rpc.command(call, signal)
+  }
+
+  /** Streams stop before they start: `stop_all_streams; stream_from "x"` ends with x. */
+  #apply(reply: CommandReply): void {
+    if (reply.stopAllStreams) this.#streams.leaveAll()
+    else for (const stream of reply.stoppedStreams) this.#streams.leave(stream)
+    for (const stream of reply.streams) this.#streams.join(stream)
+    this.#istate = mergeState(this.#istate, reply.istate)
+    this.#cstate = mergeState(this.#cstate, reply.cstate)
+  }
+
+  #env(istate: State): SessionEnv {
+    return { ...this.#handshake, cstate: this.#cstate, istate }
+  }
+}

@@ -1,0 +1,70 @@
+/**
+ * One lane for all that a session does with the app: strictly one after another, in the order it came.
+ */
+
+export type Gate = { pause(): void; resume(): void }
+export type InboxLimits = { readonly entries: number; readonly bytes: number }
+
+/** Runs entries one at a time. Full, it pauses the socket that fills it; nothing is dropped for being too many. */
+export class Inbox<Entry> {
+  readonly #serve: (entry: Entry) => Promise<void>
+  readonly #gate: Gate
+  readonly #limits: InboxLimits
+  #waiting: { readonly entry: Entry; readonly bytes: number }[] = []
+  #bytes = 0
+  #paused = false
+  #running: Promise<void> | null = null
+
+  constructor(serve: (entry: Entry) => Promise<void>, gate: Gate, limits: InboxLimits) {
+    this.#serve = serve
+    this.#gate = gate
+    this.#limits = limits
+  }
+
+  /** How many wait behind the one that runs. */
+  get length(): number {
+    return this.#waiting.length
+  }
+
+  push(entry: Entry, bytes: number): void {
+    this.#waiting.push({ entry, bytes })
+    this.#bytes += bytes
+    if (!this.#paused && this.#isFull()) {
+      this.#paused = true
+      this.#gate.pause()
+    }
+    this.#running ??= this.#run()
+  }
+
+  /** Forgets the waiting entries that need not run any more; the one that runs is not touched. */
+  drop(isNeedless: (entry: Entry) => boolean): number {
+    const before = this.#waiting.length
+    this.#waiting = this.#waiting.filter(({ entry }) => !isNeedless(entry))
+    this.#bytes = this.#waiting.reduce((sum, { bytes }) => sum + bytes, 0)
+    return before - this.#waiting.length
+  }
+
+  /** Resolves when nothing runs and nothing waits. */
+  async idle(): Promise<void> {
+    while (this.#running !== null) await this.#running
+  }
+
+  async #run(): Promise<void> {
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+      this.#bytes -= next.bytes
+      await this.#serve(next.entry)
+      this.#resumeIfRoom()
+    }
+    this.#running = null
+  }
+
+  #resumeIfRoom(): void {
+    if (!this.#paused || this.#isFull()) return
+    this.#paused = false
+    this.#gate.resume()
+  }
+
+  #isFull(): boolean {
+    return this.#waiting.length >= this.#limits.entries || this.#bytes >= this.#limits.bytes
+  }
+}

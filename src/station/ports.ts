@@ -1,0 +1,93 @@
+/**
+ * What a session needs of the world. The edges implement these, and so do the fakes of the tests.
+ */
+import type { CommandCall, CommandReply, ConnectCall, ConnectReply, DisconnectCall, StreamName } from '../cable/rpc.ts'
+import type { Meter } from '../ops/metrics.ts'
+
+/**
+ * The app, by whatever transport. Rejects with `RpcError` only.
+ *
+ * `signal` skips a call that is not on the wire yet, with the code `aborted`. A call on the wire runs to its deadline: the
+ * app is at work on it, and its reply changes states and streams.
+ */
+export interface Rpc {
+  connect(call: ConnectCall, signal: AbortSignal): Promise<ConnectReply>
+  command(call: CommandCall, signal: AbortSignal): Promise<CommandReply>
+  disconnect(call: DisconnectCall, signal: AbortSignal): Promise<void>
+}
+
+/** One station's socket. `send` and `close` after the end do nothing. */
+export interface StationSocket {
+  send(text: string): void
+  /** Sends what was sent before, then the close frame; `reason` is cut to the 123 bytes of RFC 6455 §5.5. */
+  close(code: CloseCode, reason: string): void
+  pause(): void
+  resume(): void
+}
+
+/**
+ * 1000 closed by the app, 1001 going away, 1002 too many bad frames, 1008 refused, 1009 too big, 1011 internal
+ * (RFC 6455 §7.4.1).
+ */
+export type CloseCode = 1000 | 1001 | 1002 | 1008 | 1009 | 1011
+
+/** The log, as pino cuts it: fields first, then one sentence. */
+export interface Log {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+  child(fields: object): Log
+}
+
+/** What all sessions share. */
+export type World = {
+  readonly rpc: Rpc
+  readonly meter: Meter
+  readonly log: Log
+  /** Says a thing the first time only: a fault that ten thousand stations share is one line. */
+  once(key: string, fields: object, message: string): void
+  /** Shows a frame in the log, redacted; `null` unless frames are to be shown. */
+  readonly trace: ((who: object, direction: 'received' | 'sent', text: string) => void) | null
+  now(): Date
+  /** In [0, 1). */
+  random(): number
+  /** A new id, unique over all connections (OCPP-J 1.6 errata 2025-04 §3.1): 36 characters at most. */
+  newId(): string
+}
+
+/** Where the streams of a subscription are entered. */
+export interface Streams {
+  join(stream: StreamName): void
+  leave(stream: StreamName): void
+  leaveAll(): void
+}
+
+/** What is known of a station beyond this connection. */
+export interface Registry {
+  /**
+   * Makes this connection the station's only one, and known by the app's words for it; resolves when the app has seen
+   * the end of those before it.
+   */
+  claim(connectionIdentifiers: string): Promise<void>
+  /** The serial number by which the station was subscribed last, for one that reconnects without a boot. */
+  serialNumber(): string | null
+  remember(serialNumber: string): void
+}
+
+/** One session's Disconnect; `done` resolves when it was made, or lost. */
+export interface Farewell {
+  readonly done: Promise<void>
+  /** Makes it at once, past the rate: the station is back and waits for it. */
+  hurry(): void
+}
+
+/** What a session needs of those around it. */
+export interface Surroundings {
+  readonly streams: Streams
+  readonly registry: Registry
+  /** The session takes no part any more: out of every stream and map. */
+  leave(): void
+  /** Its Disconnect, to be made in its turn. */
+  farewell(disconnect: () => Promise<void>): Farewell
+}

@@ -1,0 +1,293 @@
+/**
+ * One station's conversation: its CALLs go to the app and the answers back, the app's commands to it and theirs back.
+ *
+ * No network library and no clock of its own: the socket, the app and the time come in.
+ */
+import { RpcError, type CommandReply } from '../cable/rpc.ts'
+import {
+  messageId,
+  parseFrame,
+  serializeFrame,
+  type Call,
+  type Frame,
+  type Malformed,
+  type Send,
+} from '../ocpp/frame.ts'
+import { versions, type VersionRow } from '../ocpp/version.ts'
+import { outcomeData, type CommandOutcome } from '../translate/commands.ts'
+import type { StationHandshake } from '../translate/handshake.ts'
+import { readMessage, readTransmission, type AppMessage } from '../translate/messages.ts'
+import { Answering, type AnsweringSettings } from './answering.ts'
+import { Boot } from './boot.ts'
+import { OutgoingCalls } from './calls.ts'
+import { AppConnection } from './connection.ts'
+import { Inbox } from './inbox.ts'
+import type { CloseCode, Farewell, StationSocket, Surroundings, World } from './ports.ts'
+
+export type SessionSettings = AnsweringSettings & {
+  readonly callTimeoutMs: number
+  /** How many remote commands may wait for a station, the open one not counted. */
+  readonly callQueue: number
+}
+
+type Entry =
+  | { readonly kind: 'call'; readonly call: Call | Send; readonly receivedAt: number }
+  | { readonly kind: 'outcome'; readonly outcome: CommandOutcome }
+
+const inboxLimits = { entries: 64, bytes: 1024 * 1024 }
+/** How many outcomes of commands may wait for the app; a flood of commands makes a flood of refusals. */
+const maxOutcomes = 1_000
+const maxBadFrames = 20
+
+/** The codes that tell a station why the app closed its connection, by Action Cable's reason. */
+const closeCodes: Readonly<Record<string, CloseCode>> = {
+  unauthorized: 1008,
+  invalid_request: 1008,
+  server_restart: 1001,
+}
+
+export class Session {
+  readonly handshake: StationHandshake
+  readonly sid: string
+  /** As `Date` counts. */
+  readonly openedAt: number
+  /** Resolves when the app has seen the end of the session. */
+  readonly ended: Promise<void>
+  readonly #row: VersionRow
+  readonly #socket: StationSocket
+  readonly #surroundings: Surroundings
+  readonly #world: World
+  readonly #granular: boolean
+  readonly #who: { readonly sid: string; readonly station: string }
+  readonly #connection: AppConnection
+  readonly #boot: Boot
+  readonly #answering: Answering
+  readonly #calls: OutgoingCalls
+  readonly #inbox: Inbox<Entry>
+  readonly #closed = new AbortController()
+  readonly #unheld = new AbortController()
+  #onEnded: () => void = () => undefined
+  #farewell: Farewell | null = null
+  #isHurried = false
+  #isHeard = false
+  #badFrames = 0
+  /** The app wants the session closed, once the CALL that is being answered has its answer. */
+  #closeNext: { readonly code: CloseCode; readonly reason: string } | null = null
+
+  constructor(
+    handshake: StationHandshake,
+    socket: StationSocket,
+    settings: SessionSettings,
+    surroundings: Surroundings,
+    world: World,
+  ) {
+    this.handshake = handshake
+    this.sid = world.newId()
+    this.openedAt = world.now().getTime()
+    this.ended = new Promise(resolve => (this.#onEnded = resolve))
+    this.#row = versions[handshake.version]
+    this.#socket = socket
+    this.#surroundings = surroundings
+    this.#world = world
+    this.#granular = settings.granularActions
+    this.#who = { sid: this.sid, station: handshake.stationId }
+    this.#connection = new AppConnection(this.sid, handshake.env, world.rpc, surroundings.streams)
+    this.#boot = new Boot(this.#row)
+    this.#answering = new Answering(handshake, settings, world, this.#who, {
+      connection: this.#connection,
+      boot: this.#boot,
+      registry: surroundings.registry,
+      send: answer => this.#send(answer),
+      apply: reply => this.#apply(reply),
+      closed: this.#closed.signal,
+      unheld: this.#unheld.signal,
+    })
+    this.#inbox = new Inbox(entry => this.#serve(entry), socket, inboxLimits)
+    const outgoing = { limit: settings.callQueue, timeoutMs: settings.callTimeoutMs }
+    this.#calls = new OutgoingCalls(this.#row, this.#boot, outgoing, {
+      send: call => this.#send(call),
+      done: outcome => this.#onOutcome(outcome),
+    })
+  }
+
+  /** Whether the station has sent a CALL yet. */
+  get isHeard(): boolean {
+    return this.#isHeard
+  }
+
+  get isClosed(): boolean {
+    return this.#closed.signal.aborted
+  }
+
+  /** Takes one message of the station. An answer settles its command here and now; a CALL waits in line. */
+  receive(text: string): void {
+    if (this.isClosed) return
+    this.#world.meter.count('client_msg_total')
+    this.#world.trace?.(this.#who, 'received', text)
+    const frame = parseFrame(text, this.handshake.version)
+    if (frame.kind === 'malformed') return this.#onMalformed(frame)
+    this.#badFrames = 0
+    switch (frame.kind) {
+      case 'ignored':
+        return
+      case 'call':
+      case 'send':
+        return this.#onCall(frame, text.length)
+      case 'callResult':
+      case 'callError':
+        if (!this.#calls.settle(frame)) this.#drop('answer_to_nothing', 'a station answered a command that nobody sent')
+        return
+      case 'callResultError':
+        return this.#drop('call_result_error', 'a station could not read an answer')
+    }
+  }
+
+  /** Takes what the app broadcast to one of the session's streams. */
+  deliver(data: string): void {
+    if (!this.isClosed) this.#onMessage(readMessage(data))
+  }
+
+  /** Ends the session from this side. The answers sent before are still delivered. */
+  close(code: CloseCode, reason: string): void {
+    if (this.isClosed) return
+    this.#socket.close(code, reason)
+    this.#end(code, reason)
+  }
+
+  /** The socket is gone. */
+  gone(code: number, reason: string): void {
+    if (!this.isClosed) this.#end(code, reason)
+  }
+
+  /** Answers what has come in, takes no more, and closes. */
+  async drain(): Promise<void> {
+    this.#unheld.abort()
+    this.#calls.stop()
+    await this.#inbox.idle()
+    this.close(1001, 'Server restart')
+    await this.ended
+  }
+
+  /** Makes the Disconnect at once: the station is back. Resolves with `ended`. */
+  hurry(): Promise<void> {
+    this.#isHurried = true
+    this.#farewell?.hurry()
+    return this.ended
+  }
+
+  #onCall(frame: Call | Send, bytes: number): void {
+    this.#isHeard = true
+    // Draining: the station sends it again on its next connection.
+    if (this.#unheld.signal.aborted) return
+    if (frame.kind === 'call' && frame.action === 'BootNotification') this.#calls.hold()
+    this.#inbox.push({ kind: 'call', call: frame, receivedAt: this.#world.now().getTime() }, bytes)
+  }
+
+  async #serve(entry: Entry): Promise<void> {
+    try {
+      if (entry.kind === 'outcome') await this.#tell(entry.outcome)
+      else if (entry.call.kind === 'send') await this.#answering.performSend(entry.call)
+      else await this.#answer(entry.call, entry.receivedAt)
+      if (this.#closeNext !== null) this.close(this.#closeNext.code, this.#closeNext.reason)
+    } catch (error) {
+      this.#world.log.error({ ...this.#who, error }, 'a fault of the bridge ended a session')
+      this.close(1011, 'Internal error')
+    }
+  }
+
+  async #answer(call: Call, receivedAt: number): Promise<void> {
+    const by = await this.#answering.answer(call, receivedAt)
+    if (call.action === 'BootNotification') this.#calls.release()
+    if (by === 'unauthorized') {
+      this.#world.meter.count('failed_auths_total')
+      this.#world.log.info(this.#who, 'the app does not accept the station')
+      this.close(1008, 'Not authorized')
+    }
+  }
+
+  /** Tells the app how a command ended. */
+  async #tell(outcome: CommandOutcome): Promise<void> {
+    if (this.#connection.identifier === null) {
+      this.#drop('outcome', 'the outcome of a command found no subscription')
+      return
+    }
+    try {
+      this.#apply(await this.#connection.perform(outcomeData(outcome, this.#granular), new AbortController().signal))
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error
+      this.#drop('outcome', 'the app did not take the outcome of a command', { error })
+    }
+  }
+
+  #apply(reply: CommandReply): void {
+    for (const transmission of reply.transmissions) this.#onMessage(readTransmission(transmission))
+    if (reply.disconnect) this.#closeNext ??= { code: 1000, reason: 'Closed by the CSMS' }
+  }
+
+  #onMessage(message: AppMessage): void {
+    switch (message.kind) {
+      case 'answer':
+        if (!this.#answering.settle(message.frame))
+          this.#drop('ack_for_nothing', 'the app answered a CALL that does not wait')
+        return
+      case 'command': {
+        const { action, payload } = message
+        const id = message.id ?? messageId(this.#world.newId())
+        return this.#calls.add({ kind: 'call', id, action, payload })
+      }
+      case 'cable':
+        if (message.type === 'disconnect')
+          this.#closeNext ??= { code: closeCodes[message.reason] ?? 1000, reason: 'Closed by the CSMS' }
+        return
+      case 'foreign':
+        return this.#drop('foreign', `the app said what no station can be told: ${message.problem}`)
+    }
+  }
+
+  #onMalformed({ fault, answer }: Malformed): void {
+    this.#world.meter.count('failed_client_msg_total')
+    this.#world.log.debug({ ...this.#who, fault }, 'a malformed message')
+    if (answer !== null) this.#send(answer)
+    if (++this.#badFrames >= maxBadFrames) this.close(1002, 'Too many malformed messages')
+  }
+
+  #onOutcome(outcome: CommandOutcome): void {
+    if (this.#inbox.length >= maxOutcomes)
+      return this.#drop('outcome', 'too many outcomes of commands wait for the app')
+    this.#inbox.push({ kind: 'outcome', outcome }, 0)
+  }
+
+  #send(frame: Frame): void {
+    if (this.isClosed) return
+    const text = serializeFrame(frame, this.handshake.version)
+    this.#world.meter.count('server_msg_total')
+    this.#world.trace?.(this.#who, 'sent', text)
+    this.#socket.send(text)
+  }
+
+  #drop(reason: string, message: string, more: object = {}): void {
+    this.#world.meter.count('ocpp_dropped_total', { reason })
+    this.#world.once(message, { ...this.#who, ...more }, message)
+  }
+
+  #end(code: number, reason: string): void {
+    this.#closed.abort()
+    this.#unheld.abort()
+    this.#surroundings.leave()
+    this.#world.log.info({ ...this.#who, code, reason }, 'station disconnected')
+    void this.#finish()
+  }
+
+  /** What is under way ends first, then the commands' outcomes, then the app sees the end. */
+  async #finish(): Promise<void> {
+    this.#calls.end()
+    this.#inbox.drop(entry => entry.kind !== 'outcome')
+    await this.#inbox.idle()
+    if (this.#connection.connectionIdentifiers !== null) {
+      this.#farewell = this.#surroundings.farewell(() => this.#connection.disconnect(new AbortController().signal))
+      if (this.#isHurried) this.#farewell.hurry()
+      await this.#farewell.done
+    }
+    this.#onEnded()
+  }
+}
