@@ -1,0 +1,5 @@
+/** Writes the pages of docs/ that are made from tables: `npm run docs`. */
+import { writeFileSync } from 'node:fs'
+import { configurationPage } from '../src/config/help.ts'
+
+writeFileSync(new URL('../docs/configuration.md', import.meta.url), configurationPage())

@@ -1,0 +1,165 @@
+/**
+ * The option table for people to read: `--help`, `--print-config`, docs/configuration.md.
+ *
+ * Pure: each is one text.
+ */
+import { stringify } from 'smol-toml'
+import { nameOf, rowsOf, textOf, type Group, type Row } from './option.ts'
+import { groups, programGroups, rows, type Settings } from './options.ts'
+import type { Config } from './rules.ts'
+
+const width = 100
+
+type Values = Readonly<Record<string, Readonly<Record<string, unknown>>>>
+
+/** The page that `--help` prints, at most 100 columns wide but where a single name is longer. */
+export function helpText(): string {
+  return [
+    'Usage: ocpp-cable [--flag=value …]',
+    '',
+    ...wrapped(usage, ''),
+    ...sectionsOf({ ...groups, ...programGroups }).flatMap(({ title, rows }) => ['', title, ...rows.flatMap(helpFor)]),
+    '',
+  ].join('\n')
+}
+
+/**
+ * The configuration as a TOML file, from which the same configuration is read; secrets are left out, as comments.
+ *
+ * @param settings  as given, so that a value which derives from another still does when the file is changed
+ * @param config    what came of them; where that is something else, a comment says so
+ */
+export function printedConfig(settings: Settings, config: Config): string {
+  const sections = new Set(['', ...rows.map(row => tomlPathOf(row).section)])
+  return [...sections]
+    .flatMap(section => [
+      ...(section === '' ? [] : [`[${section}]`]),
+      ...rows.filter(row => tomlPathOf(row).section === section).flatMap(row => tomlFor(row, settings, config)),
+      '',
+    ])
+    .join('\n')
+}
+
+/** docs/configuration.md. */
+export function configurationPage(): string {
+  return [
+    '# Configuration',
+    '',
+    '<!-- Made from the option table (src/config) by `npm run docs`. -->',
+    '',
+    usage,
+    '',
+    ...pageIntroduction,
+    ...sectionsOf({ ...groups, ...programGroups }).flatMap(({ title, rows }) => [
+      `## ${title}`,
+      '',
+      ...rows.flatMap(entryFor),
+    ]),
+  ]
+    .join('\n')
+    .trimEnd()
+    .concat('\n')
+}
+
+const usage =
+  'An option is given as a flag, as an environment variable, or in a TOML file (./ocpp-cable.toml if it is there, or --config-path). ' +
+  'A flag wins over a variable, a variable over the file, the file over the default.'
+
+const pageIntroduction = [
+  '- Flags are written `--flag=value`, `--flag value`, or with one dash. A switch is written `--flag` or `--flag=false`.',
+  '- A variable that is empty counts as not given; for a switch it means false. Variables that are not listed here are ignored.',
+  '- Unknown flags, unknown TOML keys and values that are not accepted stop the start, with one line for each of them.',
+  '- `--print-config` prints what comes of all this as a TOML file, without secrets.',
+  '',
+]
+
+function sectionsOf(table: Readonly<Record<string, Group>>): { title: string; rows: readonly Row[] }[] {
+  return Object.entries(table).map(([name, group]) => ({ title: group.title, rows: rowsOf({ [name]: group }) }))
+}
+
+function helpFor(row: Row): string[] {
+  const { kind, about } = row.option
+  const isSwitch = kind.shape === 'switch'
+  const variables = envNamesOf(row).map(name => `$${name}`)
+  const facts = [
+    ...(isSwitch ? [] : [kind.accepts]),
+    ...(isOfProgram(row) ? [] : [`default ${defaultOf(row)}`, variables.join(', ')]),
+  ]
+  return [
+    `  ${flagNamesOf(row).join(', ')}${isSwitch ? '' : ` ${kind.placeholder}`}`,
+    ...wrapped(about, '      '),
+    ...(facts.length === 0 ? [] : wrapped(`[${facts.join('; ')}]`, '      ')),
+  ]
+}
+
+function entryFor(row: Row): string[] {
+  const { kind, about } = row.option
+  const { section, key } = tomlPathOf(row)
+  const facts = [
+    `- Takes ${kind.accepts}.`,
+    `- Default: ${code(defaultOf(row))}`,
+    `- Environment: ${envNamesOf(row).map(code).join(', or ')}`,
+    `- TOML: ${code(key)} ${section === '' ? 'at the top' : `in ${code(`[${section}]`)}`}`,
+  ]
+  const old = row.spellings.filter(spelling => spelling.old).flatMap(spelling => spelling.flag ?? [])
+  return [
+    `### ${flagNamesOf(row).map(code).join(', ')}`,
+    '',
+    about,
+    '',
+    ...(isOfProgram(row) ? facts.slice(0, 1) : facts),
+    ...old.map(flag => `- The old spelling ${code(flag)} is accepted too, with a warning.`),
+    '',
+  ]
+}
+
+function tomlFor(row: Row, settings: Values, config: Values): string[] {
+  const { kind, about } = row.option
+  const { key } = tomlPathOf(row)
+  const given = settings[row.group]?.[row.key]
+  const text = textOf(kind, given)
+  const comment = wrapped(about, '# ')
+  if (text !== '' && kind.hides(text)) return [...comment, `# ${key} = "…" (set, and not shown)`]
+  const written = kind.toToml(given)
+  const line = written === null ? `# ${key} = "" (not set)` : stringify({ [key]: written }).trimEnd()
+  const inEffect = textOf(kind, config[row.group]?.[row.key])
+  return [...comment, line, ...(inEffect === text ? [] : [`# in effect: ${inEffect || 'none'}`])]
+}
+
+function isOfProgram(row: Row): boolean {
+  return row.group in programGroups
+}
+
+function defaultOf({ option }: Row): string {
+  return textOf(option.kind, option.default) || 'none'
+}
+
+function flagNamesOf(row: Row): string[] {
+  const names = row.spellings.flatMap(spelling => (spelling.old ? [] : (spelling.flag ?? [])))
+  return names.map(name => (name.length === 1 ? `-${name}` : `--${name}`))
+}
+
+function envNamesOf(row: Row): string[] {
+  return isOfProgram(row) ? [] : row.spellings.flatMap(spelling => (spelling.old ? [] : (spelling.env ?? [])))
+}
+
+function tomlPathOf(row: Row): { section: string; key: string } {
+  const path = row.spellings[0].toml ?? nameOf(row)
+  const dot = path.lastIndexOf('.')
+  return { section: path.slice(0, Math.max(dot, 0)), key: path.slice(dot + 1) }
+}
+
+function code(text: string): string {
+  return `\`${text}\``
+}
+
+/** A text in lines of at most 100 columns, each after the same indent. */
+function wrapped(text: string, indent: string): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)
+    if (line === undefined || indent.length + line.length + word.length + 1 > width) lines.push(word)
+    else lines[lines.length - 1] = `${line} ${word}`
+  }
+  return lines.map(line => indent + line)
+}

@@ -1,0 +1,194 @@
+/**
+ * The kinds of value that options have.
+ *
+ * Pure. Each reads the text of a flag or variable and the value of a TOML key, and writes what it reads back to.
+ */
+import type { Kind, TomlValue } from './option.ts'
+
+export const second = 1000
+const minute = 60 * second
+const hour = 60 * minute
+
+/** Timers hold no more than 24 days; no option here has a use for more than one. */
+const longestMs = 24 * hour
+
+export const KiB = 1024
+export const MiB = 1024 * KiB
+
+/** Text that must match a pattern; anything but nothing, if none is given. */
+export function text(accepts = 'a text', pattern = /./s, placeholder = '<text>'): Kind<string> {
+  return scalar({
+    placeholder,
+    accepts,
+    parse: given => (pattern.test(given) ? given : undefined),
+    toToml: given => given,
+  })
+}
+
+export const port = integer({ max: 65535 })
+export const path = text('a path that begins with /', /^\/[^\s?#]*$/, '<path>')
+export const file = text('a path of a file', /./s, '<file>')
+export const hostName = text('a host name or an IP address', /^[^\s/]+$/, '<host>')
+
+/** Never shown: not in problems, not by `--print-config`. `none` says nothing, and stands for no secret. */
+export const secret: Kind<string> = {
+  ...text('a text, which is never shown', /./s, '<secret>'),
+  hides: given => given !== 'none',
+}
+
+/** True or false; the flag alone means true. The spellings are those of Go's `strconv.ParseBool`. */
+export const onOff: Kind<boolean> = {
+  ...scalar<boolean>({
+    placeholder: '',
+    accepts: 'true or false',
+    parse: given => booleans.get(given),
+    toToml: given => given,
+    tomlType: 'boolean',
+  }),
+  shape: 'switch',
+}
+
+const booleans = new Map([
+  ...['1', 't', 'T', 'true', 'TRUE', 'True'].map(given => [given, true] as const),
+  ...['0', 'f', 'F', 'false', 'FALSE', 'False'].map(given => [given, false] as const),
+])
+
+export function integer({ min = 0, max = Infinity } = {}): Kind<number> {
+  return scalar({
+    placeholder: '<number>',
+    accepts: `a whole number${range(String(min), max === Infinity ? null : String(max))}`,
+    parse: given =>
+      /^\d+$/.test(given) ? within(Number(given), min, Math.min(max, Number.MAX_SAFE_INTEGER)) : undefined,
+    toToml: given => given,
+    tomlType: 'number',
+  })
+}
+
+const msOf = new Map(Object.entries({ ms: 1, s: second, m: minute, h: hour }))
+
+/**
+ * A span of time, in milliseconds. `bare` is the unit of a number without one: AnyCable's, for its own names.
+ *
+ * @param minMs  the least that is accepted
+ */
+export function duration({ bare, minMs = 0 }: { bare: 'ms' | 's'; minMs?: number }): Kind<number> {
+  return scalar({
+    placeholder: '<duration>',
+    accepts: `a duration (300ms, 5s, 2m, 1h)${range(writeDuration(minMs), writeDuration(longestMs))}; a bare number is ${bare === 's' ? 'seconds' : 'milliseconds'}`,
+    parse: given => within(scaled(given, msOf, bare), minMs, longestMs),
+    toToml: writeDuration,
+    tomlType: 'number',
+  })
+}
+
+const bytesOf = new Map(Object.entries({ B: 1, KiB, MiB }))
+
+/** A number of bytes. */
+export function bytes({ min = 0 } = {}): Kind<number> {
+  const max = 1024 * MiB
+  return scalar({
+    placeholder: '<size>',
+    accepts: `a size (65536, 64KiB, 1MiB)${range(String(writeBytes(min)), String(writeBytes(max)))}; a bare number is bytes`,
+    parse: given => within(scaled(given, bytesOf, 'B'), min, max),
+    toToml: writeBytes,
+    tomlType: 'number',
+  })
+}
+
+/** One of some words, compared without regard to case. */
+export function oneOf<const Word extends string>(...words: readonly Word[]): Kind<Word> {
+  return scalar({
+    placeholder: `<${words.join('|')}>`,
+    accepts: words.join(' or '),
+    parse: given => words.find(word => word === given.toLowerCase()),
+    toToml: given => given,
+  })
+}
+
+/** A value, or nothing: the empty text. */
+export function optional<T>(kind: Kind<T>): Kind<T | null> {
+  return {
+    ...kind,
+    accepts: `${kind.accepts}; empty for none`,
+    parse: given => (given === '' ? null : kind.parse(given)),
+    fromToml: given => (given === '' ? null : kind.fromToml(given)),
+    toToml: given => (given === null ? null : kind.toToml(given)),
+  }
+}
+
+/** A comma list; in TOML an array, or the same comma list. */
+export function listOf<T>(item: Kind<T>, { min = 0, distinct = false } = {}): Kind<readonly T[]> {
+  const all = (items: readonly (T | undefined)[]) => {
+    const read = items.filter(each => each !== undefined)
+    if (read.length < items.length || read.length < min) return undefined
+    return distinct ? [...new Set(read)] : read
+  }
+  const parse = (given: string) => all(partsOf(given).map(part => item.parse(part)))
+  return {
+    placeholder: `${item.placeholder},…`,
+    accepts: `a comma list, each ${item.accepts}${min > 0 ? '; not an empty one' : ''}`,
+    shape: 'many',
+    parse,
+    fromToml: given => {
+      if (typeof given === 'string') return parse(given)
+      return Array.isArray(given) ? all(given.map(each => item.fromToml(each))) : undefined
+    },
+    toToml: given => given.map(each => textIn(item.toToml(each))),
+    hides: given => partsOf(given).some(part => item.hides(part)),
+  }
+}
+
+type Scalar<T> = Pick<Kind<T>, 'placeholder' | 'accepts' | 'parse' | 'toToml'> & {
+  /** TOML's own type for it, beside a string. A string is enough where it is not given. */
+  readonly tomlType?: 'number' | 'boolean'
+}
+
+/** A kind of one value, which TOML gives in its own type or as the same text as a flag would. */
+export function scalar<T>({ tomlType, ...kind }: Scalar<T>): Kind<T> {
+  return {
+    ...kind,
+    shape: 'one',
+    fromToml: given => (typeof given === 'string' || typeof given === tomlType ? kind.parse(String(given)) : undefined),
+    hides: () => false,
+  }
+}
+
+function textIn(written: TomlValue | null): string {
+  return String(written ?? '')
+}
+
+function partsOf(list: string): string[] {
+  return list
+    .split(',')
+    .map(part => part.trim())
+    .filter(part => part !== '')
+}
+
+/** A whole number and a unit, in the smallest unit. */
+function scaled(given: string, units: ReadonlyMap<string, number>, bare: string): number | undefined {
+  const [, digits, unit] = /^(\d+)([A-Za-z]*)$/.exec(given) ?? []
+  const size = units.get(unit === undefined || unit === '' ? bare : unit)
+  return digits === undefined || size === undefined ? undefined : Number(digits) * size
+}
+
+function within(value: number | undefined, min: number, max: number): number | undefined {
+  return value !== undefined && value >= min && value <= max ? value : undefined
+}
+
+function range(min: string, max: string | null): string {
+  return max === null ? `, ${min} or more` : `, from ${min} to ${max}`
+}
+
+/** In the largest unit that gives a whole number, but 90s rather than 1.5m. */
+function writeDuration(ms: number): string {
+  return ms === 0 ? '0s' : written(ms, msOf)
+}
+
+function writeBytes(size: number): string | number {
+  return size % KiB === 0 && size > 0 ? written(size, bytesOf) : size
+}
+
+function written(value: number, units: ReadonlyMap<string, number>): string {
+  const [unit, size] = [...units].findLast(([, each]) => value % each === 0) ?? ['', 1]
+  return `${value / size}${unit}`
+}

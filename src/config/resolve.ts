@@ -1,0 +1,116 @@
+/**
+ * From what an operator wrote to the configuration, or to every problem at once.
+ *
+ * Pure: reads no file, no variable, no clock. What is given later wins: defaults, TOML file, environment, flags.
+ */
+import { nameOf, type Row } from './option.ts'
+import { programRows, rows, type ProgramSettings, type Settings } from './options.ts'
+import { cautions, rules, settle, type Config, type Rule } from './rules.ts'
+import { readEnv, readFlags, readToml, type Given, type Reading } from './sources.ts'
+
+/** Where the configuration may be written. */
+export type Sources = {
+  /** The arguments after the program's name. */
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** The file of `askedOf(argv).file` as it was found; `null` where none was asked for and none was there. */
+  readonly file: ConfigFile | null
+  /** The `node_id`, where none is given. */
+  readonly nodeId: string
+}
+
+/** `unreadable` says why, in a few words. */
+export type ConfigFile = { readonly path: string } & ({ readonly text: string } | { readonly unreadable: string })
+
+export type Resolution =
+  | {
+      readonly ok: true
+      readonly config: Config
+      /** As given, for `--print-config`: what is derived stays derived. */
+      readonly settings: Settings
+      readonly warnings: readonly string[]
+    }
+  | { readonly ok: false; readonly problems: readonly string[]; readonly warnings: readonly string[] }
+
+/** What the command line asks for, to be known before the file is read. */
+export type Asked = {
+  readonly wish: 'help' | 'version' | 'print-config' | 'run'
+  /** The TOML file to read. Where it is `required`, its absence is to be handed to `resolve` as `unreadable`. */
+  readonly file: { readonly path: string; readonly required: boolean } | null
+}
+
+export function askedOf(argv: readonly string[]): Asked {
+  const { program } = valuesOf(programRows, readFlags(argv).given) as { program: ProgramSettings }
+  return { wish: wishOf(program), file: fileOf(program) }
+}
+
+/** The configuration that the sources give, or one line for each problem that they have, all at once. */
+export function resolve({ argv, env, file, nodeId }: Sources): Resolution {
+  const readings = [readFile(file), readEnv(env), readFlags(argv)]
+  const given = readings.flatMap(reading => reading.given)
+  const doubtful = new Set(given.filter(isBad).map(each => nameOf(each.row)))
+  const settings = valuesOf(rows, given) as Settings
+  const config = settle(settings, nodeId)
+  const problems = [...readings.flatMap(problemsOf), ...broken(rules, config, doubtful)]
+  const warnings = [...given.flatMap(oldSpelling), ...broken(cautions, config, doubtful)]
+  return problems.length > 0 ? { ok: false, problems, warnings } : { ok: true, config, settings, warnings }
+}
+
+function wishOf({ help, version, printConfig }: ProgramSettings): Asked['wish'] {
+  if (help) return 'help'
+  if (version) return 'version'
+  return printConfig ? 'print-config' : 'run'
+}
+
+function fileOf({ configPath, ignoreConfigPath }: ProgramSettings): Asked['file'] {
+  if (ignoreConfigPath) return null
+  return { path: configPath ?? './ocpp-cable.toml', required: configPath !== null }
+}
+
+function readFile(file: ConfigFile | null): Reading {
+  if (file === null) return { given: [], problems: [] }
+  if ('unreadable' in file) return { given: [], problems: [`${file.path}: ${file.unreadable}`] }
+  return readToml(file.text, file.path)
+}
+
+/** The defaults, overlaid by what was given and accepted, in its order. The casts to the table's types are its callers'. */
+function valuesOf(table: readonly Row[], given: readonly Given[]): Record<string, Record<string, unknown>> {
+  const values: Record<string, Record<string, unknown>> = {}
+  for (const { group, key, option } of table) (values[group] ??= {})[key] = option.default
+  for (const { row, value } of given) {
+    const inGroup = values[row.group]
+    if (inGroup !== undefined && value !== undefined) inGroup[row.key] = value
+  }
+  return values
+}
+
+function problemsOf({ given, problems }: Reading): string[] {
+  return [...problems, ...given.filter(isBad).map(badValue)]
+}
+
+function isBad({ value }: Given): boolean {
+  return value === undefined
+}
+
+function badValue({ row, from, raw }: Given): string {
+  const { kind } = row.option
+  const json = typeof raw === 'number' ? String(raw) : JSON.stringify(raw)
+  const hidden = kind.hides(typeof raw === 'string' ? raw : json)
+  return `${from}: ${hidden ? 'the value given (not shown)' : cut(json)} is not accepted; it takes ${kind.accepts}`
+}
+
+/** A value may be a whole file, by mistake. */
+function cut(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+}
+
+function oldSpelling({ from, insteadOf }: Given): string[] {
+  return insteadOf === null ? [] : [`${from}: this is an old spelling; write ${insteadOf}`]
+}
+
+function broken(table: readonly Rule[], config: Config, doubtful: ReadonlySet<string>): string[] {
+  return table
+    .filter(rule => !rule.of.some(flag => doubtful.has(flag)))
+    .map(rule => rule.broken(config))
+    .filter(line => line !== null)
+}

@@ -1,0 +1,172 @@
+/**
+ * What several options decide together: the values that derive from others, what does not go together, and what is
+ * likely not meant.
+ *
+ * Pure.
+ */
+import { versions as numbers } from '../ocpp/version.ts'
+import type { Settings } from './options.ts'
+
+/** Who may broadcast over HTTP. `keyOf`: whoever has the key that is derived from the secret. */
+type BroadcastAccess =
+  | { readonly kind: 'open' }
+  | { readonly kind: 'key'; readonly key: string }
+  | { readonly kind: 'keyOf'; readonly secret: string }
+
+/** The settings with everything decided that was left open. */
+export type Config = Settings & {
+  readonly node: { readonly id: string }
+  readonly broadcast: {
+    /** Decided from `key` and `secret`, which are not to be read for it. */
+    readonly access: BroadcastAccess
+  }
+}
+
+const minute = 60_000
+
+/** The one place where values derive from others. */
+export function settle(settings: Settings, nodeId: string): Config {
+  const { ocpp, log, node } = settings
+  return {
+    ...settings,
+    ocpp: { ...ocpp, idleTimeoutMs: ocpp.idleTimeoutMs || Math.max(2 * minute, 2.5 * ocpp.heartbeatIntervalMs) },
+    broadcast: settleBroadcast(settings),
+    log: { ...log, level: log.debug ? 'debug' : log.level },
+    node: { id: node.id ?? nodeId },
+  }
+}
+
+function settleBroadcast({ server, broadcast }: Settings): Config['broadcast'] {
+  const secret = broadcast.secret === 'none' ? null : broadcast.secret
+  const access = accessBy(broadcast.key, secret)
+  const adapters = broadcast.adapters.length > 0 ? broadcast.adapters : defaultAdapters(broadcast.natsServers)
+  const needsServers = adapters.includes('nats') && broadcast.natsServers.length === 0
+  return {
+    ...broadcast,
+    adapters,
+    natsServers: needsServers ? ['nats://127.0.0.1:4222'] : broadcast.natsServers,
+    httpPort: broadcast.httpPort || (access.kind === 'open' ? 8090 : server.port),
+    secret,
+    access,
+  }
+}
+
+function defaultAdapters(natsServers: readonly string[]): Settings['broadcast']['adapters'] {
+  return natsServers.length > 0 ? ['nats'] : ['http']
+}
+
+function accessBy(key: string | null, secret: string | null): BroadcastAccess {
+  if (key === 'none' || (key === null && secret === null)) return { kind: 'open' }
+  return key === null ? { kind: 'keyOf', secret: secret ?? '' } : { kind: 'key', key }
+}
+
+/** One thing that several options must not, or had better not, say together. */
+export type Rule = {
+  /** The flags it looks at: it holds its tongue while one of them has a bad value. */
+  readonly of: readonly string[]
+  /** The line to print, if the rule is broken. */
+  broken(config: Config): string | null
+}
+
+/** What stops the start. */
+export const rules: readonly Rule[] = [
+  {
+    of: ['ssl_cert', 'ssl_key'],
+    broken: ({ server: { sslCert, sslKey } }) =>
+      sslCert.length === sslKey.length
+        ? null
+        : `ssl_cert names ${sslCert.length} and ssl_key ${sslKey.length} files: give one key for each certificate, in the same order`,
+  },
+  {
+    of: ['ocpp_heartbeat_interval'],
+    broken: ({ ocpp }) =>
+      ocpp.heartbeatIntervalMs % 1000 === 0
+        ? null
+        : `ocpp_heartbeat_interval is ${ocpp.heartbeatIntervalMs}ms: OCPP tells it to stations in whole seconds`,
+  },
+  {
+    of: ['ocpp_versions', 'ocpp_default_version'],
+    broken: ({ ocpp: { versions, defaultVersion } }) =>
+      defaultVersion === null || versions.includes(defaultVersion)
+        ? null
+        : `ocpp_default_version is ${numbers[defaultVersion].number}, which is not one of ocpp_versions: add it there, or take another`,
+  },
+  {
+    of: ['metrics_http', 'metrics_port'],
+    broken: ({ metrics }) =>
+      metrics.httpPath === null || metrics.port !== 0
+        ? null
+        : "metrics_http is set, but metrics_port is not: set it, for example --metrics_port=9090 (metrics never stand on the stations' port)",
+  },
+  {
+    of: ['metrics_http', 'metrics_port', 'port'],
+    broken: ({ metrics, server }) =>
+      metrics.httpPath !== null && metrics.port !== 0 && metrics.port === server.port
+        ? `metrics_port is ${metrics.port}, the stations' own port: set another one`
+        : null,
+  },
+  {
+    of: ['broadcast_adapter', 'nats_servers', 'port', 'http_broadcast_port', 'broadcast_key', 'secret'],
+    broken: config =>
+      broadcastsOnStationsPort(config) && config.broadcast.access.kind === 'open'
+        ? `http_broadcast_port is ${config.server.port}, the stations' own port, and no key is asked for: set broadcast_key or secret, or another port`
+        : null,
+  },
+  {
+    of: ['ocpp_path', 'health-path', 'http_broadcast_path', 'http_broadcast_port', 'port', 'broadcast_key', 'secret'],
+    broken: config => {
+      const twice = pathsOnStationPort(config).find(([, path], at, all) =>
+        all.some(([, other], to) => to < at && other === path),
+      )
+      return twice === undefined
+        ? null
+        : `${twice[0]} is ${twice[1]}, which serves something else already: set another path`
+    },
+  },
+]
+
+/** What is said and then done all the same. */
+export const cautions: readonly Rule[] = [
+  {
+    of: ['headers'],
+    broken: ({ rpc }) =>
+      rpc.headers.includes('origin')
+        ? 'headers names origin: Rails then checks it as if a browser had sent it, and refuses stations'
+        : null,
+  },
+  {
+    of: ['metrics_http', 'metrics_port'],
+    broken: ({ metrics }) =>
+      metrics.port !== 0 && metrics.httpPath === null
+        ? 'metrics_port is set, but metrics_http is not: no metrics are served; set --metrics_http=/metrics'
+        : null,
+  },
+  {
+    of: ['broadcast_adapter', 'nats_servers'],
+    broken: ({ broadcast }) =>
+      broadcast.natsServers.length > 0 && !broadcast.adapters.includes('nats')
+        ? 'nats_servers is set, but broadcast_adapter has no nats in it: NATS is not used'
+        : null,
+  },
+  {
+    of: ['ocpp_idle_timeout', 'ocpp_heartbeat_interval', 'ocpp_ping_interval'],
+    broken: ({ ocpp }) =>
+      ocpp.idleTimeoutMs <= ocpp.pingIntervalMs
+        ? `the idle timeout is ${ocpp.idleTimeoutMs / 1000} s, no longer than ocpp_ping_interval: a quiet station is cut off before it is pinged`
+        : null,
+  },
+]
+
+/** Whether HTTP broadcasts come in on the stations' own port, and so need no listener of their own. */
+export function broadcastsOnStationsPort({ broadcast, server }: Config): boolean {
+  return broadcast.adapters.includes('http') && broadcast.httpPort === server.port
+}
+
+function pathsOnStationPort(config: Config): (readonly [flag: string, path: string])[] {
+  const { server, ocpp, broadcast } = config
+  return [
+    ['ocpp_path', ocpp.path],
+    ['health-path', server.healthPath],
+    ...(broadcastsOnStationsPort(config) ? [['http_broadcast_path', broadcast.httpPath] as const] : []),
+  ]
+}

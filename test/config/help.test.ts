@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { configurationPage, helpText, printedConfig } from '../../src/config/help.ts'
+import { programRows, rows } from '../../src/config/options.ts'
+import { resolve } from '../../src/config/resolve.ts'
+
+const help = helpText()
+
+test('help names every option, with its default and its variable, and no old spelling', () => {
+  for (const { spellings } of rows) {
+    for (const { flag, env, old } of spellings) {
+      if (flag !== undefined) assert.equal(help.includes(`--${flag}`), !old, flag)
+      if (env !== undefined) assert.equal(help.includes(`$${env}`), !old, env)
+    }
+  }
+  assert.match(
+    help,
+    /--port <number>\n.*\n {6}\[a whole number, from 0 to 65535; default 8080; \$ANYCABLE_PORT, \$PORT\]\n/,
+  )
+})
+
+test("help names the command line's own flags, which have no variable", () => {
+  for (const { spellings } of programRows) assert.match(help, new RegExp(`\n  --${spellings[0].flag ?? ''}\\b`))
+  assert.match(help, /\n {2}--help, -h\n/)
+  assert.doesNotMatch(help, /ANYCABLE_(CONFIG_PATH|IGNORE_CONFIG_PATH|PRINT_CONFIG|HELP|VERSION|H|V)\b/)
+})
+
+test('help is readable at 100 columns, and ends its last line', () => {
+  assert.deepEqual(
+    help.split('\n').filter(line => line.length > 100 || line !== line.trimEnd()),
+    [],
+  )
+  assert.ok(help.endsWith('.\n'))
+})
+
+test('docs/configuration.md is in step with the table', () => {
+  const page = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8')
+  assert.equal(page, configurationPage(), 'run npm run docs')
+})
+
+test('docs/configuration.md has an entry for every option, and says where an old spelling is accepted', () => {
+  const page = configurationPage()
+  for (const { spellings } of [...rows, ...programRows])
+    assert.ok(page.includes(`### \`--${spellings[0].flag ?? ''}\``))
+  assert.match(page, /- The old spelling `ocpp_hearbeat_interval` is accepted too/)
+  assert.match(page, /- TOML: `cert_path` in `\[server\.ssl\]`\n/)
+  assert.match(page, /- TOML: `broadcast_key` at the top\n/)
+})
+
+function printed(argv: readonly string[]): string {
+  const resolution = resolve({ argv, env: {}, file: null, nodeId: 'random' })
+  assert.ok(resolution.ok, JSON.stringify(resolution))
+  return printedConfig(resolution.settings, resolution.config)
+}
+
+const lines: readonly [argv: readonly string[], expected: RegExp, because: string][] = [
+  [[], /\n\[server\]\n(# .*\n)+host = "localhost"\n/, 'a section, and what its key is for'],
+  [[], /\n# default_version = "" \(not set\)\n/, 'what is not set is a comment'],
+  [[], /\nidle_timeout = "0s"\n# in effect: 2m\n/, 'what derives from others still does, and what came of it is told'],
+  [[], /\n# node_id = "" \(not set\)\n# in effect: random\n/, 'a random id is not kept'],
+  [['--debug'], /\nlevel = "info"\n# in effect: debug\n/, 'a level that another option overrules'],
+  [['--secret=none'], /\nsecret = "none"\n# in effect: none\n/, 'a secret switched off'],
+  [['--ocpp_call_timeout=90'], /\ncall_timeout = "90s"\n/, 'a duration has its unit'],
+  [['--ocpp_sn=station_id'], /\nsn = "station_id"\n/, 'one of some words'],
+  [['--headers=a,b'], /\nproxy_headers = \[ "a", "b" \]\n/, 'a list'],
+]
+for (const [argv, expected, because] of lines) {
+  test(`[${argv.join(' ')}] is printed with ${expected.source}: ${because}`, () => {
+    assert.match(printed(argv), expected)
+  })
+}
+
+test('secrets are not printed', () => {
+  const toml = printed(['--secret=hush1', '--broadcast_key=hush2', '--nats_servers=nats://u:hush3@n:1'])
+  assert.doesNotMatch(toml, /hush/)
+  assert.match(toml, /\n# secret = "…" \(set, and not shown\)\n/)
+  assert.match(toml, /\n# broadcast_key = "…" \(set, and not shown\)\n/)
+  assert.match(toml, /\n# servers = "…" \(set, and not shown\)\n/)
+})
+
+const duration = fc.oneof(
+  fc.integer({ min: 1, max: 3600 }).map(seconds => `${seconds}s`),
+  fc.integer({ min: 1, max: 24 }).map(hours => `${hours}h`),
+)
+const ms = fc.integer({ min: 1, max: 86_400_000 }).map(each => `${each}ms`)
+const onOff = fc.constantFrom('true', 'false')
+const port = fc.integer({ min: 0, max: 65535 }).map(String)
+const count = fc.integer({ min: 1, max: 1e9 }).map(String)
+const path = fc.stringMatching(/^\/[\w."'\\#?é-]{0,12}$/).map(each => each.replace(/[#?]/g, '_'))
+const name = fc.stringMatching(/^[A-Za-z_"'\\é-]{1,12}$/)
+const text = fc.string({ minLength: 1, unit: 'binary' })
+const size = fc.oneof(
+  fc.integer({ min: 1024, max: 1e9 }).map(String),
+  fc.integer({ min: 1, max: 1024 }).map(each => `${each}MiB`),
+)
+const list = (item: fc.Arbitrary<string>, minLength = 0) =>
+  fc.array(item, { minLength, maxLength: 4 }).map(each => each.join(','))
+const version = fc.constantFrom('1.6', '2.0.1', '2.1')
+
+/** A value for each option, as a flag gives it. Some do not go together; those are left out below. */
+const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
+  host: name,
+  port,
+  'health-path': path,
+  ssl_cert: list(name, 1),
+  ssl_key: list(name, 1),
+  'max-conn': count,
+  max_message_size: size,
+  ws_max_pending_size: size,
+  ocpp_path: path,
+  ocpp_channel: fc.constantFrom('OCPPChannel', 'Ev::StationChannel'),
+  ocpp_granular_actions: onOff,
+  ocpp_heartbeat_interval: duration,
+  ocpp_versions: list(version, 1),
+  ocpp_default_version: version,
+  ocpp_sn: fc.constantFrom('serial', 'station_id'),
+  ocpp_silent_ack: fc.constantFrom('safe', 'off'),
+  ocpp_ack_timeout: ms,
+  ocpp_forward_heartbeats: onOff,
+  ocpp_call_timeout: duration,
+  ocpp_call_queue: count,
+  ocpp_ping_interval: ms,
+  ocpp_idle_timeout: ms,
+  ocpp_boot_timeout: duration,
+  rpc_host: fc.constantFrom('app:1', 'dns:///app:50051', '[::1]:50051'),
+  rpc_concurrency: count,
+  rpc_request_timeout: ms,
+  rpc_command_timeout: ms,
+  headers: list(fc.constantFrom('Cookie', 'Origin', 'x-key')),
+  broadcast_adapter: list(fc.constantFrom('nats', 'http')),
+  nats_servers: list(fc.constantFrom('nats://n:1', 'tls://n', 'n:2')),
+  nats_channel: name,
+  nats_dont_randomize_servers: onOff,
+  http_broadcast_port: port,
+  http_broadcast_path: path,
+  broadcast_key: fc.oneof(text, fc.constant('none')),
+  secret: fc.oneof(text, fc.constant('none')),
+  disconnect_rate: count,
+  disconnect_backlog_size: count,
+  shutdown_timeout: ms,
+  log_level: fc.constantFrom('debug', 'info', 'warn', 'error'),
+  log_format: fc.constantFrom('text', 'json'),
+  debug: onOff,
+  metrics_http: path,
+  metrics_host: name,
+  metrics_port: port,
+  metrics_prefix: fc.constantFrom('a_', '_b:', 'anycable_go_'),
+  node_id: name,
+}
+
+/** Each option is given or not. */
+const anyFlags = fc.record(values, { requiredKeys: [] })
+
+test('the property below has a value for every option', () => {
+  assert.deepEqual(new Set(Object.keys(values)), new Set(rows.map(row => row.spellings[0].flag)))
+})
+
+test('what --print-config prints is read back to the same configuration, the secrets apart', () => {
+  let tried = 0
+  fc.assert(
+    fc.property(anyFlags, given => {
+      const argv = Object.entries(given).map(([flag, value]) => `--${flag}=${value}`)
+      const first = resolve({ argv, env: {}, file: null, nodeId: 'first' })
+      if (!first.ok) {
+        assert.deepEqual(
+          first.problems.filter(problem => problem.includes('not accepted')),
+          [],
+        )
+        return
+      }
+      tried++
+      const file = { path: 'printed.toml', text: printedConfig(first.settings, first.config) }
+      const secrets = { ANYCABLE_SECRET: given['secret'], ANYCABLE_BROADCAST_KEY: given['broadcast_key'] }
+      const second = resolve({ argv: [], env: secrets, file, nodeId: 'first' })
+      assert.deepEqual(second, { ...first, warnings: second.warnings })
+      assert.ok(second.ok)
+      assert.equal(printedConfig(second.settings, second.config), file.text)
+    }),
+    { numRuns: 500 },
+  )
+  assert.ok(tried > 50, `only ${tried} configurations were without a problem`)
+})

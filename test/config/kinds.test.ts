@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as kinds from '../../src/config/kinds.ts'
+import { textOf, type Kind } from '../../src/config/option.ts'
+
+/** What cannot be read is `undefined`, which JSON does not know. */
+const shown = (value: unknown) => (value === undefined ? 'nothing' : JSON.stringify(value))
+
+const seconds = kinds.duration({ bare: 's' })
+const milliseconds = kinds.duration({ bare: 'ms' })
+const atLeastASecond = kinds.duration({ bare: 's', minMs: 1000 })
+const size = kinds.bytes({ min: 1024 })
+const list = kinds.listOf(kinds.text())
+const words = kinds.listOf(kinds.oneOf('a', 'b'), { min: 1, distinct: true })
+
+const texts: readonly [kind: Kind<unknown>, text: string, expected: unknown, because: string][] = [
+  [kinds.text(), ' a b ', ' a b ', 'a text is taken as it is'],
+  [kinds.text(), '', undefined, 'nothing is no text'],
+  [kinds.text('digits', /^\d+$/), '12x', undefined, 'a text that does not match'],
+  [kinds.path, '/ocpp', '/ocpp', 'a path'],
+  [kinds.path, '/', '/', 'the root'],
+  [kinds.path, 'ocpp', undefined, 'a path without its /'],
+  [kinds.path, '/ocpp?x', undefined, 'a path with a query'],
+  [kinds.hostName, '::', '::', 'all addresses of IPv6'],
+  [kinds.hostName, 'http://here', undefined, 'a URL is no host'],
+  [kinds.integer(), '0', 0, 'zero'],
+  [kinds.integer(), '007', 7, 'leading zeros'],
+  [kinds.integer(), '-1', undefined, 'a sign'],
+  [kinds.integer(), '1.5', undefined, 'a fraction'],
+  [kinds.integer(), '1e3', undefined, 'an exponent'],
+  [kinds.integer(), '', undefined, 'nothing is no number'],
+  [kinds.integer(), '99999999999999999999', undefined, 'more than a number can hold exactly'],
+  [kinds.integer({ min: 1 }), '0', undefined, 'below the least'],
+  [kinds.port, '65535', 65535, 'the last port'],
+  [kinds.port, '65536', undefined, 'beyond the last port'],
+  [seconds, '5', 5000, 'a bare number, in seconds'],
+  [milliseconds, '5', 5, 'a bare number, in milliseconds'],
+  [seconds, '300ms', 300, 'milliseconds'],
+  [milliseconds, '5s', 5000, 'seconds'],
+  [seconds, '2m', 120_000, 'minutes'],
+  [seconds, '24h', 86_400_000, 'the longest'],
+  [seconds, '25h', undefined, 'more than the longest'],
+  [seconds, '0', 0, 'zero, where it is not forbidden'],
+  [atLeastASecond, '999ms', undefined, 'less than the least'],
+  [seconds, '5d', undefined, 'a unit that is not known'],
+  [seconds, '5S', undefined, 'units are written small'],
+  [seconds, '5 s', undefined, 'a blank before the unit'],
+  [seconds, '1.5s', undefined, 'a fraction: 1500ms says it'],
+  [seconds, '-5s', undefined, 'time goes on'],
+  [seconds, 's', undefined, 'a unit without a number'],
+  [size, '2048', 2048, 'bare bytes'],
+  [size, '64KiB', 65536, 'kibibytes'],
+  [size, '1MiB', 1_048_576, 'mebibytes'],
+  [size, '4096B', 4096, 'bytes by name'],
+  [size, '1023', undefined, 'below the least'],
+  [size, '1025MiB', undefined, 'beyond the most'],
+  [size, '1MB', undefined, 'a unit that means two things'],
+  [kinds.oneOf('safe', 'off'), 'off', 'off', 'one of the words'],
+  [kinds.oneOf('safe', 'off'), 'OFF', 'off', 'in capitals'],
+  [kinds.oneOf('safe', 'off'), 'on', undefined, 'none of the words'],
+  [kinds.optional(kinds.port), '', null, 'nothing'],
+  [kinds.optional(kinds.port), '80', 80, 'something'],
+  [kinds.optional(kinds.port), 'x', undefined, 'nonsense'],
+  [list, 'a, b ,,c', ['a', 'b', 'c'], 'blanks and empty parts are left out'],
+  [list, 'a,a', ['a', 'a'], 'the same twice, where that may be'],
+  [list, '', [], 'an empty list'],
+  [words, 'b,a,b', ['b', 'a'], 'the same twice, where once is enough'],
+  [words, 'a,c', undefined, 'one bad item'],
+  [words, ' , ', undefined, 'an empty list, where one must be'],
+  [kinds.secret, 'none', 'none', 'the word for no secret'],
+]
+for (const [kind, text, expected, because] of texts) {
+  test(`${kind.placeholder} ${JSON.stringify(text)} gives ${shown(expected)}: ${because}`, () => {
+    assert.deepEqual(kind.parse(text), expected)
+  })
+}
+
+for (const [words, expected] of [
+  [['1', 't', 'T', 'true', 'TRUE', 'True'], true],
+  [['0', 'f', 'F', 'false', 'FALSE', 'False'], false],
+  [['yes', 'on', 'tRUE', '2', ''], undefined],
+] as const) {
+  for (const word of words) {
+    test(`a switch given as ${JSON.stringify(word)} is ${expected ?? 'not accepted'}, as in Go's ParseBool`, () => {
+      assert.equal(kinds.onOff.parse(word), expected)
+    })
+  }
+}
+
+const tomls: readonly [kind: Kind<unknown>, value: unknown, expected: unknown, because: string][] = [
+  [kinds.port, 8080, 8080, "TOML's own number"],
+  [kinds.port, '8080', 8080, 'a number in quotes'],
+  [kinds.port, 80.5, undefined, 'a fraction'],
+  [kinds.port, true, undefined, 'another type'],
+  [kinds.onOff, false, false, "TOML's own boolean"],
+  [kinds.onOff, 'false', false, 'a boolean in quotes'],
+  [kinds.onOff, 0, undefined, 'another type'],
+  [kinds.text(), 5, undefined, 'a number is no text'],
+  [kinds.text(), {}, undefined, 'a table'],
+  [seconds, 5, 5000, 'a bare number'],
+  [seconds, '5m', 300_000, 'a duration with its unit'],
+  [size, 4096, 4096, 'a bare number'],
+  [kinds.optional(kinds.port), '', null, 'nothing'],
+  [kinds.optional(kinds.port), 80, 80, 'something'],
+  [list, ['a,b', 'c'], ['a,b', 'c'], 'commas in an array are no commas of a list'],
+  [list, 'a,b', ['a', 'b'], 'a comma list'],
+  [list, ['a', 1], undefined, 'one item of another type'],
+  [list, 5, undefined, 'neither array nor text'],
+  [words, [], undefined, 'an empty array, where one must be'],
+]
+for (const [kind, value, expected, because] of tomls) {
+  test(`${kind.placeholder} in TOML, ${JSON.stringify(value)}, gives ${shown(expected)}: ${because}`, () => {
+    assert.deepEqual(kind.fromToml(value), expected)
+  })
+}
+
+const written: readonly [kind: Kind<unknown>, value: unknown, expected: string, because: string][] = [
+  [seconds, 0, '0s', 'zero has a unit too'],
+  [seconds, 90_000, '90s', 'the largest unit that gives a whole number'],
+  [seconds, 120_000, '2m', 'minutes'],
+  [seconds, 3_600_000, '1h', 'hours'],
+  [seconds, 1500, '1500ms', 'milliseconds'],
+  [size, 0, '0', 'no bytes'],
+  [size, 1000, '1000', 'bytes that are no kibibytes'],
+  [size, 65536, '64KiB', 'kibibytes'],
+  [size, 1_048_576, '1MiB', 'mebibytes'],
+  [kinds.optional(kinds.port), null, '', 'nothing'],
+  [kinds.listOf(kinds.port), [80, 81], '80,81', 'a list'],
+  [kinds.listOf(kinds.optional(kinds.port)), [null], '', 'a list of nothing'],
+]
+for (const [kind, value, expected, because] of written) {
+  test(`${kind.placeholder} ${JSON.stringify(value)} is written ${JSON.stringify(expected)}: ${because}`, () => {
+    assert.equal(textOf(kind, value), expected)
+  })
+}
+
+test('a secret is hidden, the word none is not, and a list is hidden for one item', () => {
+  assert.equal(kinds.secret.hides('s3cret'), true)
+  assert.equal(kinds.secret.hides('none'), false)
+  assert.equal(kinds.listOf(kinds.secret).hides('none,s3cret'), true)
+  assert.equal(kinds.listOf(kinds.text()).hides('a,b'), false)
+})

@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Row, Spelling } from '../../src/config/option.ts'
+import { textOf } from '../../src/config/option.ts'
+import { programRows, rows, type Settings } from '../../src/config/options.ts'
+import { cautions, rules } from '../../src/config/rules.ts'
+
+const all = [...rows, ...programRows]
+
+// Flag, variable and key of AnyCable, where it has them: an app's existing configuration is to be read as it is.
+const names: readonly [flag: string, env: string, toml: string][] = [
+  ['host', 'ANYCABLE_HOST', 'server.host'],
+  ['port', 'ANYCABLE_PORT', 'server.port'],
+  ['health-path', 'ANYCABLE_HEALTH_PATH', 'server.health_path'],
+  ['ssl_cert', 'ANYCABLE_SSL_CERT', 'server.ssl.cert_path'],
+  ['ssl_key', 'ANYCABLE_SSL_KEY', 'server.ssl.key_path'],
+  ['max-conn', 'ANYCABLE_MAX_CONN', 'server.max_conn'],
+  ['max_message_size', 'ANYCABLE_MAX_MESSAGE_SIZE', 'ws.max_message_size'],
+  ['ws_max_pending_size', 'ANYCABLE_WS_MAX_PENDING_SIZE', 'ws.max_pending_size'],
+  ['ocpp_path', 'ANYCABLE_OCPP_PATH', 'ocpp.path'],
+  ['ocpp_channel', 'ANYCABLE_OCPP_CHANNEL', 'ocpp.channel'],
+  ['ocpp_granular_actions', 'ANYCABLE_OCPP_GRANULAR_ACTIONS', 'ocpp.granular_actions'],
+  ['ocpp_heartbeat_interval', 'ANYCABLE_OCPP_HEARTBEAT_INTERVAL', 'ocpp.heartbeat_interval'],
+  ['ocpp_versions', 'ANYCABLE_OCPP_VERSIONS', 'ocpp.versions'],
+  ['ocpp_default_version', 'ANYCABLE_OCPP_DEFAULT_VERSION', 'ocpp.default_version'],
+  ['ocpp_sn', 'ANYCABLE_OCPP_SN', 'ocpp.sn'],
+  ['ocpp_silent_ack', 'ANYCABLE_OCPP_SILENT_ACK', 'ocpp.silent_ack'],
+  ['ocpp_ack_timeout', 'ANYCABLE_OCPP_ACK_TIMEOUT', 'ocpp.ack_timeout'],
+  ['ocpp_forward_heartbeats', 'ANYCABLE_OCPP_FORWARD_HEARTBEATS', 'ocpp.forward_heartbeats'],
+  ['ocpp_call_timeout', 'ANYCABLE_OCPP_CALL_TIMEOUT', 'ocpp.call_timeout'],
+  ['ocpp_call_queue', 'ANYCABLE_OCPP_CALL_QUEUE', 'ocpp.call_queue'],
+  ['ocpp_ping_interval', 'ANYCABLE_OCPP_PING_INTERVAL', 'ocpp.ping_interval'],
+  ['ocpp_idle_timeout', 'ANYCABLE_OCPP_IDLE_TIMEOUT', 'ocpp.idle_timeout'],
+  ['ocpp_boot_timeout', 'ANYCABLE_OCPP_BOOT_TIMEOUT', 'ocpp.boot_timeout'],
+  ['rpc_host', 'ANYCABLE_RPC_HOST', 'rpc.host'],
+  ['rpc_concurrency', 'ANYCABLE_RPC_CONCURRENCY', 'rpc.concurrency'],
+  ['rpc_request_timeout', 'ANYCABLE_RPC_REQUEST_TIMEOUT', 'rpc.request_timeout'],
+  ['rpc_command_timeout', 'ANYCABLE_RPC_COMMAND_TIMEOUT', 'rpc.command_timeout'],
+  ['headers', 'ANYCABLE_HEADERS', 'rpc.proxy_headers'],
+  ['broadcast_adapter', 'ANYCABLE_BROADCAST_ADAPTER', 'broadcast_adapters'],
+  ['nats_servers', 'ANYCABLE_NATS_SERVERS', 'nats.servers'],
+  ['nats_channel', 'ANYCABLE_NATS_CHANNEL', 'nats_broadcast.channel'],
+  ['nats_dont_randomize_servers', 'ANYCABLE_NATS_DONT_RANDOMIZE_SERVERS', 'nats.dont_randomize_servers'],
+  ['http_broadcast_port', 'ANYCABLE_HTTP_BROADCAST_PORT', 'http_broadcast.port'],
+  ['http_broadcast_path', 'ANYCABLE_HTTP_BROADCAST_PATH', 'http_broadcast.path'],
+  ['broadcast_key', 'ANYCABLE_BROADCAST_KEY', 'broadcast_key'],
+  ['secret', 'ANYCABLE_SECRET', 'secret'],
+  ['disconnect_rate', 'ANYCABLE_DISCONNECT_RATE', 'disconnector.rate'],
+  ['disconnect_backlog_size', 'ANYCABLE_DISCONNECT_BACKLOG_SIZE', 'disconnector.backlog'],
+  ['shutdown_timeout', 'ANYCABLE_SHUTDOWN_TIMEOUT', 'app.shutdown_timeout'],
+  ['log_level', 'ANYCABLE_LOG_LEVEL', 'logging.level'],
+  ['log_format', 'ANYCABLE_LOG_FORMAT', 'logging.format'],
+  ['debug', 'ANYCABLE_DEBUG', 'logging.debug'],
+  ['metrics_http', 'ANYCABLE_METRICS_HTTP', 'metrics.http_path'],
+  ['metrics_host', 'ANYCABLE_METRICS_HOST', 'metrics.host'],
+  ['metrics_port', 'ANYCABLE_METRICS_PORT', 'metrics.port'],
+  ['metrics_prefix', 'ANYCABLE_METRICS_PREFIX', 'metrics.prefix'],
+  ['node_id', 'ANYCABLE_NODE_ID', 'node_id'],
+]
+for (const [flag, env, toml] of names) {
+  test(`--${flag} is ${env} and ${toml}`, () => {
+    const row = rows.find(({ spellings }) => spellings[0].flag === flag)
+    assert.deepEqual(row?.spellings[0], { flag, env, toml, old: false })
+  })
+}
+
+test('the names of no option are left unsaid', () => {
+  assert.deepEqual(new Set(names.map(([flag]) => flag)), new Set(rows.map(row => row.spellings[0].flag)))
+})
+
+test('no two options share a name', () => {
+  const named = (table: readonly Row[], nameIn: (spelling: Spelling) => string | undefined) =>
+    table.flatMap(row => row.spellings.flatMap(spelling => nameIn(spelling) ?? []))
+  for (const given of [named(all, each => each.flag), named(rows, each => each.env), named(rows, each => each.toml)]) {
+    assert.equal(new Set(given).size, given.length)
+  }
+})
+
+test('each default is a value that its own kind accepts, written out and read back', () => {
+  for (const { option, key } of rows) {
+    const { kind } = option
+    const read =
+      kind.shape === 'many' && textOf(kind, option.default) === '' ? [] : kind.parse(textOf(kind, option.default))
+    assert.deepEqual(read, option.default, key)
+  }
+})
+
+test('each description is a sentence that ends', () => {
+  for (const { option, key } of all) assert.match(option.about, /^[A-Z].*\.$|^[A-Z].*4222\.$/, key)
+})
+
+test('rules name options that there are', () => {
+  const flags = new Set(rows.map(row => row.spellings[0].flag))
+  for (const rule of [...rules, ...cautions]) for (const flag of rule.of) assert.ok(flags.has(flag), flag)
+})
+
+test('the types of the settings derive from the rows', () => {
+  const check = (settings: Settings) => {
+    const timeout: number = settings.rpc.commandTimeoutMs
+    const sn: 'serial' | 'station_id' = settings.ocpp.sn
+    const version: 'ocpp1.6' | 'ocpp2.0.1' | 'ocpp2.1' | null = settings.ocpp.defaultVersion
+    const adapters: readonly ('nats' | 'http')[] = settings.broadcast.adapters
+    // @ts-expect-error: a key that may be missing
+    const key: string = settings.broadcast.key
+    // @ts-expect-error: no such option
+    const host: unknown = settings.rpc.hots
+    // @ts-expect-error: settings do not change
+    settings.server.port = 1
+    return [timeout, sn, version, adapters, key, host]
+  }
+  assert.equal(typeof check, 'function')
+})

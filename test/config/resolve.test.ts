@@ -1,0 +1,340 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { askedOf, resolve, type Asked, type Sources } from '../../src/config/resolve.ts'
+import type { Config } from '../../src/config/rules.ts'
+
+type Given = { argv?: readonly string[]; env?: Sources['env']; toml?: string }
+
+function resolved({ argv = [], env = {}, toml }: Given) {
+  const file = toml === undefined ? null : { path: './ocpp-cable.toml', text: toml }
+  return resolve({ argv, env, file, nodeId: 'random' })
+}
+
+function configOf(given: Given): Config {
+  const resolution = resolved(given)
+  assert.ok(resolution.ok, JSON.stringify(resolution))
+  return resolution.config
+}
+
+function problemsOf(given: Given): readonly string[] {
+  const resolution = resolved(given)
+  return resolution.ok ? [] : resolution.problems
+}
+
+test('with nothing given, everything has its default', () => {
+  const config = configOf({})
+  assert.deepEqual(config.server, {
+    host: 'localhost',
+    port: 8080,
+    healthPath: '/health',
+    sslCert: [],
+    sslKey: [],
+    maxConn: 0,
+    maxMessageSize: 1_048_576,
+    maxPendingSize: 1_048_576,
+  })
+  assert.deepEqual(config.ocpp.versions, ['ocpp1.6', 'ocpp2.0.1', 'ocpp2.1'])
+  assert.equal(config.rpc.commandTimeoutMs, 3000)
+  assert.equal(config.node.id, 'random')
+  assert.deepEqual(resolved({}).warnings, [])
+})
+
+const read: readonly [given: Given, read: (config: Config) => unknown, expected: unknown, because: string][] = [
+  [{ argv: ['--port', '81'] }, c => c.server.port, 81, 'a flag and its value'],
+  [{ argv: ['--port=81'] }, c => c.server.port, 81, 'in one argument'],
+  [{ argv: ['-port', '81'] }, c => c.server.port, 81, 'with one dash'],
+  [{ argv: ['-port=81'] }, c => c.server.port, 81, 'with one dash, in one argument'],
+  [{ argv: ['--port=0'] }, c => c.server.port, 0, 'any free port'],
+  [{ argv: ['--port=1', '--port=2'] }, c => c.server.port, 2, 'the last of two'],
+  [{ argv: ['--broadcast_key=a=b'] }, c => c.broadcast.key, 'a=b', 'only the first = parts'],
+  [{ argv: ['--broadcast_key', '-x'] }, c => c.broadcast.key, '-x', 'a value may begin with a dash'],
+  [{ argv: ['--broadcast_key=a\nb'] }, c => c.broadcast.key, 'a\nb', 'a value may have lines'],
+  [{ argv: ['--metrics_http='] }, c => c.metrics.httpPath, null, 'empty for none'],
+  [{ argv: ['--ssl_cert=a,b', '--ssl_key=x', '--ssl_key', 'y'] }, c => c.server.sslKey, ['x', 'y'], 'a list adds up'],
+  [{ argv: ['--debug', '--port=81'] }, c => c.log.debug, true, 'a switch alone'],
+  [{ argv: ['--debug', '--port=81'] }, c => c.server.port, 81, 'what follows a switch is not its value'],
+  [{ argv: ['--ocpp_granular_actions=false'] }, c => c.ocpp.granularActions, false, 'a switch turned off'],
+  [{ argv: ['--ocpp_granular_actions=F'] }, c => c.ocpp.granularActions, false, "in Go's spelling"],
+  [{ argv: ['--rpc_request_timeout=500'] }, c => c.rpc.requestTimeoutMs, 500, "AnyCable's milliseconds"],
+  [{ argv: ['--rpc_command_timeout=5s'] }, c => c.rpc.commandTimeoutMs, 5000, 'with a unit'],
+  [{ argv: ['--shutdown_timeout=5'] }, c => c.lifecycle.shutdownTimeoutMs, 5000, "AnyCable's seconds"],
+  [{ argv: ['--ocpp_heartbeat_interval=60'] }, c => c.ocpp.heartbeatIntervalMs, 60_000, "AnyCable's seconds"],
+  [{ argv: ['--ocpp_call_timeout=2'] }, c => c.ocpp.callTimeoutMs, 2000, 'our own are seconds too'],
+  [{ argv: ['--headers=Cookie,X-Key'] }, c => c.rpc.headers, ['cookie', 'x-key'], 'headers are lower-cased'],
+  [{ argv: ['--headers='] }, c => c.rpc.headers, [], 'no headers'],
+  [{ argv: ['--rpc_host=dns:///app:50051'] }, c => c.rpc.host, 'dns:///app:50051', 'a name of several addresses'],
+  [{ argv: ['--rpc_host=[::1]:50051'] }, c => c.rpc.host, '[::1]:50051', 'an IPv6 address'],
+  [{ argv: ['--ocpp_versions=2.1,1.6'] }, c => c.ocpp.versions, ['ocpp2.1', 'ocpp1.6'], 'versions by number'],
+  [{ argv: ['--ocpp_versions=ocpp1.6'] }, c => c.ocpp.versions, ['ocpp1.6'], 'versions by subprotocol'],
+  [{ argv: ['--ocpp_default_version=1.6'] }, c => c.ocpp.defaultVersion, 'ocpp1.6', 'a default version'],
+  [
+    { argv: ['--nats_servers=h:1,tls://u:p@[::1]:2'] },
+    c => c.broadcast.natsServers.length,
+    2,
+    'servers as Go takes them',
+  ],
+  [{ env: { ANYCABLE_MAX_CONN: '7' } }, c => c.server.maxConn, 7, 'a variable; a dash becomes _'],
+  [{ env: { PORT: '81' } }, c => c.server.port, 81, 'PORT'],
+  [{ env: { PORT: '81', ANYCABLE_PORT: '82' } }, c => c.server.port, 82, 'ANYCABLE_PORT before PORT'],
+  [{ env: { PORT: 'x', ANYCABLE_PORT: '82' } }, c => c.server.port, 82, 'then PORT is not even read'],
+  [{ env: { PORT: '81', ANYCABLE_PORT: '' } }, c => c.server.port, 81, 'an empty variable is not given'],
+  [{ env: { ANYCABLE_OCPP_GRANULAR_ACTIONS: '' } }, c => c.ocpp.granularActions, false, 'an empty switch is false'],
+  [{ env: { ANYCABLE_OCPP_GRANULAR_ACTIONS: 'f' } }, c => c.ocpp.granularActions, false, 'a switch'],
+  [{ env: { ANYCABLE_DEBUG: '1' } }, c => c.log.debug, true, 'a switch'],
+  [{ env: { ANYCABLE_REDIS_URL: 'x', ANYCABLE_CONFIG_PATH: 'x' } }, c => c.server.port, 8080, 'unknown variables'],
+  [{ env: { ANYCABLE_NODE_ID: 'n1' } }, c => c.node.id, 'n1', 'a node id that is given'],
+  [{ toml: '[server]\nport = 81' }, c => c.server.port, 81, 'a key of a section'],
+  [{ toml: 'server.port = 81' }, c => c.server.port, 81, 'a dotted key'],
+  [{ toml: '[server.ssl]\ncert_path = "a"\nkey_path = ["b"]' }, c => c.server.sslCert, ['a'], 'a section in a section'],
+  [{ toml: 'broadcast_adapters = ["nats"]' }, c => c.broadcast.adapters, ['nats'], 'a key at the top'],
+  [{ toml: '[ocpp]\nversions = [1.6, "2.0.1"]' }, c => c.ocpp.versions, ['ocpp1.6', 'ocpp2.0.1'], '1.6 as a number'],
+  [{ toml: '[rpc]\nrequest_timeout = 500' }, c => c.rpc.requestTimeoutMs, 500, "AnyCable's milliseconds"],
+  [{ toml: '[server]\n[rpc]' }, c => c.server.port, 8080, 'empty sections'],
+  [{ toml: '\ufeff[server]\r\nport = 81\r\n' }, c => c.server.port, 81, "a file of another system's editor"],
+  [{ toml: '[logging]\ndebug = true' }, c => c.log.level, 'debug', 'debug sets the level'],
+]
+for (const [given, pick, expected, because] of read) {
+  test(`${JSON.stringify(given)} gives ${JSON.stringify(expected)}: ${because}`, () => {
+    assert.deepEqual(pick(configOf(given)), expected)
+  })
+}
+
+const layers: readonly [given: Given, port: number][] = [
+  [{}, 8080],
+  [{ toml: 'server.port = 1' }, 1],
+  [{ toml: 'server.port = 1', env: { ANYCABLE_PORT: '2' } }, 2],
+  [{ toml: 'server.port = 1', env: { PORT: '2' } }, 2],
+  [{ toml: 'server.port = 1', env: { ANYCABLE_PORT: '2' }, argv: ['--port=3'] }, 3],
+  [{ toml: 'server.port = 1', argv: ['--port=3'] }, 3],
+]
+for (const [given, port] of layers) {
+  test(`the port is ${port} by defaults < TOML < environment < flags: ${JSON.stringify(given)}`, () => {
+    assert.equal(configOf(given).server.port, port)
+  })
+}
+
+test('a flag takes the place of a list from elsewhere, and does not add to it', () => {
+  const config = configOf({ env: { ANYCABLE_HEADERS: 'a,b' }, argv: ['--headers=c'] })
+  assert.deepEqual(config.rpc.headers, ['c'])
+})
+
+const old: readonly [given: Given, warning: string][] = [
+  [
+    { argv: ['-ocpp_hearbeat_interval=60'] },
+    '-ocpp_hearbeat_interval: this is an old spelling; write --ocpp_heartbeat_interval',
+  ],
+  [
+    { env: { ANYCABLE_OCPP_HEARBEAT_INTERVAL: '60' } },
+    'ANYCABLE_OCPP_HEARBEAT_INTERVAL: this is an old spelling; write ANYCABLE_OCPP_HEARTBEAT_INTERVAL',
+  ],
+  [
+    { toml: '[ocpp]\nhearbeat_interval = 60' },
+    'ocpp.hearbeat_interval in ./ocpp-cable.toml: this is an old spelling; write ocpp.heartbeat_interval',
+  ],
+]
+for (const [given, warning] of old) {
+  test(`AnyCable's misspelling is read, with a warning: ${JSON.stringify(given)}`, () => {
+    assert.equal(configOf(given).ocpp.heartbeatIntervalMs, 60_000)
+    assert.deepEqual(resolved(given).warnings, [warning])
+  })
+}
+
+for (const given of [
+  { env: { ANYCABLE_OCPP_HEARBEAT_INTERVAL: '60', ANYCABLE_OCPP_HEARTBEAT_INTERVAL: '90' } },
+  { toml: '[ocpp]\nhearbeat_interval = 60\nheartbeat_interval = 90' },
+]) {
+  test(`of both spellings the right one counts, without a warning: ${JSON.stringify(given)}`, () => {
+    assert.equal(configOf(given).ocpp.heartbeatIntervalMs, 90_000)
+    assert.deepEqual(resolved(given).warnings, [])
+  })
+}
+
+const wrong: readonly [given: Given, problems: readonly string[], because: string][] = [
+  [{ argv: ['--xyzzy'] }, ['--xyzzy: there is no such flag'], 'a flag that is like none'],
+  [{ argv: ['--prot=1'] }, ['--prot: there is no such flag; did you mean --port?'], 'two letters swapped'],
+  [
+    { argv: ['-max_conn', '5'] },
+    ['--max_conn: there is no such flag; did you mean --max-conn?'],
+    'its value is no second problem',
+  ],
+  [
+    { argv: ['--xyzzy', '--prot'] },
+    ['--xyzzy: there is no such flag', '--prot: there is no such flag; did you mean --port?'],
+    'two of them',
+  ],
+  [
+    { argv: ['--RPC_HOST=a:1'] },
+    ['--RPC_HOST: there is no such flag; did you mean --rpc_host?'],
+    'flags are written small',
+  ],
+  [
+    { argv: ['--sercet=hush'] },
+    ['--sercet: there is no such flag; did you mean --secret?'],
+    'what may be a secret is not shown',
+  ],
+  [{ argv: ['--port'] }, ['--port: a value is missing'], 'a flag at the end'],
+  [
+    { argv: ['--host', '--port', 'x'] },
+    ['--host: a value is missing', '--port: "x" is not accepted; it takes a whole number, from 0 to 65535'],
+    'a flag in the place of a value',
+  ],
+  [{ argv: ['--port='] }, ['--port: "" is not accepted; it takes a whole number, from 0 to 65535'], 'an empty value'],
+  [{ argv: ['start'] }, ['"start": only flags are accepted here'], 'a word'],
+  [{ argv: ['--', '-'] }, ['"--": only flags are accepted here', '"-": only flags are accepted here'], 'dashes'],
+  [
+    { argv: ['--debug', 'false'] },
+    ['"false": only flags are accepted here (a switch is written --flag=false)'],
+    'a switch takes no next argument',
+  ],
+  [{ argv: ['--debug=maybe'] }, ['--debug: "maybe" is not accepted; it takes true or false'], 'a switch'],
+  [{ argv: ['--help=maybe'] }, ['--help: "maybe" is not accepted; it takes true or false'], "the command line's own"],
+  [
+    { env: { PORT: 'tcp://10.0.0.1:80' } },
+    ['PORT: "tcp://10.0.0.1:80" is not accepted; it takes a whole number, from 0 to 65535'],
+    'a variable',
+  ],
+  [{ toml: 'x = 1' }, ['x in ./ocpp-cable.toml: there is no such key'], 'a key that is like none'],
+  [
+    { toml: '[server]\nprot = 1' },
+    ['server.prot in ./ocpp-cable.toml: there is no such key; did you mean server.port?'],
+    'a key that is like one',
+  ],
+  [{ toml: '[redis]' }, ['redis in ./ocpp-cable.toml: there is no such key'], 'an empty section that is none of ours'],
+  [
+    { toml: '[redis]\nurl = "a"\nd = 1979-05-27' },
+    ['redis.url in ./ocpp-cable.toml: there is no such key', 'redis.d in ./ocpp-cable.toml: there is no such key'],
+    'each key of a section',
+  ],
+  [{ toml: 'server = 1' }, ['server in ./ocpp-cable.toml: there is no such key'], 'a section that is none'],
+  [
+    { toml: '[server]\nport = true' },
+    ['server.port in ./ocpp-cable.toml: true is not accepted; it takes a whole number, from 0 to 65535'],
+    'a value of another type',
+  ],
+  [
+    { toml: '[server]\nport = inf' },
+    ['server.port in ./ocpp-cable.toml: Infinity is not accepted; it takes a whole number, from 0 to 65535'],
+    'a number that JSON cannot write',
+  ],
+  [
+    { toml: '[server.host]\na = 1' },
+    ['server.host in ./ocpp-cable.toml: {"a":1} is not accepted; it takes a host name or an IP address'],
+    'a table in the place of a value',
+  ],
+  [
+    { toml: '\n[server\nport = 1' },
+    ['./ocpp-cable.toml: line 2, column 8: Invalid TOML document: illegal character in key'],
+    'no TOML',
+  ],
+  [
+    { toml: 'secret = 5' },
+    [
+      'secret in ./ocpp-cable.toml: the value given (not shown) is not accepted; it takes a text, which is never shown; empty for none',
+    ],
+    'a secret',
+  ],
+  [
+    { toml: 'nats.servers = ["nats://u:p@h h"]' },
+    [
+      'nats.servers in ./ocpp-cable.toml: the value given (not shown) is not accepted; it takes a comma list, each a URL such as nats://127.0.0.1:4222',
+    ],
+    'credentials in a URL',
+  ],
+  [
+    { argv: [`--ocpp_path=${'x'.repeat(99)}`] },
+    [`--ocpp_path: "${'x'.repeat(79)}… is not accepted; it takes a path that begins with /`],
+    'a long value is cut',
+  ],
+  [
+    { argv: ['--broadcast_adapter=nats,redis'] },
+    ['--broadcast_adapter: "nats,redis" is not accepted; it takes a comma list, each nats or http'],
+    'an adapter that there is not',
+  ],
+  [
+    { argv: ['--ocpp_versions='] },
+    ['--ocpp_versions: "" is not accepted; it takes a comma list, each 1.6 or 2.0.1 or 2.1; not an empty one'],
+    'no versions',
+  ],
+  [
+    { argv: ['--ocpp_versions=1.5'] },
+    ['--ocpp_versions: "1.5" is not accepted; it takes a comma list, each 1.6 or 2.0.1 or 2.1; not an empty one'],
+    'a version that there is not',
+  ],
+  [
+    { argv: ['--rpc_host=http://app/_anycable'] },
+    ['--rpc_host: "http://app/_anycable" is not accepted; it takes host:port or dns:///host:port'],
+    'no port',
+  ],
+  [
+    { argv: ['--ocpp_heartbeat_interval=0'] },
+    [
+      '--ocpp_heartbeat_interval: "0" is not accepted; it takes a duration (300ms, 5s, 2m, 1h), from 1s to 24h; a bare number is seconds',
+    ],
+    'below the least',
+  ],
+]
+for (const [given, problems, because] of wrong) {
+  test(`${JSON.stringify(given)} is a problem: ${because}`, () => {
+    assert.deepEqual(problemsOf(given), problems)
+  })
+}
+
+test('a file that cannot be read is a problem', () => {
+  const file = { path: 'a.toml', unreadable: 'there is no such file' }
+  const resolution = resolve({ argv: ['--config-path=a.toml'], env: {}, file, nodeId: 'n' })
+  assert.deepEqual(resolution, { ok: false, problems: ['a.toml: there is no such file'], warnings: [] })
+})
+
+test('all problems and warnings are told at once, the file before the environment before the flags before the rules', () => {
+  const given = {
+    toml: 'x = 1\n[ocpp]\nhearbeat_interval = "?"',
+    env: { ANYCABLE_RPC_CONCURRENCY: '0', ANYCABLE_HEADERS: 'Origin' },
+    argv: ['--prot', '--port=?', '--ssl_cert=a', '--metrics_http=/m'],
+  }
+  const resolution = resolved(given)
+  assert.ok(!resolution.ok)
+  assert.deepEqual(
+    resolution.problems.map(problem => problem.split(' ')[0]),
+    ['x', 'ocpp.hearbeat_interval', 'ANYCABLE_RPC_CONCURRENCY:', '--prot:', '--port:', 'ssl_cert', 'metrics_http'],
+  )
+  assert.deepEqual(
+    resolution.warnings.map(warning => warning.split(' ')[0]),
+    ['ocpp.hearbeat_interval', 'headers'],
+  )
+})
+
+test('a rule holds its tongue while an option that it looks at has a bad value', () => {
+  assert.equal(problemsOf({ argv: ['--metrics_http=/m', '--metrics_port=?'] }).length, 1)
+})
+
+test('a bad value is a problem even where a later place gives a good one', () => {
+  assert.equal(problemsOf({ env: { ANYCABLE_PORT: '?' }, argv: ['--port=1'] }).length, 1)
+})
+
+const here = { path: './ocpp-cable.toml', required: false }
+const asked: readonly [argv: readonly string[], expected: Asked, because: string][] = [
+  [[], { wish: 'run', file: here }, 'nothing asked'],
+  [
+    ['--config-path', 'a.toml'],
+    { wish: 'run', file: { path: 'a.toml', required: true } },
+    'a file by name must be there',
+  ],
+  [['-config-path=a.toml', '--ignore-config-path'], { wish: 'run', file: null }, 'no file at all'],
+  [['--help'], { wish: 'help', file: here }, 'help'],
+  [['-h'], { wish: 'help', file: here }, 'help, in short'],
+  [['--help=false'], { wish: 'run', file: here }, 'no help'],
+  [['--nonsense', '--help'], { wish: 'help', file: here }, 'who makes mistakes needs help'],
+  [['--version'], { wish: 'version', file: here }, 'the version'],
+  [['-v'], { wish: 'version', file: here }, 'the version, in short'],
+  [['--print-config', '--port=1'], { wish: 'print-config', file: here }, 'the configuration'],
+  [['--help', '--version', '--print-config'], { wish: 'help', file: here }, 'help before all else'],
+]
+for (const [argv, expected, because] of asked) {
+  test(`[${argv.join(' ')}] asks for ${expected.wish}: ${because}`, () => {
+    assert.deepEqual(askedOf(argv), expected)
+  })
+}
+
+test("the command line's own flags are no settings", () => {
+  assert.equal('program' in configOf({ argv: ['--print-config'] }), false)
+})

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { resolve } from '../../src/config/resolve.ts'
+import type { Config } from '../../src/config/rules.ts'
+
+function resolved(...flags: readonly string[]) {
+  return resolve({ argv: flags.map(flag => `--${flag}`), env: {}, file: null, nodeId: 'random' })
+}
+
+const derived: readonly [
+  flags: readonly string[],
+  pick: (config: Config) => unknown,
+  expected: unknown,
+  because: string,
+][] = [
+  [[], c => c.ocpp.idleTimeoutMs, 120_000, 'at least two minutes'],
+  [['ocpp_heartbeat_interval=60'], c => c.ocpp.idleTimeoutMs, 150_000, '2.5 heartbeats'],
+  [['ocpp_idle_timeout=45'], c => c.ocpp.idleTimeoutMs, 45_000, 'as given'],
+  [[], c => c.broadcast.adapters, ['http'], 'HTTP, if there is no NATS'],
+  [['nats_servers=nats://n:1'], c => c.broadcast.adapters, ['nats'], 'NATS, if there are servers'],
+  [
+    ['nats_servers=nats://n:1', 'broadcast_adapter=http,nats,http'],
+    c => c.broadcast.adapters,
+    ['http', 'nats'],
+    'as given',
+  ],
+  [[], c => c.broadcast.natsServers, [], 'no servers, if NATS is not used'],
+  [['broadcast_adapter=nats'], c => c.broadcast.natsServers, ['nats://127.0.0.1:4222'], "AnyCable's own default"],
+  [['nats_servers=nats://n:1'], c => c.broadcast.natsServers, ['nats://n:1'], 'as given'],
+  [[], c => c.broadcast.httpPort, 8090, 'a port of its own, if no key is asked for'],
+  [['broadcast_key=k', 'port=81'], c => c.broadcast.httpPort, 81, "the stations' port, if a key is"],
+  [['secret=s', 'port=81'], c => c.broadcast.httpPort, 81, 'or one that is derived'],
+  [['secret=s', 'broadcast_key=none'], c => c.broadcast.httpPort, 8090, 'or none after all'],
+  [['http_broadcast_port=1'], c => c.broadcast.httpPort, 1, 'as given'],
+  [[], c => c.broadcast.access, { kind: 'open' }, 'no key'],
+  [['broadcast_key=none', 'secret=s'], c => c.broadcast.access, { kind: 'open' }, 'a key switched off'],
+  [['broadcast_key=k', 'secret=s'], c => c.broadcast.access, { kind: 'key', key: 'k' }, 'the key before the secret'],
+  [['secret=s'], c => c.broadcast.access, { kind: 'keyOf', secret: 's' }, 'a key to be derived'],
+  [['secret=none'], c => c.broadcast.access, { kind: 'open' }, 'a secret switched off'],
+  [['secret=none'], c => c.broadcast.secret, null, 'and nobody takes it for one'],
+  [['secret=s', 'broadcast_key=none'], c => c.broadcast.secret, 's', 'a secret stays one'],
+  [['debug'], c => c.log.level, 'debug', 'debug sets the level'],
+  [['debug=false', 'log_level=warn'], c => c.log.level, 'warn', 'or does not'],
+  [[], c => c.node.id, 'random', 'the id that is handed in'],
+  [['node_id=n1'], c => c.node.id, 'n1', 'as given'],
+]
+for (const [flags, pick, expected, because] of derived) {
+  test(`[${flags.join(' ')}] comes to ${JSON.stringify(expected)}: ${because}`, () => {
+    const resolution = resolved(...flags)
+    assert.ok(resolution.ok)
+    assert.deepEqual(pick(resolution.config), expected)
+  })
+}
+
+const rules: readonly [flags: readonly string[], problem: RegExp | null, because: string][] = [
+  [['ssl_cert=a,b', 'ssl_key=x,y'], null, 'a key each'],
+  [['ssl_cert=a,b', 'ssl_key=x'], /^ssl_cert names 2 and ssl_key 1 files/, 'a key is missing'],
+  [['ssl_key=x'], /^ssl_cert names 0/, 'a certificate is missing'],
+  [['ocpp_heartbeat_interval=1500ms'], /^ocpp_heartbeat_interval is 1500ms/, 'OCPP has whole seconds'],
+  [['ocpp_versions=1.6', 'ocpp_default_version=1.6'], null, 'a default that is served'],
+  [
+    ['ocpp_versions=1.6', 'ocpp_default_version=2.1'],
+    /^ocpp_default_version is 2\.1, which is not one/,
+    'one that is not',
+  ],
+  [['metrics_http=/metrics', 'metrics_port=9090'], null, 'metrics on their own port'],
+  [['metrics_http=/metrics'], /set it, for example --metrics_port=9090/, 'metrics without a port'],
+  [
+    ['metrics_http=/metrics', 'metrics_port=81', 'port=81'],
+    /^metrics_port is 81, the stations' own/,
+    "on the stations' port",
+  ],
+  [['http_broadcast_port=8080', 'broadcast_key=k'], null, "on the stations' port, with a key"],
+  [['http_broadcast_port=8080'], /^http_broadcast_port is 8080, the stations' own/, 'without a key'],
+  [['http_broadcast_port=8080', 'broadcast_adapter=nats'], null, 'nobody listens'],
+  [['http_broadcast_path=/health'], null, 'the same path on another port'],
+  [['http_broadcast_path=/health', 'secret=s'], /^http_broadcast_path is \/health, which serves/, 'on the same port'],
+  [['health-path=/ocpp'], /^health-path is \/ocpp, which serves/, "the stations' own path"],
+]
+for (const [flags, problem, because] of rules) {
+  test(`[${flags.join(' ')}] is ${problem === null ? 'no problem' : 'a problem'}: ${because}`, () => {
+    const resolution = resolved(...flags)
+    const problems = resolution.ok ? [] : resolution.problems
+    assert.equal(problems.length, problem === null ? 0 : 1, problems.join('\n'))
+    if (problem !== null) assert.match(problems.join(), problem)
+  })
+}
+
+const cautions: readonly [flags: readonly string[], warning: RegExp | null, because: string][] = [
+  [['headers=cookie'], null, 'headers as always'],
+  [['headers=cookie,Origin'], /^headers names origin/, "Rails' own check"],
+  [['metrics_port=9090'], /^metrics_port is set, but metrics_http is not/, 'half of two options'],
+  [['nats_servers=n:1', 'broadcast_adapter=http'], /^nats_servers is set/, 'servers that nobody uses'],
+  [['nats_servers=n:1', 'broadcast_adapter=http,nats'], null, 'servers that somebody uses'],
+  [['ocpp_idle_timeout=30'], /^the idle timeout is 30 s/, 'no time for a ping'],
+  [['ocpp_idle_timeout=30', 'ocpp_ping_interval=0'], null, 'no pings'],
+  [['ocpp_ping_interval=5m'], /^the idle timeout is 120 s/, 'derived, and no time for a ping either'],
+]
+for (const [flags, warning, because] of cautions) {
+  test(`[${flags.join(' ')}] is ${warning === null ? 'no warning' : 'a warning'}: ${because}`, () => {
+    const resolution = resolved(...flags)
+    assert.ok(resolution.ok)
+    assert.equal(resolution.warnings.length, warning === null ? 0 : 1, resolution.warnings.join('\n'))
+    if (warning !== null) assert.match(resolution.warnings.join(), warning)
+  })
+}
