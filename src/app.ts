@@ -1,0 +1,193 @@
+/**
+ * The only composer: which app, which broadcasts, which port. Opens from the app outwards to the stations, closes in
+ * the reverse order.
+ */
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import {
+  broadcastKey,
+  broadcastRoute,
+  openHttpBroadcast,
+  type BroadcastEndpoint,
+  type Deliver,
+} from './broadcast/http.ts'
+import { openNats } from './broadcast/nats.ts'
+import { parseBroadcasts } from './cable/broadcast.ts'
+import { broadcastsOnStationsPort, type Config } from './config/rules.ts'
+import { versions } from './ocpp/version.ts'
+import { Metrics, openMetrics, type Meter } from './ops/metrics.ts'
+import { Notices } from './ops/notices.ts'
+import { openGrpc } from './rpc/grpc.ts'
+import { Guard } from './rpc/guard.ts'
+import { openListener, type KeyPair, type Listener, type Reception } from './server/listener.ts'
+import { openSockets } from './server/socket.ts'
+import { Disconnects } from './station/disconnects.ts'
+import { Hub } from './station/hub.ts'
+import type { Log, Rpc, World } from './station/ports.ts'
+
+/** Something that holds a resource; `close` may be called twice. */
+export interface Opened {
+  close(): Promise<void>
+}
+
+/** How long a station that finds no room is told to wait. */
+const retryAfterSeconds = 30
+const heardCheckMs = 1_000
+
+/** Opens the program. Closed also when opening fails half-way; rejects with what kept it from opening. */
+export async function openApp(config: Config, log: Log): Promise<Opened> {
+  const parts: Opened[] = []
+  const keep = <Part extends Opened>(part: Part): Part => (parts.push(part), part)
+  let closing: Promise<void> | null = null
+  const close = (): Promise<void> => (closing ??= closeAll(parts, log))
+  try {
+    await openParts(config, log, keep)
+    return { close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function closeAll(parts: readonly Opened[], log: Log): Promise<void> {
+  for (const part of [...parts].reverse()) {
+    await part.close().catch((error: unknown) => log.warn({ error }, 'a part did not close cleanly'))
+  }
+}
+
+async function openParts(config: Config, log: Log, keep: <Part extends Opened>(part: Part) => Part): Promise<void> {
+  const metrics = new Metrics(config.metrics.prefix)
+  const grpc = keep(openGrpc(config.rpc.host))
+  const rpc = new Guard(grpc, config.rpc, metrics, log.child({ context: 'rpc' }))
+  void rpc.checkAtStart()
+  const world = worldOf(rpc, metrics, config, log)
+  const disconnects = new Disconnects(
+    { ratePerSecond: config.lifecycle.disconnectRate, backlog: config.lifecycle.disconnectBacklogSize },
+    metrics,
+    log,
+  )
+  const hub = new Hub(config.ocpp, disconnects, world)
+  const { host, port, httpPath } = config.metrics
+  if (httpPath !== null) {
+    const gauges = {
+      clients_num: () => hub.size,
+      broadcast_streams_num: () => hub.streamCount,
+      disconnect_queue_size: () => disconnects.size,
+      rpc_pending_num: () => rpc.pending,
+    }
+    keep(await openMetrics({ host, port, path: httpPath }, metrics, gauges, log))
+  }
+  const deliver = (text: string): void => {
+    for (const broadcast of parseBroadcasts(text)) hub.deliver(broadcast)
+  }
+  await openBroadcasts(config, deliver, log, keep)
+  keep(await openStations(config, hub, deliver, metrics, log))
+}
+
+function worldOf(rpc: Rpc, meter: Meter, config: Config, log: Log): World {
+  const notices = new Notices(log)
+  return {
+    rpc,
+    meter,
+    log,
+    once: (key, fields, message) => notices.once(key, fields, message),
+    trace: config.log.level === 'debug' ? (who, direction, frame) => log.debug({ ...who, frame }, direction) : null,
+    now: () => new Date(),
+    random: () => Math.random(),
+    newId: () => randomUUID(),
+  }
+}
+
+async function openBroadcasts(
+  config: Config,
+  deliver: Deliver,
+  log: Log,
+  keep: <Part extends Opened>(part: Part) => Part,
+): Promise<void> {
+  const { broadcast, server } = config
+  for (const adapter of broadcast.adapters) {
+    switch (adapter) {
+      case 'nats': {
+        const { natsServers: servers, natsChannel: channel, natsDontRandomizeServers: dontRandomizeServers } = broadcast
+        keep(await openNats({ servers, channel, dontRandomizeServers }, deliver, log))
+        break
+      }
+      case 'http': {
+        if (broadcastsOnStationsPort(config)) break
+        keep(
+          await openHttpBroadcast({ host: server.host, port: broadcast.httpPort, ...endpointOf(config) }, deliver, log),
+        )
+      }
+    }
+  }
+}
+
+function endpointOf({ broadcast: { access, httpPath: path } }: Config): BroadcastEndpoint {
+  switch (access.kind) {
+    case 'open':
+      return { path, key: null }
+    case 'key':
+      return { path, key: access.key }
+    case 'keyOf':
+      return { path, key: broadcastKey({ key: null, secret: access.secret }) }
+  }
+}
+
+/** The stations' port, and the sessions behind it. */
+async function openStations(config: Config, hub: Hub, deliver: Deliver, meter: Meter, log: Log): Promise<Opened> {
+  const { server, ocpp, rpc } = config
+  const sockets = openSockets({ ...server, ...ocpp }, meter)
+  const draining = new AbortController()
+  const reception: Reception = {
+    refusal: ({ stationId }) => {
+      if (draining.signal.aborted) return { problem: 'The CSMS is going down', retryAfterSeconds }
+      const isFull = server.maxConn > 0 && hub.size >= server.maxConn && !hub.has(stationId)
+      return isFull ? { problem: 'The CSMS has no room for another Charging Station', retryAfterSeconds } : null
+    },
+    admit: (handshake, socket) => hub.admit(handshake, socket),
+    answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), deliver) : () => false,
+  }
+  const settings = { ...server, keyPairs: readKeyPairs(config), handshake: { ...ocpp, headers: rpc.headers } }
+  const listener = await openListener(settings, sockets, reception).catch((error: unknown) => {
+    sockets.close()
+    throw error
+  })
+  const unheard = setInterval(() => hub.closeUnheard(Date.now() - ocpp.bootTimeoutMs), heardCheckMs)
+  announce(config, listener, log)
+  return {
+    close: async () => {
+      draining.abort()
+      clearInterval(unheard)
+      log.info({ num: hub.size }, 'closing active connections')
+      await hub.drain()
+      await listener.close()
+      sockets.close()
+      log.info({}, 'all active connections closed')
+    },
+  }
+}
+
+function announce({ server, ocpp, broadcast, ...config }: Config, { port }: Listener, log: Log): void {
+  const base = `${server.sslCert.length > 0 ? 'https' : 'http'}://${server.host}:${port}`
+  const numbers = ocpp.versions.map(version => `v${versions[version].number}`).join(', ')
+  log.info({}, `Handle OCPP ${numbers} WebSocket connections at ${base}${ocpp.path}/{station_id}`)
+  if (broadcastsOnStationsPort({ server, broadcast, ...config, ocpp })) {
+    log.info(
+      { context: 'broadcast', provider: 'http' },
+      `Accept broadcast requests at ${base}${broadcast.httpPath} (authorization required)`,
+    )
+  }
+  log.info({}, `Handle health requests at ${base}${server.healthPath}`)
+}
+
+function readKeyPairs({ server: { sslCert, sslKey } }: Config): KeyPair[] {
+  return sslCert.map((cert, at) => ({ cert: readPem('ssl_cert', cert), key: readPem('ssl_key', sslKey[at] ?? '') }))
+}
+
+function readPem(option: string, path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new Error(`${option}: ${path} cannot be read`, { cause: error })
+  }
+}

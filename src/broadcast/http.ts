@@ -1,0 +1,104 @@
+/**
+ * AnyCable's HTTP broadcaster: the app posts its publications to one path of ours.
+ *
+ * Source: AnyCable `broadcast/http.go`.
+ */
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type HttpServer, listenHttp, pathOf } from '../ops/listen.ts'
+import type { Log } from '../station/ports.ts'
+
+export type BroadcastEndpoint = {
+  readonly path: string
+  /** What the app must say as `Authorization: Bearer …`; `null`: nothing. */
+  readonly key: string | null
+}
+
+/** Takes one publication's text. Never throws: what it is told is for `parseBroadcasts` to judge. */
+export type Deliver = (text: string) => void
+
+/** Room for a batch of some ten thousand commands; more than one NATS message may hold (1 MiB). */
+const MAX_BODY_BYTES = 8 * 1024 * 1024
+
+/**
+ * The key that the app presents: the one given, else the one that AnyCable derives from the app's secret.
+ * `none` stands for no key, or no secret. `null` means that the endpoint asks for none.
+ */
+export function broadcastKey({ key, secret }: { key: string | null; secret: string | null }): string | null {
+  if (key === 'none') return null
+  if (key !== null && key !== '') return key
+  if (secret === null || secret === '' || secret === 'none') return null
+  return createHmac('sha256', secret).update('broadcast-cable').digest('hex')
+}
+
+/** Opens the endpoint on a port of its own, where every other path is 404. Rejects where the port cannot be bound. */
+export async function openHttpBroadcast(
+  { host, port, path, key }: BroadcastEndpoint & { readonly host: string; readonly port: number },
+  deliver: Deliver,
+  log: Log,
+): Promise<HttpServer> {
+  const route = broadcastRoute({ path, key }, deliver)
+  const server = await listenHttp({ host, port }, (request, response) => {
+    if (!route(request, response)) end(response, 404)
+  })
+  const said = log.child({ context: 'broadcast', provider: 'http' })
+  const condition = key === null ? 'no authorization' : 'authorization required'
+  said.info({}, `Accept broadcast requests at http://${host}:${server.port}${path} (${condition})`)
+  if (key === null && !isLoopback(host)) {
+    said.warn({ host }, 'Whoever reaches this port can command every station: set --broadcast_key or --secret')
+  }
+  return server
+}
+
+/**
+ * The endpoint as a part of any HTTP server: returns whether the request was for it, and if so answers it.
+ *
+ * 201 taken (also what nobody can read), 401 wrong key, 413 over 8 MiB, 422 not a POST.
+ */
+export function broadcastRoute(
+  { path, key }: BroadcastEndpoint,
+  deliver: Deliver,
+): (request: IncomingMessage, response: ServerResponse) => boolean {
+  const expected = key === null ? null : digest(`Bearer ${key}`)
+  return (request, response) => {
+    if (pathOf(request.url) !== path) return false
+    const given = digest(request.headers.authorization ?? '')
+    if (request.method !== 'POST') end(response, 422)
+    else if (expected !== null && !timingSafeEqual(expected, given)) end(response, 401)
+    else readBody(request, response, deliver)
+    return true
+  }
+}
+
+/** Keeps no more than the limit; what a client sends beyond it is read and forgotten, so that it gets to see the 413. */
+function readBody(request: IncomingMessage, response: ServerResponse, deliver: Deliver): void {
+  const chunks: Buffer[] = []
+  let bytes = Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES ? Infinity : 0
+  if (bytes > MAX_BODY_BYTES) end(response, 413)
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes <= MAX_BODY_BYTES) chunks.push(chunk)
+    else if (!response.headersSent) {
+      chunks.length = 0
+      end(response, 413)
+    }
+  })
+  request.on('end', () => {
+    if (bytes > MAX_BODY_BYTES) return
+    deliver(Buffer.concat(chunks).toString())
+    end(response, 201)
+  })
+}
+
+function end(response: ServerResponse, status: number): void {
+  response.writeHead(status, { 'content-length': 0 }).end()
+}
+
+/** Equal lengths, so that the time a comparison takes tells nothing. */
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+}

@@ -1,0 +1,88 @@
+/**
+ * The program: arguments, environment and file become a configuration; signals end what was opened.
+ *
+ * Exit codes: 0 after a clean end, 1 where it could not start or did not end in time.
+ */
+import { randomBytes } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { openApp, type Opened } from './app.ts'
+import { helpText, printedConfig } from './config/help.ts'
+import { askedOf, resolve, type Asked, type ConfigFile } from './config/resolve.ts'
+import type { Config } from './config/rules.ts'
+import { openLog } from './ops/log.ts'
+import type { Log } from './station/ports.ts'
+
+const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
+
+async function main(argv: readonly string[]): Promise<void> {
+  const asked = askedOf(argv)
+  if (asked.wish === 'help') return print(helpText())
+  if (asked.wish === 'version') return print(`${manifest.version}\n`)
+  const file = readConfigFile(asked.file)
+  const resolution = resolve({ argv, env: process.env, file, nodeId: randomBytes(4).toString('base64url') })
+  for (const warning of resolution.warnings) process.stderr.write(`warning: ${warning}\n`)
+  if (!resolution.ok) return fail(resolution.problems)
+  if (asked.wish === 'print-config') return print(printedConfig(resolution.settings, resolution.config))
+  await run(resolution.config, file)
+}
+
+async function run(config: Config, file: ConfigFile | null): Promise<void> {
+  const log = openLog({ level: config.log.level, format: config.log.format, nodeId: config.node.id })
+  log.info({}, `Starting ocpp-cable ${manifest.version} (pid: ${process.pid}, node: ${process.version})`)
+  if (file !== null) log.info({}, `Using configuration from file: ${file.path}`)
+  try {
+    endOnSignal(await openApp(config, log), config.lifecycle.shutdownTimeoutMs, log)
+  } catch (error) {
+    log.error({ error }, 'could not start')
+    process.exit(1)
+  }
+}
+
+/** The first signal ends the program in order, a second one at once. */
+function endOnSignal(app: Opened, timeoutMs: number, log: Log): void {
+  let isEnding = false
+  const onSignal = (): void => {
+    if (isEnding) {
+      log.warn({}, 'Immediate termination requested. Stopped')
+      process.exit(1)
+    }
+    isEnding = true
+    log.info(
+      {},
+      `Shutting down... (hit Ctrl-C to stop immediately or wait for up to ${timeoutMs / 1000}s for graceful shutdown)`,
+    )
+    const late = setTimeout(() => {
+      log.error({}, `Not ended within ${timeoutMs / 1000}s (--shutdown_timeout). Stopped`)
+      process.exit(1)
+    }, timeoutMs)
+    void app.close().then(() => {
+      clearTimeout(late)
+      log.info({}, 'Stopped')
+      process.exit(0)
+    })
+  }
+  process.on('SIGINT', onSignal)
+  process.on('SIGTERM', onSignal)
+}
+
+/** The file as it is found; none where it may be missing and is. */
+function readConfigFile(asked: Asked['file']): ConfigFile | null {
+  if (asked === null || (!asked.required && !existsSync(asked.path))) return null
+  try {
+    return { path: asked.path, text: readFileSync(asked.path, 'utf8') }
+  } catch (error) {
+    return { path: asked.path, unreadable: error instanceof Error ? error.message : 'cannot be read' }
+  }
+}
+
+function print(text: string): void {
+  process.stdout.write(text)
+}
+
+function fail(problems: readonly string[]): void {
+  for (const problem of problems) process.stderr.write(`${problem}\n`)
+  process.stderr.write('Nothing was started. See --help.\n')
+  process.exitCode = 1
+}
+
+await main(process.argv.slice(2))

@@ -1,0 +1,106 @@
+/**
+ * The log: one line per event on stdout, as AnyCable writes it, in `text` or `json`. The only import of pino.
+ *
+ * What a field is called decides how it is written: `error` (an Error: its message and its causes'), `frame` (a frame's
+ * text: redacted and cut, and only if the line is written at all). `nodeid`, `sid`, `station` and `context` say whose
+ * line it is. `time`, `level` and `msg` are taken.
+ */
+import { isatty } from 'node:tty'
+import { destination, pino, stdTimeFunctions } from 'pino'
+import type { Log } from '../station/ports.ts'
+import { redactFrame } from './redact.ts'
+
+export type LogOptions = {
+  readonly level: 'debug' | 'info' | 'warn' | 'error'
+  readonly format: 'text' | 'json'
+  readonly nodeId: string
+  /** Takes each line, with its line break; default: stdout. */
+  readonly write?: (line: string) => void
+}
+
+/** Credentials, should an object that holds them be logged whole. */
+const SECRETS = ['authorization', 'cookie', 'idTag', 'idToken']
+const SECRET_PATHS = SECRETS.flatMap(name => [name, `headers.${name}`, `env.headers.${name}`, `payload.${name}`])
+
+/** Opens the log. Lines are written at once and in order, so that none is lost when the process ends or crashes. */
+export function openLog({ level, format, nodeId, write }: LogOptions): Log {
+  const colour = write === undefined && isatty(1)
+  return pino(
+    {
+      level,
+      base: { nodeid: nodeId },
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: label => ({ level: label.toUpperCase() }) },
+      serializers: { error: level === 'debug' ? errorWithStack : errorText, frame: frameText },
+      redact: { paths: SECRET_PATHS, censor: '***' },
+      ...(format === 'text' && { hooks: { streamWrite: line => textLine(line, colour) } }),
+    },
+    write === undefined ? destination({ dest: 1, sync: true }) : { write },
+  )
+}
+
+function frameText(frame: unknown): unknown {
+  return typeof frame === 'string' ? redactFrame(frame) : frame
+}
+
+/** An error's message followed by those of its causes; of several errors in one (as `net.connect` throws), all. */
+function errorText(error: unknown): string {
+  const texts: string[] = []
+  for (let each = error, depth = 0; each !== undefined && depth < 5; depth++) {
+    const text = ownText(each)
+    if (texts.at(-1) !== text) texts.push(text)
+    each = each instanceof Error ? each.cause : undefined
+  }
+  return texts.join(': ')
+}
+
+function ownText(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error === 'string' ? error : JSON.stringify(error)
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(errorText).join(', ')
+  return error.message === '' ? error.name : error.message
+}
+
+function errorWithStack(error: unknown): string {
+  const frames = error instanceof Error ? (error.stack?.match(/\n {4}at .*/g)?.join('') ?? '') : ''
+  return errorText(error) + frames
+}
+
+const levels: Readonly<Record<string, readonly [text: string, colour: number]>> = {
+  DEBUG: ['DBG', 35],
+  INFO: ['INF', 32],
+  WARN: ['WRN', 33],
+  ERROR: ['ERR', 31],
+}
+
+/** pino's line as AnyCable's `text`: local time, level, message, then the fields. */
+function textLine(line: string, colour: boolean): string {
+  const { time, level, msg, ...fields } = JSON.parse(line) as Record<string, unknown>
+  const paint = (text: string, code: number) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text)
+  const [name, code] = levels[String(level)] ?? [String(level), 0]
+  const written = Object.entries(fields).map(([key, value]) => `${paint(`${escaped(key)}=`, 2)}${fieldText(value)}`)
+  return `${[localTime(new Date(String(time))), paint(name, code), escaped(String(msg)), ...written].join(' ')}\n`
+}
+
+function localTime(date: Date): string {
+  const two = (part: number) => String(part).padStart(2, '0')
+  const day = [date.getFullYear(), two(date.getMonth() + 1), two(date.getDate())].join('-')
+  const time = [two(date.getHours()), two(date.getMinutes()), two(date.getSeconds())].join(':')
+  return `${day} ${time}.${String(date.getMilliseconds()).padStart(3, '0')}`
+}
+
+function fieldText(value: unknown): string {
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return typeof value === 'string' && /^[^\s"=\p{C}]+$/u.test(text) ? text : quoted(text)
+}
+
+function quoted(text: string): string {
+  return /[\s"=\p{C}]|^$/u.test(text) ? escaped(JSON.stringify(text)) : text
+}
+
+/** Keeps a line one line, and the terminal of whoever reads it as it was: a station chooses some of these characters. */
+function escaped(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, character => {
+    const code = character.codePointAt(0) ?? 0
+    return `\\u${code.toString(16).padStart(4, '0')}`
+  })
+}

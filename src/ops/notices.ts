@@ -1,0 +1,27 @@
+/**
+ * Says a thing that many stations share once, and again only after a while: one line per fault, not one per frame.
+ */
+import type { Log } from '../station/ports.ts'
+
+const againMs = 10 * 60 * 1000
+/** Keys come from our own code, and from actions that a version knows; the bound is for the day that is not true. */
+const maxKeys = 1_000
+
+export class Notices {
+  readonly #log: Log
+  readonly #saidAt = new Map<string, number>()
+
+  constructor(log: Log) {
+    this.#log = log
+  }
+
+  /** Warns, unless the same `key` was warned of in the last ten minutes. */
+  once(key: string, fields: object, message: string): void {
+    const now = Date.now()
+    const before = this.#saidAt.get(key)
+    if (before !== undefined && now - before < againMs) return
+    if (this.#saidAt.size >= maxKeys) this.#saidAt.clear()
+    this.#saidAt.set(key, now)
+    this.#log.warn(fields, message)
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * What a frame may show in the log: everything but the secrets of drivers and stations.
+ *
+ * Pure. Works on the text, so that what is left stands as the station wrote it, and works on text that is no JSON too.
+ */
+
+/** How many characters of a frame the log keeps. */
+const SHOWN = 1000
+
+/** How many are read to tell what in those is secret: a debug log must not take the time of a station's longest frame. */
+const READ = 16_384
+
+const MASK = '"***"'
+
+/** Members whose value is a secret: tokens of drivers (1.6 and 2.x), passwords and PINs of connection profiles. */
+const SECRET_MEMBER = /^(parentIdTag|idTag|idToken|additionalIdToken)$|password|simPin/i
+
+/** Configuration keys and variables whose value is a secret: 1.6 names them in `key`, 2.x in `variable.name`. */
+const SECRET_VARIABLE = /authorizationKey|password|passphrase|secret|simPin/i
+
+/** A JSON text inside a string, as DataTransfer carries it, that has such a member. */
+const SECRET_INSIDE = /\\"\w*(idTag|idToken|password|authorizationKey)\w*\\"/i
+
+/** The user and password of a URL, as in the `location` of GetDiagnostics; `/` may be escaped. */
+const URL_USER = /(:(?:\\?\/){2})[^\s"/@\\]+@/g
+
+const TOKEN = /"[^"\\]*(?:\\[^][^"\\]*)*"?|[{}[\]:,]|[^\s"{}[\]:,]+/g
+
+type Span = { readonly start: number; readonly end: number }
+
+/** An object or array that is open at this point of the text. */
+type Container = {
+  readonly isObject: boolean
+  /** The member it is the value of. */
+  readonly name: string
+  /** It names a secret variable, and so do its values hold one. */
+  secret: boolean
+  /** Values that are secret if this container, or one around it, turns out to name a secret variable. */
+  readonly values: Span[]
+}
+
+/**
+ * A frame's text with idTags, idTokens, passwords and the values of secret variables masked, cut to 1,000 characters
+ * with the number of those left out: `…...(4711)`. Where the text ends too early to tell, the value is masked.
+ */
+export function redactFrame(text: string): string {
+  const read = text.slice(0, READ)
+  const masked = mask(read, secretsOf(read)).replace(URL_USER, '$1***@')
+  const left = masked.length - SHOWN + (text.length - read.length)
+  return left > 0 ? `${masked.slice(0, SHOWN)}...(${left})` : masked
+}
+
+function secretsOf(text: string): Span[] {
+  const secrets: Span[] = []
+  const open: Container[] = []
+  let key: string | null = null
+  let last = ''
+  for (const { 0: token, index } of text.matchAll(TOKEN)) {
+    if (token === '{' || token === '[') {
+      open.push({ isObject: token === '{', name: key ?? '', secret: false, values: [] })
+      key = null
+    } else if (token === '}' || token === ']') {
+      close(open, secrets)
+      key = null
+    } else if (token === ':') {
+      key = last
+    } else if (token === ',') {
+      key = null
+    } else {
+      last = unquoted(token)
+      readValue(key, token, { start: index, end: index + token.length }, open.at(-1), secrets)
+    }
+  }
+  return [...secrets, ...open.flatMap(container => container.values)].sort((a, b) => a.start - b.start)
+}
+
+function readValue(
+  key: string | null,
+  token: string,
+  span: Span,
+  parent: Container | undefined,
+  secrets: Span[],
+): void {
+  const isKey = key === null && parent?.isObject === true
+  if (isKey) return
+  const name = key ?? parent?.name ?? ''
+  const secret = SECRET_MEMBER.test(name) || SECRET_INSIDE.test(token) || (name === 'key' && parent?.name === 'vpn')
+  if (secret) secrets.push(span)
+  else if (/^(attribute)?value$/i.test(name)) parent?.values.push(span)
+  else if (parent !== undefined && /^(key|name)$/i.test(name)) parent.secret ||= SECRET_VARIABLE.test(token)
+}
+
+/** 1.6 has name and value in one object; in 2.x the name is one object deeper, and a report's values in an array. */
+function close(open: Container[], secrets: Span[]): void {
+  const closed = open.pop()
+  if (closed === undefined) return
+  const parent = open.at(-1)
+  if (closed.secret) secrets.push(...closed.values)
+  else parent?.values.push(...closed.values)
+  if (closed.secret && closed.isObject && parent?.isObject === true) parent.secret = true
+}
+
+function unquoted(token: string): string {
+  if (!token.includes('\\')) return token.replaceAll('"', '')
+  try {
+    return String(JSON.parse(token))
+  } catch {
+    return token
+  }
+}
+
+function mask(text: string, secrets: readonly Span[]): string {
+  let shown = ''
+  let from = 0
+  for (const { start, end } of secrets) {
+    shown += text.slice(from, start) + MASK
+    from = end
+  }
+  return shown + text.slice(from)
+}

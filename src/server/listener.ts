@@ -1,0 +1,178 @@
+/**
+ * The stations' port: the upgrade, and the few plain requests beside it.
+ */
+import {
+  createServer,
+  STATUS_CODES,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { TLSSocket } from 'node:tls'
+import type { StationSocket } from '../station/ports.ts'
+import {
+  isStationPath,
+  readHandshake,
+  type HandshakeSettings,
+  type StationHandshake,
+  type UpgradeRequest,
+} from '../translate/handshake.ts'
+import type { SocketEnd, Sockets } from './socket.ts'
+
+/** One certificate with its key, both PEM; several stand side by side, such as an RSA and an ECDSA one. */
+export type KeyPair = { readonly cert: string; readonly key: string }
+
+export type ListenerSettings = {
+  readonly host: string
+  readonly port: number
+  readonly healthPath: string
+  /** None: plain HTTP. */
+  readonly keyPairs: readonly KeyPair[]
+  readonly handshake: HandshakeSettings
+}
+
+/** Why a station must come back later. */
+export type Unavailable = { readonly problem: string; readonly retryAfterSeconds: number }
+
+export interface Reception {
+  /** Whether a station may come in now; `null` if it may. */
+  refusal(handshake: StationHandshake): Unavailable | null
+  admit(handshake: StationHandshake, socket: StationSocket): SocketEnd
+  /** A request for something else on this port: whether it was answered. */
+  answer(request: IncomingMessage, response: ServerResponse): boolean
+}
+
+export interface Listener {
+  /** The port that was bound, also where 0 was asked for. */
+  readonly port: number
+  /** Takes no more connections. Those that were upgraded stay. May be called twice. */
+  close(): Promise<void>
+}
+
+/** AnyCable's own words (`server/health_handler.go`): health checks in the field compare them. */
+const alive = "Ah, ha, ha, ha, stayin' alive, stayin' alive."
+
+const headTimeoutMs = 10_000
+const tlsHandshakeTimeoutMs = 10_000
+
+/**
+ * The suites that OCPP requires of a CSMS (2.0.1 Part 2 A00.FR.317 and 318), and TLS 1.3's. Named, for later Node
+ * releases may leave those without forward secrecy out.
+ */
+const ciphers = [
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_CHACHA20_POLY1305_SHA256',
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'AES128-GCM-SHA256',
+  'AES256-GCM-SHA384',
+].join(':')
+
+/** Rejects where the port cannot be bound, or a certificate does not fit its key. */
+export async function openListener(
+  settings: ListenerSettings,
+  sockets: Sockets,
+  reception: Reception,
+): Promise<Listener> {
+  const server = newServer(settings, (request, response) => onRequest(request, response, settings, reception))
+  server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    // A station may vanish in the middle of its upgrade.
+    stream.on('error', () => stream.destroy())
+    onUpgrade(request, stream, head, settings, sockets, reception)
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host: settings.host === 'localhost' ? '127.0.0.1' : settings.host, port: settings.port }, resolve)
+  })
+  return { port: (server.address() as AddressInfo).port, close: () => closeServer(server) }
+}
+
+function newServer({ keyPairs }: ListenerSettings, listener: RequestListener): Server {
+  const limits = { headersTimeout: headTimeoutMs, requestTimeout: 30_000, keepAliveTimeout: 5_000 }
+  if (keyPairs.length === 0) return createServer(limits, listener)
+  const tls = {
+    cert: keyPairs.map(({ cert }) => cert),
+    key: keyPairs.map(({ key }) => key),
+    minVersion: 'TLSv1.2' as const,
+    ciphers,
+    handshakeTimeout: tlsHandshakeTimeoutMs,
+  }
+  return createTlsServer({ ...limits, ...tls }, listener)
+}
+
+function onRequest(
+  request: IncomingMessage,
+  response: ServerResponse,
+  settings: ListenerSettings,
+  reception: Reception,
+): void {
+  const target = request.url ?? '/'
+  if (target.replace(/\?.*$/s, '') === settings.healthPath) return respond(response, 200, alive)
+  if (reception.answer(request, response)) return
+  if (!isStationPath(target, settings.handshake.path)) return respond(response, 404, 'Not found')
+  response.setHeader('Upgrade', 'websocket')
+  respond(response, 426, 'This is a WebSocket endpoint for charging stations')
+}
+
+function onUpgrade(
+  request: IncomingMessage,
+  stream: Duplex,
+  head: Buffer,
+  settings: ListenerSettings,
+  sockets: Sockets,
+  reception: Reception,
+): void {
+  const handshake = readHandshake(upgradeRequest(request), settings.handshake)
+  if (handshake.kind === 'refused') return refuse(stream, handshake.status, handshake.problem)
+  const unavailable = reception.refusal(handshake)
+  if (unavailable !== null)
+    return refuse(stream, 503, unavailable.problem, { 'Retry-After': unavailable.retryAfterSeconds })
+  sockets.upgrade(request, stream, head, handshake.subprotocol, socket => reception.admit(handshake, socket))
+}
+
+function upgradeRequest(request: IncomingMessage): UpgradeRequest {
+  const { url, headers, socket } = request
+  return {
+    target: url ?? '/',
+    headers,
+    remoteAddress: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+    encrypted: socket instanceof TLSSocket,
+  }
+}
+
+function refuse(
+  stream: Duplex,
+  status: number,
+  problem: string,
+  headers: Readonly<Record<string, string | number>> = {},
+): void {
+  const body = `${problem}\n`
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    'Connection: close',
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+  ]
+  stream.end(`${lines.join('\r\n')}\r\n\r\n${body}`)
+}
+
+function respond(response: ServerResponse, status: number, body: string): void {
+  response
+    .writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': Buffer.byteLength(body) })
+    .end(body)
+}
+
+/** Not waiting for 'close': on Node 20 it comes only when the upgraded sockets have gone, too. */
+function closeServer(server: Server): Promise<void> {
+  server.close()
+  server.closeIdleConnections()
+  return Promise.resolve()
+}
