@@ -1,0 +1,8 @@
+/**
+ * Installs what the end-to-end tests run against, before the test files start side by side.
+ */
+import { installNats } from './nats.ts'
+import { installRails } from './rails.ts'
+
+await installNats()
+await installRails()
