@@ -1,0 +1,39 @@
+# A charging station that speaks OCPP 1.6: a method for each action in which the app has a say.
+# `data` holds the message's "id", its "command" (the OCPP action) and its "payload".
+class OCPPChannel < ApplicationCable::Channel
+  def subscribed
+    stream_for "ev/#{params["sn"]}"
+  end
+
+  def boot_notification(data)
+    record(data)
+    transmit_ack(id: data["id"], status: "Accepted", currentTime: Time.now.utc.iso8601, interval: 300)
+  end
+
+  # No ack: the bridge answers for the app.
+  def status_notification(data) = record(data)
+
+  def authorize(data)
+    record(data)
+    transmit_ack(id: data["id"], idTagInfo: id_tag_info(data))
+  end
+
+  def start_transaction(data)
+    transmit_ack(id: data["id"], transactionId: book(data)["number"], idTagInfo: id_tag_info(data))
+  end
+
+  def meter_values(data)
+    book(data)
+    transmit_ack(id: data["id"])
+  end
+
+  def stop_transaction(data)
+    book(data)
+    transmit_ack(id: data["id"])
+  end
+
+  # The station's answers to remote commands.
+  def ack(data) = record(data)
+
+  def error(data) = record(data)
+end
