@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import { broadcastKey, broadcastRoute, openHttpBroadcast } from '../../src/broadcast/http.ts'
+import { RecordedLog } from './recorded-log.ts'
+
+const KEY = '42923a28b760e667fc92f7c6123bb07a282822b329dd2ef48e7aee7830d98485'
+const MiB = 1024 * 1024
+
+async function open(t: TestContext, { key = null, host = '127.0.0.1' }: { key?: string | null; host?: string } = {}) {
+  const delivered: string[] = []
+  const log = new RecordedLog()
+  const options = { host, port: 0, path: '/_broadcast', key }
+  const server = await openHttpBroadcast(options, text => delivered.push(text), log)
+  t.after(() => server.close())
+  return { server, log, delivered, url: `http://127.0.0.1:${server.port}/_broadcast` }
+}
+
+async function statusOf(url: string, request: RequestInit = {}): Promise<number> {
+  const response = await fetch(url, { method: 'POST', ...request })
+  await response.arrayBuffer()
+  return response.status
+}
+
+async function dial(t: TestContext, port: number): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  t.after(() => socket.destroy())
+  await once(socket, 'connect')
+  return socket
+}
+
+/** The status line of the next answer. */
+async function answerOn(socket: Socket): Promise<string> {
+  const [chunk] = (await once(socket, 'data')) as [Buffer]
+  return chunk.toString().split('\r\n')[0] ?? ''
+}
+
+test('the key is derived from the secret as AnyCable derives it', () => {
+  assert.equal(broadcastKey('qwerty'), KEY)
+})
+
+test('a POST is delivered as it came and answered 201, also where nobody can read it', async t => {
+  const { url, delivered } = await open(t)
+  const bodies = ['{"stream":"s","data":"ü €"}', 'not json', '']
+  for (const body of bodies) assert.equal(await statusOf(url, { body }), 201)
+  assert.deepEqual(delivered, bodies)
+})
+
+const refusals = [
+  ['', { method: 'GET' }, 422, 'not a POST'],
+  ['', { method: 'PUT', body: 'x' }, 422, 'not a POST, though with a body'],
+  ['/more', { body: 'x' }, 404, 'a path below ours'],
+  ['/../other', { body: 'x' }, 404, 'another path'],
+] as const
+for (const [suffix, request, expected, because] of refusals) {
+  test(`${expected}: ${because}`, async t => {
+    const { url, delivered } = await open(t)
+    assert.equal(await statusOf(url + suffix, request), expected)
+    assert.deepEqual(delivered, [])
+  })
+}
+
+test('a query string does not hide the path', async t => {
+  const { url, delivered } = await open(t)
+  assert.equal(await statusOf(`${url}?from=app`, { body: 'x' }), 201)
+  assert.deepEqual(delivered, ['x'])
+})
+
+const authorizations = [
+  [`Bearer ${KEY}`, 201, 'the key'],
+  [undefined, 401, 'no header'],
+  ['', 401, 'an empty header'],
+  [`Bearer ${KEY.slice(1)}`, 401, 'a part of the key'],
+  [`Bearer ${KEY}${KEY}`, 401, 'more than the key'],
+  [KEY, 401, 'the key without its scheme'],
+  [`bearer ${KEY}`, 401, 'AnyCable compares the scheme exactly, too'],
+] as const
+for (const [authorization, expected, because] of authorizations) {
+  test(`with a key, ${expected}: ${because}`, async t => {
+    const { url, delivered } = await open(t, { key: KEY })
+    const headers = authorization === undefined ? undefined : { authorization }
+    assert.equal(await statusOf(url, { body: 'x', ...(headers && { headers }) }), expected)
+    assert.deepEqual(delivered, expected === 201 ? ['x'] : [])
+  })
+}
+
+test('the absolute request line that the gem sends is understood', async t => {
+  const { server, delivered } = await open(t)
+  const socket = await dial(t, server.port)
+  const target = `http://127.0.0.1:${server.port}/_broadcast`
+  socket.write(`POST ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\n\r\n{}`)
+  assert.equal(await answerOn(socket), 'HTTP/1.1 201 Created')
+  assert.deepEqual(delivered, ['{}'])
+})
+
+test('two publications on one connection are delivered in order', async t => {
+  const { server, delivered } = await open(t)
+  const socket = await dial(t, server.port)
+  const post = (body: string) => `POST /_broadcast HTTP/1.1\r\nHost: h\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  socket.write(post('first') + post('second'))
+  let answers = ''
+  while (answers.split('201 Created').length < 3) answers += String((await once(socket, 'data'))[0])
+  assert.deepEqual(delivered, ['first', 'second'])
+})
+
+test('a body of 8 MiB is taken, one byte more is 413 and the connection lives on', async t => {
+  const { url, delivered } = await open(t)
+  assert.equal(await statusOf(url, { body: 'x'.repeat(8 * MiB) }), 201)
+  assert.equal(await statusOf(url, { body: 'x'.repeat(8 * MiB + 1) }), 413)
+  assert.equal(await statusOf(url, { body: 'after' }), 201)
+  assert.deepEqual(
+    delivered.map(text => text.length),
+    [8 * MiB, 5],
+  )
+})
+
+test('a body that is announced too big is refused before it is sent', async t => {
+  const { server } = await open(t)
+  const socket = await dial(t, server.port)
+  socket.write(`POST /_broadcast HTTP/1.1\r\nHost: h\r\nContent-Length: ${9 * MiB}\r\n\r\n`)
+  assert.equal(await answerOn(socket), 'HTTP/1.1 413 Payload Too Large')
+})
+
+test('a body of unknown length is refused where it grows too big', async t => {
+  const { server, delivered } = await open(t)
+  const socket = await dial(t, server.port)
+  socket.write('POST /_broadcast HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n')
+  const chunk = `100000\r\n${'x'.repeat(MiB)}\r\n`
+  for (let sent = 0; sent < 9; sent++) socket.write(chunk)
+  assert.equal(await answerOn(socket), 'HTTP/1.1 413 Payload Too Large')
+  socket.write('0\r\n\r\nPOST /_broadcast HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nafter')
+  assert.equal(await answerOn(socket), 'HTTP/1.1 201 Created')
+  assert.deepEqual(delivered, ['after'])
+})
+
+test('a client that goes away in the middle of its body harms nobody', async t => {
+  const { server, url, delivered } = await open(t)
+  const socket = await dial(t, server.port)
+  socket.write('POST /_broadcast HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf')
+  socket.destroy()
+  await once(socket, 'close')
+  assert.equal(await statusOf(url, { body: 'whole' }), 201)
+  assert.deepEqual(delivered, ['whole'])
+})
+
+test('as a part of another server it answers for its own path only', async t => {
+  const delivered: string[] = []
+  const route = broadcastRoute({ path: '/_broadcast', key: 'k' }, text => delivered.push(text))
+  const server = createServer((request, response) => {
+    if (!route(request, response)) response.writeHead(200).end('stations')
+  }).listen(0, '127.0.0.1')
+  t.after(() => server.close())
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  assert.equal(await statusOf(`${url}/health`, { method: 'GET' }), 200)
+  assert.equal(await statusOf(`${url}/_broadcast`, { body: 'x' }), 401)
+  assert.equal(await statusOf(`${url}/_broadcast`, { body: 'y', headers: { authorization: 'Bearer k' } }), 201)
+  assert.deepEqual(delivered, ['y'])
+})
+
+test('close ends at once with a connection that is kept alive, and may be called twice', async t => {
+  const { server, url } = await open(t)
+  const socket = await dial(t, server.port)
+  socket.write('POST /_broadcast HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx')
+  await answerOn(socket)
+  const ended = once(socket, 'close')
+  const started = performance.now()
+  await Promise.all([server.close(), server.close()])
+  assert.ok(performance.now() - started < 500)
+  await ended
+  await assert.rejects(fetch(url, { method: 'POST' }))
+})
+
+test('close does not wait for a request that never ends', { timeout: 10_000 }, async t => {
+  const { server } = await open(t)
+  const socket = await dial(t, server.port)
+  socket.write('POST /_broadcast HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n')
+  assert.equal(await answerOn(socket), 'HTTP/1.1 100 Continue')
+  const ended = once(socket, 'close')
+  await server.close()
+  await ended
+})
+
+test('a port that is taken rejects', async t => {
+  const { server, log } = await open(t)
+  const options = { host: '127.0.0.1', port: server.port, path: '/_broadcast', key: null }
+  await assert.rejects(
+    openHttpBroadcast(options, () => null, log),
+    /EADDRINUSE/,
+  )
+})
+
+const announcements = [
+  [{ host: 'localhost', key: null }, 'no authorization', 0, 'the default: the app is on this machine'],
+  [{ host: '127.0.0.1', key: 'k' }, 'authorization required', 0, 'a key'],
+  [{ host: '0.0.0.0', key: 'k' }, 'authorization required', 0, 'open to others, with a key'],
+  [{ host: '0.0.0.0', key: null }, 'no authorization', 1, 'open to others without a key: a warning'],
+] as const
+for (const [options, condition, warnings, because] of announcements) {
+  test(`at ${options.host} it says "${condition}" and warns ${warnings} times: ${because}`, async t => {
+    const { server, log, url } = await open(t, options)
+    const line = `Accept broadcast requests at http://${options.host}:${server.port}/_broadcast (${condition})`
+    assert.deepEqual(
+      log.lines.filter(({ level }) => level === 'info').map(({ message }) => message),
+      [line],
+    )
+    assert.equal(log.found('warn', 'command every station').length, warnings)
+    assert.equal(await statusOf(url, { method: 'GET' }), 422, 'reached over IPv4')
+  })
+}

@@ -1,0 +1,59 @@
+/** A real nats-server on a port of its own, which can be killed and started again. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { createInterface } from 'node:readline'
+import type { AddressInfo } from 'node:net'
+
+// Debian puts the server where only root's PATH looks.
+const env = { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` }
+
+export class NatsServer {
+  readonly port: number
+  #process: ChildProcess | null = null
+
+  constructor(port: number) {
+    this.port = port
+  }
+
+  get url(): string {
+    return `nats://127.0.0.1:${this.port}`
+  }
+
+  /** Resolves when it takes connections. */
+  async start(...args: readonly string[]): Promise<void> {
+    const child = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(this.port), ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env,
+    })
+    this.#process = child
+    await once(child, 'spawn')
+    let last = ''
+    for await (const line of createInterface({ input: child.stderr })) {
+      last = line
+      if (line.includes('Server is ready')) {
+        child.stderr.resume()
+        return
+      }
+    }
+    throw new Error(`nats-server did not start: ${last}`)
+  }
+
+  /** Ends it as a crash does. */
+  async kill(): Promise<void> {
+    const child = this.#process
+    if (child?.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    child.kill('SIGKILL')
+    await exited
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}

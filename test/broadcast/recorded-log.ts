@@ -1,0 +1,54 @@
+/** A log that keeps what it is told and wakes those who wait for a line. */
+import { EventEmitter, once } from 'node:events'
+import type { Log } from '../../src/station/ports.ts'
+
+export type Line = {
+  readonly level: string
+  readonly message: string
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+export class RecordedLog implements Log {
+  readonly lines: Line[] = []
+  readonly #written = new EventEmitter()
+
+  debug(fields: object, message: string): void {
+    this.#write('debug', fields, message)
+  }
+
+  info(fields: object, message: string): void {
+    this.#write('info', fields, message)
+  }
+
+  warn(fields: object, message: string): void {
+    this.#write('warn', fields, message)
+  }
+
+  error(fields: object, message: string): void {
+    this.#write('error', fields, message)
+  }
+
+  child(): Log {
+    return this
+  }
+
+  /** All lines of this level whose message or error has this text. */
+  found(level: string, text: string): Line[] {
+    return this.lines.filter(line => line.level === level && `${line.message} ${errorOf(line)}`.includes(text))
+  }
+
+  /** Resolves when there are so many such lines, counted from the first line of all. */
+  async waitFor(level: string, text: string, times = 1): Promise<Line> {
+    while (this.found(level, text).length < times) await once(this.#written, 'line')
+    return this.found(level, text).at(-1) as Line
+  }
+
+  #write(level: string, fields: object, message: string): void {
+    this.lines.push({ level, message, fields: { ...fields } })
+    this.#written.emit('line')
+  }
+}
+
+function errorOf({ fields }: Line): string {
+  return fields['error'] instanceof Error ? fields['error'].message : ''
+}

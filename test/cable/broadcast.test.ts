@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseBroadcasts } from '../../src/cable/broadcast.ts'
+
+const stream = (name: string, data: string, excludeSid: string | null = null) => ({
+  kind: 'stream',
+  stream: name,
+  data,
+  excludeSid,
+})
+const disconnect = (connectionIdentifiers: string, reconnect: boolean) => ({
+  kind: 'disconnect',
+  connectionIdentifiers,
+  reconnect,
+})
+
+/** The first six are as the gem published them. */
+const publications = [
+  [
+    String.raw`{"stream":"ocpp:ev/SN1","data":"{\"command\":\"TriggerMessage\",\"id\":\"u1\",\"payload\":{\"requestedMessage\":\"BootNotification\"}}"}`,
+    [stream('ocpp:ev/SN1', '{"command":"TriggerMessage","id":"u1","payload":{"requestedMessage":"BootNotification"}}')],
+    'a remote command',
+  ],
+  [
+    String.raw`{"stream":"ocpp:ev/SN1","data":"{\"a\":1}","meta":{"exclude_socket":"sess-9"}}`,
+    [stream('ocpp:ev/SN1', '{"a":1}', 'sess-9')],
+    'to all but one session',
+  ],
+  [
+    String.raw`{"stream":"ocpp:42","data":"\"plain string\""}`,
+    [stream('ocpp:42', '"plain string"')],
+    'a string, encoded once more',
+  ],
+  ['{"stream":"raw","data":"not json"}', [stream('raw', 'not json')], 'a text that is no JSON'],
+  [
+    String.raw`[{"stream":"s1","data":"{\"x\":1}"},{"stream":"s2","data":"{\"x\":2}"}]`,
+    [stream('s1', '{"x":1}'), stream('s2', '{"x":2}')],
+    'a batch, in its order',
+  ],
+  [
+    String.raw`{"command":"disconnect","payload":{"identifier":"{\"station_id\":\"CP01\",\"role\":\"ev\"}","reconnect":true}}`,
+    [disconnect('{"station_id":"CP01","role":"ev"}', true)],
+    'a remote disconnect',
+  ],
+  [
+    '{"command":"disconnect","payload":{"identifier":"I","reconnect":false}}',
+    [disconnect('I', false)],
+    'a remote disconnect for good',
+  ],
+  [
+    '{"command":"disconnect","payload":{"identifier":"I"}}',
+    [disconnect('I', false)],
+    'reconnect left out is false, as in Go',
+  ],
+  [
+    '{"stream":"s","data":"d","command":"disconnect","payload":{"identifier":"I"}}',
+    [stream('s', 'd')],
+    'the stream is tried first',
+  ],
+  [
+    '{"stream":"","data":"d","command":"disconnect","payload":{"identifier":"I"}}',
+    [disconnect('I', false)],
+    'an empty stream is none',
+  ],
+  ['{"stream":"s","data":""}', [stream('s', '')], 'empty data is data'],
+  ['{"stream":"s","data":"d","meta":{"exclude_socket":""}}', [stream('s', 'd')], 'nobody to leave out'],
+  ['{"stream":"s","data":"d","meta":{"exclude_socket":7}}', [stream('s', 'd')], 'a sid is a string'],
+  ['{"stream":"s","data":"d","meta":null,"more":[1]}', [stream('s', 'd')], 'members that nobody knows do not matter'],
+  [
+    ' \n{"stream":"Ünïcode ⚡","data":"\\u26a1"}\n',
+    [stream('Ünïcode ⚡', '⚡')],
+    'white space around it, and any character',
+  ],
+] as const
+for (const [text, expected, because] of publications) {
+  test(`a publication is read: ${because}`, () => {
+    assert.deepEqual(parseBroadcasts(text), expected)
+  })
+}
+
+const unreadable = [
+  ['', 'an empty body'],
+  ['{"stream":"s"', 'a JSON text that breaks off'],
+  ['null', 'no object'],
+  ['7', 'a number'],
+  ['"stream"', 'a string'],
+  ['{}', 'an empty object'],
+  ['[]', 'an empty batch'],
+  ['{"stream":7,"data":"d"}', 'a stream is a string'],
+  ['{"stream":"s"}', 'no data'],
+  ['{"stream":"s","data":{"a":1}}', 'data that is not encoded once more, which AnyCable drops too'],
+  ['{"stream":"s","data":null}', 'data that is null'],
+  ['{"command":"restart","payload":{}}', 'a command that nobody knows'],
+  ['{"command":"disconnect"}', 'a disconnect without a payload'],
+  ['{"command":"disconnect","payload":[]}', 'a disconnect whose payload is no object'],
+  ['{"command":"disconnect","payload":{"identifier":7}}', 'a disconnect of no string'],
+  ['{"__proto__":{"stream":"s","data":"d"}}', 'a stream may not come in by __proto__'],
+  ['{"command":"disconnect","payload":{"__proto__":{"identifier":"I"}}}', 'nor an identifier'],
+  ['{"constructor":{"prototype":{"stream":"s"}}}', 'nor by constructor'],
+] as const
+for (const [text, because] of unreadable) {
+  test(`a publication is unreadable: ${because}`, () => {
+    const [broadcast, ...more] = parseBroadcasts(text)
+    assert.equal(broadcast?.kind, 'unreadable')
+    assert.deepEqual(more, [])
+  })
+}
+
+test('what is unreadable in a batch leaves the others as they are', () => {
+  const text =
+    '[{"stream":"a","data":"1"},7,{"stream":"b","data":{}},[{"stream":"c","data":"3"}],{"stream":"d","data":"4"}]'
+  const kinds = parseBroadcasts(text).map(broadcast => broadcast.kind)
+  assert.deepEqual(kinds, ['stream', 'unreadable', 'unreadable', 'unreadable', 'stream'])
+})
+
+test('a batch may mix messages and disconnects', () => {
+  const text = '[{"stream":"a","data":"1"},{"command":"disconnect","payload":{"identifier":"I"}}]'
+  assert.deepEqual(parseBroadcasts(text), [stream('a', '1'), disconnect('I', false)])
+})
+
+test('__proto__ beside a stream changes nothing, here or anywhere else', () => {
+  const text = '{"__proto__":{"polluted":1},"stream":"s","data":"d","meta":{"__proto__":{"exclude_socket":"x"}}}'
+  assert.deepEqual(parseBroadcasts(text), [stream('s', 'd')])
+  assert.equal(Reflect.get({}, 'polluted'), undefined)
+})
+
+test('brackets without end are unreadable, not a crash', () => {
+  for (const text of ['['.repeat(200_000), `${'['.repeat(200_000)}${']'.repeat(200_000)}`]) {
+    assert.deepEqual(
+      parseBroadcasts(text).map(broadcast => broadcast.kind),
+      ['unreadable'],
+    )
+  }
+})

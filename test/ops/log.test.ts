@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { test } from 'node:test'
+import { type LogOptions, openLog } from '../../src/ops/log.ts'
+import type { Log } from '../../src/station/ports.ts'
+
+/** The lines that a log writes. */
+function linesOf(options: Partial<LogOptions>, write: (log: Log) => void): string[] {
+  const lines: string[] = []
+  write(openLog({ level: 'info', format: 'text', nodeId: 'N1', ...options, write: line => lines.push(line) }))
+  return lines
+}
+
+/** The one line that one entry makes, without its time and level. */
+function textOf(fields: object, message: string, options: Partial<LogOptions> = {}): string {
+  const lines = linesOf(options, log => log.info(fields, message))
+  assert.equal(lines.length, 1)
+  assert.match(lines[0] ?? '', /^[^\n]*\n$/, 'one line')
+  return (lines[0] ?? '').replace(/^.* INF /, '').trimEnd()
+}
+
+function jsonOf(fields: object, message: string): Record<string, unknown> {
+  const [line = ''] = linesOf({ format: 'json' }, log => log.info(fields, message))
+  return JSON.parse(line) as Record<string, unknown>
+}
+
+const rows = [
+  [{}, 'hello', 'hello nodeid=N1', 'the node is always named'],
+  [{ sid: 's1', n: 7, on: true }, 'hello', 'hello nodeid=N1 sid=s1 n=7 on=true', 'fields in their order'],
+  [{ a: 'two words' }, 'm', 'm nodeid=N1 a="two words"', 'white space is quoted'],
+  [{ a: 'x=y' }, 'm', 'm nodeid=N1 a="x=y"', 'so is what would read as a field'],
+  [{ a: 'say "hi"' }, 'm', String.raw`m nodeid=N1 a="say \"hi\""`, 'quotes are escaped'],
+  [{ a: '' }, 'm', 'm nodeid=N1 a=""', 'an empty value is seen'],
+  [{ a: null, b: undefined }, 'm', 'm nodeid=N1 a=null', 'null is a value, undefined none'],
+  [{ a: [1, 'b'] }, 'm', String.raw`m nodeid=N1 a="[1,\"b\"]"`, 'a list'],
+  [{ a: { b: 1 } }, 'm', String.raw`m nodeid=N1 a="{\"b\":1}"`, 'an object'],
+  [{ a: 'x\ny' }, 'a\nb\r', String.raw`a\u000ab\u000d nodeid=N1 a="x\ny"`, 'a line break never breaks the line'],
+  [{ a: '\u001b[2J' }, '\u001b[31m', String.raw`\u001b[31m nodeid=N1 a="\u001b[2J"`, 'nor does a terminal obey'],
+  [{ a: '\u2028\u202e\u0085' }, 'm', String.raw`m nodeid=N1 a="\u2028\u202e\u0085"`, 'nor do other controls pass'],
+  [{ station: 'Säule ⚡' }, 'm', 'm nodeid=N1 station="Säule ⚡"', 'letters of all languages do'],
+  [{ 'a b\n': 1 }, 'm', String.raw`m nodeid=N1 a b\u000a=1`, 'a key'],
+  [{}, '100% %s %d', '100% %s %d nodeid=N1', 'a message is no pattern'],
+] as const
+for (const [fields, message, expected, because] of rows) {
+  test(`text: ${because}`, () => {
+    assert.equal(textOf(fields, message), expected)
+  })
+}
+
+test('text: local time to the millisecond, and the level in three letters', () => {
+  const before = Date.now()
+  const lines = linesOf({ level: 'debug' }, log => {
+    log.debug({}, 'm')
+    log.info({}, 'm')
+    log.warn({}, 'm')
+    log.error({}, 'm')
+  })
+  const parts = lines.map(line => /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2}\.\d{3}) (\w{3}) m nodeid=N1\n$/.exec(line))
+  assert.deepEqual(
+    parts.map(part => part?.[3]),
+    ['DBG', 'INF', 'WRN', 'ERR'],
+  )
+  const written = new Date(`${parts[0]?.[1] ?? ''}T${parts[0]?.[2] ?? ''}`).getTime()
+  assert.ok(written >= before && written <= Date.now())
+})
+
+test("json: AnyCable's keys", () => {
+  const { time, ...rest } = jsonOf({ sid: 's1', n: 7 }, 'a\nb')
+  assert.deepEqual(rest, { level: 'INFO', msg: 'a\nb', nodeid: 'N1', sid: 's1', n: 7 })
+  assert.match(String(time), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
+})
+
+test('json: levels by name, one line each', () => {
+  const lines = linesOf({ level: 'debug', format: 'json' }, log => {
+    log.debug({}, 'a\nb')
+    log.warn({}, 'm')
+    log.error({}, 'm')
+  })
+  assert.deepEqual(
+    lines.map(line => /^\{"level":"(\w+)"[^\n]*\}\n$/.exec(line)?.[1]),
+    ['DEBUG', 'WARN', 'ERROR'],
+  )
+})
+
+const thresholds = [
+  ['debug', 4],
+  ['info', 3],
+  ['warn', 2],
+  ['error', 1],
+] as const
+for (const [level, expected] of thresholds) {
+  test(`at level ${level}, ${expected} of four lines are written`, () => {
+    const lines = linesOf({ level }, log => {
+      log.debug({}, 'm')
+      log.info({}, 'm')
+      log.warn({}, 'm')
+      log.error({}, 'm')
+    })
+    assert.equal(lines.length, expected)
+  })
+}
+
+test('a child adds its fields to each line, a child of it more', () => {
+  const lines = linesOf({}, log => {
+    const session = log.child({ sid: 's1' })
+    session.child({ context: 'rpc' }).info({ n: 1 }, 'inner')
+    session.info({}, 'outer')
+  })
+  assert.match(lines[0] ?? '', / INF inner nodeid=N1 sid=s1 context=rpc n=1\n$/)
+  assert.match(lines[1] ?? '', / INF outer nodeid=N1 sid=s1\n$/)
+})
+
+const looped = new Error('a')
+looped.cause = looped
+const errors = [
+  [new Error('no luck'), 'no luck', 'its message'],
+  [new Error('outer', { cause: new Error('inner', { cause: 'innermost' }) }), 'outer: inner: innermost', 'its causes'],
+  [new Error('same', { cause: new Error('same') }), 'same', 'what says the same is said once'],
+  [new TypeError(), 'TypeError', 'its name where it has no message'],
+  [
+    new AggregateError([new Error('ECONNREFUSED ::1'), new Error('ECONNREFUSED 127.0.0.1')]),
+    'ECONNREFUSED ::1, ECONNREFUSED 127.0.0.1',
+    'the errors that it gathers',
+  ],
+  ['just a text', 'just a text', 'a text that was thrown'],
+  [{ code: 7 }, '{"code":7}', 'an object that was thrown'],
+  [null, 'null', 'null'],
+  [looped, 'a', 'a cause that goes round in circles'],
+] as const
+for (const [error, expected, because] of errors) {
+  test(`an error is written as ${because}, without its stack`, () => {
+    assert.equal(jsonOf({ error }, 'm')['error'], expected)
+  })
+}
+
+test('at level debug an error has its stack, in the same line', () => {
+  const line = textOf({ error: new Error('no luck') }, 'm', { level: 'debug' })
+  assert.match(line, /error="no luck\\n {4}at .*log\.test\.ts/)
+})
+
+test('a frame is redacted', () => {
+  assert.equal(
+    jsonOf({ frame: '[2,"1","Authorize",{"idTag":"AB12"}]' }, 'm')['frame'],
+    '[2,"1","Authorize",{"idTag":"***"}]',
+  )
+})
+
+test('credentials and tags are censored where they stand', () => {
+  const secrets = { authorization: 'Basic x', cookie: 'x', idTag: 'x', idToken: 'x' }
+  const line = textOf({ ...secrets, headers: secrets, payload: secrets, env: { headers: secrets } }, 'm')
+  assert.doesNotMatch(line, /x[",}]|=x/)
+  assert.equal(line.match(/\*\*\*/g)?.length, 16)
+})
+
+const script = (end: string) => `
+  import { openLog } from '${new URL('../../src/ops/log.ts', import.meta.url).href}'
+  const log = openLog({ level: 'info', format: 'text', nodeId: 'N1' })
+  for (let n = 0; n < 2000; n++) log.info({ n }, 'line')
+  log.info({}, 'the last')
+  ${end}`
+
+for (const [end, code] of [
+  ['process.exit(3)', 3],
+  ["throw new Error('a bug')", 1],
+] as const) {
+  test(`no line is lost when the process ends by ${end}, and a pipe gets no colours`, () => {
+    const run = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script(end)])
+    const lines = run.stdout.toString().trimEnd().split('\n')
+    assert.equal(run.status, code, run.stderr.toString())
+    assert.equal(lines.length, 2001)
+    assert.match(lines.at(-1) ?? '', /INF the last nodeid=N1$/)
+    assert.ok(!run.stdout.includes(0x1b))
+  })
+}

@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import { check } from 'prettier'
+import { type Meter, Metrics, metricsPage, openMetrics } from '../../src/ops/metrics.ts'
+
+const gauges = {
+  clients_num: () => 7,
+  broadcast_streams_num: () => 8,
+  disconnect_queue_size: () => 9,
+  rpc_pending_num: () => 10,
+}
+
+/** The lines of the exposition that are about this metric. */
+async function linesOf(metrics: Metrics, name: string): Promise<string[]> {
+  const text = await metrics.exposition(gauges)
+  return text.split('\n').filter(line => new RegExp(`^(# \\w+ )?${name}(_bucket|_sum|_count)?[ {]`).test(line))
+}
+
+test("a counter has AnyCable's name and text, and is there before it counts", async () => {
+  assert.deepEqual(await linesOf(new Metrics('anycable_go_'), 'anycable_go_rpc_timeout_total'), [
+    '# HELP anycable_go_rpc_timeout_total The total number of RPC call that timed out',
+    '# TYPE anycable_go_rpc_timeout_total counter',
+    'anycable_go_rpc_timeout_total 0',
+  ])
+})
+
+test('counters count by one, or by what they are told', async () => {
+  const metrics = new Metrics('ocpp_cable_')
+  metrics.count('rpc_call_total')
+  metrics.count('rpc_call_total')
+  metrics.count('data_rcvd_total', {}, 120)
+  metrics.count('data_rcvd_total', {}, 3)
+  assert.equal((await linesOf(metrics, 'ocpp_cable_rpc_call_total')).at(-1), 'ocpp_cable_rpc_call_total 2')
+  assert.equal((await linesOf(metrics, 'ocpp_cable_data_rcvd_total')).at(-1), 'ocpp_cable_data_rcvd_total 123')
+})
+
+test('labels count apart, and any value of one is escaped', async () => {
+  const metrics = new Metrics('')
+  metrics.count('ocpp_call_total', { version: '1.6', action: 'Heartbeat', answer: 'local' })
+  metrics.count('ocpp_call_total', { version: '1.6', action: 'Authorize', answer: 'app' })
+  metrics.count('ocpp_call_total', { action: 'Authorize', answer: 'app', version: '1.6' })
+  metrics.count('ocpp_dropped_total', { reason: 'a "b"\n\\' })
+  assert.deepEqual((await linesOf(metrics, 'ocpp_call_total')).slice(2), [
+    'ocpp_call_total{version="1.6",action="Heartbeat",answer="local"} 1',
+    'ocpp_call_total{version="1.6",action="Authorize",answer="app"} 2',
+  ])
+  assert.equal(
+    (await linesOf(metrics, 'ocpp_dropped_total')).at(-1),
+    String.raw`ocpp_dropped_total{reason="a \"b\"\n\\"} 1`,
+  )
+})
+
+test('a histogram counts what it observed, in seconds', async () => {
+  const metrics = new Metrics('')
+  metrics.observe('rpc_call_seconds', { method: 'command' }, 0.02)
+  metrics.observe('rpc_call_seconds', { method: 'command' }, 4)
+  const lines = await linesOf(metrics, 'rpc_call_seconds')
+  for (const line of [
+    'rpc_call_seconds_bucket{le="0.01",method="command"} 0',
+    'rpc_call_seconds_bucket{le="0.025",method="command"} 1',
+    'rpc_call_seconds_bucket{le="5",method="command"} 2',
+    'rpc_call_seconds_count{method="command"} 2',
+    'rpc_call_seconds_sum{method="command"} 4.02',
+  ]) {
+    assert.ok(lines.includes(line), line)
+  }
+})
+
+test('gauges are asked at each scrape', async () => {
+  const metrics = new Metrics('')
+  let clients = 1
+  const asked = { ...gauges, clients_num: () => clients }
+  assert.match(await metrics.exposition(asked), /\nclients_num 1\n/)
+  clients = 2
+  const text = await metrics.exposition(asked)
+  assert.match(text, /\nclients_num 2\n/)
+  assert.match(text, /\nbroadcast_streams_num 8\n[^]*\ndisconnect_queue_size 9\n[^]*\nrpc_pending_num 10\n/)
+  assert.ok(Number(/\nmem_sys_bytes (\d+)\n/.exec(text)?.[1]) > 10_000_000)
+})
+
+test('tags stand on every metric, and two processes of metrics know nothing of each other', async () => {
+  const [one, two] = [new Metrics('', { region: 'eu' }), new Metrics('')]
+  one.count('rpc_call_total')
+  assert.equal((await linesOf(one, 'rpc_call_total')).at(-1), 'rpc_call_total{region="eu"} 1')
+  assert.equal((await linesOf(two, 'rpc_call_total')).at(-1), 'rpc_call_total 0')
+})
+
+test('the compiler refuses what the table does not have', () => {
+  const meter: Meter = new Metrics('')
+  // @ts-expect-error: it is a gauge
+  meter.count('clients_num')
+  // @ts-expect-error: no such outcome
+  meter.count('ocpp_call_total', { version: '1.6', action: 'Heartbeat', answer: 'perhaps' })
+  // @ts-expect-error: labels are missing
+  assert.doesNotThrow(() => meter.count('ocpp_call_total'))
+  // @ts-expect-error: it has no labels
+  assert.throws(() => meter.count('rpc_call_total', { method: 'connect' }), /label/)
+})
+
+async function open(t: TestContext) {
+  const lines: unknown[] = []
+  const log = { info: (fields: object, message: string) => lines.push({ ...fields, message }) }
+  const options = { host: 'localhost', port: 0, path: '/metrics' }
+  const server = await openMetrics(options, new Metrics('ocpp_cable_'), gauges, log)
+  t.after(() => server.close())
+  return { server, lines, url: `http://127.0.0.1:${server.port}` }
+}
+
+test('metrics are served at their path, and the log says where', async t => {
+  const { server, lines, url } = await open(t)
+  const response = await fetch(`${url}/metrics?x=1`)
+  assert.equal(response.status, 200)
+  assert.equal(response.headers.get('content-type'), 'text/plain; version=0.0.4; charset=utf-8')
+  assert.match(await response.text(), /^ocpp_cable_clients_num 7$/m)
+  const message = `Serve metrics at http://localhost:${server.port}/metrics`
+  assert.deepEqual(lines, [{ context: 'metrics', message }])
+})
+
+for (const [method, path] of [
+  ['GET', '/'],
+  ['GET', '/metrics/x'],
+  ['POST', '/metrics'],
+] as const) {
+  test(`${method} ${path} is 404`, async t => {
+    const { url } = await open(t)
+    assert.equal((await fetch(url + path, { method })).status, 404)
+  })
+}
+
+test('close ends at once with a scraper that keeps its connection', async t => {
+  const { server } = await open(t)
+  const socket = connect(server.port, '127.0.0.1')
+  t.after(() => socket.destroy())
+  socket.write('GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n')
+  await once(socket, 'data')
+  const ended = once(socket, 'close')
+  const started = performance.now()
+  await server.close()
+  assert.ok(performance.now() - started < 500)
+  socket.resume()
+  await ended
+})
+
+test('the page lists every metric that is exposed and no other, in the form that prettier keeps', async () => {
+  const text = await new Metrics('').exposition(gauges)
+  const exposed = [...text.matchAll(/^# TYPE (\S+) (\w+)$/gm)].map(([, name, type]) => `${name} ${type}`)
+  const page = metricsPage()
+  const listed = [...page.matchAll(/^\| `(\w+)` +\| (\w+)/gm)].map(([, name, type]) => `${name} ${type}`)
+  assert.deepEqual(listed, exposed)
+  assert.ok(exposed.length > 25)
+  assert.match(page, /^- `answer`: `app`, `silent`, `local`/m)
+  assert.ok(await check(page, { parser: 'markdown', printWidth: 120 }))
+})

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { redactFrame } from '../../src/ops/redact.ts'
+
+const rows = [
+  ['[2,"1","Authorize",{"idTag":"AB12"}]', '[2,"1","Authorize",{"idTag":"***"}]', '1.6: a tag'],
+  [
+    '[3,"1",{"idTagInfo":{"status":"Accepted","parentIdTag":"AB12"}}]',
+    '[3,"1",{"idTagInfo":{"status":"Accepted","parentIdTag":"***"}}]',
+    '1.6: the group of a tag',
+  ],
+  [
+    '[2,"1","SendLocalList",{"listVersion":2,"localAuthorizationList":[{"idTag":"A"},{"idTag":"B","idTagInfo":{"parentIdTag":"C"}}]}]',
+    '[2,"1","SendLocalList",{"listVersion":2,"localAuthorizationList":[{"idTag":"***"},{"idTag":"***","idTagInfo":{"parentIdTag":"***"}}]}]',
+    '1.6: every tag of a list',
+  ],
+  [
+    '[2,"1","Authorize",{"idToken":{"idToken":"AB12","type":"ISO14443","additionalInfo":[{"additionalIdToken":"X","type":"T"}]}}]',
+    '[2,"1","Authorize",{"idToken":{"idToken":"***","type":"ISO14443","additionalInfo":[{"additionalIdToken":"***","type":"T"}]}}]',
+    '2.x: a token, but not its type',
+  ],
+  [
+    '[3,"1",{"idTokenInfo":{"status":"Accepted","groupIdToken":{"idToken":"G","type":"Central"}}}]',
+    '[3,"1",{"idTokenInfo":{"status":"Accepted","groupIdToken":{"idToken":"***","type":"Central"}}}]',
+    '2.x: the group of a token',
+  ],
+  [
+    '[2, "1", "StopTransaction", { "idTag" : "A" , "meterStop": 1.50, "transactionId": 7 }]',
+    '[2, "1", "StopTransaction", { "idTag" : "***" , "meterStop": 1.50, "transactionId": 7 }]',
+    'the rest stays as it was written',
+  ],
+  ['[2,"1","Authorize",{"idTag":1234}]', '[2,"1","Authorize",{"idTag":"***"}]', 'a tag that is a number'],
+  ['[2,"1","Authorize",{"IDTAG":"A"}]', '[2,"1","Authorize",{"IDTAG":"***"}]', 'a key in another case'],
+  [String.raw`{"id\u0054ag":"A"}`, String.raw`{"id\u0054ag":"***"}`, 'a key with an escape'],
+  [String.raw`{"idTag":"A\"B","x":1}`, '{"idTag":"***","x":1}', 'a quote within the value'],
+  ['{"idTag":["A","B"]}', '{"idTag":["***","***"]}', 'several in an array'],
+  ['{"a":"idTag","b":"AB12"}', '{"a":"idTag","b":"AB12"}', 'a value that reads like a key is none'],
+  ['[",",":5",{"idTag":"A"}]', '[",",":5",{"idTag":"***"}]', 'punctuation within strings is not read'],
+  ['[2,"1","Authorize",{"idTag":"AB1', '[2,"1","Authorize",{"idTag":"***"', 'a frame that breaks off'],
+  ['{"idTag":"A', '{"idTag":"***"', 'and in the value itself'],
+  [
+    '[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"00FF"}]',
+    '[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"***"}]',
+    '1.6: the password of a station',
+  ],
+  [
+    '[2,"1","ChangeConfiguration",{"value":"00FF","key":"AuthorizationKey"}]',
+    '[2,"1","ChangeConfiguration",{"value":"***","key":"AuthorizationKey"}]',
+    'in whatever order',
+  ],
+  ['{"value":"00FF","key":"Autho', '{"value":"***","key":"Autho', 'before it is known what it is the value of'],
+  [
+    '[3,"1",{"configurationKey":[{"key":"AuthorizationKey","readonly":false,"value":"00FF"},{"key":"HeartbeatInterval","readonly":false,"value":"30"}]}]',
+    '[3,"1",{"configurationKey":[{"key":"AuthorizationKey","readonly":false,"value":"***"},{"key":"HeartbeatInterval","readonly":false,"value":"30"}]}]',
+    '1.6: other values are shown',
+  ],
+  [
+    '[2,"1","SetVariables",{"setVariableData":[{"attributeValue":"pw","component":{"name":"SecurityCtrlr"},"variable":{"name":"BasicAuthPassword"}},{"attributeValue":"30","component":{"name":"OCPPCommCtrlr"},"variable":{"name":"HeartbeatInterval"}}]}]',
+    '[2,"1","SetVariables",{"setVariableData":[{"attributeValue":"***","component":{"name":"SecurityCtrlr"},"variable":{"name":"BasicAuthPassword"}},{"attributeValue":"30","component":{"name":"OCPPCommCtrlr"},"variable":{"name":"HeartbeatInterval"}}]}]',
+    '2.x: the name stands one object deeper',
+  ],
+  [
+    '[2,"1","NotifyReport",{"reportData":[{"variable":{"name":"BasicAuthPassword"},"variableAttribute":[{"type":"Actual","value":"pw"}]},{"variable":{"name":"Model"},"variableAttribute":[{"value":"M1"}]}]}]',
+    '[2,"1","NotifyReport",{"reportData":[{"variable":{"name":"BasicAuthPassword"},"variableAttribute":[{"type":"Actual","value":"***"}]},{"variable":{"name":"Model"},"variableAttribute":[{"value":"M1"}]}]}]',
+    '2.x: the value stands in an array',
+  ],
+  [
+    '{"connectionData":{"ocppCsmsUrl":"wss://h/ocpp","apn":{"apn":"internet","apnPassword":"p","simPin":1234},"vpn":{"server":"v","user":"u","password":"p","key":"psk","type":"IPSec"},"basicAuthPassword":"p"}}',
+    '{"connectionData":{"ocppCsmsUrl":"wss://h/ocpp","apn":{"apn":"internet","apnPassword":"***","simPin":"***"},"vpn":{"server":"v","user":"u","password":"***","key":"***","type":"IPSec"},"basicAuthPassword":"***"}}',
+    '2.x: a network profile',
+  ],
+  [
+    String.raw`[2,"1","DataTransfer",{"vendorId":"V","data":"{\"idTag\":\"A\"}"}]`,
+    '[2,"1","DataTransfer",{"vendorId":"V","data":"***"}]',
+    'a JSON text inside a string',
+  ],
+  [
+    '[2,"1","GetDiagnostics",{"location":"ftp://user:pa%20ss@h/in","retries":1}]',
+    '[2,"1","GetDiagnostics",{"location":"ftp://***@h/in","retries":1}]',
+    'credentials in a URL',
+  ],
+  [
+    String.raw`{"location":"ftp:\/\/user:pass@h\/in"}`,
+    String.raw`{"location":"ftp:\/\/***@h\/in"}`,
+    'in a URL with escaped slashes too',
+  ],
+  ['{"location":"https://h/a@b"}', '{"location":"https://h/a@b"}', 'an @ in the path is no credential'],
+  ['', '', 'nothing'],
+  ['hello', 'hello', 'no JSON at all'],
+  [']}{[,:"', ']}{[,:"', 'brackets that do not match'],
+] as const
+for (const [text, expected, because] of rows) {
+  test(`a frame is redacted: ${because}`, () => {
+    assert.equal(redactFrame(text), expected)
+  })
+}
+
+test('a frame is cut after 1,000 characters, with the number of those left out', () => {
+  assert.equal(redactFrame('x'.repeat(1000)), 'x'.repeat(1000))
+  assert.equal(redactFrame('x'.repeat(1234)), `${'x'.repeat(1000)}...(234)`)
+})
+
+test('what the end of a long frame tells of its start counts', () => {
+  const text = `{"value":"00FF","filler":"${'x'.repeat(2000)}","key":"AuthorizationKey"}`
+  assert.match(redactFrame(text), /^\{"value":"\*\*\*","filler":"x+\.\.\.\(\d+\)$/)
+})
+
+test('of a frame too long to be read to its end, values that may be secret are masked', () => {
+  const text = `{"value":"00FF","filler":"${'x'.repeat(20_000)}","key":"AuthorizationKey"}`
+  assert.match(redactFrame(text), /^\{"value":"\*\*\*","filler":"x+\.\.\.\(\d+\)$/)
+})
+
+test('frames of the largest size, in any shape, are redacted without harm', () => {
+  const size = 1024 * 1024
+  const shapes = ['x', '[', '{', '"', '\\', '{"a":', '["idTag",', String.raw`"\"`, '://', ':"']
+  for (const shape of shapes) {
+    assert.ok(redactFrame(shape.repeat(size / shape.length)).length < 1100, shape)
+    assert.ok(redactFrame(`{"idTag":"${shape.repeat(size / shape.length)}`).length < 1100, shape)
+  }
+})
