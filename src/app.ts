@@ -11,7 +11,7 @@ import {
   type BroadcastEndpoint,
   type Deliver,
 } from './broadcast/http.ts'
-import { openNats } from './broadcast/nats.ts'
+import { openNats, type NatsOptions, type NatsSubscription } from './broadcast/nats.ts'
 import { parseBroadcasts } from './cable/broadcast.ts'
 import { broadcastsOnStationsPort, type Config } from './config/rules.ts'
 import { versions } from './ocpp/version.ts'
@@ -19,7 +19,7 @@ import { Metrics, openMetrics, type Meter } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
 import { openGrpc } from './rpc/grpc.ts'
 import { Guard } from './rpc/guard.ts'
-import { openListener, type KeyPair, type Listener, type Reception } from './server/listener.ts'
+import { openListener, type KeyPair, type Listener, type Readiness, type Reception } from './server/listener.ts'
 import { openSockets } from './server/socket.ts'
 import { Disconnects } from './station/disconnects.ts'
 import { Hub } from './station/hub.ts'
@@ -80,8 +80,9 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
   const deliver = (text: string): void => {
     for (const broadcast of parseBroadcasts(text)) hub.deliver(broadcast)
   }
-  await openBroadcasts(config, deliver, log, keep)
-  keep(await openStations(config, hub, deliver, metrics, log))
+  const nats = await openBroadcasts(config, deliver, log, keep)
+  const readiness = (): Readiness => ({ rpc: grpc.isConnected(), ...(nats !== null && { nats: nats.connected() }) })
+  keep(await openStations(config, hub, deliver, readiness, metrics, log))
 }
 
 function worldOf(rpc: Rpc, meter: Meter, config: Config, log: Log): World {
@@ -98,27 +99,35 @@ function worldOf(rpc: Rpc, meter: Meter, config: Config, log: Log): World {
   }
 }
 
+/** @returns the subscription, where there is one: without it the stations are not reachable */
 async function openBroadcasts(
   config: Config,
   deliver: Deliver,
   log: Log,
   keep: <Part extends Opened>(part: Part) => Part,
-): Promise<void> {
-  const { broadcast, server } = config
-  for (const adapter of broadcast.adapters) {
-    switch (adapter) {
-      case 'nats': {
-        const { natsServers: servers, natsChannel: channel, natsDontRandomizeServers: dontRandomizeServers } = broadcast
-        keep(await openNats({ servers, channel, dontRandomizeServers }, deliver, log))
-        break
-      }
-      case 'http': {
-        if (broadcastsOnStationsPort(config)) break
-        keep(
-          await openHttpBroadcast({ host: server.host, port: broadcast.httpPort, ...endpointOf(config) }, deliver, log),
-        )
-      }
-    }
+): Promise<NatsSubscription | null> {
+  const { adapters, httpPort: port } = config.broadcast
+  const nats = adapters.includes('nats') ? keep(await openNats(natsOptions(config), deliver, log)) : null
+  if (adapters.includes('http') && !broadcastsOnStationsPort(config)) {
+    keep(await openHttpBroadcast({ host: config.server.host, port, ...endpointOf(config) }, deliver, log))
+  }
+  return nats
+}
+
+function natsOptions({ broadcast }: Config): NatsOptions {
+  const { natsCredentials, natsTlsCa: ca, natsTlsCert: cert, natsTlsKey: key } = broadcast
+  const hasTls = ca !== null || cert !== null
+  return {
+    servers: broadcast.natsServers,
+    channel: broadcast.natsChannel,
+    dontRandomizeServers: broadcast.natsDontRandomizeServers,
+    ...(natsCredentials !== null && { credentialsFile: natsCredentials }),
+    ...(hasTls && {
+      tls: {
+        ...(ca !== null && { caFile: ca }),
+        ...(cert !== null && key !== null && { certFile: cert, keyFile: key }),
+      },
+    }),
   }
 }
 
@@ -129,12 +138,19 @@ function endpointOf({ broadcast: { access, httpPath: path } }: Config): Broadcas
     case 'key':
       return { path, key: access.key }
     case 'keyOf':
-      return { path, key: broadcastKey({ key: null, secret: access.secret }) }
+      return { path, key: broadcastKey(access.secret) }
   }
 }
 
 /** The stations' port, and the sessions behind it. */
-async function openStations(config: Config, hub: Hub, deliver: Deliver, meter: Meter, log: Log): Promise<Opened> {
+async function openStations(
+  config: Config,
+  hub: Hub,
+  deliver: Deliver,
+  readiness: () => Readiness,
+  meter: Meter,
+  log: Log,
+): Promise<Opened> {
   const { server, ocpp, rpc } = config
   const sockets = openSockets({ ...server, ...ocpp }, meter)
   const draining = new AbortController()
@@ -145,6 +161,7 @@ async function openStations(config: Config, hub: Hub, deliver: Deliver, meter: M
       return isFull ? { problem: 'The CSMS has no room for another Charging Station', retryAfterSeconds } : null
     },
     admit: (handshake, socket) => hub.admit(handshake, socket),
+    readiness: () => ({ accepting: !draining.signal.aborted, ...readiness() }),
     answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), deliver) : () => false,
   }
   const settings = { ...server, keyPairs: readKeyPairs(config), handshake: { ...ocpp, headers: rpc.headers } }

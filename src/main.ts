@@ -16,14 +16,18 @@ const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.
 
 async function main(argv: readonly string[]): Promise<void> {
   const asked = askedOf(argv)
-  if (asked.wish === 'help') return print(helpText())
-  if (asked.wish === 'version') return print(`${manifest.version}\n`)
-  const file = readConfigFile(asked.file)
+  if (asked.wish === 'help') print(helpText())
+  else if (asked.wish === 'version') print(`${manifest.version}\n`)
+  else await configure(asked, argv)
+}
+
+async function configure({ wish, file: asked }: Asked, argv: readonly string[]): Promise<void> {
+  const file = readConfigFile(asked)
   const resolution = resolve({ argv, env: process.env, file, nodeId: randomBytes(4).toString('base64url') })
   for (const warning of resolution.warnings) process.stderr.write(`warning: ${warning}\n`)
-  if (!resolution.ok) return fail(resolution.problems)
-  if (asked.wish === 'print-config') return print(printedConfig(resolution.settings, resolution.config))
-  await run(resolution.config, file)
+  if (!resolution.ok) fail(resolution.problems)
+  else if (wish === 'print-config') print(printedConfig(resolution.settings, resolution.config))
+  else await run(resolution.config, file)
 }
 
 async function run(config: Config, file: ConfigFile | null): Promise<void> {

@@ -20,14 +20,8 @@ export type Deliver = (text: string) => void
 /** Room for a batch of some ten thousand commands; more than one NATS message may hold (1 MiB). */
 const MAX_BODY_BYTES = 8 * 1024 * 1024
 
-/**
- * The key that the app presents: the one given, else the one that AnyCable derives from the app's secret.
- * `none` stands for no key, or no secret. `null` means that the endpoint asks for none.
- */
-export function broadcastKey({ key, secret }: { key: string | null; secret: string | null }): string | null {
-  if (key === 'none') return null
-  if (key !== null && key !== '') return key
-  if (secret === null || secret === '' || secret === 'none') return null
+/** The key that AnyCable derives from the app's secret. */
+export function broadcastKey(secret: string): string {
   return createHmac('sha256', secret).update('broadcast-cable').digest('hex')
 }
 

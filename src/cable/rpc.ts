@@ -66,14 +66,15 @@ export type CommandReply = {
 /**
  * Why the app gave no reply. Callers branch on `code` and `outcome`; `message` and `cause` are for the log.
  *
- * - `unavailable`: nobody answers at `rpc_host`, or the app's pool is full
+ * - `unavailable`: nobody answers at `rpc_host`
+ * - `exhausted`: the app, or the bridge's own line to it, is full
  * - `timeout`: no reply within the deadline
  * - `application`: the app ran and raised (status ERROR), or refused the call itself
  * - `aborted`: the session ended first
  */
 export class RpcError extends Error {
   override readonly name = 'RpcError'
-  readonly code: 'unavailable' | 'timeout' | 'application' | 'aborted'
+  readonly code: 'unavailable' | 'exhausted' | 'timeout' | 'application' | 'aborted'
   /** Whether the app can have run the call: `notRun` is certain, `unknown` may have run, `ran` has. */
   readonly outcome: 'notRun' | 'unknown' | 'ran'
 

@@ -78,6 +78,13 @@ export const rules: readonly Rule[] = [
         : `ssl_cert names ${sslCert.length} and ssl_key ${sslKey.length} files: give one key for each certificate, in the same order`,
   },
   {
+    of: ['nats_tls_cert', 'nats_tls_key'],
+    broken: ({ broadcast: { natsTlsCert, natsTlsKey } }) =>
+      (natsTlsCert === null) === (natsTlsKey === null)
+        ? null
+        : 'nats_tls_cert and nats_tls_key go together: set both, or none',
+  },
+  {
     of: ['ocpp_heartbeat_interval'],
     broken: ({ ocpp }) =>
       ocpp.heartbeatIntervalMs % 1000 === 0

@@ -56,24 +56,22 @@ const table = {
   ocpp_call_total: counter('The total number of calls from stations, by who answered', {
     version,
     action,
-    answer: ['app', 'silent', 'local', 'failed', 'refused', 'unauthorized', 'rejected', 'repeated'],
+    answer: ['app', 'silent', 'local', 'failed', 'refused', 'unauthorized', 'rejected'],
   }),
   ocpp_command_total: counter('The total number of remote commands, by how they ended', {
     version,
     action,
-    outcome: ['ack', 'error', 'timeout', 'closed', 'queue_full', 'invalid', 'not_accepted', 'late'],
+    outcome: 'ack, error, or the code of a command that failed here, such as `CallTimeout`',
   }),
   ocpp_dropped_total: counter('The total number of messages, of stations or of the app, that reached nobody', {
     reason: 'why',
   }),
   ocpp_takeover_total: counter("The total number of connections that replaced the same station's older one", {}),
-  ocpp_malformed_total: counter('The total number of messages from stations that are no frames', { version }),
 
-  rpc_call_seconds: seconds('The time from asking the app to its reply, waiting and retries included', {
+  rpc_call_seconds: seconds('The time of one call of the app, waiting and retries included', {
     method: ['connect', 'command', 'disconnect'],
   }),
   ocpp_call_seconds: seconds("The time from a station's call to its answer", { version }),
-  ocpp_command_seconds: seconds("The time from sending a remote command to the station's answer", { version }),
 }
 
 type Table = typeof table

@@ -1,9 +1,9 @@
 /**
- * What keeps the app from being overrun, and a fault of a moment from reaching a station: a bounded number of calls at
- * a time, a budget for each, and another attempt where the app cannot have run the first.
+ * What keeps the app from being overrun, and a fault of a moment from reaching a station: a bounded number of calls at a
+ * time, one budget for each, and another attempt where the app cannot have run the first.
  *
- * Source: AnyCable `rpc/barrier.go` and `rpc/rpc.go`; unlike them, a permit is given back while a retry waits, and the
- * number of those who wait is bounded.
+ * Source: AnyCable `rpc/barrier.go` and `rpc/rpc.go`; unlike there, a permit is given back while a retry waits, pauses are
+ * spread by chance, and those who wait are bounded in number and time.
  */
 import {
   RpcError,
@@ -15,21 +15,13 @@ import {
 } from '../cable/rpc.ts'
 import type { Meter } from '../ops/metrics.ts'
 import type { Log, Rpc } from '../station/ports.ts'
-import { Permits } from './permits.ts'
+import { Permits, type Lane } from './permits.ts'
+import type { Transport } from './transport.ts'
 
-/** A way to reach the app: each call is one attempt, until `deadline` (as `Date` counts). Rejects with `RpcError`. */
-export interface Transport {
-  connect(call: ConnectCall, deadline: number): Promise<ConnectReply>
-  command(call: CommandCall, deadline: number): Promise<CommandReply>
-  disconnect(call: DisconnectCall, deadline: number): Promise<void>
-  /** Whether the app can be reached, as soon as that is known; `false` after `withinMs`. */
-  ready(withinMs: number): Promise<boolean>
-}
-
-export type GuardLimits = {
+type GuardLimits = {
   /** For log lines. */
   readonly host: string
-  /** Calls under way at once. */
+  /** How many calls may be under way at once. */
   readonly concurrency: number
   /** Bounds one attempt; 0: only the budget does. */
   readonly requestTimeoutMs: number
@@ -37,14 +29,16 @@ export type GuardLimits = {
   readonly commandTimeoutMs: number
 }
 
-type Job<Reply> = {
+type Task<Reply> = {
+  readonly method: 'connect' | 'command' | 'disconnect'
+  readonly lane: Lane
+  /** Whether the app may run it a second time. */
+  readonly mayRepeat: boolean
+  readonly signal: AbortSignal
   readonly attempt: (deadline: number) => Promise<Reply>
-  /** Whether the app may run it twice. */
-  readonly isRepeatable: boolean
-  readonly isUrgent: boolean
 }
 
-/** The first pause before another attempt; each further one is twice as long. */
+/** The pause before the second attempt; it doubles before each further one. */
 const basePauseMs = { unavailable: 100, exhausted: 10 }
 const readyWithinMs = 3_000
 
@@ -55,7 +49,7 @@ export class Guard implements Rpc {
   readonly #meter: Meter
   readonly #log: Log
   readonly #permits: Permits
-  #isDown = false
+  #isAbsent = false
 
   constructor(transport: Transport, limits: GuardLimits, meter: Meter, log: Log) {
     this.#transport = transport
@@ -70,78 +64,102 @@ export class Guard implements Rpc {
     return this.#permits.waiting
   }
 
-  /** Says once if the app cannot be reached at the start; the start does not wait for it. */
+  /** Says so if the app cannot be reached at the start; the start does not wait for it. */
   async checkAtStart(): Promise<void> {
-    if (!(await this.#transport.ready(readyWithinMs))) this.#onDown(new Error('no connection'))
+    if (await this.#transport.ready(readyWithinMs)) this.#heard()
+    else this.#missed(new Error('no connection'))
   }
 
   connect(call: ConnectCall, signal: AbortSignal): Promise<ConnectReply> {
-    const attempt = (deadline: number): Promise<ConnectReply> => this.#transport.connect(call, deadline)
-    return this.#run({ attempt, isRepeatable: true, isUrgent: false }, signal)
+    const attempt = (deadline: number): Promise<ConnectReply> => this.#transport.connect(call, signal, deadline)
+    return this.#run({ method: 'connect', lane: 'new', mayRepeat: true, signal, attempt })
   }
 
-  /** A perform is not run again where the app may have run it: it is not known to be harmless. */
+  /** A perform that the app may have run is not run again: it is not known to be harmless. */
   command(call: CommandCall, signal: AbortSignal): Promise<CommandReply> {
-    const attempt = (deadline: number): Promise<CommandReply> => this.#transport.command(call, deadline)
-    return this.#run({ attempt, isRepeatable: call.command !== 'message', isUrgent: true }, signal)
+    const attempt = (deadline: number): Promise<CommandReply> => this.#transport.command(call, signal, deadline)
+    return this.#run({ method: 'command', lane: 'connected', mayRepeat: call.command !== 'message', signal, attempt })
   }
 
   disconnect(call: DisconnectCall, signal: AbortSignal): Promise<void> {
-    const attempt = (deadline: number): Promise<void> => this.#transport.disconnect(call, deadline)
-    return this.#run({ attempt, isRepeatable: true, isUrgent: true }, signal)
+    const attempt = (deadline: number): Promise<void> => this.#transport.disconnect(call, signal, deadline)
+    return this.#run({ method: 'disconnect', lane: 'connected', mayRepeat: true, signal, attempt })
   }
 
-  async #run<Reply>(job: Job<Reply>, signal: AbortSignal): Promise<Reply> {
-    this.#meter.count('rpc_call_total')
+  async #run<Reply>(task: Task<Reply>): Promise<Reply> {
+    const startedAt = performance.now()
     const until = Date.now() + this.#limits.commandTimeoutMs
+    this.#meter.count('rpc_call_total')
     try {
-      return await this.#withRetries(job, signal, until)
+      await this.#permits.acquire(task.lane, task.signal, until)
+      return await this.#attempts(task, until)
     } catch (error) {
-      this.#onFailure(error)
-      throw error
-    }
-  }
-
-  async #withRetries<Reply>(job: Job<Reply>, signal: AbortSignal, until: number): Promise<Reply> {
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.#attempt(job, signal, until)
-      } catch (error) {
-        const pauseMs = pauseBefore(error, job, tries)
-        if (pauseMs === null || Date.now() + pauseMs >= until) throw error
-        await pause(pauseMs, signal)
-        this.#meter.count('rpc_retries_total')
-      }
-    }
-  }
-
-  async #attempt<Reply>(job: Job<Reply>, signal: AbortSignal, until: number): Promise<Reply> {
-    await this.#permits.take(job.isUrgent, signal, until)
-    try {
-      const { requestTimeoutMs } = this.#limits
-      const deadline = requestTimeoutMs > 0 ? Math.min(until, Date.now() + requestTimeoutMs) : until
-      const reply = await job.attempt(deadline)
-      this.#onUp()
-      return reply
-    } catch (error) {
-      if (error instanceof RpcError && error.code === 'application') this.#onUp()
-      if (error instanceof RpcError && error.code === 'unavailable') this.#onDown(error)
+      if (error instanceof RpcError) this.#count(error)
       throw error
     } finally {
-      this.#permits.give()
+      this.#meter.observe('rpc_call_seconds', { method: task.method }, (performance.now() - startedAt) / 1000)
     }
   }
 
-  #onFailure(error: unknown): void {
-    if (!(error instanceof RpcError) || error.code === 'application') return
-    if (error.code === 'aborted') this.#meter.count('rpc_canceled_total')
-    else this.#meter.count('rpc_error_total')
-    if (error.code === 'timeout') this.#meter.count('rpc_timeout_total')
+  /** Makes the call until there is a reply, or no sense in another attempt. Holds a permit when it is called. */
+  async #attempts<Reply>(task: Task<Reply>, until: number): Promise<Reply> {
+    let before: RpcError | null = null
+    for (let retries = 0; ; retries++) {
+      try {
+        return await this.#attempt(task, until)
+      } catch (error) {
+        if (!(error instanceof RpcError)) throw error
+        before = inSightOf(before, error)
+      }
+      const pauseMs = pauseAfter(before, retries, task)
+      if (pauseMs === null || Date.now() + pauseMs >= until) throw before
+      await this.#pause(pauseMs, until, task, before)
+      this.#meter.count('rpc_retries_total')
+    }
   }
 
-  #onDown(error: Error): void {
-    if (this.#isDown) return
-    this.#isDown = true
+  async #attempt<Reply>({ attempt }: Task<Reply>, until: number): Promise<Reply> {
+    const { requestTimeoutMs } = this.#limits
+    const deadline = requestTimeoutMs === 0 ? until : Math.min(until, Date.now() + requestTimeoutMs)
+    try {
+      const reply = await attempt(deadline)
+      this.#heard()
+      return reply
+    } catch (error) {
+      if (error instanceof RpcError) this.#listen(error)
+      throw error
+    } finally {
+      this.#permits.release()
+    }
+  }
+
+  /** Ends with a new permit, or with the failure that there was. */
+  async #pause(ms: number, until: number, { lane, signal }: Task<unknown>, failure: RpcError): Promise<void> {
+    try {
+      await sleep(ms, signal)
+      await this.#permits.acquire(lane, signal, until)
+    } catch {
+      throw signal.aborted ? new RpcError('aborted', failure.outcome, 'the session ended first') : failure
+    }
+  }
+
+  /** ERROR is an answer; it is not counted here. */
+  #count({ code, outcome }: RpcError): void {
+    if (code === 'aborted') return this.#meter.count('rpc_canceled_total')
+    if (outcome !== 'ran') this.#meter.count('rpc_error_total')
+    if (code === 'timeout') this.#meter.count('rpc_timeout_total')
+  }
+
+  /** One lost call or a slow one says nothing of the next; that no call could be sent does. */
+  #listen(failure: RpcError): void {
+    const { code, outcome } = failure
+    if (code === 'application' || code === 'exhausted') this.#heard()
+    else if (code !== 'aborted' && outcome === 'notRun') this.#missed(failure)
+  }
+
+  #missed(error: Error): void {
+    if (this.#isAbsent) return
+    this.#isAbsent = true
     const { host } = this.#limits
     this.#log.warn(
       { error },
@@ -149,29 +167,40 @@ export class Guard implements Rpc {
     )
   }
 
-  #onUp(): void {
-    if (!this.#isDown) return
-    this.#isDown = false
+  #heard(): void {
+    if (!this.#isAbsent) return
+    this.#isAbsent = false
     this.#log.info({}, `the app answers at ${this.#limits.host}`)
   }
 }
 
-/** How long to wait before the next attempt, half of it by chance; `null` where there must be none. */
-function pauseBefore(error: unknown, { isRepeatable }: Job<unknown>, tries: number): number | null {
-  if (!(error instanceof RpcError) || (error.code !== 'unavailable' && error.code !== 'exhausted')) return null
-  if (error.outcome !== 'notRun' && !isRepeatable) return null
-  return basePauseMs[error.code] * 2 ** (tries - 1) * (0.5 + Math.random() / 2)
+/**
+ * Doubled with each attempt, less up to half by chance, so that calls that failed together do not come back together.
+ * `null` where there must be no other attempt: after a timeout or an answer, and where the app may have run what it must
+ * not run twice.
+ */
+function pauseAfter({ code, outcome }: RpcError, retries: number, { mayRepeat }: Task<unknown>): number | null {
+  if (code !== 'unavailable' && code !== 'exhausted') return null
+  if (outcome !== 'notRun' && !mayRepeat) return null
+  return basePauseMs[code] * 2 ** retries * (1 - Math.random() / 2)
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
+/** A failure as it stands after an earlier attempt: what may have run then may have run. */
+function inSightOf(before: RpcError | null, failure: RpcError): RpcError {
+  if (before?.outcome !== 'unknown' || failure.outcome !== 'notRun') return failure
+  return new RpcError(failure.code, 'unknown', failure.message, { cause: before })
+}
+
+/** Ends early where the signal is aborted. */
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve()
+  return new Promise(resolve => {
     const end = (): void => {
       clearTimeout(timer)
       signal.removeEventListener('abort', end)
-      if (signal.aborted) reject(new RpcError('aborted', 'notRun', 'the session has ended'))
-      else resolve()
+      resolve()
     }
     const timer = setTimeout(end, ms)
-    signal.addEventListener('abort', end, { once: true })
+    signal.addEventListener('abort', end)
   })
 }

@@ -1,73 +1,83 @@
 /**
- * How many calls may be under way at once; the others wait in line, the urgent ones before the rest.
+ * How many calls may be under way at once, and the line of those that wait their turn.
  */
 import { RpcError } from '../cable/rpc.ts'
 
-/** More than this many wait only where the app has long been too slow; one more is told so at once. */
+/** Calls of connected stations go before Connects of new ones; within a lane, first come, first served. */
+export type Lane = 'connected' | 'new'
+
+/** One station waits with one call at a time, so this is reached by more stations than a process is meant for. */
 const maxWaiting = 10_000
 
-type Waiter = { readonly start: () => void }
+type Waiter = { readonly admit: () => void }
 
 export class Permits {
+  readonly #lanes: Readonly<Record<Lane, Set<Waiter>>> = { connected: new Set(), new: new Set() }
   #free: number
-  /** Calls of stations that are connected already. */
-  readonly #urgent = new Set<Waiter>()
-  readonly #others = new Set<Waiter>()
 
-  constructor(count: number) {
-    this.#free = count
+  constructor(concurrency: number) {
+    this.#free = concurrency
   }
 
   get waiting(): number {
-    return this.#urgent.size + this.#others.size
+    return this.#lanes.connected.size + this.#lanes.new.size
   }
 
   /**
-   * Resolves when it is the caller's turn, who then has to `give` the permit back.
+   * Resolves when it is the caller's turn, who then has to `release` the permit.
    *
-   * Rejects with `RpcError`: `aborted` by the signal, `timeout` when the turn has not come by `until`, or cannot, for
-   * too many wait. None of these calls has been sent.
+   * Rejects with `RpcError`, the call not sent: `exhausted` where too many wait, `timeout` where the turn has not come by
+   * `until` (as `Date` counts), `aborted` by the signal.
    */
-  take(isUrgent: boolean, signal: AbortSignal, until: number): Promise<void> {
-    if (signal.aborted) return Promise.reject(new RpcError('aborted', 'notRun', 'the session has ended'))
+  acquire(lane: Lane, signal: AbortSignal, until: number): Promise<void> {
+    if (signal.aborted) return Promise.reject(abortedError())
     if (this.#free > 0) {
       this.#free--
       return Promise.resolve()
     }
-    if (this.waiting >= maxWaiting)
-      return Promise.reject(new RpcError('timeout', 'notRun', 'too many calls wait for the app'))
-    return this.#wait(isUrgent ? this.#urgent : this.#others, signal, until)
+    const line = this.#lanes[lane]
+    if (line.size >= maxWaiting)
+      return Promise.reject(new RpcError('exhausted', 'notRun', 'too many calls wait for the app'))
+    return wait(line, signal, until)
   }
 
-  give(): void {
-    const [next] = this.#urgent.size > 0 ? this.#urgent : this.#others
-    if (next === undefined) this.#free++
-    else next.start()
+  release(): void {
+    const next = firstOf(this.#lanes.connected) ?? firstOf(this.#lanes.new)
+    if (next === null) this.#free++
+    else next.admit()
   }
+}
 
-  #wait(line: Set<Waiter>, signal: AbortSignal, until: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const leave = (): void => {
-        clearTimeout(timer)
-        signal.removeEventListener('abort', onAbort)
-        line.delete(waiter)
-      }
-      const onAbort = (): void => {
-        leave()
-        reject(new RpcError('aborted', 'notRun', 'the session has ended'))
-      }
-      const onTimeout = (): void => {
-        leave()
-        reject(new RpcError('timeout', 'notRun', 'the call did not get its turn in time'))
-      }
-      const start = (): void => {
-        leave()
-        resolve()
-      }
-      const waiter: Waiter = { start }
-      const timer = setTimeout(onTimeout, Math.max(0, until - Date.now()))
-      signal.addEventListener('abort', onAbort, { once: true })
-      line.add(waiter)
-    })
-  }
+function firstOf(line: ReadonlySet<Waiter>): Waiter | null {
+  return line.values().next().value ?? null
+}
+
+function wait(line: Set<Waiter>, signal: AbortSignal, until: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const leave = (): void => {
+      line.delete(waiter)
+      clearTimeout(timer)
+      signal.removeEventListener('abort', onAbort)
+    }
+    const onAbort = (): void => {
+      leave()
+      reject(abortedError())
+    }
+    const onLate = (): void => {
+      leave()
+      reject(new RpcError('timeout', 'notRun', `the call did not get its turn in time; ${line.size} more wait`))
+    }
+    const admit = (): void => {
+      leave()
+      resolve()
+    }
+    const waiter = { admit }
+    const timer = setTimeout(onLate, Math.max(0, until - Date.now()))
+    signal.addEventListener('abort', onAbort)
+    line.add(waiter)
+  })
+}
+
+function abortedError(): RpcError {
+  return new RpcError('aborted', 'notRun', 'the session ended first')
 }

@@ -38,10 +38,14 @@ export type ListenerSettings = {
 /** Why a station must come back later. */
 export type Unavailable = { readonly problem: string; readonly retryAfterSeconds: number }
 
+/** What `/ready` tells a load balancer, each by name; all have to be true. */
+export type Readiness = Readonly<Record<string, boolean>>
+
 export interface Reception {
   /** Whether a station may come in now; `null` if it may. */
   refusal(handshake: StationHandshake): Unavailable | null
   admit(handshake: StationHandshake, socket: StationSocket): SocketEnd
+  readiness(): Readiness
   /** A request for something else on this port: whether it was answered. */
   answer(request: IncomingMessage, response: ServerResponse): boolean
 }
@@ -55,6 +59,9 @@ export interface Listener {
 
 /** AnyCable's own words (`server/health_handler.go`): health checks in the field compare them. */
 const alive = "Ah, ha, ha, ha, stayin' alive, stayin' alive."
+
+/** Beside AnyCable's liveness, which says nothing of the app. */
+const readyPath = '/ready'
 
 const headTimeoutMs = 10_000
 const tlsHandshakeTimeoutMs = 10_000
@@ -114,7 +121,9 @@ function onRequest(
   reception: Reception,
 ): void {
   const target = request.url ?? '/'
-  if (target.replace(/\?.*$/s, '') === settings.healthPath) return respond(response, 200, alive)
+  const path = target.replace(/\?.*$/s, '')
+  if (path === settings.healthPath) return respond(response, 200, alive)
+  if (path === readyPath) return respondReadiness(response, reception.readiness())
   if (reception.answer(request, response)) return
   if (!isStationPath(target, settings.handshake.path)) return respond(response, 404, 'Not found')
   response.setHeader('Upgrade', 'websocket')
@@ -167,6 +176,14 @@ function refuse(
 function respond(response: ServerResponse, status: number, body: string): void {
   response
     .writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': Buffer.byteLength(body) })
+    .end(body)
+}
+
+function respondReadiness(response: ServerResponse, readiness: Readiness): void {
+  const ready = Object.values(readiness).every(Boolean)
+  const body = `${JSON.stringify({ ready, ...readiness })}\n`
+  response
+    .writeHead(ready ? 200 : 503, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) })
     .end(body)
 }
 

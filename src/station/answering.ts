@@ -48,7 +48,7 @@ export class Answering {
   readonly #world: World
   readonly #who: object
   /** The CALL that has no answer yet, and who waits for it. */
-  #open: { readonly call: Call; onAnswer: () => void } | null = null
+  #open: { readonly call: Call; readonly receivedAt: number; onAnswer: () => void } | null = null
 
   /** @param who names the station on log lines */
   constructor(
@@ -70,12 +70,12 @@ export class Answering {
   /** @param receivedAt when the CALL came in, as `Date` counts: from then on the station waits */
   async answer(call: Call, receivedAt: number): Promise<AnsweredBy> {
     const refusal = this.#refusal(call)
-    if (refusal !== null) return this.#reply(call, refusal, 'rejected')
-    this.#open = { call, onAnswer: () => undefined }
+    if (refusal !== null) return this.#reply(call, receivedAt, refusal, 'rejected')
+    this.#open = { call, receivedAt, onAnswer: () => undefined }
     const why = await this.#ask(call, receivedAt)
     if (!this.#isOpen(call)) return 'app'
     const isLocal = why !== 'unauthorized' && this.#row.silentAnswers[call.action]?.kind === 'local'
-    return this.#reply(call, this.#ownAnswer(why, call), isLocal ? 'local' : why)
+    return this.#reply(call, receivedAt, this.#ownAnswer(why, call), isLocal ? 'local' : why)
   }
 
   /** A SEND is performed, and never answered, not even with an error (OCPP 2.1 Part 4 §4.2.4). */
@@ -102,7 +102,7 @@ export class Answering {
   settle(answer: CallResult | CallError): boolean {
     const open = this.#open
     if (open === null || idKey(open.call.id) !== idKey(answer.id)) return false
-    this.#reply(open.call, answer, 'app')
+    this.#reply(open.call, open.receivedAt, answer, 'app')
     open.onAnswer()
     return true
   }
@@ -190,7 +190,7 @@ export class Answering {
     return { payload, now: this.#world.now().toISOString(), heartbeatIntervalSeconds }
   }
 
-  #reply(call: Call, answer: CallResult | CallError, by: AnsweredBy): AnsweredBy {
+  #reply(call: Call, receivedAt: number, answer: CallResult | CallError, by: AnsweredBy): AnsweredBy {
     if (this.#isOpen(call)) this.#open = null
     const { action, id } = call
     if (answer.kind === 'callError') this.#line.send({ ...answer, id })
@@ -200,7 +200,10 @@ export class Answering {
       this.#line.send({ kind: 'callResult', id, payload })
     }
     const label = Object.hasOwn(this.#row.silentAnswers, action) ? action : 'other'
-    this.#world.meter.count('ocpp_call_total', { version: this.#row.number, action: label, answer: by })
+    const { meter } = this.#world
+    const version = this.#row.number
+    meter.count('ocpp_call_total', { version, action: label, answer: by })
+    meter.observe('ocpp_call_seconds', { version }, (this.#world.now().getTime() - receivedAt) / 1000)
     return by
   }
 

@@ -160,6 +160,7 @@ export class OutgoingCalls {
       id,
       request: action,
       late: false,
+      failure: code,
       code,
       message: messages[code],
       payload: emptyObject,
@@ -179,7 +180,8 @@ export class OutgoingCalls {
 }
 
 function outcomeOf({ id, action }: Call, answer: CallResult | CallError, late: boolean): CommandOutcome {
-  if (answer.kind === 'callResult') return { kind: 'ack', id, request: action, late, payload: answer.payload }
+  if (answer.kind === 'callResult')
+    return { kind: 'ack', id, request: action, late, failure: null, payload: answer.payload }
   const { code, description, details } = answer
-  return { kind: 'error', id, request: action, late, code, message: description, payload: details }
+  return { kind: 'error', id, request: action, late, failure: null, code, message: description, payload: details }
 }

@@ -252,6 +252,12 @@ export class Session {
   }
 
   #onOutcome(outcome: CommandOutcome): void {
+    const action = this.#row.toStation.has(outcome.request) ? outcome.request : 'other'
+    this.#world.meter.count('ocpp_command_total', {
+      version: this.#row.number,
+      action,
+      outcome: outcome.failure ?? outcome.kind,
+    })
     if (this.#inbox.length >= maxOutcomes)
       return this.#drop('outcome', 'too many outcomes of commands wait for the app')
     this.#inbox.push({ kind: 'outcome', outcome }, 0)

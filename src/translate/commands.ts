@@ -14,6 +14,8 @@ export type CommandOutcome = {
   readonly request: string
   /** The answer came after the command was given up. */
   readonly late: boolean
+  /** The code of a command that the bridge itself gave up; `null` where the station has answered. */
+  readonly failure: string | null
 } & (
   | { readonly kind: 'ack'; readonly payload: JsonText }
   | { readonly kind: 'error'; readonly code: string; readonly message: string; readonly payload: JsonText }

@@ -5,6 +5,7 @@
  */
 import {
   duration,
+  file,
   integer,
   listOf,
   oneOf,
@@ -97,6 +98,27 @@ export const broadcast = group('Broadcasts: what the app sends', {
       toml: 'nats.dont_randomize_servers',
     },
   ),
+  natsCredentials: option(optional(file), null, 'A NATS credentials file (.creds: JWT and seed).', {
+    flag: 'nats_credentials',
+    toml: 'nats.credentials',
+  }),
+  natsTlsCa: option(
+    optional(file),
+    null,
+    'The CA certificates to check NATS servers by; with it, NATS is reached by TLS only.',
+    {
+      flag: 'nats_tls_ca',
+      toml: 'nats.tls_ca',
+    },
+  ),
+  natsTlsCert: option(optional(file), null, 'The certificate to show to NATS servers; it needs nats_tls_key.', {
+    flag: 'nats_tls_cert',
+    toml: 'nats.tls_cert',
+  }),
+  natsTlsKey: option(optional(file), null, 'The private key of nats_tls_cert.', {
+    flag: 'nats_tls_key',
+    toml: 'nats.tls_key',
+  }),
   httpPort: option(
     port,
     0,

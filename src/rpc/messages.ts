@@ -1,0 +1,86 @@
+/**
+ * Calls and replies as the messages of `protos/rpc.proto`, with the proto's own field names.
+ *
+ * Pure. A reply is read as proto-loader decodes it with `keepCase`, `enums: String` and `defaults`: what the app left
+ * out is its default, and a status left out is ERROR.
+ */
+import {
+  RpcError,
+  type CommandCall,
+  type CommandReply,
+  type ConnectCall,
+  type ConnectReply,
+  type DisconnectCall,
+  type State,
+  type StreamName,
+} from '../cable/rpc.ts'
+
+/** A number is a status that the proto does not know. */
+type Status = 'SUCCESS' | 'FAILURE' | 'ERROR' | number
+type EnvResponse = { readonly cstate: State; readonly istate: State }
+
+type Replied = { readonly status: Status; readonly error_msg: string }
+
+export type ConnectionResponse = Replied & {
+  readonly identifiers: string
+  readonly transmissions: readonly string[]
+  readonly env: EnvResponse | null
+}
+
+export type CommandResponse = Replied & {
+  readonly disconnect: boolean
+  readonly stop_streams: boolean
+  readonly streams: readonly string[]
+  readonly stopped_streams: readonly string[]
+  readonly transmissions: readonly string[]
+  readonly env: EnvResponse | null
+}
+
+export type DisconnectResponse = Replied
+
+const noChanges: EnvResponse = { cstate: {}, istate: {} }
+
+export function connectionRequest({ env }: ConnectCall): object {
+  return { env }
+}
+
+export function commandMessage({ command, identifier, connectionIdentifiers, data, env }: CommandCall): object {
+  return { command, identifier, connection_identifiers: connectionIdentifiers, data, env }
+}
+
+export function disconnectRequest({ connectionIdentifiers, subscriptions, env }: DisconnectCall): object {
+  return { identifiers: connectionIdentifiers, subscriptions, env }
+}
+
+/** @throws RpcError `application` for the status ERROR; so do the other replies */
+export function connectReply(response: ConnectionResponse): ConnectReply {
+  const { identifiers, transmissions } = response
+  if (statusOf(response) === 'failure') return { status: 'failure', transmissions }
+  const { cstate } = response.env ?? noChanges
+  return { status: 'success', connectionIdentifiers: identifiers, transmissions, cstate }
+}
+
+export function commandReply(response: CommandResponse): CommandReply {
+  const { cstate, istate } = response.env ?? noChanges
+  return {
+    status: statusOf(response),
+    disconnect: response.disconnect,
+    stopAllStreams: response.stop_streams,
+    stoppedStreams: response.stopped_streams as readonly StreamName[],
+    streams: response.streams as readonly StreamName[],
+    transmissions: response.transmissions,
+    cstate,
+    istate,
+  }
+}
+
+/** FAILURE is no fault: nobody waits for what a Disconnect says. */
+export function disconnectReply(response: DisconnectResponse): void {
+  statusOf(response)
+}
+
+function statusOf({ status, error_msg: message }: Replied): 'success' | 'failure' {
+  if (status === 'SUCCESS') return 'success'
+  if (status === 'FAILURE') return 'failure'
+  throw new RpcError('application', 'ran', message === '' ? 'the app answered ERROR without a reason' : message)
+}
