@@ -1,0 +1,87 @@
+/**
+ * The container files, read by parsers: no engine runs them here.
+ */
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { validate } from 'dockerfile-utils'
+import { parse, parseAllDocuments } from 'yaml'
+import { resolve } from '../src/config/resolve.ts'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+const configurationPage = read('docs/configuration.md')
+
+type Env = Readonly<Record<string, string>>
+
+/** An environment is right if every name in it is an option's, and the options take the values. */
+function assertConfigures(env: Env): void {
+  for (const name of Object.keys(env)) assert.ok(configurationPage.includes(`\`${name}\``), `${name} is no option`)
+  const resolution = resolve({ argv: [], env, file: null, nodeId: 'test' })
+  assert.deepEqual(resolution.ok ? [] : resolution.problems, [])
+  assert.deepEqual(resolution.warnings, [])
+}
+
+for (const file of ['Dockerfile', 'examples/rails/Dockerfile']) {
+  const dockerfile = read(file)
+
+  test(`${file} is one: a parser finds nothing wrong`, () => {
+    assert.deepEqual(
+      validate(dockerfile).map(problem => problem.message),
+      [],
+    )
+  })
+
+  test(`${file} does not run as root`, () => {
+    assert.match(dockerfile, /^USER (?!root)\w+/m)
+  })
+}
+
+test('the Dockerfile copies files that are there, and checks the health of what it starts', () => {
+  const dockerfile = read('Dockerfile')
+  const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, sources = '']) =>
+    sources.split(' '),
+  )
+  assert.ok(copied.length > 5)
+  for (const source of copied) assert.ok(existsSync(join(root, source)), source)
+  assert.match(dockerfile, /HEALTHCHECK[\s\S]*\/health/)
+  assert.equal(dockerfile.match(/^FROM /gm)?.length, 2)
+})
+
+test('docker-compose.yml has the bridge, the app and NATS, which find each other by name', () => {
+  type Service = { build?: string; image?: string; environment?: Env; depends_on?: string[] }
+  const { services } = parse(read('docker-compose.yml')) as { services: Record<string, Service> }
+  assert.deepEqual(Object.keys(services).sort(), ['app', 'bridge', 'nats'])
+  const { bridge, app } = services
+  assertConfigures(bridge?.environment ?? {})
+  assert.equal(bridge?.environment?.['ANYCABLE_RPC_HOST'], 'dns:///app:50051')
+  assert.equal(app?.environment?.['ANYCABLE_RPC_HOST'], '0.0.0.0:50051')
+  assert.equal(app.environment['ANYCABLE_NATS_SERVERS'], bridge.environment['ANYCABLE_NATS_SERVERS'])
+  for (const build of [bridge.build, app.build]) assert.ok(existsSync(join(root, build ?? 'none', 'Dockerfile')), build)
+})
+
+test('the Kamal example configures the bridge', () => {
+  type Deploy = { accessories: Record<string, { env?: { clear: Env } }> }
+  const { accessories } = parse(read('examples/deploy/kamal.yml')) as Deploy
+  assertConfigures(accessories['ocpp-cable']?.env?.clear ?? {})
+})
+
+test('the Kubernetes example configures the bridge, and leaves it time to end', () => {
+  type Container = { name: string; env: { name: string; value: string }[] }
+  type Pod = { terminationGracePeriodSeconds: number; containers: Container[] }
+  const documents = parseAllDocuments(read('examples/deploy/kubernetes.yml'))
+  assert.deepEqual(
+    documents.flatMap(({ errors }) => errors),
+    [],
+  )
+  const [deployment, service] = documents.map(
+    document => document.toJS() as { kind: string; spec: { template: { spec: Pod } } },
+  )
+  assert.deepEqual([deployment?.kind, service?.kind], ['Deployment', 'Service'])
+  const pod = deployment?.spec.template.spec
+  const bridge = pod?.containers.find(({ name }) => name === 'ocpp-cable')
+  assertConfigures(Object.fromEntries(bridge?.env.map(({ name, value }) => [name, value]) ?? []))
+  assert.ok((pod?.terminationGracePeriodSeconds ?? 0) > 30)
+})
