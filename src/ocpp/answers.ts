@@ -20,7 +20,7 @@ export type Asked = {
 
 /**
  * - `local`: the bridge's own to answer, whatever the app does
- * - `empty`: a confirmation that says nothing
+ * - `empty`: a confirmation that decides nothing; `null` where there would be something to decide
  * - `decision`: the app's to make; this is the least harmful one
  */
 export type SilentAnswer = {
@@ -90,7 +90,7 @@ export const answers201: SilentAnswers = {
   Heartbeat: clock,
   // C01.FR.07; with certificates in the request an answer needs `certificateStatus` too (C07.FR.13 to 17).
   Authorize: { kind: 'decision', answer: ({ payload }) => authorizeAnswer(payload) },
-  TransactionEvent: { kind: 'decision', answer: ({ payload }) => transactionEventAnswer(payload) },
+  TransactionEvent: { kind: 'empty', answer: ({ payload }) => transactionEventAnswer(payload) },
   MeterValues: empty,
   StatusNotification: empty,
   NotifyEvent: empty,

@@ -44,8 +44,6 @@ export type Ignored = { readonly kind: 'ignored' }
 /** Nesting at which a message is no honest one any more. */
 const maxDepth = 32
 const maxIdLength = 255
-/** Its JSON text: two quotes, and each character escaped at worst. */
-const maxIdText = 2 + 6 * maxIdLength
 /** OCPP 2.0.1 Part 4 table 7; 1.6 sets no limit. */
 const maxDescriptionLength = 255
 /** The id of an answer to a message whose own id cannot be read (OCPP 2.0.1 Part 4 §4.2.3). */
@@ -90,7 +88,7 @@ export function serializeFrame(frame: Frame, version: Version): string {
       return `[${typeNumbers.callResult},${frame.id},${frame.payload}]`
     case 'callError':
     case 'callResultError': {
-      const description = jsonText(frame.description.slice(0, maxDescriptionLength))
+      const description = jsonText(cut(frame.description))
       return `[${typeNumbers[frame.kind]},${frame.id},${jsonText(spelled(frame.code, version))},${description},${frame.details}]`
     }
   }
@@ -101,9 +99,12 @@ export function messageId(id: string): MessageId {
   return jsonText(id) as MessageId
 }
 
-/** What two ids are compared by: an app may escape a character that the station did not, or quote a number. */
+/**
+ * What two ids are compared by: an app may escape a character that the station did not, or quote a number. A number is
+ * taken by its text, for two of them may be one and the same double.
+ */
 export function idKey(id: JsonText): string {
-  return String(parseJson(id))
+  return id.startsWith('"') ? String(parseJson(id)) : id
 }
 
 export function callError(id: MessageId, code: ErrorCode, description: string): CallError {
@@ -154,7 +155,8 @@ function readPayload(value: unknown, text: JsonText | undefined): JsonText | nul
 
 function readId(value: unknown, text: JsonText | undefined): MessageId | null {
   if (text === undefined || (typeof value !== 'string' && typeof value !== 'number')) return null
-  return String(value).length <= maxIdLength && text.length <= maxIdText ? (text as MessageId) : null
+  const length = typeof value === 'string' ? value.length : text.length
+  return length <= maxIdLength ? (text as MessageId) : null
 }
 
 function unknownType(version: Version, id: MessageId | null): Malformed | Ignored {
@@ -170,6 +172,11 @@ function broken(fault: Fault, kind: Frame['kind'], version: Version, id: Message
 function malformed(fault: Fault, version: Version, id: MessageId): Malformed {
   const code = versions[version].faults[fault]
   return { kind: 'malformed', fault, answer: code === null ? null : callError(id, code, faults[fault]) }
+}
+
+/** Half a surrogate pair at the end would be no UTF-8. */
+function cut(description: string): string {
+  return description.slice(0, maxDescriptionLength).replace(/[\ud800-\udbff]$/, '')
 }
 
 function spelled(code: string, version: Version): string {

@@ -4,7 +4,7 @@
  * Pure: imports nothing outside `ocpp/`.
  */
 import { toStation16, toStation201, toStation21 } from './actions.ts'
-import { answers16, answers201, answers21, type SilentAnswers } from './answers.ts'
+import { answers16, answers201, answers21, type SilentAnswer, type SilentAnswers } from './answers.ts'
 import { errorCodes, type ErrorCode } from './errors.ts'
 import { quiet, spoken, spokenButTypes, type FaultCodes } from './faults.ts'
 import { isObject } from './json.ts'
@@ -92,6 +92,11 @@ export type Version = keyof typeof versions
 export function versionOf(subprotocol: string): Version | null {
   const name = subprotocol.toLowerCase()
   return name in versions && Object.hasOwn(versions, name) ? (name as Version) : null
+}
+
+/** How a version answers an action for a silent app; `null` for one that no station sends. */
+export function silentAnswerFor(row: VersionRow, action: string): SilentAnswer | null {
+  return Object.hasOwn(row.silentAnswers, action) ? (row.silentAnswers[action] ?? null) : null
 }
 
 /** TriggerMessage may name a thing that is no action of that name: certificates are asked for by several names. */

@@ -9,7 +9,7 @@
 import { bootAnswer, type Asked } from '../ocpp/answers.ts'
 import { callError, type Call, type CallError, type CallResult } from '../ocpp/frame.ts'
 import type { JsonText } from '../ocpp/json.ts'
-import { versions, type Version } from '../ocpp/version.ts'
+import { silentAnswerFor, versions, type Version } from '../ocpp/version.ts'
 
 /**
  * - `silent`: the app ran the action and said nothing
@@ -56,8 +56,8 @@ function payloadFor(
   mode: SilentMode,
   waitSeconds: number,
 ): JsonText | null {
-  const row = versions[version].silentAnswers[action]
-  if (row === undefined) return null
+  const row = silentAnswerFor(versions[version], action)
+  if (row === null) return null
   const answer = row.answer({ ...asked, payload })
   if (row.kind === 'local' && why !== 'unauthorized') return answer
   if (why === 'silent' && (row.kind === 'empty' || mode === 'safe')) return answer

@@ -72,9 +72,7 @@ function readIdentity(path: string, prefix: string): StationId | Refusal {
   if (more.length > 0) return refused(400, 'The path has more than one segment after the prefix')
   const identity = decode(escapeBytes(encoded))
   if (identity === null) return refused(400, 'The identity of the Charging Station is not percent-encoded UTF-8')
-  // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-  if (/[\u0000-\u001f\u007f]/.test(identity))
-    return refused(400, 'The identity of the Charging Station has control characters')
+  if (/\p{Cc}/u.test(identity)) return refused(400, 'The identity of the Charging Station has control characters')
   return identity as StationId
 }
 
@@ -112,10 +110,11 @@ function envOf(request: UpgradeRequest, settings: HandshakeSettings): SessionEnv
 
 /** Ruby's `URI` refuses what a URI may not hold, and the app then answers ERROR: such characters are encoded. */
 function urlOf(request: UpgradeRequest): string {
-  const { target } = request
   const scheme = request.encrypted ? 'https' : 'http'
-  const url = isAbsolute(target) ? target : `${scheme}://${header(request, 'host') || 'localhost'}${target}`
-  return escapeBytes(url.replace(/%(?![\da-fA-F]{2})/g, '%25'))
+  const host = header(request, 'host') || 'localhost'
+  const url = isAbsolute(request.target) ? request.target : `${scheme}://${host}${request.target}`
+  const [origin = ''] = /^[a-z]+:\/\/(?:\[[\da-f:.]+\])?/i.exec(url) ?? []
+  return origin + escapeBytes(url.slice(origin.length).replace(/%(?![\da-fA-F]{2})/g, '%25'))
 }
 
 /** What a URI may not hold, percent-encoded byte by byte: Node gives a request's head as one character a byte. */

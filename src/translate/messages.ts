@@ -4,8 +4,8 @@
  * Pure: no I/O, no clock. Payloads are cut out as the text they came in.
  * Source: Action Cable's protocol (`type` and `identifier`/`message`); AnyCable Pro's OCPP page ("Remote commands").
  */
-import { idKey, messageId, type CallError, type CallResult, type MessageId } from '../ocpp/frame.ts'
-import { emptyObject, isObject, jsonText, membersOf, parseJson, type JsonText } from '../ocpp/json.ts'
+import { messageId, type CallError, type CallResult, type MessageId } from '../ocpp/frame.ts'
+import { emptyObject, isObject, membersOf, parseJson, type JsonText } from '../ocpp/json.ts'
 
 /** A remote command; `id` is `null` where the app gave none. */
 export type RemoteCommand = {
@@ -43,10 +43,11 @@ export function readMessage(text: string): AppMessage {
   if (typeof command !== 'string') return foreign('a message without a command')
   if (!legalCommand.test(command)) return foreign('a command that is no OCPP action')
   const members = membersOf(text)
+  const id = members.get('id')
   const payload = payloadOf(members.get('payload'))
   if (payload === null) return foreign('a payload that is no object')
-  if (command === 'Ack' || command === 'Error') return answerOf(command, message, members.get('id'), payload)
-  return { kind: 'command', id: commandId(message['id']), action: command, payload }
+  if (command === 'Ack' || command === 'Error') return answerOf(command, message, id, payload)
+  return { kind: 'command', id: commandId(message['id'], id), action: command, payload }
 }
 
 function answerOf(
@@ -70,8 +71,8 @@ function answerOf(
 }
 
 /** A command's id goes out as a string of its own, whatever the app wrote (OCPP-J 1.6 §4.2.1 table 3). */
-function commandId(id: unknown): MessageId | null {
-  if (typeof id === 'number') return messageId(idKey(jsonText(id)))
+function commandId(id: unknown, text: JsonText | undefined): MessageId | null {
+  if (typeof id === 'number' && text !== undefined) return messageId(text)
   return typeof id === 'string' && id !== '' ? messageId(id) : null
 }
 

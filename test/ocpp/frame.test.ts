@@ -1,0 +1,599 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { errorCodeOf, errorCodes } from '../../src/ocpp/errors.ts'
+import {
+  callError,
+  idKey,
+  isUnreadableId,
+  messageId,
+  parseFrame,
+  serializeFrame,
+  type Frame,
+  type MessageId,
+} from '../../src/ocpp/frame.ts'
+import { elementsOf, type JsonText } from '../../src/ocpp/json.ts'
+import { versions, type Version } from '../../src/ocpp/version.ts'
+import { allVersions } from './schemas.ts'
+
+const text36 = 'd'.repeat(36)
+const text37 = 'd'.repeat(37)
+const text255 = 'd'.repeat(255)
+const text256 = 'd'.repeat(256)
+const json = (text: string): JsonText => text as JsonText
+const id = (text: string): MessageId => text as MessageId
+/** An object whose frame nests `depth` levels, the frame's own included. */
+const nested = (depth: number): string => `${'{"a":'.repeat(depth - 2)}{}${'}'.repeat(depth - 2)}`
+
+/**
+ * What a message comes to: `frame`, `ignored`, `silence` (bad, but not to be answered), or `<id> <code>` of the CALLERROR
+ * that goes out.
+ */
+function outcome(text: string, version: Version): string {
+  const read = parseFrame(text, version)
+  if (read.kind === 'ignored') return 'ignored'
+  if (read.kind !== 'malformed') return 'frame'
+  if (read.answer === null) return 'silence'
+  const sent = serializeFrame(read.answer, version)
+  const [type, , code, description, details] = JSON.parse(sent) as unknown[]
+  assert.equal(type, 4)
+  assert.ok(typeof description === 'string' && description !== '' && description.length <= 255)
+  assert.deepEqual(details, {})
+  return `${elementsOf(sent)[1] ?? ''} ${String(code)}`
+}
+
+const unreadable = '"-1" RpcFrameworkError'
+
+/** What comes in, then what each version does: 1.6, 2.0.1, 2.1. */
+const badFrames = [
+  ['hello', 'silence', unreadable, unreadable, 'no JSON: 1.6 has no rule for it, 2.x answers "-1" (Part 4 §4.2.3)'],
+  ['[2,"1","Heartbeat",{}', 'silence', unreadable, unreadable, 'JSON that breaks off, though the id could be guessed'],
+  ["[2,'1','Heartbeat',{}]", 'silence', unreadable, unreadable, 'the wrong quotes'],
+  ['[2,"1","Heartbeat",{},]', 'silence', unreadable, unreadable, 'a comma too many'],
+  ['[2,"1","Heartbeat",{}][2,"2","Heartbeat",{}]', 'silence', unreadable, unreadable, 'two messages in one'],
+  ['\ufeff\ufeff[2,"1","Heartbeat",{}]', 'silence', unreadable, unreadable, 'one byte order mark is skipped, not two'],
+  ['{"id":"1","action":"Heartbeat"}', 'silence', unreadable, unreadable, 'no array (§4.2)'],
+  ['"Heartbeat"', 'silence', unreadable, unreadable, 'a string'],
+  ['2', 'silence', unreadable, unreadable, 'a number'],
+  ['null', 'silence', unreadable, unreadable, 'null'],
+  ['[]', 'silence', unreadable, unreadable, 'an empty array: its type is no number'],
+  [
+    '["2","1","Heartbeat",{}]',
+    'silence',
+    '"1" RpcFrameworkError',
+    '"1" RpcFrameworkError',
+    '"2" is not 2; the id can be read',
+  ],
+  ['["CALL","1","Heartbeat",{}]', 'silence', '"1" RpcFrameworkError', '"1" RpcFrameworkError', 'a type by its name'],
+  ['[null,"1","Heartbeat",{}]', 'silence', '"1" RpcFrameworkError', '"1" RpcFrameworkError', 'a type that is null'],
+  ['[[2],"1","Heartbeat",{}]', 'silence', '"1" RpcFrameworkError', '"1" RpcFrameworkError', 'a type in a list'],
+  [
+    '[true,7,"Heartbeat",{}]',
+    'silence',
+    '7 RpcFrameworkError',
+    '7 RpcFrameworkError',
+    'no type, and an id that is a number',
+  ],
+  ['["2",{},"Heartbeat",{}]', 'silence', unreadable, unreadable, 'neither a type nor an id'],
+  ['["2"]', 'silence', unreadable, unreadable, 'neither a type nor an id, and nothing else'],
+  [`["2","${text256}"]`, 'silence', unreadable, unreadable, 'no type, and an id that is too long to echo'],
+  [
+    '[1,"1","Heartbeat",{}]',
+    'ignored',
+    '"1" MessageTypeNotSupported',
+    'ignored',
+    'an unknown type (1.6 and 2.1 ignore it, 2.0.1 Part 4 §4.4)',
+  ],
+  ['[7,"1",{}]', 'ignored', '"1" MessageTypeNotSupported', 'ignored', 'the first type that no version has'],
+  ['[0]', 'ignored', '"-1" MessageTypeNotSupported', 'ignored', 'an unknown type without an id'],
+  ['[-2,"1","Heartbeat",{}]', 'ignored', '"1" MessageTypeNotSupported', 'ignored', 'a negative type'],
+  ['[2.5,"1","Heartbeat",{}]', 'ignored', '"1" MessageTypeNotSupported', 'ignored', 'a type between two'],
+  ['[1e400,"1","Heartbeat",{}]', 'ignored', '"1" MessageTypeNotSupported', 'ignored', 'a type beyond all numbers'],
+  ['[9,null]', 'ignored', '"-1" MessageTypeNotSupported', 'ignored', 'an unknown type, and an id that cannot be read'],
+  ['[9,17]', 'ignored', '17 MessageTypeNotSupported', 'ignored', 'an unknown type, and an id that is a number'],
+  [
+    `[9,"${text256}"]`,
+    'ignored',
+    '"-1" MessageTypeNotSupported',
+    'ignored',
+    'an unknown type, and an id that is too long to echo',
+  ],
+  ['[2]', 'silence', unreadable, unreadable, 'a CALL without an id'],
+  ['[2,null,"Heartbeat",{}]', 'silence', unreadable, unreadable, 'an id that is null'],
+  ['[2,{},"Heartbeat",{}]', 'silence', unreadable, unreadable, 'an id that is an object'],
+  ['[2,["1"],"Heartbeat",{}]', 'silence', unreadable, unreadable, 'an id that is a list'],
+  ['[2,true,"Heartbeat",{}]', 'silence', unreadable, unreadable, 'an id that is a word'],
+  [`[2,"${text256}","Heartbeat",{}]`, 'silence', unreadable, unreadable, 'an id of 256 characters is not echoed'],
+  [`[2,${'1'.repeat(256)},"Heartbeat",{}]`, 'silence', unreadable, unreadable, 'nor a number of 256 digits'],
+  [
+    '[2,"","Heartbeat",{}]',
+    '"" FormationViolation',
+    '"" RpcFrameworkError',
+    '"" RpcFrameworkError',
+    'an empty id can be echoed',
+  ],
+  ['[2,"1"]', '"1" FormationViolation', '"1" RpcFrameworkError', '"1" RpcFrameworkError', 'a CALL of an id alone'],
+  [
+    '[2,"1","Heartbeat"]',
+    '"1" FormationViolation',
+    '"1" RpcFrameworkError',
+    '"1" RpcFrameworkError',
+    'no payload: no version allows to leave it out',
+  ],
+  [
+    '[2,"1","Heartbeat",{},{}]',
+    '"1" FormationViolation',
+    '"1" RpcFrameworkError',
+    '"1" RpcFrameworkError',
+    'an element too many',
+  ],
+  [
+    '[2,"1",{},"Heartbeat"]',
+    '"1" FormationViolation',
+    '"1" RpcFrameworkError',
+    '"1" RpcFrameworkError',
+    'action and payload exchanged',
+  ],
+  [
+    '[2,"1",null,{}]',
+    '"1" FormationViolation',
+    '"1" RpcFrameworkError',
+    '"1" RpcFrameworkError',
+    'an action that is null',
+  ],
+  [
+    '[2,"1",7,{}]',
+    '"1" FormationViolation',
+    '"1" RpcFrameworkError',
+    '"1" RpcFrameworkError',
+    'an action that is a number',
+  ],
+  [
+    '[2,1,"Heartbeat"]',
+    '1 FormationViolation',
+    '1 RpcFrameworkError',
+    '1 RpcFrameworkError',
+    'the id is echoed as it came',
+  ],
+  [
+    `[2,"${text255}","Heartbeat"]`,
+    `"${text255}" FormationViolation`,
+    `"${text255}" RpcFrameworkError`,
+    `"${text255}" RpcFrameworkError`,
+    'an id of 255 characters is echoed',
+  ],
+  [
+    '[2,"1","Heartbeat",[]]',
+    '"1" FormationViolation',
+    '"1" FormatViolation',
+    '"1" FormatViolation',
+    'a payload that is a list',
+  ],
+  [
+    '[2,"1","Heartbeat","{}"]',
+    '"1" FormationViolation',
+    '"1" FormatViolation',
+    '"1" FormatViolation',
+    'a payload encoded once more',
+  ],
+  [
+    '[2,"1","Heartbeat",0]',
+    '"1" FormationViolation',
+    '"1" FormatViolation',
+    '"1" FormatViolation',
+    'a payload that is a number',
+  ],
+  [
+    '[2,"1","Heartbeat",false]',
+    '"1" FormationViolation',
+    '"1" FormatViolation',
+    '"1" FormatViolation',
+    'a payload that is a word',
+  ],
+  [
+    `[2,"1","Heartbeat",${nested(33)}]`,
+    '"1" FormationViolation',
+    '"1" FormatViolation',
+    '"1" FormatViolation',
+    'a payload that nests too deeply',
+  ],
+  [
+    `[2,"1","Heartbeat",${'['.repeat(9000)}${']'.repeat(9000)}]`,
+    '"1" FormationViolation',
+    '"1" FormatViolation',
+    '"1" FormatViolation',
+    'or absurdly',
+  ],
+  [
+    `[2,${'['.repeat(9000)}${']'.repeat(9000)},"Heartbeat",{}]`,
+    'silence',
+    unreadable,
+    unreadable,
+    'an id that nests absurdly',
+  ],
+  ['[3]', 'silence', 'silence', 'silence', 'an answer is never answered: a CALLRESULT without an id'],
+  ['[3,null,{}]', 'silence', 'silence', 'silence', 'nor one whose id is null'],
+  [`[3,"${text256}",{}]`, 'silence', 'silence', 'silence', 'nor one whose id is too long'],
+  ['[3,"1"]', 'silence', 'silence', 'silence', 'nor one without a payload'],
+  ['[3,"1",{},{}]', 'silence', 'silence', 'silence', 'nor one with an element too many'],
+  ['[3,"1",[]]', 'silence', 'silence', 'silence', 'nor one whose payload is a list'],
+  ['[3,"1","Accepted"]', 'silence', 'silence', 'silence', 'or a string'],
+  [`[3,"1",${nested(33)}]`, 'silence', 'silence', 'silence', 'nor one that nests too deeply'],
+  ['[4]', 'silence', 'silence', 'silence', 'nor a CALLERROR without an id'],
+  ['[4,"1"]', 'silence', 'silence', 'silence', 'or without a code'],
+  ['[4,"1",500,"",{}]', 'silence', 'silence', 'silence', 'or whose code is a number'],
+  ['[4,{},"InternalError","",{}]', 'silence', 'silence', 'silence', 'or whose id is an object'],
+  ['[4,"1","InternalError","",{},1]', 'silence', 'silence', 'silence', 'or with an element too many'],
+  [`[4,"1","InternalError","",${nested(33)}]`, 'silence', 'silence', 'silence', 'or that nests too deeply'],
+  ['[5,"1","FormatViolation","",{}]', 'ignored', '"1" MessageTypeNotSupported', 'frame', 'a CALLRESULTERROR is 2.1’s'],
+  ['[5]', 'ignored', '"-1" MessageTypeNotSupported', 'silence', 'a bad one'],
+  ['[5,"1"]', 'ignored', '"1" MessageTypeNotSupported', 'silence', 'a bad one'],
+  ['[6,"1","NotifyPeriodicEventStream",{}]', 'ignored', '"1" MessageTypeNotSupported', 'frame', 'a SEND is 2.1’s'],
+  ['[6]', 'ignored', '"-1" MessageTypeNotSupported', 'silence', 'never answered, not even with an error (P2.1 FR.07)'],
+  ['[6,"1","NotifyPeriodicEventStream"]', 'ignored', '"1" MessageTypeNotSupported', 'silence', 'nor without a payload'],
+  ['[6,"1","NotifyPeriodicEventStream",[]]', 'ignored', '"1" MessageTypeNotSupported', 'silence', 'nor with a bad one'],
+  [
+    `[6,"1","NotifyPeriodicEventStream",${nested(33)}]`,
+    'ignored',
+    '"1" MessageTypeNotSupported',
+    'silence',
+    'nor when it nests too deeply',
+  ],
+  ['', 'ignored', 'ignored', 'ignored', 'nothing: some stations send it'],
+  [' \r\n\t', 'ignored', 'ignored', 'ignored', 'white space'],
+  ['\ufeff', 'ignored', 'ignored', 'ignored', 'a byte order mark alone'],
+  ['\ufeff \n', 'ignored', 'ignored', 'ignored', 'a byte order mark and white space'],
+] as const
+for (const [text, in16, in201, in21, because] of badFrames) {
+  const shown = text.length > 60 ? `${text.slice(0, 57)}...` : text
+  test(`${JSON.stringify(shown)} is no frame: ${because}`, () => {
+    const outcomes = allVersions.map(version => outcome(text, version))
+    assert.deepEqual(outcomes, [in16, in201, in21])
+  })
+}
+
+const frames: readonly (readonly [string, Frame, string])[] = [
+  [
+    '[2,"19223201","BootNotification",{"chargePointVendor":"V"}]',
+    { kind: 'call', id: id('"19223201"'), action: 'BootNotification', payload: json('{"chargePointVendor":"V"}') },
+    'a CALL (OCPP-J 1.6 §4.2.1)',
+  ],
+  [
+    ' [ 2 , "1" ,\n"MeterValues" , { "v" : 2935.600 , "v" : 1 } ] ',
+    { kind: 'call', id: id('"1"'), action: 'MeterValues', payload: json('{ "v" : 2935.600 , "v" : 1 }') },
+    'the payload is its own text, white space and equal keys included',
+  ],
+  [
+    '[2.0,"1","Heartbeat",{}]',
+    { kind: 'call', id: id('"1"'), action: 'Heartbeat', payload: json('{}') },
+    '2.0 is 2 in JSON',
+  ],
+  [
+    '[2,"1","Heartbeat",null]',
+    { kind: 'call', id: id('"1"'), action: 'Heartbeat', payload: json('{}') },
+    'null is a legal spelling of "no payload" (OCPP-J 1.6 §4.2.1, 2.0.1 Part 4 §4.1.5)',
+  ],
+  [
+    '\ufeff[2,"1","Heartbeat",{}]',
+    { kind: 'call', id: id('"1"'), action: 'Heartbeat', payload: json('{}') },
+    'a byte order mark is skipped',
+  ],
+  [
+    String.raw`[2,"\u0031","Heart\u0062eat",{"\u0061":"\u00e9"}]`,
+    { kind: 'call', id: id(String.raw`"\u0031"`), action: 'Heartbeat', payload: json(String.raw`{"\u0061":"\u00e9"}`) },
+    'the action is read, the id and the payload stay as they are',
+  ],
+  [
+    '[2,"1","constructor",{"__proto__":{}}]',
+    { kind: 'call', id: id('"1"'), action: 'constructor', payload: json('{"__proto__":{}}') },
+    'which actions there are is not for this place',
+  ],
+  [
+    `[2,"1","DataTransfer",${nested(32)}]`,
+    { kind: 'call', id: id('"1"'), action: 'DataTransfer', payload: json(nested(32)) },
+    'as deep as may be',
+  ],
+  [
+    '[3,"1",{"status":"Accepted"}]',
+    { kind: 'callResult', id: id('"1"'), payload: json('{"status":"Accepted"}') },
+    'a CALLRESULT',
+  ],
+  ['[3,"1",null]', { kind: 'callResult', id: id('"1"'), payload: json('{}') }, 'one with no payload'],
+  [
+    '[3,"",{}]',
+    { kind: 'callResult', id: id('""'), payload: json('{}') },
+    'an answer to nobody, which is not a bad one',
+  ],
+  [
+    '[4,"1","InternalError","broken",{"a":1.0}]',
+    { kind: 'callError', id: id('"1"'), code: 'InternalError', description: 'broken', details: json('{"a":1.0}') },
+    'a CALLERROR',
+  ],
+  [
+    '[4,"-1","RpcFrameworkError","",{}]',
+    { kind: 'callError', id: id('"-1"'), code: 'RpcFrameworkError', description: '', details: json('{}') },
+    'the station could not read us',
+  ],
+  [
+    '[4,"1","InternalError"]',
+    { kind: 'callError', id: id('"1"'), code: 'InternalError', description: '', details: json('{}') },
+    'the last two left out: what it means is plain',
+  ],
+  [
+    '[4,"1","InternalError","broken"]',
+    { kind: 'callError', id: id('"1"'), code: 'InternalError', description: 'broken', details: json('{}') },
+    'the last one left out',
+  ],
+  [
+    '[4,"1","InternalError",null,null]',
+    { kind: 'callError', id: id('"1"'), code: 'InternalError', description: '', details: json('{}') },
+    'the last two null',
+  ],
+  [
+    '[4,"1","InternalError",7,"x"]',
+    { kind: 'callError', id: id('"1"'), code: 'InternalError', description: '', details: json('{}') },
+    'the last two of another type',
+  ],
+  [
+    '[4,"1","OutOfCoffee","",{}]',
+    { kind: 'callError', id: id('"1"'), code: 'OutOfCoffee', description: '', details: json('{}') },
+    'a code that no version has is kept',
+  ],
+]
+for (const [text, expected, because] of frames) {
+  test(`${text.slice(0, 60)} is a ${expected.kind}: ${because}`, () => {
+    for (const version of allVersions) assert.deepEqual(parseFrame(text, version), expected)
+  })
+}
+
+test('2.1 has CALLRESULTERROR and SEND', () => {
+  assert.deepEqual(parseFrame('[5,"1","FormatViolation","bad",{}]', 'ocpp2.1'), {
+    kind: 'callResultError',
+    id: '"1"',
+    code: 'FormatViolation',
+    description: 'bad',
+    details: '{}',
+  })
+  assert.deepEqual(parseFrame('[6,"1","NotifyPeriodicEventStream",{"id":1.50}]', 'ocpp2.1'), {
+    kind: 'send',
+    id: '"1"',
+    action: 'NotifyPeriodicEventStream',
+    payload: '{"id":1.50}',
+  })
+})
+
+const ids = [
+  ['"1"', 'a short one'],
+  [`"${text36}"`, '36 characters, the most that the specs allow'],
+  [`"${text37}"`, '37, as the field has it'],
+  [`"${text255}"`, '255, the most that is taken'],
+  [`"${'\\u0064'.repeat(255)}"`, '255, each escaped'],
+  [`"${'⚡'.repeat(255)}"`, '255 that are no ASCII'],
+  ['7', 'a number'],
+  ['-1', 'a negative number'],
+  ['1.50', 'a number with a zero too many'],
+  ['1757000000000000001', 'a clock’s nanoseconds, more than a double holds'],
+  ['1e400', 'more than a double reaches'],
+  [String.raw`"\u0041"`, 'an escape'],
+  [String.raw`"a\"],[b\\"`, 'quotes, brackets and backslashes'],
+  ['" "', 'a blank is a character'],
+  ['"é⚡"', 'letters of the world'],
+  ['"__proto__"', 'what objects inherit'],
+] as const
+for (const [text, because] of ids) {
+  test(`the id ${text.slice(0, 40)} is echoed as it came: ${because}`, () => {
+    for (const version of allVersions) {
+      const call = parseFrame(`[2, ${text} ,"Heartbeat",{}]`, version)
+      assert.ok(call.kind === 'call')
+      assert.equal(call.id, text)
+      const answer: Frame = { kind: 'callResult', id: call.id, payload: json('{}') }
+      assert.equal(serializeFrame(answer, version), `[3,${text},{}]`)
+    }
+  })
+}
+
+const idPairs = [
+  ['"1"', '"1"', true, 'the same text'],
+  ['"1"', '"2"', false, 'another'],
+  [String.raw`"\u0041"`, '"A"', true, 'the app may escape what the station did not'],
+  ['"<"', String.raw`"\u003c"`, true, 'as Rails does'],
+  ['7', '"7"', true, 'the app may quote a number'],
+  ['"7"', '"07"', false, 'characters count'],
+  ['"a"', '"A"', false, 'case counts'],
+  ['"1"', '" 1"', false, 'white space counts'],
+  ['1757000000000000001', '1757000000000000002', false, 'two numbers that one double stands for'],
+  ['1757000000000000001', '"1757000000000000001"', true, 'a number that no double holds, quoted by the app'],
+  ['1e400', '1e401', false, 'two numbers beyond all doubles'],
+] as const
+for (const [one, other, expected, because] of idPairs) {
+  test(`the ids ${one} and ${other} are ${expected ? 'one' : 'two'}: ${because}`, () => {
+    assert.equal(idKey(json(one)) === idKey(json(other)), expected)
+  })
+}
+
+test('"-1" is the id of an answer to what could not be read', () => {
+  const rows = [
+    ['"-1"', true],
+    ['-1', true],
+    ['"1"', false],
+    ['""', false],
+  ] as const
+  for (const [text, expected] of rows) assert.equal(isUnreadableId(id(text)), expected)
+})
+
+test('an id of our own, or of the app, is quoted', () => {
+  assert.equal(messageId('a"b\\'), String.raw`"a\"b\\"`)
+})
+
+const pair = '⚡'.repeat(254) + '🔌'
+const sent: readonly (readonly [Frame, Version, string, string])[] = [
+  [
+    { kind: 'call', id: id('"u1"'), action: 'Reset', payload: json('{ "type" : "Soft" }') },
+    'ocpp1.6',
+    '[2,"u1","Reset",{ "type" : "Soft" }]',
+    'the payload is sent as it came',
+  ],
+  [
+    { kind: 'call', id: id('"u1"'), action: 'A"\n', payload: json('{}') },
+    'ocpp1.6',
+    String.raw`[2,"u1","A\"\n",{}]`,
+    'an action breaks no frame',
+  ],
+  [
+    { kind: 'callResult', id: id('7'), payload: json('{"v":2935.600,"v":1}') },
+    'ocpp2.0.1',
+    '[3,7,{"v":2935.600,"v":1}]',
+    'numbers and equal keys too',
+  ],
+  [
+    { kind: 'send', id: id('"1"'), action: 'NotifyPeriodicEventStream', payload: json('{}') },
+    'ocpp2.1',
+    '[6,"1","NotifyPeriodicEventStream",{}]',
+    'a SEND',
+  ],
+  [callError(id('"1"'), 'FormatViolation', 'x'), 'ocpp1.6', '[4,"1","FormationViolation","x",{}]', '1.6 spells it so'],
+  [callError(id('"1"'), 'FormatViolation', 'x'), 'ocpp2.0.1', '[4,"1","FormatViolation","x",{}]', '2.x spells it so'],
+  [
+    callError(id('"1"'), 'OccurrenceConstraintViolation', ''),
+    'ocpp1.6',
+    '[4,"1","OccurenceConstraintViolation","",{}]',
+    '1.6 has one r',
+  ],
+  [
+    callError(id('"1"'), 'OccurrenceConstraintViolation', ''),
+    'ocpp2.1',
+    '[4,"1","OccurrenceConstraintViolation","",{}]',
+    '2.x has two',
+  ],
+  [callError(id('"1"'), 'RpcFrameworkError', ''), 'ocpp1.6', '[4,"1","FormationViolation","",{}]', '1.6 has it not'],
+  [callError(id('"1"'), 'MessageTypeNotSupported', ''), 'ocpp1.6', '[4,"1","NotSupported","",{}]', 'nor this'],
+  [
+    { kind: 'callError', id: id('"1"'), code: 'FormationViolation', description: '', details: json('{}') },
+    'ocpp2.0.1',
+    '[4,"1","FormatViolation","",{}]',
+    'the app’s word of 1.6, for a station of 2.0.1',
+  ],
+  [
+    { kind: 'callError', id: id('"1"'), code: 'OutOf"Coffee', description: 'a"\n', details: json('{ "a": 1.0 }') },
+    'ocpp1.6',
+    String.raw`[4,"1","OutOf\"Coffee","a\"\n",{ "a": 1.0 }]`,
+    'a word that no version has is passed on',
+  ],
+  [
+    { kind: 'callResultError', id: id('"1"'), code: 'FormationViolation', description: 'x', details: json('{}') },
+    'ocpp2.1',
+    '[5,"1","FormatViolation","x",{}]',
+    'a CALLRESULTERROR',
+  ],
+  [
+    callError(id('"1"'), 'GenericError', text255),
+    'ocpp1.6',
+    `[4,"1","GenericError","${text255}",{}]`,
+    'a description of 255 characters',
+  ],
+  [
+    callError(id('"1"'), 'GenericError', text256),
+    'ocpp1.6',
+    `[4,"1","GenericError","${text255}",{}]`,
+    'one of 256 is cut',
+  ],
+  [
+    callError(id('"1"'), 'GenericError', pair),
+    'ocpp2.1',
+    `[4,"1","GenericError","${'⚡'.repeat(254)}",{}]`,
+    'no character is cut in two: half a pair is no UTF-8',
+  ],
+]
+for (const [frame, version, expected, because] of sent) {
+  test(`${version} sends ${expected.slice(0, 60)}: ${because}`, () => {
+    assert.equal(serializeFrame(frame, version), expected)
+  })
+}
+
+/** Random frames of a version, as `parseFrame` would give them. */
+const idText = fc.oneof(
+  fc.string({ unit: 'binary', minLength: 1, maxLength: 255 }).map(text => JSON.stringify(text)),
+  fc
+    .string({ unit: fc.constantFrom('"', '\\', '[', ']', ','), minLength: 1, maxLength: 36 })
+    .map(text => JSON.stringify(text)),
+  fc.integer().map(String),
+)
+const payloadText = fc.oneof(
+  fc
+    .dictionary(fc.string({ unit: 'binary' }), fc.jsonValue({ maxDepth: 4 }))
+    .map(object => JSON.stringify(object, null, 1)),
+  fc.constantFrom('{}', '{ }', '{"v":2935.600,"v":1}', String.raw`{"\u0061":"],\"\\"}`),
+)
+const asked = fc.record({ id: idText, action: fc.string({ unit: 'binary' }), payload: payloadText })
+const refused = fc.record({
+  id: idText,
+  code: fc.oneof(fc.constantFrom(...Object.keys(errorCodes)), fc.string()),
+  description: fc.string({ unit: 'grapheme', maxLength: 40 }),
+  details: payloadText,
+})
+const frame = fc.oneof(
+  asked.map(fields => ({ kind: 'call', ...fields })),
+  asked.map(fields => ({ kind: 'send', ...fields })),
+  fc.record({ id: idText, payload: payloadText }).map(fields => ({ kind: 'callResult', ...fields })),
+  refused.map(fields => ({ kind: 'callError', ...fields })),
+  refused.map(fields => ({ kind: 'callResultError', ...fields })),
+) as fc.Arbitrary<Frame>
+const version = fc.constantFrom(...allVersions)
+const isOf21 = (kind: Frame['kind']): boolean => kind === 'send' || kind === 'callResultError'
+
+test('what is serialized is read as the same frame', () => {
+  fc.assert(
+    fc.property(frame, version, (original, spoken) => {
+      fc.pre(spoken === 'ocpp2.1' || !isOf21(original.kind))
+      const read = parseFrame(serializeFrame(original, spoken), spoken)
+      if (!('code' in original)) return assert.deepEqual(read, original)
+      const code = errorCodeOf(original.code)
+      assert.deepEqual(read, { ...original, code: code === null ? original.code : versions[spoken].spell(code) })
+    }),
+    { numRuns: 500 },
+  )
+})
+
+/** One of the elements, or one of the characters, gone, doubled or changed. */
+const mutated = fc
+  .tuple(frame, fc.constantFrom('gone', 'doubled', 'changed'), fc.boolean(), fc.nat(), fc.jsonValue())
+  .map(([original, change, byElement, where, other]) => {
+    const text = serializeFrame(original, 'ocpp2.1')
+    const parts: string[] = byElement ? elementsOf(text) : text.split('')
+    const at = where % parts.length
+    const part = parts[at] ?? ''
+    const instead = { gone: [], doubled: [part, part], changed: [JSON.stringify(other)] }[change as 'gone']
+    parts.splice(at, 1, ...instead)
+    return byElement ? `[${parts.join(',')}]` : parts.join('')
+  })
+const anyText = fc.oneof(
+  mutated,
+  fc.string({ unit: 'binary' }),
+  fc.json(),
+  fc.array(fc.jsonValue(), { maxLength: 6 }).map(parts => JSON.stringify(parts)),
+  fc
+    .array(fc.oneof(fc.constantFrom(2, 3, 4, 5, 6, '2'), fc.string(), fc.object()), { maxLength: 6 })
+    .map(parts => JSON.stringify(parts)),
+)
+
+test('no message makes it throw, no answer is answered, and no answer of ours is bad', () => {
+  fc.assert(
+    fc.property(anyText, version, (text, spoken) => {
+      const read = parseFrame(text, spoken)
+      if (read.kind !== 'malformed' || read.answer === null) return
+      const type = (/^\s*\[\s*([3-6])\s*[,\]]/.exec(text) ?? [])[1]
+      let isJson = true
+      try {
+        JSON.parse(text)
+      } catch {
+        isJson = false
+      }
+      // Broken JSON has no type; and 2.0.1 answers the types that it has not.
+      if (isJson && type !== undefined)
+        assert.ok(spoken === 'ocpp2.0.1' && Number(type) > 4, `an answer was answered: ${text}`)
+      const answer = parseFrame(serializeFrame(read.answer, spoken), spoken)
+      if (elementsOf(serializeFrame(read.answer, spoken))[1] !== '""') assert.equal(answer.kind, 'callError')
+    }),
+    { numRuns: 2000 },
+  )
+})

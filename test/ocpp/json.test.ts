@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { depthOf, elementsOf, isObject, jsonText, membersOf, parseJson, parseObject } from '../../src/ocpp/json.ts'
+
+const elements = [
+  ['[]', [], 'nothing'],
+  [' [ \n\t] ', [], 'nothing but white space'],
+  ['[2,"19","Heartbeat",{}]', ['2', '"19"', '"Heartbeat"', '{}'], 'a frame'],
+  [
+    ' [ 2 ,\t"19"\r\n, "Heartbeat" , { } ] ',
+    ['2', '"19"', '"Heartbeat"', '{ }'],
+    'white space around goes, within stays',
+  ],
+  ['[2935.600,-0,1E5,1e400]', ['2935.600', '-0', '1E5', '1e400'], 'numbers as they were written'],
+  ['[12345678901234567890]', ['12345678901234567890'], 'a number that no double holds'],
+  ['[{"a":1,"a":2}]', ['{"a":1,"a":2}'], 'both of two equal keys'],
+  [String.raw`["\u0041\u00e9"]`, [String.raw`"\u0041\u00e9"`], 'escapes as they were written'],
+  [String.raw`["\"","a\"b",1]`, [String.raw`"\""`, String.raw`"a\"b"`, '1'], 'an escaped quote ends no string'],
+  [String.raw`["\\",1]`, [String.raw`"\\"`, '1'], 'two backslashes: the quote after them ends the string'],
+  [String.raw`["\\\"",1]`, [String.raw`"\\\""`, '1'], 'three backslashes: it does not'],
+  [String.raw`["\\\\",1]`, [String.raw`"\\\\"`, '1'], 'four: it does'],
+  ['["],[","}{",1]', ['"],["', '"}{"', '1'], 'brackets in strings'],
+  ['[",",1]', ['","', '1'], 'a comma in a string'],
+  ['["",""]', ['""', '""'], 'empty strings'],
+  [
+    '[[],[1,[2,3]],{"a":[1,2],"b":{"c":1}}]',
+    ['[]', '[1,[2,3]]', '{"a":[1,2],"b":{"c":1}}'],
+    'only the outermost commas cut',
+  ],
+  ['["\u00a0","\u2028 "]', ['"\u00a0"', '"\u2028 "'], 'white space that is not JSON stays in its string'],
+  ['[null,true,false]', ['null', 'true', 'false'], 'words'],
+] as const
+for (const [text, expected, because] of elements) {
+  test(`elements of ${JSON.stringify(text)}: ${because}`, () => {
+    assert.deepEqual(elementsOf(text), expected)
+  })
+}
+
+const members = [
+  ['{}', [], 'nothing'],
+  ['{ \n }', [], 'nothing but white space'],
+  [
+    '{"a":1,"b":2}',
+    [
+      ['a', '1'],
+      ['b', '2'],
+    ],
+    'two',
+  ],
+  [
+    ' { "a" : 2935.600 , "b" : { "c" : 1 } } ',
+    [
+      ['a', '2935.600'],
+      ['b', '{ "c" : 1 }'],
+    ],
+    'white space around goes, within stays',
+  ],
+  [
+    '{"a":1,"b":2,"a":3}',
+    [
+      ['a', '3'],
+      ['b', '2'],
+    ],
+    'of equal keys the last one counts, as in JSON.parse',
+  ],
+  [String.raw`{"\u0061":1,"a":2}`, [['a', '2']], 'an escaped key is the key it spells'],
+  [
+    String.raw`{"a\"b":1,"c\\":2}`,
+    [
+      ['a"b', '1'],
+      ['c\\', '2'],
+    ],
+    'quotes and backslashes in keys',
+  ],
+  [
+    '{"a:b":":","c":"d:e"}',
+    [
+      ['a:b', '":"'],
+      ['c', '"d:e"'],
+    ],
+    'colons in keys and values',
+  ],
+  [
+    '{"a,b":",","{":"}"}',
+    [
+      ['a,b', '","'],
+      ['{', '"}"'],
+    ],
+    'commas and brackets in keys and values',
+  ],
+  ['{"":0}', [['', '0']], 'an empty key'],
+  [
+    '{"__proto__":{"a":1},"constructor":2}',
+    [
+      ['__proto__', '{"a":1}'],
+      ['constructor', '2'],
+    ],
+    'keys that objects inherit',
+  ],
+  [
+    '{"2":0,"1":1}',
+    [
+      ['2', '0'],
+      ['1', '1'],
+    ],
+    'number-like keys, in their order',
+  ],
+  [
+    '{"payload":{"payload":{"id":1}},"id":2}',
+    [
+      ['payload', '{"payload":{"id":1}}'],
+      ['id', '2'],
+    ],
+    'only the outermost members count',
+  ],
+] as const
+for (const [text, expected, because] of members) {
+  test(`members of ${JSON.stringify(text)}: ${because}`, () => {
+    assert.deepEqual([...membersOf(text)], expected)
+  })
+}
+
+const depths = [
+  ['7', 0, 'a number'],
+  ['"[[["', 0, 'brackets in a string'],
+  ['[]', 1, 'an array'],
+  ['{}', 1, 'an object'],
+  ['[[],[]]', 2, 'side by side is no deeper'],
+  ['[[1],{"a":[{}]},[]]', 4, 'the deepest counts, wherever it stands'],
+  [`${'['.repeat(5000)}${']'.repeat(5000)}`, 5000, 'JSON.parse takes this, so it is measured'],
+] as const
+for (const [text, expected, because] of depths) {
+  test(`depth ${expected}: ${because}`, () => {
+    assert.equal(depthOf(text), expected)
+  })
+}
+
+const values = [
+  ['', undefined, 'an empty text'],
+  ['{', undefined, 'one that breaks off'],
+  ["{'a':1}", undefined, 'the wrong quotes'],
+  ['undefined', undefined, 'a word of JavaScript'],
+  ['\ufeff{}', undefined, 'a byte order mark is not for this place'],
+  ['null', null, 'null is a value'],
+  [' 7 ', 7, 'white space around it'],
+] as const
+for (const [text, expected, because] of values) {
+  test(`the value of ${JSON.stringify(text)}: ${because}`, () => {
+    assert.equal(parseJson(text), expected)
+  })
+}
+
+const objects = [
+  ['{"a":1}', { a: 1 }, 'an object'],
+  ['[1]', {}, 'an array is none'],
+  ['null', {}, 'nor is null'],
+  ['"a"', {}, 'nor a string'],
+  ['{', {}, 'nor what is no JSON'],
+] as const
+for (const [text, expected, because] of objects) {
+  test(`the object of ${text}: ${because}`, () => {
+    assert.deepEqual(parseObject(text), expected)
+    assert.equal(isObject(parseJson(text)), because === 'an object')
+  })
+}
+
+test('a text by position is the value without white space', () => {
+  assert.equal(jsonText({ a: [1, 'ü"'] }), '{"a":[1,"ü\\""]}')
+})
+
+/** JSON texts that `JSON.stringify` would never write: white space, escapes, long numbers, equal keys. */
+const space = fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\r'), maxLength: 3 })
+const padded = (text: fc.Arbitrary<string>): fc.Arbitrary<string> =>
+  fc.tuple(space, text, space).map(([before, inner, after]) => before + inner + after)
+const stringText = fc
+  .tuple(
+    fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 8 }),
+      fc.string({ unit: fc.constantFrom('"', '\\', '[', ']', '{', '}', ',', ':', ' '), maxLength: 8 }),
+      fc.constantFrom('__proto__', 'constructor', 'toString', 'a'),
+    ),
+    fc.boolean(),
+  )
+  .map(([text, escaped]) =>
+    escaped
+      ? `"${[...Array(text.length).keys()].map(at => `\\u${text.charCodeAt(at).toString(16).padStart(4, '0')}`).join('')}"`
+      : JSON.stringify(text),
+  )
+const numberText = fc.oneof(
+  fc.double({ noNaN: true, noDefaultInfinity: true }).map(number => JSON.stringify(number)),
+  fc.constantFrom('2935.600', '-0', '1E5', '1e-400', '12345678901234567890', '0.0'),
+)
+const { value } = fc.letrec<{ value: string; array: string; object: string }>(tie => ({
+  value: fc.oneof(
+    { depthSize: 'small' },
+    fc.constantFrom('null', 'true', 'false'),
+    numberText,
+    stringText,
+    tie('array'),
+    tie('object'),
+  ),
+  array: fc.array(padded(tie('value')), { maxLength: 5 }).map(parts => `[${parts.join(',')}]`),
+  object: fc
+    .array(fc.tuple(padded(stringText), padded(tie('value'))), { maxLength: 5 })
+    .map(parts => `{${parts.map(([key, inner]) => `${key}:${inner}`).join(',')}}`),
+}))
+
+test('elementsOf agrees with JSON.parse, and gives each text back as it stood', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(space, value, space), { maxLength: 6 }), space, (parts, outside) => {
+      const text = `${outside}[${parts.map(part => part.join('')).join(',')}]${outside}`
+      const found = elementsOf(text)
+      assert.deepEqual(
+        found,
+        parts.map(([, inner]) => inner),
+      )
+      assert.deepEqual(
+        found.map(inner => JSON.parse(inner) as unknown),
+        JSON.parse(text),
+      )
+    }),
+  )
+})
+
+test('membersOf agrees with JSON.parse, and gives each text back as it stood', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(padded(stringText), value, space), { maxLength: 6 }), space, (parts, outside) => {
+      const text = `${outside}{${parts.map(([key, inner, after]) => `${key}:${inner}${after}`).join(',')}}${outside}`
+      const found = membersOf(text)
+      assert.deepEqual(found, new Map(parts.map(([key, inner]) => [JSON.parse(key) as string, inner])))
+      const parsed = new Map(Object.entries(JSON.parse(text) as Record<string, unknown>))
+      assert.deepEqual(new Map([...found].map(([key, inner]) => [key, JSON.parse(inner) as unknown])), parsed)
+    }),
+  )
+})
+
+test('depthOf counts what JSON.parse nests', () => {
+  const nesting = (inner: unknown): number =>
+    typeof inner === 'object' && inner !== null ? 1 + Math.max(0, ...Object.values(inner).map(nesting)) : 0
+  fc.assert(fc.property(fc.jsonValue(), inner => assert.equal(depthOf(JSON.stringify(inner)), nesting(inner))))
+})
+
+test('no JSON text makes any of them throw, nor any text those that take one', () => {
+  fc.assert(
+    fc.property(padded(value), text => {
+      const parsed = JSON.parse(text) as unknown
+      depthOf(text)
+      if (Array.isArray(parsed)) elementsOf(text)
+      else if (isObject(parsed)) membersOf(text)
+    }),
+  )
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), text => {
+      parseJson(text)
+      parseObject(text)
+    }),
+  )
+})

@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import type { Call, MessageId, Send } from '../../src/ocpp/frame.ts'
+import type { JsonText } from '../../src/ocpp/json.ts'
+import { versions } from '../../src/ocpp/version.ts'
+import {
+  channelAction,
+  isPerformable,
+  outcomeData,
+  performData,
+  type CommandOutcome,
+} from '../../src/translate/commands.ts'
+import { actionsOf, allVersions } from '../ocpp/schemas.ts'
+
+const names = [
+  ['Heartbeat', 'heartbeat', 'one word'],
+  ['BootNotification', 'boot_notification', 'two words'],
+  ['FirmwareStatusNotification', 'firmware_status_notification', 'three'],
+  ['NotifyEVChargingNeeds', 'notify_ev_charging_needs', 'an acronym before a word'],
+  ['NotifyEVChargingSchedule', 'notify_ev_charging_schedule', 'an acronym before a word'],
+  ['NotifyDERStartStop', 'notify_der_start_stop', 'an acronym of three letters'],
+  ['NotifyDERAlarm', 'notify_der_alarm', 'an acronym of three letters'],
+  ['ReportDERControl', 'report_der_control', 'an acronym of three letters'],
+  ['AFRRSignal', 'afrr_signal', 'an acronym first'],
+  ['Get15118EVCertificate', 'get15118_ev_certificate', 'digits belong to the word before'],
+  ['GetCertificateChainStatus', 'get_certificate_chain_status', 'four words'],
+  ['VatNumberValidation', 'vat_number_validation', 'no acronym here'],
+  ['ABC', 'abc', 'an acronym alone'],
+  ['heartbeat', 'heartbeat', 'nothing to do'],
+  ['aB', 'a_b', 'one letter each'],
+  ['AB1Cd', 'ab1_cd', 'a digit within an acronym ends it'],
+] as const
+for (const [action, expected, because] of names) {
+  test(`${action} performs ${expected}: ${because}`, () => {
+    assert.equal(channelAction(action), expected)
+  })
+}
+
+/** ActiveSupport's rule, letter by letter: a new word begins at a capital after a small letter or a digit, and at the
+ * capital before a small letter that ends an acronym. */
+function underscore(name: string): string {
+  const isUpper = (at: number): boolean => /[A-Z]/.test(name.charAt(at))
+  const isLower = (at: number): boolean => /[a-z]/.test(name.charAt(at))
+  const isDigit = (at: number): boolean => /[0-9]/.test(name.charAt(at))
+  let words = ''
+  for (let at = 0; at < name.length; at++) {
+    const begins = isUpper(at) && (isLower(at - 1) || isDigit(at - 1) || (isUpper(at - 1) && isLower(at + 1)))
+    words += (begins ? '_' : '') + name.charAt(at).toLowerCase()
+  }
+  return words
+}
+
+for (const version of allVersions) {
+  test(`${version}: each action performs by the rule, no two the same, and each may be performed`, () => {
+    const actions = [...actionsOf(version)]
+    assert.ok(actions.length > 30)
+    for (const action of actions) assert.equal(channelAction(action), underscore(action))
+    assert.equal(new Set(actions.map(channelAction)).size, actions.length)
+    const sent = [...Object.keys(versions[version].silentAnswers), ...versions[version].sends]
+    assert.deepEqual(
+      sent.filter(action => !isPerformable(action)),
+      [],
+    )
+  })
+}
+
+test('any legal name performs by the rule', () => {
+  fc.assert(
+    fc.property(fc.stringMatching(/^[A-Za-z][A-Za-z0-9]{0,20}$/), name =>
+      assert.equal(channelAction(name), underscore(name)),
+    ),
+  )
+})
+
+const performables = [
+  ['Heartbeat', true, 'an action'],
+  ['A', true, 'the shortest'],
+  ['a'.repeat(64), true, 'the longest'],
+  ['a'.repeat(65), false, 'one more'],
+  ['', false, 'nothing'],
+  ['1Heartbeat', false, 'a digit first'],
+  ['_private', false, 'an underscore'],
+  ['Heart_beat', false, 'an underscore within'],
+  ['Heart beat', false, 'a blank'],
+  ['Heartbeat ', false, 'a blank at the end'],
+  ['Heartbeat\n', false, 'a line break at the end'],
+  ['Kernel.exit', false, 'a dot'],
+  ['Heartbeat!', false, 'what Ruby allows in a name'],
+  ['X-Signed', false, 'signed messages are not unwrapped'],
+  ['NotifyReport-Signed', false, 'nor these'],
+  ['Ärger', false, 'letters of ASCII only'],
+  ['\u212aey', false, 'nor what only becomes one in lower case (the Kelvin sign)'],
+  ['Subscribed', false, 'Action Cable’s callback'],
+  ['subscribed', false, 'as Ruby spells it'],
+  ['SUBSCRIBED', false, 'or anyone'],
+  ['Unsubscribed', false, 'Action Cable’s other callback'],
+  ['Ack', false, 'what a CALLRESULT performs'],
+  ['ack', false, 'as Ruby spells it'],
+  ['ACK', false, 'or anyone'],
+  ['Error', false, 'what a CALLERROR performs'],
+  ['Receive', false, 'what lands where no action is named'],
+  ['RECEIVE', false, 'or anyone'],
+  ['Acknowledge', true, 'only whole names are kept back'],
+  ['ReceiveReport', true, 'only whole names are kept back'],
+] as const
+for (const [name, expected, because] of performables) {
+  test(`${JSON.stringify(name)} may ${expected ? '' : 'not '}be performed: ${because}`, () => {
+    assert.equal(isPerformable(name), expected)
+  })
+}
+
+const call = (id: string, action: string, payload: string): Call => ({
+  kind: 'call',
+  id: id as MessageId,
+  action,
+  payload: payload as JsonText,
+})
+const boot = call('"42"', 'BootNotification', '{"chargePointModel":"M"}')
+const meter = call('7', 'MeterValues', '{ "v" : 2935.600, "v":1,"s":"\\u003c" }')
+const stream: Send = { ...call('"s1"', 'NotifyPeriodicEventStream', '{"id":1}'), kind: 'send' }
+
+const performs: readonly (readonly [Call | Send, boolean, number | null, string, string])[] = [
+  [
+    boot,
+    true,
+    null,
+    '{"action":"boot_notification","id":"42","command":"BootNotification","payload":{"chargePointModel":"M"}}',
+    'as AnyCable Pro sends it',
+  ],
+  [
+    boot,
+    false,
+    null,
+    '{"id":"42","command":"BootNotification","payload":{"chargePointModel":"M"}}',
+    'without an action it lands in receive',
+  ],
+  [
+    meter,
+    true,
+    null,
+    '{"action":"meter_values","id":7,"command":"MeterValues","payload":{ "v" : 2935.600, "v":1,"s":"\\u003c" }}',
+    'the id and the payload as they came',
+  ],
+  [
+    meter,
+    false,
+    2,
+    '{"id":7,"command":"MeterValues","payload":{ "v" : 2935.600, "v":1,"s":"\\u003c" },"attempt":2}',
+    'performed again',
+  ],
+  [
+    boot,
+    true,
+    3,
+    '{"action":"boot_notification","id":"42","command":"BootNotification","payload":{"chargePointModel":"M"},"attempt":3}',
+    'and again',
+  ],
+  [
+    stream,
+    true,
+    null,
+    '{"action":"notify_periodic_event_stream","id":"s1","command":"NotifyPeriodicEventStream","payload":{"id":1}}',
+    'a SEND performs like a CALL',
+  ],
+]
+for (const [asked, granular, attempt, expected, because] of performs) {
+  test(`${asked.action} is performed, ${granular ? 'granular' : 'single'}: ${because}`, () => {
+    assert.equal(performData(asked, granular, attempt === null ? {} : { attempt }), expected)
+    JSON.parse(expected)
+  })
+}
+
+const late = { id: '"u1"' as MessageId, request: 'Reset', late: true, failure: null }
+const inTime = { ...late, late: false }
+const outcomes: readonly (readonly [CommandOutcome, boolean, string, string])[] = [
+  [
+    { ...inTime, kind: 'ack', payload: '{ "status":"Accepted" }' as JsonText },
+    true,
+    '{"action":"ack","id":"u1","command":"Ack","payload":{ "status":"Accepted" },"request":"Reset"}',
+    'a CALLRESULT',
+  ],
+  [
+    { ...inTime, kind: 'ack', payload: '{}' as JsonText },
+    false,
+    '{"id":"u1","command":"Ack","payload":{},"request":"Reset"}',
+    'one that lands in receive',
+  ],
+  [
+    { ...late, kind: 'ack', payload: '{"v":1.50}' as JsonText },
+    true,
+    '{"action":"ack","id":"u1","command":"Ack","payload":{"v":1.50},"request":"Reset","late":true}',
+    'one after the command was given up',
+  ],
+  [
+    { ...late, kind: 'ack', payload: '{}' as JsonText },
+    false,
+    '{"id":"u1","command":"Ack","payload":{},"request":"Reset","late":true}',
+    'the same in receive',
+  ],
+  [
+    { ...inTime, kind: 'error', code: 'NotSupported', message: 'no', payload: '{"a":1.0}' as JsonText },
+    true,
+    '{"action":"error","id":"u1","command":"Error","code":"NotSupported","message":"no","payload":{"a":1.0},"request":"Reset"}',
+    'a CALLERROR, its details as the payload',
+  ],
+  [
+    { ...inTime, failure: 'CallTimeout', kind: 'error', code: 'CallTimeout', message: '', payload: '{}' as JsonText },
+    false,
+    '{"id":"u1","command":"Error","code":"CallTimeout","message":"","payload":{},"request":"Reset"}',
+    'one of our own, in receive',
+  ],
+  [
+    { ...late, kind: 'error', code: 'A"\\', message: '"},\n\u2028', payload: '{}' as JsonText },
+    true,
+    String.raw`{"action":"error","id":"u1","command":"Error","code":"A\"\\","message":"\"},\n` +
+      '\u2028' +
+      String.raw`","payload":{},"request":"Reset","late":true}`,
+    'a station’s words break nothing',
+  ],
+  [
+    { ...inTime, request: 'A"B', kind: 'ack', payload: '{}' as JsonText },
+    true,
+    String.raw`{"action":"ack","id":"u1","command":"Ack","payload":{},"request":"A\"B"}`,
+    'nor do the app’s',
+  ],
+]
+for (const [outcome, granular, expected, because] of outcomes) {
+  test(`the outcome ${outcome.kind} is told, ${granular ? 'granular' : 'single'}: ${because}`, () => {
+    assert.equal(outcomeData(outcome, granular), expected)
+    JSON.parse(expected)
+  })
+}
+
+test('whatever the payload, the data holds its text, and nothing else changes', () => {
+  const id = fc.oneof(fc.string({ unit: 'binary' }), fc.integer()).map(value => JSON.stringify(value))
+  const payload = fc.object().map(value => JSON.stringify(value, null, 1))
+  const action = fc.stringMatching(/^[A-Za-z][A-Za-z0-9]{0,20}$/)
+  fc.assert(
+    fc.property(id, action, payload, fc.boolean(), (idText, name, text, granular) => {
+      const data = performData(call(idText, name, text), granular)
+      assert.ok(data.includes(`"payload":${text}`))
+      const expected = { id: JSON.parse(idText) as unknown, command: name, payload: JSON.parse(text) as unknown }
+      assert.deepEqual(JSON.parse(data), granular ? { action: channelAction(name), ...expected } : expected)
+    }),
+  )
+})

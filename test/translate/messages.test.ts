@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { readMessage, readTransmission, type AppMessage } from '../../src/translate/messages.ts'
+
+const cable = (type: string, reason = ''): object => ({ kind: 'cable', type, reason })
+const command = (id: string | null, action: string, payload: string): object => ({
+  kind: 'command',
+  id,
+  action,
+  payload,
+})
+const ack = (id: string, payload: string): object => ({ kind: 'answer', frame: { kind: 'callResult', id, payload } })
+const error = (id: string, code: string, description: string, details: string): object => ({
+  kind: 'answer',
+  frame: { kind: 'callError', id, code, description, details },
+})
+const foreign = (problem: string): object => ({ kind: 'foreign', problem })
+
+/** As the gem transmitted them. */
+const recorded: readonly (readonly [string, object, string])[] = [
+  ['{"type":"welcome","sid":"s1"}', cable('welcome'), 'Connect ok'],
+  [
+    '{"type":"disconnect","reason":"unauthorized","reconnect":false}',
+    cable('disconnect', 'unauthorized'),
+    'Connect rejected',
+  ],
+  [
+    '{"type":"disconnect","reason":"invalid_request","reconnect":false}',
+    cable('disconnect', 'invalid_request'),
+    'Connect with an Origin that Rails does not allow',
+  ],
+  [
+    String.raw`{"identifier":"{\"channel\":\"OCPPChannel\",\"sn\":\"SN1\"}","type":"confirm_subscription"}`,
+    cable('confirm_subscription'),
+    'subscribe ok',
+  ],
+  [
+    String.raw`{"identifier":"{\"channel\":\"OCPPChannel\",\"sn\":\"SN1\",\"push\":true}","message":{"command":"GetConfiguration","id":"srv-1","payload":{"key":["a\u003cb\u003e\u0026c"]}}}`,
+    command('"srv-1"', 'GetConfiguration', String.raw`{"key":["a\u003cb\u003e\u0026c"]}`),
+    'transmit in subscribed: a remote command, its payload as Rails escaped it',
+  ],
+  [
+    String.raw`{"identifier":"{\"channel\":\"OCPPChannel\",\"sn\":\"reject\"}","type":"reject_subscription"}`,
+    cable('reject_subscription'),
+    'subscribe reject',
+  ],
+  [
+    String.raw`{"identifier":"{\"channel\":\"OCPPChannel\",\"sn\":\"SN1\"}","message":{"command":"Ack","id":"42","payload":{"status":"Accepted","interval":60,"at":"2026-01-02T03:04:05.000Z","boots":1,"inspect":{"action":"boot_notification","id":"42","command":"BootNotification","payload":{"chargePointModel":"M"}}}}}`,
+    ack(
+      '"42"',
+      '{"status":"Accepted","interval":60,"at":"2026-01-02T03:04:05.000Z","boots":1,"inspect":{"action":"boot_notification","id":"42","command":"BootNotification","payload":{"chargePointModel":"M"}}}',
+    ),
+    'perform boot_notification: members within the payload are not the message’s',
+  ],
+  [
+    String.raw`{"identifier":"{\"channel\":\"OCPPChannel\",\"sn\":\"SN1\"}","message":{"command":"Ack","id":"43","payload":{"idTagInfo":{"status":"Accepted"}}}}`,
+    ack('"43"', '{"idTagInfo":{"status":"Accepted"}}'),
+    'perform authorize: the Ack',
+  ],
+  [
+    String.raw`{"identifier":"{\"channel\":\"OCPPChannel\",\"sn\":\"SN1\"}","message":{"command":"TriggerMessage","id":"srv-2","payload":{"requestedMessage":"Heartbeat"}}}`,
+    command('"srv-2"', 'TriggerMessage', '{"requestedMessage":"Heartbeat"}'),
+    'perform authorize: the command beside it',
+  ],
+  [
+    String.raw`{"identifier":"{\"channel\":\"OCPPChannel\",\"sn\":\"SN1\"}","message":{"got":{"id":"1","command":"X","payload":{}}}}`,
+    foreign('a message without a command'),
+    'perform without action: what the channel said is not OCPP',
+  ],
+  [
+    String.raw`{"identifier":"{\"channel\":\"OCPPChannel\",\"sn\":\"SN1\"}","message":{"command":"Error","id":"x","payload":{}}}`,
+    error('"x"', 'GenericError', '', '{}'),
+    'perform raises, rescued in the channel: an Error without a code',
+  ],
+  ['{"type":"disconnect","reason":"bye","reconnect":false}', cable('disconnect', 'bye'), 'perform connection.close'],
+]
+
+const transmissions: readonly (readonly [string, object, string])[] = [
+  ...recorded,
+  ['{"type":"ping","message":1757000000}', cable('ping'), 'a ping, though its message is a number'],
+  ['{"type":"confirm_history","identifier":"I"}', cable('confirm_history'), 'of AnyCable’s longer protocol'],
+  ['{"type":"disconnect","reason":null,"reconnect":true}', cable('disconnect'), 'a reason that is null'],
+  ['{"type":"disconnect","reason":7}', cable('disconnect'), 'or no string'],
+  [
+    '{"type":null,"message":{"command":"Reset","id":"1"}}',
+    command('"1"', 'Reset', '{}'),
+    'a type that is null is none',
+  ],
+  [
+    ' { "message" : { "command" : "Ack" , "id" : 7 , "payload" : { "v" : 2935.600, "v":1 } } } ',
+    ack('7', '{ "v" : 2935.600, "v":1 }'),
+    'white space, a number for an id, and the payload byte for byte',
+  ],
+  [
+    '{"message":{"command":"Reset","id":"1"},"message":{"command":"ClearCache","id":"2"}}',
+    command('"2"', 'ClearCache', '{}'),
+    'of equal keys the last one counts',
+  ],
+  ['{"identifier":"I"}', foreign('a transmission without a message'), 'neither a type nor a message'],
+  ['{"message":null}', foreign('a message that is no JSON object'), 'a message that is null'],
+  ['{"message":"hello"}', foreign('a message that is no JSON object'), 'a message that is a string'],
+  ['{"message":[{"command":"Reset"}]}', foreign('a message that is no JSON object'), 'a list of messages'],
+  [
+    '{"__proto__":{"message":{"command":"Reset"}}}',
+    foreign('a transmission without a message'),
+    'none comes in by __proto__',
+  ],
+  ['[]', foreign('a transmission that is no JSON object'), 'a list'],
+  ['"welcome"', foreign('a transmission that is no JSON object'), 'a string'],
+  ['', foreign('a transmission that is no JSON object'), 'nothing'],
+  ['{"message":{"command":"Reset"}', foreign('a transmission that is no JSON object'), 'JSON that breaks off'],
+]
+for (const [text, expected, because] of transmissions) {
+  test(`a transmission is read: ${because}`, () => {
+    assert.deepEqual(readTransmission(text), expected)
+  })
+}
+
+const messages: readonly (readonly [string, object, string])[] = [
+  [
+    '{"command":"TriggerMessage","id":"u1","payload":{"requestedMessage":"BootNotification"}}',
+    command('"u1"', 'TriggerMessage', '{"requestedMessage":"BootNotification"}'),
+    'a remote command, as it is broadcast',
+  ],
+  ['{"command":"ClearCache"}', command(null, 'ClearCache', '{}'), 'neither an id nor a payload'],
+  ['{"command":"ClearCache","id":null,"payload":null}', command(null, 'ClearCache', '{}'), 'both null'],
+  ['{"command":"ClearCache","id":""}', command(null, 'ClearCache', '{}'), 'an empty id is none'],
+  [
+    '{"command":"ClearCache","id":7}',
+    command('"7"', 'ClearCache', '{}'),
+    'a number goes out as a string (1.6 §4.2.1 table 3)',
+  ],
+  [
+    '{"command":"ClearCache","id":1757000000000000001}',
+    command('"1757000000000000001"', 'ClearCache', '{}'),
+    'a number that no double holds: the app waits for this one',
+  ],
+  [
+    String.raw`{"command":"ClearCache","id":"\u0041\u003c"}`,
+    command('"A<"', 'ClearCache', '{}'),
+    'an escaped id is the id it spells',
+  ],
+  [
+    `{"command":"ClearCache","id":"${'d'.repeat(37)}"}`,
+    command(`"${'d'.repeat(37)}"`, 'ClearCache', '{}'),
+    'one that is too long is refused elsewhere: the app is told',
+  ],
+  [
+    '{"payload":{"connectorId":1,"v":1.50},"id":"1","command":"UnlockConnector","more":[1]}',
+    command('"1"', 'UnlockConnector', '{"connectorId":1,"v":1.50}'),
+    'in any order, and beside what nobody knows',
+  ],
+  [
+    '{"command":"Nonsense","id":"1"}',
+    command('"1"', 'Nonsense', '{}'),
+    'which actions there are is not for this place',
+  ],
+  ['{"command":"ack","id":"1"}', command('"1"', 'ack', '{}'), 'only "Ack" is an Ack'],
+  ['{"type":"welcome","command":"Reset","id":"1"}', command('"1"', 'Reset', '{}'), 'a broadcast has no type'],
+  ['{"command":"Ack","id":"1"}', ack('"1"', '{}'), 'an Ack without a payload'],
+  ['{"command":"Ack","id":"1","payload":null}', ack('"1"', '{}'), 'or with none'],
+  ['{"command":"Ack","id":7,"payload":{}}', ack('7', '{}'), 'an id that is a number, as the station sent it'],
+  [
+    '{"command":"Ack","id":1757000000000000001,"payload":{}}',
+    ack('1757000000000000001', '{}'),
+    'a number that no double holds, too',
+  ],
+  ['{"command":"Ack","id":"a","id":"b"}', ack('"b"', '{}'), 'of equal keys the last one counts'],
+  [
+    '{"command":"Error","id":"1","code":"SecurityError","message":"no","payload":{"a":1.0}}',
+    error('"1"', 'SecurityError', 'no', '{"a":1.0}'),
+    'an Error',
+  ],
+  [
+    '{"command":"Error","id":"1","code":"OutOfCoffee"}',
+    error('"1"', 'OutOfCoffee', '', '{}'),
+    'a code that no version has is kept',
+  ],
+  [
+    '{"command":"Error","id":"1","code":500,"message":{}}',
+    error('"1"', 'GenericError', '', '{}'),
+    'a code and a message of another type',
+  ],
+  ['{"command":"Ack"}', foreign('an Ack without an id'), 'an Ack for nothing'],
+  ['{"command":"Ack","id":null}', foreign('an Ack without an id'), 'an Ack for null'],
+  ['{"command":"Ack","id":{}}', foreign('an Ack without an id'), 'an Ack for an object'],
+  ['{"command":"Ack","id":true}', foreign('an Ack without an id'), 'an Ack for a word'],
+  ['{"command":"Error","code":"InternalError"}', foreign('an Error without an id'), 'an Error for nothing'],
+  ['{"command":"Ack","id":"1","payload":[]}', foreign('a payload that is no object'), 'a payload that is a list'],
+  ['{"command":"Ack","id":"1","payload":"{}"}', foreign('a payload that is no object'), 'a payload encoded once more'],
+  ['{"command":"Reset","id":"1","payload":0}', foreign('a payload that is no object'), 'a payload that is a number'],
+  ['{"command":"Reset","id":"1","payload":false}', foreign('a payload that is no object'), 'a payload that is a word'],
+  ['{"id":"1","payload":{}}', foreign('a message without a command'), 'no command'],
+  ['{"command":7,"id":"1"}', foreign('a message without a command'), 'a command that is a number'],
+  ['{"command":["Reset"],"id":"1"}', foreign('a message without a command'), 'a command in a list'],
+  ['{"command":"","id":"1"}', foreign('a command that is no OCPP action'), 'an empty command'],
+  ['{"command":"Trigger Message"}', foreign('a command that is no OCPP action'), 'a blank'],
+  ['{"command":"trigger_message"}', foreign('a command that is no OCPP action'), 'as Ruby would spell it'],
+  ['{"command":"Reset\\",{}]"}', foreign('a command that is no OCPP action'), 'a quote'],
+  ['{"command":"Reset\\n"}', foreign('a command that is no OCPP action'), 'a line break at the end'],
+  [`{"command":"${'A'.repeat(65)}"}`, foreign('a command that is no OCPP action'), 'too long'],
+  ['{"__proto__":{"command":"Reset"}}', foreign('a message without a command'), 'none comes in by __proto__'],
+  ['null', foreign('a message that is no JSON object'), 'null'],
+  ['[{"command":"Reset"}]', foreign('a message that is no JSON object'), 'a list'],
+  ['Reset', foreign('a message that is no JSON object'), 'no JSON'],
+  ['', foreign('a message that is no JSON object'), 'nothing'],
+]
+for (const [text, expected, because] of messages) {
+  test(`a message is read: ${because}`, () => {
+    assert.deepEqual(readMessage(text), expected)
+  })
+}
+
+test('a message reads the same broadcast and transmitted', () => {
+  for (const [text] of messages) {
+    if (text === '' || text === 'Reset') continue
+    assert.deepEqual(readTransmission(`{"identifier":"I","message": ${text} }`), readMessage(text))
+  }
+})
+
+test('no text makes them throw, and a payload is a part of the text', () => {
+  const word = fc.constantFrom('Ack', 'Error', 'Reset', 'x y')
+  const message = fc.record(
+    {
+      command: fc.oneof(word, fc.jsonValue()),
+      id: fc.jsonValue(),
+      payload: fc.oneof(fc.object(), fc.jsonValue()),
+      code: fc.jsonValue(),
+    },
+    { requiredKeys: [] },
+  )
+  const wrapped = fc.record({ message, type: fc.jsonValue() }, { requiredKeys: ['message'] })
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.json(),
+    message.map(value => JSON.stringify(value, null, 1)),
+    wrapped.map(value => JSON.stringify(value)),
+  )
+  const payloadOf = (read: AppMessage): string => {
+    if (read.kind === 'command') return read.payload
+    if (read.kind !== 'answer') return '{}'
+    return read.frame.kind === 'callResult' ? read.frame.payload : read.frame.details
+  }
+  fc.assert(
+    fc.property(text, one => {
+      for (const read of [readTransmission(one), readMessage(one)])
+        assert.ok(payloadOf(read) === '{}' || one.includes(payloadOf(read)))
+    }),
+    { numRuns: 500 },
+  )
+})
