@@ -63,8 +63,7 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
   const world = worldOf(rpc, metrics, config, log)
   const disconnects = new Disconnects(
     { ratePerSecond: config.lifecycle.disconnectRate, backlog: config.lifecycle.disconnectBacklogSize },
-    metrics,
-    log,
+    world,
   )
   const hub = new Hub(config.ocpp, disconnects, world)
   const { host, port, httpPath } = config.metrics

@@ -4,14 +4,14 @@
 import { RpcError, type CommandReply } from '../cable/rpc.ts'
 import { completeAnswer, type Asked } from '../ocpp/answers.ts'
 import { callError, idKey, type Call, type CallError, type CallResult, type Send } from '../ocpp/frame.ts'
-import { versions, type Version, type VersionRow } from '../ocpp/version.ts'
+import { silentAnswerFor, versions, type Version, type VersionRow } from '../ocpp/version.ts'
 import { answerFor, type NoAnswer, type SilentMode } from '../translate/answers.ts'
 import { isPerformable, performData } from '../translate/commands.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import { Attachment, type AttachmentSettings } from './attachment.ts'
 import type { Boot } from './boot.ts'
-import type { AppConnection } from './connection.ts'
-import { holdMs, performHeld } from './hold.ts'
+import { hasSaid, type AppConnection } from './connection.ts'
+import { held, holdMs } from './hold.ts'
 import type { Registry, World } from './ports.ts'
 
 export type AnsweringSettings = AttachmentSettings & {
@@ -74,24 +74,25 @@ export class Answering {
     this.#open = { call, receivedAt, onAnswer: () => undefined }
     const why = await this.#ask(call, receivedAt)
     if (!this.#isOpen(call)) return 'app'
-    const isLocal = why !== 'unauthorized' && this.#row.silentAnswers[call.action]?.kind === 'local'
+    const isLocal = why !== 'unauthorized' && silentAnswerFor(this.#row, call.action)?.kind === 'local'
     return this.#reply(call, receivedAt, this.#ownAnswer(why, call), isLocal ? 'local' : why)
   }
 
   /** A SEND is performed, and never answered, not even with an error (OCPP 2.1 Part 4 §4.2.4). */
-  async performSend(send: Send): Promise<void> {
+  async performSend(send: Send): Promise<'unauthorized' | 'done'> {
     if (!this.#row.sends.has(send.action) || !this.#boot().passesCall(send.action)) {
       this.#world.meter.count('ocpp_dropped_total', { reason: 'send' })
-      return
+      return 'done'
     }
     try {
-      if (!(await this.#attach(null))) return
+      if (!(await this.#attach(null))) return 'unauthorized'
       this.#line.apply(
         await this.#line.connection.perform(performData(send, this.#settings.granularActions), this.#line.closed),
       )
     } catch (error) {
       this.#onFailure(send.action, error)
     }
+    return 'done'
   }
 
   /**
@@ -110,9 +111,8 @@ export class Answering {
   /** Asks the app; its answer, if it gives one, comes by `settle` meanwhile. */
   async #ask(call: Call, receivedAt: number): Promise<NoAnswer> {
     try {
-      if (!(await this.#attach(call))) return 'unauthorized'
-      if (call.action === 'Heartbeat' && !this.#settings.forwardHeartbeats) return 'silent'
-      const reply = await this.#perform(call, receivedAt)
+      const reply = await this.#reach(call, receivedAt)
+      if (reply === 'unauthorized' || reply === 'silent') return reply
       this.#line.apply(reply)
       if (reply.status === 'failure') return 'refused'
       await this.#lateAnswer(call)
@@ -123,35 +123,55 @@ export class Answering {
     }
   }
 
-  #attach(call: Call | null): Promise<boolean> {
-    const boot = call?.action === 'BootNotification' ? call.payload : null
-    return this.#attachment.attach(boot, this.#line.closed, reply => this.#line.apply(reply))
+  /** A transaction message is held until the app can be reached, all of its way there. */
+  #reach(call: Call, receivedAt: number): Promise<CommandReply | 'unauthorized' | 'silent'> {
+    const way = this.#wayOf(call)
+    if (!this.#row.transactionMessages.has(call.action)) return way()
+    const now = (): number => this.#world.now().getTime()
+    const isNeedless = (): boolean => !this.#isOpen(call)
+    return held(way, { until: receivedAt + holdMs, now, signal: this.#line.unheld, isNeedless })
   }
 
-  #perform(call: Call, receivedAt: number): Promise<CommandReply> {
-    const { connection, closed, unheld } = this.#line
-    const perform = (attempt: number): Promise<CommandReply> =>
-      connection.perform(performData(call, this.#settings.granularActions, attempt > 1 ? { attempt } : {}), closed)
-    if (!this.#row.transactionMessages.has(call.action)) return perform(1)
-    const now = (): number => this.#world.now().getTime()
-    return performHeld(perform, { until: receivedAt + holdMs, now, signal: unheld })
+  /** One run of a CALL's way to the app; a run after one that may have reached the app says so. */
+  #wayOf(call: Call): () => Promise<CommandReply | 'unauthorized' | 'silent'> {
+    let attempt = 1
+    return async () => {
+      if (!(await this.#attach(call))) return 'unauthorized'
+      if (call.action === 'Heartbeat' && !this.#settings.forwardHeartbeats) return 'silent'
+      const data = performData(call, this.#settings.granularActions, attempt > 1 ? { attempt } : {})
+      try {
+        return await this.#line.connection.perform(data, this.#line.closed)
+      } catch (error) {
+        if (error instanceof RpcError && error.outcome === 'unknown') attempt++
+        throw error
+      }
+    }
+  }
+
+  #attach(call: Call | null): Promise<boolean> {
+    const boot = call?.action === 'BootNotification' ? call.payload : null
+    return this.#attachment.attach(boot, this.#line.closed, reply => {
+      this.#line.apply(reply)
+      if (reply.status === 'success' && !hasSaid(reply, 'confirm_subscription')) {
+        this.#world.once('unconfirmed', this.#who, 'the app did not confirm a subscription that it accepted')
+      }
+    })
   }
 
   /** Waits for an Ack that the app broadcasts after its action has run. */
   async #lateAnswer(call: Call): Promise<void> {
     const { ackTimeoutMs } = this.#settings
     if (ackTimeoutMs === 0 || !this.#isOpen(call)) return
-    const { unheld } = this.#line
+    const { closed } = this.#line
     await new Promise<void>(resolve => {
       const timer = setTimeout(end, ackTimeoutMs)
       function end(): void {
         clearTimeout(timer)
-        unheld.removeEventListener('abort', end)
+        closed.removeEventListener('abort', end)
         resolve()
       }
-      unheld.addEventListener('abort', end)
+      closed.addEventListener('abort', end, { once: true })
       if (this.#open !== null) this.#open.onAnswer = end
-      if (unheld.aborted) end()
     })
   }
 
@@ -165,7 +185,7 @@ export class Answering {
 
   /** Why a CALL cannot go to the app, whatever the app would say. */
   #refusal({ id, action }: Call): CallError | null {
-    if (!Object.hasOwn(this.#row.silentAnswers, action) || !isPerformable(action)) {
+    if (silentAnswerFor(this.#row, action) === null || !isPerformable(action)) {
       if (this.#row.toStation.has(action)) return callError(id, 'NotSupported', 'This action is sent by the CSMS')
       return callError(id, 'NotImplemented', 'This version of OCPP has no such action from a Charging Station')
     }
@@ -174,15 +194,20 @@ export class Answering {
   }
 
   #ownAnswer(why: NoAnswer, call: Call): CallResult | CallError {
-    const { silentAck } = this.#settings
-    if (why === 'silent' && this.#row.silentAnswers[call.action]?.kind === 'decision') {
-      this.#world.once(
-        `silent ${call.action}`,
-        { ...this.#who, action: call.action },
-        'the app sent no Ack for an action that wants a decision',
-      )
+    const answer = answerFor(
+      why,
+      call,
+      this.#version,
+      this.#asked(call),
+      this.#settings.silentAck,
+      this.#world.random(),
+    )
+    const isDecision = answer.kind === 'callError' || silentAnswerFor(this.#row, call.action)?.kind === 'decision'
+    if (why === 'silent' && isDecision) {
+      const fields = { ...this.#who, action: call.action }
+      this.#world.once(`silent ${call.action}`, fields, 'the app sent no Ack for an action that wants a decision')
     }
-    return answerFor(why, call, this.#version, this.#asked(call), silentAck, this.#world.random())
+    return answer
   }
 
   #asked({ payload }: Call): Asked {
@@ -199,7 +224,8 @@ export class Answering {
       if (action === 'BootNotification') this.#boot().onAnswer(payload)
       this.#line.send({ kind: 'callResult', id, payload })
     }
-    const label = Object.hasOwn(this.#row.silentAnswers, action) ? action : 'other'
+    if (this.#line.closed.aborted) return by
+    const label = silentAnswerFor(this.#row, action) === null ? 'other' : action
     const { meter } = this.#world
     const version = this.#row.number
     meter.count('ocpp_call_total', { version, action: label, answer: by })

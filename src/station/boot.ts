@@ -13,11 +13,11 @@ import type { VersionRow } from '../ocpp/version.ts'
  */
 type BootStatus = 'unknown' | 'accepted' | 'pending' | 'rejected'
 
-const statuses: Readonly<Record<string, BootStatus>> = {
-  Accepted: 'accepted',
-  Pending: 'pending',
-  Rejected: 'rejected',
-}
+const statuses: ReadonlyMap<unknown, BootStatus> = new Map([
+  ['Accepted', 'accepted'],
+  ['Pending', 'pending'],
+  ['Rejected', 'rejected'],
+])
 
 export class Boot {
   readonly #row: VersionRow
@@ -30,7 +30,7 @@ export class Boot {
 
   /** Takes the state from the answer that the station is given. */
   onAnswer(payload: JsonText): void {
-    this.#status = statuses[String(parseObject(payload)['status'])] ?? this.#status
+    this.#status = statuses.get(parseObject(payload)['status']) ?? this.#status
     this.#triggered.clear()
   }
 

@@ -11,11 +11,20 @@ import {
   type SessionEnv,
   type State,
 } from '../cable/rpc.ts'
+import { readTransmission } from '../translate/messages.ts'
 import type { Rpc, Streams } from './ports.ts'
 
 /** The identifier of a station's subscription: compact, `channel` first, no other keys. */
 export function identifierFor(channel: string, sn: string): Identifier {
   return JSON.stringify({ channel, sn }) as Identifier
+}
+
+/** Whether one of Action Cable's own messages is in a reply. */
+export function hasSaid({ transmissions }: CommandReply, type: string): boolean {
+  return transmissions.some(transmission => {
+    const message = readTransmission(transmission)
+    return message.kind === 'cable' && message.type === type
+  })
 }
 
 export class AppConnection {
@@ -54,11 +63,15 @@ export class AppConnection {
     return reply.connectionIdentifiers
   }
 
-  /** Subscribes; on a FAILURE nothing is joined, whatever streams the reply lists. */
+  /** Subscribes; the reply is a failure also where it rejects in words, and then no stream is joined. */
   async subscribe(identifier: Identifier, signal: AbortSignal): Promise<CommandReply> {
     const reply = await this.#command({ command: 'subscribe', identifier, data: '' }, signal)
-    if (reply.status === 'success') this.#identifier = identifier
-    this.#apply(reply.status === 'success' ? reply : { ...reply, streams: [], stopAllStreams: true, istate: {} })
+    if (reply.status === 'failure' || hasSaid(reply, 'reject_subscription')) {
+      this.#apply({ ...reply, streams: [], stopAllStreams: true, istate: {} })
+      return { ...reply, status: 'failure' }
+    }
+    this.#identifier = identifier
+    this.#apply(reply)
     return reply
   }
 
@@ -94,11 +107,10 @@ export class AppConnection {
 
   #command(command: Command, signal: AbortSignal): Promise<CommandReply> {
     if (this.#connectionIdentifiers === null) throw new Error('a command without a connection')
-    const istate = command.identifier === this.#identifier ? this.#istate : {}
     const call = {
       ...command,
       sid: this.#sid,
-      env: this.#env(istate),
+      env: this.#env(this.#istate),
       connectionIdentifiers: this.#connectionIdentifiers,
     }
     return this.#rpc.command(call, signal)

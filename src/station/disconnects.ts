@@ -3,8 +3,7 @@
  *
  * Source: AnyCable `node/disconnect_queue.go`.
  */
-import type { Farewell, Log } from './ports.ts'
-import type { Meter } from '../ops/metrics.ts'
+import type { Farewell, World } from './ports.ts'
 
 export type DisconnectLimits = {
   readonly ratePerSecond: number
@@ -14,19 +13,20 @@ export type DisconnectLimits = {
 
 type Waiting = { readonly run: () => Promise<void>; readonly resolve: () => void }
 
+/** How many are under way at once when all are to be made. */
+const flushPool = 16
+
 export class Disconnects {
   readonly #limits: DisconnectLimits
-  readonly #meter: Meter
-  readonly #log: Log
+  readonly #world: Pick<World, 'meter' | 'once'>
   readonly #waiting = new Set<Waiting>()
-  readonly #underWay = new Set<Promise<void>>()
-  #timer: NodeJS.Timeout | null = null
-  #lost = 0
+  #isTicking = false
+  #isFlushing = false
+  #underWay = 0
 
-  constructor(limits: DisconnectLimits, meter: Meter, log: Log) {
+  constructor(limits: DisconnectLimits, world: Pick<World, 'meter' | 'once'>) {
     this.#limits = limits
-    this.#meter = meter
-    this.#log = log
+    this.#world = world
   }
 
   get size(): number {
@@ -38,56 +38,59 @@ export class Disconnects {
     let resolve: () => void = () => undefined
     const done = new Promise<void>(settled => (resolve = settled))
     const waiting: Waiting = { run: disconnect, resolve }
-    if (this.#waiting.size >= this.#limits.backlog) {
+    if (this.#waiting.size >= this.#limits.backlog && !this.#isFlushing) {
       this.#onLost(new Error('the backlog of Disconnect calls is full'))
       resolve()
       return { done, hurry: () => undefined }
     }
     this.#waiting.add(waiting)
-    this.#timer ??= setTimeout(() => this.#onTick(), 0)
+    this.#schedule()
     return { done, hurry: () => this.#start(waiting) }
   }
 
-  /** Makes all that wait, without the rate; ends when the last one has. */
-  async flush(): Promise<void> {
-    for (const waiting of this.#waiting) this.#start(waiting)
-    await Promise.all(this.#underWay)
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
+  /** From now on without the rate and without a bound, as many at once as the app bears: the bridge is going. */
+  flush(): void {
+    this.#isFlushing = true
+    this.#schedule()
   }
 
-  /** How many have been lost since the start. */
-  get lost(): number {
-    return this.#lost
+  #schedule(): void {
+    if (this.#isFlushing) while (this.#underWay < flushPool && this.#startNext());
+    else if (!this.#isTicking) this.#tickIn(0)
   }
 
-  #onTick(): void {
-    this.#timer = null
+  #tickIn(ms: number): void {
+    this.#isTicking = true
+    setTimeout(() => {
+      this.#isTicking = false
+      if (this.#startNext()) this.#tickIn(1000 / this.#limits.ratePerSecond)
+    }, ms)
+  }
+
+  #startNext(): boolean {
     const [next] = this.#waiting
-    if (next === undefined) return
-    this.#start(next)
-    this.#timer = setTimeout(() => this.#onTick(), 1000 / this.#limits.ratePerSecond)
+    if (next !== undefined) this.#start(next)
+    return next !== undefined
   }
 
   #start(waiting: Waiting): void {
-    if (!this.#waiting.delete(waiting)) return
-    const run = this.#run(waiting)
-    this.#underWay.add(run)
-    void run.finally(() => this.#underWay.delete(run))
+    if (this.#waiting.delete(waiting)) void this.#run(waiting)
   }
 
   async #run({ run, resolve }: Waiting): Promise<void> {
+    this.#underWay++
     try {
       await run()
     } catch (error) {
       this.#onLost(error)
     }
+    this.#underWay--
     resolve()
+    if (this.#isFlushing) this.#schedule()
   }
 
   #onLost(error: unknown): void {
-    this.#lost++
-    this.#meter.count('disconnect_lost_total')
-    this.#log.debug({ error }, 'a Disconnect call was lost')
+    this.#world.meter.count('disconnect_lost_total')
+    this.#world.once('disconnect lost', { error }, 'the app was not told that a station has left')
   }
 }

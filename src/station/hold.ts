@@ -14,26 +14,22 @@ export type Attempts = {
   readonly now: () => number
   /** Ends the waiting: the station is gone, or the bridge is. */
   readonly signal: AbortSignal
+  /** The message has its answer meanwhile. */
+  readonly isNeedless: () => boolean
 }
 
-/**
- * Runs a perform until the app has it.
- *
- * `attempt` counts the runs that may have reached the app: from 2 on, the app has to look whether it knows the message.
- * An app that ran it and raised is not asked again.
- */
-export async function performHeld<Reply>(
-  perform: (attempt: number) => Promise<Reply>,
-  { until, now, signal }: Attempts,
+/** Runs a message's way to the app again until the app has it; an app that ran it and raised is not asked again. */
+export async function held<Reply>(
+  run: () => Promise<Reply>,
+  { until, now, signal, isNeedless }: Attempts,
 ): Promise<Reply> {
-  for (let attempt = 1; ;) {
+  for (;;) {
     try {
-      return await perform(attempt)
+      return await run()
     } catch (error) {
-      const isOver = signal.aborted || now() + pauseMs >= until
+      const isOver = signal.aborted || isNeedless() || now() + pauseMs >= until
       if (isOver || !(error instanceof RpcError) || error.code === 'application' || error.code === 'aborted')
         throw error
-      if (error.outcome === 'unknown') attempt++
     }
     await pause(signal)
   }

@@ -6,6 +6,7 @@ import type { StreamName } from '../cable/rpc.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import type { Disconnects } from './disconnects.ts'
 import type { StationSocket, Surroundings, World } from './ports.ts'
+import { Relation } from './relation.ts'
 import { Session, type SessionSettings } from './session.ts'
 
 /** How many stations' serial numbers are remembered, the latest ones. */
@@ -15,14 +16,15 @@ export class Hub {
   readonly #settings: SessionSettings
   readonly #disconnects: Disconnects
   readonly #world: World
-  /** Every session with an open socket. */
-  readonly #sessions = new Set<Session>()
+  /** Every session with an open socket, by the order in which they came. */
+  readonly #sessions = new Map<Session, number>()
+  #admitted = 0
   /** Those the app let in, one a station. */
   readonly #stations = new Map<StationId, Session>()
   /** Those whose end the app has not seen yet. */
-  readonly #leaving = new Index<StationId, Session>()
-  readonly #streams = new Index<StreamName, Session>()
-  readonly #identified = new Index<string, Session>()
+  readonly #leaving = new Relation<StationId, Session>()
+  readonly #streams = new Relation<StreamName, Session>()
+  readonly #identified = new Relation<string, Session>()
   readonly #serialNumbers = new Map<StationId, string>()
 
   constructor(settings: SessionSettings, disconnects: Disconnects, world: World) {
@@ -39,7 +41,7 @@ export class Hub {
     return this.#streams.size
   }
 
-  /** Whether a session of this station is open: a new one takes its place, and none beside it. */
+  /** Whether the app has let this station in on an open connection, whose place a new one would take. */
   has(stationId: StationId): boolean {
     return this.#stations.has(stationId)
   }
@@ -53,7 +55,7 @@ export class Hub {
       this.#surroundings(handshake.stationId, () => session),
       this.#world,
     )
-    this.#sessions.add(session)
+    this.#sessions.set(session, ++this.#admitted)
     this.#world.log.info(
       { sid: session.sid, station: handshake.stationId, version: handshake.version },
       'station connected',
@@ -87,15 +89,16 @@ export class Hub {
 
   /** Closes the sessions that were opened before a time (as `Date` counts) and have had no CALL of their station yet. */
   closeUnheard(openedBefore: number): void {
-    for (const session of this.#sessions) {
+    for (const session of this.#sessions.keys()) {
       if (!session.isHeard && session.openedAt < openedBefore) session.close(1008, 'No message in time')
     }
   }
 
-  /** Answers what has come in, closes every session, and lets the app see each end. */
+  /** Answers what has come in, closes every session, and lets the app see each end, also of those that went before. */
   async drain(): Promise<void> {
-    await Promise.all([...this.#sessions].map(session => session.drain()))
-    await this.#disconnects.flush()
+    this.#disconnects.flush()
+    await Promise.all([...this.#sessions.keys()].map(session => session.drain()))
+    await Promise.all([...this.#leaving.members()].map(session => session.ended))
   }
 
   #surroundings(stationId: StationId, self: () => Session): Surroundings {
@@ -121,9 +124,17 @@ export class Hub {
     if (session.isClosed) return
     this.#identified.add(connectionIdentifiers, session)
     const before = this.#stations.get(stationId)
+    if (before !== undefined && this.#isNewer(before, session)) {
+      this.#replace(session)
+      return
+    }
     this.#stations.set(stationId, session)
     if (before !== undefined) this.#replace(before)
     await Promise.all([...this.#leaving.get(stationId)].map(leaving => leaving.hurry()))
+  }
+
+  #isNewer(one: Session, other: Session): boolean {
+    return (this.#sessions.get(one) ?? 0) > (this.#sessions.get(other) ?? 0)
   }
 
   #replace(before: Session): void {
@@ -146,48 +157,6 @@ export class Hub {
     const [oldest] = this.#serialNumbers.keys()
     if (this.#serialNumbers.size > maxSerialNumbers && oldest !== undefined) this.#serialNumbers.delete(oldest)
   }
-}
-
-/** Many to many, from both sides: leaving all is no scan. */
-class Index<Key, Member extends object> {
-  readonly #members = new Map<Key, Set<Member>>()
-  readonly #keys = new Map<Member, Set<Key>>()
-
-  get size(): number {
-    return this.#members.size
-  }
-
-  get(key: Key): ReadonlySet<Member> {
-    return this.#members.get(key) ?? new Set()
-  }
-
-  add(key: Key, member: Member): void {
-    entry(this.#members, key).add(member)
-    entry(this.#keys, member).add(key)
-  }
-
-  delete(key: Key, member: Member): void {
-    remove(this.#members, key, member)
-    remove(this.#keys, member, key)
-  }
-
-  deleteAll(member: Member): void {
-    for (const key of [...(this.#keys.get(member) ?? [])]) this.delete(key, member)
-  }
-}
-
-function entry<A, B>(map: Map<A, Set<B>>, key: A): Set<B> {
-  const present = map.get(key)
-  if (present !== undefined) return present
-  const made = new Set<B>()
-  map.set(key, made)
-  return made
-}
-
-function remove<A, B>(map: Map<A, Set<B>>, key: A, value: B): void {
-  const set = map.get(key)
-  set?.delete(value)
-  if (set?.size === 0) map.delete(key)
 }
 
 /** Two sockets without credentials prove nothing about each other. */

@@ -58,13 +58,14 @@ export class Inbox<Entry> {
     this.#running = null
   }
 
+  /** Half of it has to be free: a station that floods would be paused and resumed with each message. */
   #resumeIfRoom(): void {
-    if (!this.#paused || this.#isFull()) return
+    if (!this.#paused || this.#isFull(2)) return
     this.#paused = false
     this.#gate.resume()
   }
 
-  #isFull(): boolean {
-    return this.#waiting.length >= this.#limits.entries || this.#bytes >= this.#limits.bytes
+  #isFull(share = 1): boolean {
+    return this.#waiting.length * share >= this.#limits.entries || this.#bytes * share >= this.#limits.bytes
   }
 }

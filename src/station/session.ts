@@ -3,26 +3,29 @@
  *
  * No network library and no clock of its own: the socket, the app and the time come in.
  */
-import { RpcError, type CommandReply } from '../cable/rpc.ts'
+import type { CommandReply } from '../cable/rpc.ts'
 import {
   messageId,
   parseFrame,
   serializeFrame,
   type Call,
   type Frame,
+  type Ignored,
   type Malformed,
   type Send,
 } from '../ocpp/frame.ts'
 import { versions, type VersionRow } from '../ocpp/version.ts'
-import { outcomeData, type CommandOutcome } from '../translate/commands.ts'
+import type { CommandOutcome } from '../translate/commands.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import { readMessage, readTransmission, type AppMessage } from '../translate/messages.ts'
 import { Answering, type AnsweringSettings } from './answering.ts'
 import { Boot } from './boot.ts'
 import { OutgoingCalls } from './calls.ts'
 import { AppConnection } from './connection.ts'
+import { Ending } from './ending.ts'
 import { Inbox } from './inbox.ts'
-import type { CloseCode, Farewell, StationSocket, Surroundings, World } from './ports.ts'
+import { Outcomes } from './outcomes.ts'
+import type { CloseCode, StationSocket, Surroundings, World } from './ports.ts'
 
 export type SessionSettings = AnsweringSettings & {
   readonly callTimeoutMs: number
@@ -40,35 +43,31 @@ const maxOutcomes = 1_000
 const maxBadFrames = 20
 
 /** The codes that tell a station why the app closed its connection, by Action Cable's reason. */
-const closeCodes: Readonly<Record<string, CloseCode>> = {
-  unauthorized: 1008,
-  invalid_request: 1008,
-  server_restart: 1001,
-}
+const closeCodes: ReadonlyMap<string, CloseCode> = new Map([
+  ['unauthorized', 1008],
+  ['invalid_request', 1008],
+  ['server_restart', 1001],
+])
 
 export class Session {
   readonly handshake: StationHandshake
   readonly sid: string
   /** As `Date` counts. */
   readonly openedAt: number
-  /** Resolves when the app has seen the end of the session. */
-  readonly ended: Promise<void>
   readonly #row: VersionRow
   readonly #socket: StationSocket
   readonly #surroundings: Surroundings
   readonly #world: World
-  readonly #granular: boolean
   readonly #who: { readonly sid: string; readonly station: string }
   readonly #connection: AppConnection
   readonly #boot: Boot
   readonly #answering: Answering
   readonly #calls: OutgoingCalls
+  readonly #outcomes: Outcomes
   readonly #inbox: Inbox<Entry>
   readonly #closed = new AbortController()
   readonly #unheld = new AbortController()
-  #onEnded: () => void = () => undefined
-  #farewell: Farewell | null = null
-  #isHurried = false
+  readonly #ending = new Ending()
   #isHeard = false
   #badFrames = 0
   /** The app wants the session closed, once the CALL that is being answered has its answer. */
@@ -84,15 +83,14 @@ export class Session {
     this.handshake = handshake
     this.sid = world.newId()
     this.openedAt = world.now().getTime()
-    this.ended = new Promise(resolve => (this.#onEnded = resolve))
     this.#row = versions[handshake.version]
     this.#socket = socket
     this.#surroundings = surroundings
     this.#world = world
-    this.#granular = settings.granularActions
     this.#who = { sid: this.sid, station: handshake.stationId }
     this.#connection = new AppConnection(this.sid, handshake.env, world.rpc, surroundings.streams)
     this.#boot = new Boot(this.#row)
+    this.#outcomes = new Outcomes(this.#row, settings.granularActions, this.#connection, world)
     this.#answering = new Answering(handshake, settings, world, this.#who, {
       connection: this.#connection,
       boot: this.#boot,
@@ -115,6 +113,11 @@ export class Session {
     return this.#isHeard
   }
 
+  /** Resolves when the app has seen the end of the session. */
+  get ended(): Promise<void> {
+    return this.#ending.done
+  }
+
   get isClosed(): boolean {
     return this.#closed.signal.aborted
   }
@@ -124,27 +127,12 @@ export class Session {
     if (this.isClosed) return
     this.#world.meter.count('client_msg_total')
     this.#world.trace?.(this.#who, 'received', text)
-    const frame = parseFrame(text, this.handshake.version)
-    if (frame.kind === 'malformed') return this.#onMalformed(frame)
-    this.#badFrames = 0
-    switch (frame.kind) {
-      case 'ignored':
-        return
-      case 'call':
-      case 'send':
-        return this.#onCall(frame, text.length)
-      case 'callResult':
-      case 'callError':
-        if (!this.#calls.settle(frame)) this.#drop('answer_to_nothing', 'a station answered a command that nobody sent')
-        return
-      case 'callResultError':
-        return this.#drop('call_result_error', 'a station could not read an answer')
-    }
+    this.#guarded(() => this.#onFrame(parseFrame(text, this.handshake.version), text.length))
   }
 
   /** Takes what the app broadcast to one of the session's streams. */
   deliver(data: string): void {
-    if (!this.isClosed) this.#onMessage(readMessage(data))
+    if (!this.isClosed) this.#guarded(() => this.#onMessage(readMessage(data)))
   }
 
   /** Ends the session from this side. The answers sent before are still delivered. */
@@ -168,11 +156,26 @@ export class Session {
     await this.ended
   }
 
-  /** Makes the Disconnect at once: the station is back. Resolves with `ended`. */
+  /** Has the app told of the end at once: the station is back. Resolves with `ended`. */
   hurry(): Promise<void> {
-    this.#isHurried = true
-    this.#farewell?.hurry()
-    return this.ended
+    return this.#ending.hurry()
+  }
+
+  #onFrame(frame: Frame | Malformed | Ignored, bytes: number): void {
+    if (frame.kind === 'malformed') return this.#onMalformed(frame)
+    if (frame.kind === 'ignored') return
+    this.#badFrames = 0
+    switch (frame.kind) {
+      case 'call':
+      case 'send':
+        return this.#onCall(frame, bytes)
+      case 'callResult':
+      case 'callError':
+        if (!this.#calls.settle(frame)) this.#drop('answer_to_nothing', 'a station answered a command that nobody sent')
+        return
+      case 'callResultError':
+        return this.#drop('call_result_error', 'a station could not read an answer')
+    }
   }
 
   #onCall(frame: Call | Send, bytes: number): void {
@@ -186,18 +189,35 @@ export class Session {
   async #serve(entry: Entry): Promise<void> {
     try {
       if (entry.kind === 'outcome') await this.#tell(entry.outcome)
-      else if (entry.call.kind === 'send') await this.#answering.performSend(entry.call)
+      else if (entry.call.kind === 'send') this.#onAnswered(await this.#answering.performSend(entry.call))
       else await this.#answer(entry.call, entry.receivedAt)
       if (this.#closeNext !== null) this.close(this.#closeNext.code, this.#closeNext.reason)
     } catch (error) {
-      this.#world.log.error({ ...this.#who, error }, 'a fault of the bridge ended a session')
-      this.close(1011, 'Internal error')
+      this.#onFault(error)
     }
+  }
+
+  #guarded(take: () => void): void {
+    try {
+      take()
+    } catch (error) {
+      this.#onFault(error)
+    }
+  }
+
+  /** A bug of ours ends the session that met it, and no other. */
+  #onFault(error: unknown): void {
+    this.#world.log.error({ ...this.#who, error }, 'a fault of the bridge ended a session')
+    this.close(1011, 'Internal error')
   }
 
   async #answer(call: Call, receivedAt: number): Promise<void> {
     const by = await this.#answering.answer(call, receivedAt)
     if (call.action === 'BootNotification') this.#calls.release()
+    this.#onAnswered(by)
+  }
+
+  #onAnswered(by: string): void {
     if (by === 'unauthorized') {
       this.#world.meter.count('failed_auths_total')
       this.#world.log.info(this.#who, 'the app does not accept the station')
@@ -205,18 +225,10 @@ export class Session {
     }
   }
 
-  /** Tells the app how a command ended. */
   async #tell(outcome: CommandOutcome): Promise<void> {
-    if (this.#connection.identifier === null) {
-      this.#drop('outcome', 'the outcome of a command found no subscription')
-      return
-    }
-    try {
-      this.#apply(await this.#connection.perform(outcomeData(outcome, this.#granular), new AbortController().signal))
-    } catch (error) {
-      if (!(error instanceof RpcError)) throw error
-      this.#drop('outcome', 'the app did not take the outcome of a command', { error })
-    }
+    const reply = await this.#outcomes.tell(outcome)
+    if (reply === null) this.#drop('outcome', 'the app did not take the outcome of a command')
+    else this.#apply(reply)
   }
 
   #apply(reply: CommandReply): void {
@@ -233,11 +245,12 @@ export class Session {
       case 'command': {
         const { action, payload } = message
         const id = message.id ?? messageId(this.#world.newId())
+        if (this.isClosed) return this.#drop('closed', 'the app sent a command to a station that has left')
         return this.#calls.add({ kind: 'call', id, action, payload })
       }
       case 'cable':
         if (message.type === 'disconnect')
-          this.#closeNext ??= { code: closeCodes[message.reason] ?? 1000, reason: 'Closed by the CSMS' }
+          this.#closeNext ??= { code: closeCodes.get(message.reason) ?? 1000, reason: 'Closed by the CSMS' }
         return
       case 'foreign':
         return this.#drop('foreign', `the app said what no station can be told: ${message.problem}`)
@@ -252,12 +265,7 @@ export class Session {
   }
 
   #onOutcome(outcome: CommandOutcome): void {
-    const action = this.#row.toStation.has(outcome.request) ? outcome.request : 'other'
-    this.#world.meter.count('ocpp_command_total', {
-      version: this.#row.number,
-      action,
-      outcome: outcome.failure ?? outcome.kind,
-    })
+    this.#outcomes.count(outcome)
     if (this.#inbox.length >= maxOutcomes)
       return this.#drop('outcome', 'too many outcomes of commands wait for the app')
     this.#inbox.push({ kind: 'outcome', outcome }, 0)
@@ -271,9 +279,9 @@ export class Session {
     this.#socket.send(text)
   }
 
-  #drop(reason: string, message: string, more: object = {}): void {
+  #drop(reason: string, message: string): void {
     this.#world.meter.count('ocpp_dropped_total', { reason })
-    this.#world.once(message, { ...this.#who, ...more }, message)
+    this.#world.once(message, this.#who, message)
   }
 
   #end(code: number, reason: string): void {
@@ -281,19 +289,12 @@ export class Session {
     this.#unheld.abort()
     this.#surroundings.leave()
     this.#world.log.info({ ...this.#who, code, reason }, 'station disconnected')
-    void this.#finish()
-  }
-
-  /** What is under way ends first, then the commands' outcomes, then the app sees the end. */
-  async #finish(): Promise<void> {
     this.#calls.end()
     this.#inbox.drop(entry => entry.kind !== 'outcome')
-    await this.#inbox.idle()
-    if (this.#connection.connectionIdentifiers !== null) {
-      this.#farewell = this.#surroundings.farewell(() => this.#connection.disconnect(new AbortController().signal))
-      if (this.#isHurried) this.#farewell.hurry()
-      await this.#farewell.done
-    }
-    this.#onEnded()
+    const connection = this.#connection
+    const disconnect = (): Promise<void> => connection.disconnect(new AbortController().signal)
+    void this.#ending.run(this.#inbox.idle(), () =>
+      connection.connectionIdentifiers === null ? null : this.#surroundings.farewell(disconnect),
+    )
   }
 }

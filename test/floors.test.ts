@@ -1,0 +1,273 @@
+/**
+ * Who may import whom: reads every import of `src/`, those of types included, and holds it against the floors of
+ * `docs/architecture.md`. Arrows point down only, and there are no rings.
+ */
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import ts from 'typescript'
+
+/** A file's path below `src/`, and its text. */
+type House = ReadonlyMap<string, string>
+type Import = { readonly from: string; readonly to: string; readonly isLibrary: boolean; readonly isTypeOnly: boolean }
+
+/** Where imports may point: a folder, a file, `node:`, `network` (the libraries below); `type:` before it, for types only. */
+const floors: Readonly<Record<string, readonly string[]>> = {
+  ocpp: [],
+  cable: [],
+  translate: ['ocpp', 'cable'],
+  station: ['ocpp', 'cable', 'translate', 'type:ops'],
+  ops: ['type:station/ports.ts', 'node:', 'network'],
+  rpc: ['ocpp', 'cable', 'translate', 'station/ports.ts', 'ops', 'node:', 'network'],
+  broadcast: ['ocpp', 'cable', 'translate', 'station/ports.ts', 'ops', 'node:', 'network'],
+  server: ['ocpp', 'cable', 'translate', 'station/ports.ts', 'ops', 'node:', 'network'],
+  config: ['ocpp', 'cable', 'node:', 'smol-toml'],
+}
+/** The roof sees all, but goes to the network through the edges. */
+const roof = ['main.ts', 'app.ts']
+/** Each is imported in one file only, and no file imports more than one. */
+const network = [['ws'], ['@grpc/grpc-js', '@grpc/proto-loader'], ['nats'], ['pino'], ['prom-client']]
+
+/** All that breaks the rules, in words. */
+function violations(house: House): string[] {
+  const imports = [...house].flatMap(([from, text]) => importsOf(from, text))
+  return [
+    ...imports.filter(one => !mayImport(one)).map(({ from, to }) => `${from} imports ${to}`),
+    ...network.flatMap(libraries => scattered(libraries, imports)),
+    ...[...house.keys()].filter(file => ringThrough(file, imports)).map(file => `${file} is in a ring`),
+  ]
+}
+
+/** Static, dynamic and type imports, and what is exported from elsewhere; a relative one as its path below `src/`. */
+function importsOf(from: string, text: string): Import[] {
+  const found: Import[] = []
+  const add = (name: ts.Node, isTypeOnly: boolean): void => {
+    if (!ts.isStringLiteral(name)) throw new Error(`${from} imports what is not known: ${name.getText()}`)
+    const isRelative = name.text.startsWith('.')
+    const to = isRelative ? path.posix.join(path.posix.dirname(from), name.text) : name.text
+    found.push({ from, to, isLibrary: !isRelative && !to.startsWith('node:'), isTypeOnly })
+  }
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node))
+      add(node.moduleSpecifier, node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword)
+    else if (ts.isExportDeclaration(node) && node.moduleSpecifier) add(node.moduleSpecifier, node.isTypeOnly)
+    else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true)
+    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
+      for (const name of node.arguments.slice(0, 1)) add(name, false)
+    ts.forEachChild(node, visit)
+  }
+  visit(ts.createSourceFile(from, text, ts.ScriptTarget.ESNext, true))
+  return found
+}
+
+function mayImport({ from, to, isLibrary, isTypeOnly }: Import): boolean {
+  if (roof.includes(from)) return !isLibrary
+  const folder = from.split('/')[0] ?? ''
+  const allowed = floors[folder]
+  if (allowed === undefined) return false
+  return [folder, ...allowed].some(rule => {
+    const goal = rule.replace(/^type:/, '')
+    if (goal !== rule && !isTypeOnly) return false
+    if (goal === 'network') return network.flat().includes(to)
+    return to === goal || to.startsWith(goal.endsWith(':') ? goal : `${goal}/`)
+  })
+}
+
+/** Libraries that belong together count as one. */
+function scattered(libraries: readonly string[], imports: readonly Import[]): string[] {
+  const files = new Set(imports.filter(({ to }) => libraries.includes(to)).map(({ from }) => from))
+  const others = imports.filter(one => files.has(one.from) && one.isLibrary && !libraries.includes(one.to))
+  return [
+    ...(files.size === 1
+      ? []
+      : [`${libraries.join(' and ')}: imported in ${[...files].sort().join(', ') || 'no file'}`]),
+    ...others.map(({ from, to }) => `${from} imports ${to} beside ${libraries.join(' and ')}`),
+  ]
+}
+
+function ringThrough(file: string, imports: readonly Import[]): boolean {
+  const reached = new Set<string>()
+  const walk = (from: string): void => {
+    for (const { to } of imports.filter(one => one.from === from)) {
+      if (reached.has(to)) continue
+      reached.add(to)
+      walk(to)
+    }
+  }
+  walk(file)
+  return reached.has(file)
+}
+
+function readHouse(root: string): House {
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.ts'))
+  return new Map(files.map(file => [file.replaceAll('\\', '/'), readFileSync(path.join(root, file), 'utf8')]))
+}
+
+test('src keeps to the floors', () => {
+  const house = readHouse(path.join(import.meta.dirname, '../src'))
+  assert.ok(house.size > 30)
+  const folders = new Set([...house.keys()].map(file => file.split('/')[0] ?? ''))
+  assert.deepEqual([...folders].sort(), [...Object.keys(floors), ...roof].sort())
+  assert.deepEqual(violations(house), [])
+})
+
+/** A house in which all is well; each row adds one file, or replaces one. */
+const sound: House = new Map([
+  ['main.ts', "import { readFileSync } from 'node:fs'\nimport { open } from './app.ts'"],
+  ['app.ts', "import { grpc } from './rpc/grpc.ts'\nimport { Hub } from './station/hub.ts'"],
+  ['ocpp/json.ts', ''],
+  ['ocpp/frame.ts', "import { text } from './json.ts'"],
+  ['cable/rpc.ts', ''],
+  ['translate/commands.ts', "import { frame } from '../ocpp/frame.ts'\nimport type { A } from '../cable/rpc.ts'"],
+  ['station/ports.ts', "import type { Meter } from '../ops/metrics.ts'"],
+  ['station/hub.ts', "import { a } from '../translate/commands.ts'\nimport type { Rpc } from './ports.ts'"],
+  ['ops/metrics.ts', "import { Counter } from 'prom-client'"],
+  ['ops/log.ts', "import { pino } from 'pino'\nimport type { Log } from '../station/ports.ts'"],
+  ['rpc/grpc.ts', "import grpc from '@grpc/grpc-js'\nimport { load } from '@grpc/proto-loader'"],
+  ['broadcast/nats.ts', "import { connect } from 'nats'\nimport type { Deliver } from './http.ts'"],
+  ['broadcast/http.ts', "import { createHash } from 'node:crypto'\nimport { listen } from '../ops/metrics.ts'"],
+  ['server/socket.ts', "import { WebSocket } from 'ws'\nimport type { StationSocket } from '../station/ports.ts'"],
+  ['config/sources.ts', "import { parse } from 'smol-toml'\nimport { versions } from '../ocpp/frame.ts'"],
+])
+
+const broken: readonly (readonly [string, string, readonly string[], string])[] = [
+  [
+    'ocpp/x.ts',
+    "import { a } from '../cable/rpc.ts'",
+    ['ocpp/x.ts imports cable/rpc.ts'],
+    'floor 0 imports its own folder only',
+  ],
+  ['cable/x.ts', "import type { a } from '../ocpp/json.ts'", ['cable/x.ts imports ocpp/json.ts'], 'types included'],
+  [
+    'ocpp/x.ts',
+    "import { a } from '../translate/commands.ts'",
+    ['ocpp/x.ts imports translate/commands.ts'],
+    'lower imports higher',
+  ],
+  ['ocpp/x.ts', "import { a } from 'node:crypto'", ['ocpp/x.ts imports node:crypto'], 'floor 0 is pure'],
+  ['translate/x.ts', "import { a } from 'node:buffer'", ['translate/x.ts imports node:buffer'], 'so is floor 1'],
+  [
+    'translate/x.ts',
+    "import type { a } from '../station/ports.ts'",
+    ['translate/x.ts imports station/ports.ts'],
+    'lower imports higher, a type',
+  ],
+  [
+    'translate/x.ts',
+    "import type { a } from '../ops/log.ts'",
+    ['translate/x.ts imports ops/log.ts'],
+    'no log in the middle',
+  ],
+  [
+    'station/x.ts',
+    "import { a } from '../ops/metrics.ts'",
+    ['station/x.ts imports ops/metrics.ts'],
+    'a station takes types of ops, no values',
+  ],
+  [
+    'station/x.ts',
+    "import { type a } from '../ops/metrics.ts'",
+    ['station/x.ts imports ops/metrics.ts'],
+    'which still runs the file',
+  ],
+  ['station/x.ts', "import { a } from '../rpc/grpc.ts'", ['station/x.ts imports rpc/grpc.ts'], 'lower imports higher'],
+  ['station/x.ts', "import { a } from 'node:http'", ['station/x.ts imports node:http'], 'a station knows no network'],
+  [
+    'rpc/x.ts',
+    "import { a } from '../server/socket.ts'",
+    ['rpc/x.ts imports server/socket.ts'],
+    'edges do not know each other',
+  ],
+  [
+    'server/x.ts',
+    "import { a } from '../station/hub.ts'",
+    ['server/x.ts imports station/hub.ts'],
+    'an edge knows the ports, not the station',
+  ],
+  [
+    'server/x.ts',
+    "import type { a } from '../config/sources.ts'",
+    ['server/x.ts imports config/sources.ts'],
+    'the roof is above the edges',
+  ],
+  ['broadcast/x.ts', "import { a } from '../app.ts'", ['broadcast/x.ts imports app.ts'], 'all of it'],
+  [
+    'ops/x.ts',
+    "import { a } from '../station/ports.ts'",
+    ['ops/x.ts imports station/ports.ts'],
+    'ops takes the types of ports, no values',
+  ],
+  ['ops/x.ts', "import type { a } from '../station/hub.ts'", ['ops/x.ts imports station/hub.ts'], 'and of ports only'],
+  [
+    'config/x.ts',
+    "import { a } from '../station/hub.ts'",
+    ['config/x.ts imports station/hub.ts'],
+    'options know no station',
+  ],
+  ['other/x.ts', "import { a } from '../ocpp/json.ts'", ['other/x.ts imports ocpp/json.ts'], 'a folder on no floor'],
+  ['rpc/x.ts', "import a from 'lodash'", ['rpc/x.ts imports lodash'], 'a library that nobody has listed'],
+  [
+    'rpc/x.ts',
+    "import { a } from 'nats'",
+    ['nats: imported in broadcast/nats.ts, rpc/x.ts'],
+    'a network library in a second file',
+  ],
+  ['server/socket.ts', '', ['ws: imported in no file'], 'a library that nobody uses'],
+  [
+    'app.ts',
+    "import { pino } from 'pino'",
+    ['app.ts imports pino', 'pino: imported in app.ts, ops/log.ts'],
+    'the roof goes through the edges',
+  ],
+  [
+    'server/socket.ts',
+    "import { WebSocket } from 'ws'\nimport { Counter } from 'prom-client'",
+    [
+      'server/socket.ts imports prom-client beside ws',
+      'prom-client: imported in ops/metrics.ts, server/socket.ts',
+      'server/socket.ts imports ws beside prom-client',
+    ],
+    'two libraries in a file',
+  ],
+  [
+    'ocpp/json.ts',
+    "import type { Frame } from './frame.ts'",
+    ['ocpp/json.ts is in a ring', 'ocpp/frame.ts is in a ring'],
+    'a ring of two, by a type',
+  ],
+  [
+    'ops/metrics.ts',
+    "import { Counter } from 'prom-client'\nexport type { Log } from './log.ts'",
+    ['station/ports.ts is in a ring', 'ops/metrics.ts is in a ring', 'ops/log.ts is in a ring'],
+    'a ring of three, through two folders',
+  ],
+  [
+    'ocpp/x.ts',
+    "export const a = () => import('../cable/rpc.ts')",
+    ['ocpp/x.ts imports cable/rpc.ts'],
+    'a dynamic import',
+  ],
+  [
+    'ocpp/x.ts',
+    "export * from '../cable/rpc.ts'",
+    ['ocpp/x.ts imports cable/rpc.ts'],
+    'what is exported from elsewhere',
+  ],
+  [
+    'ocpp/x.ts',
+    "export type A = import('../cable/rpc.ts').A",
+    ['ocpp/x.ts imports cable/rpc.ts'],
+    'a type by its import',
+  ],
+  ['ocpp/x.ts', "import '../cable/rpc.ts'", ['ocpp/x.ts imports cable/rpc.ts'], 'an import of nothing'],
+]
+for (const [file, text, expected, because] of broken) {
+  test(`${file} with ${JSON.stringify(text)} breaks the floors: ${because}`, () => {
+    assert.deepEqual(violations(new Map([...sound, [file, text]])), expected)
+  })
+}
+
+test('a sound house breaks nothing', () => {
+  assert.deepEqual(violations(sound), [])
+})

@@ -1,0 +1,289 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import fc from 'fast-check'
+import type { Version } from '../../src/ocpp/version.ts'
+import {
+  dataOf,
+  FakeWorld,
+  faults,
+  quiet,
+  transmitted,
+  type FakeStation,
+  type PerformData,
+  type RpcCall,
+  type Said,
+} from '../support/fakes.ts'
+
+const callTimeoutMs = 5_000
+const versions: readonly Version[] = ['ocpp1.6', 'ocpp2.1']
+const transactionActions = ['StartTransaction', 'StopTransaction', 'MeterValues', 'TransactionEvent']
+const callActions = [...transactionActions, 'BootNotification', 'Heartbeat', 'Authorize', 'StatusNotification', 'Reset']
+const commandActions = ['Reset', 'TriggerMessage', 'MakeCoffee']
+const junk = ['', 'no frame', '{}', '[]', '[2]', '[2,"junk","Authorize"]', '[2,"",null,{}]', '[3,"junk"]', '[9,"junk"]']
+const appWords = ['no JSON', '{}', '{"command":"Ack","id":"nobody\'s"}', '{"type":"ping"}']
+
+const place = fc.nat({ max: versions.length - 1 })
+const event = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ is: fc.constant('call'), at: place, what: fc.constantFrom(...callActions) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ is: fc.constant('command'), at: place, what: fc.constantFrom(...commandActions) }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ is: fc.constant('answer'), at: place, what: fc.constantFrom('3', '4', '-1', '3 3') }),
+  },
+  { weight: 3, arbitrary: fc.record({ is: fc.constant('reply'), at: place, what: fc.constant('') }) },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('ack'), at: place, what: fc.constantFrom('Ack', 'Error') }) },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('rest'), at: place, what: fc.constant('') }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('junk'), at: place, what: fc.constantFrom(...junk) }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('words'), at: place, what: fc.constantFrom(...appWords) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ is: fc.constant('time'), at: place, what: fc.constantFrom('100', '600', '5000') }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ is: fc.constant('socket'), at: place, what: fc.constantFrom('vanish', 'close', 'plug') }),
+  },
+)
+type Event = { readonly is: string; readonly at: number; readonly what: string }
+
+const outcome = fc.constantFrom(
+  ...(['ack', 'ack', 'silent', 'silent', 'held', 'held', 'failure', 'command', 'disconnect'] as const),
+  ...(['absent', 'lost', 'slow', 'raised'] as const),
+)
+type Outcome = 'ack' | 'silent' | 'held' | 'failure' | 'command' | 'disconnect' | keyof typeof faults
+
+/** A station's connection, and what was said on it. */
+type Line = {
+  readonly station: FakeStation
+  /** The actions of the CALLs that the session took, by id, in their order. */
+  readonly calls: Map<string, string>
+  /** The command that waits for the station's answer. */
+  open: { readonly id: string; readonly sentAt: number } | null
+}
+
+/** A world in which things happen in the order that a list says, and what is written down of it. */
+class Scene {
+  readonly world: FakeWorld
+  readonly lines: Line[] = []
+  readonly commands: string[] = []
+  readonly connected = new Set<string>()
+  readonly faults: string[] = []
+  readonly #outcomes: Outcome[]
+  readonly #held: (() => void)[] = []
+  readonly #underWay = new Set<string>()
+  readonly #current: Line[]
+  #ids = 0
+
+  constructor(t: TestContext, outcomes: readonly Outcome[]) {
+    this.world = new FakeWorld(t, { sn: 'station_id', callTimeoutMs, callQueue: 3 }, { ratePerSecond: 1_000 })
+    this.world.rpc.otherwise(call => this.#say(call))
+    this.#outcomes = [...outcomes]
+    this.#current = versions.map((_, at) => this.plug(at))
+  }
+
+  plug(at: number): Line {
+    const station = this.world.plug(`CP${at}`, { version: versions[at] ?? 'ocpp1.6' })
+    const line: Line = { station, calls: new Map(), open: null }
+    const send = station.socket.send.bind(station.socket)
+    station.socket.send = text => {
+      this.#watch(line, text)
+      send(text)
+    }
+    this.lines.push(line)
+    return line
+  }
+
+  async play(events: readonly Event[]): Promise<void> {
+    for (const { is, at, what } of events) {
+      const line = this.#current[at]
+      if (line === undefined) continue
+      if (is === 'rest') await quiet()
+      else if (is === 'time') await this.world.pass(Number(what), 500)
+      else if (is === 'socket') this.#onSocket(at, line, what)
+      else this.#happen(is, line, what)
+    }
+  }
+
+  /** Everything that is held back is let go, and comes to rest. */
+  async settle(): Promise<void> {
+    this.#outcomes.length = 0
+    for (let round = 0; round < 8; round++) {
+      for (const letGo of this.#held.splice(0)) letGo()
+      await this.world.pass(500, 500)
+    }
+  }
+
+  #onSocket(at: number, { station }: Line, what: string): void {
+    const connectionIdentifiers = JSON.stringify({ station_id: `CP${at}` })
+    if (what === 'vanish') station.vanish()
+    if (what === 'close') this.world.hub.deliver({ kind: 'disconnect', connectionIdentifiers, reconnect: true })
+    this.#current[at] = this.plug(at)
+  }
+
+  #happen(is: string, line: Line, what: string): void {
+    const { station } = line
+    switch (is) {
+      case 'call': {
+        const id = String(++this.#ids)
+        if (!station.session.isClosed) line.calls.set(id, what)
+        return void station.call(what, { status: 'x' }, id)
+      }
+      case 'answer':
+        return this.#answer(line, what)
+      case 'reply':
+        return this.#held.shift()?.()
+      case 'junk':
+        return station.says(what)
+      case 'words':
+        return this.#broadcast(line, what)
+      case 'ack': {
+        const id = [...line.calls.keys()].at(-1) ?? 'none'
+        return this.#broadcast(line, { command: what, id, payload: { status: 'Accepted' } })
+      }
+      case 'command': {
+        const id = `command ${++this.#ids}`
+        const missed = this.world.meter.total('ocpp_dropped_total', { reason: 'no_station' })
+        this.#broadcast(line, { command: what, id, payload: { requestedMessage: 'Heartbeat' } })
+        const isTaken = this.world.meter.total('ocpp_dropped_total', { reason: 'no_station' }) === missed
+        if (isTaken) this.commands.push(id)
+      }
+    }
+  }
+
+  #broadcast({ station }: Line, message: object | string): void {
+    this.world.broadcast(station.session.handshake.stationId, message)
+  }
+
+  #answer(line: Line, what: string): void {
+    const id = line.open?.id ?? 'nothing'
+    line.open = null
+    for (const kind of what.split(' ')) {
+      if (kind === '3') line.station.says([3, id, {}])
+      else line.station.says([4, kind === '-1' ? '-1' : id, 'GenericError', '', {}])
+    }
+  }
+
+  #watch(line: Line, text: string): void {
+    const [type, id] = JSON.parse(text) as [number, string]
+    if (type !== 2) return
+    const sentAt = Date.now()
+    if (line.open !== null && sentAt - line.open.sentAt < callTimeoutMs) this.faults.push(`two open: ${id}`)
+    line.open = { id, sentAt }
+  }
+
+  async #say(call: RpcCall): Promise<Said> {
+    const { sid } = call
+    if (this.#underWay.has(sid)) this.faults.push(`two at once for ${sid}: ${call.name}`)
+    this.#underWay.add(sid)
+    try {
+      let next = this.#outcomes.shift() ?? 'silent'
+      if (next === 'held') {
+        await new Promise<void>(letGo => this.#held.push(letGo))
+        next = this.#outcomes.shift() ?? 'silent'
+      }
+      return this.#saidOf(next, call)
+    } finally {
+      this.#underWay.delete(sid)
+    }
+  }
+
+  #saidOf(next: Outcome, call: RpcCall): Said {
+    if (next in faults) throw faults[next as keyof typeof faults]
+    if (call.name === 'connect' && next !== 'failure') this.connected.add(call.sid)
+    if (next === 'failure') return { status: 'failure' }
+    if (call.command !== 'message') return {}
+    const { id } = dataOf(call)
+    if (next === 'disconnect') return { disconnect: true }
+    if (next === 'ack') return transmitted({ command: 'Ack', id, payload: { status: 'Accepted' } })
+    // Not with an outcome, or each command would bring the next one.
+    if (next === 'command' && call.name !== 'error' && call.name !== 'ack') return transmitted({ command: 'Reset' })
+    return {}
+  }
+}
+
+/** Each CALL is answered at most once; exactly once on a connection that is open when all has come to rest. */
+function checkAnswers({ lines }: Scene): void {
+  for (const { station, calls } of lines) {
+    for (const [id, action] of calls) {
+      const answers = station.got.filter(([type, answered]) => type !== 2 && answered === id).length
+      if (station.socket.closed === null && !station.session.isClosed) assert.equal(answers, 1, `${id} ${action}`)
+      else assert.ok(answers <= 1, `${id} ${action}: ${answers} answers`)
+    }
+    assert.equal(station.socket.closed?.code === 1011, false, 'a fault of the bridge')
+  }
+}
+
+/** Each command that reached a session ends once; once more, as late, only after a CallTimeout. */
+function checkCommands({ world, commands }: Scene): void {
+  const outcomes = performs(world, ['ack', 'error'])
+  for (const id of commands) {
+    const [end, ...more] = outcomes.filter(outcome => outcome.id === id)
+    assert.ok(end, `${id} has no end`)
+    assert.equal(end['late'], undefined)
+    assert.ok(more.length <= (end['code'] === 'CallTimeout' ? 1 : 0), `${id} ends again`)
+    for (const { late } of more) assert.equal(late, true)
+  }
+}
+
+/** Performs are in the order of arrival; again only what costs money, and only in its turn. */
+function checkOrder({ world, lines }: Scene): void {
+  for (const { station, calls } of lines) {
+    const ids = performs(world, null, station.session.sid).filter(({ id }) => calls.has(String(id)))
+    for (const [at, { id, command }] of ids.entries()) {
+      const before = Number(ids[at - 1]?.id ?? 0)
+      if (Number(id) === before) assert.ok(transactionActions.includes(command), `${command} was performed again`)
+      else assert.ok(Number(id) > before, `${id} came before ${before}`)
+    }
+  }
+}
+
+/** Connect comes first; Disconnect last, exactly once for those that were connected. */
+function checkEnds({ world, lines, connected }: Scene): void {
+  for (const { station } of lines) {
+    const names = world.rpc.names(station.session.sid)
+    const isConnected = connected.has(station.session.sid)
+    assert.equal(names.filter(name => name === 'disconnect').length, isConnected ? 1 : 0)
+    if (isConnected) assert.equal(names.at(-1), 'disconnect')
+  }
+  assert.equal(world.hub.size, 0)
+  assert.equal(world.hub.streamCount, 0)
+  assert.equal(world.disconnects.size, 0)
+}
+
+function performs({ rpc }: FakeWorld, names: readonly string[] | null, sid?: string): PerformData[] {
+  return rpc.made.all
+    .filter(call => call.command === 'message' && (sid === undefined || call.sid === sid))
+    .filter(({ name }) => names === null || names.includes(name))
+    .map(call => dataOf(call))
+}
+
+test('whatever happens in whatever order: one answer to each CALL, one end of each command, one Disconnect', async t => {
+  const property = fc.asyncProperty(
+    fc.array(event, { minLength: 1, maxLength: 40 }),
+    fc.array(outcome, { maxLength: 40 }),
+    fc.boolean(),
+    async (events, outcomes, isDrained) => {
+      // Two that are let in, so that what follows is not all about being let in.
+      const scene = new Scene(t, ['silent', 'silent', 'silent', 'silent', ...outcomes])
+      await scene.play([0, 1].map(at => ({ is: 'call', at, what: 'StatusNotification' })))
+      await scene.play(events)
+      await scene.settle()
+      checkAnswers(scene)
+      if (isDrained) void scene.world.hub.drain()
+      else for (const { station } of scene.lines) station.vanish()
+      await scene.settle()
+      await Promise.all(scene.lines.map(({ station }) => station.ended()))
+      assert.deepEqual(scene.faults, [])
+      checkAnswers(scene)
+      checkCommands(scene)
+      checkOrder(scene)
+      checkEnds(scene)
+      const { station } = scene.plug(0)
+      assert.equal((await station.boot())[0], 3, 'the station can come again')
+    },
+  )
+  await fc.assert(property, { numRuns: 300 })
+})
