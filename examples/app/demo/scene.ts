@@ -1,0 +1,103 @@
+/**
+ * The three who play: the app, the bridge and the simulated station, each on free ports of 127.0.0.1.
+ */
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { energyWh, Transaction } from '../book.ts'
+import type { Entry } from '../rpc.ts'
+import { Failure, within } from './failure.ts'
+import { startProgram, type Program } from './programs.ts'
+
+export type Booked = Transaction & { readonly energyWh: ReturnType<typeof energyWh> }
+
+export interface App extends Program {
+  readonly rpc: string
+  readonly transactionsUrl: string
+  /** The first entry of the app's journal, written already or yet to come, that is looked for. */
+  entry(what: string, look: (entry: Entry) => boolean): Promise<Entry>
+  transactions(): Promise<readonly Booked[]>
+}
+
+export interface Bridge extends Program {
+  /** `http://host:port` of the stations' port. */
+  readonly base: string
+  readonly broadcastUrl: string
+}
+
+const startSeconds = 20
+const entrySeconds = 10
+
+export async function startApp(broadcastUrl: string, keep: (program: Program) => void): Promise<App> {
+  const args = ['--rpc_port=0', '--web_port=0', `--broadcast_url=${broadcastUrl}`]
+  const program = startProgram('The app', ['--import', 'tsx', 'examples/app/app.ts', ...args])
+  keep(program)
+  const entry = (what: string, look: (entry: Entry) => boolean, seconds = entrySeconds): Promise<Entry> =>
+    within(
+      seconds,
+      program.find(line => {
+        const read = entryOf(line)
+        return read !== undefined && look(read) ? read : undefined
+      }),
+      `the app to note: ${what}`,
+    )
+  const started = entry('listening', ({ event }) => event === 'listening', startSeconds)
+  const listening = await Promise.race([started, program.endedEarly])
+  const transactionsUrl = String(listening['transactions'])
+  return {
+    ...program,
+    rpc: String(listening['rpc']),
+    transactionsUrl,
+    entry,
+    transactions: async () => {
+      const response = await fetch(transactionsUrl).catch((error: unknown) => {
+        throw new Failure("The app's book cannot be read", { cause: error })
+      })
+      return (await response.json()) as Booked[]
+    },
+  }
+}
+
+export async function startBridge(
+  rpcHost: string,
+  broadcastUrl: string,
+  keep: (program: Program) => void,
+): Promise<Bridge> {
+  const program = startProgram('The bridge', [
+    'bin/ocpp-cable',
+    '--ignore-config-path',
+    '--host=127.0.0.1',
+    '--port=0',
+    `--rpc_host=${rpcHost}`,
+    '--broadcast_adapter=http',
+    `--http_broadcast_port=${new URL(broadcastUrl).port}`,
+  ])
+  keep(program)
+  const started = program.find(line => /Handle health requests at (http:\S+)\/health/.exec(line)?.[1])
+  const base = await Promise.race([within(startSeconds, started, 'the bridge to start'), program.endedEarly])
+  return { ...program, base, broadcastUrl }
+}
+
+/** Where the bridge will take broadcasts: the app has to be told before the bridge is there. */
+export async function freeBroadcastUrl(): Promise<string> {
+  // Below the range from which systems give ports away by themselves, so that it is still free a second later.
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000)
+    if (await isFree(port)) return `http://127.0.0.1:${port}/_broadcast`
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1')
+  try {
+    await once(server, 'listening')
+    return true
+  } catch {
+    return false
+  } finally {
+    server.close()
+  }
+}
+
+export function entryOf(line: string): Entry | undefined {
+  return line.startsWith('{') ? (JSON.parse(line) as Entry) : undefined
+}
