@@ -81,7 +81,7 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
   }
   const nats = await openBroadcasts(config, deliver, log, keep)
   const readiness = (): Readiness => ({ rpc: grpc.isConnected(), ...(nats !== null && { nats: nats.connected() }) })
-  keep(await openStations(config, hub, deliver, readiness, metrics, log))
+  keep(await openStations(config, hub, deliver, readiness, world))
 }
 
 function worldOf(rpc: Rpc, meter: Meter, config: Config, log: Log): World {
@@ -147,8 +147,7 @@ async function openStations(
   hub: Hub,
   deliver: Deliver,
   readiness: () => Readiness,
-  meter: Meter,
-  log: Log,
+  { meter, log, once }: World,
 ): Promise<Opened> {
   const { server, ocpp, rpc } = config
   const sockets = openSockets({ ...server, ...ocpp }, meter)
@@ -160,6 +159,9 @@ async function openStations(
       return isFull ? { problem: 'The CSMS has no room for another Charging Station', retryAfterSeconds } : null
     },
     admit: (handshake, socket) => hub.admit(handshake, socket),
+    onRefused: ({ target, remoteAddress }, status, problem) => {
+      once(`refused ${problem} ${target}`, { target, remoteAddress, status, problem }, 'a station was refused')
+    },
     readiness: () => ({ accepting: !draining.signal.aborted, ...readiness() }),
     answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), deliver) : () => false,
   }

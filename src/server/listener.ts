@@ -45,6 +45,8 @@ export interface Reception {
   /** Whether a station may come in now; `null` if it may. */
   refusal(handshake: StationHandshake): Unavailable | null
   admit(handshake: StationHandshake, socket: StationSocket): SocketEnd
+  /** An upgrade was refused, with an HTTP status and the words that the station was given. */
+  onRefused(request: UpgradeRequest, status: number, problem: string): void
   readiness(): Readiness
   /** A request for something else on this port: whether it was answered. */
   answer(request: IncomingMessage, response: ServerResponse): boolean
@@ -138,11 +140,17 @@ function onUpgrade(
   sockets: Sockets,
   reception: Reception,
 ): void {
-  const handshake = readHandshake(upgradeRequest(request), settings.handshake)
-  if (handshake.kind === 'refused') return refuse(stream, handshake.status, handshake.problem)
+  const asked = upgradeRequest(request)
+  const handshake = readHandshake(asked, settings.handshake)
+  if (handshake.kind === 'refused') {
+    reception.onRefused(asked, handshake.status, handshake.problem)
+    return refuse(stream, handshake.status, handshake.problem)
+  }
   const unavailable = reception.refusal(handshake)
-  if (unavailable !== null)
+  if (unavailable !== null) {
+    reception.onRefused(asked, 503, unavailable.problem)
     return refuse(stream, 503, unavailable.problem, { 'Retry-After': unavailable.retryAfterSeconds })
+  }
   sockets.upgrade(request, stream, head, handshake.subprotocol, socket => reception.admit(handshake, socket))
 }
 
