@@ -56,6 +56,7 @@ async function closeAll(parts: readonly Opened[], log: Log): Promise<void> {
 }
 
 async function openParts(config: Config, log: Log, keep: <Part extends Opened>(part: Part) => Part): Promise<void> {
+  const keyPairs = readKeyPairs(config)
   const metrics = new Metrics(config.metrics.prefix)
   const grpc = keep(openGrpc(config.rpc.host))
   const rpc = new Guard(grpc, config.rpc, metrics, log.child({ context: 'rpc' }))
@@ -81,7 +82,7 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
   }
   const nats = await openBroadcasts(config, deliver, log, keep)
   const readiness = (): Readiness => ({ rpc: grpc.isConnected(), ...(nats !== null && { nats: nats.connected() }) })
-  keep(await openStations(config, hub, deliver, readiness, world))
+  keep(await openStations(config, keyPairs, hub, deliver, readiness, world))
 }
 
 function worldOf(rpc: Rpc, meter: Meter, config: Config, log: Log): World {
@@ -144,6 +145,7 @@ function endpointOf({ broadcast: { access, httpPath: path } }: Config): Broadcas
 /** The stations' port, and the sessions behind it. */
 async function openStations(
   config: Config,
+  keyPairs: readonly KeyPair[],
   hub: Hub,
   deliver: Deliver,
   readiness: () => Readiness,
@@ -165,7 +167,7 @@ async function openStations(
     readiness: () => ({ accepting: !draining.signal.aborted, ...readiness() }),
     answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), deliver) : () => false,
   }
-  const settings = { ...server, keyPairs: readKeyPairs(config), handshake: { ...ocpp, headers: rpc.headers } }
+  const settings = { ...server, keyPairs, handshake: { ...ocpp, headers: rpc.headers } }
   const listener = await openListener(settings, sockets, reception).catch((error: unknown) => {
     sockets.close()
     throw error

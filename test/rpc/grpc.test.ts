@@ -1,0 +1,195 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type Socket } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import { status } from '@grpc/grpc-js'
+import type { CommandCall, Identifier } from '../../src/cable/rpc.ts'
+import { rpcErrorFor } from '../../src/rpc/grpc-status.ts'
+import { openGrpc } from '../../src/rpc/grpc.ts'
+import { rpcError, testRpcContract } from '../contract/rpc.ts'
+import { GrpcStatus, ScriptedApp } from '../support/app.ts'
+import { freePort } from '../support/ports.ts'
+
+const never = new AbortController().signal
+const perform: CommandCall = {
+  sid: 's1',
+  env: { url: 'http://csms.example/ocpp/CP01', headers: {}, cstate: {}, istate: {} },
+  command: 'message',
+  identifier: '{"channel":"OCPPChannel","sn":"SN1"}' as Identifier,
+  connectionIdentifiers: '{}',
+  data: '{"action":"heartbeat"}',
+}
+
+async function openApp(t: TestContext): Promise<ScriptedApp> {
+  const app = await ScriptedApp.start()
+  t.after(() => app.stop())
+  return app
+}
+
+function open(t: TestContext, host: string) {
+  const rpc = openGrpc(host)
+  t.after(() => rpc.close())
+  return rpc
+}
+
+async function openBoth(t: TestContext) {
+  const app = await openApp(t)
+  return { app, rpc: open(t, app.host) }
+}
+
+/** A port that takes connections and says nothing, as the gem's while it waits for NATS. */
+async function openMute(t: TestContext, port: number): Promise<{ onConnection(): Promise<unknown>; close(): void }> {
+  const sockets = new Set<Socket>()
+  const server = createServer(socket => void sockets.add(socket.on('error', () => undefined)))
+  const close = (): void => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  }
+  t.after(close)
+  server.listen(port, '127.0.0.1')
+  await once(server, 'listening')
+  return { onConnection: () => once(server, 'connection'), close }
+}
+
+testRpcContract('gRPC', openBoth)
+
+test('nobody listens: the call was not sent', async t => {
+  const rpc = open(t, `127.0.0.1:${await freePort()}`)
+  await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /ECONNREFUSED/))
+  await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /ECONNREFUSED/))
+  assert.equal(rpc.isConnected(), false)
+})
+
+test('a name that does not exist: the call was not sent', async t => {
+  const rpc = open(t, 'dns:///app.invalid:50051')
+  await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /Name resolution failed/))
+})
+
+test('the app is killed while it runs a call: it may have run', async t => {
+  const { app, rpc } = await openBoth(t)
+  const { arrived } = app.hold()
+  const reply = rpc.command(perform, never)
+  await arrived
+  app.stop()
+  await assert.rejects(reply, rpcError('unavailable', 'unknown', /./))
+})
+
+test('an app that was killed is found again on its port', async t => {
+  const { app, rpc } = await openBoth(t)
+  await rpc.command(perform, never)
+  assert.equal(rpc.isConnected(), true)
+  app.stop()
+  await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /ECONNREFUSED/))
+  await app.start()
+  assert.equal(await rpc.ready(10_000), true)
+  assert.equal((await rpc.command(perform, never)).status, 'success')
+})
+
+// Nine connections take 6 s; with grpc-js's own back-off, which grows to 2 minutes, they take half of one.
+test('an absent app is looked for every second', { timeout: 11_000 }, async t => {
+  const port = await freePort()
+  const rpc = open(t, `127.0.0.1:${port}`)
+  assert.equal(rpc.isConnected(), false)
+  for (let attempts = 0; attempts < 9; attempts++) {
+    const mute = await openMute(t, port)
+    await mute.onConnection()
+    mute.close()
+  }
+})
+
+test('a slow call ends at its deadline, and may have run', async t => {
+  const { app, rpc } = await openBoth(t)
+  await rpc.command(perform, never)
+  app.hold()
+  await assert.rejects(rpc.command(perform, never, Date.now() + 100), rpcError('timeout', 'unknown', /Deadline/))
+})
+
+test('a port that never speaks: the deadline ends a call that was not sent', async t => {
+  const port = await freePort()
+  await openMute(t, port)
+  const rpc = open(t, `127.0.0.1:${port}`)
+  const reply = rpc.command(perform, never, Date.now() + 100)
+  await assert.rejects(reply, rpcError('timeout', 'notRun', /Waiting for LB pick/))
+  assert.equal(await rpc.ready(0), false)
+})
+
+test('a server without a free thread has not run the call', async t => {
+  const { app, rpc } = await openBoth(t)
+  app.once(() => {
+    throw new GrpcStatus(status.RESOURCE_EXHAUSTED, 'No free threads in thread pool')
+  })
+  await assert.rejects(rpc.command(perform, never), rpcError('exhausted', 'notRun', /No free threads/))
+})
+
+test('a reply over the size limit is no lack of threads', async t => {
+  const { app, rpc } = await openBoth(t)
+  app.once(() => ({ status: 'SUCCESS', transmissions: ['x'.repeat(5 * 2 ** 20)] }))
+  await assert.rejects(rpc.command(perform, never), rpcError('application', 'unknown', /larger than max/))
+})
+
+test('calls after the end are not sent; the end may come twice', async t => {
+  const { app, rpc } = await openBoth(t)
+  await rpc.command(perform, never)
+  await rpc.close()
+  await rpc.close()
+  await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /closed/))
+  assert.equal(await rpc.ready(10_000), false)
+  assert.equal(app.received.all.length, 1)
+})
+
+test('the end lets a call on the wire finish', async t => {
+  const { app, rpc } = await openBoth(t)
+  const held = app.hold()
+  const reply = rpc.command(perform, never)
+  await held.arrived
+  await rpc.close()
+  held.release()
+  assert.equal((await reply).status, 'success')
+})
+
+for (const host of ['http://localhost:8080/_anycable', 'grpc-list://a:1,b:2', 'unix:/run/app.sock']) {
+  test(`${host} is refused at the start`, () => {
+    assert.throws(() => openGrpc(host), /rpc_host: .* write host:port, or dns:\/\/\/host:port/)
+  })
+}
+
+test('a host by its name is asked over all its addresses', async t => {
+  const app = await openApp(t)
+  const rpc = open(t, `localhost:${app.port}`)
+  assert.equal((await rpc.command(perform, never)).status, 'success')
+})
+
+const statuses = [
+  [1, 'Call cancelled', 'unavailable', 'unknown', 'the stream was reset by the other side'],
+  [2, 'NameError', 'application', 'unknown', "the gem's own fault"],
+  [3, 'bad request', 'application', 'unknown', 'a verdict'],
+  [4, 'Deadline exceeded after 3.001s,remote_addr=127.0.0.1:1', 'timeout', 'unknown', 'it was sent'],
+  [4, 'Deadline exceeded after 3.001s,LB pick: 0.1s,remote_addr=127.0.0.1:1', 'timeout', 'unknown', 'sent late'],
+  [4, 'Deadline exceeded after 3s,Waiting for LB pick', 'timeout', 'notRun', 'no connection in time'],
+  [4, 'Deadline exceeded after 3s,waiting for name resolution', 'timeout', 'notRun', 'no address in time'],
+  [8, 'No free threads in thread pool', 'exhausted', 'notRun', 'as the Ruby server says'],
+  [8, 'Received message larger than max (5 vs 4)', 'application', 'unknown', 'it will be too large again'],
+  [8, 'Bandwidth exhausted or memory limit exceeded', 'unavailable', 'unknown', 'the stream was reset'],
+  [12, 'The server does not implement the method', 'application', 'notRun', 'another service'],
+  [13, 'Received RST_STREAM with code 2 (Internal server error)', 'unavailable', 'unknown', 'no status came'],
+  [13, 'boom', 'application', 'unknown', "the app's server says so"],
+  [
+    14,
+    'round_robin: No connection established. Last error: connect ECONNREFUSED',
+    'unavailable',
+    'notRun',
+    'nobody listens',
+  ],
+  [14, 'Name resolution failed for target dns:app:50051', 'unavailable', 'notRun', 'no address'],
+  [14, 'Stream refused by server', 'unavailable', 'notRun', 'RFC 9113 §8.7'],
+  [14, 'Channel closed before call started', 'unavailable', 'notRun', 'we are at the end'],
+  [14, 'Connection dropped', 'unavailable', 'unknown', 'it was on its way'],
+  [14, 'read ECONNRESET', 'unavailable', 'unknown', 'it was on its way'],
+  [14, 'Cancelling all calls', 'unavailable', 'unknown', 'the Ruby server at its end'],
+  [14, 'Received HTTP status code 503', 'unavailable', 'unknown', 'a proxy, of which nothing is known'],
+] as const
+for (const [code, details, expected, outcome, because] of statuses) {
+  test(`gRPC ${code} "${details}" is ${expected}, ${outcome}: ${because}`, () => {
+    assert.ok(rpcError(expected, outcome, /./)(rpcErrorFor({ code, details })))
+  })
+}

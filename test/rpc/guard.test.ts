@@ -1,0 +1,512 @@
+import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
+import { test, type TestContext } from 'node:test'
+import { RpcError, type CommandCall, type Identifier } from '../../src/cable/rpc.ts'
+import { openGrpc } from '../../src/rpc/grpc.ts'
+import { Guard } from '../../src/rpc/guard.ts'
+import type { Transport } from '../../src/rpc/transport.ts'
+import { rpcError } from '../contract/rpc.ts'
+import { ScriptedApp } from '../support/app.ts'
+import { FakeLog, FakeMeter, Mailbox, quiet } from '../support/fakes.ts'
+
+const env = { url: 'http://csms.example/ocpp/CP01', headers: {}, cstate: {}, istate: {} }
+const identifier = '{"channel":"OCPPChannel","sn":"SN1"}' as Identifier
+const reply = {
+  status: 'success',
+  disconnect: false,
+  stopAllStreams: false,
+  stoppedStreams: [],
+  streams: [],
+  transmissions: [],
+  cstate: {},
+  istate: {},
+} as const
+const limits = { host: 'app:50051', concurrency: 2, requestTimeoutMs: 0, commandTimeoutMs: 3_000 }
+const never = new AbortController().signal
+
+const absent = new RpcError('unavailable', 'notRun', 'connect ECONNREFUSED')
+const lost = new RpcError('unavailable', 'unknown', 'Connection dropped')
+const full = new RpcError('exhausted', 'notRun', 'No free threads in thread pool')
+const slow = new RpcError('timeout', 'unknown', 'Deadline exceeded')
+const mute = new RpcError('timeout', 'notRun', 'Waiting for LB pick')
+const raised = new RpcError('application', 'ran', 'boom')
+const refused = new RpcError('application', 'notRun', 'no such method')
+
+/** An attempt that the app has, and that a test ends. */
+type Attempt = {
+  readonly sid: string
+  readonly deadline: number | undefined
+  succeed(): void
+  fail(error: Error): void
+}
+
+/** Keeps every attempt until the test ends it. */
+class FakeTransport implements Transport {
+  readonly attempts = new Mailbox<Attempt>()
+  isReachable = true
+
+  async connect({ sid }: { sid: string }, _: AbortSignal, deadline?: number) {
+    await this.#keep(sid, deadline)
+    return { status: 'success', connectionIdentifiers: '{}', transmissions: [], cstate: {} } as const
+  }
+
+  async command({ sid }: { sid: string }, _: AbortSignal, deadline?: number) {
+    await this.#keep(sid, deadline)
+    return reply
+  }
+
+  async disconnect({ sid }: { sid: string }, _: AbortSignal, deadline?: number) {
+    await this.#keep(sid, deadline)
+  }
+
+  ready(): Promise<boolean> {
+    return Promise.resolve(this.isReachable)
+  }
+
+  /** Whose attempts were made, in order. */
+  get sids(): string[] {
+    return this.attempts.all.map(({ sid }) => sid)
+  }
+
+  #keep(sid: string, deadline: number | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.attempts.put({ sid, deadline, succeed: () => resolve(), fail: error => reject(error) })
+    })
+  }
+}
+
+class Bench {
+  readonly transport = new FakeTransport()
+  readonly meter = new FakeMeter()
+  readonly log = new FakeLog()
+  readonly guard: Guard
+  readonly #t: TestContext
+
+  constructor(t: TestContext, changed: Partial<typeof limits> = {}) {
+    t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 0 })
+    this.#t = t
+    this.guard = new Guard(this.transport, { ...limits, ...changed }, this.meter, this.log)
+  }
+
+  connect(sid: string, signal = never) {
+    return settled(this.guard.connect({ sid, env }, signal))
+  }
+
+  command(sid: string, command: CommandCall['command'] = 'message', signal = never) {
+    const data = command === 'message' ? '{"action":"heartbeat"}' : ''
+    return settled(this.guard.command({ sid, env, command, identifier, connectionIdentifiers: '{}', data }, signal))
+  }
+
+  disconnect(sid: string, signal = never) {
+    const call = { sid, env, connectionIdentifiers: '{}', subscriptions: [identifier] }
+    return settled(this.guard.disconnect(call, signal))
+  }
+
+  /** The next attempt that has not been read yet. */
+  next(): Promise<Attempt> {
+    return this.transport.attempts.next()
+  }
+
+  /** Ends the next attempts, all in the same way. */
+  async end(count: number, failure: Error | null = null): Promise<void> {
+    for (let number = 0; number < count; number++) {
+      const attempt = await this.next()
+      if (failure === null) attempt.succeed()
+      else attempt.fail(failure)
+    }
+  }
+
+  async pass(ms: number): Promise<void> {
+    this.#t.mock.timers.tick(ms)
+    await quiet()
+  }
+
+  get lines(): (readonly [level: string, message: string])[] {
+    return this.log.lines.map(({ level, message }) => [level, message])
+  }
+}
+
+/** A promise that a test looks at when it wants to: its rejection is not unhandled until then. */
+function settled<Value>(promise: Promise<Value>): Promise<Value> {
+  promise.catch(() => undefined)
+  return promise
+}
+
+test('the app is never at work on more calls than there are permits, and on as many', async t => {
+  const app = await ScriptedApp.start()
+  const grpc = openGrpc(app.host)
+  t.after(async () => {
+    await grpc.close()
+    app.stop()
+  })
+  const guard = new Guard(grpc, { ...limits, host: app.host, concurrency: 5 }, new FakeMeter(), new FakeLog())
+  app.always(() => new Promise(resolve => setImmediate(() => setImmediate(() => resolve({ status: 'SUCCESS' })))))
+  const connects = Array.from({ length: 60 }, (_, number) => guard.connect({ sid: `s${number}`, env }, never))
+  assert.equal(guard.pending, 55)
+  await Promise.all(connects)
+  assert.equal(app.mostRunning, 5)
+  assert.equal(app.received.all.length, 60)
+  assert.equal(guard.pending, 0)
+})
+
+test('calls of connected stations go before Connects, each in its order', async t => {
+  const bench = new Bench(t, { concurrency: 1 })
+  const calls = [
+    bench.connect('connect 1'),
+    bench.connect('connect 2'),
+    bench.connect('connect 3'),
+    bench.command('command 1'),
+    bench.disconnect('disconnect'),
+    bench.command('command 2'),
+  ]
+  await bench.end(calls.length)
+  await Promise.all(calls)
+  assert.deepEqual(bench.transport.sids, [
+    'connect 1',
+    'command 1',
+    'disconnect',
+    'command 2',
+    'connect 2',
+    'connect 3',
+  ])
+})
+
+test('a failure gives the permit back too', async t => {
+  const bench = new Bench(t, { concurrency: 1 })
+  const [first, second] = [bench.command('one'), bench.command('two')]
+  ;(await bench.next()).fail(raised)
+  ;(await bench.next()).succeed()
+  await assert.rejects(first, raised)
+  assert.equal((await second).status, 'success')
+})
+
+test('another call has the permit while a retry sleeps, which then waits its turn', async t => {
+  const bench = new Bench(t, { concurrency: 1 })
+  const [first, second, third] = [bench.command('one'), bench.command('two'), bench.command('three')]
+  ;(await bench.next()).fail(absent)
+  const two = await bench.next()
+  assert.equal(two.sid, 'two')
+  await bench.pass(100)
+  assert.equal(bench.guard.pending, 2)
+  two.succeed()
+  ;(await bench.next()).succeed()
+  ;(await bench.next()).succeed()
+  await Promise.all([first, second, third])
+  assert.deepEqual(bench.transport.sids, ['one', 'two', 'three', 'one'])
+})
+
+const calls = {
+  perform: bench => bench.command('s1'),
+  subscribe: bench => bench.command('s1', 'subscribe'),
+  unsubscribe: bench => bench.command('s1', 'unsubscribe'),
+  connect: bench => bench.connect('s1'),
+  disconnect: bench => bench.disconnect('s1'),
+} satisfies Record<string, (bench: Bench) => Promise<unknown>>
+
+const retries = [
+  [absent, 'perform', true, 'it was not sent'],
+  [full, 'perform', true, 'it was not run'],
+  [lost, 'perform', false, 'it may have run, and a second run may cost money'],
+  [slow, 'perform', false, 'there is no time left'],
+  [mute, 'perform', false, 'there is no time left'],
+  [raised, 'perform', false, 'it ran'],
+  [refused, 'perform', false, 'it would be refused again'],
+  [lost, 'subscribe', true, 'the second run changes nothing'],
+  [lost, 'unsubscribe', true, 'the second run changes nothing'],
+  [lost, 'connect', true, 'the second run changes nothing'],
+  [lost, 'disconnect', true, 'the second run changes nothing'],
+  [absent, 'connect', true, 'it was not sent'],
+  [full, 'disconnect', true, 'it was not run'],
+  [slow, 'connect', false, 'the app is slow enough'],
+  [raised, 'subscribe', false, 'it ran'],
+] as const
+for (const [failure, name, isRepeated, because] of retries) {
+  const { code, outcome } = failure
+  test(`${name} after ${code}, ${outcome}: ${isRepeated ? 'again' : 'once'}, because ${because}`, async t => {
+    const bench = new Bench(t)
+    const call: Promise<unknown> = calls[name](bench)
+    ;(await bench.next()).fail(failure)
+    await quiet()
+    await bench.pass(100)
+    assert.equal(bench.transport.sids.length, isRepeated ? 2 : 1)
+    assert.equal(bench.meter.total('rpc_retries_total'), isRepeated ? 1 : 0)
+    if (!isRepeated) return assert.rejects(call, failure)
+    ;(await bench.next()).succeed()
+    await call
+  })
+}
+
+const pauses = [
+  [absent, [50, 100, 200, 400], 'the app is away'],
+  [full, [5, 10, 20, 40], 'a thread is soon free'],
+] as const
+for (const [failure, atLeast, because] of pauses) {
+  test(`pauses after ${failure.code} double, each by chance up to twice ${atLeast[0]} ms: ${because}`, async t => {
+    const bench = new Bench(t)
+    const call = bench.command('s1')
+    for (const least of atLeast) {
+      ;(await bench.next()).fail(failure)
+      await quiet()
+      const made = bench.transport.sids.length
+      await bench.pass(least - 1)
+      assert.equal(bench.transport.sids.length, made, `before ${least} ms`)
+      await bench.pass(least + 1)
+      assert.equal(bench.transport.sids.length, made + 1, `after ${2 * least} ms`)
+    }
+    ;(await bench.next()).succeed()
+    await call
+  })
+}
+
+test('calls that failed together do not come back together', async t => {
+  const bench = new Bench(t, { concurrency: 50 })
+  for (let number = 0; number < 50; number++) void bench.command(`s${number}`)
+  await bench.end(50, absent)
+  await quiet()
+  await bench.pass(75)
+  const early = bench.transport.sids.length - 50
+  assert.ok(early > 0 && early < 50, `${early} of 50 came back in the first half`)
+})
+
+test('no pause is begun that would outlast the budget', async t => {
+  const bench = new Bench(t, { commandTimeoutMs: 1_000 })
+  const call = bench.command('s1')
+  for (let attempts = 0; attempts < 3; attempts++) {
+    ;(await bench.next()).fail(absent)
+    await quiet()
+    await bench.pass(400)
+  }
+  await assert.rejects(call, absent)
+  assert.equal(bench.transport.sids.length, 3)
+})
+
+test('the budget holds for all attempts and pauses; each attempt gets what is left', async t => {
+  const bench = new Bench(t)
+  const call = bench.command('s1')
+  const first = await bench.next()
+  await bench.pass(1_000)
+  first.fail(absent)
+  await quiet()
+  await bench.pass(100)
+  const second = await bench.next()
+  assert.deepEqual([first.deadline, second.deadline], [3_000, 3_000])
+  second.succeed()
+  await call
+})
+
+test('rpc_request_timeout bounds each attempt, within the budget', async t => {
+  const bench = new Bench(t, { requestTimeoutMs: 2_000 })
+  const call = bench.command('s1')
+  const first = await bench.next()
+  await bench.pass(1_500)
+  first.fail(absent)
+  await quiet()
+  await bench.pass(100)
+  const second = await bench.next()
+  assert.deepEqual([first.deadline, second.deadline], [2_000, 3_000])
+  second.succeed()
+  await call
+})
+
+test('what the first attempt may have done is not forgotten at the second', async t => {
+  const bench = new Bench(t)
+  const call = bench.command('s1', 'subscribe')
+  ;(await bench.next()).fail(lost)
+  await quiet()
+  await bench.pass(100)
+  ;(await bench.next()).fail(refused)
+  await assert.rejects(call, rpcError('application', 'unknown', /no such method/))
+})
+
+test('a call that gets no turn within the budget ends, and was not sent', async t => {
+  const bench = new Bench(t, { concurrency: 1 })
+  const first = bench.command('one')
+  const second = bench.connect('two')
+  await bench.pass(2_999)
+  assert.equal(bench.guard.pending, 1)
+  await bench.pass(1)
+  await assert.rejects(second, rpcError('timeout', 'notRun', /turn/))
+  ;(await bench.next()).succeed()
+  await first
+  assert.equal(bench.guard.pending, 0)
+  assert.deepEqual(bench.transport.sids, ['one'])
+})
+
+test('one more than 10,000 waiting Connects is told so; commands have a line of their own', async t => {
+  const bench = new Bench(t, { concurrency: 1 })
+  const first = bench.command('first')
+  for (let number = 0; number < 10_000; number++) void bench.connect('storm')
+  assert.equal(bench.guard.pending, 10_000)
+  await assert.rejects(bench.connect('one too many'), rpcError('exhausted', 'notRun', /too many/))
+  const second = bench.command('second')
+  ;(await bench.next()).succeed()
+  ;(await bench.next()).succeed()
+  await Promise.all([first, second])
+  assert.deepEqual(bench.transport.sids.slice(0, 2), ['first', 'second'])
+})
+
+test('a session that ends while its call waits: the call is counted and not sent, the next one is', async t => {
+  const bench = new Bench(t, { concurrency: 1 })
+  const session = new AbortController()
+  const first = bench.command('one')
+  const second = bench.command('two', 'message', session.signal)
+  const third = bench.command('three')
+  session.abort()
+  await assert.rejects(second, rpcError('aborted', 'notRun', /session/))
+  ;(await bench.next()).succeed()
+  ;(await bench.next()).succeed()
+  await Promise.all([first, third])
+  assert.deepEqual(bench.transport.sids, ['one', 'three'])
+  assert.equal(bench.meter.total('rpc_canceled_total'), 1)
+  assert.equal(bench.meter.total('rpc_error_total'), 0)
+})
+
+test('a call that waited, slept or was given up leaves no listener and no timer behind', async () => {
+  const transport = new FakeTransport()
+  const guard = new Guard(transport, { ...limits, concurrency: 1 }, new FakeMeter(), new FakeLog())
+  const timers = (): number => process.getActiveResourcesInfo().filter(resource => resource === 'Timeout').length
+  const timersBefore = timers()
+  const session = new AbortController()
+  const given = new AbortController()
+  const slept = guard.connect({ sid: 'slept', env }, session.signal)
+  const waited = guard.connect({ sid: 'waited', env }, session.signal)
+  const givenUp = settled(guard.connect({ sid: 'given up', env }, given.signal))
+  given.abort()
+  await assert.rejects(givenUp, rpcError('aborted', 'notRun', /session/))
+  ;(await transport.attempts.next()).fail(full)
+  ;(await transport.attempts.next()).succeed()
+  ;(await transport.attempts.next()).succeed()
+  await Promise.all([slept, waited])
+  assert.equal(getEventListeners(session.signal, 'abort').length, 0)
+  assert.equal(getEventListeners(given.signal, 'abort').length, 0)
+  assert.equal(timers(), timersBefore)
+})
+
+test('a session that has ended makes no call', async t => {
+  const bench = new Bench(t)
+  await assert.rejects(bench.connect('s1', AbortSignal.abort()), rpcError('aborted', 'notRun', /session/))
+  assert.equal(bench.transport.sids.length, 0)
+  assert.equal(bench.meter.total('rpc_canceled_total'), 1)
+})
+
+for (const [failure, outcome] of [
+  [absent, 'notRun'],
+  [lost, 'unknown'],
+] as const) {
+  test(`a session that ends while its retry sleeps ends the call at once, ${outcome}`, async t => {
+    const bench = new Bench(t)
+    const session = new AbortController()
+    const call = bench.command('s1', 'subscribe', session.signal)
+    ;(await bench.next()).fail(failure)
+    await quiet()
+    session.abort()
+    await assert.rejects(call, rpcError('aborted', outcome, /session/))
+    await bench.pass(3_000)
+    assert.equal(bench.transport.sids.length, 1)
+  })
+}
+
+test('a session that ends while the app is at work gets the reply', async t => {
+  const bench = new Bench(t)
+  const session = new AbortController()
+  const call = bench.command('s1', 'message', session.signal)
+  const attempt = await bench.next()
+  session.abort()
+  attempt.succeed()
+  assert.equal((await call).status, 'success')
+})
+
+test('a session that ends during an attempt that fails makes no second one', async t => {
+  const bench = new Bench(t)
+  const session = new AbortController()
+  const call = bench.command('s1', 'message', session.signal)
+  const attempt = await bench.next()
+  session.abort()
+  attempt.fail(absent)
+  await assert.rejects(call, rpcError('aborted', 'notRun', /session/))
+  assert.equal(bench.transport.sids.length, 1)
+})
+
+const counts = [
+  [null, { rpc_call_total: 1 }, 'a reply'],
+  [raised, { rpc_call_total: 1 }, 'ERROR is a reply'],
+  [refused, { rpc_call_total: 1, rpc_error_total: 1 }, 'no reply'],
+  [slow, { rpc_call_total: 1, rpc_error_total: 1, rpc_timeout_total: 1 }, 'no reply in time'],
+  [lost, { rpc_call_total: 1, rpc_error_total: 1 }, 'no reply'],
+] as const
+for (const [failure, expected, because] of counts) {
+  test(`counts of a perform that ends with ${failure?.code ?? 'success'}: ${because}`, async t => {
+    const bench = new Bench(t)
+    const call = bench.command('s1')
+    const attempt = await bench.next()
+    if (failure === null) attempt.succeed()
+    else attempt.fail(failure)
+    await call.catch(() => undefined)
+    const metrics = [
+      'rpc_call_total',
+      'rpc_error_total',
+      'rpc_timeout_total',
+      'rpc_canceled_total',
+      'rpc_retries_total',
+    ]
+    const counted = metrics.map(metric => [metric, bench.meter.total(metric)] as const).filter(([, total]) => total > 0)
+    assert.deepEqual(Object.fromEntries(counted), expected)
+  })
+}
+
+test('a fault that is no RpcError passes as it is', async t => {
+  const bench = new Bench(t, { concurrency: 1 })
+  const call = bench.command('s1')
+  const bug = new TypeError('a bug')
+  ;(await bench.next()).fail(bug)
+  await assert.rejects(call, bug)
+  const next = bench.command('s2')
+  ;(await bench.next()).succeed()
+  await next
+})
+
+const gone = 'the app does not answer at app:50051: start it with `bundle exec anycable`, or set --rpc_host'
+const back = 'the app answers at app:50051'
+
+test('an app that is away is one line, and its return another, for however many calls', async t => {
+  const bench = new Bench(t, { concurrency: 100, commandTimeoutMs: 5 })
+  const fail = async (failure: Error | null): Promise<void> => {
+    const all = Array.from({ length: 20 }, (_, number) => bench.command(`s${number}`))
+    await bench.end(20, failure)
+    await Promise.allSettled(all)
+  }
+  await fail(null)
+  assert.deepEqual(bench.lines, [])
+  await fail(absent)
+  assert.deepEqual(bench.lines, [['warn', gone]])
+  await fail(null)
+  await fail(mute)
+  await fail(full)
+  assert.deepEqual(bench.lines, [
+    ['warn', gone],
+    ['info', back],
+    ['warn', gone],
+    ['info', back],
+  ])
+})
+
+for (const failure of [lost, slow, raised, full]) {
+  test(`an app that answers with ${failure.code}, ${failure.outcome} is not called away`, async t => {
+    const bench = new Bench(t, { commandTimeoutMs: 5 })
+    const call = bench.command('s1')
+    ;(await bench.next()).fail(failure)
+    await assert.rejects(call)
+    assert.deepEqual(bench.lines, [])
+  })
+}
+
+test('an app that cannot be reached at the start is named, once', async t => {
+  const bench = new Bench(t)
+  bench.transport.isReachable = false
+  await bench.guard.checkAtStart()
+  await bench.guard.checkAtStart()
+  assert.deepEqual(bench.lines, [['warn', gone]])
+  bench.transport.isReachable = true
+  await bench.guard.checkAtStart()
+  assert.deepEqual(bench.lines.at(-1), ['info', back])
+})

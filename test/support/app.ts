@@ -1,0 +1,138 @@
+/**
+ * An AnyCable gRPC server that says what a test has it say: real sockets on 127.0.0.1, messages in rpc.proto's own names.
+ */
+import { fileURLToPath } from 'node:url'
+import {
+  Server,
+  ServerCredentials,
+  type handleUnaryCall,
+  type Metadata,
+  type ServiceDefinition,
+  type status,
+} from '@grpc/grpc-js'
+import { loadSync } from '@grpc/proto-loader'
+import { Mailbox } from './fakes.ts'
+import { freePort } from './ports.ts'
+
+export type RpcMethod = 'Connect' | 'Command' | 'Disconnect'
+
+/** A call as it came; what it left out is at its default. */
+export type Received = {
+  readonly method: RpcMethod
+  readonly metadata: Readonly<Record<string, string>>
+  readonly message: Readonly<Record<string, unknown>>
+}
+
+/** What is left out of it is not on the wire: `{}` is the status ERROR. */
+type Reply = object
+export type AppScript = (call: Received) => Reply | Promise<Reply>
+
+/** A call that the app has, and has not replied to. */
+type HeldCall = {
+  readonly arrived: Promise<Received>
+  release(reply?: Reply): void
+}
+
+/** Thrown by a script: a gRPC status instead of a reply, such as 8 of a server without a free thread. */
+export class GrpcStatus extends Error {
+  readonly code: status
+
+  constructor(code: status, details: string) {
+    super(details)
+    this.code = code
+  }
+}
+
+const proto = fileURLToPath(new URL('../../protos/rpc.proto', import.meta.url))
+const service = loadSync(proto, { keepCase: true, enums: String, defaults: true })['anycable.RPC'] as ServiceDefinition
+const methods: readonly RpcMethod[] = ['Connect', 'Command', 'Disconnect']
+
+export class ScriptedApp {
+  readonly received = new Mailbox<Received>()
+  readonly port: number
+  /** How many calls the app is at work on, and was at most. */
+  running = 0
+  mostRunning = 0
+  readonly #next: AppScript[] = []
+  #always: AppScript = () => ({ status: 'SUCCESS' })
+  #server: Server | null = null
+
+  private constructor(port: number) {
+    this.port = port
+  }
+
+  static async start(): Promise<ScriptedApp> {
+    const app = new ScriptedApp(await freePort())
+    await app.start()
+    return app
+  }
+
+  get host(): string {
+    return `127.0.0.1:${this.port}`
+  }
+
+  /** What the app does with every call that no `once` is for. */
+  always(script: AppScript): void {
+    this.#always = script
+  }
+
+  /** What the app does with the next call. */
+  once(script: AppScript): void {
+    this.#next.push(script)
+  }
+
+  /** Keeps the app from replying to the next call until the test lets it. */
+  hold(): HeldCall {
+    let arrive: (call: Received) => void = () => undefined
+    let release: (reply: Reply) => void = () => undefined
+    const arrived = new Promise<Received>(resolve => (arrive = resolve))
+    const reply = new Promise<Reply>(resolve => (release = resolve))
+    this.once(call => {
+      arrive(call)
+      return reply
+    })
+    return { arrived, release: (late = { status: 'SUCCESS' }) => release(late) }
+  }
+
+  /** Listens, again after a `stop` too, on the same port. */
+  async start(): Promise<void> {
+    const server = new Server({ 'grpc.max_receive_message_length': -1 })
+    server.addService(service, Object.fromEntries(methods.map(method => [method, this.#handler(method)])))
+    await new Promise<void>((resolve, reject) => {
+      server.bindAsync(this.host, ServerCredentials.createInsecure(), error => {
+        if (error === null) resolve()
+        else reject(error)
+      })
+    })
+    this.#server = server
+  }
+
+  /** As if it were killed: calls under way lose their connection. */
+  stop(): void {
+    this.#server?.forceShutdown()
+    this.#server = null
+  }
+
+  #handler(method: RpcMethod): handleUnaryCall<Received['message'], Reply> {
+    return ({ request, metadata }, callback) => {
+      const call = { method, metadata: headersOf(metadata), message: request }
+      this.received.put(call)
+      this.mostRunning = Math.max(this.mostRunning, ++this.running)
+      const script = this.#next.shift() ?? this.#always
+      void Promise.resolve(call)
+        .then(script)
+        .finally(() => this.running--)
+        .then(
+          reply => callback(null, reply),
+          (error: unknown) =>
+            callback(error instanceof GrpcStatus ? { code: error.code, details: error.message } : null),
+        )
+    }
+  }
+}
+
+/** The headers of a call but those that gRPC itself sets. */
+function headersOf(metadata: Metadata): Record<string, string> {
+  const own = Object.entries(metadata.getMap()).filter(([name]) => !/^(user-agent|grpc-.*|te|content-type)$/.test(name))
+  return Object.fromEntries(own.map(([name, value]) => [name, String(value)]))
+}
