@@ -3,7 +3,6 @@
  * the reverse order.
  */
 import { randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import {
   broadcastKey,
   broadcastRoute,
@@ -19,7 +18,8 @@ import { Metrics, openMetrics, type Meter } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
 import { openGrpc } from './rpc/grpc.ts'
 import { Guard } from './rpc/guard.ts'
-import { openListener, type KeyPair, type Listener, type Readiness, type Reception } from './server/listener.ts'
+import { readKeyPair, type KeyPair } from './server/certificates.ts'
+import { openListener, type Listener, type Readiness, type Reception } from './server/listener.ts'
 import { openSockets } from './server/socket.ts'
 import { Disconnects } from './station/disconnects.ts'
 import { Hub } from './station/hub.ts'
@@ -56,7 +56,7 @@ async function closeAll(parts: readonly Opened[], log: Log): Promise<void> {
 }
 
 async function openParts(config: Config, log: Log, keep: <Part extends Opened>(part: Part) => Part): Promise<void> {
-  const keyPairs = readKeyPairs(config)
+  const keyPairs = config.server.sslCert.map((cert, at) => readKeyPair(cert, config.server.sslKey[at] ?? ''))
   const metrics = new Metrics(config.metrics.prefix)
   const grpc = keep(openGrpc(config.rpc.host))
   const rpc = new Guard(grpc, config.rpc, metrics, log.child({ context: 'rpc' }))
@@ -75,7 +75,7 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
       disconnect_queue_size: () => disconnects.size,
       rpc_pending_num: () => rpc.pending,
     }
-    keep(await openMetrics({ host, port, path: httpPath }, metrics, gauges, log))
+    keep(await bound('metrics_port', openMetrics({ host, port, path: httpPath }, metrics, gauges, log)))
   }
   const deliver = (text: string): void => {
     for (const broadcast of parseBroadcasts(text)) hub.deliver(broadcast)
@@ -109,7 +109,8 @@ async function openBroadcasts(
   const { adapters, httpPort: port } = config.broadcast
   const nats = adapters.includes('nats') ? keep(await openNats(natsOptions(config), deliver, log)) : null
   if (adapters.includes('http') && !broadcastsOnStationsPort(config)) {
-    keep(await openHttpBroadcast({ host: config.server.host, port, ...endpointOf(config) }, deliver, log))
+    const endpoint = { host: config.server.host, port, ...endpointOf(config) }
+    keep(await bound('http_broadcast_port', openHttpBroadcast(endpoint, deliver, log)))
   }
   return nats
 }
@@ -168,7 +169,7 @@ async function openStations(
     answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), deliver) : () => false,
   }
   const settings = { ...server, keyPairs, handshake: { ...ocpp, headers: rpc.headers } }
-  const listener = await openListener(settings, sockets, reception).catch((error: unknown) => {
+  const listener = await bound('port', openListener(settings, sockets, reception)).catch((error: unknown) => {
     sockets.close()
     throw error
   })
@@ -200,14 +201,11 @@ function announce({ server, ocpp, broadcast, ...config }: Config, { port }: List
   log.info({}, `Handle health requests at ${base}${server.healthPath}`)
 }
 
-function readKeyPairs({ server: { sslCert, sslKey } }: Config): KeyPair[] {
-  return sslCert.map((cert, at) => ({ cert: readPem('ssl_cert', cert), key: readPem('ssl_key', sslKey[at] ?? '') }))
-}
-
-function readPem(option: string, path: string): string {
+/** A port that cannot be bound is told with the option that chose it. */
+async function bound<Part>(option: string, opening: Promise<Part>): Promise<Part> {
   try {
-    return readFileSync(path, 'utf8')
+    return await opening
   } catch (error) {
-    throw new Error(`${option}: ${path} cannot be read`, { cause: error })
+    throw new Error(`${option}: no port to listen on`, { cause: error })
   }
 }

@@ -21,10 +21,8 @@ import {
   type StationHandshake,
   type UpgradeRequest,
 } from '../translate/handshake.ts'
+import type { KeyPair } from './certificates.ts'
 import type { SocketEnd, Sockets } from './socket.ts'
-
-/** One certificate with its key, both PEM; several stand side by side, such as an RSA and an ECDSA one. */
-export type KeyPair = { readonly cert: string; readonly key: string }
 
 export type ListenerSettings = {
   readonly host: string
