@@ -34,16 +34,18 @@ async function run(config: Config, file: ConfigFile | null): Promise<void> {
   const log = openLog({ level: config.log.level, format: config.log.format, nodeId: config.node.id })
   log.info({}, `Starting ocpp-cable ${manifest.version} (pid: ${process.pid}, node: ${process.version})`)
   if (file !== null) log.info({}, `Using configuration from file: ${file.path}`)
+  const opening = openApp(config, log)
+  endOnSignal(opening, config.lifecycle.shutdownTimeoutMs, log)
   try {
-    endOnSignal(await openApp(config, log), config.lifecycle.shutdownTimeoutMs, log)
+    await opening
   } catch (error) {
     log.error({ error }, 'could not start')
     process.exit(1)
   }
 }
 
-/** The first signal ends the program in order, a second one at once. */
-function endOnSignal(app: Opened, timeoutMs: number, log: Log): void {
+/** The first signal ends the program in order, also in the middle of its start; a second one at once. */
+function endOnSignal(opening: Promise<Opened>, timeoutMs: number, log: Log): void {
   let isEnding = false
   const onSignal = (): void => {
     if (isEnding) {
@@ -51,22 +53,29 @@ function endOnSignal(app: Opened, timeoutMs: number, log: Log): void {
       process.exit(1)
     }
     isEnding = true
+    const seconds = timeoutMs / 1000
     log.info(
       {},
-      `Shutting down... (hit Ctrl-C to stop immediately or wait for up to ${timeoutMs / 1000}s for graceful shutdown)`,
+      `Shutting down... (hit Ctrl-C to stop immediately or wait for up to ${seconds}s for graceful shutdown)`,
     )
-    const late = setTimeout(() => {
-      log.error({}, `Not ended within ${timeoutMs / 1000}s (--shutdown_timeout). Stopped`)
+    setTimeout(() => {
+      log.error({}, `Not ended within ${seconds}s (--shutdown_timeout). Stopped`)
       process.exit(1)
     }, timeoutMs)
-    void app.close().then(() => {
-      clearTimeout(late)
-      log.info({}, 'Stopped')
-      process.exit(0)
-    })
+    // A start that fails ends the program by itself.
+    void opening.then(
+      app => end(app, log),
+      () => undefined,
+    )
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
+}
+
+async function end(app: Opened, log: Log): Promise<void> {
+  await app.close()
+  log.info({}, 'Stopped')
+  process.exit(0)
 }
 
 /** The file as it is found; none where it may be missing and is. */
