@@ -50,18 +50,23 @@ export function bootAnswer(
 
 /**
  * The app's answer with the fields filled in whose meaning leaves no choice: the clock, and the heartbeat interval.
- * AnyCable's channel class acks a boot with a status alone.
+ * AnyCable's channel class acks a boot with a status alone; a `nil` of Ruby counts as left out.
  */
 export function completeAnswer(action: string, payload: JsonText, asked: Asked): JsonText {
-  if (action !== 'BootNotification' && action !== 'Heartbeat') return payload
-  const present = membersOf(payload)
-  const missing: string[] = []
-  if (!present.has('currentTime')) missing.push(`"currentTime":"${asked.now}"`)
-  if (action === 'BootNotification' && !present.has('interval'))
-    missing.push(`"interval":${asked.heartbeatIntervalSeconds}`)
+  const fields = fillings[action]
+  if (fields === undefined) return payload
+  const given = [...membersOf(payload)].filter(([name, value]) => !(name in fields && value === 'null'))
+  const names = new Set(given.map(([name]) => name))
+  const missing = Object.entries(fields).filter(([name]) => !names.has(name))
   if (missing.length === 0) return payload
-  const separator = present.size > 0 ? ',' : ''
-  return `${payload.slice(0, payload.lastIndexOf('}')).trimEnd()}${separator}${missing.join(',')}}` as JsonText
+  const members = [...given, ...missing.map(([name, fill]) => [name, fill(asked)] as const)]
+  return `{${members.map(([name, value]) => `${jsonText(name)}:${value}`).join(',')}}` as JsonText
+}
+
+const currentTime = ({ now }: Asked): JsonText => jsonText(now)
+const fillings: Readonly<Record<string, Readonly<Record<string, (asked: Asked) => JsonText>>>> = {
+  BootNotification: { currentTime, interval: asked => jsonText(asked.heartbeatIntervalSeconds) },
+  Heartbeat: { currentTime },
 }
 
 export const answers16: SilentAnswers = {

@@ -76,7 +76,7 @@ test('transaction messages: those that a station keeps until they are confirmed'
     'StopTransaction',
   ])
   for (const version of ['ocpp2.0.1', 'ocpp2.1'] as const)
-    assert.ok(versions[version].transactionMessages.has('TransactionEvent'))
+    assert.equal(versions[version].transactionMessages.has('TransactionEvent'), true)
 })
 
 test('held while Pending: in 1.6 both remote starts and stops (§4.2); in 2.x the station rejects them itself', () => {

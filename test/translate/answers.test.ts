@@ -167,7 +167,7 @@ test('no CALLERROR says anything of the app, of the message, or of what runs her
       'safe',
       0,
     )
-    assert.ok(answer.kind === 'callError')
+    assert.ok(answer.kind === 'callError', 'a CALLERROR')
     assert.match(answer.description, /^The CSMS [a-zA-Z ]{10,80}$/)
   }
 })

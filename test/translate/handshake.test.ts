@@ -172,12 +172,12 @@ for (const [offer, enabled, expected, because] of offers) {
     const request = upgrade('/ocpp/CP01', { headers: { 'sec-websocket-protocol': offer } })
     const handshake = readHandshake(request, { ...settings, versions: enabled })
     if (expected === null) {
-      assert.ok(handshake.kind === 'refused')
+      assert.ok(handshake.kind === 'refused', 'a refusal')
       assert.equal(handshake.status, 400)
       for (const version of enabled) assert.ok(handshake.problem.includes(version), 'the refusal names what is served')
       return
     }
-    assert.ok(handshake.kind === 'station')
+    assert.ok(handshake.kind === 'station', 'no refusal')
     assert.deepEqual([handshake.version, handshake.subprotocol], expected)
   })
 }
@@ -217,10 +217,12 @@ test('no refusal repeats what the request said', () => {
   const targets = ['/EVIL/x', '/ocpp/EVIL/EVIL', '/ocpp/EVIL%zz', '/ocpp/EVIL%00', `/ocpp/${'EVIL'.repeat(99)}`]
   for (const target of targets) {
     const handshake = readHandshake(upgrade(target), settings)
-    assert.ok(handshake.kind === 'refused' && !handshake.problem.includes('EVIL'))
+    assert.ok(handshake.kind === 'refused', 'a refusal')
+    assert.doesNotMatch(handshake.problem, /EVIL/)
   }
   const offered = readHandshake(upgrade('/ocpp/CP01', { headers: { 'sec-websocket-protocol': 'EVIL' } }), settings)
-  assert.ok(offered.kind === 'refused' && !offered.problem.includes('EVIL'))
+  assert.ok(offered.kind === 'refused', 'a refusal')
+  assert.doesNotMatch(offered.problem, /EVIL/)
 })
 
 const urls: readonly (readonly [string, Partial<UpgradeRequest>, string, string])[] = [
@@ -276,9 +278,9 @@ const urls: readonly (readonly [string, Partial<UpgradeRequest>, string, string]
 for (const [target, more, expected, because] of urls) {
   test(`the app is given ${expected}: ${because}`, () => {
     const handshake = readHandshake(upgrade(target, more), settings)
-    assert.ok(handshake.kind === 'station')
+    assert.ok(handshake.kind === 'station', 'no refusal')
     assert.equal(handshake.env.url, expected)
-    assert.ok(URL.canParse(expected))
+    assert.equal(URL.canParse(expected), true)
   })
 }
 
@@ -351,7 +353,7 @@ const forwarded: readonly (readonly [UpgradeRequest['headers'], readonly string[
 for (const [given, listed, expected, because] of forwarded) {
   test(`the app is given headers: ${because}`, () => {
     const handshake = readHandshake(upgrade('/ocpp/CP01', { headers: given }), { ...settings, headers: listed })
-    assert.ok(handshake.kind === 'station')
+    assert.ok(handshake.kind === 'station', 'no refusal')
     assert.deepEqual(handshake.env.headers, expected)
     assert.deepEqual([handshake.env.cstate, handshake.env.istate], [{}, {}])
   })
@@ -373,7 +375,7 @@ test('no request makes it throw, and each url it gives is one', () => {
       const handshake = readHandshake(upgrade(text), settings)
       if (handshake.kind === 'refused') return
       assert.match(handshake.env.url, /^(?:https?|wss?):\/\/(?:[\w\-.~:/?@!$&'()*+,;=]|%[\dA-Fa-f]{2})*$/)
-      assert.ok(handshake.stationId !== '')
+      assert.notEqual(handshake.stationId, '')
     }),
     { numRuns: 1000 },
   )
