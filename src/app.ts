@@ -3,19 +3,14 @@
  * the reverse order.
  */
 import { randomUUID } from 'node:crypto'
-import {
-  broadcastKey,
-  broadcastRoute,
-  openHttpBroadcast,
-  type BroadcastEndpoint,
-  type Deliver,
-} from './broadcast/http.ts'
+import { broadcastKey, broadcastRoute, openHttpBroadcast, type BroadcastEndpoint } from './broadcast/http.ts'
 import { openNats, type NatsOptions, type NatsSubscription } from './broadcast/nats.ts'
-import { parseBroadcasts } from './cable/broadcast.ts'
+import { parseBroadcasts, type Deliver } from './cable/broadcast.ts'
 import { broadcastsOnStationsPort, type Config } from './config/rules.ts'
 import { versions } from './ocpp/version.ts'
 import { Metrics, openMetrics, type Meter } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
+import { originOf } from './ops/server.ts'
 import { openGrpc } from './rpc/grpc.ts'
 import { Guard } from './rpc/guard.ts'
 import { readKeyPair, type KeyPair } from './server/certificates.ts'
@@ -163,7 +158,7 @@ async function openStations(
     },
     admit: (handshake, socket) => hub.admit(handshake, socket),
     onRefused: ({ target, remoteAddress }, status, problem) => {
-      once(`refused ${problem} ${target}`, { target, remoteAddress, status, problem }, 'a station was refused')
+      once(`refused ${problem} ${remoteAddress}`, { target, remoteAddress, status, problem }, 'a station was refused')
     },
     readiness: () => ({ accepting: !draining.signal.aborted, ...readiness() }),
     answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), deliver) : () => false,
@@ -188,17 +183,16 @@ async function openStations(
   }
 }
 
-function announce({ server, ocpp, broadcast, ...config }: Config, { port }: Listener, log: Log): void {
-  const base = `${server.sslCert.length > 0 ? 'https' : 'http'}://${server.host}:${port}`
+function announce(config: Config, { port }: Listener, log: Log): void {
+  const { server, ocpp, broadcast } = config
+  const origin = originOf(server.sslCert.length > 0 ? 'https' : 'http', { host: server.host, port })
   const numbers = ocpp.versions.map(version => `v${versions[version].number}`).join(', ')
-  log.info({}, `Handle OCPP ${numbers} WebSocket connections at ${base}${ocpp.path}/{station_id}`)
-  if (broadcastsOnStationsPort({ server, broadcast, ...config, ocpp })) {
-    log.info(
-      { context: 'broadcast', provider: 'http' },
-      `Accept broadcast requests at ${base}${broadcast.httpPath} (authorization required)`,
-    )
+  log.info({}, `Handle OCPP ${numbers} WebSocket connections at ${origin}${ocpp.path}/{station_id}`)
+  if (broadcastsOnStationsPort(config)) {
+    const provider = { context: 'broadcast', provider: 'http' }
+    log.info(provider, `Accept broadcast requests at ${origin}${broadcast.httpPath} (authorization required)`)
   }
-  log.info({}, `Handle health requests at ${base}${server.healthPath}`)
+  log.info({}, `Handle health requests at ${origin}${server.healthPath}`)
 }
 
 /** A port that cannot be bound is told with the option that chose it. */

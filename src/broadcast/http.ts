@@ -5,7 +5,8 @@
  */
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type HttpServer, listenHttp, pathOf } from '../ops/listen.ts'
+import { type HttpServer, listenHttp, originOf, pathOf } from '../ops/server.ts'
+import type { Deliver } from '../cable/broadcast.ts'
 import type { Log } from '../station/ports.ts'
 
 export type BroadcastEndpoint = {
@@ -13,9 +14,6 @@ export type BroadcastEndpoint = {
   /** What the app must say as `Authorization: Bearer …`; `null`: nothing. */
   readonly key: string | null
 }
-
-/** Takes one publication's text. Never throws: what it is told is for `parseBroadcasts` to judge. */
-export type Deliver = (text: string) => void
 
 /** Room for a batch of some ten thousand commands; more than one NATS message may hold (1 MiB). */
 const MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -37,7 +35,7 @@ export async function openHttpBroadcast(
   })
   const said = log.child({ context: 'broadcast', provider: 'http' })
   const condition = key === null ? 'no authorization' : 'authorization required'
-  said.info({}, `Accept broadcast requests at http://${host}:${server.port}${path} (${condition})`)
+  said.info({}, `Accept broadcast requests at ${originOf('http', { host, port: server.port })}${path} (${condition})`)
   if (key === null && !isLoopback(host)) {
     said.warn({ host }, 'Whoever reaches this port can command every station: set --broadcast_key or --secret')
   }

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type ConnectionOptions, credsAuthenticator, Events, type NatsConnection, type NatsError } from 'nats'
 import type { Log } from '../station/ports.ts'
-import type { Deliver } from './http.ts'
+import type { Deliver } from '../cable/broadcast.ts'
 
 export type NatsOptions = {
   /** `nats://[user:password@|token@]host[:4222]`, or `tls://…`. The first credentials found hold for all of them. */

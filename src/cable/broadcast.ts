@@ -18,6 +18,9 @@ export type Broadcast =
   | { readonly kind: 'disconnect'; readonly connectionIdentifiers: string; readonly reconnect: boolean }
   | { readonly kind: 'unreadable'; readonly problem: string }
 
+/** Takes one publication's text. Never throws: what it is told is for `parseBroadcasts` to judge. */
+export type Deliver = (text: string) => void
+
 /** Reads one publication: a stream message, a batch of them in order, or a remote disconnect. Never throws. */
 export function parseBroadcasts(text: string): readonly Broadcast[] {
   let body: unknown

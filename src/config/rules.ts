@@ -120,7 +120,16 @@ export const rules: readonly Rule[] = [
         : null,
   },
   {
-    of: ['ocpp_path', 'health-path', 'http_broadcast_path', 'http_broadcast_port', 'port', 'broadcast_key', 'secret'],
+    of: [
+      'ocpp_path',
+      'health-path',
+      'ready-path',
+      'http_broadcast_path',
+      'http_broadcast_port',
+      'port',
+      'broadcast_key',
+      'secret',
+    ],
     broken: config => {
       const twice = pathsOnStationPort(config).find(([, path], at, all) =>
         all.some(([, other], to) => to < at && other === path),
@@ -174,6 +183,7 @@ function pathsOnStationPort(config: Config): (readonly [flag: string, path: stri
   return [
     ['ocpp_path', ocpp.path],
     ['health-path', server.healthPath],
+    ['ready-path', server.readyPath],
     ...(broadcastsOnStationsPort(config) ? [['http_broadcast_path', broadcast.httpPath] as const] : []),
   ]
 }

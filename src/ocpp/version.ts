@@ -27,8 +27,8 @@ export type VersionRow = {
   readonly toStation: ReadonlySet<string>
   /** Messages that cost money when they are lost: kept by the station, and sent again, until they are confirmed. */
   readonly transactionMessages: ReadonlySet<string>
-  /** Commands that must not go out while the boot is Pending; the others may (OCPP 1.6 §4.2, 2.0.1 B02). */
-  readonly heldWhilePending: ReadonlySet<string>
+  /** Commands that are refused while the boot is Pending; the others may go out (OCPP 1.6 §4.2, 2.0.1 B02). */
+  readonly refusedWhilePending: ReadonlySet<string>
   /** The actions that a command asks the station to send, and which may then pass while the boot is Pending. */
   triggeredBy(command: string, payload: Readonly<Record<string, unknown>>): readonly string[]
   /** The serial number in a BootNotification's payload, by which AnyCable's channel knows the station. */
@@ -46,7 +46,7 @@ const row16: VersionRow = {
   sends: new Set(),
   toStation: toStation16,
   transactionMessages: new Set(['StartTransaction', 'StopTransaction', 'MeterValues']),
-  heldWhilePending: new Set(['RemoteStartTransaction', 'RemoteStopTransaction']),
+  refusedWhilePending: new Set(['RemoteStartTransaction', 'RemoteStopTransaction']),
   triggeredBy: requestedMessage,
   serialNumber: boot => firstText(boot, ['meterSerialNumber', 'chargePointSerialNumber', 'chargeBoxSerialNumber']),
 }
@@ -63,7 +63,7 @@ const row201: VersionRow = {
   toStation: toStation201,
   transactionMessages: new Set(['TransactionEvent', 'MeterValues']),
   // A station answers RequestStart and RequestStop with Rejected by itself (B02.FR.05).
-  heldWhilePending: new Set(),
+  refusedWhilePending: new Set(),
   // B02.FR.02.
   triggeredBy: (command, payload) =>
     command === 'GetReport' || command === 'GetBaseReport' ? ['NotifyReport'] : requestedMessage(command, payload),

@@ -4,7 +4,7 @@
  * Names and texts are AnyCable's where it has the metric, so that its dashboards read ours with `anycable_go_` in front.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import { type HttpServer, listenHttp, pathOf } from './listen.ts'
+import { type HttpServer, listenHttp, originOf, pathOf } from './server.ts'
 
 /** A label's values where they are ours to choose, else what it says. */
 type Labels = Readonly<Record<string, readonly string[] | string>>
@@ -157,7 +157,7 @@ export async function openMetrics(
       response.writeHead(200, { 'content-type': Registry.PROMETHEUS_CONTENT_TYPE }).end(text)
     })
   })
-  log.info({ context: 'metrics' }, `Serve metrics at http://${host}:${server.port}${path}`)
+  log.info({ context: 'metrics' }, `Serve metrics at ${originOf('http', { host, port: server.port })}${path}`)
   return server
 }
 

@@ -4,7 +4,7 @@
 import type { Log } from '../station/ports.ts'
 
 const againMs = 10 * 60 * 1000
-/** Keys come from our own code, and from actions that a version knows; the bound is for the day that is not true. */
+/** Some keys hold what a stranger chose, such as an address: the oldest make room. */
 const maxKeys = 1_000
 
 export class Notices {
@@ -20,8 +20,10 @@ export class Notices {
     const now = Date.now()
     const before = this.#saidAt.get(key)
     if (before !== undefined && now - before < againMs) return
-    if (this.#saidAt.size >= maxKeys) this.#saidAt.clear()
+    this.#saidAt.delete(key)
     this.#saidAt.set(key, now)
+    const [oldest] = this.#saidAt.keys()
+    if (this.#saidAt.size > maxKeys && oldest !== undefined) this.#saidAt.delete(oldest)
     this.#log.warn(fields, message)
   }
 }

@@ -10,9 +10,9 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
+import { listen, pathOf } from '../ops/server.ts'
 import type { StationSocket } from '../station/ports.ts'
 import {
   isStationPath,
@@ -28,6 +28,7 @@ export type ListenerSettings = {
   readonly host: string
   readonly port: number
   readonly healthPath: string
+  readonly readyPath: string
   /** None: plain HTTP. */
   readonly keyPairs: readonly KeyPair[]
   readonly handshake: HandshakeSettings
@@ -60,9 +61,6 @@ export interface Listener {
 /** AnyCable's own words (`server/health_handler.go`): health checks in the field compare them. */
 const alive = "Ah, ha, ha, ha, stayin' alive, stayin' alive."
 
-/** Beside AnyCable's liveness, which says nothing of the app. */
-const readyPath = '/ready'
-
 const headTimeoutMs = 10_000
 const tlsHandshakeTimeoutMs = 10_000
 
@@ -94,11 +92,8 @@ export async function openListener(
     stream.on('error', () => stream.destroy())
     onUpgrade(request, stream, head, settings, sockets, reception)
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host: settings.host === 'localhost' ? '127.0.0.1' : settings.host, port: settings.port }, resolve)
-  })
-  return { port: (server.address() as AddressInfo).port, close: () => closeServer(server) }
+  const port = await listen(server, settings)
+  return { port, close: () => closeServer(server) }
 }
 
 function newServer({ keyPairs }: ListenerSettings, listener: RequestListener): Server {
@@ -121,9 +116,9 @@ function onRequest(
   reception: Reception,
 ): void {
   const target = request.url ?? '/'
-  const path = target.replace(/\?.*$/s, '')
+  const path = pathOf(target)
   if (path === settings.healthPath) return respond(response, 200, alive)
-  if (path === readyPath) return respondReadiness(response, reception.readiness())
+  if (path === settings.readyPath) return respondReadiness(response, reception.readiness())
   if (reception.answer(request, response)) return
   if (!isStationPath(target, settings.handshake.path)) return respond(response, 404, 'Not found')
   response.setHeader('Upgrade', 'websocket')

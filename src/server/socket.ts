@@ -14,6 +14,7 @@ export type SocketSettings = {
   readonly maxMessageSize: number
   /** Bytes that may wait for a station that does not read; 0: no limit. */
   readonly maxPendingSize: number
+  /** 0: no pings. */
   readonly pingIntervalMs: number
   readonly idleTimeoutMs: number
 }
@@ -57,7 +58,7 @@ export function openSockets(settings: SocketSettings, meter: Meter): Sockets {
     handleProtocols: (_offered, request) => subprotocols.get(request) ?? false,
   })
   const subprotocols = new WeakMap<IncomingMessage, string>()
-  const sweepMs = Math.max(10, Math.min(settings.pingIntervalMs, settings.idleTimeoutMs) / 4)
+  const sweepMs = Math.max(10, Math.min(settings.pingIntervalMs || Infinity, settings.idleTimeoutMs) / 4)
   const sweep = setInterval(() => {
     for (const socket of open) socket.check(Date.now())
   }, sweepMs)
@@ -143,7 +144,7 @@ class LiveSocket implements StationSocket {
     if (silentMs >= idleTimeoutMs) {
       this.#ending = { code: 1006, reason: 'Silent for too long' }
       this.#ws.terminate()
-    } else if (silentMs >= pingIntervalMs && now - this.#pingedAt >= pingIntervalMs) {
+    } else if (pingIntervalMs > 0 && silentMs >= pingIntervalMs && now - this.#pingedAt >= pingIntervalMs) {
       this.#pingedAt = now
       this.#ws.ping()
     }

@@ -6,7 +6,7 @@ import { completeAnswer, type Asked } from '../ocpp/answers.ts'
 import { callError, idKey, type Call, type CallError, type CallResult, type Send } from '../ocpp/frame.ts'
 import { silentAnswerFor, versions, type Version, type VersionRow } from '../ocpp/version.ts'
 import { answerFor, type NoAnswer, type SilentMode } from '../translate/answers.ts'
-import { isPerformable, performData } from '../translate/commands.ts'
+import { performData } from '../translate/commands.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import { Attachment, type AttachmentSettings } from './attachment.ts'
 import type { Boot } from './boot.ts'
@@ -185,7 +185,7 @@ export class Answering {
 
   /** Why a CALL cannot go to the app, whatever the app would say. */
   #refusal({ id, action }: Call): CallError | null {
-    if (silentAnswerFor(this.#row, action) === null || !isPerformable(action)) {
+    if (silentAnswerFor(this.#row, action) === null) {
       if (this.#row.toStation.has(action)) return callError(id, 'NotSupported', 'This action is sent by the CSMS')
       return callError(id, 'NotImplemented', 'This version of OCPP has no such action from a Charging Station')
     }

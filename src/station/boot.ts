@@ -47,7 +47,7 @@ export class Boot {
   }
 
   passesCommand(action: string): boolean {
-    if (this.#status === 'pending') return !this.#row.heldWhilePending.has(action)
+    if (this.#status === 'pending') return !this.#row.refusedWhilePending.has(action)
     return this.#status !== 'rejected'
   }
 }

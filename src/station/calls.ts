@@ -4,15 +4,17 @@
  * Spec: OCPP-J 1.6 §4.1.1 (SHOULD NOT) and OCPP 2.0.1 Part 4 §4.1.1 (SHALL NOT) send a CALL while one is open.
  */
 import { idKey, isUnreadableId, type Call, type CallError, type CallResult } from '../ocpp/frame.ts'
-import { emptyObject } from '../ocpp/json.ts'
+import { emptyObject, type JsonText } from '../ocpp/json.ts'
 import type { VersionRow } from '../ocpp/version.ts'
 import type { CommandOutcome } from '../translate/commands.ts'
 import type { Boot } from './boot.ts'
 
 /** Why a remote command failed without a word of the station. */
-type CommandFailure = 'UnknownAction' | 'InvalidId' | 'NotAccepted' | 'QueueFull' | 'CallTimeout' | 'ConnectionClosed'
+type CommandFailure =
+  'InvalidPayload' | 'UnknownAction' | 'InvalidId' | 'NotAccepted' | 'QueueFull' | 'CallTimeout' | 'ConnectionClosed'
 
 const messages: Readonly<Record<CommandFailure, string>> = {
+  InvalidPayload: 'The payload is no object',
   UnknownAction: 'This version of OCPP has no such action from the CSMS to a Charging Station',
   InvalidId: 'The id has more than 36 characters, or is in use by a command that has not ended',
   NotAccepted: 'The Charging Station has not been accepted',
@@ -31,6 +33,9 @@ export type OutgoingSettings = {
   readonly limit: number
   readonly timeoutMs: number
 }
+
+/** A call that the app asks for; without a payload where what it gave is none. */
+type Command = Omit<Call, 'payload'> & { readonly payload: JsonText | null }
 
 /** Where calls and their outcomes go. */
 export type OutgoingEnds = {
@@ -57,7 +62,10 @@ export class OutgoingCalls {
   }
 
   /** Sends a call now, or after those before it; one that cannot go out ends at once. */
-  add(call: Call): void {
+  add(command: Command): void {
+    const { payload } = command
+    if (payload === null) return this.#fail(command, 'InvalidPayload')
+    const call = { ...command, payload }
     if (this.#stopped) return this.#fail(call, 'ConnectionClosed')
     if (this.#isInvalid(call)) return this.#fail(call, 'InvalidId')
     if (this.#line.length >= this.#settings.limit && (this.#open !== null || this.#holds > 0))
@@ -154,7 +162,7 @@ export class OutgoingCalls {
     this.#open = null
   }
 
-  #fail({ id, action }: Call, code: CommandFailure): void {
+  #fail({ id, action }: Command, code: CommandFailure): void {
     this.#ends.done({
       kind: 'error',
       id,

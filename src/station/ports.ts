@@ -45,7 +45,7 @@ export type World = {
   readonly rpc: Rpc
   readonly meter: Meter
   readonly log: Log
-  /** Says a thing the first time only: a fault that ten thousand stations share is one line. */
+  /** Warns, at most once in ten minutes for a key: a fault that ten thousand stations share is one line. */
   readonly once: (key: string, fields: object, message: string) => void
   /** Shows a frame in the log, redacted; `null` unless frames are to be shown. */
   readonly trace: ((who: object, direction: 'received' | 'sent', text: string) => void) | null

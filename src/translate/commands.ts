@@ -27,19 +27,9 @@ export type Extras = {
   readonly attempt?: number
 }
 
-const legalAction = /^[A-Za-z][A-Za-z0-9]{0,63}$/
-
-/** Channel methods that are not a station's to call: Action Cable's callbacks, and the two that answers perform. */
-const reservedActions: ReadonlySet<string> = new Set(['subscribed', 'unsubscribed', 'ack', 'error', 'receive'])
-
 /** The channel action that an OCPP action performs, by the rule of Rails' `String#underscore`. */
 export function channelAction(ocppAction: string): string {
   return ocppAction.replace(/(?<=[A-Z])(?=[A-Z][a-z])|(?<=[a-z\d])(?=[A-Z])/g, '_').toLowerCase()
-}
-
-/** Whether an action's name may reach the app: every public method of a channel can be called by name. */
-export function isPerformable(ocppAction: string): boolean {
-  return legalAction.test(ocppAction) && !reservedActions.has(channelAction(ocppAction))
 }
 
 /**

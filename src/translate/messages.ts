@@ -12,7 +12,8 @@ export type RemoteCommand = {
   readonly kind: 'command'
   readonly id: MessageId | null
   readonly action: string
-  readonly payload: JsonText
+  /** `null` where it is no object. */
+  readonly payload: JsonText | null
 }
 
 export type AppMessage =
@@ -22,8 +23,6 @@ export type AppMessage =
   | { readonly kind: 'cable'; readonly type: string; readonly reason: string }
   /** Nothing that a station could be told. */
   | { readonly kind: 'foreign'; readonly problem: string }
-
-const legalCommand = /^[A-Za-z][A-Za-z0-9]{0,63}$/
 
 /** Reads one transmission of an RPC reply. Never throws. */
 export function readTransmission(text: string): AppMessage {
@@ -41,11 +40,9 @@ export function readMessage(text: string): AppMessage {
   if (!isObject(message)) return foreign('a message that is no JSON object')
   const { command } = message
   if (typeof command !== 'string') return foreign('a message without a command')
-  if (!legalCommand.test(command)) return foreign('a command that is no OCPP action')
   const members = membersOf(text)
   const id = members.get('id')
   const payload = payloadOf(members.get('payload'))
-  if (payload === null) return foreign('a payload that is no object')
   if (command === 'Ack' || command === 'Error') return answerOf(command, message, id, payload)
   return { kind: 'command', id: commandId(message['id'], id), action: command, payload }
 }
@@ -54,8 +51,9 @@ function answerOf(
   command: 'Ack' | 'Error',
   { id, code, message }: Readonly<Record<string, unknown>>,
   idText: JsonText | undefined,
-  payload: JsonText,
+  payload: JsonText | null,
 ): AppMessage {
+  if (payload === null) return foreign(`an ${command} whose payload is no object`)
   if (idText === undefined || (typeof id !== 'string' && typeof id !== 'number'))
     return foreign(`an ${command} without an id`)
   if (command === 'Ack') return { kind: 'answer', frame: { kind: 'callResult', id: idText as MessageId, payload } }

@@ -27,6 +27,7 @@ test('with nothing given, everything has its default', () => {
     host: 'localhost',
     port: 8080,
     healthPath: '/health',
+    readyPath: '/ready',
     sslCert: [],
     sslKey: [],
     maxConn: 0,

@@ -75,6 +75,9 @@ const rules: readonly [flags: readonly string[], problem: RegExp | null, because
   [['http_broadcast_port=8080', 'broadcast_adapter=nats'], null, 'nobody listens'],
   [['http_broadcast_path=/health'], null, 'the same path on another port'],
   [['http_broadcast_path=/health', 'secret=s'], /^http_broadcast_path is \/health, which serves/, 'on the same port'],
+  [['nats_tls_cert=c'], /^nats_tls_cert and nats_tls_key go together/, 'a certificate without its key'],
+  [['nats_tls_cert=c', 'nats_tls_key=k'], null, 'both'],
+  [['ready-path=/health'], /^(health|ready)-path is \/health, which serves/, 'readiness where liveness is'],
   [['health-path=/ocpp'], /^health-path is \/ocpp, which serves/, "the stations' own path"],
 ]
 for (const [flags, problem, because] of rules) {

@@ -63,7 +63,7 @@ for (const version of allVersions) {
       [],
     )
     assert.deepEqual(
-      [...row.heldWhilePending].filter(action => !row.toStation.has(action)),
+      [...row.refusedWhilePending].filter(action => !row.toStation.has(action)),
       [],
     )
   })
@@ -81,9 +81,9 @@ test('transaction messages: those that a station keeps until they are confirmed'
 
 test('held while Pending: in 1.6 both remote starts and stops (§4.2); in 2.x the station rejects them itself', () => {
   const held = ['RemoteStartTransaction', 'RemoteStopTransaction']
-  assert.deepEqual(sorted(versions['ocpp1.6'].heldWhilePending), held)
-  assert.deepEqual([...versions['ocpp2.0.1'].heldWhilePending], [])
-  assert.deepEqual([...versions['ocpp2.1'].heldWhilePending], [])
+  assert.deepEqual(sorted(versions['ocpp1.6'].refusedWhilePending), held)
+  assert.deepEqual([...versions['ocpp2.0.1'].refusedWhilePending], [])
+  assert.deepEqual([...versions['ocpp2.1'].refusedWhilePending], [])
 })
 
 test('only 2.1 has message types 5 and 6', () => {

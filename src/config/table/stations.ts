@@ -48,6 +48,12 @@ export const server = group('Server', {
   healthPath: option(path, '/health', 'The path that answers 200 as long as the process lives.', {
     flag: 'health-path',
   }),
+  readyPath: option(
+    path,
+    '/ready',
+    'The path that answers 200 while stations are taken, the app can be reached and NATS is connected; else 503.',
+    { flag: 'ready-path' },
+  ),
   sslCert: option(
     listOf(file),
     [],
