@@ -1,0 +1,211 @@
+/**
+ * Payloads pass through the built bridge as the text they came in, both ways, over real sockets.
+ */
+import assert from 'node:assert/strict'
+import { EventEmitter, on } from 'node:events'
+import { after, before, describe, test, type TestContext } from 'node:test'
+import { ScriptedApp, type Received } from '../support/app.ts'
+import { openBridge, type Bridge } from '../support/bridge.ts'
+import { openRawStation, type RawStation } from '../support/station.ts'
+
+const versions = ['ocpp1.6', 'ocpp2.0.1', 'ocpp2.1'] as const
+
+let app: ScriptedApp
+let bridge: Bridge
+/** The Ack or Error that the app gives to a station's CALL, by the CALL's id: the text of the `message`. */
+const answers = new Map<string, string>()
+
+before(async () => {
+  app = await ScriptedApp.start()
+  app.always(reply)
+  bridge = await openBridge([`--rpc_host=${app.host}`])
+})
+
+after(async () => {
+  await bridge.close()
+  app.stop()
+})
+const performs = new EventEmitter()
+/** What the app was asked to perform, and no test has looked at. */
+const unread = on(performs, 'perform')
+
+/** An app that knows each station by its address, streams to it, and answers what a test has it answer. */
+function reply({ method, message }: Received): object {
+  const status = 'SUCCESS'
+  if (method === 'Connect') return { status, identifiers: JSON.stringify({ url: urlOf(message) }) }
+  const identifier = JSON.stringify(message['identifier'])
+  if (message['command'] === 'subscribe') {
+    const transmissions = [`{"identifier":${identifier},"type":"confirm_subscription"}`]
+    return { status, streams: [urlOf(message)], transmissions }
+  }
+  const { data } = message as { data: string }
+  if (message['command'] === 'message') performs.emit('perform', data)
+  const { id } = JSON.parse(data === '' ? '{}' : data) as { id?: unknown }
+  const answer = answers.get(String(id))
+  return { status, transmissions: answer === undefined ? [] : [`{"identifier":${identifier},"message":${answer}}`] }
+}
+
+const urlOf = ({ env }: Received['message']) => (env as { url: string }).url
+
+async function connect(t: TestContext, version: string, id: string): Promise<RawStation> {
+  const station = await openRawStation(bridge.url, id, { version })
+  t.after(() => station.close())
+  await station.call('hello', 'Heartbeat')
+  return station
+}
+
+/** The data of the next perform that has a message's id in it, which is given as JSON. */
+async function performed(messageId: string): Promise<string> {
+  for (;;) {
+    const { value } = (await unread.next()) as { value: [string] } // no `for await`: its end would be the iterator's
+    if (value[0].includes(`"id":${messageId},`)) return value[0]
+  }
+}
+
+/** Broadcasts a text to a station's stream: what the app has encoded twice arrives encoded once. */
+async function broadcast(id: string, data: string): Promise<void> {
+  const stream = `http://127.0.0.1:${bridge.port}/ocpp/${id}`
+  const body = JSON.stringify({ stream, data })
+  const { status } = await fetch(bridge.httpBroadcastUrl, { method: 'POST', body })
+  assert.equal(status, 201)
+}
+
+const deep = (open: string, close: string) => `${open.repeat(28)}1${close.repeat(28)}`
+
+/** [a payload of DataTransfer, whether the schema of 1.6 lets it pass, because] */
+const payloads: readonly (readonly [string, boolean, string])[] = [
+  [
+    '{"vendorId":"V","data":{"limit":2935.600,"one":1.0,"zero":-0,"e":1E+2,"small":1e-7}}',
+    false,
+    'decimals as written',
+  ],
+  ['{"vendorId":"V","data":[12345678901234567890,0.1000000000000000055,1e400]}', false, 'more than a double holds'],
+  ['{"vendorId":"V","vendorId":"W"}', true, 'a key twice'],
+  ['{"vendorId":"V","data":{"a":1,"b":2,"a":{"a":3,"a":4}}}', false, 'a key twice, deeper'],
+  ['{"messageId":"2","vendorId":"1"}', true, 'the order of the keys'],
+  [
+    '{"vendorId":"V","data":{"2":0,"1":0,"__proto__":{"toString":null},"constructor":[]}}',
+    false,
+    'keys that JavaScript knows',
+  ],
+  [String.raw`{"vendorId":"\u0056\/\\\"\t","data":"\u00e9é\ud83d\udd0c🔌\u0000\u2028\u007f"}`, true, 'escapes'],
+  [String.raw`{"vendorId":"\u003c\u0026\u003e","data":"Zo\u00EB \b\f\n\r"}`, true, 'escapes as Rails makes them'],
+  [String.raw`{"vendorId":"V","data":"\ud800"}`, true, 'half of a surrogate pair'],
+  ['{"vendorId":"V","data":"\u2028\u2029\u007f\ufeff"}', true, 'characters that need no escape'],
+  ['{"vendorId":"V","data":"}],[2,\\"x\\",{"}', true, 'brackets in a text'],
+  ['{ "vendorId"\t:\n"V" ,\r\n "data" : "" }', true, 'white space'],
+  [
+    '{\n  "vendorId": "V",\n  "data": [ ],\n  "customData": { "vendorId": "V" }\n}',
+    false,
+    'white space as people write it',
+  ],
+  [`{"vendorId":"V","data":${deep('[', ']')}}`, false, 'arrays in arrays'],
+  [`{"vendorId":"V","data":${deep('{"a":', '}')}}`, false, 'objects in objects'],
+  [`{"vendorId":"V","data":"${'é'.repeat(40_000)}"}`, true, 'a long one'],
+]
+
+for (const version of versions) {
+  describe(version, { timeout: 60_000 }, () => {
+    const id = `CP-${version}`
+
+    test("a station's CALL, and the app's answer to it", async t => {
+      const station = await connect(t, version, id)
+      for (const [at, [payload, , because]] of payloads.entries()) {
+        const callId = `call-${at}`
+        answers.set(callId, `{"command":"Ack","id":"${callId}","payload":${payload}}`)
+        assert.equal(await station.call(callId, 'DataTransfer', payload), `[3,"${callId}",${payload}]`, because)
+        const data = `{"action":"data_transfer","id":"${callId}","command":"DataTransfer","payload":${payload}}`
+        assert.equal(await performed(`"${callId}"`), data, because)
+      }
+    })
+
+    test("a command of the app, and the station's answer to it", async t => {
+      const station = await connect(t, version, id)
+      for (const [at, [payload, isIn16, because]] of payloads.entries()) {
+        if (version === 'ocpp1.6' && !isIn16) continue
+        const callId = `command-${at}`
+        await broadcast(id, `{"command":"DataTransfer","id":"${callId}","payload":${payload}}`)
+        const call = await station.message(new RegExp(`^\\[2,"${callId}",`))
+        assert.equal(call, `[2,"${callId}","DataTransfer",${payload}]`, because)
+        station.send(`[3,"${callId}",${payload}]`)
+        const data = `{"action":"ack","id":"${callId}","command":"Ack","payload":${payload},"request":"DataTransfer"}`
+        assert.equal(await performed(`"${callId}"`), data, because)
+      }
+    })
+
+    test('the details of errors, both ways', async t => {
+      const station = await connect(t, version, id)
+      const details = '{ "a" : 1.50, "a" : [ ] }'
+      const error = `"code":"GenericError","message":"no \\"relay\\"","payload":${details}`
+      answers.set('wrong', `{"command":"Error","id":"wrong",${error}}`)
+      const text = `[4,"wrong","GenericError","no \\"relay\\"",${details}]`
+      assert.equal(await station.call('wrong', 'DataTransfer', '{"vendorId":"V"}'), text)
+      await broadcast(id, '{"command":"ClearCache","id":"asked","payload":{}}')
+      await station.message(/^\[2,"asked",/)
+      station.send(`[4,"asked","GenericError","no \\"relay\\"",${details}]`)
+      assert.equal(
+        await performed('"asked"'),
+        `{"action":"error","id":"asked","command":"Error",${error},"request":"ClearCache"}`,
+      )
+    })
+
+    test('white space around the elements of a frame belongs to none of them', async t => {
+      const station = await connect(t, version, id)
+      const payload = '{ "vendorId": "V" }'
+      answers.set('spaced', ` { "payload" : ${payload} , "id" : "spaced" , "command" : "Ack" } `)
+      station.send(`\n[ 2 ,\t"spaced" , "DataTransfer" , ${payload} ]\r\n`)
+      assert.equal(await station.message(/spaced/), `[3,"spaced",${payload}]`)
+      const data = `{"action":"data_transfer","id":"spaced","command":"DataTransfer","payload":${payload}}`
+      assert.equal(await performed('"spaced"'), data)
+    })
+
+    for (const [messageId, because] of [
+      [String.raw`"\u0041\/b"`, 'escapes'],
+      ['"Zoë 🔌"', 'more than ASCII'],
+      ['4711', 'a number'],
+      [`"${'x'.repeat(255)}"`, 'a long one'],
+    ] as const) {
+      test(`the id of a message is echoed as it came: ${because}`, async t => {
+        const station = await connect(t, version, id)
+        const payload = '{"vendorId":"V"}'
+        const key = String(JSON.parse(messageId))
+        answers.set(key, `{"command":"Ack","id":${JSON.stringify(JSON.parse(messageId))},"payload":{}}`)
+        station.send(`[2,${messageId},"DataTransfer",${payload}]`)
+        assert.equal(await station.message(/^\[[34],(?!"hello")/), `[3,${messageId},{}]`)
+        const data = `{"action":"data_transfer","id":${messageId},"command":"DataTransfer","payload":${payload}}`
+        assert.equal(await performed(messageId), data)
+      })
+    }
+  })
+}
+
+test('a charging profile of 1.6 keeps its decimals', { timeout: 60_000 }, async t => {
+  const station = await connect(t, 'ocpp1.6', 'CP-profile')
+  const period = '{"startPeriod":0,"limit":16.0,"numberPhases":3}'
+  const schedule = `{"chargingRateUnit":"A","chargingSchedulePeriod":[${period}],"minChargingRate":0.10}`
+  const kind = '"chargingProfilePurpose":"TxProfile","chargingProfileKind":"Relative"'
+  const payload = `{"connectorId":1,"csChargingProfiles":{"chargingProfileId":1,"stackLevel":0,${kind},"chargingSchedule":${schedule}}}`
+  await broadcast('CP-profile', `{"command":"SetChargingProfile","id":"profile","payload":${payload}}`)
+  assert.equal(await station.message(/"profile"/), `[2,"profile","SetChargingProfile",${payload}]`)
+})
+
+test("an answer to a boot is completed behind the app's own text", { timeout: 60_000 }, async t => {
+  const station = await openRawStation(bridge.url, 'CP-boot')
+  t.after(() => station.close())
+  answers.set('boot', String.raw`{"command":"Ack","id":"boot","payload":{ "status" : "\u0041ccepted" }}`)
+  const answer = await station.call('boot', 'BootNotification', '{"chargePointVendor":"V","chargePointModel":"M"}')
+  assert.match(answer, /^\[3,"boot",\{ "status" : "\\u0041ccepted","currentTime":"[^"]+Z","interval":30\}\]$/)
+})
+
+test('a SEND of 2.1 goes to the app as it is, and is never answered', { timeout: 60_000 }, async t => {
+  const station = await connect(t, 'ocpp2.1', 'CP-send')
+  const payload = '{"id":1, "pending":0,"basetime":"2026-01-02T03:04:05Z","data":[{"t":0.10,"v":"1.50"}]}'
+  station.send(`[6,"send","NotifyPeriodicEventStream",${payload}]`)
+  const name = 'NotifyPeriodicEventStream'
+  assert.equal(
+    await performed('"send"'),
+    `{"action":"notify_periodic_event_stream","id":"send","command":"${name}","payload":${payload}}`,
+  )
+  await station.call('after', 'Heartbeat')
+  assert.equal(station.received.length, 2) // the two Heartbeats'
+})

@@ -1,0 +1,191 @@
+/**
+ * The end of the program: in order on the first signal, at once on the second.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { after, before, describe, test, type TestContext } from 'node:test'
+import { openBridge, program, programEnv, type Bridge } from '../support/bridge.ts'
+import { openProcess } from '../support/process.ts'
+import { openRails, type Rails } from '../support/rails.ts'
+import { openRawStation, openStation, type Payload, type RawStation, type Station } from '../support/station.ts'
+
+/** No test waits for ever for what does not come. */
+const within = { timeout: 120_000 }
+
+let rails: Rails
+
+before(async () => {
+  rails = await openRails()
+})
+
+after(() => rails.close())
+
+async function open(t: TestContext, ...flags: string[]): Promise<Bridge> {
+  const bridge = await openBridge([`--rpc_host=127.0.0.1:${rails.rpcPort}`, ...flags])
+  t.after(() => bridge.close())
+  return bridge
+}
+
+async function connect(t: TestContext, bridge: Bridge, id: string): Promise<Station> {
+  const station = await openStation(bridge.url, id)
+  t.after(() => station.close())
+  const boot = await station.call('BootNotification', { chargePointVendor: 'Vendor', chargePointModel: 'Model' })
+  assert.equal(boot['status'], 'Accepted')
+  return station
+}
+
+function connectMany(t: TestContext, bridge: Bridge, prefix: string, count: number): Promise<Station[]> {
+  return Promise.all(Array.from({ length: count }, (_, index) => connect(t, bridge, `${prefix}-${index}`)))
+}
+
+function start(station: Station, connectorId = 1): Promise<Payload> {
+  const timestamp = '2026-01-02T03:04:05Z'
+  return station.call('StartTransaction', { connectorId, idTag: 'TAG1', meterStart: 0, timestamp })
+}
+
+/** Lets the app answer nothing for as long as `work` takes. */
+async function whileAppStandsStill(work: () => Promise<void>): Promise<void> {
+  rails.process.signal('SIGSTOP')
+  try {
+    await work()
+  } finally {
+    rails.process.signal('SIGCONT')
+  }
+}
+
+const entriesOf = (prefix: string, event: string) =>
+  rails.ledger().filter(entry => entry.event === event && entry.station.startsWith(`${prefix}-`))
+
+test(
+  'SIGTERM with 30 calls in flight: all are answered, all stations closed, all ends told, no more let in',
+  within,
+  async t => {
+    const bridge = await open(t)
+    const stations = await connectMany(t, bridge, 'load', 30)
+    const messages = await bridge.metric('client_msg_total')
+    let answers: Promise<Payload>[] = []
+    await whileAppStandsStill(async () => {
+      answers = stations.map(station => start(station))
+      await bridge.metricReaches('client_msg_total', messages + stations.length)
+      bridge.process.signal('SIGTERM')
+      await bridge.logged(/closing active connections/)
+      assert.equal((await refusalOf(bridge, 'load-new')).code, 503)
+      assert.equal((await refusalOf(bridge, 'load-0')).code, 503)
+    })
+
+    const transactions = (await Promise.all(answers)).map(({ transactionId }) => transactionId)
+    assert.equal(new Set(transactions).size, stations.length)
+    const closings = await Promise.all(stations.map(({ closed }) => closed))
+    assert.deepEqual([...new Set(closings.map(({ code }) => code))], [1001])
+    assert.deepEqual(await bridge.process.exited, { code: 0, signal: null })
+    for (const event of ['connected', 'start_transaction', 'unsubscribed', 'disconnected']) {
+      const ids = entriesOf('load', event).map(({ station }) => station)
+      assert.deepEqual(ids.toSorted(), stations.map(({ id }) => id).toSorted(), event)
+    }
+    const booked = entriesOf('load', 'start_transaction').map(({ number }) => number)
+    assert.deepEqual(booked.toSorted(), transactions.toSorted())
+  },
+)
+
+async function refusalOf(bridge: Bridge, id: string): Promise<{ code?: unknown }> {
+  return openStation(bridge.url, id).then(
+    () => assert.fail('the station was let in'),
+    (error: unknown) => error as { code?: unknown },
+  )
+}
+
+test('what a station has sent ahead is answered too, in order', within, async t => {
+  const bridge = await open(t)
+  const stations: RawStation[] = []
+  for (const id of ['ahead-0', 'ahead-1']) {
+    const station = await openRawStation(bridge.url, id)
+    t.after(() => station.close())
+    await station.call('0', 'Heartbeat')
+    stations.push(station)
+  }
+  const payload = '{"connectorId":1,"errorCode":"NoError","status":"Available"}'
+  await whileAppStandsStill(async () => {
+    for (const station of stations) {
+      for (const id of ['1', '2', '3']) station.send(`[2,"${id}","StatusNotification",${payload}]`)
+    }
+    await bridge.metricReaches('client_msg_total', 8)
+    bridge.process.signal('SIGTERM')
+    await bridge.logged(/closing active connections/)
+  })
+  for (const { closed, received } of stations) {
+    assert.equal((await closed).code, 1001)
+    assert.deepEqual(received.slice(1), ['[3,"1",{}]', '[3,"2",{}]', '[3,"3",{}]'])
+  }
+  assert.equal((await bridge.process.exited).code, 0)
+})
+
+test('without stations it ends at once, and says so', within, async t => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    const bridge = await open(t)
+    assert.equal((await bridge.get('/health')).status, 200)
+    assert.deepEqual(await bridge.kill(signal), { code: 0, signal: null })
+    assert.equal(bridge.log().at(-1)?.msg, 'Stopped')
+  }
+})
+
+test('a signal in the middle of the start ends it in order too', within, async t => {
+  const silent = createServer() // accepts, and never says what a NATS server says first
+  silent.listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  t.after(() => silent.close())
+  const { port } = silent.address() as AddressInfo
+  const accepted = once(silent, 'connection')
+  const flags = ['--ignore-config-path', '--port=0', `--nats_servers=nats://127.0.0.1:${port}`]
+  const starting = openProcess(process.execPath, [program, ...flags], { env: programEnv() })
+  t.after(() => starting.close())
+  await accepted
+  starting.signal('SIGTERM')
+  assert.deepEqual(await starting.exited, { code: 0, signal: null })
+})
+
+describe('where the app does not answer', () => {
+  test('a second signal ends it at once', within, async t => {
+    const bridge = await open(t)
+    const [station, quiet] = [await connect(t, bridge, 'second-0'), await connect(t, bridge, 'second-1')]
+    const before = await bridge.metric('client_msg_total')
+    await whileAppStandsStill(async () => {
+      const isLost = assert.rejects(start(station), /disconnected/)
+      await bridge.metricReaches('client_msg_total', before + 1)
+      bridge.process.signal('SIGTERM')
+      await bridge.logged(/Shutting down/)
+      bridge.process.signal('SIGTERM')
+      assert.deepEqual(await bridge.process.exited, { code: 1, signal: null })
+      await isLost
+      await Promise.all([station.closed, quiet.closed])
+    })
+    assert.equal(bridge.log().at(-1)?.msg, 'Immediate termination requested. Stopped')
+  })
+
+  test('shutdown_timeout ends it', within, async t => {
+    const bridge = await open(t, '--shutdown_timeout=500ms')
+    const station = await connect(t, bridge, 'timeout-0')
+    const before = await bridge.metric('client_msg_total')
+    await whileAppStandsStill(async () => {
+      const isLost = assert.rejects(start(station), /disconnected/)
+      await bridge.metricReaches('client_msg_total', before + 1)
+      assert.deepEqual(await bridge.kill('SIGTERM'), { code: 1, signal: null })
+      await isLost
+    })
+    assert.match(bridge.log().at(-1)?.msg ?? '', /^Not ended within 0.5s/)
+  })
+
+  test('a call in flight gets a CALLERROR before the station is closed', within, async t => {
+    const bridge = await open(t, '--rpc_command_timeout=1s')
+    const station = await connect(t, bridge, 'silent-0')
+    const before = await bridge.metric('client_msg_total')
+    await whileAppStandsStill(async () => {
+      const isAnswered = assert.rejects(start(station), { rpcErrorCode: 'InternalError' })
+      await bridge.metricReaches('client_msg_total', before + 1)
+      bridge.process.signal('SIGTERM')
+      await isAnswered
+      assert.equal((await station.closed).code, 1001)
+      assert.equal((await bridge.process.exited).code, 0)
+    })
+  })
+})

@@ -1,0 +1,284 @@
+/**
+ * The start of the program, as an operator meets it: what is wrong is said in a line, and what is asked for is printed.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { openBridge, program, programEnv } from '../support/bridge.ts'
+import { freePort } from '../support/ports.ts'
+import { run, type Result } from '../support/process.ts'
+import { openStation } from '../support/station.ts'
+
+let folder: string
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ocpp-cable-start-'))
+})
+
+after(() => rm(folder, { recursive: true }))
+
+/** Runs the program to its end, in a folder of its own. */
+function runProgram(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Result> {
+  return run(process.execPath, [program, ...args], { cwd: folder, env: programEnv(env) })
+}
+
+const lastLine = 'Nothing was started. See --help.'
+
+/** What it says where it does not start for what it was given. */
+async function problemsOf(...args: Parameters<typeof runProgram>): Promise<string[]> {
+  const { code, stdout, stderr } = await runProgram(...args)
+  assert.equal(code, 1)
+  assert.equal(stdout, '')
+  const lines = stderr.trimEnd().split('\n')
+  assert.equal(lines.pop(), lastLine)
+  return lines
+}
+
+/** Where it fails only as it opens a thing: the one line of the log that says why. */
+async function failureOf(args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await runProgram([
+    '--log_format=json',
+    `--http_broadcast_port=${await freePort()}`,
+    ...args,
+  ])
+  assert.equal(code, 1)
+  assert.equal(stderr, '')
+  const lines = stdout.trimEnd().split('\n')
+  const said = lines.map(line => JSON.parse(line) as { level: string; msg: string; error?: string })
+  const errors = said.filter(({ level }) => level === 'ERROR')
+  assert.equal(errors.length, 1, stdout)
+  assert.ok(!said.some(({ msg }) => msg.startsWith('Handle OCPP')), stdout)
+  return errors[0]?.error ?? ''
+}
+
+/** Serves nothing on a port, until the test has ended. */
+async function takePort(): Promise<{ port: number; close: () => unknown }> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return { port: (server.address() as AddressInfo).port, close: () => server.close() }
+}
+
+/** Makes a certificate for 127.0.0.1, as an operator would; settles with the paths of it and of its key. */
+async function makeCertificate(name: string, ...key: readonly string[]): Promise<{ cert: string; key: string }> {
+  const files = { cert: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) }
+  const made = await run('openssl', [
+    ...['req', '-x509', '-nodes', '-days', '2', '-subj', `/O=Operator/CN=${name}`],
+    ...['-addext', 'subjectAltName=IP:127.0.0.1', '-newkey', ...key],
+    ...['-keyout', files.key, '-out', files.cert],
+  ])
+  assert.equal(made.code, 0, made.stderr)
+  return files
+}
+
+const makeRsa = (name: string) => makeCertificate(name, 'rsa:2048')
+const makeEc = (name: string) => makeCertificate(name, 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1')
+
+describe('what it was given is wrong', { concurrency: 2, timeout: 120_000 }, () => {
+  test('an unknown flag', async () => {
+    assert.deepEqual(await problemsOf(['--ocpp_chanel=EvChannel']), [
+      '--ocpp_chanel: there is no such flag; did you mean --ocpp_channel?',
+    ])
+  })
+
+  test('a line for each problem, of all three places at once', async () => {
+    const file = join(folder, 'wrong.toml')
+    await writeFile(file, '[ocpp]\nversions = "1.5"\nchanel = "OCPPChannel"\n')
+    const env = { ANYCABLE_OCPP_CALL_TIMEOUT: 'soon', ANYCABLE_BROADCAST_KEY: 's3cret' }
+    const flags = ['--port=70000', '--ocpp_path', 'ocpp', '--metrics_http=/metrics', '--ssl_cert=a.pem', '--foo']
+    const problems = await problemsOf([`--config-path=${file}`, ...flags], env)
+    const expected = [
+      /^ocpp\.chanel in \/.*\/wrong\.toml: there is no such key; did you mean ocpp\.channel\?$/,
+      /^ocpp\.versions in \/.*\/wrong\.toml: "1\.5" is not accepted; it takes .*1\.6 or 2\.0\.1 or 2\.1/,
+      /^ANYCABLE_OCPP_CALL_TIMEOUT: "soon" is not accepted; it takes a duration/,
+      /^--port: "70000" is not accepted; it takes a whole number, from 0 to 65535$/,
+      /^--ocpp_path: "ocpp" is not accepted; it takes a path that begins with \/$/,
+      /^--foo: there is no such flag/,
+      /^metrics_http is set, but metrics_port is not: set it/,
+      /^ssl_cert names 1 and ssl_key 0 files: give one key for each certificate/,
+    ]
+    for (const pattern of expected)
+      assert.ok(
+        problems.some(line => pattern.test(line)),
+        `${pattern}\n${problems.join('\n')}`,
+      )
+    assert.equal(problems.length, expected.length, problems.join('\n'))
+    assert.doesNotMatch(problems.join('\n'), /s3cret/)
+  })
+
+  test('a file that is not there, or is no TOML', async () => {
+    const missing = join(folder, 'missing.toml')
+    const [line = '', ...more] = await problemsOf([`--config-path=${missing}`])
+    assert.ok(line.startsWith(`${missing}: `) && line.includes('no such file'), line)
+    assert.deepEqual(more, [])
+    const broken = join(folder, 'broken.toml')
+    await writeFile(broken, 'port = 8080\nhost =\n')
+    const [where = '', ...others] = await problemsOf([`--config-path=${broken}`])
+    assert.ok(where.startsWith(`${broken}: line 2, column `), where)
+    assert.deepEqual(others, [])
+  })
+})
+
+describe('what it needs is not there', { concurrency: 2, timeout: 120_000 }, () => {
+  test('a certificate', async () => {
+    const { key } = await makeRsa('lonely')
+    const missing = join(folder, 'missing.crt')
+    const error = await failureOf(['--port=0', `--ssl_cert=${missing}`, `--ssl_key=${key}`])
+    assert.ok(error.includes(missing) && error.includes('ssl_cert'), error)
+  })
+
+  test('the key of a certificate', async () => {
+    const { cert } = await makeRsa('keyless')
+    const missing = join(folder, 'missing.key')
+    const error = await failureOf(['--port=0', `--ssl_cert=${cert}`, `--ssl_key=${missing}`])
+    assert.ok(error.includes(missing) && error.includes('ssl_key'), error)
+  })
+
+  test('a certificate that is one: the line names the file', async () => {
+    const { key } = await makeRsa('nonsense')
+    const cert = join(folder, 'nonsense.txt')
+    await writeFile(cert, 'nonsense')
+    const error = await failureOf(['--port=0', `--ssl_cert=${cert}`, `--ssl_key=${key}`])
+    assert.ok(error.includes(cert) && error.includes('ssl_cert'), error)
+  })
+
+  test('the right key: the line names the files', async () => {
+    const [{ cert }, { key }] = [await makeRsa('one'), await makeRsa('other')]
+    const error = await failureOf(['--port=0', `--ssl_cert=${cert}`, `--ssl_key=${key}`])
+    assert.ok(error.includes(cert) && error.includes(key), error)
+  })
+
+  for (const [whose, option, flags] of [
+    ['stations', 'port', []],
+    ['metrics', 'metrics_port', ['--port=0', '--metrics_http=/metrics']],
+    ['broadcasts', 'http_broadcast_port', ['--port=0']],
+  ] as const) {
+    test(`a free port for ${whose}: the line names the option`, async t => {
+      const { port, close } = await takePort()
+      t.after(close)
+      const error = await failureOf([...flags, `--${option}=${port}`])
+      assert.ok(error.includes(`127.0.0.1:${port}`), error)
+      assert.match(error, new RegExp(`\\b${option}\\b`))
+    })
+  }
+
+  test('the app: it starts all the same, and says once where it looks for it and what to do', async t => {
+    const rpcPort = await freePort()
+    const bridge = await openBridge([`--rpc_host=127.0.0.1:${rpcPort}`])
+    t.after(() => bridge.close())
+    const { level, msg } = await bridge.logged(/does not answer/)
+    assert.deepEqual(
+      [level, msg],
+      [
+        'WARN',
+        `the app does not answer at 127.0.0.1:${rpcPort}: start it with \`bundle exec anycable\`, or set --rpc_host`,
+      ],
+    )
+    assert.equal((await bridge.get('/health')).status, 200)
+    assert.equal((await bridge.get('/ready')).status, 503)
+  })
+})
+
+describe('what it prints', { concurrency: 2, timeout: 120_000 }, () => {
+  test('--version', async () => {
+    const manifest = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as object
+    const version = 'version' in manifest ? String(manifest.version) : ''
+    for (const flag of ['--version', '-v']) {
+      assert.deepEqual(await runProgram([flag]), { code: 0, signal: null, stdout: `${version}\n`, stderr: '' })
+    }
+  })
+
+  test('--help, also beside what is wrong', async () => {
+    const { code, stdout, stderr } = await runProgram(['--help', '--port=x'])
+    assert.deepEqual([code, stderr], [0, ''])
+    assert.match(stdout, /^Usage: ocpp-cable /)
+    for (const flag of ['--ocpp_channel', '--rpc_host', '--nats_servers', '--ssl_cert', '--print-config']) {
+      assert.match(stdout, new RegExp(`^  ${flag}\\b`, 'm'))
+    }
+    assert.ok(stdout.split('\n').every(line => line.length <= 100))
+  })
+
+  test('--print-config, from flags, environment and file, read back by --config-path', async () => {
+    const file = join(folder, 'some.toml')
+    await writeFile(file, '[server]\nport = 9999\n[ocpp]\nchannel = "FromFile"\nversions = ["2.0.1"]\n')
+    const env = { ANYCABLE_OCPP_CHANNEL: 'FromEnv', ANYCABLE_OCPP_CALL_TIMEOUT: '1500ms', ANYCABLE_SECRET: 's3cret' }
+    const flags = [
+      `--config-path=${file}`,
+      '--node_id=n1',
+      '--ocpp_call_timeout=7',
+      '--nats_servers=nats://a:4222,nats://b',
+      '--debug',
+    ]
+    const first = await runProgram([...flags, '--print-config'], env)
+    assert.deepEqual([first.code, first.stderr], [0, ''])
+    for (const [pattern, because] of [
+      [/^port = 9999$/m, 'of the file alone'],
+      [/^channel = "FromEnv"$/m, 'the environment before the file'],
+      [/^call_timeout = "7s"$/m, 'a flag before the environment, a bare number in seconds'],
+      [/^versions = \[ ?"2\.0\.1" ?\]$/m, 'a list'],
+      [/nats:\/\/a:4222.*nats:\/\/b/, 'a list of a flag'],
+    ] as const) {
+      assert.match(first.stdout, pattern, because)
+    }
+    assert.doesNotMatch(first.stdout, /s3cret/)
+
+    const printed = join(folder, 'printed.toml')
+    await writeFile(printed, first.stdout)
+    const again = await runProgram([`--config-path=${printed}`, '--print-config'], { ANYCABLE_SECRET: 's3cret' })
+    assert.deepEqual(again, first)
+  })
+
+  test('./ocpp-cable.toml is read where it is there', async () => {
+    const own = join(folder, 'ocpp-cable.toml')
+    await writeFile(own, 'server.port = 9998\n')
+    const [read, ignored] = [
+      await runProgram(['--print-config']),
+      await runProgram(['--print-config', '--ignore-config-path']),
+    ]
+    await rm(own)
+    assert.match(read.stdout, /^port = 9998$/m)
+    assert.match(ignored.stdout, /^port = 8080$/m)
+  })
+})
+
+describe('TLS', { timeout: 120_000 }, () => {
+  for (const [kind, make] of [
+    ['RSA', makeRsa],
+    ['ECDSA', makeEc],
+  ] as const) {
+    test(`a station that trusts the ${kind} certificate is let in, and gets answers`, async t => {
+      const { cert, key } = await make(`${kind}-alone`)
+      const bridge = await openBridge([`--ssl_cert=${cert}`, `--ssl_key=${key}`, '--rpc_command_timeout=100ms'])
+      t.after(() => bridge.close())
+      assert.match(bridge.url, /^wss:/)
+      const station = await openStation(bridge.url, 'CP01', { ca: await readFile(cert, 'utf8') })
+      t.after(() => station.close())
+      assert.equal(typeof (await station.call('Heartbeat'))['currentTime'], 'string')
+      await assert.rejects(openStation(bridge.url, 'CP02'), /self-signed/)
+      await assert.rejects(openStation(bridge.url.replace('wss:', 'ws:'), 'CP03'))
+    })
+  }
+
+  test('an RSA and an ECDSA certificate stand side by side', async t => {
+    const [rsa, ec] = [await makeRsa('both-rsa'), await makeEc('both-ec')]
+    const flags = [`--ssl_cert=${rsa.cert},${ec.cert}`, `--ssl_key=${rsa.key},${ec.key}`, '--rpc_command_timeout=100ms']
+    const bridge = await openBridge(flags)
+    t.after(() => bridge.close())
+    // The suites that OCPP requires (2.0.1 Part 2 A00.FR.317 and 318), and one that is too old for it.
+    for (const [suite, version, subject] of [
+      ['ECDHE-ECDSA-AES128-GCM-SHA256', '-tls1_2', 'both-ec'],
+      ['ECDHE-ECDSA-AES256-GCM-SHA384', '-tls1_2', 'both-ec'],
+      ['AES128-GCM-SHA256', '-tls1_2', 'both-rsa'],
+      ['AES256-GCM-SHA384', '-tls1_2', 'both-rsa'],
+      ['ECDHE-RSA-AES128-SHA', '-tls1_1', null],
+    ] as const) {
+      const flags = ['s_client', '-connect', `127.0.0.1:${bridge.port}`, '-cipher', `${suite}:@SECLEVEL=0`, version]
+      const { stdout } = await run('openssl', flags)
+      const [, found] = /^subject=.*CN ?= ?(\S+)$/m.exec(stdout) ?? [null, null]
+      assert.equal(found, subject, `${suite}\n${stdout}`)
+    }
+  })
+})

@@ -1,0 +1,281 @@
+/**
+ * How a station is let in or not, on bare TCP sockets: what no client library would send is sent here.
+ */
+import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
+import { connect } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import { ScriptedApp, type Received } from '../support/app.ts'
+import { openBridge, type Bridge } from '../support/bridge.ts'
+
+type Response = { readonly status: number; readonly head: string; readonly body: string }
+type Env = { readonly url: string; readonly headers: Readonly<Record<string, string>> }
+/** What the app was told of a station by its first message. */
+type Seen = { readonly sn: string; readonly env: Env }
+
+const served = 'ocpp1.6, ocpp2.0.1, ocpp2.1'
+
+let app: ScriptedApp
+let bridge: Bridge
+const subscriptions = new EventEmitter()
+
+before(async () => {
+  app = await ScriptedApp.start()
+  app.always(reply)
+  bridge = await openBridge([`--rpc_host=${app.host}`])
+})
+
+after(async () => {
+  await bridge.close()
+  app.stop()
+})
+
+function reply({ method, message }: Received): object {
+  const { command, identifier, env } = message as { command?: string; identifier?: string; env: Env }
+  if (command === 'subscribe') {
+    const { sn } = JSON.parse(identifier ?? '') as { sn: string }
+    subscriptions.emit('subscription', { sn, env })
+  }
+  return { status: 'SUCCESS', ...(method === 'Connect' && { identifiers: '{}' }) }
+}
+
+const upgradeHeaders = [
+  'Upgrade: websocket',
+  'Connection: Upgrade',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+]
+const protocol = (names: string) => `Sec-WebSocket-Protocol: ${names}`
+
+/** Sends a request; of an upgrade that succeeds, sends one message too. Settles when the bridge has had its say. */
+async function request(target: string, headers: readonly string[], message = ''): Promise<Response> {
+  const socket = connect(bridge.port, '127.0.0.1')
+  let text = ''
+  socket.on('data', data => {
+    text += data.toString('latin1')
+    if (/^HTTP\/1.1 101 /.test(text) && text.includes('\r\n\r\n') && message !== '') socket.write(frame(message))
+    if (isWhole(text)) socket.destroy()
+  })
+  const lines = [`GET ${target} HTTP/1.1`, `Host: csms.example:${bridge.port}`, ...headers]
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
+  await once(socket, 'close')
+  const [head = '', body = ''] = text.split('\r\n\r\n')
+  return { status: Number(/^HTTP\/1.1 (\d+)/.exec(head)?.[1]), head, body }
+}
+
+/** A text frame of a client, masked with nothing (RFC 6455 §5.2). */
+function frame(message: string): Buffer {
+  assert.ok(message.length < 126)
+  return Buffer.concat([Buffer.from([0x81, 0x80 | message.length, 0, 0, 0, 0]), Buffer.from(message)])
+}
+
+/** Of an upgraded connection, what comes after the answer to its message is left alone. */
+function isWhole(text: string): boolean {
+  const [head = '', body] = text.split('\r\n\r\n')
+  if (body === undefined) return false
+  if (/^HTTP\/1.1 101 /.test(head)) return body !== ''
+  return body.length >= Number(/content-length: (\d+)/i.exec(head)?.[1])
+}
+
+function upgrade(target: string, headers: readonly string[] = [protocol('ocpp1.6')]): Promise<Response> {
+  return request(target, [...upgradeHeaders, ...headers], '[2,"1","Heartbeat",{}]')
+}
+
+/** Upgrades, and says who the app took the station for. */
+async function seenAfter(target: string, headers?: readonly string[]): Promise<Seen & { readonly head: string }> {
+  const seen = once(subscriptions, 'subscription') as Promise<[Seen]>
+  const { status, head, body } = await upgrade(target, headers)
+  assert.equal(status, 101, head + body)
+  const [{ sn, env }] = await seen
+  return { sn, env, head }
+}
+
+/** [request target, the station's id, the path of the app's url if it is another, because] */
+const identities: readonly (readonly [string, string, string, string])[] = [
+  ['/ocpp/CP01', 'CP01', '/ocpp/CP01', 'an ordinary one'],
+  ['/ocpp/RDAM%20123', 'RDAM 123', '/ocpp/RDAM%20123', 'percent-encoded (1.6 §3.1.1)'],
+  ['/ocpp/RDAM%7C123', 'RDAM|123', '/ocpp/RDAM%7C123', 'percent-encoded (2.1 Part 4 §3.1.1)'],
+  ['/ocpp/RDAM|123', 'RDAM|123', '/ocpp/RDAM%7C123', 'not encoded, which is no URI: the app gets one'],
+  ['/ocpp/%F0%9F%94%8C', '🔌', '/ocpp/%F0%9F%94%8C', 'more than the basic plane'],
+  ['/ocpp/cp01', 'cp01', '/ocpp/cp01', 'case is kept'],
+  ['/ocpp/a%2Fb', 'a/b', '/ocpp/a%2Fb', '%2F stays part of the identity'],
+  ['/ocpp/..%2Fx', '../x', '/ocpp/..%2Fx', 'and is no path'],
+  ['/ocpp/a%252Fb', 'a%2Fb', '/ocpp/a%252Fb', 'decoded once'],
+  ['/ocpp/a+b', 'a+b', '/ocpp/a+b', 'a plus is a plus in a path'],
+  ['//ocpp/CP01', 'CP01', '//ocpp/CP01', 'a slash too many first'],
+  ['/ocpp//CP01', 'CP01', '/ocpp//CP01', 'or between'],
+  ['/ocpp/CP01/', 'CP01', '/ocpp/CP01/', 'a trailing slash'],
+  ['/ocpp/CP01?token=a/b&x=1', 'CP01', '/ocpp/CP01?token=a/b&x=1', 'a query'],
+]
+
+/** [request target, status, what the body says, because] */
+const refusals: readonly (readonly [string, number, RegExp, string])[] = [
+  ['/ocpp', 400, /names no Charging Station/, 'no identity'],
+  ['/ocpp/', 400, /names no Charging Station/, 'none, with a slash'],
+  ['/ocpp//', 400, /names no Charging Station/, 'none, with two'],
+  ['/ocpp?id=CP01', 400, /names no Charging Station/, 'none but in the query'],
+  ['/ocpp/CP01/CP02', 400, /more than one segment/, 'two segments'],
+  ['/ocpp/CP%zz', 400, /not percent-encoded/, 'no percent-encoding'],
+  ['/ocpp/%FF%FE', 400, /not percent-encoded UTF-8/, 'no UTF-8'],
+  ['/ocpp/CP%0D%0AX:%20y', 400, /control characters/, 'line breaks'],
+  ['/ocpp/K\u00f6ln', 400, /^$/, 'not encoded at all, which is no HTTP'],
+  [`/ocpp/${'x'.repeat(256)}`, 400, /too long/, 'more than 255 bytes'],
+  ['/CP01', 404, /Nothing is served here/, 'without the prefix'],
+  ['/', 404, /Nothing is served here/, 'the root'],
+  ['//evil.example/CP01', 404, /Nothing is served here/, 'a host behind two slashes'],
+  ['/ocppx/CP01', 404, /Nothing is served here/, 'more than the prefix'],
+  ['/OCPP/CP01', 404, /Nothing is served here/, 'the prefix in capitals'],
+  ['/cable', 404, /Nothing is served here/, "Action Cable's own path"],
+  ['/health', 404, /Nothing is served here/, 'the path of health checks'],
+  ['http://csms.example/cable/CP01', 404, /Nothing is served here/, 'an absolute request line of another path'],
+]
+
+describe('identities', { timeout: 60_000 }, () => {
+  for (const [target, id, path, because] of identities) {
+    test(`${target}: ${because}`, async () => {
+      const { sn, env } = await seenAfter(target)
+      assert.equal(sn, id)
+      assert.equal(env.url, `http://csms.example:${bridge.port}${path}`)
+    })
+  }
+
+  test('an absolute request line (RFC 9112 §3.2.2) is the url as it stands', async () => {
+    const target = 'http://other.example:8080/ocpp/CP01?x=1'
+    const { sn, env } = await seenAfter(target)
+    assert.deepEqual([sn, env.url], ['CP01', target])
+  })
+
+  for (const [target, status, body, because] of refusals) {
+    test(`${target.slice(0, 40)} is refused: ${because}`, async () => {
+      const response = await upgrade(target)
+      assert.equal(response.status, status, response.body)
+      assert.match(response.body, body)
+      assert.match(response.head, /^connection: close$/im)
+      assert.doesNotMatch(response.head, /^upgrade:/im)
+    })
+  }
+
+  test('one of 49 characters is too long in 2.x, and is not in 1.6', async () => {
+    const target = `/ocpp/${'x'.repeat(49)}`
+    for (const name of ['ocpp2.0.1', 'ocpp2.1']) {
+      assert.equal((await upgrade(target, [protocol(name)])).status, 400, name)
+    }
+    await seenAfter(target, [protocol('ocpp1.6')])
+    await seenAfter(`/ocpp/${'x'.repeat(48)}`, [protocol('ocpp2.1')])
+  })
+})
+
+/** [what is offered, what is agreed on, because] */
+const agreements: readonly (readonly [readonly string[], string, string])[] = [
+  [['ocpp1.6'], 'ocpp1.6', 'the one'],
+  [['ocpp2.1'], 'ocpp2.1', 'another'],
+  [['ocpp2.0.1, ocpp1.6'], 'ocpp2.0.1', "the first of the station's list"],
+  [['ocpp1.6,ocpp2.1'], 'ocpp1.6', 'also where it is the older one'],
+  [['ocpp0.1, ocpp1.6'], 'ocpp1.6', 'the first that is served (TC_B_58)'],
+  [['OCPP1.6'], 'OCPP1.6', 'in its own spelling'],
+  [['ocpp9', 'ocpp2.0.1'], 'ocpp2.0.1', 'in two headers'],
+]
+
+describe('subprotocols', { timeout: 60_000 }, () => {
+  for (const [offered, agreed, because] of agreements) {
+    test(`${offered.join(' and ')}: ${because}`, async () => {
+      const { head } = await seenAfter('/ocpp/CP01', offered.map(protocol))
+      assert.deepEqual(head.match(/^sec-websocket-protocol: .*$/gim), [protocol(agreed)])
+      assert.doesNotMatch(head, /^sec-websocket-extensions:/im)
+    })
+  }
+
+  for (const [headers, body, because] of [
+    [[], `No Sec-WebSocket-Protocol was offered; served: ${served}\n`, 'no header'],
+    [[protocol('')], `No Sec-WebSocket-Protocol was offered; served: ${served}\n`, 'an empty one'],
+    [[protocol('ocpp1.5, soap')], `None of the subprotocols offered is served; served: ${served}\n`, 'none in common'],
+    [[protocol('ocpp1.60')], `None of the subprotocols offered is served; served: ${served}\n`, 'not quite one'],
+    [[protocol('actioncable-v1-json')], `None of the subprotocols offered is served; served: ${served}\n`, 'a browser'],
+  ] as const) {
+    test(`is refused before the upgrade, and told what is served: ${because}`, async () => {
+      const response = await upgrade('/ocpp/CP01', headers)
+      assert.deepEqual([response.status, response.body], [400, body])
+    })
+  }
+
+  test('a bad path is told before a bad subprotocol', async () => {
+    assert.equal((await upgrade('/nowhere/CP01', [])).status, 404)
+  })
+})
+
+describe('what the app is told', { timeout: 60_000 }, () => {
+  test('the headers that it is to get, as sent, the peer, and no others', async () => {
+    const { env } = await seenAfter('/ocpp/CP01', [
+      protocol('ocpp9 ,OCPP1.6'),
+      'Authorization: Basic QUwxMDAwOgABAgMEBQYH////////////////',
+      'COOKIE: a=1; b=2',
+      'Origin: https://browser.example',
+      'X-Forwarded-For: 203.0.113.7',
+      'Remote_Addr: 203.0.113.8',
+      'X-Request-ID: mine',
+    ])
+    assert.deepEqual(env.headers, {
+      REMOTE_ADDR: '127.0.0.1',
+      authorization: 'Basic QUwxMDAwOgABAgMEBQYH////////////////',
+      cookie: 'a=1; b=2',
+      'sec-websocket-protocol': 'ocpp9 ,OCPP1.6',
+    })
+  })
+
+  test('nothing that a station did not send', async () => {
+    const { env } = await seenAfter('/ocpp/CP01')
+    assert.deepEqual(env.headers, { REMOTE_ADDR: '127.0.0.1', 'sec-websocket-protocol': 'ocpp1.6' })
+  })
+
+  test('a session id of our own in every call, whatever the station says', async () => {
+    const known = app.received.all.length
+    await seenAfter('/ocpp/CP01', [protocol('ocpp1.6'), 'X-Request-ID: mine'])
+    await seenAfter('/ocpp/CP02', [protocol('ocpp1.6'), 'X-Request-ID: mine'])
+    const connects = app.received.all.slice(known).filter(({ method }) => method === 'Connect')
+    const sids = connects.map(({ metadata }) => metadata['sid'])
+    assert.equal(new Set(sids).size, 2)
+    assert.ok(!sids.includes('mine'))
+  })
+})
+
+describe('what is no upgrade', { timeout: 60_000 }, () => {
+  test('a plain request for a station is told to upgrade', async () => {
+    const response = await request('/ocpp/CP01', [])
+    assert.equal(response.status, 426)
+    assert.match(response.head, /^upgrade: websocket$/im)
+    assert.match(response.body, /WebSocket/)
+  })
+
+  test('another path is not found, with and without a query', async () => {
+    for (const target of ['/', '/nothing', '/nothing?x=/ocpp/CP01', '/metrics', '/_broadcast']) {
+      assert.equal((await request(target, [])).status, 404, target)
+    }
+  })
+
+  test('the health path answers as health checks expect, with and without a query', async () => {
+    for (const target of ['/health', '/health?from=balancer']) {
+      const { status, body } = await request(target, [])
+      assert.equal(status, 200)
+      assert.match(body, /stayin' alive/)
+    }
+  })
+
+  test('an upgrade to something else, or of an unknown WebSocket version, is refused, and the bridge lives', async () => {
+    const [, connection = '', , key = ''] = upgradeHeaders
+    const other = await request('/ocpp/CP01', ['Upgrade: h2c', connection, protocol('ocpp1.6')])
+    assert.ok(other.status >= 400 && other.status < 500, other.head)
+    const headers = ['Upgrade: websocket', connection, 'Sec-WebSocket-Version: 12', key, protocol('ocpp1.6')]
+    const unknown = await request('/ocpp/CP01', headers)
+    assert.ok(unknown.status >= 400 && unknown.status < 500, unknown.head)
+    assert.equal((await bridge.get('/health')).status, 200)
+  })
+
+  test('what is no HTTP is refused, and the bridge lives', async () => {
+    const socket = connect(bridge.port, '127.0.0.1')
+    socket.write('[2,"1","Heartbeat",{}]\r\n\r\n')
+    const [answer] = (await once(socket, 'data')) as [Buffer]
+    assert.match(answer.toString(), /^HTTP\/1.1 400 /)
+    socket.destroy()
+    assert.equal((await bridge.get('/health')).status, 200)
+  })
+})
