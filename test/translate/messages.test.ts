@@ -253,7 +253,7 @@ const refusedLater: readonly (readonly [string, string, string | null, string])[
   ['{"command":"","payload":{}}', '', '{}', 'an empty command'],
   ['{"command":"Trigger Message"}', 'Trigger Message', '{}', 'a blank'],
   ['{"command":"trigger_message"}', 'trigger_message', '{}', 'as Ruby would spell it'],
-  [String.raw`{"command":"Reset\",{}]"}`, 'Reset\",{}]', '{}', 'a quote'],
+  [String.raw`{"command":"Reset\",{}]"}`, 'Reset",{}]', '{}', 'a quote'],
 ]
 for (const [text, action, payload, because] of refusedLater) {
   test(`${text} is a command all the same, so that the app is told its end: ${because}`, () => {
