@@ -3,6 +3,7 @@
  * lost or booked twice.
  */
 import assert from 'node:assert/strict'
+import { standStill } from '../support/process.ts'
 import { describe, test, type TestContext } from 'node:test'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { freePort } from '../support/ports.ts'
@@ -128,7 +129,7 @@ describe('an app that is not there', { concurrency: true, timeout: 180_000 }, ()
     const stations = [await connect(t, bridge, 'CP1'), await connect(t, bridge, 'CP2')]
     for (const station of stations) await assertAccepted(station)
     const timeouts = await bridge.metric('rpc_timeout_total')
-    rails.process.signal('SIGSTOP') // it takes no message any more, and the connection stays
+    await standStill(rails.process) // it takes no message any more, and the connection stays
     const held = stations.map(station => station.call('StartTransaction', start))
     await bridge.metricReaches('rpc_timeout_total', timeouts + 2) // whether it has run them, nobody knows
     await rails.restart()

@@ -189,12 +189,20 @@ test('a charging profile of 1.6 keeps its decimals', { timeout: 60_000 }, async 
   assert.equal(await station.message(/"profile"/), `[2,"profile","SetChargingProfile",${payload}]`)
 })
 
-test("an answer to a boot is completed behind the app's own text", { timeout: 60_000 }, async t => {
-  const station = await openRawStation(bridge.url, 'CP-boot')
+test("an answer to a boot is completed around the app's own values", { timeout: 60_000 }, async t => {
+  const station = await openRawStation(bridge.url, 'CP-boot', { version: 'ocpp2.0.1' })
   t.after(() => station.close())
-  answers.set('boot', String.raw`{"command":"Ack","id":"boot","payload":{ "status" : "\u0041ccepted" }}`)
-  const answer = await station.call('boot', 'BootNotification', '{"chargePointVendor":"V","chargePointModel":"M"}')
-  assert.match(answer, /^\[3,"boot",\{ "status" : "\\u0041ccepted","currentTime":"[^"]+Z","interval":30\}\]$/)
+  const values = [
+    String.raw`"\u0041ccepted"`,
+    '{ "vendorId" : "V", "rate" : 1.50, "rate" : 12345678901234567890 }',
+  ] as const
+  answers.set('boot', `{"command":"Ack","id":"boot","payload":{"status":${values[0]},"customData":${values[1]}}}`)
+  const boot = '{"reason":"PowerUp","chargingStation":{"model":"M","vendorName":"V"}}'
+  const answer = await station.call('boot', 'BootNotification', boot)
+  const [, currentTime = ''] = /"currentTime":"([^"]+)"/.exec(answer) ?? []
+  assert.match(currentTime, /Z$/)
+  const own = `"currentTime":"${currentTime}","interval":30`
+  assert.equal(answer, `[3,"boot",{"status":${values[0]},"customData":${values[1]},${own}}]`)
 })
 
 test('a SEND of 2.1 goes to the app as it is, and is never answered', { timeout: 60_000 }, async t => {

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { openBridge, program, programEnv, type Bridge } from '../support/bridge.ts'
-import { openProcess } from '../support/process.ts'
+import { openProcess, standStill } from '../support/process.ts'
 import { openRails, type Rails } from '../support/rails.ts'
 import { openRawStation, openStation, type Payload, type RawStation, type Station } from '../support/station.ts'
 
@@ -46,7 +46,7 @@ function start(station: Station, connectorId = 1): Promise<Payload> {
 
 /** Lets the app answer nothing for as long as `work` takes. */
 async function whileAppStandsStill(work: () => Promise<void>): Promise<void> {
-  rails.process.signal('SIGSTOP')
+  await standStill(rails.process)
   try {
     await work()
   } finally {

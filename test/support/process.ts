@@ -4,6 +4,7 @@
  * Nothing outlives the test: what is still running when this process ends, or is told to end, is killed.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
+import { readdirSync, readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 
@@ -33,7 +34,7 @@ export interface Process {
    */
   line(pattern: RegExp, from?: number): Promise<string>
   /** Does nothing once the process has ended. */
-  signal(signal: NodeJS.Signals): void
+  readonly signal: (signal: NodeJS.Signals) => void
   /** SIGTERM, and SIGKILL to what is still there after five seconds. May be called twice. */
   close(): Promise<void>
 }
@@ -135,6 +136,14 @@ function start(command: string, args: readonly string[], { cwd, env }: ProcessOp
     close,
   }
   return { process: opened, texts }
+}
+
+/** SIGSTOP, and until all of its threads stand still: what was under way before may still be answered. */
+export async function standStill({ pid, signal }: Process): Promise<void> {
+  signal('SIGSTOP')
+  const threads = `/proc/${pid}/task`
+  const isStill = (thread: string) => /\) [Tt] /.test(readFileSync(`${threads}/${thread}/stat`, 'utf8'))
+  while (!readdirSync(threads).every(isStill)) await new Promise(setImmediate)
 }
 
 /**
