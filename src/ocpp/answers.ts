@@ -55,12 +55,18 @@ export function bootAnswer(
 export function completeAnswer(action: string, payload: JsonText, asked: Asked): JsonText {
   const fields = fillings[action]
   if (fields === undefined) return payload
-  const given = [...membersOf(payload)].filter(([name, value]) => !(name in fields && value === 'null'))
-  const names = new Set(given.map(([name]) => name))
-  const missing = Object.entries(fields).filter(([name]) => !names.has(name))
+  const members = membersOf(payload)
+  const nils = Object.keys(fields).filter(name => members.get(name) === 'null')
+  for (const name of nils) members.delete(name)
+  const missing = Object.entries(fields).filter(([name]) => !members.has(name))
   if (missing.length === 0) return payload
-  const members = [...given, ...missing.map(([name, fill]) => [name, fill(asked)] as const)]
-  return `{${members.map(([name, value]) => `${jsonText(name)}:${value}`).join(',')}}` as JsonText
+  const given = nils.length === 0 ? payload.slice(payload.indexOf('{') + 1, payload.lastIndexOf('}')) : joined(members)
+  const filled = joined(missing.map(([name, fill]) => [name, fill(asked)]))
+  return `{${members.size === 0 ? '' : `${given},`}${filled}}` as JsonText
+}
+
+function joined(members: Iterable<readonly [string, JsonText]>): string {
+  return Array.from(members, ([name, value]) => `${jsonText(name)}:${value}`).join(',')
 }
 
 const currentTime = ({ now }: Asked): JsonText => jsonText(now)

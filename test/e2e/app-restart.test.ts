@@ -3,10 +3,10 @@
  * lost or booked twice.
  */
 import assert from 'node:assert/strict'
-import { standStill } from '../support/process.ts'
 import { describe, test, type TestContext } from 'node:test'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { freePort } from '../support/ports.ts'
+import { standStill } from '../support/process.ts'
 import { openRails, type Rails } from '../support/rails.ts'
 import { codeOf, openRawStation, openStation, type Payload, type Station } from '../support/station.ts'
 

@@ -262,7 +262,7 @@ const completed: readonly (readonly [string, string, string, string])[] = [
     `{"currentTime":"x","interval":0,"status":"Rejected"}`,
     'nothing is missing, whatever it says',
   ],
-  ['BootNotification', ' { "status" : "Pending" } ', `{"status":"Pending",${clock},"interval":300}`, 'white space'],
+  ['BootNotification', ' { "status" : "Pending" } ', `{ "status" : "Pending" ,${clock},"interval":300}`, 'white space'],
   [
     'BootNotification',
     '{"currentTime":null,"status":"Accepted","interval":null}',
@@ -286,7 +286,7 @@ const completed: readonly (readonly [string, string, string, string])[] = [
   [
     'BootNotification',
     String.raw`{"status":"Accepted","\u0069nterval":60}`,
-    `{"status":"Accepted","interval":60,${clock}}`,
+    String.raw`{"status":"Accepted","\u0069nterval":60,${clock}}`,
     'an escaped key is the key it spells',
   ],
   ['Heartbeat', '{}', `{${clock}}`, 'an empty Ack'],
