@@ -153,12 +153,14 @@ async function openStations(
   const reception: Reception = {
     refusal: ({ stationId }) => {
       if (draining.signal.aborted) return { problem: 'The CSMS is going down', retryAfterSeconds }
-      const isFull = server.maxConn > 0 && hub.size >= server.maxConn && !hub.has(stationId)
+      const isFull = server.maxConn > 0 && hub.size >= server.maxConn && !hub.mayReplace(stationId)
       return isFull ? { problem: 'The CSMS has no room for another Charging Station', retryAfterSeconds } : null
     },
     admit: (handshake, socket) => hub.admit(handshake, socket),
     onRefused: ({ target, remoteAddress }, status, problem) => {
-      once(`refused ${problem} ${remoteAddress}`, { target, remoteAddress, status, problem }, 'a station was refused')
+      // A query may hold a secret.
+      const path = target.replace(/\?.*/s, '')
+      once(`refused ${problem} ${remoteAddress}`, { path, remoteAddress, status, problem }, 'a station was refused')
     },
     readiness: () => ({ accepting: !draining.signal.aborted, ...readiness() }),
     answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), deliver) : () => false,
@@ -175,7 +177,7 @@ async function openStations(
       draining.abort()
       clearInterval(unheard)
       log.info({ num: hub.size }, 'closing active connections')
-      await hub.drain()
+      await hub.drain(config.lifecycle.shutdownTimeoutMs / 3)
       await listener.close()
       sockets.close()
       log.info({}, 'all active connections closed')

@@ -30,7 +30,8 @@ export function membersOf(text: string): Map<string, JsonText> {
   for (const part of scan(text).parts) {
     const opening = part.indexOf('"')
     const closing = endOfString(part, opening)
-    const key = JSON.parse(part.slice(opening, closing + 1)) as string
+    const name = part.slice(opening + 1, closing)
+    const key = name.includes('\\') ? (JSON.parse(`"${name}"`) as string) : name
     members.set(key, part.slice(part.indexOf(':', closing) + 1).trim() as JsonText)
   }
   return members

@@ -49,7 +49,8 @@ export class Guard implements Rpc {
   readonly #meter: Meter
   readonly #log: Log
   readonly #permits: Permits
-  #isAbsent = false
+  /** Since when no call can be sent, as `Date` counts; `null` while the app is there. */
+  #absentSince: number | null = null
 
   constructor(transport: Transport, limits: GuardLimits, meter: Meter, log: Log) {
     this.#transport = transport
@@ -112,7 +113,7 @@ export class Guard implements Rpc {
         before = inSightOf(before, error)
       }
       const pauseMs = pauseAfter(before, retries, task)
-      if (pauseMs === null || Date.now() + pauseMs >= until) throw before
+      if (pauseMs === null || Date.now() + pauseMs >= until || this.#isLongAbsent()) throw before
       await this.#pause(pauseMs, until, task, before)
       this.#meter.count('rpc_retries_total')
     }
@@ -158,8 +159,8 @@ export class Guard implements Rpc {
   }
 
   #missed(error: Error): void {
-    if (this.#isAbsent) return
-    this.#isAbsent = true
+    if (this.#absentSince !== null) return
+    this.#absentSince = Date.now()
     const { host } = this.#limits
     this.#log.warn(
       { error },
@@ -167,9 +168,14 @@ export class Guard implements Rpc {
     )
   }
 
+  /** Longer than a whole call may take: every further one is told so at once, and finds out if the app is back. */
+  #isLongAbsent(): boolean {
+    return this.#absentSince !== null && Date.now() - this.#absentSince >= this.#limits.commandTimeoutMs
+  }
+
   #heard(): void {
-    if (!this.#isAbsent) return
-    this.#isAbsent = false
+    if (this.#absentSince === null) return
+    this.#absentSince = null
     this.#log.info({}, `the app answers at ${this.#limits.host}`)
   }
 }

@@ -92,6 +92,10 @@ export async function openListener(
     stream.on('error', () => stream.destroy())
     onUpgrade(request, stream, head, settings, sockets, reception)
   })
+  sockets.onRefused((request, stream, problem) => {
+    reception.onRefused(upgradeRequest(request), 400, problem)
+    refuse(stream, 400, problem)
+  })
   const port = await listen(server, settings)
   return { port, close: () => closeServer(server) }
 }

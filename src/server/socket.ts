@@ -39,6 +39,8 @@ export interface Sockets {
     subprotocol: string | null,
     onOpen: (socket: StationSocket) => SocketEnd,
   ): void
+  /** An upgrade that is no WebSocket's; `refuse` answers it. */
+  onRefused(refuse: (request: IncomingMessage, stream: Duplex, problem: string) => void): void
   /** Ends the sweep, and every connection that has not ended by itself. */
   close(): void
 }
@@ -64,7 +66,11 @@ export function openSockets(settings: SocketSettings, meter: Meter): Sockets {
   }, sweepMs)
   return {
     upgrade: (request, stream, head, subprotocol, onOpen) => {
-      if (subprotocol !== null) subprotocols.set(request, subprotocol)
+      if (subprotocol !== null) {
+        subprotocols.set(request, subprotocol)
+        // `ws` reads the header again, and refuses what HTTP allows: empty elements, and one twice (RFC 9110 §5.6.1).
+        request.headers['sec-websocket-protocol'] = subprotocol
+      }
       server.handleUpgrade(request, stream, head, ws => {
         const socket = new LiveSocket(ws, settings, meter)
         open.add(socket)
@@ -72,12 +78,23 @@ export function openSockets(settings: SocketSettings, meter: Meter): Sockets {
         socket.attach(onOpen(socket))
       })
     },
+    onRefused: refuse => {
+      server.on('wsClientError', (error, stream, request) => refuse(request, stream, error.message))
+    },
     close: () => {
       clearInterval(sweep)
       for (const socket of open) socket.terminate()
     },
   }
 }
+
+/** What `ws` closes with for its errors; with 1002 for all others. */
+const closeCodes: ReadonlyMap<string, number> = new Map([
+  ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 1009],
+  ['WS_ERR_INVALID_UTF8', 1007],
+  ['ECONNRESET', 1006],
+  ['EPIPE', 1006],
+])
 
 class LiveSocket implements StationSocket {
   readonly #ws: WebSocket
@@ -104,8 +121,10 @@ class LiveSocket implements StationSocket {
     })
     ws.on('ping', () => this.#onHeard())
     ws.on('pong', () => this.#onHeard())
-    // A protocol error closes the connection by itself; 'close' tells which.
-    ws.on('error', () => undefined)
+    // `ws` closes the connection by itself, and then tells 1006 of it.
+    ws.on('error', (error: Error & { code?: string }) => {
+      this.#ending ??= { code: closeCodes.get(error.code ?? '') ?? 1002, reason: error.message }
+    })
     ws.on('close', (code, reason) => end.gone(this.#ending?.code ?? code, this.#ending?.reason ?? reason.toString()))
   }
 

@@ -12,6 +12,7 @@ import { Attachment, type AttachmentSettings } from './attachment.ts'
 import type { Boot } from './boot.ts'
 import { hasSaid, type AppConnection } from './connection.ts'
 import { held, holdMs } from './hold.ts'
+import type { InFlight } from './inflight.ts'
 import type { Registry, World } from './ports.ts'
 
 export type AnsweringSettings = AttachmentSettings & {
@@ -30,6 +31,7 @@ export type Line = {
   readonly connection: AppConnection
   readonly boot: Boot
   readonly registry: Registry
+  readonly inFlight: InFlight
   send(answer: CallResult | CallError): void
   /** Takes the transmissions of a reply, the app's answers among them, which come back by `settle`. */
   apply(reply: CommandReply): void
@@ -78,6 +80,11 @@ export class Answering {
     return this.#reply(call, receivedAt, this.#ownAnswer(why, call), isLocal ? 'local' : why)
   }
 
+  /** Answers a CALL without the app, which there is no time to ask any more. */
+  giveUp(call: Call, receivedAt: number): void {
+    this.#reply(call, receivedAt, this.#ownAnswer('failed', call), 'failed')
+  }
+
   /** A SEND is performed, and never answered, not even with an error (OCPP 2.1 Part 4 §4.2.4). */
   async performSend(send: Send): Promise<'unauthorized' | 'done'> {
     if (!this.#row.sends.has(send.action) || !this.#boot().passesCall(send.action)) {
@@ -102,7 +109,7 @@ export class Answering {
    */
   settle(answer: CallResult | CallError): boolean {
     const open = this.#open
-    if (open === null || idKey(open.call.id) !== idKey(answer.id)) return false
+    if (open === null || (open.call.id !== answer.id && idKey(open.call.id) !== idKey(answer.id))) return false
     this.#reply(open.call, open.receivedAt, answer, 'app')
     open.onAnswer()
     return true
@@ -217,6 +224,8 @@ export class Answering {
 
   #reply(call: Call, receivedAt: number, answer: CallResult | CallError, by: AnsweredBy): AnsweredBy {
     if (this.#isOpen(call)) this.#open = null
+    if (!this.#line.inFlight.isAwaited(call)) return this.#superseded(by)
+    this.#line.inFlight.done(call)
     const { action, id } = call
     if (answer.kind === 'callError') this.#line.send({ ...answer, id })
     else {
@@ -230,6 +239,12 @@ export class Answering {
     const version = this.#row.number
     meter.count('ocpp_call_total', { version, action: label, answer: by })
     meter.observe('ocpp_call_seconds', { version }, (this.#world.now().getTime() - receivedAt) / 1000)
+    return by
+  }
+
+  /** The station has given the CALL up for another with the same id: the answer is none of its business. */
+  #superseded(by: AnsweredBy): AnsweredBy {
+    this.#world.meter.count('ocpp_dropped_total', { reason: 'superseded' })
     return by
   }
 

@@ -19,6 +19,8 @@ export class Hub {
   /** Every session with an open socket, by the order in which they came. */
   readonly #sessions = new Map<Session, number>()
   #admitted = 0
+  /** The same, by station. */
+  readonly #open = new Relation<StationId, Session>()
   /** Those the app let in, one a station. */
   readonly #stations = new Map<StationId, Session>()
   /** Those whose end the app has not seen yet. */
@@ -41,9 +43,9 @@ export class Hub {
     return this.#streams.size
   }
 
-  /** Whether the app has let this station in on an open connection, whose place a new one would take. */
-  has(stationId: StationId): boolean {
-    return this.#stations.has(stationId)
+  /** Whether a new connection of this station would take the place of one that the app let in; one at a time may try. */
+  mayReplace(stationId: StationId): boolean {
+    return this.#stations.has(stationId) && this.#open.get(stationId).size === 1
   }
 
   /** Starts the conversation with a station whose socket is open. */
@@ -56,6 +58,7 @@ export class Hub {
       this.#world,
     )
     this.#sessions.set(session, ++this.#admitted)
+    this.#open.add(handshake.stationId, session)
     this.#world.log.info(
       { sid: session.sid, station: handshake.stationId, version: handshake.version },
       'station connected',
@@ -94,10 +97,14 @@ export class Hub {
     }
   }
 
-  /** Answers what has come in, closes every session, and lets the app see each end, also of those that went before. */
-  async drain(): Promise<void> {
+  /**
+   * Answers what has come in, closes every session, and lets the app see each end, also of those that went before.
+   *
+   * @param graceMs how long the app is asked; after that, what waits is answered without it
+   */
+  async drain(graceMs: number): Promise<void> {
     this.#disconnects.flush()
-    await Promise.all([...this.#sessions.keys()].map(session => session.drain()))
+    await Promise.all([...this.#sessions.keys()].map(session => session.drain(graceMs)))
     await Promise.all([...this.#leaving.members()].map(session => session.ended))
   }
 
@@ -144,6 +151,7 @@ export class Hub {
 
   #leave(stationId: StationId, session: Session): void {
     this.#sessions.delete(session)
+    this.#open.delete(stationId, session)
     this.#streams.deleteAll(session)
     this.#identified.deleteAll(session)
     if (this.#stations.get(stationId) === session) this.#stations.delete(stationId)

@@ -10,12 +10,20 @@ export class Inbox<Entry> {
   readonly #serve: (entry: Entry) => Promise<void>
   readonly #gate: Gate
   readonly #limits: InboxLimits
+  readonly #isPreferred: (entry: Entry) => boolean
   #waiting: { readonly entry: Entry; readonly bytes: number }[] = []
   #bytes = 0
   #paused = false
   #running: Promise<void> | null = null
 
-  constructor(serve: (entry: Entry) => Promise<void>, gate: Gate, limits: InboxLimits) {
+  /** @param isPreferred whether an entry goes before those that are not; in general none is */
+  constructor(
+    serve: (entry: Entry) => Promise<void>,
+    gate: Gate,
+    limits: InboxLimits,
+    isPreferred: (entry: Entry) => boolean = () => false,
+  ) {
+    this.#isPreferred = isPreferred
     this.#serve = serve
     this.#gate = gate
     this.#limits = limits
@@ -36,12 +44,10 @@ export class Inbox<Entry> {
     this.#running ??= this.#run()
   }
 
-  /** Forgets the waiting entries that need not run any more; the one that runs is not touched. */
-  drop(isNeedless: (entry: Entry) => boolean): number {
-    const before = this.#waiting.length
-    this.#waiting = this.#waiting.filter(({ entry }) => !isNeedless(entry))
-    this.#bytes = this.#waiting.reduce((sum, { bytes }) => sum + bytes, 0)
-    return before - this.#waiting.length
+  /** Takes all waiting entries out, which then do not run; the one that runs is not touched. */
+  take(): Entry[] {
+    this.#bytes = 0
+    return this.#waiting.splice(0).map(({ entry }) => entry)
   }
 
   /** Resolves when nothing runs and nothing waits. */
@@ -50,12 +56,17 @@ export class Inbox<Entry> {
   }
 
   async #run(): Promise<void> {
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
       this.#bytes -= next.bytes
       await this.#serve(next.entry)
       this.#resumeIfRoom()
     }
     this.#running = null
+  }
+
+  #next(): { readonly entry: Entry; readonly bytes: number } | undefined {
+    const preferred = this.#waiting.findIndex(({ entry }) => this.#isPreferred(entry))
+    return this.#waiting.splice(Math.max(0, preferred), 1)[0]
   }
 
   /** Half of it has to be free: a station that floods would be paused and resumed with each message. */

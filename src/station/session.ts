@@ -15,7 +15,6 @@ import {
   type Send,
 } from '../ocpp/frame.ts'
 import { versions, type VersionRow } from '../ocpp/version.ts'
-import type { CommandOutcome } from '../translate/commands.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import { readMessage, readTransmission, type AppMessage } from '../translate/messages.ts'
 import { Answering, type AnsweringSettings } from './answering.ts'
@@ -24,7 +23,8 @@ import { OutgoingCalls } from './calls.ts'
 import { AppConnection } from './connection.ts'
 import { Ending } from './ending.ts'
 import { Inbox } from './inbox.ts'
-import { Outcomes } from './outcomes.ts'
+import { InFlight } from './inflight.ts'
+import { Outcomes, type Untold } from './outcomes.ts'
 import type { CloseCode, StationSocket, Surroundings, World } from './ports.ts'
 
 export type SessionSettings = AnsweringSettings & {
@@ -35,11 +35,9 @@ export type SessionSettings = AnsweringSettings & {
 
 type Entry =
   | { readonly kind: 'call'; readonly call: Call | Send; readonly receivedAt: number }
-  | { readonly kind: 'outcome'; readonly outcome: CommandOutcome }
+  | ({ readonly kind: 'outcome' } & Untold)
 
 const inboxLimits = { entries: 64, bytes: 1024 * 1024 }
-/** How many outcomes of commands may wait for the app; a flood of commands makes a flood of refusals. */
-const maxOutcomes = 1_000
 const maxBadFrames = 20
 
 /** The codes that tell a station why the app closed its connection, by Action Cable's reason. */
@@ -54,6 +52,8 @@ export class Session {
   readonly sid: string
   /** As `Date` counts. */
   readonly openedAt: number
+  /** Whether the station has sent a CALL yet. */
+  isHeard = false
   readonly #row: VersionRow
   readonly #socket: StationSocket
   readonly #surroundings: Surroundings
@@ -68,7 +68,10 @@ export class Session {
   readonly #closed = new AbortController()
   readonly #unheld = new AbortController()
   readonly #ending = new Ending()
-  #isHeard = false
+  /** Resolves when the app has seen the end of the session. */
+  readonly ended = this.#ending.done
+  readonly #inFlight = new InFlight()
+  readonly #untold: Untold[] = []
   #badFrames = 0
   /** The app wants the session closed, once the CALL that is being answered has its answer. */
   #closeNext: { readonly code: CloseCode; readonly reason: string } | null = null
@@ -90,32 +93,28 @@ export class Session {
     this.#who = { sid: this.sid, station: handshake.stationId }
     this.#connection = new AppConnection(this.sid, handshake.env, world.rpc, surroundings.streams)
     this.#boot = new Boot(this.#row)
-    this.#outcomes = new Outcomes(this.#row, settings.granularActions, this.#connection, world)
+    this.#outcomes = new Outcomes(this.#row, settings.granularActions, this.#connection, world, {
+      push: untold => this.#inbox.push({ kind: 'outcome', ...untold }, 0),
+      apply: reply => this.#apply(reply),
+      drop: message => this.#drop('outcome', message),
+    })
     this.#answering = new Answering(handshake, settings, world, this.#who, {
       connection: this.#connection,
       boot: this.#boot,
       registry: surroundings.registry,
+      inFlight: this.#inFlight,
       send: answer => this.#send(answer),
       apply: reply => this.#apply(reply),
       closed: this.#closed.signal,
       unheld: this.#unheld.signal,
     })
-    this.#inbox = new Inbox(entry => this.#serve(entry), socket, inboxLimits)
+    const isCall = (entry: Entry): boolean => entry.kind === 'call' && this.#outcomes.isTroubled
+    this.#inbox = new Inbox(entry => this.#serve(entry), socket, inboxLimits, isCall)
     const outgoing = { limit: settings.callQueue, timeoutMs: settings.callTimeoutMs }
     this.#calls = new OutgoingCalls(this.#row, this.#boot, outgoing, {
       send: call => this.#send(call),
-      done: outcome => this.#onOutcome(outcome),
+      done: outcome => this.#outcomes.add(outcome),
     })
-  }
-
-  /** Whether the station has sent a CALL yet. */
-  get isHeard(): boolean {
-    return this.#isHeard
-  }
-
-  /** Resolves when the app has seen the end of the session. */
-  get ended(): Promise<void> {
-    return this.#ending.done
   }
 
   get isClosed(): boolean {
@@ -147,11 +146,13 @@ export class Session {
     if (!this.isClosed) this.#end(code, reason)
   }
 
-  /** Answers what has come in, takes no more, and closes. */
-  async drain(): Promise<void> {
+  /** Answers what has come in, without the app after `graceMs`, takes no more, and closes. */
+  async drain(graceMs: number): Promise<void> {
     this.#unheld.abort()
     this.#calls.stop()
+    const timer = setTimeout(() => this.#giveUp(), graceMs)
     await this.#inbox.idle()
+    clearTimeout(timer)
     this.close(1001, 'Server restart')
     await this.ended
   }
@@ -179,16 +180,18 @@ export class Session {
   }
 
   #onCall(frame: Call | Send, bytes: number): void {
-    this.#isHeard = true
+    this.isHeard = true
     // Draining: the station sends it again on its next connection.
     if (this.#unheld.signal.aborted) return
+    if (frame.kind === 'call' && !this.#inFlight.admit(frame))
+      return this.#drop('repeated', 'a station repeated a CALL that is in flight')
     if (frame.kind === 'call' && frame.action === 'BootNotification') this.#calls.hold()
     this.#inbox.push({ kind: 'call', call: frame, receivedAt: this.#world.now().getTime() }, bytes)
   }
 
   async #serve(entry: Entry): Promise<void> {
     try {
-      if (entry.kind === 'outcome') await this.#tell(entry.outcome)
+      if (entry.kind === 'outcome') await this.#outcomes.tell(entry)
       else if (entry.call.kind === 'send') this.#onAnswered(await this.#answering.performSend(entry.call))
       else await this.#answer(entry.call, entry.receivedAt)
       if (this.#closeNext !== null) this.close(this.#closeNext.code, this.#closeNext.reason)
@@ -218,17 +221,18 @@ export class Session {
   }
 
   #onAnswered(by: string): void {
-    if (by === 'unauthorized') {
-      this.#world.meter.count('failed_auths_total')
-      this.#world.log.info(this.#who, 'the app does not accept the station')
-      this.close(1008, 'Not authorized')
-    }
+    if (by !== 'unauthorized') return
+    this.#world.meter.count('failed_auths_total')
+    this.#world.log.info(this.#who, 'the app does not accept the station')
+    this.close(1008, 'Not authorized')
   }
 
-  async #tell(outcome: CommandOutcome): Promise<void> {
-    const reply = await this.#outcomes.tell(outcome)
-    if (reply === null) this.#drop('outcome', 'the app did not take the outcome of a command')
-    else this.#apply(reply)
+  /** Whatever waits for the app goes without it: CALLs are answered, outcomes are told at the end. */
+  #giveUp(): void {
+    for (const entry of this.#inbox.take()) {
+      if (entry.kind === 'outcome') this.#untold.push(entry)
+      else if (entry.call.kind === 'call') this.#answering.giveUp(entry.call, entry.receivedAt)
+    }
   }
 
   #apply(reply: CommandReply): void {
@@ -264,13 +268,6 @@ export class Session {
     if (++this.#badFrames >= maxBadFrames) this.close(1002, 'Too many malformed messages')
   }
 
-  #onOutcome(outcome: CommandOutcome): void {
-    this.#outcomes.count(outcome)
-    if (this.#inbox.length >= maxOutcomes)
-      return this.#drop('outcome', 'too many outcomes of commands wait for the app')
-    this.#inbox.push({ kind: 'outcome', outcome }, 0)
-  }
-
   #send(frame: Frame): void {
     if (this.isClosed) return
     const text = serializeFrame(frame, this.handshake.version)
@@ -290,11 +287,13 @@ export class Session {
     this.#surroundings.leave()
     this.#world.log.info({ ...this.#who, code, reason }, 'station disconnected')
     this.#calls.end()
-    this.#inbox.drop(entry => entry.kind !== 'outcome')
+    this.#giveUp()
     const connection = this.#connection
     const disconnect = (): Promise<void> => connection.disconnect(new AbortController().signal)
-    void this.#ending.run(this.#inbox.idle(), () =>
-      connection.connectionIdentifiers === null ? null : this.#surroundings.farewell(disconnect),
+    const told = this.#inbox.idle().then(() => this.#outcomes.end(this.#untold))
+    void this.#ending.run(
+      told.catch((error: unknown) => this.#onFault(error)),
+      () => (connection.connectionIdentifiers === null ? null : this.#surroundings.farewell(disconnect)),
     )
   }
 }

@@ -103,7 +103,7 @@ test('a socket that the app does not let in leaves the old one alone', async t =
   assert.equal(stranger.socket.closed?.code, 1008)
   assert.equal(old.socket.closed, null)
   await world.pass(1_000)
-  assert.equal(world.hub.has(old.session.handshake.stationId), true)
+  assert.equal(world.hub.mayReplace(old.session.handshake.stationId), true)
   assert.equal(await isReached(world, old, 'SN1'), true)
 })
 
@@ -174,7 +174,7 @@ test("the old socket's end never removes the new one", async t => {
   await world.pass(1_000)
   assert.equal(world.hub.size, 1)
   assert.equal(world.hub.streamCount, 1)
-  assert.equal(world.hub.has(station.session.handshake.stationId), true)
+  assert.equal(world.hub.mayReplace(station.session.handshake.stationId), true)
   assert.equal(await isReached(world, station, 'SN1'), true)
   world.hub.deliver({ kind: 'disconnect', connectionIdentifiers: '{"station_id":"CP1"}', reconnect: true })
   assert.equal(station.socket.closed?.code, 1000)
@@ -242,7 +242,7 @@ test('a socket that is gone while Connect is under way: the app sees its end, an
   await world.pass(10)
   await station.ended()
   assert.deepEqual(world.rpc.names(), ['connect', 'disconnect'])
-  assert.equal(world.hub.has(station.session.handshake.stationId), false)
+  assert.equal(world.hub.mayReplace(station.session.handshake.stationId), false)
 })
 
 test('a socket that is gone while subscribe is under way: Disconnect names the subscription, and no stream is left', async t => {
@@ -285,7 +285,7 @@ test('drain: what has come in is answered, nothing more taken, 1001, Disconnect,
     return running
   })
   await Promise.all(held.map(running => running.arrived()))
-  void world.hub.drain()
+  void world.hub.drain(10_000)
   for (const station of stations) station.call('StatusNotification', {}, 'too late')
   await quiet()
   for (const { socket } of stations) assert.equal(socket.closed, null)
@@ -312,7 +312,7 @@ test('drain: commands that wait, and those that come, fail at once; the open one
   station.call('Authorize')
   for (const id of ['open', 'waits']) world.broadcast('SN1', reset(id))
   await running.arrived()
-  void world.hub.drain()
+  void world.hub.drain(10_000)
   world.broadcast('SN1', reset('comes'))
   station.says([3, 'open', {}])
   running.release()
@@ -332,7 +332,7 @@ test('drain makes the Disconnects without the rate, beyond the backlog too', asy
   const stations = ['CP1', 'CP2', 'CP3', 'CP4'].map(stationId => world.plug(stationId))
   for (const station of stations) await station.boot()
   let isDrained = false
-  void world.hub.drain().then(() => (isDrained = true))
+  void world.hub.drain(10_000).then(() => (isDrained = true))
   await quiet()
   assert.equal(world.rpc.names().filter(name => name === 'disconnect').length, 4)
   assert.equal(isDrained, true)
@@ -347,7 +347,7 @@ test('drain waits for the sessions whose sockets are gone, and whose last call i
   await running.arrived()
   station.vanish()
   let isDrained = false
-  void world.hub.drain().then(() => (isDrained = true))
+  void world.hub.drain(10_000).then(() => (isDrained = true))
   await quiet()
   assert.equal(isDrained, false)
   running.release()
@@ -357,7 +357,7 @@ test('drain waits for the sessions whose sockets are gone, and whose last call i
 })
 
 test('drain of nobody ends at once', async t => {
-  await new FakeWorld(t).hub.drain()
+  await new FakeWorld(t).hub.drain(10_000)
 })
 
 test('a session that has ended is held by nothing: whatever was under way, it is free to be collected', async t => {

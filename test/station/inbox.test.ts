@@ -67,16 +67,24 @@ test('nothing is dropped for being too many', async () => {
   await inbox.idle()
 })
 
-test('drop forgets what waits, in its order, and not what runs', async () => {
+test('take leaves what runs, and gives what waits in its order', async () => {
   const { inbox, begun, letGo } = newInbox({ entries: 10 })
-  for (const entry of ['call', 'call', 'outcome 1', 'call', 'outcome 2']) inbox.push(entry, 1)
-  assert.equal(
-    inbox.drop(entry => entry === 'call'),
-    2,
-  )
-  assert.equal(inbox.length, 2)
-  await letGo(3)
-  assert.deepEqual(begun, ['call', 'outcome 1', 'outcome 2'])
+  for (const entry of ['runs', 'a', 'b']) inbox.push(entry, 1)
+  assert.deepEqual(inbox.take(), ['a', 'b'])
+  assert.equal(inbox.length, 0)
+  await letGo(1)
+  await inbox.idle()
+  assert.deepEqual(begun, ['runs'])
+})
+
+test('what is preferred goes before what is not, each in its order', async () => {
+  const begun: string[] = []
+  const gate = { pause: () => undefined, resume: () => undefined }
+  const serve = (entry: string): Promise<void> => Promise.resolve(void begun.push(entry))
+  const inbox = new Inbox(serve, gate, { entries: 10, bytes: 10 }, entry => entry.startsWith('call'))
+  for (const entry of ['first', 'outcome 1', 'call 1', 'outcome 2', 'call 2']) inbox.push(entry, 1)
+  await inbox.idle()
+  assert.deepEqual(begun, ['first', 'call 1', 'call 2', 'outcome 1', 'outcome 2'])
 })
 
 test('idle waits for what runs, for what waits, and for what is pushed meanwhile', async () => {
