@@ -69,6 +69,11 @@ function joined(members: Iterable<readonly [string, JsonText]>): string {
   return Array.from(members, ([name, value]) => `${jsonText(name)}:${value}`).join(',')
 }
 
+/** Whether an action's answer has such fields at all. */
+export function isCompletable(action: string): boolean {
+  return Object.hasOwn(fillings, action)
+}
+
 const currentTime = ({ now }: Asked): JsonText => jsonText(now)
 const fillings: Readonly<Record<string, Readonly<Record<string, (asked: Asked) => JsonText>>>> = {
   BootNotification: { currentTime, interval: asked => jsonText(asked.heartbeatIntervalSeconds) },

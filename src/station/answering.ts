@@ -2,7 +2,7 @@
  * Gets each CALL of a station its one answer: the app's, or the bridge's own where the app gave none.
  */
 import { RpcError, type CommandReply } from '../cable/rpc.ts'
-import { completeAnswer, type Asked } from '../ocpp/answers.ts'
+import { completeAnswer, isCompletable, type Asked } from '../ocpp/answers.ts'
 import { callError, idKey, type Call, type CallError, type CallResult, type Send } from '../ocpp/frame.ts'
 import { silentAnswerFor, versions, type Version, type VersionRow } from '../ocpp/version.ts'
 import { answerFor, type NoAnswer, type SilentMode } from '../translate/answers.ts'
@@ -229,7 +229,7 @@ export class Answering {
     const { action, id } = call
     if (answer.kind === 'callError') this.#line.send({ ...answer, id })
     else {
-      const payload = completeAnswer(action, answer.payload, this.#asked(call))
+      const payload = isCompletable(action) ? completeAnswer(action, answer.payload, this.#asked(call)) : answer.payload
       if (action === 'BootNotification') this.#boot().onAnswer(payload)
       this.#line.send({ kind: 'callResult', id, payload })
     }

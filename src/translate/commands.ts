@@ -29,6 +29,18 @@ export type Extras = {
 
 /** The channel action that an OCPP action performs, by the rule of Rails' `String#underscore`. */
 export function channelAction(ocppAction: string): string {
+  const known = channelActions.get(ocppAction)
+  if (known !== undefined) return known
+  const action = underscored(ocppAction)
+  if (channelActions.size < maxChannelActions) channelActions.set(ocppAction, action)
+  return action
+}
+
+/** Each name is cut once: the versions know some ninety, and the bound is for callers that ask for others. */
+const channelActions = new Map<string, string>()
+const maxChannelActions = 1_000
+
+function underscored(ocppAction: string): string {
   return ocppAction.replace(/(?<=[A-Z])(?=[A-Z][a-z])|(?<=[a-z\d])(?=[A-Z])/g, '_').toLowerCase()
 }
 
