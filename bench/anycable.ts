@@ -1,0 +1,57 @@
+/**
+ * AnyCable's own server, which the gem anycable-thruster brings as a prebuilt program: looked for on the PATH and in a
+ * cache folder, and installed there where it is missing, never into the project.
+ */
+import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
+import { homedir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { openProgram, type Server } from './children.ts'
+
+const gem = 'anycable-thruster'
+const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'ocpp-cable', 'bench-gems')
+
+/** The program `thrust`, not the Ruby script of that name. Throws where it is nowhere and cannot be installed. */
+export function findThrust(): string {
+  const found = foundThrust()
+  if (found !== undefined) return found
+  const install = ['install', gem, '--no-document', '--install-dir', cache]
+  const { stdout, stderr } = spawnSync('gem', install, { encoding: 'utf8' })
+  const installed = foundThrust()
+  if (installed === undefined) throw new Error(`gem ${install.join(' ')} brought no program:\n${stdout}${stderr}`)
+  return installed
+}
+
+/** Its port is open on all addresses: it knows no other way. */
+export async function openAnyCable(thrust: string, rpcPort: number): Promise<Server> {
+  const [port, target] = [await freePort(), await freePort()]
+  return openProgram(thrust, ['sleep', '3600'], /"Server started","http":":(\d+)"/, {
+    HTTP_PORT: String(port),
+    TARGET_PORT: String(target),
+    ANYCABLE_RPC_HOST: `127.0.0.1:${rpcPort}`,
+    ANYCABLE_BROADCAST_ADAPTER: 'http',
+    ANYCABLE_SECRET: 'benchmark',
+    ANYCABLE_DISABLE_TELEMETRY: 'true',
+  })
+}
+
+function foundThrust(): string | undefined {
+  const folders = (process.env['PATH'] ?? '').split(delimiter)
+  const gems = join(cache, 'gems')
+  for (const name of existsSync(gems) ? readdirSync(gems) : []) {
+    const exe = join(gems, name, 'exe')
+    for (const platform of readdirSync(exe, { withFileTypes: true }))
+      if (platform.isDirectory()) folders.push(join(exe, platform.name))
+  }
+  return folders.map(folder => join(folder, 'thrust')).find(path => existsSync(path))
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
+}

@@ -1,0 +1,83 @@
+/**
+ * Memory of one idle station: what a server's resident memory grows by when so many more have come and said who they
+ * are, each time in a fresh process.
+ */
+import { setTimeout } from 'node:timers/promises'
+import { openServer, openWorker, type Worker } from './children.ts'
+import type { Task } from './load.ts'
+import { residentKilobytes } from './measure.ts'
+import { echoName, openSubjects, type Subject, type Subjects } from './subjects.ts'
+import { markdownTable, ratio, spread } from './table.ts'
+
+export type MemoryPlan = {
+  readonly rounds: number
+  /** Stations that come first and are not counted: they, and their calls, bring the process to its working size. */
+  readonly warmUp: number
+  readonly calls: number
+  /** Those that are counted. */
+  readonly stations: number
+  /** How long all is left alone before the memory is read. */
+  readonly settleMs: number
+}
+
+/**
+ * Collects when it is told to: what is measured is what a station keeps, not what its arrival left behind. Nothing else
+ * in the servers knows of it.
+ */
+const collecting = ['--expose-gc', '--import', "data:text/javascript,process.on('SIGUSR2',()=>gc())"]
+
+/** @returns the table */
+export async function measureMemory(
+  subjects: Subjects,
+  plan: MemoryPlan,
+  note: (text: string) => void,
+): Promise<string> {
+  const results = new Map<string, number[]>()
+  for (let round = 0; round < plan.rounds; round++) {
+    note(`memory, round ${round + 1} of ${plan.rounds}`)
+    for (const [name, kilobytes] of await measureRound(subjects, plan))
+      results.set(name, [...(results.get(name) ?? []), kilobytes])
+  }
+  const echo = results.get(echoName) ?? []
+  const rows = [...results].map(([name, kilobytes]) => [name, spread(kilobytes), ratio(kilobytes, echo)])
+  return markdownTable([`${plan.stations} idle stations`, 'kB each', 'to echo'], rows)
+}
+
+/** All servers side by side: they are idle, and wait together. */
+async function measureRound(subjects: Subjects, plan: MemoryPlan): Promise<[string, number][]> {
+  const app = await openServer('./stub-app.ts')
+  const load = openWorker('./load.ts')
+  const opened = await openSubjects(subjects, app, collecting)
+  for (const subject of opened) {
+    await open(subject, load, plan.warmUp)
+    await ask(load, { kind: 'call', group: groupOf(subject), calls: plan.calls, action: 'StatusNotification' })
+  }
+  const before = await settledKilobytes(opened, plan)
+  for (const subject of opened) await open(subject, load, plan.stations)
+  const after = await settledKilobytes(opened, plan)
+  for (const child of [load, ...opened.map(({ server }) => server), app]) await child.close()
+  return opened.map(({ name }, at) => [name, ((after[at] ?? 0) - (before[at] ?? 0)) / plan.stations])
+}
+
+/** Twice: what the first collection finds dead may have held on to more. */
+async function settledKilobytes(opened: readonly Subject[], { settleMs }: MemoryPlan): Promise<number[]> {
+  for (let turn = 0; turn < 2; turn++) {
+    await setTimeout(settleMs / 2)
+    for (const { kind, server } of opened) if (kind !== 'cable') process.kill(server.pid, 'SIGUSR2')
+  }
+  await setTimeout(settleMs / 2)
+  return opened.map(({ server }) => residentKilobytes(server.pid))
+}
+
+function open(subject: Subject, load: Worker, stations: number): Promise<unknown> {
+  const { dialect, url } = subject
+  return ask(load, { kind: 'open', group: groupOf(subject), prefix: 'acked', dialect, url, stations })
+}
+
+function ask(load: Worker, task: Task): Promise<unknown> {
+  return load.ask(task)
+}
+
+function groupOf({ server }: Subject): string {
+  return String(server.pid)
+}
