@@ -1,0 +1,96 @@
+/**
+ * A station that is refused or cut off: what it sees, and what the log says of it.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { test, type TestContext } from 'node:test'
+import { WebSocket } from 'ws'
+import { openBridge, type Bridge } from '../support/bridge.ts'
+
+async function open(t: TestContext, ...flags: string[]): Promise<Bridge> {
+  const bridge = await openBridge(['--rpc_host=127.0.0.1:1', ...flags])
+  t.after(() => bridge.close())
+  return bridge
+}
+
+async function plug(t: TestContext, bridge: Bridge, id: string): Promise<WebSocket> {
+  const socket = new WebSocket(`${bridge.url}/${id}`, ['ocpp1.6'])
+  t.after(() => socket.terminate())
+  await once(socket, 'open')
+  return socket
+}
+
+async function answerTo(bridge: Bridge, request: readonly string[]): Promise<string> {
+  const socket = connect(bridge.port, '127.0.0.1')
+  socket.write(`${request.join('\r\n')}\r\nHost: localhost\r\n\r\n`)
+  setTimeout(() => socket.end(), 1_000).unref()
+  return text(socket)
+}
+
+const upgrade = ['Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13']
+const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='
+
+test('a message that is too big ends with 1009, which is in the log with its reason', async t => {
+  const bridge = await open(t, '--max_message_size=1KiB')
+  const socket = await plug(t, bridge, 'CP1')
+  const closed = once(socket, 'close')
+  socket.send('x'.repeat(2_000))
+  assert.equal((await closed)[0], 1009)
+  const { code, reason, station } = await bridge.logged(/station disconnected/)
+  assert.deepEqual([code, reason, station], [1009, 'Max payload size exceeded', 'CP1'])
+})
+
+test('text that is no UTF-8 ends with 1007, which is in the log with its reason', async t => {
+  const bridge = await open(t)
+  const socket = await plug(t, bridge, 'CP1')
+  const closed = once(socket, 'close')
+  socket.send(Buffer.from([0xff, 0xfe]), { binary: false })
+  assert.equal((await closed)[0], 1007)
+  assert.equal((await bridge.logged(/station disconnected/))['code'], 1007)
+})
+
+const lists = [
+  ['ocpp1.6,', 'an empty element at the end'],
+  [',ocpp1.6', 'at the start'],
+  ['ocpp1.6, ocpp1.6', 'the same one twice'],
+] as const
+for (const [offer, because] of lists) {
+  test(`Sec-WebSocket-Protocol: ${offer} is agreed on: ${because}`, async t => {
+    const bridge = await open(t)
+    const answer = await answerTo(bridge, [
+      'GET /ocpp/CP1 HTTP/1.1',
+      ...upgrade,
+      key,
+      `Sec-WebSocket-Protocol: ${offer}`,
+    ])
+    assert.match(answer, /^HTTP\/1\.1 101 .*\r\nSec-WebSocket-Protocol: ocpp1\.6\r\n/s)
+  })
+}
+
+test('an upgrade that is no WebSocket’s is refused in the log, too', async t => {
+  const bridge = await open(t)
+  const answer = await answerTo(bridge, ['GET /ocpp/CP1 HTTP/1.1', ...upgrade, 'Sec-WebSocket-Protocol: ocpp1.6'])
+  assert.match(answer, /^HTTP\/1\.1 400 /)
+  const { status, path } = await bridge.logged(/a station was refused/)
+  assert.deepEqual([status, path], [400, '/ocpp/CP1'])
+})
+
+test('a refusal names the path in the log, and no query, which may hold a secret', async t => {
+  const bridge = await open(t)
+  const request = ['GET /nope/CP1?token=SECRET HTTP/1.1', ...upgrade, key, 'Sec-WebSocket-Protocol: ocpp1.6']
+  assert.match(await answerTo(bridge, request), /^HTTP\/1\.1 404 /)
+  assert.equal((await bridge.logged(/a station was refused/))['path'], '/nope/CP1')
+  assert.ok(!bridge.process.output.includes('SECRET'), 'the query is in the log')
+})
+
+test('without a ping interval no pings are sent', async t => {
+  const bridge = await open(t, '--ocpp_ping_interval=0', '--ocpp_idle_timeout=1s')
+  const socket = await plug(t, bridge, 'CP1')
+  let pings = 0
+  socket.on('ping', () => pings++)
+  await once(socket, 'close')
+  assert.equal(pings, 0)
+  assert.equal((await bridge.logged(/station disconnected/))['reason'], 'Silent for too long')
+})
