@@ -41,6 +41,8 @@ type Task<Reply> = {
 /** The pause before the second attempt; it doubles before each further one. */
 const basePauseMs = { unavailable: 100, exhausted: 10 }
 const readyWithinMs = 3_000
+/** The budget of a call while the app is known to be away: a little more than it takes to find it once it is back. */
+const awayBudgetMs = 1_500
 
 /** Wraps a transport; the result is itself an `Rpc`. */
 export class Guard implements Rpc {
@@ -104,6 +106,7 @@ export class Guard implements Rpc {
 
   /** Makes the call until there is a reply, or no sense in another attempt. Holds a permit when it is called. */
   async #attempts<Reply>(task: Task<Reply>, until: number): Promise<Reply> {
+    const soon = Date.now() + awayBudgetMs
     let before: RpcError | null = null
     for (let retries = 0; ; retries++) {
       try {
@@ -113,7 +116,8 @@ export class Guard implements Rpc {
         before = inSightOf(before, error)
       }
       const pauseMs = pauseAfter(before, retries, task)
-      if (pauseMs === null || Date.now() + pauseMs >= until || this.#isLongAbsent()) throw before
+      const last = this.#isLongAbsent() ? Math.min(soon, until) : until
+      if (pauseMs === null || Date.now() + pauseMs >= last) throw before
       await this.#pause(pauseMs, until, task, before)
       this.#meter.count('rpc_retries_total')
     }
@@ -168,7 +172,7 @@ export class Guard implements Rpc {
     )
   }
 
-  /** Longer than a whole call may take: every further one is told so at once, and finds out if the app is back. */
+  /** Longer than a whole call may take: every further one finds out soon whether the app is back. */
   #isLongAbsent(): boolean {
     return this.#absentSince !== null && Date.now() - this.#absentSince >= this.#limits.commandTimeoutMs
   }
