@@ -510,3 +510,32 @@ test('an app that cannot be reached at the start is named, once', async t => {
   await bench.guard.checkAtStart()
   assert.deepEqual(bench.lines.at(-1), ['info', back])
 })
+
+test('once the app has been away for as long as a call may take, calls fail sooner, and still find it back', async t => {
+  const bench = new Bench(t)
+  const failedAfter = async (): Promise<number> => {
+    const startedAt = Date.now()
+    let isOver = false
+    let failed = bench.transport.sids.length
+    void bench.command('s1').catch(() => (isOver = true))
+    for (let failed = bench.transport.sids.length - 1; !isOver;) {
+      await quiet()
+      if (bench.transport.sids.length > failed) {
+        ;(await bench.next()).fail(absent)
+        failed++
+      } else await bench.pass(10)
+    }
+    return Date.now() - startedAt
+  }
+  const first = await failedAfter()
+  assert.ok(first > 1_500 && first <= 3_000, `the first call was given up after ${first} ms`)
+  await bench.pass(3_000)
+  const second = await failedAfter()
+  assert.ok(second <= 1_500, `the next one after ${second} ms`)
+  const third = bench.command('s2')
+  ;(await bench.next()).fail(absent)
+  await quiet()
+  await bench.pass(100)
+  ;(await bench.next()).succeed()
+  await third
+})
