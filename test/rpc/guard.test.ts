@@ -515,15 +515,16 @@ test('once the app has been away for as long as a call may take, calls fail soon
   const bench = new Bench(t)
   const failedAfter = async (): Promise<number> => {
     const startedAt = Date.now()
-    let isOver = false
-    let failed = bench.transport.sids.length
-    void bench.command('s1').catch(() => (isOver = true))
-    for (let failed = bench.transport.sids.length - 1; !isOver;) {
+    const state = { failed: bench.transport.sids.length, isOver: false }
+    void bench.command('s1').catch(() => (state.isOver = true))
+    while (!state.isOver) {
       await quiet()
-      if (bench.transport.sids.length > failed) {
+      if (bench.transport.sids.length === state.failed) await bench.pass(10)
+      else {
         ;(await bench.next()).fail(absent)
-        failed++
-      } else await bench.pass(10)
+        state.failed++
+        await quiet()
+      }
     }
     return Date.now() - startedAt
   }
