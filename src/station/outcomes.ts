@@ -68,9 +68,14 @@ export class Outcomes {
     else this.#ends.drop('the app did not take the outcome of a command')
   }
 
+  /** From now on each is told once: the bridge is going. */
+  stop(): void {
+    this.#isEnding = true
+  }
+
   /** Tells the rest, side by side: a station that is back already waits for it. */
   async end(waiting: readonly Untold[]): Promise<void> {
-    this.#isEnding = true
+    this.stop()
     const rest = [...waiting, ...this.#paused.keys()]
     for (const timer of this.#paused.values()) clearTimeout(timer)
     this.#paused.clear()

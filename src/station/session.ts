@@ -149,6 +149,7 @@ export class Session {
   /** Answers what has come in, without the app after `graceMs`, takes no more, and closes. */
   async drain(graceMs: number): Promise<void> {
     this.#unheld.abort()
+    this.#outcomes.stop()
     this.#calls.stop()
     const timer = setTimeout(() => this.#giveUp(), graceMs)
     await this.#inbox.idle()

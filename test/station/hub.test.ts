@@ -400,3 +400,23 @@ async function endSome(world: FakeWorld): Promise<WeakRef<object>[]> {
   await world.pass(60_000)
   return [...held.map(({ station }) => station), replaced, newest].map(({ session }) => new WeakRef(session))
 }
+
+test('after the grace of a drain, what waits is answered without the app', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  const hung = world.rpc.hold('authorize')
+  station.call('Authorize', {}, 'a')
+  await hung.arrived()
+  station.call('StatusNotification', {}, 's')
+  world.broadcast('SN1', { command: 'Reset', id: 'r' })
+  void world.hub.drain(1_000)
+  await world.pass(900)
+  assert.deepEqual(station.got.at(-1)?.slice(0, 2), [2, 'r'], 'the app still has its time')
+  await world.pass(100)
+  assert.deepEqual(station.got.at(-1)?.slice(0, 3), [4, 's', 'InternalError'])
+  hung.release()
+  assert.equal((await station.socket.end()).code, 1001)
+  await station.ended()
+  assert.equal(world.rpc.names().at(-1), 'disconnect')
+})
