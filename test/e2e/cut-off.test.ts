@@ -4,7 +4,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import { WebSocket } from 'ws'
 import { openBridge, type Bridge } from '../support/bridge.ts'
@@ -22,11 +21,16 @@ async function plug(t: TestContext, bridge: Bridge, id: string): Promise<WebSock
   return socket
 }
 
+/** The head of the answer to a request. */
 async function answerTo(bridge: Bridge, request: readonly string[]): Promise<string> {
   const socket = connect(bridge.port, '127.0.0.1')
   socket.write(`${request.join('\r\n')}\r\nHost: localhost\r\n\r\n`)
-  setTimeout(() => socket.end(), 1_000).unref()
-  return text(socket)
+  let head = ''
+  for await (const chunk of socket) {
+    head += String(chunk)
+    if (head.includes('\r\n\r\n')) break
+  }
+  return head
 }
 
 const upgrade = ['Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13']
