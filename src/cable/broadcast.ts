@@ -15,7 +15,7 @@ export type Broadcast =
       /** The `sid` of the session that must not get it (`broadcast_to …, to_others: true`). */
       readonly excludeSid: string | null
     }
-  | { readonly kind: 'disconnect'; readonly connectionIdentifiers: string; readonly reconnect: boolean }
+  | { readonly kind: 'disconnect'; readonly connectionIdentifiers: string }
   | { readonly kind: 'unreadable'; readonly problem: string }
 
 /** Takes one publication's text. Never throws: what it is told is for `parseBroadcasts` to judge. */
@@ -51,7 +51,7 @@ function readStream(stream: string, body: Readonly<Record<string, unknown>>): Br
 function readDisconnect(payload: unknown): Broadcast {
   if (!isRecord(payload) || typeof payload['identifier'] !== 'string')
     return unreadable('disconnect names no identifier')
-  return { kind: 'disconnect', connectionIdentifiers: payload['identifier'], reconnect: payload['reconnect'] === true }
+  return { kind: 'disconnect', connectionIdentifiers: payload['identifier'] }
 }
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -29,11 +29,6 @@ export class Inbox<Entry> {
     this.#limits = limits
   }
 
-  /** How many wait behind the one that runs. */
-  get length(): number {
-    return this.#waiting.length
-  }
-
   push(entry: Entry, bytes: number): void {
     this.#waiting.push({ entry, bytes })
     this.#bytes += bytes

@@ -40,7 +40,7 @@ type Entry =
 const inboxLimits = { entries: 64, bytes: 1024 * 1024 }
 const maxBadFrames = 20
 
-/** The codes that tell a station why the app closed its connection, by Action Cable's reason. */
+/** Why the app closed a connection, by Action Cable's reason. */
 const closeCodes: ReadonlyMap<string, CloseCode> = new Map([
   ['unauthorized', 1008],
   ['invalid_request', 1008],
@@ -184,9 +184,10 @@ export class Session {
     this.isHeard = true
     // Draining: the station sends it again on its next connection.
     if (this.#unheld.signal.aborted) return
-    if (frame.kind === 'call' && !this.#inFlight.admit(frame))
-      return this.#drop('repeated', 'a station repeated a CALL that is in flight')
-    if (frame.kind === 'call' && frame.action === 'BootNotification') this.#calls.hold()
+    if (frame.kind === 'call') {
+      if (!this.#inFlight.admit(frame)) return this.#drop('repeated', 'a station repeated a CALL that is in flight')
+      if (frame.action === 'BootNotification') this.#calls.hold()
+    }
     this.#inbox.push({ kind: 'call', call: frame, receivedAt: this.#world.now().getTime() }, bytes)
   }
 
@@ -209,7 +210,7 @@ export class Session {
     }
   }
 
-  /** A bug of ours ends the session that met it, and no other. */
+  /** A bug ends the session that met it alone. */
   #onFault(error: unknown): void {
     this.#world.log.error({ ...this.#who, error }, 'a fault of the bridge ended a session')
     this.close(1011, 'Internal error')
@@ -289,12 +290,11 @@ export class Session {
     this.#world.log.info({ ...this.#who, code, reason }, 'station disconnected')
     this.#calls.end()
     this.#giveUp()
-    const connection = this.#connection
-    const disconnect = (): Promise<void> => connection.disconnect(new AbortController().signal)
+    const disconnect = (): Promise<void> => this.#connection.disconnect(new AbortController().signal)
     const told = this.#inbox.idle().then(() => this.#outcomes.end(this.#untold))
     void this.#ending.run(
       told.catch((error: unknown) => this.#onFault(error)),
-      () => (connection.connectionIdentifiers === null ? null : this.#surroundings.farewell(disconnect)),
+      () => (this.#connection.connectionIdentifiers === null ? null : this.#surroundings.farewell(disconnect)),
     )
   }
 }

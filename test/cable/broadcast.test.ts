@@ -8,10 +8,9 @@ const stream = (name: string, data: string, excludeSid: string | null = null) =>
   data,
   excludeSid,
 })
-const disconnect = (connectionIdentifiers: string, reconnect: boolean) => ({
+const disconnect = (connectionIdentifiers: string) => ({
   kind: 'disconnect',
   connectionIdentifiers,
-  reconnect,
 })
 
 /** The first six are as the gem published them. */
@@ -39,18 +38,18 @@ const publications = [
   ],
   [
     String.raw`{"command":"disconnect","payload":{"identifier":"{\"station_id\":\"CP01\",\"role\":\"ev\"}","reconnect":true}}`,
-    [disconnect('{"station_id":"CP01","role":"ev"}', true)],
+    [disconnect('{"station_id":"CP01","role":"ev"}')],
     'a remote disconnect',
   ],
   [
     '{"command":"disconnect","payload":{"identifier":"I","reconnect":false}}',
-    [disconnect('I', false)],
+    [disconnect('I')],
     'a remote disconnect for good',
   ],
   [
     '{"command":"disconnect","payload":{"identifier":"I"}}',
-    [disconnect('I', false)],
-    'reconnect left out is false, as in Go',
+    [disconnect('I')],
+    'reconnect left out: a station comes back in any case',
   ],
   [
     '{"stream":"s","data":"d","command":"disconnect","payload":{"identifier":"I"}}',
@@ -59,7 +58,7 @@ const publications = [
   ],
   [
     '{"stream":"","data":"d","command":"disconnect","payload":{"identifier":"I"}}',
-    [disconnect('I', false)],
+    [disconnect('I')],
     'an empty stream is none',
   ],
   ['{"stream":"s","data":""}', [stream('s', '')], 'empty data is data'],
@@ -115,7 +114,7 @@ test('what is unreadable in a batch leaves the others as they are', () => {
 
 test('a batch may mix messages and disconnects', () => {
   const text = '[{"stream":"a","data":"1"},{"command":"disconnect","payload":{"identifier":"I"}}]'
-  assert.deepEqual(parseBroadcasts(text), [stream('a', '1'), disconnect('I', false)])
+  assert.deepEqual(parseBroadcasts(text), [stream('a', '1'), disconnect('I')])
 })
 
 test('__proto__ beside a stream changes nothing, here or anywhere else', () => {

@@ -1,34 +1,28 @@
 /**
  * Stations that are put out: by the app (`remote_connections.where(...).disconnect`), or by their own newer connection.
  */
-import { connect as connectNats, type NatsConnection } from 'nats'
+import type { NatsConnection } from 'nats'
 import assert from 'node:assert/strict'
 import { after, before, test, type TestContext } from 'node:test'
-import { commandBroadcast, openBridge, type Bridge } from '../support/bridge.ts'
-import { openNats } from '../support/nats.ts'
-import { openRails, type Rails } from '../support/rails.ts'
+import { commandBroadcast, type Bridge } from '../support/bridge.ts'
+import type { Rails } from '../support/rails.ts'
+import { openSite, type Site } from '../support/site.ts'
 import { openStation, type Station, type StationOptions } from '../support/station.ts'
 
 /** No test waits for ever for what does not come. */
 const within = { timeout: 120_000 }
 
-const opened: { close(): unknown }[] = []
-const keep = <Part extends { close(): unknown }>(part: Part): Part => (opened.push(part), part)
-
+let site: Site
 let rails: Rails
 let bridge: Bridge
 let publisher: NatsConnection
 
 before(async () => {
-  const nats = keep(await openNats())
-  rails = keep(await openRails({ natsUrl: nats.url }))
-  bridge = keep(await openBridge([`--rpc_host=127.0.0.1:${rails.rpcPort}`, `--nats_servers=${nats.url}`]))
-  publisher = keep(await connectNats({ servers: nats.url }))
+  site = await openSite()
+  ;({ rails, bridge, publisher } = site)
 })
 
-after(async () => {
-  for (const part of opened.reverse()) await part.close()
-})
+after(() => site.close())
 
 async function connect(t: TestContext, id: string, options?: StationOptions): Promise<Station> {
   const station = await openStation(bridge.url, id, options)

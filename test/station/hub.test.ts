@@ -67,7 +67,7 @@ test('a remote disconnect closes all sessions of those identifiers, and no other
   world.rpc.on('connect', ({ env }) => ({ connectionIdentifiers: env.url.endsWith('CP3') ? '{"o":2}' : '{"o":1}' }))
   const stations = ['CP1', 'CP2', 'CP3'].map(stationId => world.plug(stationId))
   for (const station of stations) await station.boot()
-  world.hub.deliver({ kind: 'disconnect', connectionIdentifiers: '{"o":1}', reconnect: true })
+  world.hub.deliver({ kind: 'disconnect', connectionIdentifiers: '{"o":1}' })
   assert.deepEqual(
     stations.map(({ socket }) => socket.closed?.code),
     [1000, 1000, undefined],
@@ -176,7 +176,7 @@ test("the old socket's end never removes the new one", async t => {
   assert.equal(world.hub.streamCount, 1)
   assert.equal(world.hub.mayReplace(station.session.handshake.stationId), true)
   assert.equal(await isReached(world, station, 'SN1'), true)
-  world.hub.deliver({ kind: 'disconnect', connectionIdentifiers: '{"station_id":"CP1"}', reconnect: true })
+  world.hub.deliver({ kind: 'disconnect', connectionIdentifiers: '{"station_id":"CP1"}' })
   assert.equal(station.socket.closed?.code, 1000)
 })
 

@@ -119,7 +119,7 @@ class Scene {
   #onSocket(at: number, { station }: Line, what: string): void {
     const connectionIdentifiers = JSON.stringify({ station_id: `CP${at}` })
     if (what === 'vanish') station.vanish()
-    if (what === 'close') this.world.hub.deliver({ kind: 'disconnect', connectionIdentifiers, reconnect: true })
+    if (what === 'close') this.world.hub.deliver({ kind: 'disconnect', connectionIdentifiers })
     this.#current[at] = this.plug(at)
   }
 
