@@ -1,7 +1,11 @@
-/** Writes the pages of docs/ that are made from tables: `npm run docs`. */
-import { writeFileSync } from 'node:fs'
+/** Writes the pages of docs/ that are made from tables, and the tables within others: `npm run docs`. */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { configurationPage } from '../src/config/help.ts'
 import { metricsPage } from '../src/ops/metrics.ts'
+import { withSilentAnswers } from './silent-answers.ts'
+
+const protocol = new URL('../docs/protocol.md', import.meta.url)
 
 writeFileSync(new URL('../docs/configuration.md', import.meta.url), configurationPage())
 writeFileSync(new URL('../docs/metrics.md', import.meta.url), metricsPage())
+writeFileSync(protocol, withSilentAnswers(readFileSync(protocol, 'utf8')))

@@ -18,7 +18,9 @@ import { openListener, type Listener, type Readiness, type Reception } from './s
 import { openSockets } from './server/socket.ts'
 import { Disconnects } from './station/disconnects.ts'
 import { Hub } from './station/hub.ts'
-import type { Log, Rpc, World } from './station/ports.ts'
+import type { Log, Rpc, Schemas, World } from './station/ports.ts'
+import { openSchemas } from './validation/schemas.ts'
+import { silentAnswerProblems } from './validation/silent-answers.ts'
 
 /** Something that holds a resource; `close` may be called twice. */
 export interface Opened {
@@ -52,11 +54,14 @@ async function closeAll(parts: readonly Opened[], log: Log): Promise<void> {
 
 async function openParts(config: Config, log: Log, keep: <Part extends Opened>(part: Part) => Part): Promise<void> {
   const keyPairs = config.server.sslCert.map((cert, at) => readKeyPair(cert, config.server.sslKey[at] ?? ''))
+  const schemas = openSchemas()
+  const problems = silentAnswerProblems(config.ocpp, config.ocpp.versions, schemas)
+  if (problems.length > 0) throw new Error(problems.join('; '))
   const metrics = new Metrics(config.metrics.prefix)
   const grpc = keep(openGrpc(config.rpc.host))
   const rpc = new Guard(grpc, config.rpc, metrics, log.child({ context: 'rpc' }))
   void rpc.checkAtStart()
-  const world = worldOf(rpc, metrics, config, log)
+  const world = worldOf(rpc, schemas, metrics, config, log)
   const disconnects = new Disconnects(
     { ratePerSecond: config.lifecycle.disconnectRate, backlog: config.lifecycle.disconnectBacklogSize },
     world,
@@ -80,10 +85,11 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
   keep(await openStations(config, keyPairs, hub, deliver, readiness, world))
 }
 
-function worldOf(rpc: Rpc, meter: Meter, config: Config, log: Log): World {
+function worldOf(rpc: Rpc, schemas: Schemas, meter: Meter, config: Config, log: Log): World {
   const notices = new Notices(log)
   return {
     rpc,
+    schemas,
     meter,
     log,
     once: (key, fields, message) => notices.once(key, fields, message),
@@ -152,9 +158,12 @@ async function openStations(
   const draining = new AbortController()
   const reception: Reception = {
     refusal: ({ stationId }) => {
-      if (draining.signal.aborted) return { problem: 'The CSMS is going down', retryAfterSeconds }
+      const later = { status: 503, retryAfterSeconds } as const
+      if (draining.signal.aborted) return { ...later, problem: 'The CSMS is going down' }
+      if (hub.isTaken(stationId))
+        return { status: 409, problem: 'Another connection of this Charging Station is open', retryAfterSeconds: null }
       const isFull = server.maxConn > 0 && hub.size >= server.maxConn && !hub.mayReplace(stationId)
-      return isFull ? { problem: 'The CSMS has no room for another Charging Station', retryAfterSeconds } : null
+      return isFull ? { ...later, problem: 'The CSMS has no room for another Charging Station' } : null
     },
     admit: (handshake, socket) => hub.admit(handshake, socket),
     onRefused: ({ target, remoteAddress }, status, problem) => {

@@ -4,7 +4,7 @@
  * Pure: each is one text.
  */
 import { stringify } from 'smol-toml'
-import { nameOf, rowsOf, textOf, type Group, type Row } from './option.ts'
+import { nameOf, rowsOf, textOf, type Group, type Row, type TomlValue } from './option.ts'
 import { groups, programGroups, rows, type Settings } from './options.ts'
 import type { Config } from './rules.ts'
 
@@ -30,14 +30,16 @@ export function helpText(): string {
  * @param config    what came of them; where that is something else, a comment says so
  */
 export function printedConfig(settings: Settings, config: Config): string {
-  const sections = new Set(['', ...rows.map(row => tomlPathOf(row).section)])
-  return [...sections]
-    .flatMap(section => [
+  const plain = rows.filter(row => !isTable(row))
+  const sections = new Set(['', ...plain.map(row => tomlPathOf(row).section)])
+  return [
+    ...[...sections].flatMap(section => [
       ...(section === '' ? [] : [`[${section}]`]),
-      ...rows.filter(row => tomlPathOf(row).section === section).flatMap(row => tomlFor(row, settings, config)),
+      ...plain.filter(row => tomlPathOf(row).section === section).flatMap(row => tomlFor(row, settings, config)),
       '',
-    ])
-    .join('\n')
+    ]),
+    ...rows.filter(isTable).flatMap(row => [...tableFor(row, settings), '']),
+  ].join('\n')
 }
 
 /** docs/configuration.md. */
@@ -69,6 +71,7 @@ const pageIntroduction = [
   '- Flags are written `--flag=value`, `--flag value`, or with one dash. A switch is written `--flag` or `--flag=false`.',
   '- A variable that is empty counts as not given; for a switch it means false. Variables that are not listed here are ignored.',
   '- Unknown flags, unknown TOML keys and values that are not accepted stop the start, with one line for each of them.',
+  '- What is a table, or several, has neither flag nor variable: it is written in the TOML file.',
   '- `--print-config` prints what comes of all this as a TOML file, without secrets.',
   '',
 ]
@@ -79,6 +82,10 @@ function sectionsOf(table: Readonly<Record<string, Group>>): { title: string; ro
 
 function helpFor(row: Row): string[] {
   const { kind, about } = row.option
+  if (isTable(row)) {
+    const facts = `[TOML file only; ${kind.accepts}; default ${defaultOf(row)}]`
+    return [`  ${headOf(row)}`, ...wrapped(about, '      '), ...wrapped(facts, '      ')]
+  }
   const isSwitch = kind.shape === 'switch'
   const variables = envNamesOf(row).map(name => `$${name}`)
   const facts = [
@@ -93,6 +100,28 @@ function helpFor(row: Row): string[] {
 }
 
 function entryFor(row: Row): string[] {
+  return isTable(row) ? tableEntryFor(row) : plainEntryFor(row)
+}
+
+function tableEntryFor(row: Row): string[] {
+  const { kind, about } = row.option
+  return [
+    `### ${code(headOf(row))}`,
+    '',
+    about,
+    '',
+    `- Takes ${kind.accepts}.`,
+    `- Default: ${code(defaultOf(row))}`,
+    '- TOML only, for example:',
+    '',
+    '```toml',
+    ...exampleOf(row),
+    '```',
+    '',
+  ]
+}
+
+function plainEntryFor(row: Row): string[] {
   const { kind, about } = row.option
   const { section, key } = tomlPathOf(row)
   const facts = [
@@ -124,6 +153,36 @@ function tomlFor(row: Row, settings: Values, config: Values): string[] {
   const line = written === null ? `# ${key} = "" (not set)` : stringify({ [key]: written }).trimEnd()
   const inEffect = textOf(kind, config[row.group]?.[row.key])
   return [...comment, line, ...(inEffect === text ? [] : [`# in effect: ${inEffect || 'none'}`])]
+}
+
+/** After all the rest of the file: whatever followed it would be part of it. */
+function tableFor(row: Row, settings: Values): string[] {
+  const { kind, about } = row.option
+  const written = kind.toToml(settings[row.group]?.[row.key])
+  const lines =
+    written === null
+      ? ['# (not set) For example:', ...exampleOf(row).map(line => `# ${line}`.trimEnd())]
+      : tableLines(row, written)
+  return [...wrapped(about, '# '), ...lines]
+}
+
+function exampleOf(row: Row): string[] {
+  return tableLines(row, row.option.kind.example ?? {})
+}
+
+function tableLines(row: Row, value: TomlValue): string[] {
+  return stringify({ [nameOf(row)]: value })
+    .trimEnd()
+    .split('\n')
+}
+
+/** As the file has it: in one pair of brackets, or in two. */
+function headOf(row: Row): string {
+  return exampleOf(row)[0] ?? nameOf(row)
+}
+
+function isTable(row: Row): boolean {
+  return row.option.kind.shape === 'table'
 }
 
 function isOfProgram(row: Row): boolean {

@@ -3,7 +3,7 @@
  *
  * Pure. Each reads the text of a flag or variable and the value of a TOML key, and writes what it reads back to.
  */
-import type { Kind, TomlValue } from './option.ts'
+import { textOf, type Kind } from './option.ts'
 
 export const second = 1000
 const minute = 60 * second
@@ -111,7 +111,7 @@ export function optional<T>(kind: Kind<T>): Kind<T | null> {
     ...kind,
     accepts: `${kind.accepts}; empty for none`,
     parse: given => (given === '' ? null : kind.parse(given)),
-    fromToml: given => (given === '' ? null : kind.fromToml(given)),
+    fromToml: (given, fault) => (given === '' ? null : kind.fromToml(given, fault)),
     toToml: given => (given === null ? null : kind.toToml(given)),
   }
 }
@@ -129,11 +129,11 @@ export function listOf<T>(item: Kind<T>, { min = 0, distinct = false } = {}): Ki
     accepts: `a comma list, each ${item.accepts}${min > 0 ? '; not an empty one' : ''}`,
     shape: 'many',
     parse,
-    fromToml: given => {
+    fromToml: (given, fault) => {
       if (typeof given === 'string') return parse(given)
-      return Array.isArray(given) ? all(given.map(each => item.fromToml(each))) : undefined
+      return Array.isArray(given) ? all(given.map(each => item.fromToml(each, fault))) : undefined
     },
-    toToml: given => given.map(each => textIn(item.toToml(each))),
+    toToml: given => given.map(each => textOf(item, each)),
     hides: given => partsOf(given).some(part => item.hides(part)),
   }
 }
@@ -151,10 +151,6 @@ export function scalar<T>({ tomlType, ...kind }: Scalar<T>): Kind<T> {
     fromToml: given => (typeof given === 'string' || typeof given === tomlType ? kind.parse(String(given)) : undefined),
     hides: () => false,
   }
-}
-
-function textIn(written: TomlValue | null): string {
-  return String(written ?? '')
 }
 
 function partsOf(list: string): string[] {

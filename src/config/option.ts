@@ -5,7 +5,10 @@
  */
 
 /** A value as TOML writes it. */
-export type TomlValue = string | number | boolean | readonly (string | number)[]
+export type TomlValue = string | number | boolean | readonly TomlValue[] | { readonly [key: string]: TomlValue }
+
+/** Told of a part of a value that is not accepted: where it is, as TOML would go on (`[1].mode`), and what is wrong. */
+export type OnFault = (at: string, problem: string) => void
 
 /** One kind of value. What it cannot read comes back as `undefined`, never as a throw. */
 export interface Kind<T> {
@@ -13,11 +16,17 @@ export interface Kind<T> {
   readonly placeholder: string
   /** What is accepted, to follow "it takes". */
   readonly accepts: string
-  /** `switch`: the flag alone means true. `many`: a flag given again adds to the list. */
-  readonly shape: 'one' | 'many' | 'switch'
+  /**
+   * `switch`: the flag alone means true. `many`: a flag given again adds to the list.
+   * `table`: no text can hold it, so that it has neither flag nor variable, and its TOML key stands at the top.
+   */
+  readonly shape: 'one' | 'many' | 'switch' | 'table'
+  /** For a table, which a page has to show to make it plain. */
+  readonly example?: TomlValue
   /** Reads the text of a flag or of an environment variable. */
   parse(text: string): T | undefined
-  fromToml(value: unknown): T | undefined
+  /** @param fault  told of each part that is not accepted; of none where it is the value as a whole */
+  fromToml(value: unknown, fault: OnFault): T | undefined
   /** `null`: there is nothing to write, the option is not set. */
   toToml(value: T): TomlValue | null
   /** Whether a text holds a secret, and so must not be shown. */
@@ -79,25 +88,53 @@ export function rowsOf(groups: Readonly<Record<string, Group>>): readonly Row[] 
       group: name,
       key,
       option: row,
-      spellings: spellingsOf(name, key, row.naming),
+      spellings: spellingsOf(name, key, row),
     })),
   )
 }
 
 /** The name by which rules and warnings call an option. */
 export function nameOf(row: Row): string {
-  return row.spellings[0].flag ?? row.key
+  const [{ flag, toml }] = row.spellings
+  return flag ?? toml ?? row.key
 }
 
-/** A value as a flag would give it; empty if it is not set. */
+/** A value as a flag would give it, or a table in one line; empty if it is not set. */
 export function textOf<T>(kind: Kind<T>, value: T): string {
   const written = kind.toToml(value)
-  return written === null ? '' : String(written)
+  if (written === null) return ''
+  if (typeof written !== 'object') return String(written)
+  return Array.isArray(written) && kind.shape === 'many' ? written.join(',') : JSON.stringify(written)
 }
 
-function spellingsOf(groupName: string, key: string, { flag, toml, alsoFlag, alsoEnv, old }: Naming): Row['spellings'] {
+/** What to say of a value that a kind could not read; a secret is not shown in it. */
+export function notAccepted(kind: Pick<Kind<unknown>, 'accepts' | 'hides'>, raw: unknown): string {
+  const json = typeof raw === 'number' ? String(raw) : JSON.stringify(raw)
+  const hidden = kind.hides(typeof raw === 'string' ? raw : json)
+  return `${hidden ? 'the value given (not shown)' : cut(json)} is not accepted; it takes ${kind.accepts}`
+}
+
+/** Reads a value of TOML; everything that is not accepted is told to `fault`, and then the value is `undefined`. */
+export function readWith<T>(kind: Kind<T>, raw: unknown, fault: OnFault): T | undefined {
+  let told = 0
+  const value = kind.fromToml(raw, (at, problem) => {
+    told++
+    fault(at, problem)
+  })
+  if (value === undefined && told === 0) fault('', notAccepted(kind, raw))
+  return told === 0 ? value : undefined
+}
+
+/** A value may be a whole file, by mistake. */
+function cut(text: string): string {
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+}
+
+function spellingsOf(groupName: string, key: string, { naming, kind }: Option<unknown>): Row['spellings'] {
+  const { flag, toml, alsoFlag, alsoEnv, old } = naming
   const name = snakeCase(key)
   const own = flag ?? `${groupName}_${name}`
+  if (kind.shape === 'table') return [{ toml: own, old: false }]
   return [
     { flag: own, env: envOf(own), toml: toml ?? `${groupName}.${name}`, old: false },
     ...(alsoFlag === undefined ? [] : [{ flag: alsoFlag, old: false }]),

@@ -7,8 +7,9 @@
  */
 import { rowsOf, type ValuesOf } from './option.ts'
 import { broadcast, rpc } from './table/app.ts'
+import { ocpp } from './table/ocpp.ts'
 import { lifecycle, log, metrics, node, program } from './table/process.ts'
-import { ocpp, server } from './table/stations.ts'
+import { server } from './table/server.ts'
 
 export const groups = { server, ocpp, rpc, broadcast, lifecycle, log, metrics, node }
 

@@ -85,23 +85,11 @@ function valuesOf(table: readonly Row[], given: readonly Given[]): Record<string
 }
 
 function problemsOf({ given, problems }: Reading): string[] {
-  return [...problems, ...given.filter(isBad).map(badValue)]
+  return [...problems, ...given.flatMap(each => each.problems)]
 }
 
-function isBad({ value }: Given): boolean {
-  return value === undefined
-}
-
-function badValue({ row, from, raw }: Given): string {
-  const { kind } = row.option
-  const json = typeof raw === 'number' ? String(raw) : JSON.stringify(raw)
-  const hidden = kind.hides(typeof raw === 'string' ? raw : json)
-  return `${from}: ${hidden ? 'the value given (not shown)' : cut(json)} is not accepted; it takes ${kind.accepts}`
-}
-
-/** A value may be a whole file, by mistake. */
-function cut(text: string): string {
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text
+function isBad({ problems }: Given): boolean {
+  return problems.length > 0
 }
 
 function oldSpelling({ from, insteadOf }: Given): string[] {

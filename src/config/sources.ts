@@ -5,8 +5,10 @@
  * table); whether a value is accepted is seen here too, what becomes of it is not.
  */
 import { parse, TomlError } from 'smol-toml'
-import type { Row, Spelling } from './option.ts'
+import { didYouMean } from './nearest.ts'
+import { notAccepted, readWith, type Row, type Spelling } from './option.ts'
 import { programRows, rows } from './options.ts'
+import { isTable } from './toml.ts'
 
 /** One value, as it was given in one place. */
 export type Given = {
@@ -16,6 +18,8 @@ export type Given = {
   readonly raw: unknown
   /** `undefined`: not accepted. */
   readonly value: unknown
+  /** Why not, with the place; empty if it is. */
+  readonly problems: readonly string[]
   /** The spelling to use, where an old one was. */
   readonly insteadOf: string | null
 }
@@ -42,7 +46,7 @@ export function readEnv(env: Readonly<Record<string, string | undefined>>): Read
     const text = env[spelling?.env ?? '']
     if (spelling?.env === undefined || text === undefined) return []
     const value = text === '' ? false : row.option.kind.parse(text)
-    return [{ row, from: spelling.env, raw: text, value, insteadOf: insteadOf(row, spelling, 'env') }]
+    return [givenAsText(row, spelling.env, text, value, insteadOf(row, spelling, 'env'))]
   })
   return { given, problems: [] }
 }
@@ -102,7 +106,8 @@ function readUnknown(
     into.problems.push(`${JSON.stringify(argument)}: only flags are accepted here${hint}`)
     return rest
   }
-  into.problems.push(`--${name}: there is no such flag${didYouMean(name, [...flags.keys()], '--')}`)
+  const hint = tomlKeys.get(name)?.row.option.kind.shape === 'table' ? '; it is a table of the TOML file' : null
+  into.problems.push(`--${name}: there is no such flag${hint ?? didYouMean(name, [...flags.keys()], '--')}`)
   return hasValue || rest[0]?.startsWith('-') !== false ? rest : rest.slice(1)
 }
 
@@ -111,7 +116,12 @@ function addFlag({ row, spelling }: Found, from: string, text: string, { given }
   const [earlier] = before === -1 ? [] : given.splice(before, 1)
   const { kind } = row.option
   const raw = kind.shape === 'many' && typeof earlier?.raw === 'string' ? `${earlier.raw},${text}` : text
-  given.push({ row, from, raw, value: kind.parse(raw), insteadOf: insteadOf(row, spelling, 'flag') })
+  given.push(givenAsText(row, from, raw, kind.parse(raw), insteadOf(row, spelling, 'flag')))
+}
+
+function givenAsText(row: Row, from: string, raw: string, value: unknown, insteadOf: string | null): Given {
+  const problems = value === undefined ? [`${from}: ${notAccepted(row.option.kind, raw)}`] : []
+  return { row, from, raw, value, problems, insteadOf }
 }
 
 function isFlag(argument: string): boolean {
@@ -125,9 +135,11 @@ function isGiven(row: Row, text: string | undefined): boolean {
 function givenInToml(row: Row, leaves: ReadonlyMap<string, unknown>, path: string): Given[] {
   const spelling = row.spellings.find(({ toml }) => toml !== undefined && leaves.has(toml))
   if (spelling?.toml === undefined) return []
-  const raw = leaves.get(spelling.toml)
-  const from = `${spelling.toml} in ${path}`
-  return [{ row, from, raw, value: row.option.kind.fromToml(raw), insteadOf: insteadOf(row, spelling, 'toml') }]
+  const { toml } = spelling
+  const raw = leaves.get(toml)
+  const problems: string[] = []
+  const value = readWith(row.option.kind, raw, (at, problem) => problems.push(`${toml}${at} in ${path}: ${problem}`))
+  return [{ row, from: `${toml} in ${path}`, raw, value, problems, insteadOf: insteadOf(row, spelling, 'toml') }]
 }
 
 /** The values of a table by dotted key. An empty table counts as a key unless it is one of ours. */
@@ -138,10 +150,6 @@ function leavesOf(table: object, prefix: string): [string, unknown][] {
     const leaves = leavesOf(value, `${path}.`)
     return leaves.length > 0 || isSection(path) ? leaves : [[path, value]]
   })
-}
-
-function isTable(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
 }
 
 function isSection(path: string): boolean {
@@ -168,30 +176,4 @@ function byName(table: readonly Row[], nameIn: (spelling: Spelling) => string | 
     }
   }
   return found
-}
-
-/** A known name that differs by a letter or two, if there is one. */
-function didYouMean(given: string, known: readonly string[], dashes: string): string {
-  const [nearest] = known
-    .map(name => ({ name, apart: distance(alike(given), alike(name)) }))
-    .filter(({ name, apart }) => apart <= Math.min(2, name.length / 2))
-    .sort((one, other) => one.apart - other.apart)
-  return nearest === undefined ? '' : `; did you mean ${dashes}${nearest.name}?`
-}
-
-function alike(name: string): string {
-  return name.toLowerCase().replaceAll('-', '_')
-}
-
-/** How many letters must be put in, left out or changed to make one text of the other (Levenshtein). */
-function distance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, at) => at)
-  for (let at = 0; at < one.length; at++) {
-    row = row.reduce<number[]>((next, above, column) => {
-      const left = next.at(-1)
-      const diagonal = (row[column - 1] ?? 0) + (other[column - 1] === one[at] ? 0 : 1)
-      return [...next, left === undefined ? at + 1 : Math.min(above + 1, left + 1, diagonal)]
-    }, [])
-  }
-  return row.at(-1) ?? 0
 }

@@ -1,14 +1,16 @@
 /**
- * What a station is told when the app was silent: one row for each action that a station sends, by version.
+ * What a station is told when the app was silent: one row for each action that a station sends, by version, and why.
+ * The table in `docs/protocol.md` is made from these rows.
  *
  * An empty confirmation is safe once the app has run the action. A row that decides something takes the answer that
- * gives no energy away and promises nothing; where every answer would be an invention, there is none (`null`) and the
- * station gets a CALLERROR, which it can retry.
+ * gives no energy away and promises nothing, and beside it the one that accepts; where every answer would be an
+ * invention, there is none (`null`) and the station gets a CALLERROR, which it can retry.
  *
- * Pure: time comes in as an argument. Imports nothing outside `ocpp/`.
+ * Pure: time and ids come in as arguments. Imports nothing outside `ocpp/`.
  * Spec: OCPP 1.6 edition 2 §4; "Improved security for OCPP 1.6-J" edition 3; OCPP 2.0.1 and 2.1 Part 2.
  */
-import { emptyObject, jsonText, membersOf, parseObject, type JsonText } from './json.ts'
+import { emptyObject, jsonText, membersOf, type JsonText } from './json.ts'
+import { acceptedVatNumber, asksAboutCertificates, tokenOf } from './requests.ts'
 
 /** What an answer may be made from. */
 export type Asked = {
@@ -16,28 +18,30 @@ export type Asked = {
   /** UTC, with milliseconds and `Z`. */
   readonly now: string
   readonly heartbeatIntervalSeconds: number
+  /** Minted by the bridge for a silent app, positive, of 31 bits (errata 2025-04 §3.54); `null` where none was. */
+  readonly transactionId: number | null
 }
 
-/**
- * - `local`: the bridge's own to answer, whatever the app does
- * - `empty`: a confirmation that decides nothing; `null` where there would be something to decide
- * - `decision`: the app's to make; this is the least harmful one
- */
+type Answer = (asked: Asked) => JsonText | null
+
 export type SilentAnswer = {
+  /**
+   * - `local`: the bridge's own to answer, whatever the app does
+   * - `empty`: a confirmation that decides nothing; `safe` is `null` where there would be something to decide
+   * - `decision`: the app's to make
+   */
   readonly kind: 'local' | 'empty' | 'decision'
-  readonly answer: (asked: Asked) => JsonText | null
+  /** The least harmful answer; `null` where each would be an invention. */
+  readonly safe: Answer
+  /** The one that accepts, or the safe one where accepting needs what only the app has. */
+  readonly anycable: Answer
+  /** Whether the accepting answer holds a transaction id, which the app has to be given first. */
+  readonly mintsTransactionId: boolean
+  /** Written for the table in `docs/protocol.md`. */
+  readonly why: string
 }
 
 export type SilentAnswers = Readonly<Record<string, SilentAnswer>>
-
-const empty: SilentAnswer = { kind: 'empty', answer: () => emptyObject }
-const noAnswer: SilentAnswer = { kind: 'decision', answer: () => null }
-const clock: SilentAnswer = { kind: 'local', answer: ({ now }) => jsonText({ currentTime: now }) }
-const accepted: SilentAnswer = {
-  kind: 'decision',
-  answer: asked => bootAnswer('Accepted', asked.heartbeatIntervalSeconds, asked),
-}
-const decide = (payload: object): SilentAnswer => ({ kind: 'decision', answer: () => jsonText(payload) })
 
 /** A BootNotification's answer; `intervalSeconds` is the heartbeat's if accepted, else the least wait for the next boot. */
 export function bootAnswer(
@@ -80,33 +84,86 @@ const fillings: Readonly<Record<string, Readonly<Record<string, (asked: Asked) =
   Heartbeat: { currentTime },
 }
 
+const constant = (payload: object): Answer => {
+  const text = jsonText(payload)
+  return () => text
+}
+const status = (value: string): Answer => constant({ status: value })
+const none: Answer = () => null
+
+const row = (kind: SilentAnswer['kind'], why: string, safe: Answer, anycable = safe): SilentAnswer => {
+  return { kind, safe, anycable, mintsTransactionId: false, why }
+}
+
+const empty = row('empty', 'decides nothing', () => emptyObject)
+const boot = row('decision', 'as on AnyCable’s page; a boot never gets a CALLERROR for the app’s silence', asked =>
+  bootAnswer('Accepted', asked.heartbeatIntervalSeconds, asked),
+)
+const heartbeat = row('local', 'the clock is the bridge’s own', ({ now }) => jsonText({ currentTime: now }))
+const dataTransfer = row(
+  'decision',
+  'required where nothing is implemented for the vendor (1.6 §4.3, 2.x P01.FR.05)',
+  status('UnknownVendorId'),
+  status('Accepted'),
+)
+const signCertificate = row(
+  'decision',
+  '`Accepted` promises a CertificateSigned (A02.FR.12)',
+  status('Rejected'),
+  status('Accepted'),
+)
+
 export const answers16: SilentAnswers = {
-  BootNotification: accepted,
-  Heartbeat: clock,
-  // `Accepted` would give energy away (§4.1).
-  Authorize: decide({ idTagInfo: { status: 'Invalid' } }),
-  // Only the app can own a transactionId: Stop and MeterValues quote it (§4.8).
-  StartTransaction: noAnswer,
-  StopTransaction: empty,
+  BootNotification: boot,
+  Heartbeat: heartbeat,
+  Authorize: row(
+    'decision',
+    '`Accepted` gives energy away (§4.1)',
+    constant({ idTagInfo: { status: 'Invalid' } }),
+    constant({ idTagInfo: { status: 'Accepted' } }),
+  ),
+  StartTransaction: {
+    ...row(
+      'decision',
+      'Stop and MeterValues quote the transaction id (§4.8): the app has to own it, or to be given it as `transactionId` beside the payload',
+      none,
+      ({ transactionId }) =>
+        transactionId === null ? null : jsonText({ idTagInfo: { status: 'Accepted' }, transactionId }),
+    ),
+    mintsTransactionId: true,
+  },
+  StopTransaction: row('empty', 'idTagInfo is optional, and nothing can prevent the stop (§4.10)', () => emptyObject),
   MeterValues: empty,
   StatusNotification: empty,
-  // The required answer where nothing is implemented for the vendor (§4.3).
-  DataTransfer: decide({ status: 'UnknownVendorId' }),
+  DataTransfer: dataTransfer,
   DiagnosticsStatusNotification: empty,
   FirmwareStatusNotification: empty,
   SecurityEventNotification: empty,
   LogStatusNotification: empty,
   SignedFirmwareStatusNotification: empty,
-  // `Accepted` promises a CertificateSigned (security white paper A02.FR.12).
-  SignCertificate: decide({ status: 'Rejected' }),
+  SignCertificate: signCertificate,
 }
 
+const acceptedToken = constant({ idTokenInfo: { status: 'Accepted' } })
+const unknownToken = constant({ idTokenInfo: { status: 'Unknown' } })
+const acceptedCertificates = constant({ idTokenInfo: { status: 'Accepted' }, certificateStatus: 'Accepted' })
+const tokenAnswers = { none: empty.safe, prescribed: acceptedToken, open: none }
+
 export const answers201: SilentAnswers = {
-  BootNotification: accepted,
-  Heartbeat: clock,
-  // C01.FR.07; with certificates in the request an answer needs `certificateStatus` too (C07.FR.13 to 17).
-  Authorize: { kind: 'decision', answer: ({ payload }) => authorizeAnswer(payload) },
-  TransactionEvent: { kind: 'empty', answer: ({ payload }) => transactionEventAnswer(payload) },
+  BootNotification: boot,
+  Heartbeat: heartbeat,
+  Authorize: row(
+    'decision',
+    'a status is mandatory (C01.FR.07), for certificates too (C07.FR.13 to 17); `Accepted` gives energy away',
+    asked => (asksAboutCertificates(asked.payload) ? null : unknownToken(asked)),
+    asked => (asksAboutCertificates(asked.payload) ? acceptedCertificates(asked) : acceptedToken(asked)),
+  ),
+  TransactionEvent: row(
+    'empty',
+    'the status of an idToken is mandatory, and the app’s to give (E01.FR.12, C12.FR.03), but for one that is prescribed (C02.FR.02)',
+    asked => tokenAnswers[tokenOf(asked.payload)](asked),
+    asked => (tokenOf(asked.payload) === 'none' ? emptyObject : acceptedToken(asked)),
+  ),
   MeterValues: empty,
   StatusNotification: empty,
   NotifyEvent: empty,
@@ -122,52 +179,58 @@ export const answers201: SilentAnswers = {
   PublishFirmwareStatusNotification: empty,
   LogStatusNotification: empty,
   SecurityEventNotification: empty,
-  // P01.FR.05.
-  DataTransfer: decide({ status: 'UnknownVendorId' }),
-  // A02.FR.12.
-  SignCertificate: decide({ status: 'Rejected' }),
-  Get15118EVCertificate: decide({ status: 'Failed', exiResponse: '' }),
-  // M06.FR.04.
-  GetCertificateStatus: decide({ status: 'Failed' }),
-  // K15.FR.04; `Accepted` promises a SetChargingProfile.
-  NotifyEVChargingNeeds: decide({ status: 'Rejected' }),
-  // K15.FR.11 and 12: `Rejected` would start a renegotiation; the station has checked the limits itself.
-  NotifyEVChargingSchedule: decide({ status: 'Accepted' }),
+  DataTransfer: dataTransfer,
+  SignCertificate: signCertificate,
+  Get15118EVCertificate: row(
+    'decision',
+    'an `exiResponse` is required, and an accepted one that is empty would break the EV’s session',
+    constant({ status: 'Failed', exiResponse: '' }),
+  ),
+  GetCertificateStatus: row('decision', '`Accepted` has to hold the `ocspResult` (M06.FR.04)', status('Failed')),
+  NotifyEVChargingNeeds: row(
+    'decision',
+    '`Accepted` promises a SetChargingProfile (K15.FR.04)',
+    status('Rejected'),
+    status('Accepted'),
+  ),
+  NotifyEVChargingSchedule: row(
+    'decision',
+    '`Rejected` starts a renegotiation (K15.FR.11, 12); the station has checked the limits itself',
+    status('Accepted'),
+  ),
 }
 
 export const answers21: SilentAnswers = {
   ...answers201,
-  // `Rejected` now ends the transaction (K18.FR.22, K19.FR.15).
-  NotifyEVChargingNeeds: decide({ status: 'NoChargingProfile' }),
+  NotifyEVChargingNeeds: row(
+    'decision',
+    '`Accepted` promises a SetChargingProfile, `Rejected` ends the transaction (K18.FR.22, K19.FR.15)',
+    status('NoChargingProfile'),
+    status('Accepted'),
+  ),
   BatterySwap: empty,
   NotifyDERAlarm: empty,
   NotifyDERStartStop: empty,
   NotifyPriorityCharging: empty,
   ReportDERControl: empty,
   ClosePeriodicEventStream: empty,
-  NotifySettlement: empty,
-  // N11.FR.05: `Accepted` starts a stream that nobody reads.
-  OpenPeriodicEventStream: decide({ status: 'Rejected' }),
-  // K28.FR.07: `Accepted` has to hold the new limits.
-  PullDynamicScheduleUpdate: decide({ status: 'Rejected' }),
-  // Each answer would be a statement about somebody's certificate or VAT number (M07.FR.08, C18.FR.09).
-  GetCertificateChainStatus: noAnswer,
-  VatNumberValidation: noAnswer,
-}
-
-function authorizeAnswer(payload: JsonText): JsonText | null {
-  const request = parseObject(payload)
-  if ('certificate' in request || 'iso15118CertificateHashData' in request) return null
-  return jsonText({ idTokenInfo: { status: 'Unknown' } })
-}
-
-/**
- * Without an `idToken` nothing is decided; with one, its status is mandatory (E01.FR.12, E02.FR.02, E03.FR.02,
- * C12.FR.03) and the app's to give, but for the type `NoAuthorization`, whose status is prescribed (C02.FR.02).
- */
-function transactionEventAnswer(payload: JsonText): JsonText | null {
-  const { idToken } = parseObject(payload)
-  if (idToken === undefined || idToken === null) return emptyObject
-  const type = parseObject(JSON.stringify(idToken))['type']
-  return type === 'NoAuthorization' ? jsonText({ idTokenInfo: { status: 'Accepted' } }) : null
+  NotifySettlement: row(
+    'empty',
+    'a `receiptUrl`, where the CSMS makes the receipts, is the app’s to give (C21.FR.03)',
+    () => emptyObject,
+  ),
+  OpenPeriodicEventStream: row(
+    'decision',
+    '`Accepted` starts a stream that perhaps nobody reads (N11.FR.05)',
+    status('Rejected'),
+    status('Accepted'),
+  ),
+  PullDynamicScheduleUpdate: row('decision', '`Accepted` has to hold the new limits (K28.FR.07)', status('Rejected')),
+  GetCertificateChainStatus: row('decision', 'each answer states something of a certificate (M07.FR.08)', none),
+  VatNumberValidation: row(
+    'decision',
+    'each answer states something of a VAT number (C18.FR.09)',
+    none,
+    ({ payload }) => acceptedVatNumber(payload),
+  ),
 }

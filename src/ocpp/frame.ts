@@ -36,8 +36,15 @@ export type CallError = {
 export type CallResultError = Omit<CallError, 'kind'> & { readonly kind: 'callResultError' }
 export type Frame = Call | Send | CallResult | CallError | CallResultError
 
-/** A message that is no frame; `answer` is what the station is told, `null` where the spec wants silence. */
-export type Malformed = { readonly kind: 'malformed'; readonly fault: Fault; readonly answer: CallError | null }
+/** A message that is no frame. */
+export type Malformed = {
+  readonly kind: 'malformed'
+  readonly fault: Fault
+  /** What the station is told, `null` where the spec wants silence. */
+  readonly answer: CallError | null
+  /** The id of a CALLRESULT that is broken otherwise: the CALL that it was for need not wait for another. */
+  readonly resultOf: MessageId | null
+}
 /** A message to pass over: a blank one, or of a type that the version says to ignore. */
 export type Ignored = { readonly kind: 'ignored' }
 
@@ -65,7 +72,7 @@ export function parseFrame(text: string, version: Version): Frame | Malformed | 
   const message = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
   if (message.trim() === '') return { kind: 'ignored' }
   const elements = parseJson(message)
-  if (elements === undefined) return malformed('notJson', version, unreadableId)
+  if (elements === undefined) return notJson(message, version)
   if (!Array.isArray(elements)) return malformed('notArray', version, unreadableId)
   const texts = elementsOf(message)
   const id = readId(elements[1], texts[1])
@@ -159,19 +166,29 @@ function readId(value: unknown, text: JsonText | undefined): MessageId | null {
   return length <= maxIdLength ? (text as MessageId) : null
 }
 
+/** An answer that is no JSON (cut off, or with a NUL in a text) is told by its beginning. */
+function notJson(message: string, version: Version): Malformed {
+  const [, type, id] = /^\s*\[\s*([345])\s*,\s*("(?:[^"\\]|\\.){0,255}"|-?\d{1,255})?/.exec(message) ?? []
+  if (type === undefined) return malformed('notJson', version, unreadableId)
+  const isId = id !== undefined && parseJson(id) !== undefined
+  const resultOf = type === '3' && isId ? (id as MessageId) : null
+  return { kind: 'malformed', fault: 'notJson', answer: null, resultOf }
+}
+
 function unknownType(version: Version, id: MessageId | null): Malformed | Ignored {
   if (versions[version].faults.unknownType === null) return { kind: 'ignored' }
   return malformed('unknownType', version, id ?? unreadableId)
 }
 
 function broken(fault: Fault, kind: Frame['kind'], version: Version, id: MessageId | null): Malformed {
-  if (kind !== 'call') return { kind: 'malformed', fault, answer: null }
-  return malformed(fault, version, id ?? unreadableId)
+  if (kind === 'call') return malformed(fault, version, id ?? unreadableId)
+  return { kind: 'malformed', fault, answer: null, resultOf: kind === 'callResult' ? id : null }
 }
 
 function malformed(fault: Fault, version: Version, id: MessageId): Malformed {
   const code = versions[version].faults[fault]
-  return { kind: 'malformed', fault, answer: code === null ? null : callError(id, code, faults[fault]) }
+  const answer = code === null ? null : callError(id, code, faults[fault])
+  return { kind: 'malformed', fault, answer, resultOf: null }
 }
 
 /** Half a surrogate pair at the end would be no UTF-8. */

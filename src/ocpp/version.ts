@@ -8,17 +8,33 @@ import { answers16, answers201, answers21, type SilentAnswer, type SilentAnswers
 import { errorCodes, type ErrorCode } from './errors.ts'
 import { quiet, spoken, spokenButTypes, type FaultCodes } from './faults.ts'
 import { isObject } from './json.ts'
+import { reports2x, type ReportRows } from './reports.ts'
+import { violationCodes16, violationCodes2, type ViolationCodes } from './violations.ts'
+
+/** A version's official schemas (part 3), as the package `ocpp-rpc` has them. */
+export type SchemaSet = {
+  /** Without `.json`. */
+  readonly file: string
+  /** What follows the action in the name of a request's schema; a SEND's has neither. */
+  readonly request: string
+  readonly response: string
+}
 
 export type VersionRow = {
   /** As options and logs write it. */
   readonly number: string
   /** Whether an identity is short enough; which characters it may hold is not checked, for the field has all kinds. */
   isIdentity(stationId: string): boolean
+  /** Whether a CSMS has to offer permessage-deflate: a SHALL of 2.0.1 Part 4 §3.3 and 2.1 Part 4 §3.4. */
+  readonly compresses: boolean
   /** 2.1 adds CALLRESULTERROR and SEND. */
   readonly messageTypes: readonly number[]
   /** How a broken frame is answered, if at all. */
   readonly faults: FaultCodes
   spell(code: ErrorCode): string
+  readonly schemas: SchemaSet
+  /** How a payload that breaks its schema is answered. */
+  readonly violations: ViolationCodes
   /** Each action that a station may CALL, and what it is told when the app is silent. */
   readonly silentAnswers: SilentAnswers
   /** The actions that come as a SEND, which is never answered. */
@@ -27,6 +43,8 @@ export type VersionRow = {
   readonly toStation: ReadonlySet<string>
   /** Messages that cost money when they are lost: kept by the station, and sent again, until they are confirmed. */
   readonly transactionMessages: ReadonlySet<string>
+  /** What a station reports in parts. */
+  readonly reports: ReportRows
   /** Commands that are refused while the boot is Pending; the others may go out (OCPP 1.6 §4.2, 2.0.1 B02). */
   readonly refusedWhilePending: ReadonlySet<string>
   /** The actions that a command asks the station to send, and which may then pass while the boot is Pending. */
@@ -39,13 +57,17 @@ const row16: VersionRow = {
   number: '1.6',
   // 1.6 sets no limit; this one is ours.
   isIdentity: stationId => new TextEncoder().encode(stationId).length <= 255,
+  compresses: false,
   messageTypes: [2, 3, 4],
   faults: quiet,
   spell: code => errorCodes[code].in16,
+  schemas: { file: 'ocpp1_6', request: '.req', response: '.conf' },
+  violations: violationCodes16,
   silentAnswers: answers16,
   sends: new Set(),
   toStation: toStation16,
   transactionMessages: new Set(['StartTransaction', 'StopTransaction', 'MeterValues']),
+  reports: new Map(),
   refusedWhilePending: new Set(['RemoteStartTransaction', 'RemoteStopTransaction']),
   triggeredBy: requestedMessage,
   serialNumber: boot => firstText(boot, ['meterSerialNumber', 'chargePointSerialNumber', 'chargeBoxSerialNumber']),
@@ -55,13 +77,17 @@ const row201: VersionRow = {
   number: '2.0.1',
   // Part 4 §3.1.1.
   isIdentity: stationId => stationId.length <= 48,
+  compresses: true,
   messageTypes: [2, 3, 4],
   faults: spoken,
   spell: code => code,
+  schemas: { file: 'ocpp2_0_1', request: '.req', response: '.conf' },
+  violations: violationCodes2,
   silentAnswers: answers201,
   sends: new Set(),
   toStation: toStation201,
   transactionMessages: new Set(['TransactionEvent', 'MeterValues']),
+  reports: reports2x,
   // A station answers RequestStart and RequestStop with Rejected by itself (B02.FR.05).
   refusedWhilePending: new Set(),
   // B02.FR.02.
@@ -79,6 +105,7 @@ export const versions = {
     number: '2.1',
     messageTypes: [2, 3, 4, 5, 6],
     faults: spokenButTypes,
+    schemas: { file: 'ocpp2_1', request: 'Request', response: 'Response' },
     silentAnswers: answers21,
     sends: new Set(['NotifyPeriodicEventStream']),
     toStation: toStation21,

@@ -56,7 +56,7 @@ const table = {
   ocpp_call_total: counter('The total number of calls from stations, by who answered', {
     version,
     action,
-    answer: ['app', 'silent', 'local', 'failed', 'refused', 'unauthorized', 'rejected'],
+    answer: ['app', 'replayed', 'silent', 'local', 'failed', 'refused', 'unauthorized', 'rejected'],
   }),
   ocpp_command_total: counter('The total number of remote commands, by how they ended', {
     version,
@@ -66,7 +66,16 @@ const table = {
   ocpp_dropped_total: counter('The total number of messages, of stations or of the app, that reached nobody', {
     reason: 'why',
   }),
+  ocpp_report_total: counter('The total number of reports that were collected from their parts', {
+    outcome: ['whole', 'incomplete', 'too_large', 'lost'],
+  }),
   ocpp_takeover_total: counter("The total number of connections that replaced the same station's older one", {}),
+  ocpp_takeover_slowed_total: counter('The total number of such connections that had to wait, for the two flap', {}),
+  ocpp_violation_total: counter('The total number of messages that broke their official schema', {
+    version,
+    action,
+    direction: ['in', 'out', 'acks'],
+  }),
 
   rpc_call_seconds: seconds('The time of one call of the app, waiting and retries included', {
     method: ['connect', 'command', 'disconnect'],

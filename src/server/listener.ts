@@ -10,6 +10,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { listen, pathOf } from '../ops/server.ts'
@@ -34,8 +35,12 @@ export type ListenerSettings = {
   readonly handshake: HandshakeSettings
 }
 
-/** Why a station must come back later. */
-export type Unavailable = { readonly problem: string; readonly retryAfterSeconds: number }
+/** Why a station cannot come in now: 503, and when to come back, or 409, for its place is taken. */
+export type Unavailable = {
+  readonly status: 409 | 503
+  readonly problem: string
+  readonly retryAfterSeconds: number | null
+}
 
 /** What `/ready` tells a load balancer, each by name; all have to be true. */
 export type Readiness = Readonly<Record<string, boolean>>
@@ -94,8 +99,10 @@ export async function openListener(
   })
   sockets.onRefused((request, stream, problem) => {
     reception.onRefused(upgradeRequest(request), 400, problem)
-    refuse(stream, 400, problem)
+    // RFC 6455 §4.4: also to a version that is not spoken here.
+    refuse(stream, 400, problem, { 'Sec-WebSocket-Version': 13 })
   })
+  server.on('clientError', (error: Error & { code?: string }, stream: Duplex) => onNoRequest(error, stream, reception))
   const port = await listen(server, settings)
   return { port, close: () => closeServer(server) }
 }
@@ -145,20 +152,45 @@ function onUpgrade(
   }
   const unavailable = reception.refusal(handshake)
   if (unavailable !== null) {
-    reception.onRefused(asked, 503, unavailable.problem)
-    return refuse(stream, 503, unavailable.problem, { 'Retry-After': unavailable.retryAfterSeconds })
+    const { status, problem, retryAfterSeconds } = unavailable
+    reception.onRefused(asked, status, problem)
+    return refuse(stream, status, problem, retryAfterSeconds === null ? {} : { 'Retry-After': retryAfterSeconds })
   }
-  sockets.upgrade(request, stream, head, handshake.subprotocol, socket => reception.admit(handshake, socket))
+  sockets.upgrade(request, stream, head, handshake, socket => reception.admit(handshake, socket))
 }
+
+/** What Node cannot read as a request, such as a path with a space, is told as Node does; its bytes are not repeated. */
+function onNoRequest({ code = '' }: { readonly code?: string }, stream: Duplex, reception: Reception): void {
+  if (!stream.writable) {
+    stream.destroy()
+    return
+  }
+  const status = statusOfError.get(code) ?? 400
+  const problem = 'Not a request that can be read'
+  const remoteAddress = stream instanceof Socket ? addressOf(stream) : ''
+  if (code.startsWith('HPE_'))
+    reception.onRefused({ target: '', headers: {}, remoteAddress, encrypted: false }, status, `${problem} (${code})`)
+  stream.once('finish', () => stream.destroy())
+  refuse(stream, status, problem)
+}
+
+const statusOfError: ReadonlyMap<string, number> = new Map([
+  ['HPE_HEADER_OVERFLOW', 431],
+  ['ERR_HTTP_REQUEST_TIMEOUT', 408],
+])
 
 function upgradeRequest(request: IncomingMessage): UpgradeRequest {
   const { url, headers, socket } = request
   return {
     target: url ?? '/',
     headers,
-    remoteAddress: (socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+    remoteAddress: addressOf(socket),
     encrypted: socket instanceof TLSSocket,
   }
+}
+
+function addressOf({ remoteAddress = '' }: Socket): string {
+  return remoteAddress.replace(/^::ffff:/, '')
 }
 
 function refuse(

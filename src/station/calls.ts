@@ -3,24 +3,42 @@
  *
  * Spec: OCPP-J 1.6 §4.1.1 (SHOULD NOT) and OCPP 2.0.1 Part 4 §4.1.1 (SHALL NOT) send a CALL while one is open.
  */
-import { idKey, isUnreadableId, type Call, type CallError, type CallResult } from '../ocpp/frame.ts'
+import {
+  idKey,
+  isUnreadableId,
+  type Call,
+  type CallError,
+  type CallResult,
+  type CallResultError,
+  type MessageId,
+} from '../ocpp/frame.ts'
 import { emptyObject, type JsonText } from '../ocpp/json.ts'
 import type { VersionRow } from '../ocpp/version.ts'
+import { violationsInWords, type Violation } from '../ocpp/violations.ts'
 import type { CommandOutcome } from '../translate/commands.ts'
 import type { Boot } from './boot.ts'
+import type { Validation } from './validation.ts'
 
 /** Why a remote command failed without a word of the station. */
 type CommandFailure =
-  'InvalidPayload' | 'UnknownAction' | 'InvalidId' | 'NotAccepted' | 'QueueFull' | 'CallTimeout' | 'ConnectionClosed'
+  | 'InvalidPayload'
+  | 'UnknownAction'
+  | 'InvalidId'
+  | 'NotAccepted'
+  | 'QueueFull'
+  | 'CallTimeout'
+  | 'ConnectionClosed'
+  | 'InvalidResult'
 
 const messages: Readonly<Record<CommandFailure, string>> = {
-  InvalidPayload: 'The payload is no object',
+  InvalidPayload: 'The payload is no object, or breaks its schema',
   UnknownAction: 'This version of OCPP has no such action from the CSMS to a Charging Station',
   InvalidId: 'The id has more than 36 characters, or is in use by a command that has not ended',
   NotAccepted: 'The Charging Station has not been accepted',
   QueueFull: 'Too many commands wait for this Charging Station',
   CallTimeout: 'The Charging Station did not answer in time',
   ConnectionClosed: 'The connection of the Charging Station was closed',
+  InvalidResult: 'The answer of the Charging Station is no frame, or breaks its schema',
 }
 
 /** OCPP-J 1.6 §4.2.1 table 3, OCPP 2.0.1 Part 4 table 4. */
@@ -39,7 +57,8 @@ type Command = Omit<Call, 'payload'> & { readonly payload: JsonText | null }
 
 /** Where calls and their outcomes go. */
 export type OutgoingEnds = {
-  send(call: Call): void
+  readonly validation: Pick<Validation, 'ofCommand' | 'ofResult' | 'codeOf'>
+  send(frame: Call | CallResultError): void
   done(outcome: CommandOutcome): void
 }
 
@@ -51,11 +70,13 @@ export class OutgoingCalls {
   #open: { readonly call: Call; readonly timer: NodeJS.Timeout } | null = null
   #line: Call[] = []
   readonly #late = new Map<string, Call>()
+  readonly #answersResults: boolean
   #holds = 0
   #stopped = false
 
   constructor(row: VersionRow, boot: Boot, settings: OutgoingSettings, ends: OutgoingEnds) {
     this.#row = row
+    this.#answersResults = row.messageTypes.includes(5)
     this.#boot = boot
     this.#settings = settings
     this.#ends = ends
@@ -68,6 +89,8 @@ export class OutgoingCalls {
     const call = { ...command, payload }
     if (this.#stopped) return this.#fail(call, 'ConnectionClosed')
     if (this.#isInvalid(call)) return this.#fail(call, 'InvalidId')
+    const { violations, isRefused } = this.#ends.validation.ofCommand(call.action, payload)
+    if (isRefused) return this.#fail(call, 'InvalidPayload', violationsInWords(violations))
     if (this.#line.length >= this.#settings.limit && (this.#open !== null || this.#holds > 0))
       return this.#fail(call, 'QueueFull')
     this.#line.push(call)
@@ -84,14 +107,28 @@ export class OutgoingCalls {
     const open = this.#open
     if (open !== null && (key === idKey(open.call.id) || (answer.kind === 'callError' && isUnreadableId(answer.id)))) {
       this.#close()
-      this.#ends.done(outcomeOf(open.call, answer, false))
+      this.#settleOpen(open.call, answer)
       this.#next()
       return true
     }
     const late = this.#late.get(key)
     if (late === undefined) return false
     this.#late.delete(key)
-    this.#ends.done(outcomeOf(late, answer, true))
+    this.#settleLate(late, answer)
+    return true
+  }
+
+  /**
+   * Ends the open call, whose answer came in a frame that is none.
+   *
+   * @returns whether it was the open call's
+   */
+  settleUnreadable(id: MessageId): boolean {
+    const open = this.#open
+    if (open === null || idKey(open.call.id) !== idKey(id)) return false
+    this.#close()
+    this.#refuse(open.call, [], emptyObject)
+    this.#next()
     return true
   }
 
@@ -162,17 +199,31 @@ export class OutgoingCalls {
     this.#open = null
   }
 
-  #fail({ id, action }: Command, code: CommandFailure): void {
-    this.#ends.done({
-      kind: 'error',
-      id,
-      request: action,
-      late: false,
-      failure: code,
-      code,
-      message: messages[code],
-      payload: emptyObject,
-    })
+  #settleOpen(call: Call, answer: CallResult | CallError): void {
+    if (answer.kind === 'callError') return this.#ends.done(errorOf(call, answer, false))
+    const { violations, isRefused } = this.#ends.validation.ofResult(call.action, answer.payload)
+    if (isRefused && this.#answersResults) return this.#refuse(call, violations, answer.payload)
+    this.#ends.done(ackOf(call, answer, false, violations))
+  }
+
+  #settleLate(call: Call, answer: CallResult | CallError): void {
+    if (answer.kind === 'callError') return this.#ends.done(errorOf(call, answer, true))
+    this.#ends.done(ackOf(call, answer, true, this.#ends.validation.ofResult(call.action, answer.payload).violations))
+  }
+
+  /** 2.1 tells the station, too (Part 2 FR.06): it is the only version in which an answer may be answered. */
+  #refuse(call: Call, violations: readonly Violation[], payload: JsonText): void {
+    const detail = violationsInWords(violations)
+    if (this.#answersResults) {
+      const code = this.#ends.validation.codeOf(violations)
+      this.#ends.send({ kind: 'callResultError', id: call.id, code, description: detail, details: emptyObject })
+    }
+    this.#fail(call, 'InvalidResult', detail, payload)
+  }
+
+  #fail({ id, action }: Command, code: CommandFailure, detail = '', payload = emptyObject): void {
+    const message = detail === '' ? messages[code] : `${messages[code]}: ${detail}`
+    this.#ends.done({ kind: 'error', id, request: action, late: false, failure: code, code, message, payload })
   }
 
   #isInvalid({ id }: Call): boolean {
@@ -187,9 +238,15 @@ export class OutgoingCalls {
   }
 }
 
-function outcomeOf({ id, action }: Call, answer: CallResult | CallError, late: boolean): CommandOutcome {
-  if (answer.kind === 'callResult')
-    return { kind: 'ack', id, request: action, late, failure: null, payload: answer.payload }
-  const { code, description, details } = answer
+function ackOf(
+  { id, action }: Call,
+  { payload }: CallResult,
+  late: boolean,
+  violations: readonly Violation[],
+): CommandOutcome {
+  return { kind: 'ack', id, request: action, late, failure: null, payload, violations }
+}
+
+function errorOf({ id, action }: Call, { code, description, details }: CallError, late: boolean): CommandOutcome {
   return { kind: 'error', id, request: action, late, failure: null, code, message: description, payload: details }
 }

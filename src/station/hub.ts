@@ -4,16 +4,23 @@
 import type { Broadcast } from '../cable/broadcast.ts'
 import type { StreamName } from '../cable/rpc.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
+import { AnsweredCalls } from './answered.ts'
 import type { Disconnects } from './disconnects.ts'
 import type { StationSocket, Surroundings, World } from './ports.ts'
 import { Relation } from './relation.ts'
 import { Session, type SessionSettings } from './session.ts'
+import { Swaps } from './takeover.ts'
+
+export type HubSettings = SessionSettings & {
+  /** What becomes of a second connection of a station: it replaces the first, or has to go while that is open. */
+  readonly takeover: 'newest' | 'refuse'
+}
 
 /** How many stations' serial numbers are remembered, the latest ones. */
 const maxSerialNumbers = 100_000
 
 export class Hub {
-  readonly #settings: SessionSettings
+  readonly #settings: HubSettings
   readonly #disconnects: Disconnects
   readonly #world: World
   /** Every session with an open socket, by the order in which they came. */
@@ -28,8 +35,10 @@ export class Hub {
   readonly #streams = new Relation<StreamName, Session>()
   readonly #identified = new Relation<string, Session>()
   readonly #serialNumbers = new Map<StationId, string>()
+  readonly #answered = new AnsweredCalls()
+  readonly #swaps = new Swaps()
 
-  constructor(settings: SessionSettings, disconnects: Disconnects, world: World) {
+  constructor(settings: HubSettings, disconnects: Disconnects, world: World) {
     this.#settings = settings
     this.#disconnects = disconnects
     this.#world = world
@@ -41,6 +50,11 @@ export class Hub {
 
   get streamCount(): number {
     return this.#streams.size
+  }
+
+  /** Whether a new connection of this station has to be refused, for another is open (`ocpp_takeover=refuse`). */
+  isTaken(stationId: StationId): boolean {
+    return this.#settings.takeover === 'refuse' && this.#stations.has(stationId)
   }
 
   /** Whether a new connection of this station would take the place of one that the app let in; one at a time may try. */
@@ -64,7 +78,7 @@ export class Hub {
       'station connected',
     )
     const before = this.#stations.get(handshake.stationId)
-    if (before !== undefined && haveSameCredentials(before.handshake, handshake)) this.#replace(before)
+    if (before !== undefined && this.#mayReplaceAtOnce(before, handshake)) this.#replace(before)
     return session
   }
 
@@ -104,6 +118,7 @@ export class Hub {
    */
   async drain(graceMs: number): Promise<void> {
     this.#disconnects.flush()
+    this.#swaps.wakeAll()
     await Promise.all([...this.#sessions.keys()].map(session => session.drain(graceMs)))
     await Promise.all([...this.#leaving.members()].map(session => session.ended))
   }
@@ -120,6 +135,8 @@ export class Hub {
         claim: connectionIdentifiers => this.#claim(stationId, connectionIdentifiers, self()),
         serialNumber: () => this.#serialNumbers.get(stationId) ?? null,
         remember: serialNumber => this.#remember(stationId, serialNumber),
+        answerTo: call => this.#answered.find(stationId, call, this.#now()),
+        answered: (call, answer) => this.#answered.store(stationId, call, answer, this.#now()),
       },
       leave: () => this.#leave(stationId, self()),
       farewell: disconnect => this.#disconnects.add(disconnect),
@@ -128,9 +145,14 @@ export class Hub {
 
   /** Newest wins, once the app has let it in; the app sees the end of the others first. */
   async #claim(stationId: StationId, connectionIdentifiers: string, session: Session): Promise<void> {
+    if (this.#stations.has(stationId)) await this.#turn(stationId, session)
     if (session.isClosed) return
     this.#identified.add(connectionIdentifiers, session)
     const before = this.#stations.get(stationId)
+    if (before !== undefined && this.#settings.takeover === 'refuse') {
+      session.close(1008, 'Another connection of this station is open')
+      return
+    }
     if (before !== undefined && this.#isNewer(before, session)) {
       this.#replace(session)
       return
@@ -140,11 +162,31 @@ export class Hub {
     await Promise.all([...this.#leaving.get(stationId)].map(leaving => leaving.hurry()))
   }
 
+  /** See `takeover.ts`. */
+  async #turn(stationId: StationId, { sid }: Session): Promise<void> {
+    if (!this.#swaps.isFlapping(stationId, this.#now())) return
+    const sentence = 'connections of one station replace each other again and again'
+    this.#world.meter.count('ocpp_takeover_slowed_total')
+    this.#world.once(`flapping ${stationId}`, { sid, station: stationId }, sentence)
+    await this.#swaps.turn(stationId, this.#now())
+  }
+
+  /** With the same credentials it need not wait for Connect; see `takeover.ts` for why it may have to all the same. */
+  #mayReplaceAtOnce(before: Session, handshake: StationHandshake): boolean {
+    if (this.#settings.takeover === 'refuse' || this.#swaps.isFlapping(handshake.stationId, this.#now())) return false
+    return haveSameCredentials(before.handshake, handshake)
+  }
+
+  #now(): number {
+    return this.#world.now().getTime()
+  }
+
   #isNewer(one: Session, other: Session): boolean {
     return (this.#sessions.get(one) ?? 0) > (this.#sessions.get(other) ?? 0)
   }
 
   #replace(before: Session): void {
+    this.#swaps.add(before.handshake.stationId, this.#now())
     this.#world.meter.count('ocpp_takeover_total')
     before.close(1008, 'Replaced by a newer connection')
   }
@@ -155,6 +197,7 @@ export class Hub {
     this.#streams.deleteAll(session)
     this.#identified.deleteAll(session)
     if (this.#stations.get(stationId) === session) this.#stations.delete(stationId)
+    this.#swaps.wake(stationId)
     this.#leaving.add(stationId, session)
     void session.ended.then(() => this.#leaving.delete(stationId, session))
   }

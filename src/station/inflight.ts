@@ -1,13 +1,21 @@
 /**
- * The CALLs of a station that have no answer yet, by their id.
+ * The CALLs of a station that have no answer yet, by their id, and what the latest ones that have one asked.
  *
  * A station may send an unanswered CALL again under the same id (OCPP-J 1.6 errata 2025-04 §3.1, OCPP 2.1 Part 4
  * §4.1.4): it is forwarded once, and answered once. The same id with other content gives the first one up.
  */
-import { idKey, type Call } from '../ocpp/frame.ts'
+import { idKey, type Call, type MessageId } from '../ocpp/frame.ts'
+import type { VersionRow } from '../ocpp/version.ts'
 
 export class InFlight {
   readonly #calls = new Map<string, Call>()
+  readonly #answered = new Map<string, string>()
+  /** A CALLRESULTERROR comes next after the CALLRESULT that it is about; none comes in a version without them. */
+  readonly #maxAnswered: number
+
+  constructor(row: VersionRow) {
+    this.#maxAnswered = row.messageTypes.includes(5) ? 8 : 0
+  }
 
   /** @returns whether the CALL is to be served; not so if the same one is in flight */
   admit(call: Call): boolean {
@@ -24,6 +32,16 @@ export class InFlight {
   }
 
   done(call: Call): void {
-    if (this.isAwaited(call)) this.#calls.delete(idKey(call.id))
+    const key = idKey(call.id)
+    this.#calls.delete(key)
+    this.#answered.delete(key)
+    this.#answered.set(key, call.action)
+    const [oldest] = this.#answered.keys()
+    if (this.#answered.size > this.#maxAnswered && oldest !== undefined) this.#answered.delete(oldest)
+  }
+
+  /** The action of a CALL that was answered lately; `null` if there was none with this id. */
+  answeredAction(id: MessageId): string | null {
+    return this.#answered.get(idKey(id)) ?? null
   }
 }

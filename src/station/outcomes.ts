@@ -47,10 +47,16 @@ export class Outcomes {
     return this.#isTroubled
   }
 
-  add(outcome: CommandOutcome): void {
+  /** How a remote command ended. */
+  ofCommand(outcome: CommandOutcome): void {
     const { request, failure, kind } = outcome
     const action = this.#row.toStation.has(request) ? request : 'other'
     this.#world.meter.count('ocpp_command_total', { version: this.#row.number, action, outcome: failure ?? kind })
+    this.add(outcome)
+  }
+
+  /** A station's word on what the app sent it. */
+  add(outcome: CommandOutcome): void {
     if (this.#untold >= maxUntold) return this.#ends.drop('too many outcomes of commands wait for the app')
     this.#untold++
     this.#ends.push({ outcome, since: this.#world.now().getTime() })

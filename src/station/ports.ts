@@ -2,7 +2,12 @@
  * What a session needs of the world. The edges implement these, and so do the fakes of the tests.
  */
 import type { CommandCall, CommandReply, ConnectCall, ConnectReply, DisconnectCall, StreamName } from '../cable/rpc.ts'
+import type { Call } from '../ocpp/frame.ts'
+import type { JsonText } from '../ocpp/json.ts'
+import type { Version } from '../ocpp/version.ts'
+import type { Violation } from '../ocpp/violations.ts'
 import type { Meter } from '../ops/metrics.ts'
+import type { Answer } from './answered.ts'
 
 /**
  * The app, by whatever transport. Rejects with `RpcError` only.
@@ -40,9 +45,19 @@ export interface Log {
   child(fields: object): Log
 }
 
+/** The official schemas of each version. */
+export interface Schemas {
+  /**
+   * How a payload breaks the schema of its message, the first ten; none for a valid one, and where there is no such
+   * schema. A request is also a SEND. Never throws.
+   */
+  violations(version: Version, action: string, message: 'request' | 'response', payload: JsonText): readonly Violation[]
+}
+
 /** What all sessions share. */
 export type World = {
   readonly rpc: Rpc
+  readonly schemas: Schemas
   readonly meter: Meter
   readonly log: Log
   /** Warns, at most once in ten minutes for a key: a fault that ten thousand stations share is one line. */
@@ -73,6 +88,9 @@ export interface Registry {
   /** The serial number by which the station was subscribed last, for one that reconnects without a boot. */
   serialNumber(): string | null
   remember(serialNumber: string): void
+  /** The answer that the same transaction message, by id and content, was given lately; `null` if none. */
+  answerTo(call: Call): Answer | null
+  answered(call: Call, answer: Answer): void
 }
 
 /** One session's Disconnect; `done` resolves when it was made, or lost. */

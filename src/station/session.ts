@@ -3,21 +3,14 @@
  *
  * No network library and no clock of its own: the socket, the app and the time come in.
  */
-import type { CommandReply } from '../cable/rpc.ts'
-import {
-  messageId,
-  parseFrame,
-  serializeFrame,
-  type Call,
-  type Frame,
-  type Ignored,
-  type Malformed,
-  type Send,
-} from '../ocpp/frame.ts'
+import type { Call, CallError, CallResult, CallResultError, Frame, Ignored, Malformed, Send } from '../ocpp/frame.ts'
+import { messageId, parseFrame, serializeFrame } from '../ocpp/frame.ts'
 import { versions, type VersionRow } from '../ocpp/version.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
-import { readMessage, readTransmission, type AppMessage } from '../translate/messages.ts'
+import type { RemoteCommand } from '../translate/messages.ts'
+import type { ValidationSettings } from '../translate/validation.ts'
 import { Answering, type AnsweringSettings } from './answering.ts'
+import { AppMessages } from './app-messages.ts'
 import { Boot } from './boot.ts'
 import { OutgoingCalls } from './calls.ts'
 import { AppConnection } from './connection.ts'
@@ -25,27 +18,25 @@ import { Ending } from './ending.ts'
 import { Inbox } from './inbox.ts'
 import { InFlight } from './inflight.ts'
 import { Outcomes, type Untold } from './outcomes.ts'
+import { Performing, type PerformingSettings } from './performing.ts'
 import type { CloseCode, StationSocket, Surroundings, World } from './ports.ts'
+import { Validation } from './validation.ts'
 
-export type SessionSettings = AnsweringSettings & {
-  readonly callTimeoutMs: number
-  /** How many remote commands may wait for a station, the open one not counted. */
-  readonly callQueue: number
-}
+export type SessionSettings = AnsweringSettings &
+  PerformingSettings &
+  ValidationSettings & {
+    readonly callTimeoutMs: number
+    /** How many remote commands may wait for a station, the open one not counted. */
+    readonly callQueue: number
+  }
 
 type Entry =
   | { readonly kind: 'call'; readonly call: Call | Send; readonly receivedAt: number }
   | ({ readonly kind: 'outcome' } & Untold)
+  | { readonly kind: 'report' }
 
 const inboxLimits = { entries: 64, bytes: 1024 * 1024 }
 const maxBadFrames = 20
-
-/** Why the app closed a connection, by Action Cable's reason. */
-const closeCodes: ReadonlyMap<string, CloseCode> = new Map([
-  ['unauthorized', 1008],
-  ['invalid_request', 1008],
-  ['server_restart', 1001],
-])
 
 export class Session {
   readonly handshake: StationHandshake
@@ -60,7 +51,8 @@ export class Session {
   readonly #world: World
   readonly #who: { readonly sid: string; readonly station: string }
   readonly #connection: AppConnection
-  readonly #boot: Boot
+  readonly #app: AppMessages
+  readonly #performing: Performing
   readonly #answering: Answering
   readonly #calls: OutgoingCalls
   readonly #outcomes: Outcomes
@@ -70,11 +62,9 @@ export class Session {
   readonly #ending = new Ending()
   /** Resolves when the app has seen the end of the session. */
   readonly ended = this.#ending.done
-  readonly #inFlight = new InFlight()
+  readonly #inFlight: InFlight
   readonly #untold: Untold[] = []
   #badFrames = 0
-  /** The app wants the session closed, once the CALL that is being answered has its answer. */
-  #closeNext: { readonly code: CloseCode; readonly reason: string } | null = null
 
   constructor(
     handshake: StationHandshake,
@@ -91,29 +81,39 @@ export class Session {
     this.#surroundings = surroundings
     this.#world = world
     this.#who = { sid: this.sid, station: handshake.stationId }
-    this.#connection = new AppConnection(this.sid, handshake.env, world.rpc, surroundings.streams)
-    this.#boot = new Boot(this.#row)
+    const { registry, streams } = surroundings
+    const [closed, unheld] = [this.#closed.signal, this.#unheld.signal]
+    const boot = new Boot(this.#row)
+    const validation = new Validation(handshake, settings, world, this.#who)
+    const inFlight = new InFlight(this.#row)
+    this.#inFlight = inFlight
+    this.#connection = new AppConnection(this.sid, handshake.env, world.rpc, streams)
+    this.#app = new AppMessages({
+      answer: frame => this.#onAppAnswer(frame),
+      command: command => this.#onCommand(command),
+      drop: (reason, message) => this.#drop(reason, message),
+    })
     this.#outcomes = new Outcomes(this.#row, settings.granularActions, this.#connection, world, {
       push: untold => this.#inbox.push({ kind: 'outcome', ...untold }, 0),
-      apply: reply => this.#apply(reply),
+      apply: reply => this.#app.apply(reply),
       drop: message => this.#drop('outcome', message),
     })
+    this.#performing = new Performing(handshake.stationId, this.#row, settings, world, this.#who, {
+      ...{ connection: this.#connection, registry, closed, unheld },
+      apply: reply => this.#app.apply(reply),
+      onOverdue: () => this.#inbox.push({ kind: 'report' }, 0),
+    })
     this.#answering = new Answering(handshake, settings, world, this.#who, {
-      connection: this.#connection,
-      boot: this.#boot,
-      registry: surroundings.registry,
-      inFlight: this.#inFlight,
+      ...{ boot, registry, inFlight, validation, performing: this.#performing, closed },
       send: answer => this.#send(answer),
-      apply: reply => this.#apply(reply),
-      closed: this.#closed.signal,
-      unheld: this.#unheld.signal,
     })
     const isCall = (entry: Entry): boolean => entry.kind === 'call' && this.#outcomes.isTroubled
     this.#inbox = new Inbox(entry => this.#serve(entry), socket, inboxLimits, isCall)
     const outgoing = { limit: settings.callQueue, timeoutMs: settings.callTimeoutMs }
-    this.#calls = new OutgoingCalls(this.#row, this.#boot, outgoing, {
+    this.#calls = new OutgoingCalls(this.#row, boot, outgoing, {
+      validation,
       send: call => this.#send(call),
-      done: outcome => this.#outcomes.add(outcome),
+      done: outcome => this.#outcomes.ofCommand(outcome),
     })
   }
 
@@ -131,7 +131,7 @@ export class Session {
 
   /** Takes what the app broadcast to one of the session's streams. */
   deliver(data: string): void {
-    if (!this.isClosed) this.#guarded(() => this.#onMessage(readMessage(data)))
+    if (!this.isClosed) this.#guarded(() => this.#app.deliver(data))
   }
 
   /** Ends the session from this side. The answers sent before are still delivered. */
@@ -176,7 +176,7 @@ export class Session {
         if (!this.#calls.settle(frame)) this.#drop('answer_to_nothing', 'a station answered a command that nobody sent')
         return
       case 'callResultError':
-        return this.#drop('call_result_error', 'a station could not read an answer')
+        return this.#onCallResultError(frame)
     }
   }
 
@@ -194,9 +194,10 @@ export class Session {
   async #serve(entry: Entry): Promise<void> {
     try {
       if (entry.kind === 'outcome') await this.#outcomes.tell(entry)
+      else if (entry.kind === 'report') await this.#performing.overdue()
       else if (entry.call.kind === 'send') this.#onAnswered(await this.#answering.performSend(entry.call))
       else await this.#answer(entry.call, entry.receivedAt)
-      if (this.#closeNext !== null) this.close(this.#closeNext.code, this.#closeNext.reason)
+      if (this.#app.closing !== null) this.close(this.#app.closing.code, this.#app.closing.reason)
     } catch (error) {
       this.#onFault(error)
     }
@@ -233,40 +234,32 @@ export class Session {
   #giveUp(): void {
     for (const entry of this.#inbox.take()) {
       if (entry.kind === 'outcome') this.#untold.push(entry)
-      else if (entry.call.kind === 'call') this.#answering.giveUp(entry.call, entry.receivedAt)
+      else if (entry.kind === 'call' && entry.call.kind === 'call') this.#answering.giveUp(entry.call, entry.receivedAt)
     }
   }
 
-  #apply(reply: CommandReply): void {
-    for (const transmission of reply.transmissions) this.#onMessage(readTransmission(transmission))
-    if (reply.disconnect) this.#closeNext ??= { code: 1000, reason: 'Closed by the CSMS' }
+  #onAppAnswer(frame: CallResult | CallError): void {
+    if (!this.#answering.settle(frame)) this.#drop('ack_for_nothing', 'the app answered a CALL that does not wait')
   }
 
-  #onMessage(message: AppMessage): void {
-    switch (message.kind) {
-      case 'answer':
-        if (!this.#answering.settle(message.frame))
-          this.#drop('ack_for_nothing', 'the app answered a CALL that does not wait')
-        return
-      case 'command': {
-        const { action, payload } = message
-        const id = message.id ?? messageId(this.#world.newId())
-        if (this.isClosed) return this.#drop('closed', 'the app sent a command to a station that has left')
-        return this.#calls.add({ kind: 'call', id, action, payload })
-      }
-      case 'cable':
-        if (message.type === 'disconnect')
-          this.#closeNext ??= { code: closeCodes.get(message.reason) ?? 1000, reason: 'Closed by the CSMS' }
-        return
-      case 'foreign':
-        return this.#drop('foreign', `the app said what no station can be told: ${message.problem}`)
-    }
+  #onCommand({ id, action, payload }: RemoteCommand): void {
+    if (this.isClosed) return this.#drop('closed', 'the app sent a command to a station that has left')
+    this.#calls.add({ kind: 'call', id: id ?? messageId(this.#world.newId()), action, payload })
   }
 
-  #onMalformed({ fault, answer }: Malformed): void {
+  /** The app is told, as of a command that failed: `id` and `request` are those of the station's own CALL. */
+  #onCallResultError({ id, code, description, details }: CallResultError): void {
+    const request = this.#inFlight.answeredAction(id)
+    if (request === null) return this.#drop('answer_to_nothing', 'a station refused an answer that nobody sent')
+    const outcome = { kind: 'error', id, request, late: false, failure: null } as const
+    this.#outcomes.add({ ...outcome, code, message: description, payload: details })
+  }
+
+  #onMalformed({ fault, answer, resultOf }: Malformed): void {
     this.#world.meter.count('failed_client_msg_total')
     this.#world.log.debug({ ...this.#who, fault }, 'a malformed message')
     if (answer !== null) this.#send(answer)
+    if (resultOf !== null) this.#calls.settleUnreadable(resultOf)
     if (++this.#badFrames >= maxBadFrames) this.close(1002, 'Too many malformed messages')
   }
 
@@ -291,9 +284,9 @@ export class Session {
     this.#calls.end()
     this.#giveUp()
     const disconnect = (): Promise<void> => this.#connection.disconnect(new AbortController().signal)
-    const told = this.#inbox.idle().then(() => this.#outcomes.end(this.#untold))
+    const told = this.#inbox.idle().then(() => this.#performing.end())
     void this.#ending.run(
-      told.catch((error: unknown) => this.#onFault(error)),
+      told.then(() => this.#outcomes.end(this.#untold)).catch((error: unknown) => this.#onFault(error)),
       () => (this.#connection.connectionIdentifiers === null ? null : this.#surroundings.farewell(disconnect)),
     )
   }

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { stringify } from 'smol-toml'
 import { configurationPage, helpText, printedConfig } from '../../src/config/help.ts'
+import { nameOf } from '../../src/config/option.ts'
 import { programRows, rows } from '../../src/config/options.ts'
 import { resolve } from '../../src/config/resolve.ts'
 
@@ -40,17 +42,41 @@ test('docs/configuration.md is in step with the table', () => {
   assert.equal(page, configurationPage(), 'run npm run docs')
 })
 
+test('help names the tables as the file has them, and says that they are nowhere else', () => {
+  assert.match(help, /\n {2}\[\[ocpp_validation\]\]\n( {6}.*\n)+ {6}\[TOML file only; an array/)
+  assert.match(help, /\n {2}\[ocpp_silent_answers\]\n( {6}.*\n)+ {6}\[TOML file only; a table/)
+  assert.doesNotMatch(help, /(--|\$)undefined|--ocpp_validation|\$ANYCABLE_OCPP_VALIDATION/)
+})
+
+test('docs/configuration.md has an example of each table, which the program accepts', () => {
+  const examples = Array.from(configurationPage().matchAll(/```toml\n(.*?)```/gs), ([, text = '']) => text)
+  assert.equal(examples.length, rows.filter(each => each.option.kind.shape === 'table').length)
+  for (const text of examples) {
+    const resolution = resolve({ argv: [], env: {}, file: { path: 'example.toml', text }, nodeId: 'n' })
+    assert.ok(resolution.ok, JSON.stringify(resolution))
+    assert.notDeepEqual(resolution.settings, emptyHanded(), text)
+  }
+})
+
+function emptyHanded() {
+  const resolution = resolve({ argv: [], env: {}, file: null, nodeId: 'n' })
+  assert.ok(resolution.ok, 'the defaults are a configuration')
+  return resolution.settings
+}
+
 test('docs/configuration.md has an entry for every option, and says where an old spelling is accepted', () => {
   const page = configurationPage()
-  for (const { spellings } of [...rows, ...programRows])
-    assert.ok(page.includes(`### \`--${spellings[0].flag ?? ''}\``))
+  for (const row of [...rows, ...programRows]) {
+    const heading = row.option.kind.shape === 'table' ? /^### `\[+NAME\]+`$/ : /^### `--NAME\b/
+    assert.match(page, new RegExp(heading.source.replace('NAME', nameOf(row)), 'm'), nameOf(row))
+  }
   assert.match(page, /- The old spelling `ocpp_hearbeat_interval` is accepted too/)
   assert.match(page, /- TOML: `cert_path` in `\[server\.ssl\]`\n/)
   assert.match(page, /- TOML: `broadcast_key` at the top\n/)
 })
 
-function printed(argv: readonly string[]): string {
-  const resolution = resolve({ argv, env: {}, file: null, nodeId: 'random' })
+function printed(argv: readonly string[], toml = ''): string {
+  const resolution = resolve({ argv, env: {}, file: { path: 'given.toml', text: toml }, nodeId: 'random' })
   assert.ok(resolution.ok, JSON.stringify(resolution))
   return printedConfig(resolution.settings, resolution.config)
 }
@@ -71,6 +97,29 @@ for (const [argv, expected, because] of lines) {
     assert.match(printed(argv), expected)
   })
 }
+
+test('a table that is not set is printed as a comment, with an example', () => {
+  const lines = printed([]).split('\n')
+  const at = lines.indexOf('# [[ocpp_validation]]')
+  assert.deepEqual(lines.slice(at - 1, at + 4), [
+    '# (not set) For example:',
+    '# [[ocpp_validation]]',
+    '# station = "ABB-*"',
+    '# action = "MeterValues"',
+    '# mode = "off"',
+  ])
+})
+
+test('tables that are set are printed after everything else, of which they would else take a part', () => {
+  const toml = printed(
+    [],
+    'ocpp_validation = [{ mode = "off" }]\nocpp_silent_answers.DataTransfer = { status = "Rejected" }',
+  )
+  assert.match(
+    toml,
+    /\n\[\[ocpp_validation\]\]\nstation = "\*"\naction = "\*"\nmode = "off"\n\n(# .*\n)+\[ocpp_silent_answers\.DataTransfer\]\nstatus = "Rejected"\n$/,
+  )
+})
 
 test('secrets are not printed', () => {
   const toml = printed(['--secret=hush1', '--broadcast_key=hush2', '--nats_servers=nats://u:hush3@n:1'])
@@ -117,9 +166,16 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   ocpp_versions: list(version, 1),
   ocpp_default_version: version,
   ocpp_sn: fc.constantFrom('serial', 'station_id'),
-  ocpp_silent_ack: fc.constantFrom('safe', 'off'),
+  ocpp_takeover: fc.constantFrom('newest', 'refuse'),
+  ocpp_compression: fc.constantFrom('auto', 'on', 'off'),
+  ocpp_validate_in: fc.constantFrom('off', 'warn', 'strict'),
+  ocpp_validate_out: fc.constantFrom('off', 'warn', 'strict'),
+  ocpp_validate_acks: fc.constantFrom('off', 'warn', 'strict'),
+  ocpp_silent_ack: fc.constantFrom('safe', 'anycable', 'off'),
   ocpp_ack_timeout: ms,
   ocpp_forward_heartbeats: onOff,
+  ocpp_collect_reports: onOff,
+  ocpp_report_timeout: duration,
   ocpp_call_timeout: duration,
   ocpp_call_queue: count,
   ocpp_ping_interval: ms,
@@ -155,22 +211,54 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   node_id: name,
 }
 
+const { json } = fc.letrec(tie => ({
+  json: fc.oneof(
+    { depthSize: 'small' },
+    text,
+    fc.boolean(),
+    fc.double({ noNaN: true, noDefaultInfinity: true }),
+    fc.integer(),
+    fc.array(tie('json'), { maxLength: 4 }),
+    fc.dictionary(text, tie('json'), { maxKeys: 4 }),
+  ),
+}))
+
+/** A value for each table, as the file gives it. */
+const tables: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
+  ocpp_validation: fc.array(
+    fc.record(
+      {
+        station: text,
+        action: fc.constantFrom('*', 'MeterValues', 'Reset', 'NotifyPeriodicEventStream'),
+        mode: fc.constantFrom('off', 'warn', 'strict'),
+      },
+      { requiredKeys: ['mode'] },
+    ),
+    { maxLength: 4 },
+  ),
+  ocpp_silent_answers: fc.dictionary(
+    fc.constantFrom('Authorize', 'DataTransfer', 'TransactionEvent', 'BootNotification'),
+    fc.oneof(fc.constantFrom('safe', 'anycable', 'off'), fc.dictionary(text, json, { maxKeys: 4 })),
+  ),
+}
+
 /** Each option is given or not. */
 const anyFlags = fc.record(values, { requiredKeys: [] })
+const anyTables = fc.record(tables, { requiredKeys: [] }).map(given => stringify(given))
 
 test('the property below has a value for every option', () => {
-  assert.deepEqual(new Set(Object.keys(values)), new Set(rows.map(row => row.spellings[0].flag)))
+  assert.deepEqual(new Set([...Object.keys(values), ...Object.keys(tables)]), new Set(rows.map(nameOf)))
 })
 
 test('what --print-config prints is read back to the same configuration, the secrets apart', () => {
   let tried = 0
   fc.assert(
-    fc.property(anyFlags, given => {
+    fc.property(anyFlags, anyTables, (given, toml) => {
       const argv = Object.entries(given).map(([flag, value]) => `--${flag}=${value}`)
-      const first = resolve({ argv, env: {}, file: null, nodeId: 'first' })
+      const first = resolve({ argv, env: {}, file: { path: 'given.toml', text: toml }, nodeId: 'first' })
       if (!first.ok) {
         assert.deepEqual(
-          first.problems.filter(problem => problem.includes('not accepted')),
+          first.problems.filter(problem => /not accepted|given\.toml/.test(problem)),
           [],
         )
         return

@@ -6,6 +6,8 @@ import { textOf, type Kind } from '../../src/config/option.ts'
 /** What cannot be read is `undefined`, which JSON does not know. */
 const shown = (value: unknown) => (value === undefined ? 'nothing' : JSON.stringify(value))
 
+const unheard = () => assert.fail('of a value that is no table, nothing is told but that it is not accepted')
+
 const seconds = kinds.duration({ bare: 's' })
 const milliseconds = kinds.duration({ bare: 'ms' })
 const atLeastASecond = kinds.duration({ bare: 's', minMs: 1000 })
@@ -110,7 +112,7 @@ const tomls: readonly [kind: Kind<unknown>, value: unknown, expected: unknown, b
 ]
 for (const [kind, value, expected, because] of tomls) {
   test(`${kind.placeholder} in TOML, ${JSON.stringify(value)}, gives ${shown(expected)}: ${because}`, () => {
-    assert.deepEqual(kind.fromToml(value), expected)
+    assert.deepEqual(kind.fromToml(value, unheard), expected)
   })
 }
 

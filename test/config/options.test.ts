@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Row, Spelling } from '../../src/config/option.ts'
-import { textOf } from '../../src/config/option.ts'
+import { nameOf, readWith, textOf } from '../../src/config/option.ts'
 import { programRows, rows, type Settings } from '../../src/config/options.ts'
 import { cautions, rules } from '../../src/config/rules.ts'
+import type { SilentOverride } from '../../src/translate/answers.ts'
 
 const all = [...rows, ...programRows]
 
@@ -25,9 +26,16 @@ const names: readonly [flag: string, env: string, toml: string][] = [
   ['ocpp_versions', 'ANYCABLE_OCPP_VERSIONS', 'ocpp.versions'],
   ['ocpp_default_version', 'ANYCABLE_OCPP_DEFAULT_VERSION', 'ocpp.default_version'],
   ['ocpp_sn', 'ANYCABLE_OCPP_SN', 'ocpp.sn'],
+  ['ocpp_takeover', 'ANYCABLE_OCPP_TAKEOVER', 'ocpp.takeover'],
+  ['ocpp_compression', 'ANYCABLE_OCPP_COMPRESSION', 'ocpp.compression'],
+  ['ocpp_validate_in', 'ANYCABLE_OCPP_VALIDATE_IN', 'ocpp.validate_in'],
+  ['ocpp_validate_out', 'ANYCABLE_OCPP_VALIDATE_OUT', 'ocpp.validate_out'],
+  ['ocpp_validate_acks', 'ANYCABLE_OCPP_VALIDATE_ACKS', 'ocpp.validate_acks'],
   ['ocpp_silent_ack', 'ANYCABLE_OCPP_SILENT_ACK', 'ocpp.silent_ack'],
   ['ocpp_ack_timeout', 'ANYCABLE_OCPP_ACK_TIMEOUT', 'ocpp.ack_timeout'],
   ['ocpp_forward_heartbeats', 'ANYCABLE_OCPP_FORWARD_HEARTBEATS', 'ocpp.forward_heartbeats'],
+  ['ocpp_collect_reports', 'ANYCABLE_OCPP_COLLECT_REPORTS', 'ocpp.collect_reports'],
+  ['ocpp_report_timeout', 'ANYCABLE_OCPP_REPORT_TIMEOUT', 'ocpp.report_timeout'],
   ['ocpp_call_timeout', 'ANYCABLE_OCPP_CALL_TIMEOUT', 'ocpp.call_timeout'],
   ['ocpp_call_queue', 'ANYCABLE_OCPP_CALL_QUEUE', 'ocpp.call_queue'],
   ['ocpp_ping_interval', 'ANYCABLE_OCPP_PING_INTERVAL', 'ocpp.ping_interval'],
@@ -69,8 +77,16 @@ for (const [flag, env, toml] of names) {
   })
 }
 
+const tables = ['ocpp_validation', 'ocpp_silent_answers']
+for (const toml of tables) {
+  test(`${toml} is a table: it has no flag and no variable`, () => {
+    const row = rows.find(({ spellings }) => spellings[0].toml === toml)
+    assert.deepEqual(row?.spellings, [{ toml, old: false }])
+  })
+}
+
 test('the names of no option are left unsaid', () => {
-  assert.deepEqual(new Set(names.map(([flag]) => flag)), new Set(rows.map(row => row.spellings[0].flag)))
+  assert.deepEqual(new Set([...names.map(([flag]) => flag), ...tables]), new Set(rows.map(nameOf)))
 })
 
 test('no two options share a name', () => {
@@ -84,9 +100,20 @@ test('no two options share a name', () => {
 test('each default is a value that its own kind accepts, written out and read back', () => {
   for (const { option, key } of rows) {
     const { kind } = option
+    if (kind.shape === 'table') continue
     const read =
       kind.shape === 'many' && textOf(kind, option.default) === '' ? [] : kind.parse(textOf(kind, option.default))
     assert.deepEqual(read, option.default, key)
+  }
+})
+
+test('the example of each table is accepted, and written as it is read; without one, it is not set', () => {
+  for (const { option, key } of rows.filter(each => each.option.kind.shape === 'table')) {
+    const { kind } = option
+    const read = readWith(kind, kind.example, (at, problem) => assert.fail(`${key}${at}: ${problem}`))
+    assert.deepEqual(kind.toToml(read), kind.example, key)
+    assert.equal(kind.toToml(option.default), null, key)
+    assert.equal(kind.parse('x'), undefined, key)
   }
 })
 
@@ -95,7 +122,7 @@ test('each description is a sentence that ends', () => {
 })
 
 test('rules name options that there are', () => {
-  const flags = new Set(rows.map(row => row.spellings[0].flag))
+  const flags = new Set(rows.map(nameOf))
   for (const rule of [...rules, ...cautions]) for (const flag of rule.of) assert.ok(flags.has(flag), flag)
 })
 
@@ -105,13 +132,16 @@ test('the types of the settings derive from the rows', () => {
     const sn: 'serial' | 'station_id' = settings.ocpp.sn
     const version: 'ocpp1.6' | 'ocpp2.0.1' | 'ocpp2.1' | null = settings.ocpp.defaultVersion
     const adapters: readonly ('nats' | 'http')[] = settings.broadcast.adapters
+    const rules: readonly { readonly station: string; readonly mode: 'off' | 'warn' | 'strict' }[] =
+      settings.ocpp.validation
+    const answer: SilentOverride | undefined = settings.ocpp.silentAnswers['Authorize']
     // @ts-expect-error: a key that may be missing
     const key: string = settings.broadcast.key
     // @ts-expect-error: no such option
     const host: unknown = settings.rpc.hots
     // @ts-expect-error: settings do not change
     settings.server.port = 1
-    return [timeout, sn, version, adapters, key, host]
+    return [timeout, sn, version, adapters, rules, answer, key, host]
   }
   assert.equal(typeof check, 'function')
 })

@@ -90,6 +90,34 @@ const read: readonly [given: Given, read: (config: Config) => unknown, expected:
   [{ toml: 'broadcast_adapters = ["nats"]' }, c => c.broadcast.adapters, ['nats'], 'a key at the top'],
   [{ toml: '[ocpp]\nversions = [1.6, "2.0.1"]' }, c => c.ocpp.versions, ['ocpp1.6', 'ocpp2.0.1'], '1.6 as a number'],
   [{ toml: '[rpc]\nrequest_timeout = 500' }, c => c.rpc.requestTimeoutMs, 500, "AnyCable's milliseconds"],
+  [{ argv: ['--ocpp_validate_in=Strict'] }, c => c.ocpp.validateIn, 'strict', 'one of three words'],
+  [{ argv: ['--ocpp_silent_ack=anycable'] }, c => c.ocpp.silentAck, 'anycable', "AnyCable's answers"],
+  [{ argv: ['--ocpp_report_timeout=90'] }, c => c.ocpp.reportTimeoutMs, 90_000, 'seconds'],
+  [
+    { toml: '[[ocpp_validation]]\nmode = "off"\nstation = "ABB-*"\n[[ocpp_validation]]\nmode = "strict"' },
+    c => c.ocpp.validation,
+    [
+      { station: 'ABB-*', action: '*', mode: 'off' },
+      { station: '*', action: '*', mode: 'strict' },
+    ],
+    'tables in their order',
+  ],
+  [
+    { toml: '[ocpp_silent_answers]\nAuthorize = "anycable"\n[ocpp_silent_answers.DataTransfer]\nstatus = "Accepted"' },
+    c => c.ocpp.silentAnswers,
+    {
+      Authorize: { kind: 'mode', mode: 'anycable' },
+      DataTransfer: { kind: 'payload', payload: '{"status":"Accepted"}' },
+    },
+    'a table of words and tables',
+  ],
+  [{ toml: '[ocpp_silent_answers]\n[server]' }, c => c.ocpp.silentAnswers, {}, 'a table with nothing in it'],
+  [
+    { env: { ANYCABLE_OCPP_VALIDATION: 'x', ANYCABLE_OCPP_SILENT_ANSWERS: 'x' } },
+    c => [c.ocpp.validation, c.ocpp.silentAnswers],
+    [[], {}],
+    'tables have no variables',
+  ],
   [{ toml: '[server]\n[rpc]' }, c => c.server.port, 8080, 'empty sections'],
   [{ toml: '\ufeff[server]\r\nport = 81\r\n' }, c => c.server.port, 81, "a file of another system's editor"],
   [{ toml: '[logging]\ndebug = true' }, c => c.log.level, 'debug', 'debug sets the level'],
@@ -180,6 +208,29 @@ const wrong: readonly [given: Given, problems: readonly string[], because: strin
     'a flag in the place of a value',
   ],
   [{ argv: ['--port='] }, ['--port: "" is not accepted; it takes a whole number, from 0 to 65535'], 'an empty value'],
+  [
+    { argv: ['--ocpp_validation=x', '-ocpp_silent_answers', 'y'] },
+    [
+      '--ocpp_validation: there is no such flag; it is a table of the TOML file',
+      '--ocpp_silent_answers: there is no such flag; it is a table of the TOML file',
+    ],
+    'tables have no flags',
+  ],
+  [
+    { toml: 'ocpp_validation = "off"' },
+    [
+      'ocpp_validation in ./ocpp-cable.toml: "off" is not accepted; it takes an array ([[ ]]), each item a table with mode (off or warn or strict), and station and action where it is not for all of them',
+    ],
+    'no table',
+  ],
+  [
+    { toml: '[[ocpp_validation]]\nmode = "off"\n[[ocpp_validation]]\nstaton = "x"\nmode = "of"' },
+    [
+      'ocpp_validation[1].staton in ./ocpp-cable.toml: there is no such key; did you mean station?',
+      'ocpp_validation[1].mode in ./ocpp-cable.toml: "of" is not accepted; it takes off or warn or strict',
+    ],
+    'two in one table, each with its place',
+  ],
   [{ argv: ['start'] }, ['"start": only flags are accepted here'], 'a word'],
   [{ argv: ['--', '-'] }, ['"--": only flags are accepted here', '"-": only flags are accepted here'], 'dashes'],
   [

@@ -18,7 +18,8 @@ const answers = new Map<string, string>()
 before(async () => {
   app = await ScriptedApp.start()
   app.always(reply)
-  bridge = await openBridge([`--rpc_host=${app.host}`])
+  // The payloads here are odd: with violations named, the data would not be theirs alone.
+  bridge = await openBridge([`--rpc_host=${app.host}`, '--ocpp_validate_in=off', '--ocpp_validate_out=off'])
 })
 
 after(async () => {

@@ -89,6 +89,21 @@ test('a refusal names the path in the log, and no query, which may hold a secret
   assert.ok(!bridge.process.output.includes('SECRET'), 'the query is in the log')
 })
 
+test('what is no HTTP request is refused, and in the log without its bytes', async t => {
+  const bridge = await open(t)
+  assert.match(await answerTo(bridge, ['GET /ocpp/CP 1?token=SECRET HTTP/1.1', ...upgrade, key]), /^HTTP\/1\.1 400 /)
+  const { problem, status } = await bridge.logged(/a station was refused/)
+  assert.deepEqual([problem, status], ['Not a request that can be read (HPE_INVALID_CONSTANT)', 400])
+  assert.ok(!bridge.process.output.includes('SECRET'), 'the request is in the log')
+})
+
+test('a version of WebSocket that is not spoken gets a 400 that names the one that is', async t => {
+  const bridge = await open(t)
+  const [first = '', second = ''] = upgrade
+  const head = await answerTo(bridge, ['GET /ocpp/CP1 HTTP/1.1', first, second, 'Sec-WebSocket-Version: 7', key, 'Sec-WebSocket-Protocol: ocpp1.6']) // prettier-ignore
+  assert.match(head, /^HTTP\/1\.1 400 [^]*Sec-WebSocket-Version: 13\r\n/)
+})
+
 test('without a ping interval no pings are sent', async t => {
   const bridge = await open(t, '--ocpp_ping_interval=0', '--ocpp_idle_timeout=1s')
   const socket = await plug(t, bridge, 'CP1')

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import { connect } from 'node:net'
-import { after, before, describe, test } from 'node:test'
+import { after, before, describe, test, type TestContext } from 'node:test'
 import { ScriptedApp, type Received } from '../support/app.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 
@@ -48,15 +48,20 @@ const upgradeHeaders = [
 const protocol = (names: string) => `Sec-WebSocket-Protocol: ${names}`
 
 /** Sends a request; of an upgrade that succeeds, sends one message too. Settles when the bridge has had its say. */
-async function request(target: string, headers: readonly string[], message = ''): Promise<Response> {
-  const socket = connect(bridge.port, '127.0.0.1')
+async function request(
+  target: string,
+  headers: readonly string[],
+  message = '',
+  port = bridge.port,
+): Promise<Response> {
+  const socket = connect(port, '127.0.0.1')
   let text = ''
   socket.on('data', data => {
     text += data.toString('latin1')
     if (/^HTTP\/1.1 101 /.test(text) && text.includes('\r\n\r\n') && message !== '') socket.write(frame(message))
     if (isWhole(text)) socket.destroy()
   })
-  const lines = [`GET ${target} HTTP/1.1`, `Host: csms.example:${bridge.port}`, ...headers]
+  const lines = [`GET ${target} HTTP/1.1`, `Host: csms.example:${port}`, ...headers]
   socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
   await once(socket, 'close')
   const [head = '', body = ''] = text.split('\r\n\r\n')
@@ -77,14 +82,18 @@ function isWhole(text: string): boolean {
   return body.length >= Number(/content-length: (\d+)/i.exec(head)?.[1])
 }
 
-function upgrade(target: string, headers: readonly string[] = [protocol('ocpp1.6')]): Promise<Response> {
-  return request(target, [...upgradeHeaders, ...headers], '[2,"1","Heartbeat",{}]')
+function upgrade(target: string, headers: readonly string[] = [protocol('ocpp1.6')], port?: number): Promise<Response> {
+  return request(target, [...upgradeHeaders, ...headers], '[2,"1","Heartbeat",{}]', port)
 }
 
 /** Upgrades, and says who the app took the station for. */
-async function seenAfter(target: string, headers?: readonly string[]): Promise<Seen & { readonly head: string }> {
+async function seenAfter(
+  target: string,
+  headers?: readonly string[],
+  port?: number,
+): Promise<Seen & { readonly head: string }> {
   const seen = once(subscriptions, 'subscription') as Promise<[Seen]>
-  const { status, head, body } = await upgrade(target, headers)
+  const { status, head, body } = await upgrade(target, headers, port)
   assert.equal(status, 101, head + body)
   const [{ sn, env }] = await seen
   return { sn, env, head }
@@ -105,7 +114,12 @@ const identities: readonly (readonly [string, string, string, string])[] = [
   ['//ocpp/CP01', 'CP01', '//ocpp/CP01', 'a slash too many first'],
   ['/ocpp//CP01', 'CP01', '/ocpp//CP01', 'or between'],
   ['/ocpp/CP01/', 'CP01', '/ocpp/CP01/', 'a trailing slash'],
+  ['/ocpp/CP01//', 'CP01', '/ocpp/CP01//', 'two'],
   ['/ocpp/CP01?token=a/b&x=1', 'CP01', '/ocpp/CP01?token=a/b&x=1', 'a query'],
+  ['/ocpp/CP01/?x=1', 'CP01', '/ocpp/CP01/?x=1', 'a query behind a trailing slash'],
+  ['/ocpp/CP%3F01', 'CP?01', '/ocpp/CP%3F01', 'a question mark that begins no query'],
+  [`/ocpp/${'%78'.repeat(255)}`, 'x'.repeat(255), `/ocpp/${'%78'.repeat(255)}`, 'as long as may be, once decoded'],
+  ['/ocpp/ocpp2.1', 'ocpp2.1', '/ocpp/ocpp2.1', 'a version where the identity stands is the identity'],
 ]
 
 /** [request target, status, what the body says, because] */
@@ -115,10 +129,17 @@ const refusals: readonly (readonly [string, number, RegExp, string])[] = [
   ['/ocpp//', 400, /names no Charging Station/, 'none, with two'],
   ['/ocpp?id=CP01', 400, /names no Charging Station/, 'none but in the query'],
   ['/ocpp/CP01/CP02', 400, /more than one segment/, 'two segments'],
+  ['/ocpp/v16/CP01', 400, /more than one segment/, 'a version in the path that is not in ocpp_path'],
   ['/ocpp/CP%zz', 400, /not percent-encoded/, 'no percent-encoding'],
+  ['/ocpp/CP%', 400, /not percent-encoded/, 'a percent sign alone'],
+  ['/ocpp/CP%2', 400, /not percent-encoded/, 'half an escape'],
   ['/ocpp/%FF%FE', 400, /not percent-encoded UTF-8/, 'no UTF-8'],
   ['/ocpp/CP%0D%0AX:%20y', 400, /control characters/, 'line breaks'],
-  ['/ocpp/K\u00f6ln', 400, /^$/, 'not encoded at all, which is no HTTP'],
+  ['/ocpp/CP%00', 400, /control characters/, 'NUL'],
+  ['/ocpp/CP%7F', 400, /control characters/, 'DEL'],
+  ['/ocpp/CP%C2%85', 400, /control characters/, 'one beyond ASCII'],
+  ['/ocpp/CP\u0001', 400, /^Not a request/, 'one that is not encoded, which is no HTTP'],
+  ['/ocpp/K\u00f6ln', 400, /^Not a request/, 'not encoded at all, which is no HTTP'],
   [`/ocpp/${'x'.repeat(256)}`, 400, /too long/, 'more than 255 bytes'],
   ['/CP01', 404, /Nothing is served here/, 'without the prefix'],
   ['/', 404, /Nothing is served here/, 'the root'],
@@ -127,6 +148,8 @@ const refusals: readonly (readonly [string, number, RegExp, string])[] = [
   ['/OCPP/CP01', 404, /Nothing is served here/, 'the prefix in capitals'],
   ['/cable', 404, /Nothing is served here/, "Action Cable's own path"],
   ['/health', 404, /Nothing is served here/, 'the path of health checks'],
+  ['http://csms.example', 404, /Nothing is served here/, 'an absolute request line without a path'],
+  ['http://csms.example/ocpp/', 400, /names no Charging Station/, 'or without an identity'],
   ['http://csms.example/cable/CP01', 404, /Nothing is served here/, 'an absolute request line of another path'],
 ]
 
@@ -173,6 +196,9 @@ const agreements: readonly (readonly [readonly string[], string, string])[] = [
   [['ocpp1.6,ocpp2.1'], 'ocpp1.6', 'also where it is the older one'],
   [['ocpp0.1, ocpp1.6'], 'ocpp1.6', 'the first that is served (TC_B_58)'],
   [['OCPP1.6'], 'OCPP1.6', 'in its own spelling'],
+  [['soap, Ocpp2.0.1, ocpp1.6'], 'Ocpp2.0.1', 'also of one among others'],
+  [['  ocpp1.6 ,, '], 'ocpp1.6', 'blanks and empty places'],
+  [['ocpp2.1,ocpp2.1'], 'ocpp2.1', 'one twice'],
   [['ocpp9', 'ocpp2.0.1'], 'ocpp2.0.1', 'in two headers'],
 ]
 
@@ -189,6 +215,9 @@ describe('subprotocols', { timeout: 60_000 }, () => {
     [[], `No Sec-WebSocket-Protocol was offered; served: ${served}\n`, 'no header'],
     [[protocol('')], `No Sec-WebSocket-Protocol was offered; served: ${served}\n`, 'an empty one'],
     [[protocol('ocpp1.5, soap')], `None of the subprotocols offered is served; served: ${served}\n`, 'none in common'],
+    [[protocol(' , ')], `No Sec-WebSocket-Protocol was offered; served: ${served}\n`, 'one of commas'],
+    [[protocol('ocpp1.6 ocpp2.1')], `None of the subprotocols offered is served; served: ${served}\n`, 'no commas'],
+    [[protocol('"ocpp1.6"')], `None of the subprotocols offered is served; served: ${served}\n`, 'a quoted string'],
     [[protocol('ocpp1.60')], `None of the subprotocols offered is served; served: ${served}\n`, 'not quite one'],
     [[protocol('actioncable-v1-json')], `None of the subprotocols offered is served; served: ${served}\n`, 'a browser'],
   ] as const) {
@@ -200,6 +229,45 @@ describe('subprotocols', { timeout: 60_000 }, () => {
 
   test('a bad path is told before a bad subprotocol', async () => {
     assert.equal((await upgrade('/nowhere/CP01', [])).status, 404)
+  })
+})
+
+describe('with other options', { timeout: 60_000 }, () => {
+  /** Starts a bridge of its own for what follows. */
+  async function openOther(t: TestContext, ...flags: string[]): Promise<number> {
+    const other = await openBridge([`--rpc_host=${app.host}`, ...flags])
+    t.after(() => other.close())
+    return other.port
+  }
+
+  test('a version in ocpp_path decides nothing (2.1 Part 4 §3.1.2): the subprotocol does', async t => {
+    const port = await openOther(t, '--ocpp_path=/ocpp/1.6')
+    const { sn, head } = await seenAfter('/ocpp/1.6/CP01', [protocol('ocpp2.0.1')], port)
+    assert.equal(sn, 'CP01')
+    assert.deepEqual(head.match(/^sec-websocket-protocol: .*$/gim), [protocol('ocpp2.0.1')])
+    const { status, body } = await upgrade('/ocpp/2.1/CP01', [protocol('ocpp2.1')], port)
+    assert.deepEqual([status, body], [404, 'Nothing is served here\n'])
+    assert.equal((await upgrade('/ocpp/1.6/CP01', [], port)).status, 400, 'nor is it a default')
+  })
+
+  test('of the versions served alone one is agreed on, and told', async t => {
+    const port = await openOther(t, '--ocpp_versions=2.0.1')
+    const { head } = await seenAfter('/ocpp/CP01', [protocol('ocpp2.1, ocpp1.6, ocpp2.0.1')], port)
+    assert.deepEqual(head.match(/^sec-websocket-protocol: .*$/gim), [protocol('ocpp2.0.1')])
+    const { status, body } = await upgrade('/ocpp/CP01', [protocol('ocpp2.1, ocpp1.6')], port)
+    assert.deepEqual([status, body], [400, 'None of the subprotocols offered is served; served: ocpp2.0.1\n'])
+  })
+
+  test('ocpp_default_version is for a station that offers none, and no other', async t => {
+    const port = await openOther(t, '--ocpp_default_version=1.6')
+    for (const headers of [[], [protocol('')], [protocol(' , ')]]) {
+      const { head } = await seenAfter('/ocpp/CP01', headers, port)
+      assert.doesNotMatch(head, /^sec-websocket-protocol:/im)
+    }
+    const { head } = await seenAfter('/ocpp/CP01', [protocol('ocpp2.1')], port)
+    assert.deepEqual(head.match(/^sec-websocket-protocol: .*$/gim), [protocol('ocpp2.1')])
+    assert.equal((await upgrade('/ocpp/CP01', [protocol('soap')], port)).status, 400)
+    assert.equal((await upgrade(`/ocpp/${'x'.repeat(255)}`, [], port)).status, 101, "the default's own limit")
   })
 })
 

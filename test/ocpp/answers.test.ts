@@ -1,59 +1,102 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { bootAnswer, completeAnswer, type Asked, type SilentAnswer } from '../../src/ocpp/answers.ts'
 import type { JsonText } from '../../src/ocpp/json.ts'
-import { versions, type Version } from '../../src/ocpp/version.ts'
-import { allVersions, problemOfRequest, problemOfResponse } from './schemas.ts'
+import { silentAnswerFor, versions, type Version } from '../../src/ocpp/version.ts'
+import { actionsOf, allVersions, problemOfRequest, problemOfResponse } from './schemas.ts'
 
 const now = '2026-11-20T20:00:00.000Z'
-const asked = (payload = '{}'): Asked => ({ payload: payload as JsonText, now, heartbeatIntervalSeconds: 300 })
+const minted = 2 ** 31 - 1
+const asked = (payload = '{}', transactionId: number | null = minted): Asked => ({
+  payload: payload as JsonText,
+  now,
+  heartbeatIntervalSeconds: 300,
+  transactionId,
+})
 
-/** An action, its payload where the answer depends on it, the kind of its row, the answer (`null`: none), and why. */
-type Row = readonly [string, string, SilentAnswer['kind'], string | null, string]
+/** An action, its payload where the answer depends on it, its kind, the safe and the accepting answer (`null`: none), and why. */
+type Row = readonly [
+  action: string,
+  payload: string,
+  kind: SilentAnswer['kind'],
+  safe: string | null,
+  anycable: string | null,
+  because: string,
+]
 
-const boot: Row = [
-  'BootNotification',
-  '{}',
-  'decision',
-  `{"status":"Accepted","currentTime":"${now}","interval":300}`,
-  'as AnyCable documents, but valid',
-]
-const heartbeat: Row = ['Heartbeat', '{}', 'local', `{"currentTime":"${now}"}`, 'the clock']
-const vendor: Row = [
-  'DataTransfer',
-  '{}',
-  'decision',
-  '{"status":"UnknownVendorId"}',
-  'nothing is implemented (16 §4.3, P01.FR.05)',
-]
-const certificate: Row = [
-  'SignCertificate',
-  '{}',
-  'decision',
-  '{"status":"Rejected"}',
-  'a CertificateSigned would be promised (A02.FR.12)',
-]
+const bothWays = (
+  action: string,
+  payload: string,
+  kind: SilentAnswer['kind'],
+  answer: string | null,
+  why: string,
+): Row => [action, payload, kind, answer, answer, why]
 const emptied = (actions: string, because: string): Row[] =>
-  actions.split(' ').map(action => [action, '{}', 'empty', '{}', because])
+  actions.split(' ').map(action => bothWays(action, '{}', 'empty', '{}', because))
+
+const rowsOfAll: readonly Row[] = [
+  bothWays(
+    'BootNotification',
+    '{}',
+    'decision',
+    `{"status":"Accepted","currentTime":"${now}","interval":300}`,
+    'as AnyCable documents, but valid',
+  ),
+  bothWays('Heartbeat', '{}', 'local', `{"currentTime":"${now}"}`, 'the clock'),
+  [
+    'DataTransfer',
+    '{}',
+    'decision',
+    '{"status":"UnknownVendorId"}',
+    '{"status":"Accepted"}',
+    'nothing is implemented (16 §4.3, P01.FR.05)',
+  ],
+  [
+    'SignCertificate',
+    '{}',
+    'decision',
+    '{"status":"Rejected"}',
+    '{"status":"Accepted"}',
+    'a CertificateSigned would be promised (A02.FR.12)',
+  ],
+  ...emptied('StatusNotification FirmwareStatusNotification', 'says nothing'),
+  ...emptied('LogStatusNotification SecurityEventNotification', 'says nothing'),
+]
 
 const rows16: readonly Row[] = [
-  boot,
-  heartbeat,
-  ['Authorize', '{"idTag":"T1"}', 'decision', '{"idTagInfo":{"status":"Invalid"}}', 'gives no energy away (§4.1)'],
-  ['StartTransaction', '{}', 'decision', null, 'only the app can own a transactionId (§4.8)'],
-  vendor,
-  certificate,
+  ...rowsOfAll,
   [
+    'Authorize',
+    '{"idTag":"T1"}',
+    'decision',
+    '{"idTagInfo":{"status":"Invalid"}}',
+    '{"idTagInfo":{"status":"Accepted"}}',
+    'gives no energy away (§4.1)',
+  ],
+  [
+    'StartTransaction',
+    '{}',
+    'decision',
+    null,
+    `{"idTagInfo":{"status":"Accepted"},"transactionId":${minted}}`,
+    'only the app can own a transactionId (§4.8), or be given one',
+  ],
+  bothWays(
     'StopTransaction',
-    '{"transactionId":-1}',
+    '{"transactionId":-1,"idTag":"T1","meterStop":0,"timestamp":"2026-11-20T20:00:00Z"}',
     'empty',
     '{}',
-    'a station that never got its id is answered all the same (errata 3.18)',
-  ],
-  ['MeterValues', '{"transactionId":-1}', 'empty', '{}', 'the same'],
-  ...emptied('StopTransaction MeterValues StatusNotification', 'says nothing'),
-  ...emptied('DiagnosticsStatusNotification FirmwareStatusNotification', 'says nothing'),
-  ...emptied('SecurityEventNotification LogStatusNotification SignedFirmwareStatusNotification', 'says nothing'),
+    'a station that never got its id is answered all the same (errata 3.18), and with no word on the idTag',
+  ),
+  bothWays(
+    'MeterValues',
+    '{"transactionId":-1,"connectorId":1,"meterValue":[]}',
+    'empty',
+    '{}',
+    'the same of the meter values',
+  ),
+  ...emptied('DiagnosticsStatusNotification SignedFirmwareStatusNotification', 'says nothing'),
 ]
 
 const token = (type: string): string => `"idToken":{"idToken":"T1","type":"${type}"}`
@@ -61,17 +104,17 @@ const hash =
   '{"hashAlgorithm":"SHA256","issuerNameHash":"n","issuerKeyHash":"k","serialNumber":"s","responderURL":"https://ocsp.example"}'
 const event =
   '"eventType":"Started","timestamp":"2026-11-20T20:00:00Z","triggerReason":"Authorized","seqNo":0,"transactionInfo":{"transactionId":"t1"}'
+const acceptedToken = '{"idTokenInfo":{"status":"Accepted"}}'
+const acceptedCertificate = '{"idTokenInfo":{"status":"Accepted"},"certificateStatus":"Accepted"}'
 
 const rows201and21: readonly Row[] = [
-  boot,
-  heartbeat,
-  vendor,
-  certificate,
+  ...rowsOfAll,
   [
     'Authorize',
     `{${token('ISO14443')}}`,
     'decision',
     '{"idTokenInfo":{"status":"Unknown"}}',
+    acceptedToken,
     'an indication is mandatory (C01.FR.07)',
   ],
   [
@@ -79,41 +122,52 @@ const rows201and21: readonly Row[] = [
     `{${token('eMAID')},"certificate":"PEM"}`,
     'decision',
     null,
+    acceptedCertificate,
     'certificateStatus is the app’s to say (C07.FR.13)',
   ],
-  ['Authorize', `{${token('eMAID')},"iso15118CertificateHashData":[${hash}]}`, 'decision', null, 'the same'],
-  ['TransactionEvent', `{${event}}`, 'empty', '{}', 'without an idToken nothing is decided'],
+  [
+    'Authorize',
+    `{${token('eMAID')},"iso15118CertificateHashData":[${hash}]}`,
+    'decision',
+    null,
+    acceptedCertificate,
+    'the same',
+  ],
+  bothWays('TransactionEvent', `{${event}}`, 'empty', '{}', 'without an idToken nothing is decided'),
   [
     'TransactionEvent',
     `{${event},${token('ISO14443')}}`,
     'empty',
     null,
+    acceptedToken,
     'with one its status is mandatory, and the app’s (E01.FR.12)',
   ],
-  [
+  bothWays(
     'TransactionEvent',
     `{${event},${token('NoAuthorization')}}`,
     'empty',
-    '{"idTokenInfo":{"status":"Accepted"}}',
+    acceptedToken,
     'prescribed (C02.FR.02)',
-  ],
-  ['Get15118EVCertificate', '{}', 'decision', '{"status":"Failed","exiResponse":""}', 'the schema wants exiResponse'],
-  ['GetCertificateStatus', '{}', 'decision', '{"status":"Failed"}', 'M06.FR.04'],
-  [
+  ),
+  bothWays(
+    'Get15118EVCertificate',
+    '{}',
+    'decision',
+    '{"status":"Failed","exiResponse":""}',
+    'nobody can make up an exiResponse, which the schema wants',
+  ),
+  bothWays('GetCertificateStatus', '{}', 'decision', '{"status":"Failed"}', 'nor an ocspResult (M06.FR.04)'),
+  bothWays(
     'NotifyEVChargingSchedule',
     '{}',
     'decision',
     '{"status":"Accepted"}',
     'Rejected would start a renegotiation (K15.FR.11)',
-  ],
-  ...emptied(
-    'MeterValues StatusNotification NotifyEvent NotifyReport NotifyMonitoringReport',
-    'the schema has no more',
   ),
+  ...emptied('MeterValues NotifyEvent NotifyReport NotifyMonitoringReport', 'the schema has no more'),
   ...emptied('NotifyChargingLimit ClearedChargingLimit NotifyCustomerInformation', 'the schema has no more'),
   ...emptied('NotifyDisplayMessages ReportChargingProfiles ReservationStatusUpdate', 'the schema has no more'),
-  ...emptied('FirmwareStatusNotification PublishFirmwareStatusNotification', 'the schema has no more'),
-  ...emptied('LogStatusNotification SecurityEventNotification', 'the schema has no more'),
+  ...emptied('PublishFirmwareStatusNotification', 'the schema has no more'),
 ]
 
 const rows: Readonly<Record<Version, readonly Row[]>> = {
@@ -125,6 +179,7 @@ const rows: Readonly<Record<Version, readonly Row[]>> = {
       '{}',
       'decision',
       '{"status":"Rejected"}',
+      '{"status":"Accepted"}',
       'a SetChargingProfile would be promised (K15.FR.04)',
     ],
   ],
@@ -135,81 +190,175 @@ const rows: Readonly<Record<Version, readonly Row[]>> = {
       '{}',
       'decision',
       '{"status":"NoChargingProfile"}',
+      '{"status":"Accepted"}',
       'Rejected would end the transaction (K18.FR.22)',
     ],
-    ['OpenPeriodicEventStream', '{}', 'decision', '{"status":"Rejected"}', 'nobody would read the stream (N11.FR.05)'],
     [
+      'OpenPeriodicEventStream',
+      '{}',
+      'decision',
+      '{"status":"Rejected"}',
+      '{"status":"Accepted"}',
+      'nobody would read the stream (N11.FR.05)',
+    ],
+    bothWays(
       'PullDynamicScheduleUpdate',
       '{}',
       'decision',
       '{"status":"Rejected"}',
       'Accepted has to hold the limits (K28.FR.07)',
+    ),
+    bothWays(
+      'GetCertificateChainStatus',
+      '{}',
+      'decision',
+      null,
+      'a statement about somebody’s certificate (M07.FR.08)',
+    ),
+    [
+      'VatNumberValidation',
+      '{"vatNumber":"NL123"}',
+      'decision',
+      null,
+      '{"status":"Accepted","vatNumber":"NL123"}',
+      'a statement about somebody’s VAT number (C18.FR.09)',
     ],
-    ['GetCertificateChainStatus', '{}', 'decision', null, 'a statement about somebody’s certificate (M07.FR.08)'],
-    ['VatNumberValidation', '{}', 'decision', null, 'a statement about somebody’s VAT number (C18.FR.09)'],
+    [
+      'VatNumberValidation',
+      '{"vatNumber":"12345678901234567890","evseId":0}',
+      'decision',
+      null,
+      '{"status":"Accepted","vatNumber":"12345678901234567890","evseId":0}',
+      'what was asked is said again',
+    ],
     ...emptied('BatterySwap NotifyDERAlarm NotifyDERStartStop NotifyPriorityCharging', 'says nothing'),
     ...emptied('ReportDERControl ClosePeriodicEventStream NotifySettlement', 'says nothing'),
   ],
 }
 
+function rowOf(version: Version, action: string): SilentAnswer {
+  const row = silentAnswerFor(versions[version], action)
+  assert.ok(row !== null, `${version}: ${action} has a row`)
+  return row
+}
+
 for (const version of allVersions) {
-  for (const [action, payload, kind, expected, because] of rows[version]) {
+  for (const [action, payload, kind, safe, anycable, because] of rows[version]) {
     const given = payload === '{}' ? '' : ` ${payload.slice(0, 30)}`
-    test(`${version}: ${action}${given} gets ${expected ?? 'no answer'}: ${because}`, () => {
-      const row = versions[version].silentAnswers[action]
-      assert.ok(row !== undefined, 'the row')
+    test(`${version}: ${action}${given} gets ${safe ?? 'no answer'}, accepting ${anycable ?? 'none'}: ${because}`, () => {
+      const row = rowOf(version, action)
       assert.equal(row.kind, kind)
-      assert.equal(row.answer(asked(payload)), expected)
-      if (expected !== null) assert.equal(problemOfResponse(version, action, expected), null)
+      assert.equal(row.safe(asked(payload)), safe)
+      assert.equal(row.anycable(asked(payload)), anycable)
+      assert.equal(row.safe(asked(payload, null)), safe, 'no safe answer depends on a minted id')
+      for (const answer of [safe, anycable])
+        if (answer !== null) assert.equal(problemOfResponse(version, action, answer), null)
+      if (payload !== '{}') assert.equal(problemOfRequest(version, action, payload), null, 'a station may send it')
     })
   }
 
-  test(`${version}: each action that a station sends has its row here`, () => {
-    const here = new Set(rows[version].map(([action]) => action))
-    assert.deepEqual([...here].sort(), Object.keys(versions[version].silentAnswers).sort())
+  test(`${version}: each action that a station sends has its row, here and there`, () => {
+    const { toStation, sends } = versions[version]
+    const sent = [...actionsOf(version)].filter(action => !toStation.has(action) && !sends.has(action))
+    const expected = [...sent, 'DataTransfer'].sort()
+    assert.deepEqual(Object.keys(versions[version].silentAnswers).sort(), expected)
+    assert.deepEqual([...new Set(rows[version].map(([action]) => action))].sort(), expected)
+  })
+
+  test(`${version}: an id is minted for StartTransaction alone, and without one nothing is accepted there`, () => {
+    const minting = Object.entries(versions[version].silentAnswers).filter(([, row]) => row.mintsTransactionId)
+    assert.deepEqual(
+      minting.map(([action]) => action),
+      version === 'ocpp1.6' ? ['StartTransaction'] : [],
+    )
+    for (const [, row] of minting) assert.equal(row.anycable(asked('{}', null)), null)
+  })
+
+  test(`${version}: whatever a station writes, an answer is one that its schema allows`, () => {
+    const value = fc.oneof(
+      fc.string(),
+      fc.string({ minLength: 21, maxLength: 30 }),
+      fc.double({ noNaN: true }),
+      fc.integer(),
+      fc.constantFrom(null, true, [], {}, { type: 'NoAuthorization' }, { type: 'Central' }),
+    )
+    const names = ['idToken', 'certificate', 'iso15118CertificateHashData', 'vatNumber', 'evseId', 'transactionId']
+    const request = fc.dictionary(fc.constantFrom(...names), value)
+    const action = fc.constantFrom(...Object.keys(versions[version].silentAnswers))
+    fc.assert(
+      fc.property(action, request, (action, request) => {
+        const row = rowOf(version, action)
+        for (const answer of [row.safe, row.anycable]) {
+          const payload = answer(asked(JSON.stringify(request)))
+          if (payload !== null) assert.equal(problemOfResponse(version, action, payload), null)
+        }
+      }),
+      { numRuns: 1000 },
+    )
   })
 }
 
-for (const version of ['ocpp2.0.1', 'ocpp2.1'] as const) {
-  test(`${version}: the requests on which an answer depends are such as a station may send`, () => {
-    const dependent = rows[version].filter(([, payload]) => payload !== '{}')
-    assert.equal(dependent.length, 6)
-    for (const [action, payload] of dependent) assert.equal(problemOfRequest(version, action, payload), null)
-  })
-}
-
-const oddRequests: readonly (readonly [string, string, string | null, string])[] = [
-  ['TransactionEvent', '{"idToken":null}', '{}', 'null is no idToken'],
-  ['TransactionEvent', '{"idToken":"T1"}', null, 'an idToken that cannot be read is the app’s to decide on'],
-  ['TransactionEvent', '{"idToken":{}}', null, 'one without a type, too'],
-  ['TransactionEvent', '{"idToken":["NoAuthorization"]}', null, 'and a list'],
-  ['TransactionEvent', '{"idToken":{"type":"noauthorization"}}', null, 'types are case-sensitive'],
+/** A request that no station should send, the safe and the accepting answer. */
+const oddRequests: readonly (readonly [string, string, string | null, string | null, string])[] = [
+  ['TransactionEvent', '{"idToken":null}', '{}', '{}', 'null is no idToken'],
+  ['TransactionEvent', '{"idToken":"T1"}', null, acceptedToken, 'one that cannot be read is the app’s to decide on'],
+  ['TransactionEvent', '{"idToken":{}}', null, acceptedToken, 'one without a type, too'],
+  ['TransactionEvent', '{"idToken":["NoAuthorization"]}', null, acceptedToken, 'and a list'],
+  ['TransactionEvent', '{"idToken":{"type":"noauthorization"}}', null, acceptedToken, 'types are case-sensitive'],
   [
     'TransactionEvent',
     '{"idToken":{"type":"Central"},"idToken":{"type":"NoAuthorization"}}',
-    '{"idTokenInfo":{"status":"Accepted"}}',
+    acceptedToken,
+    acceptedToken,
     'of equal keys the last one counts',
   ],
-  ['TransactionEvent', '{"transactionInfo":{"idToken":{"type":"Central"}}}', '{}', 'only the outermost idToken counts'],
-  ['TransactionEvent', '{"__proto__":{"idToken":{"type":"Central"}}}', '{}', 'none comes in by __proto__'],
-  ['TransactionEvent', '{"idToken":{"__proto__":{"type":"NoAuthorization"}}}', null, 'nor does a type'],
+  [
+    'TransactionEvent',
+    '{"transactionInfo":{"idToken":{"type":"Central"}}}',
+    '{}',
+    '{}',
+    'only the outermost idToken counts',
+  ],
+  ['TransactionEvent', '{"__proto__":{"idToken":{"type":"Central"}}}', '{}', '{}', 'none comes in by __proto__'],
+  ['TransactionEvent', '{"idToken":{"__proto__":{"type":"NoAuthorization"}}}', null, acceptedToken, 'nor does a type'],
   [
     'Authorize',
     '{}',
     '{"idTokenInfo":{"status":"Unknown"}}',
+    acceptedToken,
     'a request without an idToken, which is not for this place',
   ],
   [
     'Authorize',
     '{"__proto__":{"certificate":"PEM"}}',
     '{"idTokenInfo":{"status":"Unknown"}}',
+    acceptedToken,
     'no certificate comes in by __proto__',
   ],
 ]
-for (const [action, payload, expected, because] of oddRequests) {
-  test(`${action} ${payload} gets ${expected ?? 'no answer'}: ${because}`, () => {
-    for (const version of ['ocpp2.0.1', 'ocpp2.1'] as const)
-      assert.equal(versions[version].silentAnswers[action]?.answer(asked(payload)), expected)
+const oddNumbers: typeof oddRequests = [
+  ['VatNumberValidation', '{}', null, null, 'no number to say again'],
+  ['VatNumberValidation', '{"vatNumber":123}', null, null, 'one that is no text'],
+  ['VatNumberValidation', '{"vatNumber":"123456789012345678901"}', null, null, 'one that is too long for the answer'],
+  ...['-1', '1.5', '"1"', 'null'].map(
+    evseId =>
+      [
+        'VatNumberValidation',
+        `{"vatNumber":"NL1","evseId":${evseId}}`,
+        null,
+        '{"status":"Accepted","vatNumber":"NL1"}',
+        'an evseId that the answer may not have is left out',
+      ] as const,
+  ),
+]
+const odd = [
+  ...(['ocpp2.0.1', 'ocpp2.1'] as const).flatMap(version => oddRequests.map(row => [version, ...row] as const)),
+  ...oddNumbers.map(row => ['ocpp2.1', ...row] as const),
+]
+for (const [version, action, payload, safe, anycable, because] of odd) {
+  test(`${version}: ${action} ${payload} gets ${safe ?? 'no answer'}, accepting ${anycable ?? 'none'}: ${because}`, () => {
+    assert.equal(rowOf(version, action).safe(asked(payload)), safe)
+    assert.equal(rowOf(version, action).anycable(asked(payload)), anycable)
   })
 }
 
@@ -227,6 +376,17 @@ test('the schemas do reject: AnyCable’s literal default fits 2 of 14, 5 of 25 
     [7, 36],
   ])
 })
+
+/** Where `{"status":"Accepted"}` would do by the schema alone, or another status, but accepting takes more. */
+const unaccepted = ['PullDynamicScheduleUpdate', 'GetCertificateStatus', 'Get15118EVCertificate']
+for (const version of allVersions) {
+  test(`${version}: where the schema takes the bare status, it is the accepting answer, but for ${unaccepted.join(', ')}`, () => {
+    for (const action of Object.keys(versions[version].silentAnswers)) {
+      if (problemOfResponse(version, action, '{"status":"Accepted"}') !== null || unaccepted.includes(action)) continue
+      assert.equal(rowOf(version, action).anycable(asked()), '{"status":"Accepted"}', action)
+    }
+  })
+}
 
 for (const status of ['Accepted', 'Pending', 'Rejected'] as const) {
   test(`a boot that is ${status} has a clock and an interval`, () => {

@@ -49,6 +49,9 @@ const unreadable = '"-1" RpcFrameworkError'
 const badFrames = [
   ['hello', 'silence', unreadable, unreadable, 'no JSON: 1.6 has no rule for it, 2.x answers "-1" (Part 4 §4.2.3)'],
   ['[2,"1","Heartbeat",{}', 'silence', unreadable, unreadable, 'JSON that breaks off, though the id could be guessed'],
+  ['[3,"1",{"currentTime":"2026', 'silence', 'silence', 'silence', 'an answer that breaks off is not answered'],
+  ['[4,"1","GenericError","a\u0000b",{}]', 'silence', 'silence', 'silence', 'an answer with a NUL in a text'],
+  [' [ 5 , oops', 'silence', 'silence', 'silence', 'the beginning of a CALLRESULTERROR'],
   ["[2,'1','Heartbeat',{}]", 'silence', unreadable, unreadable, 'the wrong quotes'],
   ['[2,"1","Heartbeat",{},]', 'silence', unreadable, unreadable, 'a comma too many'],
   ['[2,"1","Heartbeat",{}][2,"2","Heartbeat",{}]', 'silence', unreadable, unreadable, 'two messages in one'],
@@ -598,3 +601,25 @@ test('no message makes it throw, no answer is answered, and no answer of ours is
     { numRuns: 2000 },
   )
 })
+
+const brokenResults: readonly [string, string | null, string][] = [
+  ['[3,"a"]', '"a"', 'no payload'],
+  ['[3,"a",[]]', '"a"', 'a payload that is no object'],
+  ['[3,"a",{},{}]', '"a"', 'an element too many'],
+  ['[3,17,"x"]', '17', 'an id that is a number'],
+  ['[3,"a",{"status":"Acc', '"a"', 'it breaks off'],
+  ['[ 3 , "a\\u0062" , {"x": nul', '"a\\u0062"', 'it breaks off after an escaped id'],
+  ['[3,17,{', '17', 'it breaks off after a number'],
+  ['[3,"a', null, 'it breaks off in the id'],
+  ['[3,{},{}]', null, 'its id cannot be read'],
+  ['[3,"a\\q",{', null, 'its id is no JSON'],
+  [`[3,"${'a'.repeat(256)}",{`, null, 'its id is absurdly long'],
+  ['[4,"a"]', null, 'a CALLERROR: what it means is plain only with a code'],
+  ['[2,"a","Reset",[]]', null, 'a CALL'],
+]
+for (const [text, id, because] of brokenResults) {
+  test(`${text.slice(0, 40)} ends the CALL ${String(id)}: ${because}`, () => {
+    const read = parseFrame(text, 'ocpp2.1')
+    assert.equal(read.kind === 'malformed' ? read.resultOf : read.kind, id)
+  })
+}

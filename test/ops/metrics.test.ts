@@ -150,6 +150,6 @@ test('the page lists every metric that is exposed and no other, in the form that
   const listed = [...page.matchAll(/^\| `(\w+)` +\| (\w+)/gm)].map(([, name, type]) => `${name} ${type}`)
   assert.deepEqual(listed, exposed)
   assert.ok(exposed.length > 25)
-  assert.match(page, /^- `answer`: `app`, `silent`, `local`/m)
+  assert.match(page, /^- `answer`: `app`, `replayed`, `silent`/m)
   assert.ok(await check(page, { parser: 'markdown', printWidth: 120 }))
 })

@@ -27,6 +27,8 @@ function setUp(settings: Partial<AttachmentSettings> = {}, remembered: string | 
     },
     serialNumber: () => registry.remembered.at(-1) ?? remembered,
     remember: (serialNumber: string): void => void registry.remembered.push(serialNumber),
+    answerTo: () => null,
+    answered: () => undefined,
   }
   const usual: AttachmentSettings = { channel: 'OCPPChannel', sn: 'serial' }
   const attachment = new Attachment(stationId, versions['ocpp1.6'], { ...usual, ...settings }, connection, registry)

@@ -4,10 +4,16 @@ import { callError, messageId, type Call } from '../../src/ocpp/frame.ts'
 import { emptyObject, jsonText } from '../../src/ocpp/json.ts'
 import { versions } from '../../src/ocpp/version.ts'
 import { Boot } from '../../src/station/boot.ts'
-import { OutgoingCalls, type OutgoingSettings } from '../../src/station/calls.ts'
+import { OutgoingCalls, type OutgoingEnds, type OutgoingSettings } from '../../src/station/calls.ts'
 import type { CommandOutcome } from '../../src/translate/commands.ts'
 
 const timeoutMs = 30_000
+/** What is wrong with a payload is `validation.test.ts`'s. */
+const lax: OutgoingEnds['validation'] = {
+  ofCommand: () => ({ violations: [], isRefused: false }),
+  ofResult: () => ({ violations: [], isRefused: false }),
+  codeOf: () => 'FormatViolation',
+}
 
 /** The CALLs to a station: what went out, and how each ended, in words. */
 function setUp(t: TestContext, settings: Partial<OutgoingSettings> = {}) {
@@ -20,7 +26,11 @@ function setUp(t: TestContext, settings: Partial<OutgoingSettings> = {}) {
     row,
     boot,
     { limit: 50, timeoutMs, ...settings },
-    { send: ({ id }) => void sent.push(JSON.parse(id) as string), done: outcome => void outcomes.push(outcome) },
+    {
+      validation: lax,
+      send: ({ id }) => void sent.push(JSON.parse(id) as string),
+      done: outcome => void outcomes.push(outcome),
+    },
   )
   const add = (...ids: readonly string[]): void => {
     for (const id of ids) calls.add(callOf(id))
@@ -58,7 +68,7 @@ test('a CALLRESULT ends it as an ack with the payload as it came; a CALLERROR as
   calls.settle({ kind: 'callError', id: messageId('b'), code: 'VendorWord', description: 'no', details })
   const common = { request: 'Reset', late: false, failure: null }
   assert.deepEqual(outcomes, [
-    { ...common, kind: 'ack', id: messageId('a'), payload },
+    { ...common, kind: 'ack', id: messageId('a'), payload, violations: [] },
     { ...common, kind: 'error', id: messageId('b'), code: 'VendorWord', message: 'no', payload: details },
   ])
 })
@@ -259,6 +269,7 @@ test('a call that is made as an outcome is told waits behind the open one', t =>
     new Boot(row),
     { limit: 50, timeoutMs },
     {
+      validation: lax,
       send: ({ id }) => void sent.push(id),
       done: ({ id }) => (id === messageId('a') ? calls.add(callOf('new')) : undefined),
     },

@@ -33,6 +33,39 @@ type HeldCall = {
   release(reply?: Reply): void
 }
 
+/** What a channel action is performed with. */
+export type PerformData = { readonly id: string; readonly command: string } & Readonly<Record<string, unknown>>
+
+/**
+ * The script of an app that lets every station in and streams to it by its identity, as `ocpp:ev/{identity}`.
+ *
+ * @param ackOf the payload of its Ack; `null` where it stays silent
+ */
+export function cableApp(
+  ackOf: (data: PerformData, text: string) => object | null | Promise<object | null>,
+): AppScript {
+  return async ({ method, message }) => {
+    const status = 'SUCCESS'
+    const { env, command, identifier, data } = message as {
+      readonly env: { readonly url: string }
+      readonly command?: string
+      readonly identifier: string
+      readonly data: string
+    }
+    const stationId = env.url.split('/').at(-1) ?? ''
+    if (method === 'Connect') return { status, identifiers: JSON.stringify({ stationId }) }
+    const transmit = (said: object): object => ({ status, transmissions: [JSON.stringify(said)] })
+    if (command === 'subscribe')
+      return { ...transmit({ identifier, type: 'confirm_subscription' }), streams: [`ocpp:ev/${stationId}`] }
+    if (command !== 'message') return { status }
+    const performed = JSON.parse(data) as PerformData
+    const payload = await ackOf(performed, data)
+    return payload === null
+      ? { status }
+      : transmit({ identifier, message: { command: 'Ack', id: performed.id, payload } })
+  }
+}
+
 /** Thrown by a script: a gRPC status instead of a reply, such as 8 of a server without a free thread. */
 export class GrpcStatus extends Error {
   readonly code: status

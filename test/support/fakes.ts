@@ -9,10 +9,11 @@ import { RpcError, type StreamName } from '../../src/cable/rpc.ts'
 import type { Version } from '../../src/ocpp/version.ts'
 import type { Meter } from '../../src/ops/metrics.ts'
 import { Disconnects, type DisconnectLimits } from '../../src/station/disconnects.ts'
-import { Hub } from '../../src/station/hub.ts'
-import type { CloseCode, Log, Rpc, StationSocket, World } from '../../src/station/ports.ts'
-import type { Session, SessionSettings } from '../../src/station/session.ts'
+import { Hub, type HubSettings } from '../../src/station/hub.ts'
+import type { CloseCode, Log, Rpc, Schemas, StationSocket, World } from '../../src/station/ports.ts'
+import type { Session } from '../../src/station/session.ts'
 import type { StationHandshake, StationId } from '../../src/translate/handshake.ts'
+import { openSchemas } from '../../src/validation/schemas.ts'
 
 /** Resolves when all that can happen without a further event has happened: no promise of the fakes is on its way. */
 export function quiet(): Promise<void> {
@@ -369,6 +370,7 @@ export class FakeWorld implements World {
   readonly meter = new FakeMeter()
   readonly log = new FakeLog()
   readonly trace = null
+  readonly schemas: Schemas
   readonly disconnects: Disconnects
   readonly hub: Hub
   /** What was said by `once`, each key a single time. */
@@ -376,10 +378,11 @@ export class FakeWorld implements World {
   readonly #t: TestContext
   #ids = 0
 
-  constructor(t: TestContext, settings: Partial<SessionSettings> = {}, limits: Partial<DisconnectLimits> = {}) {
+  constructor(t: TestContext, settings: Partial<HubSettings> = {}, limits: Partial<DisconnectLimits> = {}) {
     t.mock.timers.reset()
     t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: dawn })
     this.#t = t
+    this.schemas = officialSchemas
     this.disconnects = new Disconnects({ ratePerSecond: 100, backlog: 100, ...limits }, this)
     this.hub = new Hub({ ...usualSettings, ...settings }, this.disconnects, this)
   }
@@ -414,7 +417,11 @@ export class FakeWorld implements World {
   readonly newId = (): string => `id-${++this.#ids}`
 }
 
-const usualSettings: SessionSettings = {
+/** One for all tests of a file: what is compiled stays compiled. */
+const officialSchemas = openSchemas()
+
+/** Messages are not held against their schemas: most tests' payloads are empty. */
+const usualSettings: HubSettings = {
   channel: 'OCPPChannel',
   sn: 'serial',
   granularActions: true,
@@ -424,4 +431,12 @@ const usualSettings: SessionSettings = {
   forwardHeartbeats: false,
   callTimeoutMs: 30_000,
   callQueue: 50,
+  silentAnswers: {},
+  validateIn: 'off',
+  validateOut: 'off',
+  validateAcks: 'off',
+  validation: [],
+  collectReports: false,
+  reportTimeoutMs: 60_000,
+  takeover: 'newest',
 }

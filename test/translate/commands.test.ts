@@ -136,25 +136,25 @@ const late = { id: '"u1"' as MessageId, request: 'Reset', late: true, failure: n
 const inTime = { ...late, late: false }
 const outcomes: readonly (readonly [CommandOutcome, boolean, string, string])[] = [
   [
-    { ...inTime, kind: 'ack', payload: '{ "status":"Accepted" }' as JsonText },
+    { ...inTime, kind: 'ack', payload: '{ "status":"Accepted" }' as JsonText, violations: [] },
     true,
     '{"action":"ack","id":"u1","command":"Ack","payload":{ "status":"Accepted" },"request":"Reset"}',
     'a CALLRESULT',
   ],
   [
-    { ...inTime, kind: 'ack', payload: '{}' as JsonText },
+    { ...inTime, kind: 'ack', payload: '{}' as JsonText, violations: [] },
     false,
     '{"id":"u1","command":"Ack","payload":{},"request":"Reset"}',
     'one that lands in receive',
   ],
   [
-    { ...late, kind: 'ack', payload: '{"v":1.50}' as JsonText },
+    { ...late, kind: 'ack', payload: '{"v":1.50}' as JsonText, violations: [] },
     true,
     '{"action":"ack","id":"u1","command":"Ack","payload":{"v":1.50},"request":"Reset","late":true}',
     'one after the command was given up',
   ],
   [
-    { ...late, kind: 'ack', payload: '{}' as JsonText },
+    { ...late, kind: 'ack', payload: '{}' as JsonText, violations: [] },
     false,
     '{"id":"u1","command":"Ack","payload":{},"request":"Reset","late":true}',
     'the same in receive',
@@ -180,7 +180,7 @@ const outcomes: readonly (readonly [CommandOutcome, boolean, string, string])[] 
     'a station’s words break nothing',
   ],
   [
-    { ...inTime, request: 'A"B', kind: 'ack', payload: '{}' as JsonText },
+    { ...inTime, request: 'A"B', kind: 'ack', payload: '{}' as JsonText, violations: [] },
     true,
     String.raw`{"action":"ack","id":"u1","command":"Ack","payload":{},"request":"A\"B"}`,
     'nor do the app’s',

@@ -101,6 +101,8 @@ const prefixes: readonly (readonly [string, string, string | number, string])[] 
   ['/a/b', '/a/CP01', 404, 'half of it'],
   ['/a/b', '/a/b', 400, 'all of it, and no identity'],
   ['/a/b', '/b/a/CP01', 404, 'in another order'],
+  ['/ocpp/1.6', '/ocpp/1.6/CP01', 'CP01', 'with a version in it, which is a segment like any other'],
+  ['/ocpp/1.6', '/ocpp/2.1/CP01', 404, 'and no other version'],
 ]
 for (const [path, target, expected, because] of prefixes) {
   test(`under ${path}, ${target} is ${JSON.stringify(expected)}: ${because}`, () => {
@@ -197,6 +199,12 @@ for (const [offer, expected, because] of defaults) {
     assert.deepEqual(handshake.kind === 'station' ? [handshake.version, handshake.subprotocol] : null, expected)
   })
 }
+
+test('a version in the path decides nothing (2.1 Part 4 §3.1.2)', () => {
+  const request = upgrade('/ocpp/1.6/CP01', { headers: { 'sec-websocket-protocol': 'ocpp2.1' } })
+  const handshake = readHandshake(request, { ...settings, path: '/ocpp/1.6' })
+  assert.equal(handshake.kind === 'station' ? handshake.version : null, 'ocpp2.1')
+})
 
 test('a bad path is told before a bad subprotocol', () => {
   const bare = { headers: {} }

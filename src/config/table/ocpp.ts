@@ -1,27 +1,11 @@
 /**
- * The stations' side of the option table: where their sockets are accepted, and how OCPP is spoken with them.
+ * OCPP's part of the option table: how it is spoken with stations, and with the app about them.
  *
  * Pure.
  */
 import { versionOf, versions, type Version } from '../../ocpp/version.ts'
-import {
-  bytes,
-  duration,
-  file,
-  hostName,
-  integer,
-  KiB,
-  listOf,
-  MiB,
-  oneOf,
-  onOff,
-  optional,
-  path,
-  port,
-  scalar,
-  second,
-  text,
-} from '../kinds.ts'
+import { silentAnswers, silentMode, validationMode, validationRules } from '../actions.ts'
+import { duration, integer, listOf, oneOf, onOff, optional, path, scalar, second, text } from '../kinds.ts'
 import { group, option, type Kind } from '../option.ts'
 
 const className = text('the name of a Ruby class', /^[A-Z]\w*(::[A-Z]\w*)*$/, '<class>')
@@ -34,54 +18,6 @@ const version: Kind<Version> = scalar({
   parse: given => versionOf(`ocpp${given}`) ?? versionOf(given) ?? undefined,
   toToml: given => versions[given].number,
   tomlType: 'number',
-})
-
-/** Where a station's socket is accepted, and what one socket may use. */
-export const server = group('Server', {
-  host: option(hostName, 'localhost', 'The address to listen on for stations. 0.0.0.0 or :: listens on all of them.', {
-    flag: 'host',
-  }),
-  port: option(port, 8080, 'The port to listen on for stations. 0 takes any free port.', {
-    flag: 'port',
-    alsoEnv: 'PORT',
-  }),
-  healthPath: option(path, '/health', 'The path that answers 200 as long as the process lives.', {
-    flag: 'health-path',
-  }),
-  readyPath: option(
-    path,
-    '/ready',
-    'The path that answers 200 while stations are taken, the app can be reached and NATS is connected; else 503.',
-    { flag: 'ready-path' },
-  ),
-  sslCert: option(
-    listOf(file),
-    [],
-    'The certificate chains to serve TLS with, for example an RSA and an ECDSA one. Without any, connections are not encrypted.',
-    { flag: 'ssl_cert', toml: 'server.ssl.cert_path' },
-  ),
-  sslKey: option(listOf(file), [], 'The private keys, one for each certificate, in the same order.', {
-    flag: 'ssl_key',
-    toml: 'server.ssl.key_path',
-  }),
-  maxConn: option(
-    integer(),
-    0,
-    'How many stations may be connected at once; a further one is refused with 503. A station that takes over its own connection is let in. 0 sets no limit.',
-    { flag: 'max-conn' },
-  ),
-  maxMessageSize: option(
-    bytes({ min: KiB }),
-    MiB,
-    'The largest message that a station may send; for a larger one its connection is closed with 1009.',
-    { flag: 'max_message_size', toml: 'ws.max_message_size' },
-  ),
-  maxPendingSize: option(
-    bytes(),
-    MiB,
-    'How much may wait to be written to a station that reads too slowly; beyond it the connection is ended. 0 sets no limit.',
-    { flag: 'ws_max_pending_size', toml: 'ws.max_pending_size' },
-  ),
 })
 
 export const ocpp = group('OCPP', {
@@ -113,10 +49,45 @@ export const ocpp = group('OCPP', {
     'serial',
     'What the channel gets as sn: the serial number of the BootNotification (the station id, where there is none), or always the station id.',
   ),
+  takeover: option(
+    oneOf('newest', 'refuse'),
+    'newest',
+    'What becomes of a second connection of the same station. newest: once the app has let it in, it takes the place of the first. refuse: it is refused with 409 while the first is open.',
+  ),
+  compression: option(
+    oneOf('auto', 'on', 'off'),
+    'auto',
+    'Whether permessage-deflate is agreed on with stations that offer it. auto does so with OCPP 2.x, which requires it of a CSMS, and not with 1.6; each compressed connection takes more memory.',
+  ),
+  validateIn: option(
+    validationMode,
+    'warn',
+    "What becomes of a station's message that breaks the official schema. off does not look. warn performs it, with the violations in the data. strict answers a CALLERROR, but performs transaction messages all the same.",
+  ),
+  validateOut: option(
+    validationMode,
+    'strict',
+    'What becomes of a remote command that breaks the official schema. off does not look. warn sends it, and logs what is wrong. strict does not send it and tells the app InvalidPayload, with the path that is wrong.',
+  ),
+  validateAcks: option(
+    validationMode,
+    'warn',
+    "What becomes of an Ack of the app that breaks the official schema. off does not look. warn sends it, and logs what is wrong. strict answers a CALLERROR in its place, but sends a transaction message's Ack all the same.",
+  ),
+  validation: option(
+    validationRules,
+    [],
+    'Exceptions from ocpp_validate_in, ocpp_validate_out and ocpp_validate_acks, for stations by a pattern of their identity (* is any text, ? one character) and for actions by name. The first table that fits a message decides; station and action are * where they are left out.',
+  ),
   silentAck: option(
-    oneOf('safe', 'off'),
+    silentMode,
     'safe',
-    'What a station is told when the app ran the action and sent no Ack: safe gives the answer that decides nothing and loses nothing; off gives a CALLERROR where an answer would have to decide.',
+    'What a station is told when the app ran the action and sent no Ack. safe gives the answer that decides nothing and loses nothing. anycable accepts wherever OCPP knows Accepted, as AnyCable does, unknown idTags too. off gives a CALLERROR where an answer would have to decide.',
+  ),
+  silentAnswers: option(
+    silentAnswers,
+    {},
+    'What is told in place of what ocpp_silent_ack gives, action by action: the answer of another mode, or the payload of the answer itself. Heartbeat cannot be set, for it is always answered here.',
   ),
   ackTimeoutMs: option(
     duration({ bare: 's' }),
@@ -127,6 +98,16 @@ export const ocpp = group('OCPP', {
     onOff,
     false,
     'Whether heartbeats are performed in the app. If false, they are answered here and the app does not see them.',
+  ),
+  collectReports: option(
+    onOff,
+    false,
+    'Whether reports that come in parts (NotifyReport, NotifyMonitoringReport, NotifyCustomerInformation, ReportChargingProfiles, NotifyDisplayMessages) are performed once, whole. If false, each part is performed as it comes.',
+  ),
+  reportTimeoutMs: option(
+    duration({ bare: 's', minMs: second }),
+    60 * second,
+    'How long the next part of a collected report may take; then what has come is performed, with what is missing named.',
   ),
   callTimeoutMs: option(
     duration({ bare: 's', minMs: second }),

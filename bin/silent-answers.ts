@@ -1,0 +1,91 @@
+/**
+ * The table of silent answers in docs/protocol.md, made by asking for each answer that it shows.
+ *
+ * Pure: a page's text in, a page's text out.
+ */
+import type { MessageId } from '../src/ocpp/frame.ts'
+import type { JsonText } from '../src/ocpp/json.ts'
+import { versions, type Version } from '../src/ocpp/version.ts'
+import { answerFor, type SilentMode } from '../src/translate/answers.ts'
+
+/** Requests that differ in their answers, by what is special about them; an action that is not here has one answer. */
+const samples: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  Authorize: { '': '{}', 'asking about certificates': '{"certificate":"PEM"}' },
+  TransactionEvent: {
+    'without an idToken': '{}',
+    'with one of type `NoAuthorization`': '{"idToken":{"type":"NoAuthorization"}}',
+    'with another idToken': '{"idToken":{"type":"Central"}}',
+  },
+  VatNumberValidation: { '': '{"vatNumber":"as asked","evseId":1}' },
+}
+
+const begin = '<!-- silent answers: made by npm run docs -->'
+const end = '<!-- end -->'
+
+/** One line of the table: actions that have all else in common. */
+type Line = {
+  readonly actions: readonly string[]
+  readonly when: string
+  readonly versions: readonly string[]
+  /** As shown: safe, anycable, off. */
+  readonly answers: readonly string[]
+  readonly why: string
+}
+
+/** The page with its table made anew. */
+export function withSilentAnswers(page: string): string {
+  const from = page.indexOf(begin)
+  const to = page.indexOf(end, from)
+  if (from === -1 || to === -1) throw new Error(`docs/protocol.md lacks ${begin} or ${end}`)
+  return `${page.slice(0, from)}${begin}\n\n${silentAnswersTable()}\n\n${page.slice(to)}`
+}
+
+function silentAnswersTable(): string {
+  const perVersion = Object.keys(versions).flatMap(version => linesOf(version as Version))
+  const perAction = merged(perVersion, ['actions', 'when', 'answers', 'why'])
+  const lines = merged(perAction, ['versions', 'when', 'answers', 'why'])
+  return [
+    '| action | versions | safe | anycable | off | why |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...lines.map(({ actions, when, versions, answers, why }, at) => {
+      const [safe = '', ...others] = answers
+      const action = `${actions.join(', ')} ${when}`.trim()
+      const cells = [safe, ...others.map(answer => (answer === safe ? 'as safe' : answer))]
+      return `| ${[action, versions.join(', '), ...cells, lines[at - 1]?.why === why ? '' : why].join(' | ')} |`
+    }),
+  ].join('\n')
+}
+
+/** The lines of a version, one for each action and each sample that is answered in its own way. */
+function linesOf(version: Version): Line[] {
+  const { number, silentAnswers } = versions[version]
+  return Object.entries(silentAnswers).flatMap(([action, { why }]) => {
+    const lines = Object.entries(samples[action] ?? { '': '{}' }).map(([when, payload]) => ({
+      actions: [action],
+      when,
+      versions: [number],
+      answers: (['safe', 'anycable', 'off'] as const).map(mode => shown(version, action, payload, mode)),
+      why,
+    }))
+    return lines.filter((line, at) => lines.findIndex(other => String(other.answers) === String(line.answers)) === at)
+  })
+}
+
+function shown(version: Version, action: string, payload: string, silentAck: SilentMode): string {
+  const asked = { payload: payload as JsonText, now: 'now', heartbeatIntervalSeconds: 300, transactionId: 1 }
+  const call = { kind: 'call', id: '"1"' as MessageId, action, payload: asked.payload } as const
+  const answer = answerFor('silent', call, version, asked, { silentAck, silentAnswers: {} }, 0)
+  return answer.kind === 'callResult' ? `\`${answer.payload}\`` : `CALLERROR \`${answer.code}\``
+}
+
+/** Lines that agree in all that is named become one, with the actions and the versions of each. */
+function merged(lines: readonly Line[], agreeing: readonly (keyof Line)[]): Line[] {
+  const byKey = new Map<string, Line>()
+  for (const line of lines) {
+    const key = JSON.stringify(agreeing.map(name => line[name]))
+    const other = byKey.get(key)
+    const both = (name: 'actions' | 'versions'): string[] => [...new Set([...(other?.[name] ?? []), ...line[name]])]
+    byKey.set(key, { ...line, actions: both('actions'), versions: both('versions') })
+  }
+  return [...byKey.values()]
+}

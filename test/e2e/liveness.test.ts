@@ -1,0 +1,146 @@
+/**
+ * A station that is there is kept, however little it says; one that has gone without a word is found.
+ */
+import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
+import { after, before, describe, test, type TestContext } from 'node:test'
+import { WebSocket } from 'ws'
+import { frameOf, openPeer, opcodes, type Peer } from '../server/peer.ts'
+import { ScriptedApp, type Received } from '../support/app.ts'
+import { openBridge, type Bridge } from '../support/bridge.ts'
+import { openProcess, standStill } from '../support/process.ts'
+
+const pingMs = 200
+const idleMs = 1_000
+/** For so many pings in a row there is more than one idle timeout between the first and the last. */
+const manyPings = (2 * idleMs) / pingMs
+const boot = '[2,"boot","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]'
+
+let app: ScriptedApp
+let bridge: Bridge
+/** Emits the id of each station of which the app is told that it has gone. */
+const disconnects = new EventEmitter()
+
+before(async () => {
+  app = await ScriptedApp.start()
+  app.always(reply)
+  bridge = await openBridge([
+    `--rpc_host=${app.host}`,
+    `--ocpp_ping_interval=${pingMs}ms`,
+    `--ocpp_idle_timeout=${idleMs}ms`,
+  ])
+})
+
+after(async () => {
+  await bridge.close() // it tells the app what is still to be told
+  app.stop()
+  const ids = app.received.all.filter(({ method }) => method === 'Disconnect').map(stationOf)
+  assert.deepEqual(ids.sort(), [...new Set(ids)], 'each station has gone once')
+})
+
+function reply(call: Received): object {
+  if (call.method === 'Disconnect') disconnects.emit(stationOf(call))
+  return { status: 'SUCCESS', ...(call.method === 'Connect' && { identifiers: '{}' }) }
+}
+
+function stationOf({ message }: Received): string {
+  return (message['env'] as { url: string }).url.split('/').at(-1) ?? ''
+}
+
+/** A station on a bare socket, after its boot. */
+async function booted(t: TestContext, id: string): Promise<Peer> {
+  const peer = await openPeer(bridge.port, `/ocpp/${id}`, ['Sec-WebSocket-Protocol: ocpp1.6'])
+  t.after(() => peer.socket.destroy())
+  peer.write(frameOf(boot))
+  await peer.next(opcodes.text)
+  return peer
+}
+
+/** Settles when the bridge has given the station up and the app knows, with the milliseconds which that took. */
+async function givenUp(id: string): Promise<number> {
+  const since = Date.now()
+  const told = once(disconnects, id)
+  const { code, reason } = await bridge.logged(new RegExp(`"station":"${id}".*station disconnected`))
+  const tookMs = Date.now() - since
+  assert.deepEqual([code, reason], [1006, 'Silent for too long'])
+  await told
+  return tookMs
+}
+
+describe('a station that has gone without a word', { timeout: 60_000 }, () => {
+  test('is found where nothing closes its connection', async t => {
+    const peer = await booted(t, 'GONE')
+    peer.socket.pause() // from here on it reads nothing, writes nothing, and stays open
+    const tookMs = await givenUp('GONE')
+    t.diagnostic(`found after ${tookMs} ms`)
+    assert.ok(tookMs >= idleMs - pingMs, `given up after ${tookMs} ms, before its time`)
+    assert.ok(tookMs < 5 * idleMs, `given up after ${tookMs} ms, long after its time`)
+  })
+
+  test('is found where its process stands still', async t => {
+    const client = openProcess(process.execPath, [
+      '--input-type=module',
+      '--eval',
+      `import { WebSocket } from 'ws'
+       const ws = new WebSocket(${JSON.stringify(`${bridge.url}/STOPPED`)}, ['ocpp1.6'])
+       ws.on('open', () => ws.send(${JSON.stringify(boot)}))
+       ws.on('message', () => console.log('booted'))`,
+    ])
+    t.after(() => {
+      client.signal('SIGKILL')
+      return client.exited
+    })
+    await client.line(/booted/)
+    await standStill(client)
+    await givenUp('STOPPED')
+  })
+})
+
+describe('a station that is there', { timeout: 60_000 }, () => {
+  /** What a station does that is not silent, again and again, until it says that it has done so for long enough. */
+  const lives: readonly (readonly [string, string, (peer: Peer) => Promise<void>])[] = [
+    [
+      'PONGS',
+      'answers pings, and says nothing',
+      async peer => {
+        for (let pings = 0; pings < manyPings; pings++) {
+          await peer.next(opcodes.ping)
+          peer.write(frameOf('', { opcode: opcodes.pong }))
+        }
+      },
+    ],
+    [
+      'SLOW',
+      'is in the middle of a long message, a byte at a time',
+      async peer => {
+        const message = frameOf(`[2,"slow","Heartbeat",{}${' '.repeat(100)}]`)
+        for (let at = 0; at < manyPings; at++) {
+          await peer.next(opcodes.ping)
+          peer.write(message.subarray(at, at + 1))
+        }
+        peer.write(message.subarray(manyPings))
+        assert.match((await peer.next(opcodes.text)).payload.toString(), /^\[3,"slow",/)
+      },
+    ],
+  ]
+  for (const [id, what, live] of lives) {
+    test(`is kept that ${what}`, async t => {
+      const peer = await booted(t, id)
+      await live(peer)
+      peer.write(frameOf('[2,"last","Heartbeat",{}]'))
+      assert.match((await peer.next(opcodes.text)).payload.toString(), /^\[3,"last",/)
+    })
+  }
+
+  test('is kept that sends pings alone', async t => {
+    const ws = new WebSocket(`${bridge.url}/PINGS`, ['ocpp1.6'], { autoPong: false })
+    t.after(() => ws.terminate())
+    await once(ws, 'open')
+    const pings = setInterval(() => ws.ping(), pingMs / 2)
+    t.after(() => clearInterval(pings))
+    for (let pongs = 0; pongs < 2 * manyPings; pongs++) await once(ws, 'pong')
+    const answer = once(ws, 'message')
+    ws.send('[2,"last","Heartbeat",{}]')
+    assert.match(String((await answer)[0]), /^\[3,"last",/)
+  })
+})

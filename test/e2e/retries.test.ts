@@ -1,0 +1,85 @@
+/**
+ * Transaction messages that a station sends again over real sockets, on its next connection too, to the built program.
+ */
+import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
+import { after, before, test } from 'node:test'
+import { cableApp, ScriptedApp, type PerformData } from '../support/app.ts'
+import { openBridge, type Bridge } from '../support/bridge.ts'
+import { openRawStation } from '../support/station.ts'
+
+const within = { timeout: 60_000 }
+
+let app: ScriptedApp
+let bridge: Bridge
+const performs = new EventEmitter()
+const performed: PerformData[] = []
+/** What the app waits for before it replies. */
+let gate: Promise<void> = Promise.resolve()
+
+before(async () => {
+  app = await ScriptedApp.start()
+  let transactions = 0
+  app.always(
+    cableApp(async data => {
+      performed.push(data)
+      performs.emit(data.id)
+      await gate
+      if (data.command === 'StartTransaction')
+        return { idTagInfo: { status: 'Accepted' }, transactionId: ++transactions }
+      return data.command === 'TransactionEvent' ? { totalCost: ++transactions } : {}
+    }),
+  )
+  bridge = await openBridge([`--rpc_host=${app.host}`])
+})
+
+after(async () => {
+  await bridge.close()
+  app.stop()
+})
+
+const timestamp = '2026-01-02T03:04:05Z'
+const meterValue = [{ timestamp, sampledValue: [{ value: '2935.600' }] }]
+const rows = [
+  ['ocpp1.6', 'StartTransaction', { connectorId: 1, idTag: 'A', meterStart: 5, timestamp }],
+  ['ocpp1.6', 'StopTransaction', { transactionId: 1, meterStop: 9, timestamp }],
+  ['ocpp1.6', 'MeterValues', { connectorId: 1, transactionId: 1, meterValue }],
+  ['ocpp2.0.1', 'TransactionEvent', { eventType: 'Started', timestamp, triggerReason: 'Authorized', seqNo: 0, transactionInfo: { transactionId: 'T1' } }], // prettier-ignore
+  ['ocpp2.1', 'TransactionEvent', { eventType: 'Ended', timestamp, triggerReason: 'EVDeparted', seqNo: 3, transactionInfo: { transactionId: 'T2' } }], // prettier-ignore
+] as const
+for (const [version, action, payload] of rows) {
+  test(`${version} ${action}: answered, and again on the next connection, after one perform`, within, async () => {
+    const stationId = `${version}-${action}`
+    const text = JSON.stringify(payload)
+    const answers: string[] = []
+    for (let connection = 0; connection < 3; connection++) {
+      const station = await openRawStation(bridge.url, stationId, { version })
+      answers.push(await station.call(stationId, action, text))
+      await station.close()
+    }
+    assert.deepEqual(new Set(answers).size, 1)
+    assert.match(answers[0] ?? '', /^\[3,/)
+    assert.equal(performed.filter(({ id }) => id === stationId).length, 1)
+  })
+
+  test(
+    `${version} ${action}: the connection breaks before the answer; its retry gets it, after one perform`,
+    within,
+    async () => {
+      const stationId = `${version}-${action}-broken`
+      let open: () => void = () => undefined
+      gate = new Promise(resolve => (open = resolve))
+      const one = await openRawStation(bridge.url, stationId, { version })
+      const arrived = once(performs, stationId)
+      one.send(JSON.stringify([2, stationId, action, payload]))
+      await arrived
+      await one.close()
+      const two = await openRawStation(bridge.url, stationId, { version })
+      const answer = two.call(stationId, action, JSON.stringify(payload))
+      open()
+      assert.match(await answer, /^\[3,/)
+      assert.equal(performed.filter(({ id }) => id === stationId).length, 1)
+      await two.close()
+    },
+  )
+}

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { versions, type Version } from '../../src/ocpp/version.ts'
+import { violationCode, violationsInWords, type Violation } from '../../src/ocpp/violations.ts'
+
+/** The rule that is broken, and the code as 1.6 spells it, and as 2.0.1 and 2.1 do. */
+const rows: readonly (readonly [string, string, string])[] = [
+  ['required', 'OccurenceConstraintViolation', 'OccurrenceConstraintViolation'],
+  ['minItems', 'OccurenceConstraintViolation', 'OccurrenceConstraintViolation'],
+  ['maxItems', 'OccurenceConstraintViolation', 'OccurrenceConstraintViolation'],
+  ['type', 'TypeConstraintViolation', 'TypeConstraintViolation'],
+  ['enum', 'PropertyConstraintViolation', 'PropertyConstraintViolation'],
+  ['maxLength', 'PropertyConstraintViolation', 'PropertyConstraintViolation'],
+  ['format', 'PropertyConstraintViolation', 'PropertyConstraintViolation'],
+  ['minimum', 'PropertyConstraintViolation', 'PropertyConstraintViolation'],
+  ['maximum', 'PropertyConstraintViolation', 'PropertyConstraintViolation'],
+  ['multipleOf', 'PropertyConstraintViolation', 'PropertyConstraintViolation'],
+  ['additionalProperties', 'FormationViolation', 'ProtocolError'],
+  ['constructor', 'PropertyConstraintViolation', 'PropertyConstraintViolation'],
+]
+const spelled = (version: Version, violation: Violation): string =>
+  versions[version].spell(violationCode(versions[version].violations, violation))
+
+for (const [rule, in16, in2] of rows) {
+  test(`${rule}: ${in16} in 1.6, ${in2} in 2.x`, () => {
+    assert.equal(spelled('ocpp1.6', { path: '/a', rule }), in16)
+    assert.equal(spelled('ocpp2.0.1', { path: '/a', rule }), in2)
+    assert.equal(spelled('ocpp2.1', { path: '/a', rule }), in2)
+  })
+}
+
+test('a payload that is no object is a matter of its format', () => {
+  const violation = { path: '', rule: 'type' }
+  assert.equal(spelled('ocpp1.6', violation), 'FormationViolation')
+  assert.equal(spelled('ocpp2.0.1', violation), 'FormatViolation')
+  assert.equal(spelled('ocpp2.1', violation), 'FormatViolation')
+})
+
+const of = (length: number): Violation => ({ path: `/${'a'.repeat(length - '/: type'.length)}`, rule: 'type' })
+
+/** Violations, the words for them, and why. */
+const sentences: readonly (readonly [readonly Violation[], string, string])[] = [
+  [[], '', 'none'],
+  [[{ path: '', rule: 'type' }], 'payload: type', 'the payload itself has an empty path'],
+  [
+    [
+      { path: '/meterValue/0/timestamp', rule: 'format' },
+      { path: '/connectorId', rule: 'required' },
+    ],
+    '/meterValue/0/timestamp: format; /connectorId: required',
+    'two',
+  ],
+  [[of(100), of(153)], `/${'a'.repeat(93)}: type; /${'a'.repeat(146)}: type`, '255 characters'],
+  [[of(100), of(154)], `/${'a'.repeat(93)}: type`, 'one more, and the last goes as a whole'],
+  [[of(100), of(154), of(10)], `/${'a'.repeat(93)}: type`, 'with all that come after it'],
+]
+for (const [violations, words, because] of sentences) {
+  test(`violations in words: ${because}`, () => assert.equal(violationsInWords(violations), words))
+}
+
+test('a violation too long for a description is cut, not left out', () => {
+  assert.equal(violationsInWords([of(300)]), `/${'a'.repeat(254)}`)
+})

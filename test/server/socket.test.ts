@@ -1,0 +1,255 @@
+/**
+ * Stations' sockets, on real connections: what is compressed, and what becomes of a station that reads too little or
+ * sends too much.
+ */
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { constants, inflateRawSync } from 'node:zlib'
+import { WebSocket } from 'ws'
+import type { Version } from '../../src/ocpp/version.ts'
+import type { Compression } from '../../src/server/compression.ts'
+import { openSockets, type SocketSettings } from '../../src/server/socket.ts'
+import type { StationSocket } from '../../src/station/ports.ts'
+import { FakeMeter } from '../support/fakes.ts'
+import { closeCode, compressedFrameOf, ended, openPeer, opcodes } from './peer.ts'
+
+type Gone = { readonly code: number; readonly reason: string }
+type Opened = { readonly socket: StationSocket; readonly received: string[]; readonly gone: Promise<Gone> }
+
+const MiB = 1024 * 1024
+const usual: SocketSettings = {
+  maxMessageSize: MiB,
+  maxPendingSize: MiB,
+  pingIntervalMs: 0,
+  idleTimeoutMs: 60_000,
+  compression: 'on',
+}
+const offer = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'
+
+/** Takes stations of one version; `onReceive` is called with each message. */
+async function open(
+  t: TestContext,
+  settings: Partial<SocketSettings> = {},
+  version: Version = 'ocpp2.1',
+  onReceive: (socket: StationSocket) => void = () => undefined,
+) {
+  const meter = new FakeMeter()
+  const sockets = openSockets({ ...usual, ...settings }, meter)
+  const waiting: ((opened: Opened) => void)[] = []
+  const server = createServer()
+  server.on('upgrade', (request, stream, head) =>
+    sockets.upgrade(request, stream, head, { subprotocol: null, version }, socket => {
+      const received: string[] = []
+      let end: (gone: Gone) => void = () => undefined
+      const gone = new Promise<Gone>(resolve => (end = resolve))
+      waiting.shift()?.({ socket, received, gone })
+      return {
+        receive: text => {
+          received.push(text)
+          onReceive(socket)
+        },
+        gone: (code, reason) => end({ code, reason }),
+      }
+    }),
+  )
+  sockets.onRefused((_request, stream, problem) => stream.end(`HTTP/1.1 400 Bad Request\r\n\r\n${problem}`))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    sockets.close()
+    server.close()
+  })
+  return {
+    meter,
+    port: (server.address() as AddressInfo).port,
+    /** The bridge's end of the next station that comes. */
+    next: () => new Promise<Opened>(resolve => waiting.push(resolve)),
+  }
+}
+
+/** Upgrades, and gives both ends; the client agrees to compression. */
+async function connected(t: TestContext, settings: Partial<SocketSettings> = {}) {
+  const { meter, port, next } = await open(t, settings)
+  const opened = next()
+  const client = new WebSocket(`ws://127.0.0.1:${port}/`, { perMessageDeflate: true })
+  t.after(() => client.terminate())
+  await once(client, 'open')
+  assert.equal(client.extensions, 'permessage-deflate')
+  return { client, meter, ...(await opened) }
+}
+
+const agreed = 'permessage-deflate; server_no_context_takeover; server_max_window_bits=10'
+/** [setting, version, Sec-WebSocket-Extensions, the answer's or null, because] */
+const offers: readonly (readonly [Compression, Version, string, string | null, string])[] = [
+  ['auto', 'ocpp1.6', 'permessage-deflate', null, '1.6 does not ask for it'],
+  ['auto', 'ocpp2.0.1', 'permessage-deflate', agreed, 'a SHALL of 2.0.1 Part 4 §3.3'],
+  ['auto', 'ocpp2.1', 'permessage-deflate', agreed, 'and of 2.1 Part 4 §3.4'],
+  ['on', 'ocpp1.6', 'permessage-deflate', agreed, '1.6 does not forbid it'],
+  ['off', 'ocpp2.1', 'permessage-deflate', null, 'switched off'],
+  ['auto', 'ocpp2.1', 'x-webkit-deflate-frame', null, 'another extension'],
+  ['auto', 'ocpp2.1', 'x-other, permessage-deflate', agreed, 'among others'],
+  ['auto', 'ocpp2.1', 'permessage-deflate; client_max_window_bits', agreed, 'whatever window it would take'],
+  [
+    'auto',
+    'ocpp2.1',
+    'permessage-deflate; client_no_context_takeover',
+    'permessage-deflate; client_no_context_takeover; server_no_context_takeover; server_max_window_bits=10',
+    'where it is offered it is agreed on; unasked, Netty would end the connection',
+  ],
+  [
+    'auto',
+    'ocpp2.1',
+    'permessage-deflate; server_max_window_bits=15',
+    'permessage-deflate; server_max_window_bits=10; server_no_context_takeover',
+    'a smaller window than asked for',
+  ],
+  ['auto', 'ocpp2.1', 'permessage-deflate; server_max_window_bits=8', null, 'one smaller than ours: declined'],
+  [
+    'auto',
+    'ocpp2.1',
+    'permessage-deflate; server_max_window_bits=8, permessage-deflate',
+    agreed,
+    'its second choice is looked at',
+  ],
+  ['auto', 'ocpp2.1', 'permessage-deflate; server_max_window_bits=99', null, 'no window: declined (RFC 7692 §7)'],
+  ['auto', 'ocpp2.1', 'permessage-deflate; more=1', null, 'a parameter nobody knows'],
+  ['auto', 'ocpp2.1', 'permessage-deflate; client_no_context_takeover=1', null, 'a value where none belongs'],
+  ['auto', 'ocpp2.1', ';;, =', null, 'no list at all: read as without compression'],
+]
+for (const [compression, version, extensions, expected, because] of offers) {
+  test(`${compression}, ${version}: ${extensions} is ${expected === null ? 'declined' : 'agreed on'}: ${because}`, async t => {
+    const { port } = await open(t, { compression }, version)
+    const { head, socket } = await openPeer(port, '/', [`Sec-WebSocket-Extensions: ${extensions}`])
+    socket.destroy()
+    assert.equal(/^sec-websocket-extensions: (.*)$/im.exec(head)?.[1] ?? null, expected)
+  })
+}
+
+test('an upgrade without a key is refused with and without compression', async t => {
+  for (const compression of ['on', 'off'] as const) {
+    const { port } = await open(t, { compression })
+    const request = openPeer(port, '/', ['Sec-WebSocket-Key: none of the kind', offer])
+    await assert.rejects(request, /^Error: HTTP\/1\.1 400 /)
+  }
+})
+
+test('a message is compressed from 1 KiB on, and each can be read without the one before', async t => {
+  const { port, next } = await open(t)
+  const opened = next()
+  const peer = await openPeer(port, '/', [offer])
+  t.after(() => peer.socket.destroy())
+  const { socket } = await opened
+  const texts = ['x'.repeat(1023), 'y'.repeat(1024), 'y'.repeat(1024)]
+  for (const text of texts) socket.send(text)
+  for (const text of texts) {
+    const { compressed, payload } = await peer.next(opcodes.text)
+    assert.equal(compressed, text.length >= 1024)
+    const read = compressed ? inflateRawSync(payload, { finishFlush: constants.Z_SYNC_FLUSH, windowBits: 10 }) : payload
+    assert.equal(read.toString(), text)
+  }
+})
+
+test('messages and the close frame behind them arrive in the order in which they were sent', async t => {
+  const { client, socket, gone } = await connected(t)
+  const received: string[] = []
+  client.on('message', (data: Buffer) => received.push(data.toString()))
+  const texts = ['a'.repeat(500_000), 'b', 'c'.repeat(2_000), 'd']
+  for (const text of texts) socket.send(text)
+  socket.close(1008, 'that was all')
+  const [code] = (await once(client, 'close')) as [number]
+  assert.deepEqual([received, code], [texts, 1008])
+  assert.equal((await gone).code, 1008)
+})
+
+test('what is counted is the messages, not what is on the wire', async t => {
+  const { client, socket, meter } = await connected(t)
+  const arrived = once(client, 'message')
+  socket.send('x'.repeat(10_000))
+  await arrived
+  client.send('y'.repeat(20_000))
+  client.close()
+  await once(client, 'close')
+  assert.deepEqual([meter.total('data_sent_total'), meter.total('data_rcvd_total')], [10_000, 20_000])
+})
+
+test('many at once reach a station that reads, though they wait to be compressed', async t => {
+  const { client, socket } = await connected(t)
+  const texts = Array.from({ length: 20 }, (_, at) => `${at}`.padEnd(200_000))
+  const received: string[] = []
+  const all = new Promise<void>(resolve =>
+    client.on('message', (data: Buffer) => received.push(data.toString()) === texts.length && resolve()),
+  )
+  for (const text of texts) socket.send(text)
+  await Promise.race([all, once(client, 'close')])
+  assert.deepEqual(received, texts)
+})
+
+test('one message beyond what may wait reaches a station that reads', async t => {
+  const { client, socket } = await connected(t, { maxPendingSize: 1_000 })
+  const arrived = once(client, 'message')
+  socket.send('x'.repeat(MiB))
+  const [data] = (await arrived) as [Buffer]
+  assert.equal(data.length, MiB)
+})
+
+for (const perMessageDeflate of [true, false]) {
+  test(`a station that does not read is cut off, ${perMessageDeflate ? '' : 'not '}compressed`, async t => {
+    const { meter, port, next } = await open(t)
+    const opening = next()
+    const client = new WebSocket(`ws://127.0.0.1:${port}/`, { perMessageDeflate })
+    t.after(() => client.terminate())
+    await once(client, 'open')
+    client.pause()
+    const { socket, gone } = await opening
+    const end = new AbortController()
+    void gone.then(() => end.abort())
+    const text = randomBytes(150_000).toString('base64')
+    for (let sent = 0; !end.signal.aborted && sent < 1_000; sent++) {
+      socket.send(text)
+      await sleep(5) // or none of it would be compressed and on its way
+    }
+    assert.deepEqual(await gone, { code: 1006, reason: 'Too slow to read' })
+    assert.equal(meter.total('disconnected_slow_clients_total'), 1)
+  })
+}
+
+test(
+  'a station that is paused is closed with 1009 once far more comes than one read can hold',
+  { timeout: 30_000 },
+  async t => {
+    const { port, next } = await open(t, {}, 'ocpp2.1', socket => socket.pause())
+    const opening = next()
+    const peer = await openPeer(port, '/', [offer])
+    t.after(() => peer.socket.destroy())
+    const { received, gone } = await opening
+    const message = compressedFrameOf(' '.repeat(MiB))
+    assert.ok(message.length < 2_000, 'a small message that becomes a large one')
+    peer.write(...Array<Buffer>(40).fill(message))
+    assert.equal(await closeCode(peer), 1009)
+    await ended(peer)
+    assert.deepEqual(await gone, { code: 1009, reason: 'Too much at once' })
+    assert.equal(received.length, 3)
+  },
+)
+
+test('a burst of ordinary messages is no flood: it waits while the station is paused', async t => {
+  let left = 400
+  const done = new Promise<void>(resolve => {
+    void open(t, { maxMessageSize: 2_000, compression: 'off' }, 'ocpp1.6', socket => {
+      socket.pause()
+      void setImmediate().then(() => socket.resume())
+      if (--left === 0) resolve()
+    }).then(async ({ port }) => {
+      const client = new WebSocket(`ws://127.0.0.1:${port}/`)
+      t.after(() => client.terminate())
+      await once(client, 'open')
+      for (let sent = 0; sent < 400; sent++) client.send('x'.repeat(1_500))
+    })
+  })
+  await done
+})

@@ -1,0 +1,613 @@
+/**
+ * The model: what the bridge owes to whom, kept from what goes in and out alone, and every breach of it.
+ */
+import { idKey, isUnreadableId, parseFrame, type Call, type CallError } from '../../../src/ocpp/frame.ts'
+import type { CallResult, CallResultError, Send } from '../../../src/ocpp/frame.ts'
+import { versions, type VersionRow } from '../../../src/ocpp/version.ts'
+import { dataOf, type FakeStation, type RpcCall } from '../../support/fakes.ts'
+import { ackStatus, nonceOf, outcomeOf, type Family, type Reply } from './app.ts'
+import type { Clock } from './clock.ts'
+
+/**
+ * What becomes of a transaction message that comes again after its answer, under the same id and with the same content:
+ * `replayed`: it gets the stored answer again, and the app never sees it; `new`: it is one more CALL.
+ */
+export type RetryRule = 'replayed' | 'new'
+
+/** So long an answer is kept, and so many of a station: one that waits for each answer can miss only its last. */
+const replay = { ms: 15 * 60_000, entries: 16 }
+const maxBadFrames = 20
+/** Timed-out commands whose late answer still finds them. */
+const maxLate = 16
+
+/** So long, at least, the end of a command is told again to an app that was not there. */
+const tellMs = 15_000
+
+/** An answer that a repeat gets again. `isSure`: no reading of the rule would have it performed again. */
+type Stored = { readonly content: string; readonly text: string; readonly since: number; isSure: boolean }
+
+/** A CALL or SEND that a session took, in its place in the order. */
+type Debt = {
+  readonly kind: 'call' | 'send'
+  readonly n: number | null
+  readonly key: string
+  readonly idText: string
+  readonly action: string
+  readonly content: string
+  readonly isMoney: boolean
+  readonly receivedAt: number
+  state: 'owed' | 'answered' | 'given up'
+  readonly attempts: { result: Reply | null }[]
+  /** The app has broadcast an Ack for it. */
+  isAcked: boolean
+  /** It is the repeat of an answered one. */
+  readonly stored: Stored | null
+}
+
+/** What happened with the remote commands of one id on one connection. */
+type Commands = {
+  taken: number
+  /** How many of them nobody has to be told of. */
+  untold: number
+  sent: number
+  /** Performs of `ack` and `error`, late ones apart, and those of them which the app may have run. */
+  attempts: number
+  finished: number
+  lateFinished: number
+  /** When the first was taken, when the last perform was made, and whether that was with the end in sight. */
+  takenAt: number
+  lastAt: number
+  isLast: boolean
+}
+
+/** What a station answered; `settles`: what it is to the app. */
+type Given = {
+  readonly key: string
+  readonly settles: 'open' | 'late' | 'refusal' | 'nothing'
+  attempts: number
+  finished: number
+}
+
+/** One connection of a station. */
+export class Line {
+  readonly name: string
+  readonly at: number
+  readonly station: FakeStation
+  readonly row: VersionRow
+  readonly owed = new Map<string, Debt>()
+  /** All that a session took of the station, in its order. */
+  readonly queue: Debt[] = []
+  /** The place of the one that was performed last. */
+  served = -1
+  /** Ids of malformed messages that have to be answered here and now. */
+  readonly refusals: string[] = []
+  badFrames = 0
+  readonly mayClose = new Set<number>()
+  readonly commands = new Map<string, Commands>()
+  open: { readonly key: string; readonly sentAt: number } | null = null
+  readonly late: string[] = []
+  readonly given = new Map<number, Given>()
+  /** Ids of CALLRESULTs that came in: 2.1 may answer each with a CALLRESULTERROR. */
+  readonly results: string[] = []
+  /** Commands whose CALLRESULT was none. */
+  readonly broken = new Set<string>()
+  /** The id of the CALL that was answered last. */
+  lastAnswered: string | null = null
+  /** The boot answer that went out last, and whether a command has asked for messages since. */
+  boot = 'unknown'
+  isTriggered = false
+  wasRefused = false
+  /** 0 until the app has let it in; then counts up, over all. */
+  connected = 0
+  identifier: string | null = null
+  wasUnsubscribed = false
+  readonly underWay = new Set<RpcCall>()
+  disconnects = 0
+  isTold = false
+
+  constructor(name: string, at: number, station: FakeStation) {
+    this.name = name
+    this.at = at
+    this.station = station
+    this.row = versions[station.session.handshake.version]
+  }
+
+  get isOpen(): boolean {
+    return !this.station.session.isClosed
+  }
+
+  get sn(): string | null {
+    return this.identifier === null ? null : (JSON.parse(this.identifier) as { sn: string }).sn
+  }
+
+  commandsOf(key: string): Commands {
+    const known = this.commands.get(key)
+    const nothing = { taken: 0, untold: 0, sent: 0, attempts: 0, finished: 0, lateFinished: 0 }
+    const commands = known ?? { ...nothing, takenAt: Infinity, lastAt: 0, isLast: false }
+    if (known === undefined) this.commands.set(key, commands)
+    return commands
+  }
+}
+
+export class Ledger {
+  readonly lines: Line[] = []
+  /** What was found wrong, in the order of its finding. */
+  readonly faults: string[] = []
+  isDraining = false
+  readonly #bySid = new Map<string, Line>()
+  readonly #debts = new Map<RpcCall, Debt>()
+  readonly #outcomes = new Map<RpcCall, (reply: Reply) => void>()
+  readonly #stored = new Map<string, Stored>()
+  readonly #clock: Clock
+  readonly #rule: RetryRule
+  readonly #callTimeoutMs: number
+  readonly #refusesTakeover: boolean
+  #connects = 0
+
+  constructor(clock: Clock, rule: RetryRule, callTimeoutMs: number, refusesTakeover: boolean) {
+    this.#refusesTakeover = refusesTakeover
+    this.#clock = clock
+    this.#rule = rule
+    this.#callTimeoutMs = callTimeoutMs
+  }
+
+  add(line: Line): void {
+    this.lines.push(line)
+    this.#bySid.set(line.station.session.sid, line)
+  }
+
+  lineOf({ sid }: RpcCall): Line | undefined {
+    return this.#bySid.get(sid)
+  }
+
+  /** The connections of one station that are alive, the newest one last. */
+  alive(at: number): Line[] {
+    return this.lines.filter(line => line.at === at && line.isOpen)
+  }
+
+  // Station to bridge
+
+  /** A text is about to reach a session. */
+  onReceived(line: Line, text: string): void {
+    if (!line.isOpen) return
+    const frame = parseFrame(text, line.station.session.handshake.version)
+    if (frame.kind === 'ignored') return
+    if (frame.kind === 'malformed') {
+      if (frame.answer !== null) line.refusals.push(idKey(frame.answer.id))
+      if (frame.resultOf !== null) this.#onBrokenResult(line, idKey(frame.resultOf))
+      if (++line.badFrames >= maxBadFrames) line.mayClose.add(1002)
+      return
+    }
+    line.badFrames = 0
+    if (frame.kind === 'callResult' || frame.kind === 'callError') this.#onStationAnswer(line, frame)
+    else if (frame.kind === 'callResultError') this.#onAnswerRefused(line, frame)
+    else if (!this.isDraining) this.#onStationCall(line, frame)
+  }
+
+  /** It has: what is answered here and now was answered. */
+  onTaken(line: Line): void {
+    for (const key of line.refusals.splice(0))
+      if (line.isOpen) this.#fault(line, `the malformed message ${key} got no answer`)
+  }
+
+  #onStationCall(line: Line, frame: Call | Send): void {
+    const { kind, id, action } = frame
+    const key = idKey(id)
+    const content = `${action} ${frame.payload}`
+    const before = line.owed.get(key)
+    if (kind === 'call' && before !== undefined) {
+      if (before.content === content) return
+      before.state = 'given up'
+    }
+    const isMoney = kind === 'call' && line.row.transactionMessages.has(action)
+    const debt: Debt = {
+      ...{ kind, key, idText: id, action, content, isMoney, state: 'owed', attempts: [], isAcked: false },
+      n: nonceOf(JSON.parse(frame.payload) as object),
+      receivedAt: this.#clock.now,
+      stored: isMoney ? this.#storedFor(line, key, content) : null,
+    }
+    line.queue.push(debt)
+    if (kind === 'call') line.owed.set(key, debt)
+    const other = this.#stored.get(`${line.at} ${key}`)
+    if (other !== undefined && other.content !== content) other.isSure = false
+  }
+
+  /** The retry rule: the answer that this CALL has had already, `null` for a new one. */
+  #storedFor(line: Line, key: string, content: string): Stored | null {
+    if (this.#rule === 'new') return null
+    const stored = this.#stored.get(`${line.at} ${key}`)
+    return stored?.content === content ? stored : null
+  }
+
+  #isSure(stored: Stored): boolean {
+    return stored.isSure && this.#clock.now - stored.since < replay.ms
+  }
+
+  #store(line: Line, debt: Debt, text: string): void {
+    const name = `${line.at} ${debt.key}`
+    // Of the same id with other content, which of the two is kept is the bridge's choice.
+    const isSure = debt.state !== 'given up' && (this.#stored.get(name)?.content ?? debt.content) === debt.content
+    this.#stored.delete(name)
+    const mine = [...this.#stored].filter(([other]) => other.startsWith(`${line.at} `))
+    for (const [, oldest] of mine.slice(0, -(replay.entries - 1))) oldest.isSure = false
+    this.#stored.set(name, { content: debt.content, text, since: debt.receivedAt, isSure })
+  }
+
+  #onStationAnswer(line: Line, answer: CallResult | CallError): void {
+    const open = this.#openOf(line)
+    const key = idKey(answer.id)
+    const isOpen = open !== null && (key === open.key || (answer.kind === 'callError' && isUnreadableId(answer.id)))
+    const late = line.late.indexOf(key)
+    const settles = isOpen ? 'open' : late === -1 ? 'nothing' : 'late'
+    const told = isOpen ? open.key : key
+    if (isOpen) line.open = null
+    else if (late !== -1) line.late.splice(late, 1)
+    if (answer.kind === 'callResult') line.results.push(key)
+    const m = nonceOf(JSON.parse(answer.kind === 'callResult' ? answer.payload : answer.details) as object)
+    if (m !== null) line.given.set(m, { key: told, settles, attempts: 0, finished: 0 })
+  }
+
+  /** A CALLRESULT that is none ends the command that is open. */
+  #onBrokenResult(line: Line, key: string): void {
+    if (this.#openOf(line)?.key !== key) return
+    line.open = null
+    line.broken.add(key)
+    line.results.push(key)
+  }
+
+  /** 2.1: the station cannot read the answer to a CALL of its own; the app is told as of a command that failed. */
+  #onAnswerRefused(line: Line, { id, details }: CallResultError): void {
+    const key = idKey(id)
+    if (line.lastAnswered !== key) return
+    this.onCommand(line, key)
+    // Where the station has no subscription yet there is nobody to tell.
+    if (line.identifier === null) line.commandsOf(key).untold++
+    const m = nonceOf(JSON.parse(details) as object)
+    if (m !== null) line.given.set(m, { key, settles: 'refusal', attempts: 0, finished: 0 })
+  }
+
+  /** The command that waits for the station, which may have timed out. */
+  #openOf(line: Line): Line['open'] {
+    if (line.open !== null && this.#clock.now - line.open.sentAt >= this.#callTimeoutMs) {
+      line.late.push(line.open.key)
+      if (line.late.length > maxLate) line.late.shift()
+      line.open = null
+    }
+    return line.open
+  }
+
+  // Bridge to station
+
+  onSent(line: Line, text: string): void {
+    const frame = parseFrame(text, line.station.session.handshake.version)
+    switch (frame.kind) {
+      case 'call':
+        return this.#onCommandSent(line, frame)
+      case 'callResult':
+      case 'callError':
+        return this.#onAnswerSent(line, frame, text)
+      case 'callResultError': {
+        const at = line.results.indexOf(idKey(frame.id))
+        if (at === -1) return this.#fault(line, `${text} answers no CALLRESULT`)
+        return void line.results.splice(at, 1)
+      }
+      case 'send':
+      case 'malformed':
+      case 'ignored':
+        return this.#fault(line, `${text} is no frame for a station`)
+    }
+  }
+
+  onClosed(line: Line, code: number): void {
+    if (code === 1001 && this.isDraining)
+      for (const debt of line.owed.values()) this.#fault(line, `drained without an answer to ${named(debt)}`)
+    else if (!line.mayClose.has(code)) this.#fault(line, `closed with ${code} for no reason`)
+  }
+
+  #onCommandSent(line: Line, { id, action }: Call): void {
+    const key = idKey(id)
+    const open = this.#openOf(line)
+    const commands = line.commandsOf(key)
+    if (open !== null) this.#fault(line, `the command ${key} went out while ${open.key} is open`)
+    if (++commands.sent > commands.taken) this.#fault(line, `nobody asked for the command ${key}`)
+    for (const debt of line.owed.values())
+      if (debt.action === 'BootNotification') this.#fault(line, `the command ${key} went out before the boot answer`)
+    if (line.boot === 'Rejected') this.#fault(line, `the command ${key} went to a rejected station`)
+    if (line.boot === 'Pending' && line.row.refusedWhilePending.has(action))
+      this.#fault(line, `the command ${key}, ${action}, went to a pending station`)
+    line.open = { key, sentAt: this.#clock.now }
+    if (action === 'TriggerMessage') line.isTriggered = true
+  }
+
+  #onAnswerSent(line: Line, answer: CallResult | CallError, text: string): void {
+    const key = idKey(answer.id)
+    const refusal = answer.kind === 'callError' ? line.refusals.indexOf(key) : -1
+    if (refusal !== -1) return void line.refusals.splice(refusal, 1)
+    const debt = line.owed.get(key)
+    if (debt === undefined) return this.#fault(line, `${text} answers no CALL that waits`)
+    line.owed.delete(key)
+    line.lastAnswered = key
+    debt.state = 'answered'
+    if (answer.id !== debt.idText) this.#fault(line, `${text} spells the id of ${named(debt)} otherwise`)
+    const said = JSON.parse(answer.kind === 'callResult' ? answer.payload : answer.details) as AppWords
+    const isReplayed = debt.stored?.text === text
+    if (!isReplayed) this.#checkAnswer(line, debt, answer, said)
+    if (debt.action === 'BootNotification' && answer.kind === 'callResult') this.#onBootAnswer(line, said)
+    const isKept = answer.kind === 'callResult' || said.by !== undefined
+    if (debt.isMoney && isKept && !isReplayed) this.#store(line, debt, text)
+  }
+
+  #checkAnswer(line: Line, debt: Debt, answer: CallResult | CallError, said: AppWords): void {
+    if (said.by === 'reply' && said.n !== debt.n) this.#fault(line, `${named(debt)} got the answer to ${said.n}`)
+    if (said.by === 'broadcast' && !this.#isBooked(line, debt))
+      this.#fault(line, `${named(debt)} got an Ack that was for another`)
+    // The bridge's own CALLERROR comes where a station is not let in, or the app cannot be reached to let it in.
+    const isLetIn = line.identifier !== null && (line.boot === 'unknown' || line.boot === 'Accepted')
+    const isRefusal = answer.kind === 'callError' && said.by === undefined && !isLetIn
+    if (debt.stored !== null && this.#isSure(debt.stored) && !isRefusal)
+      this.#fault(line, `${named(debt)} came again and got another answer`)
+    const isAsked = debt.attempts.length > 0 || debt.isAcked || this.isDraining
+    if (debt.isMoney && isLetIn && !isAsked && answer.kind === 'callError' && said.by === undefined)
+      this.#fault(line, `${named(debt)} is refused, and the app was not asked`)
+    const isOwn = debt.action === 'BootNotification' || debt.action === 'Heartbeat'
+    if (answer.kind === 'callResult' && !isOwn && !this.#isBooked(line, debt))
+      this.#fault(line, `${named(debt)} is confirmed, and the app has not taken it`)
+  }
+
+  /** The app has taken it, by this connection or, where that repeats an older one's, by that. */
+  #isBooked(line: Line, debt: Debt): boolean {
+    const isBooked = ({ attempts, isAcked }: Debt): boolean =>
+      isAcked || attempts.some(({ result }) => result !== null && isTaken(result))
+    if (isBooked(debt)) return true
+    if (this.#rule === 'new' || !debt.isMoney) return false
+    const isSame = ({ key, content }: Debt): boolean => key === debt.key && content === debt.content
+    return this.lines.some(({ at, queue }) => at === line.at && queue.some(other => isSame(other) && isBooked(other)))
+  }
+
+  #onBootAnswer(line: Line, { status }: AppWords): void {
+    line.boot = status ?? line.boot
+    line.isTriggered = false
+    if (line.boot === 'Pending' || line.boot === 'Rejected') line.wasRefused = true
+  }
+
+  // Bridge to app
+
+  onRpc(call: RpcCall, family: Family): void {
+    const line = this.lineOf(call)
+    if (line === undefined) return void this.faults.push(`a call of nobody: ${call.name}`)
+    const others = [...line.underWay].filter(other => !(family === 'outcome' && !line.isOpen && isOutcome(other)))
+    if (others.length > 0) this.#fault(line, `${call.name} while ${others[0]?.name ?? ''} is under way`)
+    line.underWay.add(call)
+    if (line.disconnects > 0) this.#fault(line, `${call.name} after its Disconnect`)
+    if (!line.isOpen && family !== 'outcome' && family !== 'disconnect')
+      this.#fault(line, `${call.name} of a closed session`)
+    if ((family === 'connect') !== (line.connected === 0)) this.#fault(line, `${call.name} out of turn`)
+    if (family === 'subscribe') this.#checkOthers(line)
+    if (family === 'disconnect') line.disconnects++
+    if (call.command === 'message' && call.identifier !== line.identifier)
+      this.#fault(line, `${call.name} without a subscription`)
+    if (family === 'perform') this.#onPerform(line, call)
+    if (family === 'outcome') this.#onOutcome(line, call)
+  }
+
+  onReply(call: RpcCall, family: Family, reply: Reply): void {
+    const line = this.lineOf(call)
+    if (line === undefined) return
+    line.underWay.delete(call)
+    const isYes = outcomeOf(reply) === 'ran' && isTaken(reply)
+    if (family === 'connect' && isYes) this.#onConnected(line)
+    if ((family === 'connect' || family === 'subscribe') && reply === 'failure') line.mayClose.add(1008)
+    if (family === 'subscribe' && isYes) line.identifier = call.identifier ?? null
+    if (family === 'unsubscribe' && outcomeOf(reply) === 'ran' && reply !== 'raised') {
+      line.identifier = null
+      line.wasUnsubscribed = true
+    }
+    if (family === 'disconnect') line.isTold = true
+    if (reply === 'close') line.mayClose.add(1000)
+    if (family === 'outcome') this.#outcomes.get(call)?.(reply)
+    if (family === 'perform') this.#onPerformed(line, call, reply)
+  }
+
+  #onConnected(line: Line): void {
+    line.connected = ++this.#connects
+    const others = this.lines.filter(other => other !== line && other.at === line.at && other.connected > 0)
+    if (this.#refusesTakeover) {
+      if (others.some(({ isOpen }) => isOpen)) line.mayClose.add(1008)
+      return
+    }
+    // The newest socket wins, whichever of them the app lets in first.
+    for (const other of [line, ...others])
+      if (this.lines.some(newer => isNewer(this.lines, newer, other) && newer.connected > 0)) other.mayClose.add(1008)
+  }
+
+  /** The app has seen the end of those that it let in before. */
+  #checkOthers(line: Line): void {
+    for (const other of this.lines)
+      if (other.at === line.at && other.connected > 0 && other.connected < line.connected && !other.isTold)
+        this.#fault(line, `subscribes before the end of ${other.name}`)
+  }
+
+  #onPerform(line: Line, call: RpcCall): void {
+    const data = dataOf(call)
+    const n = nonceOf(data.payload)
+    const attempt = Number(data['attempt'] ?? 1)
+    const debt = this.#nextServed(line, n, attempt)
+    if (debt === null) return this.#fault(line, `performs ${data.command} ${n}, attempt ${attempt}, out of its turn`)
+    // The app may use an id of which it has seen another CALL, and then sees this one all the same.
+    const isAckedUnseen = debt.isAcked && debt.attempts.length === 0
+    if (debt.state === 'answered' && !isAckedUnseen) this.#fault(line, `performs ${named(debt)}, which has its answer`)
+    if (attempt !== expectedAttempt(debt)) this.#fault(line, `performs ${named(debt)} as attempt ${attempt}`)
+    const isHeldBack = line.boot === 'Rejected' || (line.boot === 'Pending' && !line.isTriggered)
+    if (isHeldBack && debt.action !== 'BootNotification')
+      this.#fault(line, `performs ${named(debt)} of a station that is ${line.boot}`)
+    const stored = debt.isMoney && debt.state === 'owed' ? this.#storedFor(line, debt.key, debt.content) : null
+    if (stored !== null && this.#isSure(stored)) this.#fault(line, `performs ${named(debt)} again after its answer`)
+    debt.attempts.push({ result: null })
+    this.#debts.set(call, debt)
+  }
+
+  /** The CALL that is performed: the last one again if it may be, or else one that came after it. */
+  #nextServed(line: Line, n: number | null, attempt: number): Debt | null {
+    const current = line.queue[line.served]
+    const isAgain = current?.n === n && mayAttempt(current) && attempt === expectedAttempt(current)
+    if (isAgain && current.state !== 'answered') return current
+    const later = line.queue.filter((debt, at) => at > line.served && debt.n === n)
+    const debt = later.find(({ state }) => state !== 'answered') ?? (isAgain ? current : later[0])
+    const next = debt === undefined ? -1 : line.queue.indexOf(debt)
+    if (next === -1) return null
+    line.served = next
+    return line.queue[next] ?? null
+  }
+
+  #onPerformed(line: Line, call: RpcCall, reply: Reply): void {
+    const debt = this.#debts.get(call)
+    const attempt = debt?.attempts.at(-1)
+    if (debt === undefined || attempt === undefined) return
+    attempt.result = reply
+    // An answer that finds its station gone is the answer of the repeat.
+    const status = reply === 'ack of another' ? null : ackStatus(reply)
+    if (line.isOpen || this.#rule === 'new' || !debt.isMoney || debt.state !== 'owed' || status === null) return
+    const payload = JSON.stringify({ status, by: 'reply', n: debt.n })
+    if (line.owed.get(debt.key) === debt) this.#store(line, debt, `[3,${debt.idText},${payload}]`)
+  }
+
+  #onOutcome(line: Line, call: RpcCall): void {
+    const { id, command, payload, code, late, request } = dataOf(call)
+    const key = String(id)
+    const commands = line.commandsOf(key)
+    const m = nonceOf(payload)
+    const given = m === null ? undefined : line.given.get(m)
+    const isLate = late === true
+    if (m === null) this.#checkFailure(line, key, command, code, line.row.toStation.has(String(request)))
+    else if (given?.key !== key || given.settles === 'nothing' || (given.settles === 'late') !== isLate)
+      this.#fault(line, `tells of ${key} what its station did not say`)
+    if (given !== undefined) {
+      given.attempts++
+      if (given.finished > 0) this.#fault(line, `tells the answer ${m} to ${key} again`)
+    }
+    if (!isLate) commands.attempts++
+    commands.lastAt = this.#clock.now
+    commands.isLast = !line.isOpen || this.isDraining
+    this.#outcomes.set(call, reply => {
+      if (outcomeOf(reply) === 'notRun') return
+      if (given !== undefined) given.finished++
+      if (isLate) commands.lateFinished++
+      else commands.finished++
+      if (commands.finished > commands.taken) this.#fault(line, `the command ${key} has ended more than once`)
+      if (commands.lateFinished > commands.sent) this.#fault(line, `the command ${key} is late more than once`)
+    })
+  }
+
+  /** What the bridge says by itself is true. */
+  #checkFailure(line: Line, key: string, command: string, code: unknown, isKnown: boolean): void {
+    const open = this.#openOf(line)
+    const isTrue = {
+      CallTimeout: line.late.includes(key) || [...line.given.values()].some(({ settles }) => settles === 'late'),
+      ConnectionClosed: !line.isOpen || this.isDraining,
+      NotAccepted: line.wasRefused,
+      QueueFull: true,
+      UnknownAction: !isKnown,
+      InvalidId: true,
+      InvalidPayload: true,
+      InvalidResult: line.broken.has(key),
+    }
+    if (
+      command !== 'Error' ||
+      typeof code !== 'string' ||
+      !Object.entries(isTrue).some(([c, yes]) => c === code && yes)
+    )
+      this.#fault(line, `tells ${String(code)} of ${key}, open is ${open?.key ?? 'none'}`)
+  }
+
+  // App to bridge
+
+  /** A remote command has reached the session of this line. */
+  onCommand(line: Line, id: string): void {
+    const commands = line.commandsOf(id)
+    commands.taken++
+    commands.takenAt = Math.min(commands.takenAt, this.#clock.now)
+  }
+
+  /** An Ack has been broadcast to the session of this line. */
+  onAck(line: Line, key: string): void {
+    const debt = line.owed.get(key)
+    if (debt !== undefined) debt.isAcked = true
+  }
+
+  // The end
+
+  /** At rest, with an app that replies: nothing is owed on a connection that is open. */
+  checkRest(): void {
+    for (const line of this.lines) {
+      if (!line.isOpen) continue
+      if (line.station.socket.unread.length > 0) this.#fault(line, 'is not read any more')
+      for (const debt of line.owed.values()) this.#fault(line, `${named(debt)} got no answer`)
+      this.#checkCommands(line, this.#openOf(line)?.key ?? null)
+    }
+  }
+
+  /** All is over. */
+  checkEnd(): void {
+    for (const line of this.lines) {
+      if (line.isOpen) this.#fault(line, 'is still open')
+      if (line.disconnects !== (line.connected > 0 ? 1 : 0)) this.#fault(line, `${line.disconnects} Disconnects`)
+      if (line.underWay.size > 0) this.#fault(line, 'has calls under way')
+      this.#checkCommands(line, null)
+      this.#checkPatience(line)
+    }
+  }
+
+  /** An app that cannot have got an end is told again, for a while and at the end of the session. */
+  #checkPatience(line: Line): void {
+    if (line.wasUnsubscribed || line.identifier === null) return
+    for (const [key, { taken, untold, finished, takenAt, lastAt, isLast }] of line.commands)
+      if (finished < taken - untold && !isLast && lastAt - takenAt < tellMs)
+        this.#fault(line, `forgets the end of ${key}`)
+  }
+
+  /** Every command was told, but where there is no subscription any more to tell it by. */
+  #checkCommands(line: Line, open: string | null): void {
+    if (line.wasUnsubscribed || line.identifier === null) return
+    for (const [key, { taken, untold, attempts }] of line.commands)
+      if (attempts < taken - untold - (open === key ? 1 : 0))
+        this.#fault(line, `${taken} commands ${key}, ${attempts} ends`)
+    for (const [m, { key, settles, attempts }] of line.given)
+      if ((settles === 'open' || settles === 'late') && attempts === 0)
+        this.#fault(line, `the answer ${m} to ${key} was not told`)
+  }
+
+  #fault(line: Line, fault: string): void {
+    this.faults.push(`${line.name}: ${fault}`)
+  }
+}
+
+/** What the app put into an answer. */
+type AppWords = { readonly by?: string; readonly n?: number; readonly status?: string }
+
+function named({ action, key, n }: Debt): string {
+  return `${action} ${key} (${n})`
+}
+
+function isTaken(reply: Reply): boolean {
+  return !['failure', 'raised', 'absent', 'lost', 'slow'].includes(reply)
+}
+
+function isOutcome({ name, command, data }: RpcCall): boolean {
+  if (command !== 'message') return false
+  return name === 'ack' || name === 'error' || ['Ack', 'Error'].includes(dataOf({ data: data ?? '{}' }).command)
+}
+
+function isNewer(lines: readonly Line[], one: Line, other: Line): boolean {
+  return one.at === other.at && lines.indexOf(one) > lines.indexOf(other)
+}
+
+/** Again only what costs money, and only while nobody knows that the app has it. */
+function mayAttempt({ kind, isMoney, attempts }: Debt): boolean {
+  if (kind === 'send' || !isMoney) return false
+  return attempts.every(({ result }) => result === 'absent' || result === 'lost' || result === 'slow')
+}
+
+/** 1, and one more for each attempt that the app may have run. */
+function expectedAttempt({ attempts }: Debt): number {
+  return 1 + attempts.filter(({ result }) => result === 'lost' || result === 'slow').length
+}

@@ -1,0 +1,139 @@
+/** A transaction message that is sent again under its id gets the answer that it had, and is performed once. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Version } from '../../src/ocpp/version.ts'
+import { acks, dataOf, fails, FakeWorld, faults, quiet, transmitted, type Script } from '../support/fakes.ts'
+
+const minute = 60_000
+
+const retried: readonly [Version, string, object, object][] = [
+  ['ocpp1.6', 'StartTransaction', { connectorId: 1, idTag: 'A', meterStart: 5 }, { idTagInfo: { status: 'Accepted' }, transactionId: 7 }], // prettier-ignore
+  ['ocpp1.6', 'StopTransaction', { transactionId: 7, meterStop: 9 }, { idTagInfo: { status: 'Accepted' } }],
+  ['ocpp1.6', 'MeterValues', { connectorId: 1, meterValue: [] }, {}],
+  ['ocpp2.0.1', 'TransactionEvent', { eventType: 'Started', seqNo: 0 }, { totalCost: 1.5 }],
+  ['ocpp2.1', 'TransactionEvent', { eventType: 'Ended', seqNo: 2 }, { totalCost: 2 }],
+  ['ocpp2.0.1', 'MeterValues', { evseId: 1, meterValue: [] }, {}],
+]
+for (const [version, action, payload, answer] of retried) {
+  const name = action.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase()
+  const performs = (world: FakeWorld): number => world.rpc.names().filter(each => each === name).length
+
+  test(`${version} ${action}, sent again after its answer: the same answer, one perform`, async t => {
+    const world = new FakeWorld(t)
+    const station = world.plug('CP1', { version })
+    world.rpc.once(name, acks(answer))
+    station.call(action, payload, 'x')
+    const first = await station.next()
+    station.call(action, payload, 'x')
+    assert.deepEqual(await station.next(), first)
+    assert.deepEqual(first, [3, 'x', answer])
+    assert.equal(performs(world), 1)
+    assert.equal(world.meter.total('ocpp_call_total', { answer: 'replayed' }), 1)
+  })
+
+  test(`${version} ${action}, sent again on the next connection: the same answer, one perform`, async t => {
+    const world = new FakeWorld(t)
+    const before = world.plug('CP1', { version })
+    world.rpc.once(name, acks(answer))
+    before.call(action, payload, 'x')
+    await before.next()
+    before.vanish()
+    await world.pass(5 * minute, minute)
+    const station = world.plug('CP1', { version })
+    station.call(action, payload, 'x')
+    assert.deepEqual(await station.next(), [3, 'x', answer])
+    assert.equal(performs(world), 1)
+  })
+
+  test(`${version} ${action}, in flight when the station vanishes: its retry waits for that, and has its answer`, async t => {
+    const world = new FakeWorld(t)
+    const before = world.plug('CP1', { version })
+    const running = world.rpc.hold(name)
+    before.call(action, payload, 'x')
+    const call = await running.arrived()
+    before.vanish()
+    const station = world.plug('CP1', { version })
+    station.call(action, payload, 'x')
+    await quiet()
+    assert.deepEqual(station.got, [])
+    running.release(transmitted({ command: 'Ack', id: dataOf(call).id, payload: answer }))
+    assert.deepEqual(await station.next(), [3, 'x', answer])
+    assert.equal(performs(world), 1)
+  })
+}
+
+const notReplayed: readonly [string, string, Script, string][] = [
+  ['StatusNotification', 'status_notification', acks({}), 'no transaction message'],
+  ['Authorize', 'authorize', acks({ idTagInfo: { status: 'Accepted' } }), 'a card may be blocked meanwhile'],
+  ['StartTransaction', 'start_transaction', fails(faults.raised), 'the app has not booked it'],
+  ['StopTransaction', 'stop_transaction', () => ({ status: 'failure' }), 'the app has refused to book it'],
+  ['StartTransaction', 'start_transaction', () => ({}), 'silent: the CALLERROR is the bridge’s own'],
+]
+for (const [action, name, script, because] of notReplayed) {
+  test(`${action}, sent again after its answer, is performed again: ${because}`, async t => {
+    const world = new FakeWorld(t)
+    const station = world.plug('CP1')
+    world.rpc.on(name, script)
+    for (let count = 0; count < 2; count++) {
+      station.call(action, { connectorId: 1 }, 'x')
+      await station.next()
+    }
+    assert.equal(world.rpc.names().filter(each => each === name).length, 2)
+  })
+}
+
+test("the app's own CALLERROR is replayed, for the app has decided", async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  world.rpc.once('start_transaction', call =>
+    transmitted({ command: 'Error', id: dataOf(call).id, code: 'GenericError', message: 'no', payload: {} }),
+  )
+  for (let count = 0; count < 2; count++) {
+    station.call('StartTransaction', { connectorId: 1 }, 'x')
+    assert.deepEqual(await station.next(), [4, 'x', 'GenericError', 'no', {}])
+  }
+  assert.equal(world.rpc.names().filter(each => each === 'start_transaction').length, 1)
+})
+
+test('a silent MeterValues is confirmed again and not performed again', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  for (let count = 0; count < 2; count++) {
+    station.call('MeterValues', { connectorId: 1 }, 'x')
+    assert.deepEqual(await station.next(), [3, 'x', {}])
+  }
+  assert.equal(world.rpc.names().filter(each => each === 'meter_values').length, 1)
+})
+
+test('the same id with other content is another message; so is that of another station', async t => {
+  const world = new FakeWorld(t)
+  const [one, other] = [world.plug('CP1'), world.plug('CP2')]
+  world.rpc.on('start_transaction', acks({ idTagInfo: { status: 'Accepted' }, transactionId: 1 }))
+  for (const [station, meterStart] of [
+    [one, 5],
+    [one, 6],
+    [other, 5],
+  ] as const) {
+    // prettier-ignore
+    station.call('StartTransaction', { connectorId: 1, meterStart }, '1')
+    await station.next()
+  }
+  assert.equal(world.rpc.names().filter(each => each === 'start_transaction').length, 3)
+})
+
+test('an id is echoed as it came, a number too; after 15 minutes a retry is a new message', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  const performs = (): number => world.rpc.names().filter(each => each === 'meter_values').length
+  const say = async (): Promise<unknown[]> => {
+    station.says('[2,17,"MeterValues",{"connectorId":1}]')
+    return station.next()
+  }
+  assert.deepEqual(await say(), [3, 17, {}])
+  await world.pass(14 * minute, minute)
+  assert.deepEqual(await say(), [3, 17, {}])
+  assert.equal(performs(), 1)
+  await world.pass(2 * minute, minute)
+  assert.deepEqual(await say(), [3, 17, {}])
+  assert.equal(performs(), 2)
+})

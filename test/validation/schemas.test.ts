@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import { test } from 'node:test'
+import { queryObjects } from 'node:v8'
+import { createValidator } from 'ocpp-rpc'
+import { jsonText, type JsonText } from '../../src/ocpp/json.ts'
+import { versions, type Version } from '../../src/ocpp/version.ts'
+import { violationsInWords } from '../../src/ocpp/violations.ts'
+import { openSchemas } from '../../src/validation/schemas.ts'
+import { allVersions } from '../ocpp/schemas.ts'
+import { brokenBy, exampleOf, type Schema } from './examples.ts'
+
+const schemas = openSchemas()
+const require = createRequire(import.meta.url)
+const officialOf = (version: Version): readonly Schema[] =>
+  require(`ocpp-rpc/lib/schemas/${versions[version].schemas.file}.json`) as Schema[]
+
+/** How many schemas the specs have. */
+const totals: Readonly<Record<Version, number>> = { 'ocpp1.6': 78, 'ocpp2.0.1': 128, 'ocpp2.1': 181 }
+
+/** By a schema's name, written out here once more: what its action is, and which message. */
+function messageOf({ $id }: Schema): readonly [string, 'request' | 'response'] {
+  const [, action = '', suffix = ''] = /^urn:(.+?)(\.req|\.conf|Request|Response|)$/.exec($id) ?? []
+  return [action, suffix === '.conf' || suffix === 'Response' ? 'response' : 'request']
+}
+
+for (const version of allVersions) {
+  const official = officialOf(version)
+  const check = (schema: Schema, payload: unknown) =>
+    schemas.violations(version, ...messageOf(schema), jsonText(payload))
+
+  test(`${version}: each of its ${totals[version]} schemas takes what is valid`, () => {
+    assert.equal(official.length, totals[version])
+    for (const schema of official) {
+      assert.deepEqual(check(schema, exampleOf(schema, true)), [], `${schema.$id} with every field`)
+      assert.deepEqual(check(schema, exampleOf(schema, false)), [], `${schema.$id} with what it must have`)
+      assert.deepEqual(check(schema, []), [{ path: '', rule: 'type' }], `${schema.$id} is looked at`)
+    }
+  })
+
+  test(`${version}: each rule of each schema is held, and an independent validator agrees`, t => {
+    t.mock.method(console, 'warn', () => {}) // the other one's Ajv complains of words that mean nothing
+    const other = createValidator(version, [...official])
+    const isTakenByOther = (schema: Schema, payload: unknown): boolean => {
+      try {
+        return other.validate(schema.$id, payload) !== false
+      } catch {
+        return false
+      }
+    }
+    let count = 0
+    for (const schema of official) {
+      assert.ok(isTakenByOther(schema, exampleOf(schema, true)), `${schema.$id}: the other one takes what is valid`)
+      for (const { payload, violation } of brokenBy(schema)) {
+        const [first, ...more] = check(schema, payload)
+        const where = `${schema.$id} ${violation.path} ${violation.rule}`
+        assert.deepEqual(first, violation, where)
+        assert.deepEqual(
+          more.filter(({ path }) => path !== violation.path),
+          [],
+          `${where}: nothing else is wrong`,
+        )
+        assert.equal(isTakenByOther(schema, JSON.parse(JSON.stringify(payload))), false, `${where}: the other one`)
+        count++
+      }
+    }
+    t.diagnostic(`${count} broken payloads`)
+    assert.ok(count > official.length, 'there are more ways to break than schemas')
+  })
+}
+
+const sampled = (unit: string): string =>
+  `{"connectorId":1,"meterValue":[{"timestamp":"2026-11-20T20:00:00Z","sampledValue":[{"value":"1","unit":${unit}}]}]}`
+const at = (timestamp: string): string =>
+  `{"connectorId":1,"meterValue":[{"timestamp":${timestamp},"sampledValue":[{"value":"1"}]}]}`
+const limit = (value: string): string =>
+  `{"connectorId":1,"csChargingProfiles":{"chargingProfileId":1,"stackLevel":0,"chargingProfilePurpose":"TxProfile","chargingProfileKind":"Absolute","chargingSchedule":{"chargingRateUnit":"A","chargingSchedulePeriod":[{"startPeriod":0,"limit":${value}}]}}}`
+const event = (fields: string): string =>
+  `{"eventType":"Started","timestamp":"2026-11-20T20:00:00Z","triggerReason":"Authorized","seqNo":0,"transactionInfo":{"transactionId":"1"}${fields}}`
+const format = '/meterValue/0/timestamp: format'
+const multiple = '/csChargingProfiles/chargingSchedule/chargingSchedulePeriod/0/limit: multipleOf'
+const stream = '{"id":1,"pending":0,"basetime":"2026-11-20T20:00:00Z","data":[{"t":0.5,"v":"1"}]}'
+
+/** Version, action, payload of a request, what is wrong with it, and why the row is here. */
+const rows: readonly (readonly [Version, string, string, string, string])[] = [
+  ['ocpp1.6', 'SetChargingProfile', limit('0.3'), '', '0.3 / 0.1 is 2.9999999999999996'],
+  ['ocpp1.6', 'SetChargingProfile', limit('0.6'), '', '0.6 / 0.1 is 5.999999999999999'],
+  ['ocpp1.6', 'SetChargingProfile', limit('0.7'), '', '0.7 / 0.1 is 6.999999999999999'],
+  ['ocpp1.6', 'SetChargingProfile', limit('32'), '', 'a whole number'],
+  ['ocpp1.6', 'SetChargingProfile', limit('0.75'), multiple, 'one digit too many'],
+  ['ocpp1.6', 'SetChargingProfile', limit('1e999'), multiple.replace('multipleOf', 'type'), 'infinity is no number'],
+  ['ocpp1.6', 'MeterValues', sampled('"Celsius"'), '', 'as it is spelled'],
+  ['ocpp1.6', 'MeterValues', sampled('"Celcius"'), '', 'as 1.6 spelled it first (errata §2.1)'],
+  ['ocpp1.6', 'MeterValues', sampled('"celsius"'), '/meterValue/0/sampledValue/0/unit: enum', 'case counts'],
+  [
+    'ocpp1.6',
+    'MeterValues',
+    sampled('null'),
+    '/meterValue/0/sampledValue/0/unit: type; /meterValue/0/sampledValue/0/unit: enum',
+    'null for an optional field',
+  ],
+  ['ocpp1.6', 'MeterValues', at('"2026-11-20T20:00:00"'), '', 'a time without a zone'],
+  ['ocpp1.6', 'MeterValues', at('"2026-11-20T20:00:00.123+01:00"'), '', 'a time with one'],
+  ['ocpp1.6', 'MeterValues', at('"2026-02-30T20:00:00Z"'), format, 'a day that does not exist'],
+  ['ocpp1.6', 'MeterValues', at('"2026-11-20"'), format, 'a day is no time'],
+  ['ocpp1.6', 'MeterValues', at('""'), format, 'nothing'],
+  ['ocpp1.6', 'MeterValues', at('1764446400'), '/meterValue/0/timestamp: type', 'seconds since 1970'],
+  ['ocpp1.6', 'MeterValues', at(`"2026-11-20T20:00:00.${'1'.repeat(43)}Z"`), '', 'many digits'],
+  ['ocpp1.6', 'MeterValues', at(`"2026-11-20T20:00:00.${'1'.repeat(44)}Z"`), format, 'over 64 characters'],
+  ['ocpp1.6', 'Authorize', '{}', '/idTag: required', 'a missing field has the path it would have'],
+  ['ocpp1.6', 'Authorize', '{"idTag":"1","a/b~c":1}', '/a~1b~0c: additionalProperties', 'a pointer escapes'],
+  ['ocpp1.6', 'Authorize', '{"idTag":"1","":1}', '/: additionalProperties', 'a field without a name'],
+  ['ocpp1.6', 'Authorize', '{"idTag":1,"idTag":"1"}', '', 'of equal keys the last one counts, as in JSON.parse'],
+  ['ocpp1.6', 'Authorize', '{"idTag":"1","__proto__":{}}', '/__proto__: additionalProperties', 'a field as any other'],
+  [
+    'ocpp1.6',
+    'Authorize',
+    '{"__proto__":{"idTag":"1"}}',
+    '/idTag: required; /__proto__: additionalProperties',
+    'which lends no fields',
+  ],
+  ['ocpp1.6', 'Authorize', '{"idTag":"1","constructor":1}', '/constructor: additionalProperties', 'nor is this known'],
+  ['ocpp1.6', 'Heartbeat', '{"toString":1}', '/toString: additionalProperties', 'nor this'],
+  ['ocpp1.6', 'Heartbeat', 'null', 'payload: type', 'no object'],
+  ['ocpp1.6', 'Heartbeat', '{', 'payload: type', 'no JSON'],
+  ['ocpp2.0.1', 'TransactionEvent', event(''), '', 'the least'],
+  ['ocpp2.0.1', 'TransactionEvent', event(',"seqNo":1.0'), '', '1.0 is an integer'],
+  ['ocpp2.0.1', 'TransactionEvent', event(',"evse":null'), '/evse: type', 'null for an optional object'],
+  ['ocpp2.0.1', 'TransactionEvent', event(',"meterValue":[]'), '/meterValue: minItems', 'an empty list'],
+  ['ocpp2.0.1', 'TransactionEvent', event(',"custom":1'), '/custom: additionalProperties', 'closed at the top'],
+  ['ocpp2.0.1', 'TransactionEvent', event(',"customData":{"vendorId":"v","x":{}}'), '', 'customData is open'],
+  ['ocpp2.0.1', 'TransactionEvent', event(',"customData":{"x":1}'), '/customData/vendorId: required', 'but not all'],
+  ['ocpp2.0.1', 'DataTransfer', '{"vendorId":"v","data":[null]}', '', 'data may be anything'],
+  ['ocpp2.0.1', 'NotifyPeriodicEventStream', stream, '', 'unknown to 2.0.1: nothing to hold it against'],
+  ['ocpp2.1', 'NotifyPeriodicEventStream', stream, '', 'a SEND'],
+  [
+    'ocpp2.1',
+    'NotifyPeriodicEventStream',
+    '{"id":1,"pending":0,"data":[]}',
+    '/basetime: required; /data: minItems',
+    'too',
+  ],
+  [
+    'ocpp2.1',
+    'BatterySwap',
+    '{}',
+    '/eventType: required; /requestId: required; /idToken: required; /batteryData: required',
+    'of 2.1',
+  ],
+  ['ocpp2.1', 'RequestBatterySwap', '[]', 'payload: type', 'whose name begins as its suffix'],
+  ['ocpp2.1', 'Request', '[]', '', 'no action'],
+  ['ocpp2.1', 'BatterySwapRequest', '[]', '', 'the name of a schema is not an action'],
+  ['ocpp1.6', '', '[]', '', 'no action'],
+  ['ocpp1.6', 'constructor', '[]', '', 'no action'],
+  ['ocpp1.6', '__proto__', '[]', '', 'no action'],
+]
+for (const [version, action, payload, wrong, because] of rows) {
+  test(`${version} ${action} ${payload.slice(0, 60)}: ${because}`, () => {
+    const found = schemas.violations(version, action, 'request', payload as JsonText)
+    assert.equal(violationsInWords(found), wrong)
+  })
+}
+
+test('an answer is held against its own schema', () => {
+  const of = (message: 'request' | 'response'): string =>
+    violationsInWords(schemas.violations('ocpp1.6', 'Heartbeat', message, '{}' as JsonText))
+  assert.equal(of('request'), '')
+  assert.equal(of('response'), '/currentTime: required')
+})
+
+/** So many values of a wrong type, in a list of the 2.0.1 SetVariables that must hold objects. */
+const wrongValues = (count: number): JsonText =>
+  `{"setVariableData":[${Array.from({ length: count }, () => 1).join(',')}]}` as JsonText
+const toldOf = (payload: JsonText): number => schemas.violations('ocpp2.0.1', 'SetVariables', 'request', payload).length
+
+test('a payload that is wrong all over: ten violations are told, and of a long one the first ends the search', () => {
+  assert.equal(toldOf(wrongValues(9)), 9)
+  assert.equal(toldOf(wrongValues(11)), 10)
+  const [fits, tooLong] = [wrongValues(32_757), wrongValues(32_758)]
+  assert.deepEqual([fits.length, tooLong.length], [65_535, 65_537])
+  assert.equal(toldOf(fits), 10)
+  assert.equal(toldOf(tooLong), 1)
+  assert.equal(toldOf(wrongValues(524_000)), 1)
+})
+
+/** How often a run calls a method of arrays, by which Ajv adds to its violations. */
+function callsOf(name: 'push' | 'concat', run: () => void): number {
+  const original = Object.getOwnPropertyDescriptor(Array.prototype, name)
+  const method: unknown = original?.value
+  assert.ok(original !== undefined && typeof method === 'function', `arrays have ${name}`)
+  let count = 0
+  const counting = function (this: unknown, ...values: unknown[]): unknown {
+    count++
+    return Reflect.apply(method, this, values)
+  }
+  Object.defineProperty(Array.prototype, name, { ...original, value: counting })
+  try {
+    run()
+  } finally {
+    Object.defineProperty(Array.prototype, name, original)
+  }
+  return count
+}
+
+test('a payload of half a million wrong values: the search makes no half million violations', () => {
+  const [long, fits] = [wrongValues(524_000), wrongValues(32_000)]
+  assert.ok(callsOf('push', () => toldOf(fits)) >= 31_999, 'Ajv pushes each violation')
+  assert.ok(callsOf('push', () => toldOf(long)) < 100, 'but it stops at the first')
+})
+
+test('a list of violations is not copied for each: 32,000 of them would take seconds', () => {
+  for (const value of ['1', '{}', '{"component":1}']) {
+    const payload = `{"setVariableData":[${`${value},`.repeat(4000)}${value}]}` as JsonText
+    assert.ok(callsOf('concat', () => toldOf(payload)) < 100, value)
+  }
+})
+
+test('nothing is kept of a payload that was wrong', () => {
+  const objects = (): number => queryObjects(Object, { format: 'count' })
+  toldOf(wrongValues(1)) // compiled from here on
+  const before = objects()
+  toldOf(wrongValues(32_000))
+  assert.ok(objects() - before < 1000, 'of 32,000 violations')
+})
+
+test('a name of the message is cut, a path of the schema is not', () => {
+  const [found] = schemas.violations('ocpp1.6', 'Heartbeat', 'request', `{"${'/'.repeat(60_000)}":1}` as JsonText)
+  assert.deepEqual(found, { path: `/${'~1'.repeat(64)}…`, rule: 'additionalProperties' })
+})
+
+test('a payload of all names that are not known', () => {
+  const payload = jsonText(Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`x${index}`, 1])))
+  assert.equal(schemas.violations('ocpp2.1', 'Heartbeat', 'request', payload).length, 10)
+})
