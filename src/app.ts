@@ -17,6 +17,7 @@ import { readKeyPair, type KeyPair } from './server/certificates.ts'
 import { openListener, type Listener, type Readiness, type Reception } from './server/listener.ts'
 import { openSockets } from './server/socket.ts'
 import { Disconnects } from './station/disconnects.ts'
+import { MemoryHold } from './station/hold.ts'
 import { Hub } from './station/hub.ts'
 import type { Log, Rpc, Schemas, World } from './station/ports.ts'
 import { openSchemas } from './validation/schemas.ts'
@@ -90,6 +91,7 @@ function worldOf(rpc: Rpc, schemas: Schemas, meter: Meter, config: Config, log: 
   return {
     rpc,
     schemas,
+    hold: new MemoryHold(),
     meter,
     log,
     once: (key, fields, message) => notices.once(key, fields, message),

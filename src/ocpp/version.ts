@@ -134,10 +134,13 @@ function requestedMessage(command: string, payload: Readonly<Record<string, unkn
   return /^Sign\w*Certificate$/.test(requested) ? ['SignCertificate'] : [requested]
 }
 
+/** Far beyond any version's schema; it goes to the app with each call. */
+const maxSerialNumberLength = 255
+
 function firstText(fields: Readonly<Record<string, unknown>>, names: readonly string[]): string | null {
   for (const name of names) {
     const value = fields[name]
-    if (typeof value === 'string' && value.trim() !== '') return value
+    if (typeof value === 'string' && value.trim() !== '' && value.length <= maxSerialNumberLength) return value
   }
   return null
 }

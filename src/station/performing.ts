@@ -43,6 +43,7 @@ export type PerformingEnds = {
 }
 
 export class Performing {
+  readonly #stationId: StationId
   readonly #row: VersionRow
   readonly #settings: PerformingSettings
   readonly #attachment: Attachment
@@ -62,6 +63,7 @@ export class Performing {
     who: object,
     ends: PerformingEnds,
   ) {
+    this.#stationId = stationId
     this.#row = row
     this.#settings = settings
     this.#attachment = new Attachment(stationId, row, settings, ends.connection, ends.registry)
@@ -82,11 +84,17 @@ export class Performing {
    * @param receivedAt when it came in, as `Date` counts
    * @param isNeedless whether it has its answer meanwhile, and need not be held any longer
    */
-  call(call: Call, extras: Extras, receivedAt: number, isNeedless: () => boolean): Promise<Reached> {
-    const way = this.#wayOf(call, extras)
-    if (!this.#row.transactionMessages.has(call.action)) return way()
+  async call(call: Call, extras: Extras, receivedAt: number, isNeedless: () => boolean): Promise<Reached> {
+    if (!this.#row.transactionMessages.has(call.action)) return this.#bring(call, run => run(extras))
+    const message = await this.#world.hold.put(this.#stationId, call)
     const now = (): number => this.#world.now().getTime()
-    return held(way, { until: receivedAt + holdMs, now, signal: this.#ends.unheld, isNeedless })
+    const way = (): Promise<Reached> =>
+      this.#bring(call, run => message.attempt(attempt => run(attempt > 1 ? { attempt, ...extras } : extras)))
+    try {
+      return await held(way, { until: receivedAt + holdMs, now, signal: this.#ends.unheld, isNeedless })
+    } finally {
+      await message.settle()
+    }
   }
 
   /** @returns whether the app accepts the station; rejects with `RpcError` */
@@ -108,44 +116,41 @@ export class Performing {
     for (const whole of rest) await this.#performReport(whole)
   }
 
-  /** One run of a CALL's way to the app; a run after one that may have reached the app says so. */
-  #wayOf(call: Call, extras: Extras): () => Promise<Reached> {
-    let attempt = 1
-    return async () => {
-      if (!(await this.#attach(call))) return { kind: 'unauthorized' }
-      if (call.action === 'Heartbeat' && !this.#settings.forwardHeartbeats) return { kind: 'local' }
-      if (this.#row.transactionMessages.has(call.action)) {
-        const answer = this.#ends.registry.answerTo(call)
-        if (answer !== null) return { kind: 'replayed', answer }
-      }
-      try {
-        const reached = await this.#run(call, attempt > 1 ? { attempt, ...extras } : extras)
-        if (reached.kind === 'performed') this.#ends.apply(reached.reply)
-        return reached
-      } catch (error) {
-        if (error instanceof RpcError && error.outcome === 'unknown') attempt++
-        throw error
-      }
-    }
+  /**
+   * Brings a CALL to the app, once.
+   *
+   * @param attempt has it performed, with the extras that it is given
+   */
+  async #bring(
+    call: Call,
+    attempt: (run: (extras: Extras) => Promise<CommandReply | null>) => Promise<CommandReply | null>,
+  ): Promise<Reached> {
+    if (!(await this.#attach(call))) return { kind: 'unauthorized' }
+    if (call.action === 'Heartbeat' && !this.#settings.forwardHeartbeats) return { kind: 'local' }
+    const answer = this.#ends.registry.answerTo(call)
+    if (answer !== null) return { kind: 'replayed', answer }
+    const reply = await attempt(extras => this.#run(call, extras))
+    if (reply === null) return { kind: 'local' }
+    this.#ends.apply(reply)
+    return { kind: 'performed', reply }
   }
 
-  /** Performs a CALL, or keeps it as a part of a report. */
-  async #run(call: Call, extras: Extras): Promise<Reached> {
+  /** Performs a CALL, or keeps it as a part of a report (`null`). */
+  async #run(call: Call, extras: Extras): Promise<CommandReply | null> {
     const taken: Taken = this.#reports?.take(call) ?? { kind: 'raw', givenUp: null }
     if (taken.kind === 'whole') return this.#runWhole(taken.whole, extras)
     if (taken.kind === 'full') this.#countReport('too_large')
     if (taken.givenUp !== null) await this.#performReport(taken.givenUp)
-    if (taken.kind === 'part') return { kind: 'local' }
-    return { kind: 'performed', reply: await this.#perform(call, extras, this.#ends.closed) }
+    return taken.kind === 'part' ? null : this.#perform(call, extras, this.#ends.closed)
   }
 
-  async #runWhole(whole: Whole, extras: Extras): Promise<Reached> {
+  async #runWhole(whole: Whole, extras: Extras): Promise<CommandReply> {
     let isTaken = false
     try {
       const reply = await this.#perform(whole.call, { ...extras, parts: whole.parts }, this.#ends.closed)
       isTaken = reply.status === 'success'
       if (isTaken) this.#countReport('whole')
-      return { kind: 'performed', reply }
+      return reply
     } finally {
       this.#reports?.settle(whole, isTaken)
     }

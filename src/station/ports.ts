@@ -7,6 +7,7 @@ import type { JsonText } from '../ocpp/json.ts'
 import type { Version } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
 import type { Meter } from '../ops/metrics.ts'
+import type { StationId } from '../translate/handshake.ts'
 import type { Answer } from './answered.ts'
 
 /**
@@ -54,8 +55,29 @@ export interface Schemas {
   violations(version: Version, action: string, message: 'request' | 'response', payload: JsonText): readonly Violation[]
 }
 
+/**
+ * Where transaction messages stand while they are on their way to the app. In memory today (`hold.ts`); what is kept on
+ * disk, or with others, implements the same.
+ */
+export interface Hold {
+  /** Takes a message in, before it is first tried. */
+  put(stationId: StationId, call: Call): Promise<HeldMessage>
+}
+
+export interface HeldMessage {
+  /**
+   * One try, whose error it rejects with.
+   *
+   * @param run performs the message; `attempt` is 1 as long as none before can have reached the app
+   */
+  attempt<Reply>(run: (attempt: number) => Promise<Reply>): Promise<Reply>
+  /** The message is nobody's here any more: the app has it, or the station has it back. */
+  settle(): Promise<void>
+}
+
 /** What all sessions share. */
 export type World = {
+  readonly hold: Hold
   readonly rpc: Rpc
   readonly schemas: Schemas
   readonly meter: Meter

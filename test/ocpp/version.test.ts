@@ -136,6 +136,13 @@ const serialNumbers: readonly (readonly [Version, Record<string, unknown>, strin
   ['ocpp1.6', { ...point, meterSerialNumber: ' ' }, 'P1', 'nor is a blank one'],
   ['ocpp1.6', { ...point, meterSerialNumber: 7 }, 'P1', 'nor what is no string'],
   ['ocpp1.6', { ...point, meterSerialNumber: null }, 'P1', 'nor null'],
+  [
+    'ocpp1.6',
+    { meterSerialNumber: 'M'.repeat(256), chargePointSerialNumber: 'P1' },
+    'P1',
+    'one that goes on and on is none',
+  ],
+  ['ocpp1.6', { meterSerialNumber: 'M'.repeat(255) }, 'M'.repeat(255), 'the longest'],
   ['ocpp1.6', { chargingStation: { serialNumber: 'S1' } }, null, '1.6 has no chargingStation'],
   ['ocpp2.0.1', { chargingStation: { serialNumber: 'S1' } }, 'S1', 'the station’s'],
   ['ocpp2.1', { chargingStation: { serialNumber: 'S1' } }, 'S1', 'the same in 2.1'],

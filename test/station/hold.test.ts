@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { RpcError } from '../../src/cable/rpc.ts'
-import { holdMs, held } from '../../src/station/hold.ts'
+import { held, holdMs, MemoryHold } from '../../src/station/hold.ts'
 import { faults, quiet } from '../support/fakes.ts'
 
 /** A run that fails as listed, then gives a reply; and how often it was made. */
@@ -88,4 +88,35 @@ test('an end before the first failure is not waited past', async t => {
   holding.ending.abort()
   await assert.rejects(holding.run(), slow)
   assert.equal(holding.state.runs, 1)
+})
+
+const tries: readonly [string, readonly RpcError[], readonly number[]][] = [
+  ['at once', [], [1]],
+  ['an app that was not there has not got it', [absent, absent], [1, 1, 1]],
+  ['a connection lost on the way leaves it open', [lost, absent, slow], [1, 2, 2, 3]],
+  ['an app that raised has run it, and is not in doubt', [raised], [1, 1]],
+]
+for (const [because, failures, attempts] of tries) {
+  test(`a message in memory knows which try it is: ${because}`, async () => {
+    const message = await new MemoryHold().put()
+    const told: number[] = []
+    for (const failure of [...failures, null]) {
+      const run = (attempt: number): Promise<string> => {
+        told.push(attempt)
+        return failure === null ? Promise.resolve('reply') : Promise.reject(failure)
+      }
+      if (failure === null) assert.equal(await message.attempt(run), 'reply')
+      else await assert.rejects(message.attempt(run), failure)
+    }
+    assert.deepEqual(told, attempts)
+  })
+}
+
+test('what is held is counted until it is settled', async () => {
+  const hold = new MemoryHold()
+  const [one, two] = [await hold.put(), await hold.put()]
+  assert.equal(hold.size, 2)
+  await one.settle()
+  await two.settle()
+  assert.equal(hold.size, 0)
 })

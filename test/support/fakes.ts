@@ -9,6 +9,7 @@ import { RpcError, type StreamName } from '../../src/cable/rpc.ts'
 import type { Version } from '../../src/ocpp/version.ts'
 import type { Meter } from '../../src/ops/metrics.ts'
 import { Disconnects, type DisconnectLimits } from '../../src/station/disconnects.ts'
+import { MemoryHold } from '../../src/station/hold.ts'
 import { Hub, type HubSettings } from '../../src/station/hub.ts'
 import type { CloseCode, Log, Rpc, Schemas, StationSocket, World } from '../../src/station/ports.ts'
 import type { Session } from '../../src/station/session.ts'
@@ -371,6 +372,7 @@ export class FakeWorld implements World {
   readonly log = new FakeLog()
   readonly trace = null
   readonly schemas: Schemas
+  readonly hold = new MemoryHold()
   readonly disconnects: Disconnects
   readonly hub: Hub
   /** What was said by `once`, each key a single time. */

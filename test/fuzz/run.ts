@@ -1,0 +1,41 @@
+/**
+ * `npm run fuzz`: wrong messages against the built program, each run with other ones.
+ *
+ *   --frames=200000     how many
+ *   --seed=1            the run to have again, as a failure prints it
+ *   --only=1234-1240    of that run these messages alone
+ *   --flag=--NAME=…     a flag for the bridge; as often as need be
+ */
+import { parseArgs } from 'node:util'
+import { fuzz } from './fuzz.ts'
+
+const { values } = parseArgs({
+  options: {
+    frames: { type: 'string', default: '200000' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    only: { type: 'string' },
+    flag: { type: 'string', multiple: true },
+  },
+})
+const [first, last = first] = values.only?.split('-').map(Number) ?? []
+const note = (text: string): boolean => process.stderr.write(`${text}\n`)
+const startedAt = Date.now()
+
+note(`seed ${values.seed}`)
+try {
+  const { sent, served, memory } = await fuzz({
+    frames: Number(values.frames),
+    seed: Number(values.seed),
+    ...(first !== undefined && last !== undefined && { only: [first, last] }),
+    flags: values.flag ?? [],
+    note,
+  })
+  const [warm, end] = [memory.warm, memory.end].map(bytes => `${Math.round(bytes / 1024 / 1024)} MB`)
+  const seconds = Math.round((Date.now() - startedAt) / 1000)
+  note(
+    `${sent} messages in ${seconds} s; healthy stations had ${served} CALLs answered; memory ${warm ?? ''} -> ${end ?? ''}`,
+  )
+} catch (error) {
+  note(error instanceof Error ? error.message : String(error))
+  process.exitCode = 1
+}
