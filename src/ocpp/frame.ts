@@ -34,6 +34,8 @@ export type CallError = {
 }
 /** 2.1: the answer to a CALLRESULT that could not be read. */
 export type CallResultError = Omit<CallError, 'kind'> & { readonly kind: 'callResultError' }
+/** What a CALL is answered with. */
+export type Answer = CallResult | CallError
 export type Frame = Call | Send | CallResult | CallError | CallResultError
 
 /** A message that is no frame. */

@@ -29,6 +29,8 @@ export type VersionRow = {
   readonly compresses: boolean
   /** 2.1 adds CALLRESULTERROR and SEND. */
   readonly messageTypes: readonly number[]
+  /** Whether a CALLRESULT may be answered, with a CALLRESULTERROR: in all other versions no answer is. */
+  readonly answersResults: boolean
   /** How a broken frame is answered, if at all. */
   readonly faults: FaultCodes
   spell(code: ErrorCode): string
@@ -59,6 +61,7 @@ const row16: VersionRow = {
   isIdentity: stationId => new TextEncoder().encode(stationId).length <= 255,
   compresses: false,
   messageTypes: [2, 3, 4],
+  answersResults: false,
   faults: quiet,
   spell: code => errorCodes[code].in16,
   schemas: { file: 'ocpp1_6', request: '.req', response: '.conf' },
@@ -79,6 +82,7 @@ const row201: VersionRow = {
   isIdentity: stationId => stationId.length <= 48,
   compresses: true,
   messageTypes: [2, 3, 4],
+  answersResults: false,
   faults: spoken,
   spell: code => code,
   schemas: { file: 'ocpp2_0_1', request: '.req', response: '.conf' },
@@ -104,6 +108,7 @@ export const versions = {
     ...row201,
     number: '2.1',
     messageTypes: [2, 3, 4, 5, 6],
+    answersResults: true,
     faults: spokenButTypes,
     schemas: { file: 'ocpp2_1', request: 'Request', response: 'Response' },
     silentAnswers: answers21,
@@ -124,6 +129,11 @@ export function versionOf(subprotocol: string): Version | null {
 /** How a version answers an action for a silent app; `null` for one that no station sends. */
 export function silentAnswerFor(row: VersionRow, action: string): SilentAnswer | null {
   return Object.hasOwn(row.silentAnswers, action) ? (row.silentAnswers[action] ?? null) : null
+}
+
+/** Whether a station of this version may CALL an action. */
+export function isFromStation(row: VersionRow, action: string): boolean {
+  return Object.hasOwn(row.silentAnswers, action)
 }
 
 /** TriggerMessage may name a thing that is no action of that name: certificates are asked for by several names. */

@@ -34,12 +34,7 @@ export function violationCode(codes: ViolationCodes, { path, rule }: Violation):
   return codes.get(rule) ?? 'PropertyConstraintViolation'
 }
 
-/** The longest description of a CALLERROR (1.6 and 2.x §4.2.3). */
-const longest = 255
-
-/** As many as fit into the description of a CALLERROR; no value of the message is repeated (2.x Part 4 §4.2.3). */
+/** Where and what, in one line; no value of the message is repeated (2.x Part 4 §4.2.3). */
 export function violationsInWords(violations: readonly Violation[]): string {
-  const items = violations.map(({ path, rule }) => `${path === '' ? 'payload' : path}: ${rule}`)
-  while (items.length > 1 && items.join('; ').length > longest) items.pop()
-  return items.join('; ').slice(0, longest)
+  return violations.map(({ path, rule }) => `${path === '' ? 'payload' : path}: ${rule}`).join('; ')
 }

@@ -4,12 +4,9 @@
  * A station that has not seen the answer sends the message again, may keep its id, and may do so on another connection
  * (OCPP-J 1.6 errata 2025-04 §3.1, OCPP 2.1 Part 4 §4.1.4): a StartTransaction performed twice is two transactions.
  */
-import { createHash } from 'node:crypto'
-import { idKey, type Call, type CallError, type CallResult } from '../ocpp/frame.ts'
+import { idKey, type Answer, type Call } from '../ocpp/frame.ts'
 import type { StationId } from '../translate/handshake.ts'
-
-/** The app's answer, or the silent one: never a CALLERROR of the bridge's own, after which the app is to be asked. */
-export type Answer = CallResult | CallError
+import { contentOf } from './content.ts'
 
 export type AnsweredLimits = {
   readonly lifeMs: number
@@ -58,6 +55,7 @@ export class AnsweredCalls {
     return entry !== undefined && entry.content === contentOf(call) ? entry.answer : null
   }
 
+  /** @param answer the app's, or the silent one: never a CALLERROR of the bridge's own, after which the app is asked */
   store(stationId: StationId, call: Call, answer: Answer, now: number): void {
     this.#expire(now)
     const key = idKey(call.id)
@@ -94,11 +92,6 @@ export class AnsweredCalls {
     mine?.delete(entry.key)
     if (mine?.size === 0) this.#stations.delete(entry.stationId)
   }
-}
-
-/** A digest, for a StopTransaction's data has no bound. */
-function contentOf({ action, payload }: Call): string {
-  return createHash('sha256').update(`${action}\n${payload}`).digest('base64')
 }
 
 function sumOf(entries: ReadonlyMap<string, Entry>): number {

@@ -3,9 +3,8 @@
  */
 import { RpcError } from '../cable/rpc.ts'
 import { completeAnswer, isCompletable, type Asked } from '../ocpp/answers.ts'
-import { callError, idKey, type Call, type CallError, type CallResult, type Send } from '../ocpp/frame.ts'
-import type { JsonText } from '../ocpp/json.ts'
-import { silentAnswerFor, versions, type Version, type VersionRow } from '../ocpp/version.ts'
+import { callError, idKey, type Answer, type Call, type CallError, type Send } from '../ocpp/frame.ts'
+import { isFromStation, silentAnswerFor, versions, type Version, type VersionRow } from '../ocpp/version.ts'
 import { answerFor, isDecision, mintsTransactionId, type NoAnswer, type SilentSettings } from '../translate/answers.ts'
 import type { Extras } from '../translate/commands.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
@@ -23,7 +22,7 @@ export type AnsweringSettings = SilentSettings & {
 }
 
 /** Who gave a station its answer; `rejected`: the bridge, for the CALL could not go to the app. */
-export type AnsweredBy = 'app' | 'replayed' | 'local' | 'rejected' | NoAnswer
+type AnsweredBy = 'app' | 'replayed' | 'local' | 'rejected' | NoAnswer
 
 export type AnsweringEnds = {
   readonly boot: Boot
@@ -31,7 +30,7 @@ export type AnsweringEnds = {
   readonly inFlight: InFlight
   readonly validation: Validation
   readonly performing: Performing
-  send(answer: CallResult | CallError): void
+  send(answer: Answer): void
   /** Aborted when the session closes: nobody waits for an answer any more. */
   readonly closed: AbortSignal
 }
@@ -71,12 +70,21 @@ export class Answering {
     this.#ends = ends
   }
 
-  /** @param receivedAt when the CALL came in, as `Date` counts: from then on the station waits */
-  async answer(call: Call, receivedAt: number): Promise<AnsweredBy> {
+  /**
+   * @param receivedAt when the CALL came in, as `Date` counts: from then on the station waits
+   * @returns whether the app accepts the station, as far as it has been asked
+   */
+  async answer(call: Call, receivedAt: number): Promise<boolean> {
     const refusal = this.#refusal(call)
-    if (refusal !== null) return this.#reply(call, receivedAt, refusal, 'rejected')
-    const { violations, isRefused } = this.#ends.validation.ofCall(call)
-    if (isRefused) return this.#reply(call, receivedAt, this.#ends.validation.refusalOf(call, violations), 'rejected')
+    if (refusal !== null) {
+      this.#reply(call, receivedAt, refusal, 'rejected')
+      return true
+    }
+    const { violations, refusal: broken } = this.#ends.validation.ofCall(call)
+    if (broken !== null) {
+      this.#reply(call, receivedAt, callError(call.id, broken.code, broken.words), 'rejected')
+      return true
+    }
     const mints = mintsTransactionId(this.#version, call.action, this.#settings)
     const transactionId = mints ? transactionIdFor(this.#stationId, call) : null
     this.#open = { call, receivedAt, transactionId, onAnswer: () => undefined }
@@ -85,14 +93,10 @@ export class Answering {
       ...(violations.length > 0 && { violations }),
     }
     const why = await this.#ask(call, extras, receivedAt)
-    if (!this.#isOpen(call)) return 'app'
-    const isLocal = why !== 'unauthorized' && silentAnswerFor(this.#row, call.action)?.kind === 'local'
-    return this.#reply(
-      call,
-      receivedAt,
-      this.#ownAnswer(why === 'local' ? 'silent' : why, call),
-      isLocal ? 'local' : why,
-    )
+    if (!this.#isOpen(call)) return true
+    const by = why === 'silent' || why === 'failed' || why === 'refused' ? this.#ownBy(why, call) : why
+    this.#reply(call, receivedAt, this.#ownAnswer(why === 'local' ? 'silent' : why, call), by)
+    return why !== 'unauthorized'
   }
 
   /** Answers a CALL without the app, which there is no time to ask any more. */
@@ -100,18 +104,24 @@ export class Answering {
     this.#reply(call, receivedAt, this.#ownAnswer('failed', call), 'failed')
   }
 
-  /** A SEND is performed, and never answered, not even with an error (OCPP 2.1 Part 4 §4.2.4). */
-  async performSend(send: Send): Promise<'unauthorized' | 'done'> {
+  /**
+   * A SEND is performed, and never answered, not even with an error (OCPP 2.1 Part 4 §4.2.4).
+   *
+   * @returns whether the app accepts the station, as far as it has been asked
+   */
+  async performSend(send: Send): Promise<boolean> {
     const { boot, validation, performing } = this.#ends
-    if (!this.#row.sends.has(send.action) || !boot.passesCall(send.action)) return this.#droppedSend()
-    const { violations, isRefused } = validation.ofCall(send)
-    if (isRefused) return this.#droppedSend()
+    const isKnown = this.#row.sends.has(send.action) && boot.passesCall(send.action)
+    const { violations, refusal } = validation.ofCall(send)
+    if (!isKnown || refusal !== null) {
+      this.#world.meter.count('ocpp_dropped_total', { reason: 'send' })
+      return true
+    }
     try {
-      const isAccepted = await performing.send(send, violations.length > 0 ? { violations } : {})
-      return isAccepted ? 'done' : 'unauthorized'
+      return await performing.send(send, violations.length > 0 ? { violations } : {})
     } catch (error) {
-      this.onFailure(send.action, error)
-      return 'done'
+      this.#onFailure(send.action, error)
+      return true
     }
   }
 
@@ -120,24 +130,19 @@ export class Answering {
    *
    * @returns whether it was the answer to that CALL: one to any other is nobody's
    */
-  settle(answer: CallResult | CallError): boolean {
+  settle(answer: Answer): boolean {
     const open = this.#open
     if (open === null || (open.call.id !== answer.id && idKey(open.call.id) !== idKey(answer.id))) return false
     const { call, receivedAt, onAnswer } = open
-    if (this.#isRefused(call, answer)) this.#reply(call, receivedAt, this.#ownAnswer('failed', call), 'failed')
-    else this.#reply(call, receivedAt, answer, 'app')
+    const given = this.#completed(call, answer)
+    if (given.kind === 'callResult' && this.#ends.validation.ofAck(call.action, given.payload).refusal !== null)
+      this.#reply(call, receivedAt, this.#ownAnswer('failed', call), 'failed')
+    else this.#reply(call, receivedAt, given, 'app')
     onAnswer()
     return true
   }
 
-  /** An app that is not there is one line, the transport's; one that raises is one for each action. */
-  onFailure(action: string, error: unknown): void {
-    if (!(error instanceof RpcError)) throw error
-    if (error.code !== 'application') return
-    this.#world.once(`raised ${action}`, { ...this.#who, action, error }, 'the app raised an error')
-  }
-
-  /** Asks the app; its answer, if it gives one, comes by `settle` meanwhile. */
+  /** Asks the app; its answer, if it gives one, comes by `settle` meanwhile. `local`: the app need not answer it. */
   async #ask(call: Call, extras: Extras, receivedAt: number): Promise<NoAnswer | 'local'> {
     try {
       const reached = await this.#ends.performing.call(call, extras, receivedAt, () => !this.#isOpen(call))
@@ -154,7 +159,7 @@ export class Answering {
           return 'silent'
       }
     } catch (error) {
-      this.onFailure(call.action, error)
+      this.#onFailure(call.action, error)
       return 'failed'
     }
   }
@@ -182,7 +187,7 @@ export class Answering {
 
   /** Why a CALL cannot go to the app, whatever the app would say. */
   #refusal({ id, action }: Call): CallError | null {
-    if (silentAnswerFor(this.#row, action) === null) {
+    if (!isFromStation(this.#row, action)) {
       if (this.#row.toStation.has(action)) return callError(id, 'NotSupported', 'This action is sent by the CSMS')
       return callError(id, 'NotImplemented', 'This version of OCPP has no such action from a Charging Station')
     }
@@ -190,28 +195,24 @@ export class Answering {
     return callError(id, 'SecurityError', 'The Charging Station has not been accepted yet')
   }
 
-  #ownAnswer(why: NoAnswer, call: Call): CallResult | CallError {
+  #ownAnswer(why: NoAnswer, call: Call): Answer {
     const asked = this.#asked(call)
     const answer = answerFor(why, call, this.#version, asked, this.#settings, this.#world.random())
     if (why === 'silent' && isDecision(answer, call.action, this.#version, asked, this.#settings)) {
       const fields = { ...this.#who, action: call.action }
       this.#world.once(`silent ${call.action}`, fields, 'the app sent no Ack for an action that wants a decision')
     }
-    return answer
+    return this.#completed(call, answer)
   }
 
-  #droppedSend(): 'done' {
-    this.#world.meter.count('ocpp_dropped_total', { reason: 'send' })
-    return 'done'
+  /** What is the bridge's own to answer it has answered, however the app fared. */
+  #ownBy(why: NoAnswer, { action }: Call): AnsweredBy {
+    return silentAnswerFor(this.#row, action)?.kind === 'local' ? 'local' : why
   }
 
-  #isRefused(call: Call, answer: CallResult | CallError): boolean {
-    if (answer.kind === 'callError') return false
-    return this.#ends.validation.ofAck(call.action, this.#completed(call, answer.payload)).isRefused
-  }
-
-  #completed(call: Call, payload: JsonText): JsonText {
-    return isCompletable(call.action) ? completeAnswer(call.action, payload, this.#asked(call)) : payload
+  #completed(call: Call, answer: Answer): Answer {
+    if (answer.kind === 'callError' || !isCompletable(call.action)) return answer
+    return { ...answer, payload: completeAnswer(call.action, answer.payload, this.#asked(call)) }
   }
 
   #asked(call: Call): Asked {
@@ -220,38 +221,40 @@ export class Answering {
     return { payload: call.payload, now: this.#world.now().toISOString(), heartbeatIntervalSeconds, transactionId }
   }
 
-  #reply(call: Call, receivedAt: number, answer: CallResult | CallError, by: AnsweredBy): AnsweredBy {
+  #reply(call: Call, receivedAt: number, answer: Answer, by: AnsweredBy): void {
     const { inFlight, boot, closed } = this.#ends
     const { action, id } = call
-    const given = answer.kind === 'callError' ? answer : { ...answer, payload: this.#completed(call, answer.payload) }
     if (this.#isOpen(call)) this.#open = null
-    if (!inFlight.isAwaited(call)) return this.#superseded(by)
+    if (!inFlight.isAwaited(call)) {
+      // The station has given the CALL up for another with the same id.
+      this.#world.meter.count('ocpp_dropped_total', { reason: 'superseded' })
+      return
+    }
     inFlight.done(call)
-    this.#keep(call, given, by)
-    if (given.kind === 'callResult' && action === 'BootNotification') boot.onAnswer(given.payload)
-    this.#ends.send({ ...given, id })
-    if (closed.aborted) return by
-    this.#count(action, receivedAt, by)
-    return by
+    this.#keep(call, answer, by)
+    if (answer.kind === 'callResult' && action === 'BootNotification') boot.onAnswer(answer.payload)
+    this.#ends.send({ ...answer, id })
+    if (!closed.aborted) this.#count(action, receivedAt, by)
   }
 
   /** A CALLERROR that the bridge made up is not kept: the app has not booked the message, and is asked again. */
-  #keep(call: Call, answer: CallResult | CallError, by: AnsweredBy): void {
+  #keep(call: Call, answer: Answer, by: AnsweredBy): void {
     if (!this.#row.transactionMessages.has(call.action) || by === 'replayed') return
     if (answer.kind === 'callResult' || by === 'app') this.#ends.registry.answered(call, answer)
   }
 
   #count(action: string, receivedAt: number, by: AnsweredBy): void {
-    const label = silentAnswerFor(this.#row, action) === null ? 'other' : action
+    const label = isFromStation(this.#row, action) ? action : 'other'
     const { meter } = this.#world
     const version = this.#row.number
     meter.count('ocpp_call_total', { version, action: label, answer: by })
     meter.observe('ocpp_call_seconds', { version }, (this.#world.now().getTime() - receivedAt) / 1000)
   }
 
-  /** The station has given the CALL up for another with the same id: the answer is none of its business. */
-  #superseded(by: AnsweredBy): AnsweredBy {
-    this.#world.meter.count('ocpp_dropped_total', { reason: 'superseded' })
-    return by
+  /** An app that is not there is one line, the transport's; one that raises is one for each action. */
+  #onFailure(action: string, error: unknown): void {
+    if (!(error instanceof RpcError)) throw error
+    if (error.code !== 'application') return
+    this.#world.once(`raised ${action}`, { ...this.#who, action, error }, 'the app raised an error')
   }
 }

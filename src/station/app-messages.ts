@@ -2,13 +2,13 @@
  * What the app says to a session, in the replies of its RPCs and by broadcasts, and where each message goes.
  */
 import type { CommandReply } from '../cable/rpc.ts'
-import type { CallError, CallResult } from '../ocpp/frame.ts'
+import type { Answer } from '../ocpp/frame.ts'
 import { readMessage, readTransmission, type AppMessage, type RemoteCommand } from '../translate/messages.ts'
 import type { CloseCode } from './ports.ts'
 
 export type AppMessagesEnds = {
   /** Gives a CALL its answer. */
-  answer(frame: CallResult | CallError): void
+  answer(frame: Answer): void
   command(command: RemoteCommand): void
   drop(reason: string, message: string): void
 }

@@ -3,9 +3,11 @@
  *
  * Spec: OCPP-J 1.6 §4.1.1 (SHOULD NOT) and OCPP 2.0.1 Part 4 §4.1.1 (SHALL NOT) send a CALL while one is open.
  */
+import type { ErrorCode } from '../ocpp/errors.ts'
 import {
   idKey,
   isUnreadableId,
+  type Answer,
   type Call,
   type CallError,
   type CallResult,
@@ -14,7 +16,7 @@ import {
 } from '../ocpp/frame.ts'
 import { emptyObject, type JsonText } from '../ocpp/json.ts'
 import type { VersionRow } from '../ocpp/version.ts'
-import { violationsInWords, type Violation } from '../ocpp/violations.ts'
+import type { Violation } from '../ocpp/violations.ts'
 import type { CommandOutcome } from '../translate/commands.ts'
 import type { Boot } from './boot.ts'
 import type { Validation } from './validation.ts'
@@ -57,7 +59,7 @@ type Command = Omit<Call, 'payload'> & { readonly payload: JsonText | null }
 
 /** Where calls and their outcomes go. */
 export type OutgoingEnds = {
-  readonly validation: Pick<Validation, 'ofCommand' | 'ofResult' | 'codeOf'>
+  readonly validation: Pick<Validation, 'ofCommand' | 'ofResult'>
   send(frame: Call | CallResultError): void
   done(outcome: CommandOutcome): void
 }
@@ -70,13 +72,11 @@ export class OutgoingCalls {
   #open: { readonly call: Call; readonly timer: NodeJS.Timeout } | null = null
   #line: Call[] = []
   readonly #late = new Map<string, Call>()
-  readonly #answersResults: boolean
   #holds = 0
   #stopped = false
 
   constructor(row: VersionRow, boot: Boot, settings: OutgoingSettings, ends: OutgoingEnds) {
     this.#row = row
-    this.#answersResults = row.messageTypes.includes(5)
     this.#boot = boot
     this.#settings = settings
     this.#ends = ends
@@ -88,9 +88,10 @@ export class OutgoingCalls {
     if (payload === null) return this.#fail(command, 'InvalidPayload')
     const call = { ...command, payload }
     if (this.#stopped) return this.#fail(call, 'ConnectionClosed')
+    if (!this.#row.toStation.has(call.action)) return this.#fail(call, 'UnknownAction')
     if (this.#isInvalid(call)) return this.#fail(call, 'InvalidId')
-    const { violations, isRefused } = this.#ends.validation.ofCommand(call.action, payload)
-    if (isRefused) return this.#fail(call, 'InvalidPayload', violationsInWords(violations))
+    const { refusal } = this.#ends.validation.ofCommand(call.action, payload)
+    if (refusal !== null) return this.#fail(call, 'InvalidPayload', refusal.words)
     if (this.#line.length >= this.#settings.limit && (this.#open !== null || this.#holds > 0))
       return this.#fail(call, 'QueueFull')
     this.#line.push(call)
@@ -102,7 +103,7 @@ export class OutgoingCalls {
    *
    * @returns whether it belonged to one: an answer to nothing we asked is nobody's
    */
-  settle(answer: CallResult | CallError): boolean {
+  settle(answer: Answer): boolean {
     const key = idKey(answer.id)
     const open = this.#open
     if (open !== null && (key === idKey(open.call.id) || (answer.kind === 'callError' && isUnreadableId(answer.id)))) {
@@ -118,18 +119,13 @@ export class OutgoingCalls {
     return true
   }
 
-  /**
-   * Ends the open call, whose answer came in a frame that is none.
-   *
-   * @returns whether it was the open call's
-   */
-  settleUnreadable(id: MessageId): boolean {
+  /** Ends the open call if it is this one: its answer came in a frame that is none. */
+  settleUnreadable(id: MessageId): void {
     const open = this.#open
-    if (open === null || idKey(open.call.id) !== idKey(id)) return false
+    if (open === null || idKey(open.call.id) !== idKey(id)) return
     this.#close()
-    this.#refuse(open.call, [], emptyObject)
+    this.#refuse(open.call, 'FormatViolation', '', emptyObject)
     this.#next()
-    return true
   }
 
   /** Lets nothing more out until each `hold` has its `release`: the station is waiting for its boot answer. */
@@ -163,9 +159,8 @@ export class OutgoingCalls {
     while (this.#holds === 0 && this.#open === null) {
       const call = this.#line.shift()
       if (call === undefined) return
-      const refusal = this.#refusal(call)
-      if (refusal === null) this.#send(call)
-      else this.#fail(call, refusal)
+      if (this.#boot.passesCommand(call.action)) this.#send(call)
+      else this.#fail(call, 'NotAccepted')
     }
   }
 
@@ -174,11 +169,6 @@ export class OutgoingCalls {
     this.#open = { call, timer }
     this.#boot.onCommand(call)
     this.#ends.send(call)
-  }
-
-  #refusal({ action }: Call): CommandFailure | null {
-    if (!this.#row.toStation.has(action)) return 'UnknownAction'
-    return this.#boot.passesCommand(action) ? null : 'NotAccepted'
   }
 
   #onTimeout(call: Call): void {
@@ -199,26 +189,23 @@ export class OutgoingCalls {
     this.#open = null
   }
 
-  #settleOpen(call: Call, answer: CallResult | CallError): void {
+  #settleOpen(call: Call, answer: Answer): void {
     if (answer.kind === 'callError') return this.#ends.done(errorOf(call, answer, false))
-    const { violations, isRefused } = this.#ends.validation.ofResult(call.action, answer.payload)
-    if (isRefused && this.#answersResults) return this.#refuse(call, violations, answer.payload)
-    this.#ends.done(ackOf(call, answer, false, violations))
+    const { violations, refusal } = this.#ends.validation.ofResult(call.action, answer.payload)
+    if (refusal === null) this.#ends.done(ackOf(call, answer, false, violations))
+    else this.#refuse(call, refusal.code, refusal.words, answer.payload)
   }
 
-  #settleLate(call: Call, answer: CallResult | CallError): void {
+  #settleLate(call: Call, answer: Answer): void {
     if (answer.kind === 'callError') return this.#ends.done(errorOf(call, answer, true))
     this.#ends.done(ackOf(call, answer, true, this.#ends.validation.ofResult(call.action, answer.payload).violations))
   }
 
-  /** 2.1 tells the station, too (Part 2 FR.06): it is the only version in which an answer may be answered. */
-  #refuse(call: Call, violations: readonly Violation[], payload: JsonText): void {
-    const detail = violationsInWords(violations)
-    if (this.#answersResults) {
-      const code = this.#ends.validation.codeOf(violations)
-      this.#ends.send({ kind: 'callResultError', id: call.id, code, description: detail, details: emptyObject })
-    }
-    this.#fail(call, 'InvalidResult', detail, payload)
+  /** A version that can tells the station, too (2.1 Part 2 FR.06). */
+  #refuse(call: Call, code: ErrorCode, description: string, payload: JsonText): void {
+    if (this.#row.answersResults)
+      this.#ends.send({ kind: 'callResultError', id: call.id, code, description, details: emptyObject })
+    this.#fail(call, 'InvalidResult', description, payload)
   }
 
   #fail({ id, action }: Command, code: CommandFailure, detail = '', payload = emptyObject): void {

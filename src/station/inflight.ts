@@ -7,14 +7,16 @@
 import { idKey, type Call, type MessageId } from '../ocpp/frame.ts'
 import type { VersionRow } from '../ocpp/version.ts'
 
+/** A CALLRESULTERROR comes next after the CALLRESULT that it is about. */
+const maxAnswered = 8
+
 export class InFlight {
   readonly #calls = new Map<string, Call>()
-  readonly #answered = new Map<string, string>()
-  /** A CALLRESULTERROR comes next after the CALLRESULT that it is about; none comes in a version without them. */
-  readonly #maxAnswered: number
+  /** Their actions; `null` in a version in which nobody asks for them. */
+  readonly #answered: Map<string, string> | null
 
   constructor(row: VersionRow) {
-    this.#maxAnswered = row.messageTypes.includes(5) ? 8 : 0
+    this.#answered = row.answersResults ? new Map<string, string>() : null
   }
 
   /** @returns whether the CALL is to be served; not so if the same one is in flight */
@@ -34,14 +36,15 @@ export class InFlight {
   done(call: Call): void {
     const key = idKey(call.id)
     this.#calls.delete(key)
+    if (this.#answered === null) return
     this.#answered.delete(key)
     this.#answered.set(key, call.action)
     const [oldest] = this.#answered.keys()
-    if (this.#answered.size > this.#maxAnswered && oldest !== undefined) this.#answered.delete(oldest)
+    if (this.#answered.size > maxAnswered && oldest !== undefined) this.#answered.delete(oldest)
   }
 
   /** The action of a CALL that was answered lately; `null` if there was none with this id. */
   answeredAction(id: MessageId): string | null {
-    return this.#answered.get(idKey(id)) ?? null
+    return this.#answered?.get(idKey(id)) ?? null
   }
 }

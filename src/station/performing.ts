@@ -2,23 +2,21 @@
  * Takes a station's CALLs and SENDs to the app: the station is attached first, a transaction message is held until the
  * app can be reached, and one that may have arrived is marked when it goes again.
  */
-import { RpcError, type CommandReply } from '../cable/rpc.ts'
-import type { Call, Send } from '../ocpp/frame.ts'
+import type { CommandReply } from '../cable/rpc.ts'
+import type { Answer, Call, Send } from '../ocpp/frame.ts'
 import type { VersionRow } from '../ocpp/version.ts'
 import { performData, type Extras } from '../translate/commands.ts'
 import type { StationId } from '../translate/handshake.ts'
-import type { Answer } from './answered.ts'
 import { Attachment, type AttachmentSettings } from './attachment.ts'
+import type { Collecting } from './collecting.ts'
 import { hasSaid, type AppConnection } from './connection.ts'
 import { held, holdMs } from './hold.ts'
 import type { Registry, World } from './ports.ts'
-import { Reports, type ReportSettings, type Taken, type Whole } from './reports.ts'
 
-export type PerformingSettings = AttachmentSettings &
-  ReportSettings & {
-    readonly granularActions: boolean
-    readonly forwardHeartbeats: boolean
-  }
+export type PerformingSettings = AttachmentSettings & {
+  readonly granularActions: boolean
+  readonly forwardHeartbeats: boolean
+}
 
 /** How far a CALL came. */
 export type Reached =
@@ -32,10 +30,10 @@ export type Reached =
 export type PerformingEnds = {
   readonly connection: AppConnection
   readonly registry: Registry
+  /** `null` where each part of a report is performed as it comes. */
+  readonly collecting: Collecting | null
   /** Takes the transmissions of a reply, the app's answers among them. */
   apply(reply: CommandReply): void
-  /** The time of a report is over: `overdue` has its turn in the lane. */
-  onOverdue(): void
   /** Aborted when the session closes: nothing more is asked of the app. */
   readonly closed: AbortSignal
   /** Aborted when nothing is held any longer. */
@@ -47,9 +45,6 @@ export class Performing {
   readonly #row: VersionRow
   readonly #settings: PerformingSettings
   readonly #attachment: Attachment
-  readonly #reports: Reports | null
-  /** Reports whose time is over. Their parts have been answered: nobody sends them again. */
-  readonly #overdue: Whole[] = []
   readonly #world: World
   readonly #who: object
   readonly #ends: PerformingEnds
@@ -67,12 +62,6 @@ export class Performing {
     this.#row = row
     this.#settings = settings
     this.#attachment = new Attachment(stationId, row, settings, ends.connection, ends.registry)
-    this.#reports = settings.collectReports
-      ? new Reports(row.reports, settings.reportTimeoutMs, whole => {
-          this.#overdue.push(whole)
-          ends.onOverdue()
-        })
-      : null
     this.#world = world
     this.#who = who
     this.#ends = ends
@@ -100,20 +89,8 @@ export class Performing {
   /** @returns whether the app accepts the station; rejects with `RpcError` */
   async send(send: Send, extras: Extras): Promise<boolean> {
     if (!(await this.#attach(null))) return false
-    this.#ends.apply(await this.#perform(send, extras, this.#ends.closed))
+    this.#ends.apply(await this.#perform(send, extras))
     return true
-  }
-
-  /** Performs the report whose time was over first. */
-  async overdue(): Promise<void> {
-    const whole = this.#overdue.shift()
-    if (whole !== undefined) await this.#performReport(whole)
-  }
-
-  /** Performs what there is of reports, for the station has left. */
-  async end(): Promise<void> {
-    const rest = [...this.#overdue.splice(0), ...(this.#reports?.takeAll() ?? [])]
-    for (const whole of rest) await this.#performReport(whole)
   }
 
   /**
@@ -135,48 +112,14 @@ export class Performing {
     return { kind: 'performed', reply }
   }
 
-  /** Performs a CALL, or keeps it as a part of a report (`null`). */
-  async #run(call: Call, extras: Extras): Promise<CommandReply | null> {
-    const taken: Taken = this.#reports?.take(call) ?? { kind: 'raw', givenUp: null }
-    if (taken.kind === 'whole') return this.#runWhole(taken.whole, extras)
-    if (taken.kind === 'full') this.#countReport('too_large')
-    if (taken.givenUp !== null) await this.#performReport(taken.givenUp)
-    return taken.kind === 'part' ? null : this.#perform(call, extras, this.#ends.closed)
+  #run(call: Call, extras: Extras): Promise<CommandReply | null> {
+    const { collecting, closed } = this.#ends
+    return collecting === null ? this.#perform(call, extras) : collecting.perform(call, extras, closed)
   }
 
-  async #runWhole(whole: Whole, extras: Extras): Promise<CommandReply> {
-    let isTaken = false
-    try {
-      const reply = await this.#perform(whole.call, { ...extras, parts: whole.parts }, this.#ends.closed)
-      isTaken = reply.status === 'success'
-      if (isTaken) this.#countReport('whole')
-      return reply
-    } finally {
-      this.#reports?.settle(whole, isTaken)
-    }
-  }
-
-  /** Performs a report that is not the answer's to wait for, also when the session has closed. */
-  async #performReport({ call, parts, missing, complete }: Whole): Promise<void> {
-    const { connection } = this.#ends
-    try {
-      if (connection.identifier === null) throw new RpcError('unavailable', 'notRun', 'the station is not subscribed')
-      const extras = { parts, ...(!complete && { missing, complete }) }
-      this.#ends.apply(await this.#perform(call, extras, new AbortController().signal))
-      this.#countReport(complete ? 'whole' : 'incomplete')
-    } catch (error) {
-      if (!(error instanceof RpcError)) throw error
-      this.#countReport('lost')
-      this.#world.once('report', { ...this.#who, action: call.action, error }, 'the app did not take a report')
-    }
-  }
-
-  #countReport(outcome: 'whole' | 'incomplete' | 'too_large' | 'lost'): void {
-    this.#world.meter.count('ocpp_report_total', { outcome })
-  }
-
-  #perform(message: Call | Send, extras: Extras, signal: AbortSignal): Promise<CommandReply> {
-    return this.#ends.connection.perform(performData(message, this.#settings.granularActions, extras), signal)
+  #perform(message: Call | Send, extras: Extras): Promise<CommandReply> {
+    const data = performData(message, this.#settings.granularActions, extras)
+    return this.#ends.connection.perform(data, this.#ends.closed)
   }
 
   #attach(call: Call | null): Promise<boolean> {

@@ -2,13 +2,12 @@
  * What a session needs of the world. The edges implement these, and so do the fakes of the tests.
  */
 import type { CommandCall, CommandReply, ConnectCall, ConnectReply, DisconnectCall, StreamName } from '../cable/rpc.ts'
-import type { Call } from '../ocpp/frame.ts'
+import type { Answer, Call } from '../ocpp/frame.ts'
 import type { JsonText } from '../ocpp/json.ts'
 import type { Version } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
 import type { Meter } from '../ops/metrics.ts'
 import type { StationId } from '../translate/handshake.ts'
-import type { Answer } from './answered.ts'
 
 /**
  * The app, by whatever transport. Rejects with `RpcError` only.

@@ -5,6 +5,7 @@
  * joined, goes to the app as it is.
  */
 import type { Call } from '../ocpp/frame.ts'
+import { contentOf } from './content.ts'
 import {
   inOrder,
   isComplete,
@@ -15,12 +16,6 @@ import {
   type ReportRow,
   type ReportRows,
 } from '../ocpp/reports.ts'
-
-export type ReportSettings = {
-  readonly collectReports: boolean
-  /** How long the next part of a report may take. */
-  readonly reportTimeoutMs: number
-}
 
 /** The parts of a report as one. */
 export type Whole = {
@@ -38,11 +33,12 @@ export type Whole = {
  * - `raw`: no part, a whole report in one, or what cannot be joined: it is performed as it came
  * - `full`: the same, for a part that is too much
  * - `part`: kept, and performed later
+ * - `settled`: the last part of the report that was performed last, again
  * - `whole`: the part that was still missing; to be settled
  */
 export type Taken =
   | {
-      readonly kind: 'raw' | 'full' | 'part'
+      readonly kind: 'raw' | 'full' | 'part' | 'settled'
       /** What was collected under the same `requestId` and is now done with: to be performed first. */
       readonly givenUp: Whole | null
     }
@@ -67,8 +63,8 @@ export class Reports {
   readonly #onTimeout: (whole: Whole) => void
   readonly #collections = new Map<string, Collection>()
   #bytes = 0
-  /** The last part of the report that was settled last: a station that got no answer to it sends it again. */
-  #settled: Call | null = null
+  /** The content of the last part of the report that was settled last: a station without an answer sends it again. */
+  #settled: string | null = null
 
   /** @param onTimeout takes a report whose time is over; it is not kept here any longer */
   constructor(rows: ReportRows, timeoutMs: number, onTimeout: (whole: Whole) => void) {
@@ -83,7 +79,7 @@ export class Reports {
     if (row === undefined || part === null) return { kind: 'raw', givenUp: null }
     const key = `${call.action} ${part.requestId}`
     const begun = this.#collections.get(key)
-    if (begun === undefined && this.#isSettled(call)) return { kind: 'part', givenUp: null }
+    if (begun === undefined && this.#settled === contentOf(call)) return { kind: 'settled', givenUp: null }
     const before = begun !== undefined && beginsAnother(begun, part) ? this.#giveUp(key) : null
     const collection = this.#collections.get(key)
     const kind = this.#kindOf(part, collection)
@@ -103,7 +99,7 @@ export class Reports {
       if (collection.given !== whole) continue
       collection.given = null
       if (!isTaken) return this.#restart(key, collection)
-      this.#settled = collection.latest
+      this.#settled = contentOf(collection.latest)
       this.#remove(key, collection)
     }
   }
@@ -159,10 +155,6 @@ export class Reports {
     stop(collection)
     this.#collections.delete(key)
     for (const part of collection.parts.values()) this.#bytes -= bytesOf(part)
-  }
-
-  #isSettled({ action, payload }: Call): boolean {
-    return this.#settled?.action === action && this.#settled.payload === payload
   }
 }
 

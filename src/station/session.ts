@@ -3,8 +3,8 @@
  *
  * No network library and no clock of its own: the socket, the app and the time come in.
  */
-import type { Call, CallError, CallResult, CallResultError, Frame, Ignored, Malformed, Send } from '../ocpp/frame.ts'
-import { messageId, parseFrame, serializeFrame } from '../ocpp/frame.ts'
+import { messageId, serializeFrame } from '../ocpp/frame.ts'
+import type { Answer, Call, CallResultError, Frame, Send } from '../ocpp/frame.ts'
 import { versions, type VersionRow } from '../ocpp/version.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import type { RemoteCommand } from '../translate/messages.ts'
@@ -13,16 +13,20 @@ import { Answering, type AnsweringSettings } from './answering.ts'
 import { AppMessages } from './app-messages.ts'
 import { Boot } from './boot.ts'
 import { OutgoingCalls } from './calls.ts'
+import { Collecting, type CollectingSettings } from './collecting.ts'
 import { AppConnection } from './connection.ts'
 import { Ending } from './ending.ts'
 import { Inbox } from './inbox.ts'
+import { Incoming } from './incoming.ts'
 import { InFlight } from './inflight.ts'
 import { Outcomes, type Untold } from './outcomes.ts'
 import { Performing, type PerformingSettings } from './performing.ts'
 import type { CloseCode, StationSocket, Surroundings, World } from './ports.ts'
+import type { Whole } from './reports.ts'
 import { Validation } from './validation.ts'
 
 export type SessionSettings = AnsweringSettings &
+  CollectingSettings &
   PerformingSettings &
   ValidationSettings & {
     readonly callTimeoutMs: number
@@ -33,10 +37,9 @@ export type SessionSettings = AnsweringSettings &
 type Entry =
   | { readonly kind: 'call'; readonly call: Call | Send; readonly receivedAt: number }
   | ({ readonly kind: 'outcome' } & Untold)
-  | { readonly kind: 'report' }
+  | { readonly kind: 'report'; readonly whole: Whole }
 
 const inboxLimits = { entries: 64, bytes: 1024 * 1024 }
-const maxBadFrames = 20
 
 export class Session {
   readonly handshake: StationHandshake
@@ -51,8 +54,9 @@ export class Session {
   readonly #world: World
   readonly #who: { readonly sid: string; readonly station: string }
   readonly #connection: AppConnection
-  readonly #app: AppMessages
-  readonly #performing: Performing
+  readonly #incoming: Incoming
+  readonly #said: AppMessages
+  readonly #collecting: Collecting | null
   readonly #answering: Answering
   readonly #calls: OutgoingCalls
   readonly #outcomes: Outcomes
@@ -64,7 +68,6 @@ export class Session {
   readonly ended = this.#ending.done
   readonly #inFlight: InFlight
   readonly #untold: Untold[] = []
-  #badFrames = 0
 
   constructor(
     handshake: StationHandshake,
@@ -81,32 +84,30 @@ export class Session {
     this.#surroundings = surroundings
     this.#world = world
     this.#who = { sid: this.sid, station: handshake.stationId }
-    const { registry, streams } = surroundings
-    const [closed, unheld] = [this.#closed.signal, this.#unheld.signal]
     const boot = new Boot(this.#row)
     const validation = new Validation(handshake, settings, world, this.#who)
-    const inFlight = new InFlight(this.#row)
-    this.#inFlight = inFlight
-    this.#connection = new AppConnection(this.sid, handshake.env, world.rpc, streams)
-    this.#app = new AppMessages({
+    this.#inFlight = new InFlight(this.#row)
+    this.#connection = new AppConnection(this.sid, handshake.env, world.rpc, surroundings.streams)
+    this.#incoming = new Incoming(handshake.version, world, this.#who, {
+      onCall: (call, bytes) => this.#onCall(call, bytes),
+      onAnswer: answer => this.#onAnswer(answer),
+      onCallResultError: error => this.#onCallResultError(error),
+      onUnreadableAnswer: id => this.#calls.settleUnreadable(id),
+      send: answer => this.#send(answer),
+      onTooManyBad: () => this.close(1002, 'Too many malformed messages'),
+    })
+    this.#said = new AppMessages({
       answer: frame => this.#onAppAnswer(frame),
       command: command => this.#onCommand(command),
       drop: (reason, message) => this.#drop(reason, message),
     })
     this.#outcomes = new Outcomes(this.#row, settings.granularActions, this.#connection, world, {
       push: untold => this.#inbox.push({ kind: 'outcome', ...untold }, 0),
-      apply: reply => this.#app.apply(reply),
+      apply: reply => this.#said.apply(reply),
       drop: message => this.#drop('outcome', message),
     })
-    this.#performing = new Performing(handshake.stationId, this.#row, settings, world, this.#who, {
-      ...{ connection: this.#connection, registry, closed, unheld },
-      apply: reply => this.#app.apply(reply),
-      onOverdue: () => this.#inbox.push({ kind: 'report' }, 0),
-    })
-    this.#answering = new Answering(handshake, settings, world, this.#who, {
-      ...{ boot, registry, inFlight, validation, performing: this.#performing, closed },
-      send: answer => this.#send(answer),
-    })
+    this.#collecting = this.#newCollecting(settings)
+    this.#answering = this.#newAnswering(settings, boot, validation)
     const isCall = (entry: Entry): boolean => entry.kind === 'call' && this.#outcomes.isTroubled
     this.#inbox = new Inbox(entry => this.#serve(entry), socket, inboxLimits, isCall)
     const outgoing = { limit: settings.callQueue, timeoutMs: settings.callTimeoutMs }
@@ -123,15 +124,12 @@ export class Session {
 
   /** Takes one message of the station. An answer settles its command here and now; a CALL waits in line. */
   receive(text: string): void {
-    if (this.isClosed) return
-    this.#world.meter.count('client_msg_total')
-    this.#world.trace?.(this.#who, 'received', text)
-    this.#guarded(() => this.#onFrame(parseFrame(text, this.handshake.version), text.length))
+    if (!this.isClosed) this.#guarded(() => this.#incoming.receive(text))
   }
 
   /** Takes what the app broadcast to one of the session's streams. */
   deliver(data: string): void {
-    if (!this.isClosed) this.#guarded(() => this.#app.deliver(data))
+    if (!this.isClosed) this.#guarded(() => this.#said.deliver(data))
   }
 
   /** Ends the session from this side. The answers sent before are still delivered. */
@@ -163,21 +161,32 @@ export class Session {
     return this.#ending.hurry()
   }
 
-  #onFrame(frame: Frame | Malformed | Ignored, bytes: number): void {
-    if (frame.kind === 'malformed') return this.#onMalformed(frame)
-    if (frame.kind === 'ignored') return
-    this.#badFrames = 0
-    switch (frame.kind) {
-      case 'call':
-      case 'send':
-        return this.#onCall(frame, bytes)
-      case 'callResult':
-      case 'callError':
-        if (!this.#calls.settle(frame)) this.#drop('answer_to_nothing', 'a station answered a command that nobody sent')
-        return
-      case 'callResultError':
-        return this.#onCallResultError(frame)
-    }
+  #newCollecting(settings: SessionSettings): Collecting | null {
+    if (!settings.collectReports || this.#row.reports.size === 0) return null
+    return new Collecting(this.#row, settings, this.#connection, this.#world, this.#who, {
+      apply: reply => this.#said.apply(reply),
+      onOverdue: whole => this.#inbox.push({ kind: 'report', whole }, 0),
+    })
+  }
+
+  #newAnswering(settings: SessionSettings, boot: Boot, validation: Validation): Answering {
+    const { registry } = this.#surroundings
+    const closed = this.#closed.signal
+    const performing = new Performing(this.handshake.stationId, this.#row, settings, this.#world, this.#who, {
+      connection: this.#connection,
+      registry,
+      collecting: this.#collecting,
+      apply: reply => this.#said.apply(reply),
+      closed,
+      unheld: this.#unheld.signal,
+    })
+    const send = (answer: Answer): void => this.#send(answer)
+    const ends = { boot, registry, inFlight: this.#inFlight, validation, performing, send, closed }
+    return new Answering(this.handshake, settings, this.#world, this.#who, ends)
+  }
+
+  #onAnswer(answer: Answer): void {
+    if (!this.#calls.settle(answer)) this.#drop('answer_to_nothing', 'a station answered a command that nobody sent')
   }
 
   #onCall(frame: Call | Send, bytes: number): void {
@@ -194,10 +203,10 @@ export class Session {
   async #serve(entry: Entry): Promise<void> {
     try {
       if (entry.kind === 'outcome') await this.#outcomes.tell(entry)
-      else if (entry.kind === 'report') await this.#performing.overdue()
-      else if (entry.call.kind === 'send') this.#onAnswered(await this.#answering.performSend(entry.call))
+      else if (entry.kind === 'report') await this.#collecting?.report(entry.whole)
+      else if (entry.call.kind === 'send') this.#onAsked(await this.#answering.performSend(entry.call))
       else await this.#answer(entry.call, entry.receivedAt)
-      if (this.#app.closing !== null) this.close(this.#app.closing.code, this.#app.closing.reason)
+      if (this.#said.closing !== null) this.close(this.#said.closing.code, this.#said.closing.reason)
     } catch (error) {
       this.#onFault(error)
     }
@@ -218,13 +227,14 @@ export class Session {
   }
 
   async #answer(call: Call, receivedAt: number): Promise<void> {
-    const by = await this.#answering.answer(call, receivedAt)
+    const isAccepted = await this.#answering.answer(call, receivedAt)
     if (call.action === 'BootNotification') this.#calls.release()
-    this.#onAnswered(by)
+    this.#onAsked(isAccepted)
   }
 
-  #onAnswered(by: string): void {
-    if (by !== 'unauthorized') return
+  /** @param isAccepted by the app; it has to go otherwise */
+  #onAsked(isAccepted: boolean): void {
+    if (isAccepted) return
     this.#world.meter.count('failed_auths_total')
     this.#world.log.info(this.#who, 'the app does not accept the station')
     this.close(1008, 'Not authorized')
@@ -234,11 +244,12 @@ export class Session {
   #giveUp(): void {
     for (const entry of this.#inbox.take()) {
       if (entry.kind === 'outcome') this.#untold.push(entry)
-      else if (entry.kind === 'call' && entry.call.kind === 'call') this.#answering.giveUp(entry.call, entry.receivedAt)
+      else if (entry.kind === 'report') this.#collecting?.putAside(entry.whole)
+      else if (entry.call.kind === 'call') this.#answering.giveUp(entry.call, entry.receivedAt)
     }
   }
 
-  #onAppAnswer(frame: CallResult | CallError): void {
+  #onAppAnswer(frame: Answer): void {
     if (!this.#answering.settle(frame)) this.#drop('ack_for_nothing', 'the app answered a CALL that does not wait')
   }
 
@@ -253,14 +264,6 @@ export class Session {
     if (request === null) return this.#drop('answer_to_nothing', 'a station refused an answer that nobody sent')
     const outcome = { kind: 'error', id, request, late: false, failure: null } as const
     this.#outcomes.add({ ...outcome, code, message: description, payload: details })
-  }
-
-  #onMalformed({ fault, answer, resultOf }: Malformed): void {
-    this.#world.meter.count('failed_client_msg_total')
-    this.#world.log.debug({ ...this.#who, fault }, 'a malformed message')
-    if (answer !== null) this.#send(answer)
-    if (resultOf !== null) this.#calls.settleUnreadable(resultOf)
-    if (++this.#badFrames >= maxBadFrames) this.close(1002, 'Too many malformed messages')
   }
 
   #send(frame: Frame): void {
@@ -284,7 +287,7 @@ export class Session {
     this.#calls.end()
     this.#giveUp()
     const disconnect = (): Promise<void> => this.#connection.disconnect(new AbortController().signal)
-    const told = this.#inbox.idle().then(() => this.#performing.end())
+    const told = this.#inbox.idle().then(() => this.#collecting?.end())
     void this.#ending.run(
       told.then(() => this.#outcomes.end(this.#untold)).catch((error: unknown) => this.#onFault(error)),
       () => (this.#connection.connectionIdentifiers === null ? null : this.#surroundings.farewell(disconnect)),

@@ -5,23 +5,33 @@
  * Spec: OCPP 2.0.1 Part 4 §4.1.2 (both sides may reject what does not conform); stations in the field often do not.
  */
 import type { ErrorCode } from '../ocpp/errors.ts'
-import { callError, type Call, type CallError, type Send } from '../ocpp/frame.ts'
+import type { Call, Send } from '../ocpp/frame.ts'
 import type { JsonText } from '../ocpp/json.ts'
 import { versions, type Version, type VersionRow } from '../ocpp/version.ts'
 import { violationCode, violationsInWords, type Violation } from '../ocpp/violations.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
-import { validationFor, type Direction, type ValidationMode, type ValidationSettings } from '../translate/validation.ts'
+import {
+  modeOf,
+  rulesFor,
+  type Direction,
+  type ValidationRule,
+  type ValidationSettings,
+} from '../translate/validation.ts'
 import type { World } from './ports.ts'
 
-/** `isRefused`: the mode is strict, and there are violations. */
-export type Finding = { readonly violations: readonly Violation[]; readonly isRefused: boolean }
+export type Finding = {
+  readonly violations: readonly Violation[]
+  /** Why the message is refused, for whoever sent it; `null` where it is not. */
+  readonly refusal: { readonly code: ErrorCode; readonly words: string } | null
+}
 
-const nothing: Finding = { violations: [], isRefused: false }
+const nothing: Finding = { violations: [], refusal: null }
 
 export class Validation {
   readonly #version: Version
   readonly #row: VersionRow
-  readonly #modeOf: (direction: Direction, action: string) => ValidationMode
+  readonly #settings: ValidationSettings
+  readonly #rules: readonly ValidationRule[]
   readonly #world: World
   readonly #who: object
 
@@ -29,53 +39,51 @@ export class Validation {
   constructor({ stationId, version }: StationHandshake, settings: ValidationSettings, world: World, who: object) {
     this.#version = version
     this.#row = versions[version]
-    this.#modeOf = validationFor(stationId, settings)
+    this.#settings = settings
+    this.#rules = rulesFor(stationId, settings)
     this.#world = world
     this.#who = who
   }
 
   /** A station's CALL or SEND. A transaction message is never refused: it would be lost, or sent again for ever. */
   ofCall({ action, payload }: Call | Send): Finding {
-    const finding = this.#check('in', action, 'request', payload)
-    return this.#row.transactionMessages.has(action) ? { ...finding, isRefused: false } : finding
+    return this.#check('in', action, 'request', payload, !this.#row.transactionMessages.has(action))
   }
 
-  /** A station's answer to a remote command. */
+  /** A station's answer to a remote command; it is refused only where the version lets the station be told. */
   ofResult(action: string, payload: JsonText): Finding {
-    return this.#check('in', action, 'response', payload)
+    return this.#check('in', action, 'response', payload, this.#row.answersResults)
   }
 
   /** A remote command. */
   ofCommand(action: string, payload: JsonText): Finding {
-    return this.#check('out', action, 'request', payload)
+    return this.#check('out', action, 'request', payload, true)
   }
 
   /** The app's answer to a station. One to a transaction message is never refused: the app has booked it. */
   ofAck(action: string, payload: JsonText): Finding {
-    const finding = this.#check('acks', action, 'response', payload)
-    return this.#row.transactionMessages.has(action) ? { ...finding, isRefused: false } : finding
+    return this.#check('acks', action, 'response', payload, !this.#row.transactionMessages.has(action))
   }
 
-  /** The CALLERROR for a CALL that is refused. */
-  refusalOf({ id }: Call, violations: readonly Violation[]): CallError {
-    return callError(id, this.codeOf(violations), violationsInWords(violations))
-  }
-
-  /** The code that tells a station of violations: the first one's, or that of a message which is no frame. */
-  codeOf([first]: readonly Violation[]): ErrorCode {
-    return first === undefined ? 'FormatViolation' : violationCode(this.#row.violations, first)
-  }
-
-  #check(direction: Direction, action: string, message: 'request' | 'response', payload: JsonText): Finding {
-    const mode = this.#modeOf(direction, action)
+  #check(
+    direction: Direction,
+    action: string,
+    message: 'request' | 'response',
+    payload: JsonText,
+    mayRefuse: boolean,
+  ): Finding {
+    const mode = modeOf(direction, action, this.#rules, this.#settings)
     if (mode === 'off') return nothing
     const violations = this.#world.schemas.violations(this.#version, action, message, payload)
-    if (violations.length === 0) return nothing
+    const [first] = violations
+    if (first === undefined) return nothing
     const { number: version } = this.#row
     this.#world.meter.count('ocpp_violation_total', { version, action, direction })
-    const fields = { ...this.#who, version, action, violations: violationsInWords(violations) }
+    const words = violationsInWords(violations)
+    const fields = { ...this.#who, version, action, violations: words }
     this.#world.once(`violation ${version} ${direction} ${action}`, fields, sentences[direction])
-    return { violations, isRefused: mode === 'strict' }
+    const isRefused = mayRefuse && mode === 'strict'
+    return { violations, refusal: isRefused ? { code: violationCode(this.#row.violations, first), words } : null }
   }
 }
 

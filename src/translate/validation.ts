@@ -29,15 +29,26 @@ export type ValidationSettings = {
 /** Each with its option in `ValidationSettings`. */
 export type Direction = 'in' | 'out' | 'acks'
 
-/** How one station's messages are held against their schemas: its patterns are matched here, once for all messages. */
-export function validationFor(
-  stationId: string,
+const optionOf = { in: 'validateIn', out: 'validateOut', acks: 'validateAcks' } as const
+const noRules: readonly ValidationRule[] = []
+
+/** The rules for a station: its patterns are matched here, once for all messages. */
+export function rulesFor(stationId: string, { validation }: ValidationSettings): readonly ValidationRule[] {
+  return validation.length === 0 ? noRules : validation.filter(({ station }) => fits(stationId, station))
+}
+
+/**
+ * How a message is held against its schema.
+ *
+ * @param rules those for its station
+ */
+export function modeOf(
+  direction: Direction,
+  action: string,
+  rules: readonly ValidationRule[],
   settings: ValidationSettings,
-): (direction: Direction, action: string) => ValidationMode {
-  const modes = { in: settings.validateIn, out: settings.validateOut, acks: settings.validateAcks }
-  const rules = settings.validation.filter(({ station }) => fits(stationId, station))
-  return (direction, action) =>
-    rules.find(rule => rule.action === '*' || rule.action === action)?.mode ?? modes[direction]
+): ValidationMode {
+  return rules.find(rule => rule.action === '*' || rule.action === action)?.mode ?? settings[optionOf[direction]]
 }
 
 /**

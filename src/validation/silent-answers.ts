@@ -2,7 +2,7 @@
  * The answers that an operator wrote (`[ocpp_silent_answers]`), held against the official schemas before any station gets one.
  */
 import { completeAnswer } from '../ocpp/answers.ts'
-import { silentAnswerFor, versions, type Version } from '../ocpp/version.ts'
+import { isFromStation, silentAnswerFor, versions, type Version } from '../ocpp/version.ts'
 import { violationsInWords } from '../ocpp/violations.ts'
 import type { Schemas } from '../station/ports.ts'
 import type { SilentSettings } from '../translate/answers.ts'
@@ -14,7 +14,7 @@ export function silentAnswerProblems(
   schemas: Schemas,
 ): string[] {
   const known = (action: string): readonly Version[] =>
-    served.filter(version => silentAnswerFor(versions[version], action) !== null)
+    served.filter(version => isFromStation(versions[version], action))
   return Object.entries(silentAnswers).flatMap(([action, override]) => {
     if (override.kind === 'mode') return []
     const asked = { payload: override.payload, now: new Date(0).toISOString(), heartbeatIntervalSeconds: 1 }

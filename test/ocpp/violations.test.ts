@@ -36,8 +36,6 @@ test('a payload that is no object is a matter of its format', () => {
   assert.equal(spelled('ocpp2.1', violation), 'FormatViolation')
 })
 
-const of = (length: number): Violation => ({ path: `/${'a'.repeat(length - '/: type'.length)}`, rule: 'type' })
-
 /** Violations, the words for them, and why. */
 const sentences: readonly (readonly [readonly Violation[], string, string])[] = [
   [[], '', 'none'],
@@ -50,14 +48,7 @@ const sentences: readonly (readonly [readonly Violation[], string, string])[] = 
     '/meterValue/0/timestamp: format; /connectorId: required',
     'two',
   ],
-  [[of(100), of(153)], `/${'a'.repeat(93)}: type; /${'a'.repeat(146)}: type`, '255 characters'],
-  [[of(100), of(154)], `/${'a'.repeat(93)}: type`, 'one more, and the last goes as a whole'],
-  [[of(100), of(154), of(10)], `/${'a'.repeat(93)}: type`, 'with all that come after it'],
 ]
 for (const [violations, words, because] of sentences) {
   test(`violations in words: ${because}`, () => assert.equal(violationsInWords(violations), words))
 }
-
-test('a violation too long for a description is cut, not left out', () => {
-  assert.equal(violationsInWords([of(300)]), `/${'a'.repeat(254)}`)
-})

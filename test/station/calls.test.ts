@@ -10,9 +10,8 @@ import type { CommandOutcome } from '../../src/translate/commands.ts'
 const timeoutMs = 30_000
 /** What is wrong with a payload is `validation.test.ts`'s. */
 const lax: OutgoingEnds['validation'] = {
-  ofCommand: () => ({ violations: [], isRefused: false }),
-  ofResult: () => ({ violations: [], isRefused: false }),
-  codeOf: () => 'FormatViolation',
+  ofCommand: () => ({ violations: [], refusal: null }),
+  ofResult: () => ({ violations: [], refusal: null }),
 }
 
 /** The CALLs to a station: what went out, and how each ended, in words. */
@@ -190,14 +189,14 @@ test('an id whose command timed out is refused: its late answer could be for eit
   assert.deepEqual(ends(), ['a CallTimeout', 'a InvalidId'])
 })
 
-test('an unknown action, and one of the other direction, fail in their turn and let the next one out', t => {
-  const { calls, sent, add, ends } = setUp(t)
+test('an unknown action, and one of the other direction, fail at once: they take no place in the line', t => {
+  const { calls, sent, add, ends } = setUp(t, { limit: 1 })
   add('a')
   calls.add(callOf('b', 'MakeCoffee'))
   calls.add(callOf('c', 'StatusNotification'))
   add('d')
+  assert.deepEqual(ends(), ['b UnknownAction', 'c UnknownAction'])
   calls.settle(result('a'))
-  assert.deepEqual(ends(), ['a ack', 'b UnknownAction', 'c UnknownAction'])
   assert.deepEqual(sent, ['a', 'd'])
 })
 

@@ -91,7 +91,7 @@ const sequences = [
     'the same report again, word for word',
   ],
   [[part('0+'), part('1.'), part('0.')], ['part', '0 1 of 2', 'raw'], 'the same requestId again, whole at once'],
-  [[part('0+'), part('1.'), part('1.')], ['part', '0 1 of 2', 'part'], 'the last one again: its answer was lost'],
+  [[part('0+'), part('1.'), part('1.')], ['part', '0 1 of 2', 'settled'], 'the last one again: its answer was lost'],
   [
     [part('0+'), part('1+'), part('0+', 7, ['x']), part('1.', 7, ['y'])],
     ['part', 'part', 'part, before it 0 1 of 2 lacks []', 'x y of 2'],
@@ -243,7 +243,7 @@ test('the last part again, after the app has taken the whole, begins nothing', t
   ] as const) {
     reports.take(first)
     reports.settle(wholeIn(reports.take(last)), true)
-    assert.equal(said(reports.take({ ...last, id: messageId('again') })), 'part')
+    assert.equal(said(reports.take({ ...last, id: messageId('again') })), 'settled')
     assert.deepEqual(reports.takeAll(), [])
   }
 })

@@ -1,6 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { validationFor, type ValidationRule, type ValidationSettings } from '../../src/translate/validation.ts'
+import {
+  modeOf as modeFor,
+  rulesFor,
+  type Direction,
+  type ValidationMode,
+  type ValidationRule,
+  type ValidationSettings,
+} from '../../src/translate/validation.ts'
+
+/** How the messages of one station are held against their schemas. */
+function modesOf(
+  stationId: string,
+  settings: ValidationSettings,
+): (direction: Direction, action: string) => ValidationMode {
+  const rules = rulesFor(stationId, settings)
+  return (direction, action) => modeFor(direction, action, rules, settings)
+}
 
 const settings = (...validation: ValidationRule[]): ValidationSettings => ({
   validateIn: 'warn',
@@ -44,18 +60,18 @@ const patterns: readonly (readonly [string, string, boolean, string])[] = [
 ]
 for (const [station, stationId, fits, because] of patterns) {
   test(`${JSON.stringify(station)} and ${JSON.stringify(stationId)}: ${because}`, () => {
-    const modeOf = validationFor(stationId, settings({ station, action: '*', mode: 'strict' }))
+    const modeOf = modesOf(stationId, settings({ station, action: '*', mode: 'strict' }))
     assert.equal(modeOf('in', 'Heartbeat'), fits ? 'strict' : 'warn')
   })
 }
 
 test('a pattern that a regular expression would try for ages', () => {
-  const modeOf = validationFor('a'.repeat(255), settings({ station: '*a'.repeat(60) + 'b', action: '*', mode: 'off' }))
+  const modeOf = modesOf('a'.repeat(255), settings({ station: '*a'.repeat(60) + 'b', action: '*', mode: 'off' }))
   assert.equal(modeOf('in', 'Heartbeat'), 'warn')
 })
 
 test('no rule: the option of the direction', () => {
-  const modeOf = validationFor('CP1', settings())
+  const modeOf = modesOf('CP1', settings())
   assert.deepEqual([modeOf('in', 'A'), modeOf('out', 'A'), modeOf('acks', 'A')], ['warn', 'strict', 'off'])
 })
 
@@ -67,7 +83,7 @@ test('the first rule that fits decides, for every direction', () => {
     { station: 'ABB-1', action: 'MeterValues', mode: 'warn' },
   ]
   const modes = (stationId: string, action: string): string[] =>
-    (['in', 'out', 'acks'] as const).map(direction => validationFor(stationId, settings(...rules))(direction, action))
+    (['in', 'out', 'acks'] as const).map(direction => modesOf(stationId, settings(...rules))(direction, action))
   assert.deepEqual(modes('ABB-1', 'MeterValues'), ['off', 'off', 'off'])
   assert.deepEqual(modes('ABB-1', 'Heartbeat'), ['strict', 'strict', 'strict'])
   assert.deepEqual(modes('ABB-2', 'Heartbeat'), ['warn', 'strict', 'off'])

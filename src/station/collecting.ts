@@ -1,0 +1,110 @@
+/**
+ * Has the app perform reports that come in parts once, whole (`ocpp_collect_reports`).
+ */
+import { RpcError, type CommandReply } from '../cable/rpc.ts'
+import type { Call } from '../ocpp/frame.ts'
+import type { VersionRow } from '../ocpp/version.ts'
+import { performData, type Extras } from '../translate/commands.ts'
+import type { AppConnection } from './connection.ts'
+import type { World } from './ports.ts'
+import { Reports, type Whole } from './reports.ts'
+
+export type CollectingSettings = {
+  readonly granularActions: boolean
+  readonly collectReports: boolean
+  /** How long the next part of a report may take. */
+  readonly reportTimeoutMs: number
+}
+
+export type CollectingEnds = {
+  apply(reply: CommandReply): void
+  /** Puts a report whose time is over into the lane. */
+  onOverdue(whole: Whole): void
+}
+
+export class Collecting {
+  readonly #granular: boolean
+  readonly #reports: Reports
+  readonly #connection: AppConnection
+  readonly #world: World
+  readonly #who: object
+  readonly #ends: CollectingEnds
+  /** Reports that did not have their turn. Their parts have been answered: nobody sends them again. */
+  readonly #aside: Whole[] = []
+
+  /** @param who names the station on log lines */
+  constructor(
+    row: VersionRow,
+    settings: CollectingSettings,
+    connection: AppConnection,
+    world: World,
+    who: object,
+    ends: CollectingEnds,
+  ) {
+    this.#granular = settings.granularActions
+    this.#reports = new Reports(row.reports, settings.reportTimeoutMs, whole => ends.onOverdue(whole))
+    this.#connection = connection
+    this.#world = world
+    this.#who = who
+    this.#ends = ends
+  }
+
+  /**
+   * Performs a CALL, and with the last part of a report all of it. Rejects with `RpcError`.
+   *
+   * @returns `null` for a part that is kept, or that was performed with the others already
+   */
+  async perform(call: Call, extras: Extras, signal: AbortSignal): Promise<CommandReply | null> {
+    const taken = this.#reports.take(call)
+    if (taken.kind === 'whole') return this.#performWhole(taken.whole, extras, signal)
+    if (taken.kind === 'full') this.#count('too_large')
+    if (taken.givenUp !== null) await this.report(taken.givenUp)
+    if (taken.kind === 'part' || taken.kind === 'settled') return null
+    return this.#run(call, extras, signal)
+  }
+
+  /** Performs a report that no answer waits for, also when the session has closed. */
+  async report({ call, parts, missing, complete }: Whole): Promise<void> {
+    try {
+      if (this.#connection.identifier === null)
+        throw new RpcError('unavailable', 'notRun', 'the station is not subscribed')
+      const extras = { parts, ...(!complete && { missing, complete }) }
+      this.#ends.apply(await this.#run(call, extras, new AbortController().signal))
+      this.#count(complete ? 'whole' : 'incomplete')
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error
+      this.#count('lost')
+      this.#world.once('report', { ...this.#who, action: call.action, error }, 'the app did not take a report')
+    }
+  }
+
+  /** Keeps a report that cannot have its turn any more for the end. */
+  putAside(whole: Whole): void {
+    this.#aside.push(whole)
+  }
+
+  /** Performs what is left of reports, for the station has left. */
+  async end(): Promise<void> {
+    for (const whole of [...this.#aside.splice(0), ...this.#reports.takeAll()]) await this.report(whole)
+  }
+
+  async #performWhole(whole: Whole, extras: Extras, signal: AbortSignal): Promise<CommandReply> {
+    let isTaken = false
+    try {
+      const reply = await this.#run(whole.call, { ...extras, parts: whole.parts }, signal)
+      isTaken = reply.status === 'success'
+      if (isTaken) this.#count('whole')
+      return reply
+    } finally {
+      this.#reports.settle(whole, isTaken)
+    }
+  }
+
+  #run(call: Call, extras: Extras, signal: AbortSignal): Promise<CommandReply> {
+    return this.#connection.perform(performData(call, this.#granular, extras), signal)
+  }
+
+  #count(outcome: 'whole' | 'incomplete' | 'too_large' | 'lost'): void {
+    this.#world.meter.count('ocpp_report_total', { outcome })
+  }
+}
