@@ -2,45 +2,44 @@
  * The load generator, a process of its own: stations that stay connected, and call in a closed loop when they are told
  * to, with one outstanding call each.
  */
+import { calls, type CallName } from './calls.ts'
 import { serveTasks } from './children.ts'
 import { measure, type Speed, type Window } from './measure.ts'
 import { frameOf, idPlace, Station, type MessageFrame } from './station.ts'
 
 /** How a server is spoken to: OCPP-J, or Action Cable as AnyCable's own server does. */
 export type Dialect = 'ocpp' | 'cable'
-export type Action = 'Heartbeat' | 'StatusNotification'
+
+/** Whether stations offer permessage-deflate, and what has to become of it. Where it is agreed on, they compress all. */
+export type Compression = 'none' | 'declined' | 'agreed'
+
+/** How the stations of a group connect; a station's identity is `prefix` and a number. */
+export type Ways = {
+  readonly prefix: string
+  readonly dialect: Dialect
+  readonly url: string
+  readonly compression: Compression
+}
 
 export type Task =
-  /** Opens `stations` connections more of a group; a station's identity is `prefix` and a number. */
-  | {
-      readonly kind: 'open'
-      readonly group: string
-      readonly prefix: string
-      readonly dialect: Dialect
-      readonly url: string
-      readonly stations: number
-    }
+  /** Opens `stations` connections more of a group. */
+  | { readonly kind: 'open'; readonly group: string; readonly ways: Ways; readonly stations: number }
   /** Has the first `stations` of a group call, and measures the server. */
   | {
       readonly kind: 'measure'
       readonly group: string
       readonly pid: number
       readonly stations: number
-      readonly action: Action
+      readonly call: CallName
       readonly window: Window
     }
   /** So many calls of each station, one after another. */
-  | { readonly kind: 'call'; readonly group: string; readonly calls: number; readonly action: Action }
+  | { readonly kind: 'call'; readonly group: string; readonly times: number; readonly call: CallName }
 
-type Connected = { readonly station: Station; readonly frames: Readonly<Record<Action, MessageFrame>> }
+type Connected = { readonly station: Station; readonly frameFor: (call: CallName) => MessageFrame }
 
 /** How many connect at the same time. */
 const batch = 50
-const payloads: Readonly<Record<Action | 'BootNotification', (sn: string) => object>> = {
-  BootNotification: sn => ({ chargePointVendor: 'Vendor', chargePointModel: 'Model', meterSerialNumber: sn }),
-  Heartbeat: () => ({}),
-  StatusNotification: () => ({ connectorId: 1, errorCode: 'NoError', status: 'Available' }),
-}
 
 const groups = new Map<string, Connected[]>()
 
@@ -55,37 +54,38 @@ serveTasks((task: Task): Promise<Speed | null> => {
   }
 })
 
-async function openAll({ group, prefix, dialect, url, stations }: Extract<Task, { kind: 'open' }>): Promise<null> {
+async function openAll({ group, ways, stations }: Extract<Task, { kind: 'open' }>): Promise<null> {
   const open = groups.get(group) ?? []
   groups.set(group, open)
   for (const last = open.length + stations; open.length < last;) {
     const numbers = Array.from({ length: Math.min(batch, last - open.length) }, (_, at) => open.length + at)
-    open.push(...(await Promise.all(numbers.map(number => openers[dialect](url, `${prefix}-${number}`)))))
+    open.push(...(await Promise.all(numbers.map(number => openers[ways.dialect](ways, `${ways.prefix}-${number}`)))))
   }
   return null
 }
 
 async function measureCalls(task: Extract<Task, { kind: 'measure' }>): Promise<Speed> {
-  let calls = 0
+  let ended = 0
   let isOver = false
   const loops = groupOf(task.group)
     .slice(0, task.stations)
-    .map(async ({ station, frames }) => {
+    .map(async ({ station, frameFor }) => {
+      const frame = frameFor(task.call)
       while (!isOver) {
-        await station.call(frames[task.action])
-        calls++
+        await station.call(frame)
+        ended++
       }
     })
   const all = Promise.all(loops)
-  const speed = measure(task.pid, task.window, () => calls).finally(() => (isOver = true))
+  const speed = measure(task.pid, task.window, () => ended).finally(() => (isOver = true))
   await Promise.race([speed, all])
   await all
   return speed
 }
 
-async function callAll({ group, calls, action }: Extract<Task, { kind: 'call' }>): Promise<null> {
-  for (let call = 0; call < calls; call++)
-    await Promise.all(groupOf(group).map(({ station, frames }) => station.call(frames[action])))
+async function callAll({ group, times, call }: Extract<Task, { kind: 'call' }>): Promise<null> {
+  const ready = groupOf(group).map(({ station, frameFor }) => ({ station, frame: frameFor(call) }))
+  for (let time = 0; time < times; time++) await Promise.all(ready.map(({ station, frame }) => station.call(frame)))
   return null
 }
 
@@ -95,16 +95,19 @@ function groupOf(group: string): readonly Connected[] {
   return open
 }
 
-const openers: Readonly<Record<Dialect, (url: string, sn: string) => Promise<Connected>>> = {
-  ocpp: async (url, sn) => {
-    const station = await Station.open(`${url}/${sn}`, 'ocpp1.6')
-    const frame = (action: Action | 'BootNotification'): MessageFrame =>
-      frameOf(JSON.stringify([2, idPlace, action, payloads[action](sn)]))
-    await station.call(frame('BootNotification'))
-    return { station, frames: framesBy(frame) }
+const openers: Readonly<Record<Dialect, (ways: Ways, sn: string) => Promise<Connected>>> = {
+  ocpp: async ({ url, compression }, sn) => {
+    const station = await Station.open(`${url}/${sn}`, 'ocpp1.6', compression !== 'none')
+    if (station.isCompressing !== (compression === 'agreed')) throw new Error(`compression is not ${compression}`)
+    const frameFor = (call: CallName): MessageFrame => {
+      const { action, payload } = calls[call]
+      return frameOf(JSON.stringify([2, idPlace, action, payload(sn)]), station.isCompressing)
+    }
+    await station.call(frameFor('boot'))
+    return { station, frameFor }
   },
-  cable: async (url, sn) => {
-    const station = await Station.open(url, 'actioncable-v1-json')
+  cable: async ({ url }, sn) => {
+    const station = await Station.open(url, 'actioncable-v1-json', false)
     await station.next('"welcome"')
     const identifier = JSON.stringify({ channel: 'OCPPChannel', sn })
     const confirmed = station.next('confirm_subscription')
@@ -112,15 +115,12 @@ const openers: Readonly<Record<Dialect, (url: string, sn: string) => Promise<Con
     await confirmed
     return {
       station,
-      frames: framesBy(command => {
+      frameFor: call => {
+        const { action: command, payload } = calls[call]
         const action = command.replace(/(?<=[a-z])(?=[A-Z])/, '_').toLowerCase()
-        const data = JSON.stringify({ action, id: idPlace, command, payload: payloads[command](sn) })
+        const data = JSON.stringify({ action, id: idPlace, command, payload: payload(sn) })
         return frameOf(JSON.stringify({ command: 'message', identifier, data }))
-      }),
+      },
     }
   },
-}
-
-function framesBy(frame: (action: Action) => MessageFrame): Connected['frames'] {
-  return { Heartbeat: frame('Heartbeat'), StatusNotification: frame('StatusNotification') }
 }

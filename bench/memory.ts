@@ -3,8 +3,8 @@
  * are, each time in a fresh process.
  */
 import { setTimeout } from 'node:timers/promises'
-import { openServer, openWorker, type Worker } from './children.ts'
-import type { Task } from './load.ts'
+import { openServer, openWorker } from './children.ts'
+import { groupOf, type Group } from './group.ts'
 import { residentKilobytes } from './measure.ts'
 import { echoName, openSubjects, type Subject, type Subjects } from './subjects.ts'
 import { markdownTable, ratio, spread } from './table.ts'
@@ -48,15 +48,22 @@ async function measureRound(subjects: Subjects, plan: MemoryPlan): Promise<[stri
   const app = await openServer('./stub-app.ts')
   const load = openWorker('./load.ts')
   const opened = await openSubjects(subjects, app, collecting)
-  for (const subject of opened) {
-    await open(subject, load, plan.warmUp)
-    await ask(load, { kind: 'call', group: groupOf(subject), calls: plan.calls, action: 'StatusNotification' })
+  const groups = opened.map(subject => ({ subject, group: groupOf(subject, load, 'acked') }))
+  for (const { subject, group } of groups) {
+    await greet(subject, group, plan.warmUp)
+    await group.call('status', plan.calls)
   }
   const before = await settledKilobytes(opened, plan)
-  for (const subject of opened) await open(subject, load, plan.stations)
+  for (const { subject, group } of groups) await greet(subject, group, plan.stations)
   const after = await settledKilobytes(opened, plan)
   for (const child of [load, ...opened.map(({ server }) => server), app]) await child.close()
   return opened.map(({ name }, at) => [name, ((after[at] ?? 0) - (before[at] ?? 0)) / plan.stations])
+}
+
+/** So many more stations come; in a group that has a first call, all call. */
+async function greet({ firstCall }: Subject, group: Group, stations: number): Promise<void> {
+  await group.open(stations)
+  if (firstCall !== null) await group.call(firstCall, 1)
 }
 
 /** Twice: what the first collection finds dead may have held on to more. */
@@ -67,17 +74,4 @@ async function settledKilobytes(opened: readonly Subject[], { settleMs }: Memory
   }
   await setTimeout(settleMs / 2)
   return opened.map(({ server }) => residentKilobytes(server.pid))
-}
-
-function open(subject: Subject, load: Worker, stations: number): Promise<unknown> {
-  const { dialect, url } = subject
-  return ask(load, { kind: 'open', group: groupOf(subject), prefix: 'acked', dialect, url, stations })
-}
-
-function ask(load: Worker, task: Task): Promise<unknown> {
-  return load.ask(task)
-}
-
-function groupOf({ server }: Subject): string {
-  return String(server.pid)
 }

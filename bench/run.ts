@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: one run, one table. Everything it compares is measured in this run, in turns, round by round.
+ * `npm run bench`: one run, three tables. Everything it compares is measured in this run, in turns, round by round.
  *
  *   --quick        one short round with few stations: shows that it works, not how fast
  *   --anycable     AnyCable's own server too; installs the gem anycable-thruster into a cache folder if need be
@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { findThrust } from './anycable.ts'
 import { measureMemory } from './memory.ts'
+import { measureOptions } from './options.ts'
 import { measureSpeed } from './speed.ts'
 
 const { values: flags } = parseArgs({
@@ -40,10 +41,21 @@ const speed = isQuick
   : { rounds: 5, stations: [10, 28, 100], window: { warmUpMs: 200, ms: 800 } }
 print(await measureSpeed(subjects, speed, note))
 
+const options = isQuick
+  ? { rounds: 1, stations: [2], window: { warmUpMs: 50, ms: 150 } }
+  : { rounds: 7, stations: [28], window: { warmUpMs: 100, ms: 500 } }
+print(await measureOptions(bin, options, note))
+
 const memory = isQuick
   ? { rounds: 1, warmUp: 10, stations: 20, calls: 5, settleMs: 200 }
   : { rounds: 3, warmUp: 250, stations: 1_000, calls: 40, settleMs: 2_000 }
-print(await measureMemory(subjects, memory, note))
+const compressing = { bin, flags: ['--ocpp_compression=on'], compression: 'agreed' } as const
+const bridges = [
+  ...subjects.bridges,
+  { name: 'ocpp-cable, stations compress', ...compressing },
+  { name: 'ocpp-cable, both compress', ...compressing, firstCall: 'longData' },
+] as const
+print(await measureMemory({ ...subjects, bridges }, memory, note))
 process.exit(0)
 
 function fail(why: string): never {

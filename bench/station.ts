@@ -1,9 +1,12 @@
 /**
  * A Charging Station's end of a WebSocket, with as little work a message as there can be, so that the machine is left to
- * the server that is measured: frames are made once, and only the message id in them changes.
+ * the server that is measured: frames are made, and compressed, once, and only the message id in them changes.
+ *
+ * Spec: RFC 6455 §5; permessage-deflate by RFC 7692 §7, no message referring to one before it.
  */
 import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 
 /** Any will do, but for zeros: `ws` does not unmask at all then, and no real station gets it that cheap. */
 const mask = [0x37, 0xfa, 0x21, 0x3d] as const
@@ -13,17 +16,24 @@ const idDigits = 12
 export const idPlace = idStart + '0'.repeat(idDigits)
 
 const opcodes = { text: 1, close: 8, ping: 9, pong: 10 }
+/** RSV1, beside the opcode: the message is compressed. */
+const compressed = 0x40
+/** An empty block, which ends each message, and is not sent (RFC 7692 §7.2.1). */
+const flushed = Buffer.from([0, 0, 0xff, 0xff])
+const flushing = { finishFlush: constants.Z_SYNC_FLUSH }
 
 export type MessageFrame = { readonly bytes: Buffer; readonly idAt: number }
 
-/** A masked frame; if `text` has an `idPlace`, each call puts an id of its own there. */
-export function frameOf(text: string): MessageFrame {
-  const bytes = masked(opcodes.text, Buffer.from(text))
-  const payloadAt = bytes.length - Buffer.byteLength(text)
-  return { bytes, idAt: payloadAt + Buffer.from(text).indexOf(idPlace) + idStart.length }
+/** A masked frame; if `text` has an `idPlace`, and it must if it is deflated, each call puts an id of its own there. */
+export function frameOf(text: string, isDeflated = false): MessageFrame {
+  const payload = isDeflated ? deflated(Buffer.from(text)) : Buffer.from(text)
+  const bytes = masked(isDeflated ? opcodes.text | compressed : opcodes.text, payload)
+  return { bytes, idAt: bytes.length - payload.length + payload.indexOf(idPlace) + idStart.length }
 }
 
 export class Station {
+  /** Whether permessage-deflate was agreed on. */
+  readonly isCompressing: boolean
   readonly #socket: Socket
   #rest: Buffer | null = null
   #lastId = 0
@@ -31,8 +41,8 @@ export class Station {
   #onFound: ((payload: Buffer) => void) | null = null
   #onLost: (error: Error) => void = () => undefined
 
-  /** The upgrade is done by hand: no extension is offered. Rejects unless the answer is 101. */
-  static async open(url: string, subprotocol: string): Promise<Station> {
+  /** The upgrade is done by hand. Rejects unless the answer is 101. */
+  static async open(url: string, subprotocol: string, offersCompression: boolean): Promise<Station> {
     const { hostname, port, pathname } = new URL(url)
     const socket = connect(Number(port), hostname)
     socket.setNoDelay(true)
@@ -40,15 +50,21 @@ export class Station {
     socket.write(
       `GET ${pathname} HTTP/1.1\r\nHost: ${hostname}:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
         `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n` +
+        (offersCompression ? 'Sec-WebSocket-Extensions: permessage-deflate\r\n' : '') +
         `Sec-WebSocket-Protocol: ${subprotocol}\r\n\r\n`,
     )
-    let head = Buffer.alloc(0)
-    while (!head.includes('\r\n\r\n')) head = Buffer.concat([head, ((await once(socket, 'data')) as [Buffer])[0]])
-    if (!head.toString('latin1').startsWith('HTTP/1.1 101')) throw new Error(head.toString('latin1'))
-    return new Station(socket, head.subarray(head.indexOf('\r\n\r\n') + 4))
+    let bytes = Buffer.alloc(0)
+    while (!bytes.includes('\r\n\r\n')) bytes = Buffer.concat([bytes, ((await once(socket, 'data')) as [Buffer])[0]])
+    const headEnd = bytes.indexOf('\r\n\r\n') + 4
+    const head = bytes.toString('latin1', 0, headEnd)
+    const extension = /^Sec-WebSocket-Extensions: (.*)$/im.exec(head)?.[1]
+    const canRead = extension === undefined || extension.includes('server_no_context_takeover')
+    if (!head.startsWith('HTTP/1.1 101') || !canRead) throw new Error(head)
+    return new Station(socket, extension !== undefined, bytes.subarray(headEnd))
   }
 
-  private constructor(socket: Socket, first: Buffer) {
+  private constructor(socket: Socket, isCompressing: boolean, first: Buffer) {
+    this.isCompressing = isCompressing
     this.#socket = socket
     socket.on('data', chunk => this.#read(chunk))
     socket.on('error', () => undefined)
@@ -90,7 +106,8 @@ export class Station {
   #read(chunk: Buffer): void {
     let bytes = this.#rest === null ? chunk : Buffer.concat([this.#rest, chunk])
     for (let frame = firstFrame(bytes); frame !== null; frame = firstFrame(bytes)) {
-      this.#onFrame(frame.opcode, bytes.subarray(frame.from, frame.to))
+      const payload = bytes.subarray(frame.from, frame.to)
+      this.#onFrame(frame.opcode, frame.isDeflated ? inflated(payload) : payload)
       bytes = bytes.subarray(frame.to)
     }
     this.#rest = bytes.length > 0 ? bytes : null
@@ -108,14 +125,26 @@ export class Station {
 }
 
 /** Where the first frame's payload lies, if it is all there; servers' frames are not masked. */
-function firstFrame(bytes: Buffer): { opcode: number; from: number; to: number } | null {
+function firstFrame(bytes: Buffer): { opcode: number; isDeflated: boolean; from: number; to: number } | null {
   const [first, second] = bytes
   if (first === undefined || second === undefined) return null
   if (second === 127) throw new Error('a message of more than 64 KiB')
   const from = second === 126 ? 4 : 2
   if (bytes.length < from) return null
   const to = from + (second === 126 ? bytes.readUInt16BE(2) : second)
-  return bytes.length < to ? null : { opcode: first & 0x0f, from, to }
+  return bytes.length < to ? null : { opcode: first & 0x0f, isDeflated: (first & compressed) !== 0, from, to }
+}
+
+/** Up to the message id's end a block that is stored as it is (RFC 1951 §3.2.4): so the id can still be changed. */
+function deflated(text: Buffer): Buffer {
+  const length = text.indexOf(idPlace) + idPlace.length
+  const head = Buffer.from([0, length & 0xff, length >> 8, ~length & 0xff, (~length >> 8) & 0xff])
+  const rest = deflateRawSync(text.subarray(length), flushing)
+  return Buffer.concat([head, text.subarray(0, length), rest.subarray(0, -flushed.length)])
+}
+
+function inflated(payload: Buffer): Buffer {
+  return inflateRawSync(Buffer.concat([payload, flushed]), flushing)
 }
 
 function masked(opcode: number, payload: Buffer): Buffer {

@@ -2,10 +2,23 @@
  * The servers that a run compares, each with what it needs to be reached.
  */
 import { openAnyCable } from './anycable.ts'
+import type { CallName } from './calls.ts'
 import { openProgram, openServer, type Server } from './children.ts'
-import type { Dialect } from './load.ts'
+import type { Compression, Dialect } from './load.ts'
 
-export type Bridge = { readonly name: string; readonly bin: string }
+/** A build of the bridge: the path of its program, and its flags if not all are as by default. */
+export type Bridge = {
+  readonly name: string
+  readonly bin: string
+  readonly flags?: readonly string[]
+} & Partial<Stations>
+
+/** What its stations are like. */
+export type Stations = {
+  readonly compression: Compression
+  /** What each of them calls once before it is idle, beside its boot. */
+  readonly firstCall: CallName | null
+}
 
 export type Subjects = {
   readonly bridges: readonly Bridge[]
@@ -21,7 +34,7 @@ export type Subject = {
   readonly url: string
   /** Whether it answers by itself, asks the app as the bridge does, or asks the app and needs its answer. */
   readonly kind: 'alone' | 'bridge' | 'cable'
-}
+} & Stations
 
 export const echoName = 'bare `ws` echo'
 
@@ -41,28 +54,27 @@ export async function openSubjects(
     ocpp('alone', '`ocpp-rpc`, strict', await openServer('./ocpp-rpc-server.ts', ['strict'], nodeFlags)),
   ]
   if (thrust !== null) subjects.push(cable('anycable-go', await openAnyCable(thrust, app.port)))
-  for (const { name, bin } of bridges) subjects.push(ocpp('bridge', name, await openBridge(bin, app.port, nodeFlags)))
+  for (const bridge of bridges) subjects.push(await openBridge(bridge, app, nodeFlags))
   return subjects
 }
 
-function openBridge(bin: string, rpcPort: number, nodeFlags: readonly string[]): Promise<Server> {
-  const options = [
-    '--port=0',
-    `--rpc_host=127.0.0.1:${rpcPort}`,
-    '--broadcast_adapter=http',
-    '--broadcast_key=benchmark',
-  ]
-  return openProgram(
-    process.execPath,
-    [...nodeFlags, bin, ...options],
-    /WebSocket connections at http:\/\/localhost:(\d+)/,
-  )
+export async function openBridge(
+  { name, bin, flags = [], ...stations }: Bridge,
+  app: Server,
+  nodeFlags: readonly string[] = [],
+): Promise<Subject> {
+  const ends = ['--port=0', `--rpc_host=127.0.0.1:${app.port}`, '--broadcast_adapter=http', '--broadcast_key=benchmark']
+  const ready = /WebSocket connections at http:\/\/localhost:(\d+)/
+  const server = await openProgram(process.execPath, [...nodeFlags, bin, ...ends, ...flags], ready)
+  return { ...ocpp('bridge', name, server), ...stations }
 }
 
+const usual: Stations = { compression: 'none', firstCall: null }
+
 function ocpp(kind: Subject['kind'], name: string, server: Server): Subject {
-  return { kind, name, server, dialect: 'ocpp', url: `ws://127.0.0.1:${server.port}/ocpp` }
+  return { ...usual, kind, name, server, dialect: 'ocpp', url: `ws://127.0.0.1:${server.port}/ocpp` }
 }
 
 function cable(name: string, server: Server): Subject {
-  return { kind: 'cable', name, server, dialect: 'cable', url: `ws://127.0.0.1:${server.port}/cable` }
+  return { ...usual, kind: 'cable', name, server, dialect: 'cable', url: `ws://127.0.0.1:${server.port}/cable` }
 }

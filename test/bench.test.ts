@@ -1,14 +1,21 @@
 /**
  * The benchmark does what it says in its quick form: every row is there with a number in it, and nothing is left behind.
+ * What its stations send is what a station may send.
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { WebSocketServer } from 'ws'
+import { calls } from '../bench/calls.ts'
+import { frameOf, idPlace, Station } from '../bench/station.ts'
+import { jsonText } from '../src/ocpp/json.ts'
+import { openSchemas } from '../src/validation/schemas.ts'
 
 const run = fileURLToPath(new URL('../bench/run.ts', import.meta.url))
 
@@ -22,8 +29,26 @@ const rows = [
   ['ocpp-cable, app acks', 'to the app and back'],
 ] as const
 
+const options = [
+  ['MeterValues, app is silent', ['off', 'validation warn', 'validation strict'], 'checking a call'],
+  ['MeterValues, app acks', ['off', 'validation warn', 'validation strict'], 'checking a call and its answer'],
+  ['Heartbeat', ['off', 'validation warn', 'validation strict'], 'checking, with next to no other work beside it'],
+  ['2 kB and 2 kB back, deflate offered', ['off', 'compression on'], 'the bridge inflates and deflates'],
+  ['MeterValues, deflate offered', ['off', 'compression on'], 'the bridge inflates'],
+  ['Heartbeat, deflate offered', ['off', 'compression on'], 'inflating, with next to no other work beside it'],
+  ['700 bytes, app is silent', ['off (DataTransfer)', 'answer kept (MeterValues)'], 'answers kept for retries'],
+] as const
+
+const memories = [
+  ['bare `ws` echo', 'the floor'],
+  ['`ocpp-rpc`, no validation', 'a peer'],
+  ['ocpp-cable', 'as it is by default'],
+  ['ocpp-cable, stations compress', 'the bridge keeps an inflater for each'],
+  ['ocpp-cable, both compress', 'and a deflater'],
+] as const
+
 test(
-  'bench --quick prints the machine and two tables, and ends with all that it started',
+  'bench --quick prints the machine and three tables, and ends with all that it started',
   { timeout: 120_000, skip: process.platform !== 'linux' },
   async () => {
     const marker = `OCPP_CABLE_BENCH_TEST=${process.pid}-${Date.now()}`
@@ -36,14 +61,26 @@ test(
 
     assert.equal(code, 0, complaints)
     assert.match(printed, /^\d+ cores, Node\.js v\d/)
-    const [speed = '', memory = ''] = printed.split('\n\n').slice(1)
+    const [speed = '', cost = '', memory = ''] = printed.split('\n\n').slice(1)
     for (const [row, because] of rows) {
       const cells = speed.split('\n').filter(line => line.includes(`| ${row} `))
       assert.equal(cells.length, 2, `${row} (${because}) stands once for each number of stations:\n${speed}`)
       for (const line of cells) assert.match(line, /^\|[^|]+\|[^|]+\| [\d.,]+ +\|/, 'calls/s')
     }
-    for (const each of ['bare `ws` echo', '`ocpp-rpc`, no validation', 'ocpp-cable'])
-      assert.match(memory, new RegExp(`^\\| ${each} +\\| +-?[\\d.,]+ `, 'm'), each)
+    for (const [call, names, because] of options) {
+      const lines = cost.split('\n').filter(line => line.includes(` | ${call} `))
+      assert.equal(lines.length, names.length, `${call} (${because}) stands once for each option:\n${cost}`)
+      for (const [at, name] of names.entries()) {
+        const cells = (lines[at] ?? '').split('|').map(cell => cell.trim())
+        assert.equal(cells[3], name, call)
+        assert.match(cells.slice(4).join(' '), /^[\d.,]+ [\d.]+ x [\d.,]+ [\d.]+ x /, 'calls/s and CPU, each to off')
+      }
+    }
+    for (const [row, because] of memories) {
+      const lines = memory.split('\n').filter(line => line.startsWith(`| ${row}  `) || line.startsWith(`| ${row} |`))
+      assert.equal(lines.length, 1, `${row} (${because}):\n${memory}`)
+      assert.match(lines[0] ?? '', /^\|[^|]+\| -?[\d.,]+ /, 'kB each')
+    }
     // What tsx compiles with ends a moment after its parent.
     for (let tries = 0; processesWith(marker).length > 0; tries++) {
       assert.ok(tries < 40, `still running: ${processesWith(marker).join(', ')}`)
@@ -51,6 +88,49 @@ test(
     }
   },
 )
+
+test('what the stations call is valid, so that checking it costs what it does every day', () => {
+  const schemas = openSchemas()
+  for (const [name, { action, payload }] of Object.entries(calls))
+    assert.deepEqual(schemas.violations('ocpp1.6', action, 'request', jsonText(payload('station'))), [], name)
+})
+
+test('the calls of a pair differ in what is compared alone', () => {
+  const bytes = (name: keyof typeof calls): number => JSON.stringify(calls[name].payload('station')).length
+  assert.equal(bytes('vendorData'), bytes('meterValues'), 'a transaction message and one that is none')
+  assert.ok(
+    bytes('meterValues') < 1024 && bytes('longData') > 1024,
+    'one below the threshold of compression, one above',
+  )
+})
+
+test('a station compresses, and reads what is compressed', async t => {
+  const server = new WebSocketServer({ port: 0, perMessageDeflate: { serverNoContextTakeover: true, threshold: 1024 } })
+  const received: string[] = []
+  const written: number[] = []
+  server.on('connection', (socket, request) => {
+    const before = request.socket.bytesWritten
+    socket.on('message', (data: Buffer) => {
+      received.push(data.toString())
+      socket.send(data.toString(), () => written.push(request.socket.bytesWritten - before))
+    })
+  })
+  await once(server, 'listening')
+  const station = await Station.open(`ws://127.0.0.1:${(server.address() as AddressInfo).port}/`, 'ocpp1.6', true)
+  t.after(() => {
+    station.close()
+    server.close()
+  })
+  assert.ok(station.isCompressing, 'agreed on')
+  const long = JSON.stringify([2, idPlace, 'DataTransfer', calls.longData.payload('station')])
+  const frame = frameOf(long, true)
+  assert.ok(frame.bytes.length < long.length / 2, 'the frame is shorter than the text')
+  await station.call(frame)
+  await station.call(frame)
+  const withId = (id: number): string => long.replace(idPlace, idPlace.slice(0, -1) + String(id))
+  assert.deepEqual(received, [withId(1), withId(2)], 'each call has an id of its own')
+  assert.ok((written[0] ?? long.length) < long.length / 2, 'the answer came compressed')
+})
 
 /** Those that inherited an environment variable. */
 function processesWith(marker: string): string[] {

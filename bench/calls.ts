@@ -1,0 +1,55 @@
+/**
+ * What stations call: OCPP 1.6, each payload valid by its schema.
+ */
+
+/** `meterValues` is a transaction message; `vendorData` is none, and as large. `longData` is above 1 KiB both ways. */
+export type CallName = 'boot' | 'heartbeat' | 'status' | 'meterValues' | 'vendorData' | 'longData'
+
+type Call = { readonly action: string; readonly payload: (sn: string) => object }
+
+const at = '2025-03-01T12:00:00Z'
+const context = 'Sample.Periodic'
+const meterValues = {
+  connectorId: 1,
+  transactionId: 471_100,
+  meterValue: [
+    {
+      timestamp: at,
+      sampledValue: [
+        { value: '1032450', context, measurand: 'Energy.Active.Import.Register', unit: 'Wh' },
+        { value: '11040.0', context, measurand: 'Power.Active.Import', unit: 'W' },
+        { value: '16.0', context, measurand: 'Current.Import', phase: 'L1', unit: 'A' },
+        { value: '15.9', context, measurand: 'Current.Import', phase: 'L2', unit: 'A' },
+        { value: '16.1', context, measurand: 'Current.Import', phase: 'L3', unit: 'A' },
+        { value: '230.4', context, measurand: 'Voltage', phase: 'L1-N', unit: 'V' },
+      ],
+    },
+  ],
+}
+
+const vendor = { vendorId: 'com.example', data: '' }
+const longBytes = 2_000
+const readings = Array.from({ length: 100 }, (_, row) => `${at};${row};${230 + (row % 7)};${(row * 7919) % 10_007}`)
+
+export const calls: Readonly<Record<CallName, Call>> = {
+  boot: {
+    action: 'BootNotification',
+    payload: sn => ({ chargePointVendor: 'Vendor', chargePointModel: 'Model', meterSerialNumber: sn }),
+  },
+  heartbeat: { action: 'Heartbeat', payload: () => ({}) },
+  status: {
+    action: 'StatusNotification',
+    payload: () => ({ connectorId: 1, errorCode: 'NoError', status: 'Available' }),
+  },
+  meterValues: { action: 'MeterValues', payload: () => meterValues },
+  vendorData: { action: 'DataTransfer', payload: () => dataOf(lengthOf(meterValues) - lengthOf(vendor)) },
+  longData: { action: 'DataTransfer', payload: () => dataOf(longBytes) },
+}
+
+function dataOf(length: number): object {
+  return { ...vendor, data: readings.join(' ').slice(0, length) }
+}
+
+function lengthOf(payload: object): number {
+  return JSON.stringify(payload).length
+}
