@@ -3,6 +3,7 @@
  * the reverse order.
  */
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { broadcastKey, broadcastRoute, openHttpBroadcast, type BroadcastEndpoint } from './broadcast/http.ts'
 import { openNats, type NatsOptions, type NatsSubscription } from './broadcast/nats.ts'
 import { parseBroadcasts, type Deliver } from './cable/broadcast.ts'
@@ -11,12 +12,14 @@ import { versions } from './ocpp/version.ts'
 import { Metrics, openMetrics, type Meter } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
 import { originOf } from './ops/server.ts'
-import { openGrpc } from './rpc/grpc.ts'
 import { Guard } from './rpc/guard.ts'
+import { rpcKey } from './rpc/http.ts'
+import { openTransport } from './rpc/open.ts'
 import { readKeyPair, type KeyPair } from './server/certificates.ts'
 import { openListener, type Listener, type Readiness, type Reception } from './server/listener.ts'
 import { openSockets } from './server/socket.ts'
 import { Disconnects } from './station/disconnects.ts'
+import { drainWithin } from './station/draining.ts'
 import { MemoryHold } from './station/hold.ts'
 import { Hub } from './station/hub.ts'
 import type { Log, Rpc, Schemas, World } from './station/ports.ts'
@@ -59,14 +62,12 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
   const problems = silentAnswerProblems(config.ocpp, config.ocpp.versions, schemas)
   if (problems.length > 0) throw new Error(problems.join('; '))
   const metrics = new Metrics(config.metrics.prefix)
-  const grpc = keep(openGrpc(config.rpc.host))
-  const rpc = new Guard(grpc, config.rpc, metrics, log.child({ context: 'rpc' }))
+  const app = keep(openTransport({ ...config.rpc, httpKey: keyOf(config.rpc.httpAccess, rpcKey) }))
+  const rpc = new Guard(app, config.rpc, metrics, log.child({ context: 'rpc' }))
   void rpc.checkAtStart()
   const world = worldOf(rpc, schemas, metrics, config, log)
-  const disconnects = new Disconnects(
-    { ratePerSecond: config.lifecycle.disconnectRate, backlog: config.lifecycle.disconnectBacklogSize },
-    world,
-  )
+  const { disconnectMode: mode, disconnectRate: ratePerSecond, disconnectBacklogSize: backlog } = config.lifecycle
+  const disconnects = new Disconnects({ mode, ratePerSecond, backlog }, world)
   const hub = new Hub(config.ocpp, disconnects, world)
   const { host, port, httpPath } = config.metrics
   if (httpPath !== null) {
@@ -75,6 +76,7 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
       broadcast_streams_num: () => hub.streamCount,
       disconnect_queue_size: () => disconnects.size,
       rpc_pending_num: () => rpc.pending,
+      rpc_capacity_num: () => rpc.capacity,
     }
     keep(await bound('metrics_port', openMetrics({ host, port, path: httpPath }, metrics, gauges, log)))
   }
@@ -82,7 +84,7 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
     for (const broadcast of parseBroadcasts(text)) hub.deliver(broadcast)
   }
   const nats = await openBroadcasts(config, deliver, log, keep)
-  const readiness = (): Readiness => ({ rpc: grpc.isConnected(), ...(nats !== null && { nats: nats.connected() }) })
+  const readiness = (): Readiness => ({ rpc: app.isConnected(), ...(nats !== null && { nats: nats.connected() }) })
   keep(await openStations(config, keyPairs, hub, deliver, readiness, world))
 }
 
@@ -91,7 +93,7 @@ function worldOf(rpc: Rpc, schemas: Schemas, meter: Meter, config: Config, log: 
   return {
     rpc,
     schemas,
-    hold: new MemoryHold(),
+    hold: new MemoryHold(() => Date.now()),
     meter,
     log,
     once: (key, fields, message) => notices.once(key, fields, message),
@@ -119,13 +121,15 @@ async function openBroadcasts(
 }
 
 function natsOptions({ broadcast }: Config): NatsOptions {
-  const { natsCredentials, natsTlsCa: ca, natsTlsCert: cert, natsTlsKey: key } = broadcast
+  const { natsCredentials, natsNkey, natsToken, natsTlsCa: ca, natsTlsCert: cert, natsTlsKey: key } = broadcast
   const hasTls = ca !== null || cert !== null
   return {
     servers: broadcast.natsServers,
     channel: broadcast.natsChannel,
     dontRandomizeServers: broadcast.natsDontRandomizeServers,
     ...(natsCredentials !== null && { credentialsFile: natsCredentials }),
+    ...(natsNkey !== null && { nkeySeedFile: natsNkey }),
+    ...(natsToken !== null && { token: natsToken }),
     ...(hasTls && {
       tls: {
         ...(ca !== null && { caFile: ca }),
@@ -136,13 +140,18 @@ function natsOptions({ broadcast }: Config): NatsOptions {
 }
 
 function endpointOf({ broadcast: { access, httpPath: path } }: Config): BroadcastEndpoint {
+  return { path, key: keyOf(access, broadcastKey) }
+}
+
+/** @param derived makes a key of the secret, as the app does */
+function keyOf(access: Config['rpc']['httpAccess'], derived: (secret: string) => string): string | null {
   switch (access.kind) {
     case 'open':
-      return { path, key: null }
+      return null
     case 'key':
-      return { path, key: access.key }
+      return access.key
     case 'keyOf':
-      return { path, key: broadcastKey(access.secret) }
+      return derived(access.secret)
   }
 }
 
@@ -157,14 +166,15 @@ async function openStations(
 ): Promise<Opened> {
   const { server, ocpp, rpc } = config
   const sockets = openSockets({ ...server, ...ocpp }, meter)
+  const leaving = new AbortController()
   const draining = new AbortController()
   const reception: Reception = {
-    refusal: ({ stationId }) => {
+    refusal: handshake => {
       const later = { status: 503, retryAfterSeconds } as const
       if (draining.signal.aborted) return { ...later, problem: 'The CSMS is going down' }
-      if (hub.isTaken(stationId))
+      if (hub.isTaken(handshake.stationId))
         return { status: 409, problem: 'Another connection of this Charging Station is open', retryAfterSeconds: null }
-      const isFull = server.maxConn > 0 && hub.size >= server.maxConn && !hub.mayReplace(stationId)
+      const isFull = server.maxConn > 0 && hub.size >= server.maxConn && !hub.mayReplace(handshake)
       return isFull ? { ...later, problem: 'The CSMS has no room for another Charging Station' } : null
     },
     admit: (handshake, socket) => hub.admit(handshake, socket),
@@ -173,7 +183,7 @@ async function openStations(
       const path = target.replace(/\?.*/s, '')
       once(`refused ${problem} ${remoteAddress}`, { path, remoteAddress, status, problem }, 'a station was refused')
     },
-    readiness: () => ({ accepting: !draining.signal.aborted, ...readiness() }),
+    readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
     answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), deliver) : () => false,
   }
   const settings = { ...server, keyPairs, handshake: { ...ocpp, headers: rpc.headers } }
@@ -185,15 +195,26 @@ async function openStations(
   announce(config, listener, log)
   return {
     close: async () => {
+      leaving.abort()
+      await sleep(config.lifecycle.shutdownDelayMs)
       draining.abort()
       clearInterval(unheard)
-      log.info({ num: hub.size }, 'closing active connections')
-      await hub.drain(config.lifecycle.shutdownTimeoutMs / 3)
+      await drain(config, hub, log)
       await listener.close()
       sockets.close()
       log.info({}, 'all active connections closed')
     },
   }
+}
+
+async function drain({ lifecycle }: Config, hub: Hub, log: Log): Promise<void> {
+  const leftMs = lifecycle.shutdownTimeoutMs - lifecycle.shutdownDelayMs
+  const { graceMs, spreadMs, withinMs } = drainWithin(leftMs, lifecycle.slowDrain)
+  const over = spreadMs > 0 ? { overMs: Math.round(spreadMs) } : {}
+  log.info({ num: hub.size, ...over }, 'closing active connections')
+  const overdue = setTimeout(() => hub.giveUp(), withinMs)
+  await hub.drain(graceMs, spreadMs)
+  clearTimeout(overdue)
 }
 
 function announce(config: Config, { port }: Listener, log: Log): void {

@@ -1,7 +1,7 @@
 /**
  * The program: arguments, environment and file become a configuration; signals end what was opened.
  *
- * Exit codes: 0 after a clean end, 1 where it could not start or did not end in time.
+ * Exit codes: 0 after a clean end; 1 where it could not start, did not end in time, or was told twice to end.
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'

@@ -17,6 +17,8 @@ export type BroadcastEndpoint = {
 
 /** Room for a batch of some ten thousand commands; more than one NATS message may hold (1 MiB). */
 const MAX_BODY_BYTES = 8 * 1024 * 1024
+/** Of all bodies that are being received. */
+const MAX_OPEN_BYTES = 8 * MAX_BODY_BYTES
 
 /** The key that AnyCable derives from the app's secret. */
 export function broadcastKey(secret: string): string {
@@ -45,41 +47,48 @@ export async function openHttpBroadcast(
 /**
  * The endpoint as a part of any HTTP server: returns whether the request was for it, and if so answers it.
  *
- * 201 taken (also what nobody can read), 401 wrong key, 413 over 8 MiB, 422 not a POST.
+ * 201 taken (also what nobody can read), 401 wrong key, 413 over 8 MiB, 422 not a POST, 503 too much at once.
  */
 export function broadcastRoute(
   { path, key }: BroadcastEndpoint,
   deliver: Deliver,
 ): (request: IncomingMessage, response: ServerResponse) => boolean {
   const expected = key === null ? null : digest(`Bearer ${key}`)
+  const open = { bytes: 0 }
   return (request, response) => {
     if (pathOf(request.url) !== path) return false
     const given = digest(request.headers.authorization ?? '')
     if (request.method !== 'POST') end(response, 422)
     else if (expected !== null && !timingSafeEqual(expected, given)) end(response, 401)
-    else readBody(request, response, deliver)
+    else readBody(request, response, deliver, open)
     return true
   }
 }
 
 /** Keeps no more than the limit; what a client sends beyond it is read and forgotten, so that it gets to see the 413. */
-function readBody(request: IncomingMessage, response: ServerResponse, deliver: Deliver): void {
+function readBody(request: IncomingMessage, response: ServerResponse, deliver: Deliver, open: { bytes: number }): void {
   const chunks: Buffer[] = []
+  let kept = 0
   let bytes = Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES ? Infinity : 0
   if (bytes > MAX_BODY_BYTES) end(response, 413)
   request.on('data', (chunk: Buffer) => {
+    if (response.headersSent) return
     bytes += chunk.length
-    if (bytes <= MAX_BODY_BYTES) chunks.push(chunk)
-    else if (!response.headersSent) {
-      chunks.length = 0
-      end(response, 413)
+    if (bytes <= MAX_BODY_BYTES && open.bytes + chunk.length <= MAX_OPEN_BYTES) {
+      chunks.push(chunk)
+      kept += chunk.length
+      open.bytes += chunk.length
+      return
     }
+    chunks.length = 0
+    end(response, bytes > MAX_BODY_BYTES ? 413 : 503)
   })
   request.on('end', () => {
-    if (bytes > MAX_BODY_BYTES) return
+    if (response.headersSent) return
     deliver(Buffer.concat(chunks).toString())
     end(response, 201)
   })
+  request.once('close', () => (open.bytes -= kept))
 }
 
 function end(response: ServerResponse, status: number): void {

@@ -6,7 +6,16 @@
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { connect, type ConnectionOptions, credsAuthenticator, Events, type NatsConnection, type NatsError } from 'nats'
+import {
+  type Authenticator,
+  connect,
+  type ConnectionOptions,
+  credsAuthenticator,
+  Events,
+  type NatsConnection,
+  type NatsError,
+  nkeyAuthenticator,
+} from 'nats'
 import type { Log } from '../station/ports.ts'
 import type { Deliver } from '../cable/broadcast.ts'
 
@@ -17,6 +26,10 @@ export type NatsOptions = {
   readonly dontRandomizeServers: boolean
   /** A `.creds` file: JWT and seed. */
   readonly credentialsFile?: string
+  /** A file with the seed of a user nkey (`SU…`), bare or with lines around it. */
+  readonly nkeySeedFile?: string
+  /** Where it does not stand in an address. */
+  readonly token?: string
   /** PEM files; given, the connection is encrypted or not made at all. */
   readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string }
 }
@@ -191,8 +204,10 @@ async function closed(connection: NatsConnection): Promise<null> {
 }
 
 /** The library takes neither credentials nor a scheme from an address, and reads a digit of a password as the port. */
-function connectionOptions({ servers, dontRandomizeServers, credentialsFile, tls }: NatsOptions): ConnectionOptions {
+function connectionOptions(options: NatsOptions): ConnectionOptions {
+  const { servers, dontRandomizeServers, token, tls } = options
   const urls = servers.map(serverUrl)
+  const authenticator = authenticatorOf(options)
   const user = urls.find(url => url.username !== '')
   const secure = tls ?? (urls.some(url => url.protocol === 'tls:') ? {} : undefined)
   return {
@@ -206,7 +221,8 @@ function connectionOptions({ servers, dontRandomizeServers, credentialsFile, tls
     reconnectJitter: 1000,
     reconnectJitterTLS: 1000,
     ...(user !== undefined && credentialsOf(user)),
-    ...(credentialsFile !== undefined && { authenticator: credsAuthenticator(readFileSync(credentialsFile)) }),
+    ...(token !== undefined && { token }),
+    ...(authenticator !== null && { authenticator }),
     ...(secure !== undefined && { tls: tlsOptions(secure) }),
   }
 }
@@ -221,6 +237,26 @@ function serverUrl(server: string): URL {
 function credentialsOf({ username, password }: URL): ConnectionOptions {
   const name = decodeURIComponent(username)
   return password === '' ? { token: name } : { user: name, pass: decodeURIComponent(password) }
+}
+
+function authenticatorOf({ credentialsFile, nkeySeedFile }: NatsOptions): Authenticator | null {
+  if (credentialsFile !== undefined) {
+    const authenticator = credsAuthenticator(readFileSync(credentialsFile))
+    return proven(authenticator, `${credentialsFile} is no NATS credentials file (a JWT and a seed)`)
+  }
+  if (nkeySeedFile === undefined) return null
+  const [seed = ''] = /\bSU[A-Z2-7]{56}\b/.exec(readFileSync(nkeySeedFile, 'utf8')) ?? []
+  return proven(nkeyAuthenticator(Buffer.from(seed)), `${nkeySeedFile} holds no seed of a NATS user (SU…)`)
+}
+
+/** Tried here, once: a file that is at fault would else look like a server that cannot be reached. */
+function proven(authenticator: Authenticator, problem: string): Authenticator {
+  try {
+    authenticator('a nonce')
+    return authenticator
+  } catch (cause) {
+    throw new Error(problem, { cause })
+  }
 }
 
 function tlsOptions({

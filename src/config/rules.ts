@@ -5,10 +5,11 @@
  * Pure.
  */
 import { versions as numbers } from '../ocpp/version.ts'
+import { hasCredentials, isHttp } from './addresses.ts'
 import type { Settings } from './options.ts'
 
-/** Who may broadcast over HTTP. `keyOf`: whoever has the key that is derived from the secret. */
-type BroadcastAccess =
+/** What a request over HTTP carries. `keyOf`: the key that is derived from the secret, by the one who opens the edge. */
+type Access =
   | { readonly kind: 'open' }
   | { readonly kind: 'key'; readonly key: string }
   | { readonly kind: 'keyOf'; readonly secret: string }
@@ -16,9 +17,14 @@ type BroadcastAccess =
 /** The settings with everything decided that was left open. */
 export type Config = Settings & {
   readonly node: { readonly id: string }
+  readonly rpc: {
+    readonly impl: 'grpc' | 'http'
+    /** What calls over HTTP show to the app: decided from `httpSecret` and `secret`. */
+    readonly httpAccess: Access
+  }
   readonly broadcast: {
-    /** Decided from `key` and `secret`, which are not to be read for it. */
-    readonly access: BroadcastAccess
+    /** Who may broadcast over HTTP: decided from `key` and `secret`, which are not to be read for it. */
+    readonly access: Access
   }
 }
 
@@ -30,14 +36,26 @@ export function settle(settings: Settings, nodeId: string): Config {
   return {
     ...settings,
     ocpp: { ...ocpp, idleTimeoutMs: ocpp.idleTimeoutMs || Math.max(2 * minute, 2.5 * ocpp.heartbeatIntervalMs) },
+    rpc: settleRpc(settings),
     broadcast: settleBroadcast(settings),
     log: { ...log, level: log.debug ? 'debug' : log.level },
     node: { id: node.id ?? nodeId },
   }
 }
 
+function settleRpc({ rpc, broadcast }: Settings): Config['rpc'] {
+  const byHost = isHttp(rpc.host) ? 'http' : 'grpc'
+  return {
+    ...rpc,
+    impl: rpc.impl === 'auto' ? byHost : rpc.impl,
+    enableTls: rpc.enableTls || rpc.tlsRootCa !== null,
+    httpSecret: unlessNone(rpc.httpSecret),
+    httpAccess: accessBy(rpc.httpSecret, unlessNone(broadcast.secret)),
+  }
+}
+
 function settleBroadcast({ server, broadcast }: Settings): Config['broadcast'] {
-  const secret = broadcast.secret === 'none' ? null : broadcast.secret
+  const secret = unlessNone(broadcast.secret)
   const access = accessBy(broadcast.key, secret)
   const adapters = broadcast.adapters.length > 0 ? broadcast.adapters : defaultAdapters(broadcast.natsServers)
   const needsServers = adapters.includes('nats') && broadcast.natsServers.length === 0
@@ -45,17 +63,22 @@ function settleBroadcast({ server, broadcast }: Settings): Config['broadcast'] {
     ...broadcast,
     adapters,
     natsServers: needsServers ? ['nats://127.0.0.1:4222'] : broadcast.natsServers,
+    natsToken: unlessNone(broadcast.natsToken),
     httpPort: broadcast.httpPort || (access.kind === 'open' ? 8090 : server.port),
     secret,
     access,
   }
 }
 
+function unlessNone(secret: string | null): string | null {
+  return secret === 'none' ? null : secret
+}
+
 function defaultAdapters(natsServers: readonly string[]): Settings['broadcast']['adapters'] {
   return natsServers.length > 0 ? ['nats'] : ['http']
 }
 
-function accessBy(key: string | null, secret: string | null): BroadcastAccess {
+function accessBy(key: string | null, secret: string | null): Access {
   if (key === 'none' || (key === null && secret === null)) return { kind: 'open' }
   return key === null ? { kind: 'keyOf', secret: secret ?? '' } : { kind: 'key', key }
 }
@@ -83,6 +106,37 @@ export const rules: readonly Rule[] = [
       (natsTlsCert === null) === (natsTlsKey === null)
         ? null
         : 'nats_tls_cert and nats_tls_key go together: set both, or none',
+  },
+  {
+    of: ['nats_credentials', 'nats_nkey', 'nats_token', 'nats_servers'],
+    broken: ({ broadcast }) => {
+      const ways = waysIntoNats(broadcast)
+      return ways.length > 1
+        ? `${ways.join(' and ')} are set: NATS is shown one of them only, so leave the rest out`
+        : null
+    },
+  },
+  {
+    of: ['rpc_host', 'rpc_impl'],
+    broken: ({ rpc }) => {
+      if (isHttp(rpc.host) === (rpc.impl === 'http')) return null
+      const form = rpc.impl === 'http' ? 'http:// or https:// before it' : 'host:port, dns:/// or grpc-list://'
+      return `rpc_impl is ${rpc.impl}, but rpc_host is ${rpc.host}: write ${form}, or leave rpc_impl out`
+    },
+  },
+  {
+    of: ['rpc_host', 'rpc_enable_tls', 'rpc_tls_root_ca'],
+    broken: ({ rpc }) =>
+      rpc.enableTls && rpc.host.startsWith('http://')
+        ? `${rpc.tlsRootCa === null ? 'rpc_enable_tls' : 'rpc_tls_root_ca'} is set, but rpc_host begins with http://, which is never encrypted: write https://`
+        : null,
+  },
+  {
+    of: ['shutdown_delay', 'shutdown_timeout'],
+    broken: ({ lifecycle: { shutdownDelayMs, shutdownTimeoutMs } }) =>
+      shutdownDelayMs > 0 && shutdownDelayMs >= shutdownTimeoutMs
+        ? `shutdown_delay is ${shutdownDelayMs / 1000} s, which is all of shutdown_timeout (${shutdownTimeoutMs / 1000} s): no time is left to end in order`
+        : null,
   },
   {
     of: ['ocpp_heartbeat_interval'],
@@ -141,6 +195,9 @@ export const rules: readonly Rule[] = [
   },
 ]
 
+const unverified =
+  'the certificate of the app is not checked, and anybody on the way may pass for the app; rpc_tls_root_ca trusts a private CA'
+
 /** What is said and then done all the same. */
 export const cautions: readonly Rule[] = [
   {
@@ -148,6 +205,29 @@ export const cautions: readonly Rule[] = [
     broken: ({ rpc }) =>
       rpc.headers.includes('origin')
         ? 'headers names origin: Rails then checks it as if a browser had sent it, and refuses stations'
+        : null,
+  },
+  {
+    of: ['rpc_host', 'http_rpc_secret'],
+    broken: ({ rpc }) =>
+      rpc.httpSecret !== null && !isHttp(rpc.host)
+        ? `http_rpc_secret is set, but rpc_host is ${rpc.host}, which is called over gRPC: the secret is not used`
+        : null,
+  },
+  {
+    of: ['rpc_host', 'rpc_tls_verify', 'rpc_enable_tls', 'rpc_tls_root_ca'],
+    broken: ({ rpc }) => {
+      if (rpc.tlsVerify) return null
+      const consequence =
+        rpc.enableTls || rpc.host.startsWith('https://') ? unverified : 'calls are not encrypted at all'
+      return `rpc_tls_verify is false: ${consequence}`
+    },
+  },
+  {
+    of: ['shutdown_slowdrain', 'shutdown_timeout'],
+    broken: ({ lifecycle }) =>
+      lifecycle.slowDrain && lifecycle.shutdownTimeoutMs === 0
+        ? 'shutdown_slowdrain is set, but shutdown_timeout is 0: there is no time to spread anything over'
         : null,
   },
   {
@@ -176,6 +256,16 @@ export const cautions: readonly Rule[] = [
 /** Whether HTTP broadcasts come in on the stations' own port, and so need no listener of their own. */
 export function broadcastsOnStationsPort({ broadcast, server }: Config): boolean {
   return broadcast.adapters.includes('http') && broadcast.httpPort === server.port
+}
+
+/** By their options: all the ways in which a NATS server would be shown who we are. */
+function waysIntoNats({ natsCredentials, natsNkey, natsToken, natsServers }: Settings['broadcast']): string[] {
+  return [
+    ...(natsCredentials === null ? [] : ['nats_credentials']),
+    ...(natsNkey === null ? [] : ['nats_nkey']),
+    ...(natsToken === null ? [] : ['nats_token']),
+    ...(natsServers.some(hasCredentials) ? ['the user in nats_servers'] : []),
+  ]
 }
 
 function pathsOnStationPort(config: Config): (readonly [flag: string, path: string])[] {

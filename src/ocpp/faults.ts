@@ -16,7 +16,7 @@ export const faults = {
   emptyId: 'The message id is empty',
   shape: 'The message has not the elements of its type',
   payload: 'The payload is not an object',
-  tooDeep: 'The message nests too deeply',
+  outOfBounds: 'The message has too many elements, or nests too deeply',
 } as const
 
 export type Fault = keyof typeof faults
@@ -32,7 +32,7 @@ export const quiet: FaultCodes = {
   emptyId: 'FormatViolation',
   shape: 'FormatViolation',
   payload: 'FormatViolation',
-  tooDeep: 'FormatViolation',
+  outOfBounds: 'FormatViolation',
 }
 
 /** 2.0.1 answers each; where the id cannot be read, to "-1". */
@@ -45,7 +45,7 @@ export const spoken: FaultCodes = {
   emptyId: 'RpcFrameworkError',
   shape: 'RpcFrameworkError',
   payload: 'FormatViolation',
-  tooDeep: 'FormatViolation',
+  outOfBounds: 'FormatViolation',
 }
 
 /** 2.1 ignores unknown types again. */

@@ -6,7 +6,7 @@
  */
 import { errorCodeOf, type ErrorCode } from './errors.ts'
 import { faults, type Fault } from './faults.ts'
-import { depthOf, elementsOf, emptyObject, isObject, jsonText, parseJson, type JsonText } from './json.ts'
+import { boundedElementsOf, emptyObject, isObject, jsonText, parseJson, type JsonText } from './json.ts'
 import { versions, type Version } from './version.ts'
 
 /**
@@ -44,14 +44,16 @@ export type Malformed = {
   readonly fault: Fault
   /** What the station is told, `null` where the spec wants silence. */
   readonly answer: CallError | null
-  /** The id of a CALLRESULT that is broken otherwise: the CALL that it was for need not wait for another. */
-  readonly resultOf: MessageId | null
+  /** The answer to a CALL of ours that is broken but for its id: the CALL need not wait for another. */
+  readonly brokenAnswer: { readonly id: MessageId; readonly kind: 'callResult' | 'callError' } | null
 }
 /** A message to pass over: a blank one, or of a type that the version says to ignore. */
 export type Ignored = { readonly kind: 'ignored' }
 
 /** Nesting at which a message is no honest one any more. */
 const maxDepth = 32
+/** A CALLERROR has five; one more is a message to be refused, and any number of them not worth reading. */
+const maxElements = 6
 const maxIdLength = 255
 /** OCPP 2.0.1 Part 4 table 7; 1.6 sets no limit. */
 const maxDescriptionLength = 255
@@ -73,18 +75,18 @@ const kinds: Readonly<Record<number, Frame['kind']>> = Object.fromEntries(
 export function parseFrame(text: string, version: Version): Frame | Malformed | Ignored {
   const message = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
   if (message.trim() === '') return { kind: 'ignored' }
+  if (!message.trimStart().startsWith('[')) return malformed('notArray', version, unreadableId)
+  const texts = boundedElementsOf(message, { parts: maxElements, depth: maxDepth })
+  if (texts === null) return unread('outOfBounds', message, version)
   const elements = parseJson(message)
-  if (elements === undefined) return notJson(message, version)
-  if (!Array.isArray(elements)) return malformed('notArray', version, unreadableId)
-  const texts = elementsOf(message)
+  if (!Array.isArray(elements)) return unread('notJson', message, version)
   const id = readId(elements[1], texts[1])
   const type: unknown = elements[0]
   if (typeof type !== 'number') return malformed('noType', version, id ?? unreadableId)
   const kind = versions[version].messageTypes.some(known => known === type) ? kinds[type] : undefined
   if (kind === undefined) return unknownType(version, id)
   const frame = id === null ? 'noId' : frameOf(kind, id, elements, texts)
-  if (typeof frame === 'object') return depthOf(message) > maxDepth ? broken('tooDeep', kind, version, id) : frame
-  return broken(frame, kind, version, id)
+  return typeof frame === 'object' ? frame : broken(frame, kind, version, id)
 }
 
 /** The text to send. Codes get the version's spelling, descriptions their longest length. */
@@ -109,11 +111,13 @@ export function messageId(id: string): MessageId {
 }
 
 /**
- * What two ids are compared by: an app may escape a character that the station did not, or quote a number. A number is
- * taken by its text, for two of them may be one and the same double.
+ * What two ids are compared by: an app may escape a character that the station did not, quote a number, or write `1` for
+ * `1.0`. A number beyond the safe integers is taken by its text, for two of them may be one and the same double.
  */
 export function idKey(id: JsonText): string {
-  return id.startsWith('"') ? String(parseJson(id)) : id
+  const value = id.startsWith('"') || /[.eE]/.test(id) ? parseJson(id) : undefined
+  if (typeof value === 'string') return value
+  return Number.isSafeInteger(value) ? String(value) : id
 }
 
 export function callError(id: MessageId, code: ErrorCode, description: string): CallError {
@@ -168,13 +172,24 @@ function readId(value: unknown, text: JsonText | undefined): MessageId | null {
   return length <= maxIdLength ? (text as MessageId) : null
 }
 
-/** An answer that is no JSON (cut off, or with a NUL in a text) is told by its beginning. */
-function notJson(message: string, version: Version): Malformed {
-  const [, type, id] = /^\s*\[\s*([345])\s*,\s*("(?:[^"\\]|\\.){0,255}"|-?\d{1,255})?/.exec(message) ?? []
-  if (type === undefined) return malformed('notJson', version, unreadableId)
-  const isId = id !== undefined && parseJson(id) !== undefined
-  const resultOf = type === '3' && isId ? (id as MessageId) : null
-  return { kind: 'malformed', fault: 'notJson', answer: null, resultOf }
+function brokenAnswer(kind: Frame['kind'] | undefined, id: MessageId | null): Malformed['brokenAnswer'] {
+  return id !== null && (kind === 'callResult' || kind === 'callError') ? { id, kind } : null
+}
+
+/**
+ * What is not to be parsed, or cannot be: a message of too many elements, or one that nests too deeply, and one that is no
+ * JSON (cut off, or with a NUL in a text). Its beginning tells whether it was to be an answer, which is not answered.
+ */
+function unread(fault: 'outOfBounds' | 'notJson', message: string, version: Version): Malformed | Ignored {
+  const [, type, idText] =
+    /^\s*\[\s*(-?\d[\d.eE+-]*)\s*,\s*("(?:[^"\\]|\\.){0,255}"|-?\d[\d.eE+-]{0,254}(?=\s*,))?/.exec(message) ?? []
+  const id = idText !== undefined && parseJson(idText) !== undefined ? (idText as MessageId) : null
+  const isKnown = versions[version].messageTypes.some(known => known === Number(type))
+  const kind = isKnown ? kinds[Number(type)] : undefined
+  if (kind !== undefined && kind !== 'call')
+    return { kind: 'malformed', fault, answer: null, brokenAnswer: brokenAnswer(kind, id) }
+  if (fault === 'notJson' || type === undefined) return malformed('notJson', version, unreadableId)
+  return kind === undefined ? unknownType(version, id) : broken(id === null ? 'noId' : fault, kind, version, id)
 }
 
 function unknownType(version: Version, id: MessageId | null): Malformed | Ignored {
@@ -184,13 +199,13 @@ function unknownType(version: Version, id: MessageId | null): Malformed | Ignore
 
 function broken(fault: Fault, kind: Frame['kind'], version: Version, id: MessageId | null): Malformed {
   if (kind === 'call') return malformed(fault, version, id ?? unreadableId)
-  return { kind: 'malformed', fault, answer: null, resultOf: kind === 'callResult' ? id : null }
+  return { kind: 'malformed', fault, answer: null, brokenAnswer: brokenAnswer(kind, id) }
 }
 
 function malformed(fault: Fault, version: Version, id: MessageId): Malformed {
   const code = versions[version].faults[fault]
   const answer = code === null ? null : callError(id, code, faults[fault])
-  return { kind: 'malformed', fault, answer, resultOf: null }
+  return { kind: 'malformed', fault, answer, brokenAnswer: null }
 }
 
 /** Half a surrogate pair at the end would be no UTF-8. */

@@ -37,9 +37,16 @@ export function membersOf(text: string): Map<string, JsonText> {
   return members
 }
 
-/** How deep brackets nest in a valid JSON text: 0 for a number, 1 for `[]`. */
-export function depthOf(text: string): number {
-  return scan(text).depth
+/**
+ * The text of each element of an array, found without parsing it: a text made to nest without end, or of nothing but
+ * commas, would cost a hundred times as much to parse as to pass over.
+ *
+ * @returns `null` where there are more elements, or brackets nest deeper (`[]` nests 1 deep), than the bounds allow
+ */
+export function boundedElementsOf(text: string, bounds: Bounds): JsonText[] | null {
+  const { parts, depth } = scan(text, bounds)
+  if (depth > bounds.depth || parts.length > bounds.parts) return null
+  return parts.map(part => part.trim() as JsonText)
 }
 
 /** The value of a text, or `undefined` where it is no JSON. */
@@ -69,8 +76,11 @@ const closeArray = 0x5d
 const openObject = 0x7b
 const closeObject = 0x7d
 
-/** Cuts a bracketed text at its outermost commas, and measures it. */
-function scan(text: string): { parts: string[]; depth: number } {
+type Bounds = { readonly parts: number; readonly depth: number }
+const boundless: Bounds = { parts: Infinity, depth: Infinity }
+
+/** Cuts a bracketed text at its outermost commas, and measures it; only as far as it keeps to the bounds. */
+function scan(text: string, bounds = boundless): { parts: string[]; depth: number } {
   const parts: string[] = []
   let depth = 0
   let deepest = 0
@@ -83,17 +93,21 @@ function scan(text: string): { parts: string[]; depth: number } {
       case openArray:
       case openObject:
         if (++depth > deepest) deepest = depth
+        if (depth > bounds.depth) return { parts, depth }
         if (depth === 1) from = at + 1
         break
       case comma:
         if (depth === 1) {
           parts.push(text.slice(from, at))
+          if (parts.length > bounds.parts) return { parts, depth: deepest }
           from = at + 1
         }
         break
       case closeArray:
       case closeObject:
-        if (--depth === 0 && (parts.length > 0 || text.slice(from, at).trim() !== '')) parts.push(text.slice(from, at))
+        if (--depth > 0) break
+        if (parts.length > 0 || text.slice(from, at).trim() !== '') parts.push(text.slice(from, at))
+        return { parts, depth: deepest }
     }
   }
   return { parts, depth: deepest }

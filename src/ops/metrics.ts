@@ -31,6 +31,7 @@ const table = {
   broadcast_streams_num: gauge('The number of active broadcasting streams'),
   disconnect_queue_size: gauge('The size of delayed disconnect'),
   rpc_pending_num: gauge('The number of pending RPC calls'),
+  rpc_capacity_num: gauge('The number of RPC calls that may be under way at once'),
   mem_sys_bytes: gauge('The total bytes of memory obtained from the OS'),
 
   rpc_call_total: counter('The total number of RPC calls', {}),

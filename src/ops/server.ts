@@ -30,12 +30,15 @@ export async function listenHttp(address: Address, listener: RequestListener): P
   return { port, close: () => (closing ??= end()) }
 }
 
+/** Connections that wait to be accepted: Node's 511 are too few for a fleet that comes back at once. The kernel may cap it. */
+const backlog = 4096
+
 /** Binds a server's port and returns it, also where 0 was asked for. Rejects where it cannot be bound. */
 export async function listen(server: Server, { host, port }: Address): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     // Once it listens, what goes wrong is one connection that could not be accepted: the others must not go with it.
     server.on('error', reject)
-    server.listen({ host: bindHost(host), port }, resolve)
+    server.listen({ host: bindHost(host), port, backlog }, resolve)
   })
   return (server.address() as AddressInfo).port
 }

@@ -4,6 +4,7 @@
  * Pure. The codes are gRPC's; the texts are those of @grpc/grpc-js 1.14, which tells no other way whether a call left.
  */
 import { RpcError } from '../cable/rpc.ts'
+import { withRemedy } from './trust.ts'
 
 type Row = {
   readonly code: number
@@ -11,6 +12,7 @@ type Row = {
   readonly text?: RegExp
   readonly means: RpcError['code']
   readonly outcome: RpcError['outcome']
+  readonly remedy?: string
 }
 
 const notSent =
@@ -24,9 +26,23 @@ const rows: readonly Row[] = [
   { code: 4, text: /waiting for (LB pick|name resolution|metadata filters)/i, means: 'timeout', outcome: 'notRun' },
   { code: 4, means: 'timeout', outcome: 'unknown' },
 
-  // RESOURCE_EXHAUSTED: a request or a reply over the size limit will be so again; a stream reset for load may have run;
-  // else it is the app's server that has no free thread, and says so before it runs anything.
-  { code: 8, text: /larger than/, means: 'application', outcome: 'unknown' },
+  // RESOURCE_EXHAUSTED: a reply over our limit, as grpc-js writes it, or a request over that of the app's server, as gRPC
+  // for Ruby does: it will be so again. A stream reset for load may have run. Else it is the app's server that has no free
+  // thread, and says so before it runs anything.
+  {
+    code: 8,
+    text: /^Received message (that decompresses to a size )?larger than (max \(\d+ vs )?\d+\)?$/,
+    means: 'application',
+    outcome: 'ran',
+    remedy: 'the reply is larger than rpc_max_call_recv_size',
+  },
+  {
+    code: 8,
+    text: /larger than/,
+    means: 'application',
+    outcome: 'notRun',
+    remedy: "the call is larger than what the app's server takes",
+  },
   { code: 8, text: /^Bandwidth exhausted or memory limit exceeded/, means: 'unavailable', outcome: 'unknown' },
   { code: 8, means: 'exhausted', outcome: 'notRun' },
 
@@ -45,6 +61,13 @@ const rows: readonly Row[] = [
 const anyOther = { means: 'application', outcome: 'unknown' } as const
 
 export function rpcErrorFor({ code, details }: { readonly code: number; readonly details: string }): RpcError {
-  const { means, outcome } = rows.find(row => row.code === code && (row.text?.test(details) ?? true)) ?? anyOther
-  return new RpcError(means, outcome, `gRPC code ${code}: ${details}`)
+  const row: Row = rows.find(one => one.code === code && (one.text?.test(details) ?? true)) ?? { code, ...anyOther }
+  const said = `gRPC code ${code}: ${unwrapped(details)}`
+  return new RpcError(row.means, row.outcome, row.remedy === undefined ? withRemedy(said) : `${said}; ${row.remedy}`)
+}
+
+/** Without what each balancer on the way up has put around the reason. */
+function unwrapped(details: string): string {
+  const reason = details.replace(/^(round_robin: )?(No connection established\. Last error: )+/, 'No connection: ')
+  return reason.replace(/\. Resolution note: $/, '').trim()
 }

@@ -1,5 +1,6 @@
 /**
- * The app over gRPC. The only import of @grpc/grpc-js and @grpc/proto-loader.
+ * The app over gRPC, at one address, at all of a name, or at each of a list. The only import of @grpc/grpc-js and
+ * @grpc/proto-loader.
  *
  * Calls go to the channel itself: grpc-js's `Client` would add an emitter, an interceptor chain and a stack trace to
  * each, a fourth of a call's cost.
@@ -11,6 +12,7 @@ import {
   credentials,
   Metadata,
   status,
+  type ChannelCredentials,
   type ChannelOptions,
   type MethodDefinition,
 } from '@grpc/grpc-js'
@@ -35,13 +37,20 @@ import {
   type ConnectionResponse,
   type DisconnectResponse,
 } from './messages.ts'
-import type { Transport } from './transport.ts'
+import { checkSize, defaultLimits, type OpenTransport, type SizeLimits } from './transport.ts'
+import type { Trust } from './trust.ts'
+
+type GrpcSettings = {
+  /** `null`: without TLS. */
+  readonly trust?: Trust | null
+  readonly limits?: SizeLimits
+  /** How often a connection is tried that is at rest. Ruby's server drops who pings more often than every 10 s. */
+  readonly keepaliveMs?: number
+}
 
 const channelOptions: ChannelOptions = {
   'grpc.service_config': '{"loadBalancingConfig":[{"round_robin":{}}]}',
   'grpc.service_config_disable_resolution': 1,
-  // Ruby's server drops a client that pings more often than every 10 s.
-  'grpc.keepalive_time_ms': 30_000,
   'grpc.keepalive_permit_without_calls': 1,
   // An app that was restarted is found within a second, under a new address too.
   'grpc.initial_reconnect_backoff_ms': 200,
@@ -57,14 +66,18 @@ const nothing: Buffer = Buffer.alloc(0)
 
 type Method<Response> = MethodDefinition<object, Response>
 
-class Grpc implements Transport {
-  readonly #channel: Channel
+/** Calls a list in turns. A single channel spreads its calls itself over the addresses of its name. */
+class Grpc implements OpenTransport {
+  readonly #channels: readonly [Channel, ...Channel[]]
+  readonly #limits: SizeLimits
   readonly #connect: Method<ConnectionResponse>
   readonly #command: Method<CommandResponse>
   readonly #disconnect: Method<DisconnectResponse>
+  #turn = 0
 
-  constructor(channel: Channel) {
-    this.#channel = channel
+  constructor(channels: readonly [Channel, ...Channel[]], limits: SizeLimits) {
+    this.#channels = channels
+    this.#limits = limits
     const service = readService()
     this.#connect = service['Connect'] as Method<ConnectionResponse>
     this.#command = service['Command'] as Method<CommandResponse>
@@ -83,67 +96,124 @@ class Grpc implements Transport {
     disconnectReply(await this.#ask(this.#disconnect, disconnectRequest(call), call.sid, signal, deadline))
   }
 
-  /** Whether a call could be sent now. */
   isConnected(): boolean {
-    return this.#wake() === connectivityState.READY
+    return this.#channels.map(wake).includes(connectivityState.READY)
   }
 
-  async ready(withinMs: number): Promise<boolean> {
+  async problem(withinMs: number): Promise<RpcError | null> {
     const deadline = Date.now() + withinMs
     while (!this.isConnected()) {
-      if (!(await this.#stateChange(deadline))) return false
+      if (!(await this.#stateChange(deadline))) return whyNot(this.#next() ?? this.#channels[0])
     }
-    return true
+    return null
   }
 
-  /** Calls that wait for a connection fail at once; those on the wire run to their end. */
   close(): Promise<void> {
-    this.#channel.close()
+    for (const channel of this.#channels) channel.close()
     return Promise.resolve()
   }
 
-  /** Has a channel that is at rest connect. A closed one must not be asked to: it would, and stay open. */
-  #wake(): connectivityState {
-    const state = this.#channel.getConnectivityState(false)
-    return state === connectivityState.SHUTDOWN ? state : this.#channel.getConnectivityState(true)
-  }
-
-  /** `false` where there is none until then, or none any more. */
-  #stateChange(deadline: number): Promise<boolean> {
-    const state = this.#wake()
-    if (state === connectivityState.SHUTDOWN) return Promise.resolve(false)
-    return new Promise(resolve => {
-      this.#channel.watchConnectivityState(state, deadline, error => resolve(error === undefined))
-    })
-  }
-
-  #ask<Response>(
+  async #ask<Response>(
     method: Method<Response>,
     message: object,
     sid: string,
     signal: AbortSignal,
     deadline = Infinity,
   ): Promise<Response> {
-    if (signal.aborted) return Promise.reject(new RpcError('aborted', 'notRun', 'the session ended first'))
-    if (this.#channel.getConnectivityState(false) === connectivityState.SHUTDOWN) {
-      return Promise.reject(new RpcError('unavailable', 'notRun', 'the connection to the app is closed'))
+    if (signal.aborted) throw new RpcError('aborted', 'notRun', 'the session ended first')
+    const bytes = method.requestSerialize(message)
+    checkSize(bytes.length, this.#limits)
+    const channel = this.#next() ?? (await this.#firstReady(deadline))
+    if (isClosed(channel)) throw new RpcError('unavailable', 'notRun', 'the connection to the app is closed')
+    const reply = await unary(channel, { path: method.path, bytes, sid, deadline })
+    try {
+      return method.responseDeserialize(reply)
+    } catch (cause) {
+      throw new RpcError('application', 'ran', 'the reply is no message of rpc.proto', { cause })
     }
-    return unary(this.#channel, method, message, sid, deadline)
+  }
+
+  /** Whose turn it is among those that are connected. Where none can be soon: any, to say why. `null`: one may be soon. */
+  #next(): Channel | null {
+    const channels = this.#channels
+    if (channels.length === 1) return channels[0]
+    this.#turn = (this.#turn + 1) % channels.length
+    const inTurn = [...channels.slice(this.#turn), ...channels.slice(0, this.#turn)]
+    const states = inTurn.map(wake)
+    const ready = inTurn[states.indexOf(connectivityState.READY)]
+    const isHopeless = states.every(state => hopeless.includes(state))
+    return ready ?? (isHopeless ? (channels[this.#turn] ?? null) : null)
+  }
+
+  /** Any, where there is none by the deadline: it tells why. */
+  async #firstReady(deadline: number): Promise<Channel> {
+    while (await this.#stateChange(deadline)) {
+      const channel = this.#next()
+      if (channel !== null) return channel
+    }
+    return this.#channels[0]
+  }
+
+  /** `false` where there is none until then, or none any more. */
+  #stateChange(deadline: number): Promise<boolean> {
+    return Promise.race(this.#channels.map(channel => stateChange(channel, deadline)))
   }
 }
 
+const hopeless = [connectivityState.TRANSIENT_FAILURE, connectivityState.SHUTDOWN]
+
 /**
- * Opens a channel to the app. It connects when it is first asked anything, and by itself after each loss.
+ * Opens a channel to each address. It connects when it is first asked anything, and by itself after each loss.
  *
- * @param host  `host:port` or `dns:///host:port`; calls are spread over all addresses of the name
- * @throws      where `host` names another scheme
+ * @param host  `host:port`, `dns:///host:port`, or `grpc-list://host:port,host:port`
  */
-export function openGrpc(host: string): Grpc {
-  const scheme = /^([a-z][a-z\d+.-]*):\//i.exec(host)?.[1]
-  if (scheme !== undefined && scheme !== 'dns') {
-    throw new Error(`rpc_host: ${host} cannot be reached: write host:port, or dns:///host:port`)
+export function openGrpc(
+  host: string,
+  { trust = null, limits = defaultLimits, keepaliveMs = 30_000 }: GrpcSettings = {},
+): OpenTransport {
+  const options = {
+    ...channelOptions,
+    'grpc.keepalive_time_ms': keepaliveMs,
+    'grpc.max_receive_message_length': limits.received,
   }
-  return new Grpc(new Channel(host, credentials.createInsecure(), channelOptions))
+  const open = (target: string): Channel => new Channel(target, credentialsOf(trust), options)
+  const [first = '', ...others] = host.replace(/^grpc-list:\/\//, '').split(',')
+  return new Grpc([open(first), ...others.map(open)], limits)
+}
+
+function credentialsOf(trust: Trust | null): ChannelCredentials {
+  if (trust === null) return credentials.createInsecure()
+  const ca = trust.ca === null ? null : Buffer.from(trust.ca)
+  return credentials.createSsl(ca, null, null, { rejectUnauthorized: trust.verify })
+}
+
+function isClosed(channel: Channel): boolean {
+  return channel.getConnectivityState(false) === connectivityState.SHUTDOWN
+}
+
+/** Has a channel without a connection connect. A closed one must not be asked to: it would, and stay open. */
+function wake(channel: Channel): connectivityState {
+  const state = channel.getConnectivityState(false)
+  const isAsleep = state === connectivityState.IDLE || state === connectivityState.TRANSIENT_FAILURE
+  return isAsleep ? channel.getConnectivityState(true) : state
+}
+
+function stateChange(channel: Channel, deadline: number): Promise<boolean> {
+  const state = wake(channel)
+  if (state === connectivityState.SHUTDOWN) return Promise.resolve(false)
+  return new Promise(resolve => {
+    channel.watchConnectivityState(state, deadline, error => resolve(error === undefined))
+  })
+}
+
+/** A channel tells only calls why it has no connection. This one is harmless, should there be one by now. */
+async function whyNot(channel: Channel): Promise<RpcError | null> {
+  if (isClosed(channel)) return new RpcError('unavailable', 'notRun', 'the connection to the app is closed')
+  const ask = { path: '/grpc.health.v1.Health/Check', bytes: nothing, sid: '', deadline: Date.now() + 100 }
+  return unary(channel, ask).then(
+    () => null,
+    (error: unknown) => (error instanceof RpcError && error.outcome !== 'ran' ? error : null),
+  )
 }
 
 function readService(): ServiceDefinition {
@@ -151,33 +221,25 @@ function readService(): ServiceDefinition {
   return loadSync(file, { keepCase: true, enums: String, defaults: true })['anycable.RPC'] as ServiceDefinition
 }
 
-function unary<Response>(
-  channel: Channel,
-  method: Method<Response>,
-  message: object,
-  sid: string,
-  deadline: number,
-): Promise<Response> {
+type Ask = { readonly path: string; readonly bytes: Buffer; readonly sid: string; readonly deadline: number }
+
+function unary(channel: Channel, { path, bytes, sid, deadline }: Ask): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const metadata = new Metadata()
     metadata.set('sid', sid)
     metadata.set('protov', 'v1')
-    const call = channel.createCall(method.path, deadline, null, null, null)
+    const call = channel.createCall(path, deadline, null, null, null)
     let reply = nothing
     call.start(metadata, {
       onReceiveMetadata: () => undefined,
-      onReceiveMessage: (bytes: Buffer) => (reply = bytes),
+      onReceiveMessage: (message: Buffer) => (reply = message),
       onReceiveStatus: ended => {
-        if (ended.code !== status.OK) return reject(rpcErrorFor(ended))
-        try {
-          resolve(method.responseDeserialize(reply))
-        } catch (error) {
-          reject(new RpcError('application', 'ran', 'the reply is no message of rpc.proto', { cause: error }))
-        }
+        if (ended.code === status.OK) resolve(reply)
+        else reject(rpcErrorFor(ended))
       },
     })
     call.startRead()
-    call.sendMessageWithContext({}, method.requestSerialize(message))
+    call.sendMessageWithContext({}, bytes)
     call.halfClose()
   })
 }

@@ -15,13 +15,14 @@ import {
 } from '../cable/rpc.ts'
 import type { Meter } from '../ops/metrics.ts'
 import type { Log, Rpc } from '../station/ports.ts'
+import { boundAfter, firstBound } from './bound.ts'
 import { Permits, type Lane } from './permits.ts'
 import type { Transport } from './transport.ts'
 
 type GuardLimits = {
   /** For log lines. */
   readonly host: string
-  /** How many calls may be under way at once. */
+  /** How many calls may be under way at once; 0: as many as the app turns out to take. */
   readonly concurrency: number
   /** Bounds one attempt; 0: only the budget does. */
   readonly requestTimeoutMs: number
@@ -38,6 +39,9 @@ type Task<Reply> = {
   readonly attempt: (deadline: number) => Promise<Reply>
 }
 
+/** How often a call has been made again, and when its budget ends (as `Date` counts), with the app known to be away or not. */
+type Course = { readonly retries: number; readonly soon: number; readonly until: number }
+
 /** The pause before the second attempt; it doubles before each further one. */
 const basePauseMs = { unavailable: 100, exhausted: 10 }
 const readyWithinMs = 3_000
@@ -51,15 +55,23 @@ export class Guard implements Rpc {
   readonly #meter: Meter
   readonly #log: Log
   readonly #permits: Permits
+  #bound = firstBound
   /** Since when no call can be sent, as `Date` counts; `null` while the app is there. */
   #absentSince: number | null = null
+  /** A call has had no reply in time, and none has had one since. */
+  #isSlow = false
 
   constructor(transport: Transport, limits: GuardLimits, meter: Meter, log: Log) {
     this.#transport = transport
     this.#limits = limits
     this.#meter = meter
     this.#log = log
-    this.#permits = new Permits(limits.concurrency)
+    this.#permits = new Permits(() => this.capacity)
+  }
+
+  /** How many calls may be under way at once by now. */
+  get capacity(): number {
+    return this.#limits.concurrency || this.#bound.limit
   }
 
   /** How many calls wait for their turn. */
@@ -69,8 +81,9 @@ export class Guard implements Rpc {
 
   /** Says so if the app cannot be reached at the start; the start does not wait for it. */
   async checkAtStart(): Promise<void> {
-    if (await this.#transport.ready(readyWithinMs)) this.#heard()
-    else this.#missed(new Error('no connection'))
+    const problem = await this.#transport.problem(readyWithinMs)
+    if (problem === null) this.#heard()
+    else this.#missed(problem)
   }
 
   connect(call: ConnectCall, signal: AbortSignal): Promise<ConnectReply> {
@@ -89,63 +102,81 @@ export class Guard implements Rpc {
     return this.#run({ method: 'disconnect', lane: 'connected', mayRepeat: true, signal, attempt })
   }
 
+  /** One frame for all of it: this runs once for each message of a station. */
   async #run<Reply>(task: Task<Reply>): Promise<Reply> {
+    const { method, lane, signal, attempt } = task
     const startedAt = performance.now()
     const until = Date.now() + this.#limits.commandTimeoutMs
     this.#meter.count('rpc_call_total')
     try {
-      await this.#permits.acquire(task.lane, task.signal, until)
-      return await this.#attempts(task, until)
+      if (signal.aborted) throw new RpcError('aborted', 'notRun', 'the session ended first')
+      if (!this.#permits.take()) await this.#permits.turn(lane, signal, until)
+      const soon = Date.now() + awayBudgetMs
+      let failure: RpcError | null = null
+      for (let retries = 0; ; retries++) {
+        try {
+          const reply = await attempt(this.#deadline(until))
+          this.#onAnswer()
+          return reply
+        } catch (error) {
+          failure = this.#onFailure(error, failure)
+        } finally {
+          this.#permits.release()
+        }
+        await this.#pause(task, failure, { retries, soon, until })
+      }
     } catch (error) {
       if (error instanceof RpcError) this.#count(error)
       throw error
     } finally {
-      this.#meter.observe('rpc_call_seconds', { method: task.method }, (performance.now() - startedAt) / 1000)
+      this.#meter.observe('rpc_call_seconds', { method }, (performance.now() - startedAt) / 1000)
     }
   }
 
-  /** Makes the call until there is a reply, or no sense in another attempt. Holds a permit when it is called. */
-  async #attempts<Reply>(task: Task<Reply>, until: number): Promise<Reply> {
-    const soon = Date.now() + awayBudgetMs
-    let before: RpcError | null = null
-    for (let retries = 0; ; retries++) {
-      try {
-        return await this.#attempt(task, until)
-      } catch (error) {
-        if (!(error instanceof RpcError)) throw error
-        before = inSightOf(before, error)
-      }
-      const pauseMs = pauseAfter(before, retries, task)
-      const last = this.#isLongAbsent() ? Math.min(soon, until) : until
-      if (pauseMs === null || Date.now() + pauseMs >= last) throw before
-      await this.#pause(pauseMs, until, task, before)
-      this.#meter.count('rpc_retries_total')
-    }
-  }
-
-  async #attempt<Reply>({ attempt }: Task<Reply>, until: number): Promise<Reply> {
+  #deadline(until: number): number {
     const { requestTimeoutMs } = this.#limits
-    const deadline = requestTimeoutMs === 0 ? until : Math.min(until, Date.now() + requestTimeoutMs)
-    try {
-      const reply = await attempt(deadline)
-      this.#heard()
-      return reply
-    } catch (error) {
-      if (error instanceof RpcError) this.#listen(error)
-      throw error
-    } finally {
-      this.#permits.release()
-    }
+    return requestTimeoutMs === 0 ? until : Math.min(until, Date.now() + requestTimeoutMs)
   }
 
-  /** Ends with a new permit, or with the failure that there was. */
-  async #pause(ms: number, until: number, { lane, signal }: Task<unknown>, failure: RpcError): Promise<void> {
+  #onAnswer(): void {
+    this.#heard()
+    this.#bound = boundAfter(this.#bound, 'answered', this.#permits.waiting > 0)
+  }
+
+  #onRefusal(): void {
+    this.#heard()
+    this.#bound = boundAfter(this.#bound, 'refused', this.#permits.waiting > 0)
+  }
+
+  /**
+   * One lost call or a slow one says nothing of the next; that no call could be sent does.
+   *
+   * @returns the failure as it stands after those before it; what is no `RpcError` is thrown on
+   */
+  #onFailure(error: unknown, before: RpcError | null): RpcError {
+    if (!(error instanceof RpcError)) throw error
+    const { code, outcome } = error
+    if (code === 'application') this.#onAnswer()
+    else if (code === 'exhausted') this.#onRefusal()
+    else if (code !== 'aborted' && outcome === 'notRun') this.#missed(error)
+    else if (code === 'timeout') this.#waitedInVain(error)
+    return inSightOf(before, error)
+  }
+
+  /** Ends with a new permit, or with the failure where there must be, or can be, no other attempt. */
+  async #pause(task: Task<unknown>, failure: RpcError, { retries, soon, until }: Course): Promise<void> {
+    const { lane, signal } = task
+    const pauseMs = pauseAfter(failure, retries, task)
+    const last = this.#isLongAbsent() ? Math.min(soon, until) : until
+    if (pauseMs === null || Date.now() + pauseMs >= last) throw failure
     try {
-      await sleep(ms, signal)
-      await this.#permits.acquire(lane, signal, until)
+      await sleep(pauseMs, signal)
+      if (signal.aborted) throw failure
+      if (!this.#permits.take()) await this.#permits.turn(lane, signal, until)
     } catch {
       throw signal.aborted ? new RpcError('aborted', failure.outcome, 'the session ended first') : failure
     }
+    this.#meter.count('rpc_retries_total')
   }
 
   /** ERROR is an answer; it is not counted here. */
@@ -155,21 +186,21 @@ export class Guard implements Rpc {
     if (code === 'timeout') this.#meter.count('rpc_timeout_total')
   }
 
-  /** One lost call or a slow one says nothing of the next; that no call could be sent does. */
-  #listen(failure: RpcError): void {
-    const { code, outcome } = failure
-    if (code === 'application' || code === 'exhausted') this.#heard()
-    else if (code !== 'aborted' && outcome === 'notRun') this.#missed(failure)
-  }
-
-  #missed(error: Error): void {
+  #missed(error: RpcError): void {
     if (this.#absentSince !== null) return
     this.#absentSince = Date.now()
     const { host } = this.#limits
-    this.#log.warn(
-      { error },
-      `the app does not answer at ${host}: start it with \`bundle exec anycable\`, or set --rpc_host`,
-    )
+    // Somebody answers there, and its answer says what to do.
+    const remedy =
+      error.code === 'application' ? error.message : 'start it with `bundle exec anycable`, or set --rpc_host'
+    this.#log.warn({ error }, `the app does not answer at ${host}: ${remedy}`)
+  }
+
+  /** A hung app is connected, and yet says nothing. */
+  #waitedInVain(error: RpcError): void {
+    if (this.#isSlow || this.#absentSince !== null) return
+    this.#isSlow = true
+    this.#log.warn({ error }, `the app does not reply in time at ${this.#limits.host}: is it hung, or overloaded?`)
   }
 
   /** Longer than a whole call may take: every further one finds out soon whether the app is back. */
@@ -178,8 +209,9 @@ export class Guard implements Rpc {
   }
 
   #heard(): void {
-    if (this.#absentSince === null) return
+    if (this.#absentSince === null && !this.#isSlow) return
     this.#absentSince = null
+    this.#isSlow = false
     this.#log.info({}, `the app answers at ${this.#limits.host}`)
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Calls and replies as the messages of `protos/rpc.proto`, with the proto's own field names.
  *
- * Pure. A reply is read as proto-loader decodes it with `keepCase`, `enums: String` and `defaults`: what the app left
- * out is its default, and a status left out is ERROR.
+ * Pure. A reply is as proto-loader decodes it with `keepCase`, `enums: String` and `defaults`, and as `json.ts` reads
+ * it: what the app left out is its default, and a status left out is ERROR.
  */
 import {
   RpcError,
@@ -11,13 +11,14 @@ import {
   type ConnectCall,
   type ConnectReply,
   type DisconnectCall,
+  type SessionEnv,
   type State,
   type StreamName,
 } from '../cable/rpc.ts'
 
-/** A number is a status that the proto does not know. */
+/** A number, or another name, is a status that the proto does not know. */
 type Status = 'SUCCESS' | 'FAILURE' | 'ERROR' | number
-type EnvResponse = { readonly cstate: State; readonly istate: State }
+export type EnvResponse = { readonly cstate: State; readonly istate: State }
 
 type Replied = { readonly status: Status; readonly error_msg: string }
 
@@ -38,17 +39,20 @@ export type CommandResponse = Replied & {
 
 export type DisconnectResponse = Replied
 
+/** A request. */
+export type Message = { readonly env: SessionEnv } & Readonly<Record<string, unknown>>
+
 const noChanges: EnvResponse = { cstate: {}, istate: {} }
 
-export function connectionRequest({ env }: ConnectCall): object {
+export function connectionRequest({ env }: ConnectCall): Message {
   return { env }
 }
 
-export function commandMessage({ command, identifier, connectionIdentifiers, data, env }: CommandCall): object {
+export function commandMessage({ command, identifier, connectionIdentifiers, data, env }: CommandCall): Message {
   return { command, identifier, connection_identifiers: connectionIdentifiers, data, env }
 }
 
-export function disconnectRequest({ connectionIdentifiers, subscriptions, env }: DisconnectCall): object {
+export function disconnectRequest({ connectionIdentifiers, subscriptions, env }: DisconnectCall): Message {
   return { identifiers: connectionIdentifiers, subscriptions, env }
 }
 

@@ -8,76 +8,90 @@ export type Lane = 'connected' | 'new'
 
 /** One station waits with one call at a time, so this is reached by more stations than a process is meant for. */
 const maxWaiting = 10_000
+/** How often the lines are looked through for those who need not wait any longer: one timer, not one for each. */
+const sweepMs = 50
 
-type Waiter = { readonly admit: () => void }
+type Waiter = {
+  readonly signal: AbortSignal
+  /** As `Date` counts. */
+  readonly until: number
+  readonly admit: () => void
+  readonly dismiss: (reason: RpcError) => void
+}
 
 export class Permits {
-  readonly #lanes: Readonly<Record<Lane, Set<Waiter>>> = { connected: new Set(), new: new Set() }
-  #free: number
+  readonly #limit: () => number
+  readonly #lanes: Record<Lane, Waiter[]> = { connected: [], new: [] }
+  #taken = 0
+  #sweep: NodeJS.Timeout | null = null
 
-  constructor(concurrency: number) {
-    this.#free = concurrency
+  /** @param limit how many permits there are; asked each time, for it may change */
+  constructor(limit: () => number) {
+    this.#limit = limit
   }
 
   get waiting(): number {
-    return this.#lanes.connected.size + this.#lanes.new.size
+    return this.#lanes.connected.length + this.#lanes.new.length
+  }
+
+  /** Takes a permit, if there is one, which has to be `release`d. */
+  take(): boolean {
+    if (this.#taken >= this.#limit()) return false
+    this.#taken++
+    return true
   }
 
   /**
-   * Resolves when it is the caller's turn, who then has to `release` the permit.
+   * Resolves when it is the caller's turn, with a permit taken.
    *
-   * Rejects with `RpcError`, the call not sent: `exhausted` where too many wait, `timeout` where the turn has not come by
-   * `until` (as `Date` counts), `aborted` by the signal.
+   * Rejects with `RpcError`, the call not sent: at once with `exhausted` where too many wait, and within 50 ms with
+   * `timeout` where the turn has not come by `until` (as `Date` counts), or with `aborted` by the signal.
    */
-  acquire(lane: Lane, signal: AbortSignal, until: number): Promise<void> {
-    if (signal.aborted) return Promise.reject(abortedError())
-    if (this.#free > 0) {
-      this.#free--
-      return Promise.resolve()
-    }
+  turn(lane: Lane, signal: AbortSignal, until: number): Promise<void> {
     const line = this.#lanes[lane]
-    if (line.size >= maxWaiting)
+    if (line.length >= maxWaiting)
       return Promise.reject(new RpcError('exhausted', 'notRun', 'too many calls wait for the app'))
-    return wait(line, signal, until)
+    this.#sweep ??= setInterval(() => this.#dismiss(), sweepMs)
+    return new Promise((admit, dismiss) => line.push({ signal, until, admit, dismiss }))
   }
 
   release(): void {
-    const next = firstOf(this.#lanes.connected) ?? firstOf(this.#lanes.new)
-    if (next === null) this.#free++
-    else next.admit()
+    this.#taken--
+    const now = Date.now()
+    while (this.#taken < this.#limit()) {
+      const next = this.#lanes.connected.shift() ?? this.#lanes.new.shift()
+      if (next === undefined) break
+      const reason = this.#reasonToLeave(next, now)
+      if (reason !== null) next.dismiss(reason)
+      else {
+        this.#taken++
+        next.admit()
+      }
+    }
+    this.#restIfEmpty()
   }
-}
 
-function firstOf(line: ReadonlySet<Waiter>): Waiter | null {
-  return line.values().next().value ?? null
-}
+  #dismiss(): void {
+    const now = Date.now()
+    for (const lane of ['connected', 'new'] as const) {
+      this.#lanes[lane] = this.#lanes[lane].filter(waiter => {
+        const reason = this.#reasonToLeave(waiter, now)
+        if (reason !== null) waiter.dismiss(reason)
+        return reason === null
+      })
+    }
+    this.#restIfEmpty()
+  }
 
-function wait(line: Set<Waiter>, signal: AbortSignal, until: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const leave = (): void => {
-      line.delete(waiter)
-      clearTimeout(timer)
-      signal.removeEventListener('abort', onAbort)
-    }
-    const onAbort = (): void => {
-      leave()
-      reject(abortedError())
-    }
-    const onLate = (): void => {
-      leave()
-      reject(new RpcError('timeout', 'notRun', `the call did not get its turn in time; ${line.size} more wait`))
-    }
-    const admit = (): void => {
-      leave()
-      resolve()
-    }
-    const waiter = { admit }
-    const timer = setTimeout(onLate, Math.max(0, until - Date.now()))
-    signal.addEventListener('abort', onAbort)
-    line.add(waiter)
-  })
-}
+  #reasonToLeave({ signal, until }: Waiter, now: number): RpcError | null {
+    if (signal.aborted) return new RpcError('aborted', 'notRun', 'the session ended first')
+    if (now < until) return null
+    return new RpcError('timeout', 'notRun', `the call did not get its turn in time; ${this.waiting} wait`)
+  }
 
-function abortedError(): RpcError {
-  return new RpcError('aborted', 'notRun', 'the session ended first')
+  #restIfEmpty(): void {
+    if (this.#sweep === null || this.waiting > 0) return
+    clearInterval(this.#sweep)
+    this.#sweep = null
+  }
 }

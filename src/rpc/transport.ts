@@ -1,7 +1,14 @@
 /**
  * A way to reach the app, as the guard uses it: one attempt per call, no waiting in line, no second try.
  */
-import type { CommandCall, CommandReply, ConnectCall, ConnectReply, DisconnectCall } from '../cable/rpc.ts'
+import {
+  RpcError,
+  type CommandCall,
+  type CommandReply,
+  type ConnectCall,
+  type ConnectReply,
+  type DisconnectCall,
+} from '../cable/rpc.ts'
 import type { Rpc } from '../station/ports.ts'
 
 /** `deadline` is when the attempt ends with `timeout`, as `Date` counts; without it there is no end. */
@@ -9,6 +16,26 @@ export interface Transport extends Rpc {
   connect(call: ConnectCall, signal: AbortSignal, deadline?: number): Promise<ConnectReply>
   command(call: CommandCall, signal: AbortSignal, deadline?: number): Promise<CommandReply>
   disconnect(call: DisconnectCall, signal: AbortSignal, deadline?: number): Promise<void>
-  /** Whether the app can be reached, as soon as that is known; `false` after `withinMs`. */
-  ready(withinMs: number): Promise<boolean>
+  /** `null` as soon as the app can be reached; else, after `withinMs`, what keeps it from being. */
+  problem(withinMs: number): Promise<RpcError | null>
+}
+
+export interface OpenTransport extends Transport {
+  /** Whether a call could be sent now, as far as it is known. */
+  isConnected(): boolean
+  /** Calls that are not sent fail; those that are run to their end. May be called twice. */
+  close(): Promise<void>
+}
+
+/** In bytes; `Infinity`: none. Over it, a call is not sent, and a reply is not read. */
+export type SizeLimits = { readonly sent: number; readonly received: number }
+
+/** gRPC's own. */
+export const defaultLimits: SizeLimits = { sent: Infinity, received: 4 * 2 ** 20 }
+
+/** @throws RpcError where the call is too large to be sent */
+export function checkSize(bytes: number, { sent }: SizeLimits): void {
+  if (bytes <= sent) return
+  const said = `the call has ${bytes} bytes, and rpc_max_call_send_size is ${sent}`
+  throw new RpcError('application', 'notRun', said)
 }

@@ -4,7 +4,7 @@
  * A station that has not seen the answer sends the message again, may keep its id, and may do so on another connection
  * (OCPP-J 1.6 errata 2025-04 §3.1, OCPP 2.1 Part 4 §4.1.4): a StartTransaction performed twice is two transactions.
  */
-import { idKey, type Answer, type Call } from '../ocpp/frame.ts'
+import { idKey, type Answer, type Call, type CallError, type CallResult } from '../ocpp/frame.ts'
 import type { StationId } from '../translate/handshake.ts'
 import { contentOf } from './content.ts'
 
@@ -16,19 +16,23 @@ export type AnsweredLimits = {
   readonly bytes: number
 }
 
+/** A station waits for each answer, so it can have missed only its last ones; the rest leaves room for ten thousand. */
 const usualLimits: AnsweredLimits = {
   lifeMs: 15 * 60_000,
-  ofStation: { entries: 16, bytes: 64 * 1024 },
-  bytes: 32 * 1024 * 1024,
+  ofStation: { entries: 8, bytes: 64 * 1024 },
+  bytes: 64 * 1024 * 1024,
 }
 /** What an entry costs beside its answer's text. */
 const entryBytes = 400
+
+/** An answer without its id: the retry has one of its own. */
+export type KeptAnswer = Omit<CallResult, 'id'> | Omit<CallError, 'id'>
 
 type Entry = {
   readonly stationId: StationId
   readonly key: string
   readonly content: string
-  readonly answer: Answer
+  readonly answer: KeptAnswer
   readonly bytes: number
   readonly at: number
 }
@@ -49,7 +53,7 @@ export class AnsweredCalls {
   }
 
   /** The answer that the same CALL, by id and content, was given; `null` where there was none, or too long ago. */
-  find(stationId: StationId, call: Call, now: number): Answer | null {
+  find(stationId: StationId, call: Call, now: number): KeptAnswer | null {
     this.#expire(now)
     const entry = this.#stations.get(stationId)?.get(idKey(call.id))
     return entry !== undefined && entry.content === contentOf(call) ? entry.answer : null
@@ -66,9 +70,9 @@ export class AnsweredCalls {
     const bytes = entryBytes + key.length + text.length
     const { entries, bytes: bytesOfStation } = this.#limits.ofStation
     if (bytes > bytesOfStation) return
-    const entry = { stationId, key, content: contentOf(call), answer, bytes, at: now }
+    const entry = { stationId, key: flat(key), content: contentOf(call), answer: kept(answer), bytes, at: now }
     this.#entries.add(entry)
-    this.#stations.set(stationId, mine.set(key, entry))
+    this.#stations.set(stationId, mine.set(entry.key, entry))
     this.#bytes += bytes
     while (mine.size > entries || sumOf(mine) > bytesOfStation) this.#deleteOldest(mine.values())
     while (this.#bytes > this.#limits.bytes) this.#deleteOldest(this.#entries)
@@ -92,6 +96,17 @@ export class AnsweredCalls {
     mine?.delete(entry.key)
     if (mine?.size === 0) this.#stations.delete(entry.stationId)
   }
+}
+
+function kept(answer: Answer): KeptAnswer {
+  if (answer.kind === 'callResult') return { kind: 'callResult', payload: flat(answer.payload) }
+  const { kind, code, description, details } = answer
+  return { kind, code: flat(code), description: flat(description), details: flat(details) }
+}
+
+/** A copy: a piece of a text keeps all of the text alive, and the text is a whole message. */
+function flat<Text extends string>(text: Text): Text {
+  return Buffer.from(text).toString() as Text
 }
 
 function sumOf(entries: ReadonlyMap<string, Entry>): number {

@@ -9,6 +9,7 @@ import { answerFor, isDecision, mintsTransactionId, type NoAnswer, type SilentSe
 import type { Extras } from '../translate/commands.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import type { Boot } from './boot.ts'
+import { hintFor } from './hints.ts'
 import type { InFlight } from './inflight.ts'
 import type { Performing } from './performing.ts'
 import type { Registry, World } from './ports.ts'
@@ -142,6 +143,11 @@ export class Answering {
     return true
   }
 
+  /** A CALL has come in: one that it supersedes need not wait for an Ack any longer. */
+  onCall(): void {
+    if (this.#open !== null && !this.#ends.inFlight.isAwaited(this.#open.call)) this.#open.onAnswer()
+  }
+
   /** Asks the app; its answer, if it gives one, comes by `settle` meanwhile. `local`: the app need not answer it. */
   async #ask(call: Call, extras: Extras, receivedAt: number): Promise<NoAnswer | 'local'> {
     try {
@@ -151,7 +157,7 @@ export class Answering {
         case 'local':
           return reached.kind
         case 'replayed':
-          this.#reply(call, receivedAt, reached.answer, 'replayed')
+          this.#reply(call, receivedAt, { ...reached.answer, id: call.id }, 'replayed')
           return 'local'
         case 'performed':
           if (reached.reply.status === 'failure') return 'refused'
@@ -255,6 +261,10 @@ export class Answering {
   #onFailure(action: string, error: unknown): void {
     if (!(error instanceof RpcError)) throw error
     if (error.code !== 'application') return
-    this.#world.once(`raised ${action}`, { ...this.#who, action, error }, 'the app raised an error')
+    const { key, text } = hintFor({ kind: 'error', message: error.message }) ?? {
+      key: `raised ${action}`,
+      text: 'the app raised an error',
+    }
+    this.#world.once(key, { ...this.#who, action, error }, text)
   }
 }

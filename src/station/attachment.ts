@@ -3,7 +3,7 @@
  *
  * Source: AnyCable Pro's OCPP page ("How it works"); the app sees Connect, subscribe, perform in that order.
  */
-import type { CommandReply } from '../cable/rpc.ts'
+import type { CommandReply, Identifier } from '../cable/rpc.ts'
 import { parseObject, type JsonText } from '../ocpp/json.ts'
 import type { VersionRow } from '../ocpp/version.ts'
 import type { StationId } from '../translate/handshake.ts'
@@ -42,10 +42,14 @@ export class Attachment {
    * Attaches the station if it is not yet, and moves it if its boot says another serial number.
    *
    * @param boot the payload of a BootNotification, `null` for any other CALL
-   * @param onReply gets the reply of a subscribe, before this resolves
+   * @param onReply gets the reply of a subscribe, and to which identifier, before this resolves
    * @returns whether the app accepts the station; rejects with `RpcError` where the app did not say
    */
-  async attach(boot: JsonText | null, signal: AbortSignal, onReply: (reply: CommandReply) => void): Promise<boolean> {
+  async attach(
+    boot: JsonText | null,
+    signal: AbortSignal,
+    onReply: (reply: CommandReply, identifier: Identifier) => void,
+  ): Promise<boolean> {
     const connection = this.#connection
     if (connection.connectionIdentifiers === null) {
       const connectionIdentifiers = await connection.connect(signal)
@@ -58,7 +62,7 @@ export class Attachment {
     if (connection.identifier === identifier) return true
     await connection.unsubscribe(signal)
     const reply = await connection.subscribe(identifier, signal)
-    onReply(reply)
+    onReply(reply, identifier)
     if (reply.status === 'failure') return false
     this.#registry.remember(serialNumber)
     return true

@@ -12,7 +12,7 @@ import {
   type CallError,
   type CallResult,
   type CallResultError,
-  type MessageId,
+  type Malformed,
 } from '../ocpp/frame.ts'
 import { emptyObject, type JsonText } from '../ocpp/json.ts'
 import type { VersionRow } from '../ocpp/version.ts'
@@ -45,6 +45,8 @@ const messages: Readonly<Record<CommandFailure, string>> = {
 
 /** OCPP-J 1.6 §4.2.1 table 3, OCPP 2.0.1 Part 4 table 4. */
 const maxIdLength = 36
+/** Of payload, in characters, that may wait for a station beside the one at the head of the line. */
+const maxLineLength = 4 * 1024 * 1024
 /** How many timed-out calls are remembered, so that a late answer still finds its request. */
 const maxLate = 16
 
@@ -92,8 +94,7 @@ export class OutgoingCalls {
     if (this.#isInvalid(call)) return this.#fail(call, 'InvalidId')
     const { refusal } = this.#ends.validation.ofCommand(call.action, payload)
     if (refusal !== null) return this.#fail(call, 'InvalidPayload', refusal.words)
-    if (this.#line.length >= this.#settings.limit && (this.#open !== null || this.#holds > 0))
-      return this.#fail(call, 'QueueFull')
+    if (this.#isFull(call) && (this.#open !== null || this.#holds > 0)) return this.#fail(call, 'QueueFull')
     this.#line.push(call)
     this.#next()
   }
@@ -120,11 +121,12 @@ export class OutgoingCalls {
   }
 
   /** Ends the open call if it is this one: its answer came in a frame that is none. */
-  settleUnreadable(id: MessageId): void {
+  settleBroken({ id, kind }: NonNullable<Malformed['brokenAnswer']>): void {
     const open = this.#open
     if (open === null || idKey(open.call.id) !== idKey(id)) return
     this.#close()
-    this.#refuse(open.call, 'FormatViolation', '', emptyObject)
+    if (kind === 'callResult') this.#refuse(open.call, 'FormatViolation', '', emptyObject)
+    else this.#fail(open.call, 'InvalidResult')
     this.#next()
   }
 
@@ -211,6 +213,13 @@ export class OutgoingCalls {
   #fail({ id, action }: Command, code: CommandFailure, detail = '', payload = emptyObject): void {
     const message = detail === '' ? messages[code] : `${messages[code]}: ${detail}`
     this.#ends.done({ kind: 'error', id, request: action, late: false, failure: code, code, message, payload })
+  }
+
+  /** One that finds the line empty is taken, however long it is. */
+  #isFull({ payload }: Call): boolean {
+    const { length } = this.#line
+    const waiting = this.#line.reduce((sum, call) => sum + call.payload.length, 0)
+    return length >= this.#settings.limit || (length > 0 && waiting + payload.length > maxLineLength)
   }
 
   #isInvalid({ id }: Call): boolean {

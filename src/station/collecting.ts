@@ -22,6 +22,10 @@ export type CollectingEnds = {
   onOverdue(whole: Whole): void
 }
 
+/** How many reports may wait for an app that is away, and how long each before it is tried again. */
+const maxWaiting = 16
+const pauseMs = 5_000
+
 export class Collecting {
   readonly #granular: boolean
   readonly #reports: Reports
@@ -29,8 +33,11 @@ export class Collecting {
   readonly #world: World
   readonly #who: object
   readonly #ends: CollectingEnds
+  #isEnding = false
   /** Reports that did not have their turn. Their parts have been answered: nobody sends them again. */
   readonly #aside: Whole[] = []
+  /** Reports that the app could not be asked to take, each until its next turn. */
+  readonly #waiting = new Map<Whole, NodeJS.Timeout>()
 
   /** @param who names the station on log lines */
   constructor(
@@ -56,7 +63,8 @@ export class Collecting {
    */
   async perform(call: Call, extras: Extras, signal: AbortSignal): Promise<CommandReply | null> {
     const taken = this.#reports.take(call)
-    if (taken.kind === 'whole') return this.#performWhole(taken.whole, extras, signal)
+    // What is wrong with a part was counted and logged; its paths would mean nothing in the whole.
+    if (taken.kind === 'whole') return this.#performWhole(taken.whole, signal)
     if (taken.kind === 'full') this.#count('too_large')
     if (taken.givenUp !== null) await this.report(taken.givenUp)
     if (taken.kind === 'part' || taken.kind === 'settled') return null
@@ -64,7 +72,8 @@ export class Collecting {
   }
 
   /** Performs a report that no answer waits for, also when the session has closed. */
-  async report({ call, parts, missing, complete }: Whole): Promise<void> {
+  async report(whole: Whole): Promise<void> {
+    const { call, parts, missing, complete } = whole
     try {
       if (this.#connection.identifier === null)
         throw new RpcError('unavailable', 'notRun', 'the station is not subscribed')
@@ -73,8 +82,8 @@ export class Collecting {
       this.#count(complete ? 'whole' : 'incomplete')
     } catch (error) {
       if (!(error instanceof RpcError)) throw error
-      this.#count('lost')
-      this.#world.once('report', { ...this.#who, action: call.action, error }, 'the app did not take a report')
+      if (this.#mayWait(error)) this.#wait(whole)
+      else this.#onLost(call, error)
     }
   }
 
@@ -85,13 +94,35 @@ export class Collecting {
 
   /** Performs what is left of reports, for the station has left. */
   async end(): Promise<void> {
-    for (const whole of [...this.#aside.splice(0), ...this.#reports.takeAll()]) await this.report(whole)
+    this.#isEnding = true
+    for (const timer of this.#waiting.values()) clearTimeout(timer)
+    const rest = [...this.#waiting.keys(), ...this.#aside.splice(0), ...this.#reports.takeAll()]
+    this.#waiting.clear()
+    for (const whole of rest) await this.report(whole)
   }
 
-  async #performWhole(whole: Whole, extras: Extras, signal: AbortSignal): Promise<CommandReply> {
+  #onLost({ action }: Call, error: RpcError): void {
+    this.#count('lost')
+    this.#world.once('report', { ...this.#who, action, error }, 'the app did not take a report')
+  }
+
+  /** One that the app may have taken is not performed again. */
+  #mayWait({ outcome }: RpcError): boolean {
+    return !this.#isEnding && outcome === 'notRun' && this.#waiting.size < maxWaiting
+  }
+
+  #wait(whole: Whole): void {
+    const timer = setTimeout(() => {
+      this.#waiting.delete(whole)
+      this.#ends.onOverdue(whole)
+    }, pauseMs)
+    this.#waiting.set(whole, timer)
+  }
+
+  async #performWhole(whole: Whole, signal: AbortSignal): Promise<CommandReply> {
     let isTaken = false
     try {
-      const reply = await this.#run(whole.call, { ...extras, parts: whole.parts }, signal)
+      const reply = await this.#run(whole.call, { parts: whole.parts }, signal)
       isTaken = reply.status === 'success'
       if (isTaken) this.#count('whole')
       return reply

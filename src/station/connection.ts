@@ -105,10 +105,12 @@ export class AppConnection {
     await this.#rpc.disconnect(call, signal)
   }
 
-  #command(command: Command, signal: AbortSignal): Promise<CommandReply> {
+  #command({ command, identifier, data }: Command, signal: AbortSignal): Promise<CommandReply> {
     if (this.#connectionIdentifiers === null) throw new Error('a command without a connection')
     const call = {
-      ...command,
+      command,
+      identifier,
+      data,
       sid: this.#sid,
       env: this.#env(this.#istate),
       connectionIdentifiers: this.#connectionIdentifiers,
@@ -126,6 +128,7 @@ export class AppConnection {
   }
 
   #env(istate: State): SessionEnv {
-    return { ...this.#handshake, cstate: this.#cstate, istate }
+    const { url, headers } = this.#handshake
+    return { url, headers, cstate: this.#cstate, istate }
   }
 }

@@ -3,6 +3,9 @@
  * the station gets a CALLERROR and keeps the message itself (OCPP 1.6 §3.7.1, OCPP 2.0.1 Part 2 E13).
  */
 import { RpcError } from '../cable/rpc.ts'
+import { idKey, type Call } from '../ocpp/frame.ts'
+import type { StationId } from '../translate/handshake.ts'
+import { contentOf } from './content.ts'
 import type { Hold, HeldMessage } from './ports.ts'
 
 /** How long a station waits for an answer at least; 30 s is common, and no text sets a number. */
@@ -19,32 +22,65 @@ export type Attempts = {
   readonly isNeedless: () => boolean
 }
 
+/** For how long a message that may have reached the app is remembered, and how many of them at most. */
+const doubt = { lifeMs: 15 * 60_000, entries: 10_000 }
+
+type Doubt = { readonly content: string; readonly tries: number; readonly at: number }
+
 /** Holds messages in memory: they end with the process, and their stations send them again. */
 export class MemoryHold implements Hold {
+  readonly #now: () => number
+  /** Messages that may have reached the app and have no answer of it, by station and id; the oldest first. */
+  readonly #doubts = new Map<string, Doubt>()
   #size = 0
+
+  /** @param now as `Date` counts */
+  constructor(now: () => number) {
+    this.#now = now
+  }
 
   /** How many messages are held, each of another station. */
   get size(): number {
     return this.#size
   }
 
-  put(): Promise<HeldMessage> {
+  put(stationId: StationId, call: Call): Promise<HeldMessage> {
     this.#size++
-    let attempts = 1
+    const key = `${stationId} ${idKey(call.id)}`
+    // Looked up with the first try: one on an older connection may be under way until then.
+    let tries: number | null = null
     return Promise.resolve({
       attempt: async run => {
+        const before = (tries ??= this.#triesOf(key, call))
         try {
-          return await run(attempts)
+          const reply = await run(before + 1)
+          tries = before + 1
+          return reply
         } catch (error) {
-          if (error instanceof RpcError && error.outcome === 'unknown') attempts++
+          if (!(error instanceof RpcError) || error.outcome !== 'notRun') tries = before + 1
           throw error
         }
       },
-      settle: () => {
+      settle: isAnswered => {
         this.#size--
+        if (isAnswered || tries !== null) this.#doubts.delete(key)
+        if (!isAnswered && tries !== null && tries > 0)
+          this.#remember(key, { content: contentOf(call), tries, at: this.#now() })
         return Promise.resolve()
       },
     })
+  }
+
+  #triesOf(key: string, call: Call): number {
+    const known = this.#doubts.get(key)
+    if (known === undefined || this.#now() - known.at >= doubt.lifeMs) return 0
+    return known.content === contentOf(call) ? known.tries : 0
+  }
+
+  #remember(key: string, known: Doubt): void {
+    this.#doubts.set(key, known)
+    const [oldest] = this.#doubts.keys()
+    if (this.#doubts.size > doubt.entries && oldest !== undefined) this.#doubts.delete(oldest)
   }
 }
 

@@ -6,6 +6,7 @@ import type { StreamName } from '../cable/rpc.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import { AnsweredCalls } from './answered.ts'
 import type { Disconnects } from './disconnects.ts'
+import { paceOf } from './draining.ts'
 import type { StationSocket, Surroundings, World } from './ports.ts'
 import { Relation } from './relation.ts'
 import { Session, type SessionSettings } from './session.ts'
@@ -16,6 +17,8 @@ export type HubSettings = SessionSettings & {
   readonly takeover: 'newest' | 'refuse'
 }
 
+/** How many streams one station may have. */
+const maxStreams = 1_000
 /** How many stations' serial numbers are remembered, the latest ones. */
 const maxSerialNumbers = 100_000
 
@@ -32,11 +35,14 @@ export class Hub {
   readonly #stations = new Map<StationId, Session>()
   /** Those whose end the app has not seen yet. */
   readonly #leaving = new Relation<StationId, Session>()
+  /** Those the app let in, and whose end it has not seen. */
+  readonly #known = new Set<Session>()
   readonly #streams = new Relation<StreamName, Session>()
   readonly #identified = new Relation<string, Session>()
   readonly #serialNumbers = new Map<StationId, string>()
   readonly #answered = new AnsweredCalls()
   readonly #swaps = new Swaps()
+  #isLossSaid = false
 
   constructor(settings: HubSettings, disconnects: Disconnects, world: World) {
     this.#settings = settings
@@ -57,9 +63,15 @@ export class Hub {
     return this.#settings.takeover === 'refuse' && this.#stations.has(stationId)
   }
 
-  /** Whether a new connection of this station would take the place of one that the app let in; one at a time may try. */
-  mayReplace(stationId: StationId): boolean {
-    return this.#stations.has(stationId) && this.#open.get(stationId).size === 1
+  /**
+   * Whether a new connection would take the place of one that the app let in: it has the same credentials, or it is the
+   * only one that tries.
+   */
+  mayReplace(handshake: StationHandshake): boolean {
+    const { stationId } = handshake
+    const before = this.#stations.get(stationId)
+    if (before === undefined) return false
+    return this.#open.get(stationId).size === 1 || haveSameCredentials(before.handshake, handshake)
   }
 
   /** Starts the conversation with a station whose socket is open. */
@@ -114,20 +126,40 @@ export class Hub {
   /**
    * Answers what has come in, closes every session, and lets the app see each end, also of those that went before.
    *
-   * @param graceMs how long the app is asked; after that, what waits is answered without it
+   * @param graceMs  how long the app is asked for what a station has sent; after that, it is answered without
+   * @param spreadMs over how long the closes are spread; a station is served as before until its turn comes
    */
-  async drain(graceMs: number): Promise<void> {
+  async drain(graceMs: number, spreadMs = 0): Promise<void> {
     this.#disconnects.flush()
     this.#swaps.wakeAll()
-    await Promise.all([...this.#sessions.keys()].map(session => session.drain(graceMs)))
+    const sessions = [...this.#sessions.keys()]
+    const { atOnce, pauseMs } = paceOf(sessions.length, spreadMs)
+    const drained: Promise<void>[] = []
+    while (sessions.length > 0) {
+      drained.push(...sessions.splice(0, atOnce).map(session => session.drain(graceMs)))
+      if (sessions.length > 0) await pause(pauseMs)
+    }
+    await Promise.all(drained)
     await Promise.all([...this.#leaving.members()].map(session => session.ended))
+    this.#sayLoss(this.#disconnects.lost)
+  }
+
+  /** Waits for no Disconnect any longer: `drain` then ends, unless calls of stations are still with the app. */
+  giveUp(): void {
+    this.#sayLoss(this.#disconnects.lost + this.#known.size)
+    this.#disconnects.giveUp()
+  }
+
+  #sayLoss(num: number): void {
+    if (num === 0 || this.#isLossSaid) return
+    this.#isLossSaid = true
+    this.#world.log.warn({ num }, 'the app was not told at the end that stations have left')
   }
 
   #surroundings(stationId: StationId, self: () => Session): Surroundings {
     return {
       streams: {
-        // A reply may come after the session has left.
-        join: stream => (self().isClosed ? undefined : this.#streams.add(stream, self())),
+        join: stream => this.#join(stream, self()),
         leave: stream => this.#streams.delete(stream, self()),
         leaveAll: () => this.#streams.deleteAll(self()),
       },
@@ -143,8 +175,22 @@ export class Hub {
     }
   }
 
+  #join(stream: StreamName, session: Session): void {
+    // A reply may come after the session has left.
+    if (session.isClosed) return
+    if (this.#streams.countOf(session) < maxStreams) return this.#streams.add(stream, session)
+    const { sid, handshake } = session
+    this.#world.meter.count('ocpp_dropped_total', { reason: 'streams' })
+    this.#world.once(
+      'streams',
+      { sid, station: handshake.stationId },
+      'the app has a station listen to too many streams',
+    )
+  }
+
   /** Newest wins, once the app has let it in; the app sees the end of the others first. */
   async #claim(stationId: StationId, connectionIdentifiers: string, session: Session): Promise<void> {
+    this.#known.add(session)
     if (this.#stations.has(stationId)) await this.#turn(stationId, session)
     if (session.isClosed) return
     this.#identified.add(connectionIdentifiers, session)
@@ -159,16 +205,18 @@ export class Hub {
     }
     this.#stations.set(stationId, session)
     if (before !== undefined) this.#replace(before)
+    // One that the app has not let in yet would otherwise have its end after the newer one's subscribe.
+    for (const older of this.#settings.takeover === 'newest' ? [...this.#open.get(stationId)] : [])
+      if (this.#isNewer(session, older)) older.close(1008, 'Replaced by a newer connection')
     await Promise.all([...this.#leaving.get(stationId)].map(leaving => leaving.hurry()))
   }
 
-  /** See `takeover.ts`. */
-  async #turn(stationId: StationId, { sid }: Session): Promise<void> {
+  async #turn(stationId: StationId, session: Session): Promise<void> {
     if (!this.#swaps.isFlapping(stationId, this.#now())) return
     const sentence = 'connections of one station replace each other again and again'
     this.#world.meter.count('ocpp_takeover_slowed_total')
-    this.#world.once(`flapping ${stationId}`, { sid, station: stationId }, sentence)
-    await this.#swaps.turn(stationId, this.#now())
+    this.#world.once(`flapping ${stationId}`, { sid: session.sid, station: stationId }, sentence)
+    await this.#swaps.turn(stationId, session, this.#now())
   }
 
   /** With the same credentials it need not wait for Connect; see `takeover.ts` for why it may have to all the same. */
@@ -196,10 +244,15 @@ export class Hub {
     this.#open.delete(stationId, session)
     this.#streams.deleteAll(session)
     this.#identified.deleteAll(session)
-    if (this.#stations.get(stationId) === session) this.#stations.delete(stationId)
-    this.#swaps.wake(stationId)
+    if (this.#stations.get(stationId) === session) {
+      this.#stations.delete(stationId)
+      this.#swaps.wake(stationId)
+    } else this.#swaps.wake(stationId, session)
     this.#leaving.add(stationId, session)
-    void session.ended.then(() => this.#leaving.delete(stationId, session))
+    void session.ended.then(() => {
+      this.#leaving.delete(stationId, session)
+      this.#known.delete(session)
+    })
   }
 
   #remember(stationId: StationId, serialNumber: string): void {
@@ -214,4 +267,8 @@ export class Hub {
 function haveSameCredentials(one: StationHandshake, other: StationHandshake): boolean {
   const credentials = one.env.headers['authorization']
   return credentials !== undefined && credentials === other.env.headers['authorization']
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms))
 }

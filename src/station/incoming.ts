@@ -2,19 +2,22 @@
  * What comes in from a station, message by message: where each frame goes, and what becomes of one that is none.
  */
 import { parseFrame, type Answer, type Call, type CallError, type CallResultError } from '../ocpp/frame.ts'
-import type { Malformed, MessageId, Send } from '../ocpp/frame.ts'
+import type { Malformed, Send } from '../ocpp/frame.ts'
 import type { Version } from '../ocpp/version.ts'
-import type { World } from './ports.ts'
+import { Allowance } from './allowance.ts'
+import type { CloseCode, World } from './ports.ts'
 
 export type IncomingEnds = {
   /** @param bytes the message's length */
   onCall(call: Call | Send, bytes: number): void
-  onAnswer(answer: Answer): void
+  /** @returns whether it is the answer to a CALL of ours */
+  onAnswer(answer: Answer): boolean
   onCallResultError(error: CallResultError): void
-  /** The answer to this CALL of ours came, and cannot be read. */
-  onUnreadableAnswer(id: MessageId): void
+  onBrokenAnswer(answer: NonNullable<Malformed['brokenAnswer']>): void
   send(answer: CallError): void
-  onTooManyBad(): void
+  /** Whether the app has accepted the station. */
+  isLetIn(): boolean
+  close(code: CloseCode, reason: string): void
 }
 
 /** In a row. */
@@ -25,6 +28,7 @@ export class Incoming {
   readonly #world: World
   readonly #who: object
   readonly #ends: IncomingEnds
+  readonly #allowance: Allowance
   #badFrames = 0
 
   /** @param who names the station on log lines */
@@ -33,32 +37,37 @@ export class Incoming {
     this.#world = world
     this.#who = who
     this.#ends = ends
+    this.#allowance = new Allowance(world.now().getTime())
   }
 
   receive(text: string): void {
     this.#world.meter.count('client_msg_total')
     this.#world.trace?.(this.#who, 'received', text)
+    if (!this.#ends.isLetIn() && !this.#allowance.take(text.length, this.#world.now().getTime()))
+      return this.#ends.close(1008, 'Too much before the app has let it in')
     const frame = parseFrame(text, this.#version)
     if (frame.kind === 'malformed') return this.#onMalformed(frame)
-    if (frame.kind === 'ignored') return
-    this.#badFrames = 0
     switch (frame.kind) {
+      case 'ignored':
+        return
       case 'call':
       case 'send':
+        this.#badFrames = 0
         return this.#ends.onCall(frame, text.length)
       case 'callResult':
       case 'callError':
-        return this.#ends.onAnswer(frame)
+        if (this.#ends.onAnswer(frame)) this.#badFrames = 0
+        return
       case 'callResultError':
         return this.#ends.onCallResultError(frame)
     }
   }
 
-  #onMalformed({ fault, answer, resultOf }: Malformed): void {
+  #onMalformed({ fault, answer, brokenAnswer }: Malformed): void {
     this.#world.meter.count('failed_client_msg_total')
     this.#world.log.debug({ ...this.#who, fault }, 'a malformed message')
     if (answer !== null) this.#ends.send(answer)
-    if (resultOf !== null) this.#ends.onUnreadableAnswer(resultOf)
-    if (++this.#badFrames >= maxBadFrames) this.#ends.onTooManyBad()
+    if (brokenAnswer !== null) this.#ends.onBrokenAnswer(brokenAnswer)
+    if (++this.#badFrames >= maxBadFrames) this.#ends.close(1002, 'Too many malformed messages')
   }
 }

@@ -43,8 +43,10 @@ export class InFlight {
     if (this.#answered.size > maxAnswered && oldest !== undefined) this.#answered.delete(oldest)
   }
 
-  /** The action of a CALL that was answered lately; `null` if there was none with this id. */
-  answeredAction(id: MessageId): string | null {
-    return this.#answered?.get(idKey(id)) ?? null
+  /** The action of a CALL that was answered lately, once; `null` if there was none with this id. */
+  takeAnswered(id: MessageId): string | null {
+    const action = this.#answered?.get(idKey(id)) ?? null
+    this.#answered?.delete(idKey(id))
+    return action
   }
 }

@@ -17,8 +17,10 @@ export type OutcomesEnds = {
   drop(message: string): void
 }
 
-/** A flood of commands makes a flood of refusals. */
-const maxUntold = 1_000
+/** A flood of commands makes a flood of refusals; what came of those that were sent has a room of its own. */
+const maxUntold = { refused: 1_000, all: 2_000 }
+/** Said of a command that had its place in the line. */
+const afterLine: readonly (string | null)[] = [null, 'CallTimeout', 'ConnectionClosed', 'InvalidResult']
 /** For so long an outcome is told again to an app that cannot have got it, with this pause. */
 const patienceMs = 20_000
 const pauseMs = 1_000
@@ -57,7 +59,9 @@ export class Outcomes {
 
   /** A station's word on what the app sent it. */
   add(outcome: CommandOutcome): void {
-    if (this.#untold >= maxUntold) return this.#ends.drop('too many outcomes of commands wait for the app')
+    const isRefused = !afterLine.includes(outcome.failure)
+    if (this.#untold >= (isRefused ? maxUntold.refused : maxUntold.all))
+      return this.#ends.drop('too many outcomes of commands wait for the app')
     this.#untold++
     this.#ends.push({ outcome, since: this.#world.now().getTime() })
   }

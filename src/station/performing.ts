@@ -2,14 +2,16 @@
  * Takes a station's CALLs and SENDs to the app: the station is attached first, a transaction message is held until the
  * app can be reached, and one that may have arrived is marked when it goes again.
  */
-import type { CommandReply } from '../cable/rpc.ts'
-import type { Answer, Call, Send } from '../ocpp/frame.ts'
+import { RpcError, type CommandReply, type Identifier } from '../cable/rpc.ts'
+import type { Call, Send } from '../ocpp/frame.ts'
 import type { VersionRow } from '../ocpp/version.ts'
 import { performData, type Extras } from '../translate/commands.ts'
-import type { StationId } from '../translate/handshake.ts'
+import type { StationHandshake } from '../translate/handshake.ts'
+import type { KeptAnswer } from './answered.ts'
 import { Attachment, type AttachmentSettings } from './attachment.ts'
 import type { Collecting } from './collecting.ts'
 import { hasSaid, type AppConnection } from './connection.ts'
+import { hintFor, type Refused } from './hints.ts'
 import { held, holdMs } from './hold.ts'
 import type { Registry, World } from './ports.ts'
 
@@ -22,7 +24,7 @@ export type PerformingSettings = AttachmentSettings & {
 export type Reached =
   | { readonly kind: 'performed'; readonly reply: CommandReply }
   /** It has been performed before, and this was its answer. */
-  | { readonly kind: 'replayed'; readonly answer: Answer }
+  | { readonly kind: 'replayed'; readonly answer: KeptAnswer }
   /** The app accepts the station, and need not see this CALL. */
   | { readonly kind: 'local' }
   | { readonly kind: 'unauthorized' }
@@ -41,7 +43,7 @@ export type PerformingEnds = {
 }
 
 export class Performing {
-  readonly #stationId: StationId
+  readonly #handshake: StationHandshake
   readonly #row: VersionRow
   readonly #settings: PerformingSettings
   readonly #attachment: Attachment
@@ -51,17 +53,17 @@ export class Performing {
 
   /** @param who names the station on log lines */
   constructor(
-    stationId: StationId,
+    handshake: StationHandshake,
     row: VersionRow,
     settings: PerformingSettings,
     world: World,
     who: object,
     ends: PerformingEnds,
   ) {
-    this.#stationId = stationId
+    this.#handshake = handshake
     this.#row = row
     this.#settings = settings
-    this.#attachment = new Attachment(stationId, row, settings, ends.connection, ends.registry)
+    this.#attachment = new Attachment(handshake.stationId, row, settings, ends.connection, ends.registry)
     this.#world = world
     this.#who = who
     this.#ends = ends
@@ -74,15 +76,16 @@ export class Performing {
    * @param isNeedless whether it has its answer meanwhile, and need not be held any longer
    */
   async call(call: Call, extras: Extras, receivedAt: number, isNeedless: () => boolean): Promise<Reached> {
-    if (!this.#row.transactionMessages.has(call.action)) return this.#bring(call, run => run(extras))
-    const message = await this.#world.hold.put(this.#stationId, call)
+    const until = receivedAt + holdMs
+    if (!this.#row.transactionMessages.has(call.action)) return this.#bring(call, until, run => run(extras))
+    const message = await this.#world.hold.put(this.#handshake.stationId, call)
     const now = (): number => this.#world.now().getTime()
     const way = (): Promise<Reached> =>
-      this.#bring(call, run => message.attempt(attempt => run(attempt > 1 ? { attempt, ...extras } : extras)))
+      this.#bring(call, until, run => message.attempt(attempt => run(attempt > 1 ? { attempt, ...extras } : extras)))
     try {
-      return await held(way, { until: receivedAt + holdMs, now, signal: this.#ends.unheld, isNeedless })
+      return await held(way, { until, now, signal: this.#ends.unheld, isNeedless })
     } finally {
-      await message.settle()
+      await message.settle(isNeedless())
     }
   }
 
@@ -96,16 +99,21 @@ export class Performing {
   /**
    * Brings a CALL to the app, once.
    *
+   * @param until when its station can be expected to give it up: from then on the app is not asked
    * @param attempt has it performed, with the extras that it is given
    */
   async #bring(
     call: Call,
+    until: number,
     attempt: (run: (extras: Extras) => Promise<CommandReply | null>) => Promise<CommandReply | null>,
   ): Promise<Reached> {
+    const isTooLate = this.#world.now().getTime() >= until
+    if (isTooLate && this.#ends.connection.identifier === null) throw tooLate()
     if (!(await this.#attach(call))) return { kind: 'unauthorized' }
     if (call.action === 'Heartbeat' && !this.#settings.forwardHeartbeats) return { kind: 'local' }
     const answer = this.#ends.registry.answerTo(call)
     if (answer !== null) return { kind: 'replayed', answer }
+    if (isTooLate) throw tooLate()
     const reply = await attempt(extras => this.#run(call, extras))
     if (reply === null) return { kind: 'local' }
     this.#ends.apply(reply)
@@ -122,13 +130,32 @@ export class Performing {
     return this.#ends.connection.perform(data, this.#ends.closed)
   }
 
-  #attach(call: Call | null): Promise<boolean> {
+  async #attach(call: Call | null): Promise<boolean> {
     const boot = call?.action === 'BootNotification' ? call.payload : null
-    return this.#attachment.attach(boot, this.#ends.closed, reply => {
+    let failed: { readonly reply: CommandReply; readonly identifier: Identifier } | null = null
+    const isAccepted = await this.#attachment.attach(boot, this.#ends.closed, (reply, identifier) => {
       this.#ends.apply(reply)
-      if (reply.status === 'success' && !hasSaid(reply, 'confirm_subscription')) {
+      if (reply.status === 'failure') failed = { reply, identifier }
+      else if (!hasSaid(reply, 'confirm_subscription'))
         this.#world.once('unconfirmed', this.#who, 'the app did not confirm a subscription that it accepted')
-      }
     })
+    if (!isAccepted) this.#onRefused(failed)
+    return isAccepted
   }
+
+  /** @param failed what became of the subscribe; `null` where Connect was refused */
+  #onRefused(failed: { readonly reply: CommandReply; readonly identifier: Identifier } | null): void {
+    const refused: Refused =
+      failed === null
+        ? { kind: 'connect', withheld: this.#handshake.withheld === true }
+        : { kind: 'subscribe', said: hasSaid(failed.reply, 'reject_subscription') }
+    const hint = hintFor(refused)
+    const fields = failed === null ? this.#who : { ...this.#who, identifier: failed.identifier }
+    if (hint !== null) this.#world.once(hint.key, fields, hint.text)
+  }
+}
+
+/** It has waited behind others, in one line with them. */
+function tooLate(): RpcError {
+  return new RpcError('timeout', 'notRun', 'the message has waited for too long')
 }

@@ -8,6 +8,7 @@ import type { Version } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
 import type { Meter } from '../ops/metrics.ts'
 import type { StationId } from '../translate/handshake.ts'
+import type { KeptAnswer } from './answered.ts'
 
 /**
  * The app, by whatever transport. Rejects with `RpcError` only.
@@ -67,11 +68,16 @@ export interface HeldMessage {
   /**
    * One try, whose error it rejects with.
    *
-   * @param run performs the message; `attempt` is 1 as long as none before can have reached the app
+   * @param run performs the message; `attempt` is 1 as long as none before can have reached the app, those of another
+   * connection of the station among them
    */
   attempt<Reply>(run: (attempt: number) => Promise<Reply>): Promise<Reply>
-  /** The message is nobody's here any more: the app has it, or the station has it back. */
-  settle(): Promise<void>
+  /**
+   * The message is nobody's here any more.
+   *
+   * @param isAnswered by the app; if not, the station has it back, and may send it again
+   */
+  settle(isAnswered: boolean): Promise<void>
 }
 
 /** What all sessions share. */
@@ -110,7 +116,7 @@ export interface Registry {
   serialNumber(): string | null
   remember(serialNumber: string): void
   /** The answer that the same transaction message, by id and content, was given lately; `null` if none. */
-  answerTo(call: Call): Answer | null
+  answerTo(call: Call): KeptAnswer | null
   answered(call: Call, answer: Answer): void
 }
 

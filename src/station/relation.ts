@@ -20,6 +20,11 @@ export class Relation<Key, Member extends object> {
     return this.#members.get(key) ?? new Set()
   }
 
+  /** How many keys a member has. */
+  countOf(member: Member): number {
+    return this.#keys.get(member)?.size ?? 0
+  }
+
   add(key: Key, member: Member): void {
     enter(this.#members, key, member)
     enter(this.#keys, member, key)

@@ -4,7 +4,7 @@
  * Parts are to be taken in the order in which they go to the app. Nothing is lost: what does not fit, and what cannot be
  * joined, goes to the app as it is.
  */
-import type { Call } from '../ocpp/frame.ts'
+import { idKey, type Call } from '../ocpp/frame.ts'
 import { contentOf } from './content.ts'
 import {
   inOrder,
@@ -63,7 +63,7 @@ export class Reports {
   readonly #onTimeout: (whole: Whole) => void
   readonly #collections = new Map<string, Collection>()
   #bytes = 0
-  /** The content of the last part of the report that was settled last: a station without an answer sends it again. */
+  /** The last part of the report that was settled last: a station without an answer sends it again under its id. */
   #settled: string | null = null
 
   /** @param onTimeout takes a report whose time is over; it is not kept here any longer */
@@ -79,7 +79,7 @@ export class Reports {
     if (row === undefined || part === null) return { kind: 'raw', givenUp: null }
     const key = `${call.action} ${part.requestId}`
     const begun = this.#collections.get(key)
-    if (begun === undefined && this.#settled === contentOf(call)) return { kind: 'settled', givenUp: null }
+    if (begun === undefined && this.#settled === retryKeyOf(call)) return { kind: 'settled', givenUp: null }
     const before = begun !== undefined && beginsAnother(begun, part) ? this.#giveUp(key) : null
     const collection = this.#collections.get(key)
     const kind = this.#kindOf(part, collection)
@@ -99,7 +99,7 @@ export class Reports {
       if (collection.given !== whole) continue
       collection.given = null
       if (!isTaken) return this.#restart(key, collection)
-      this.#settled = contentOf(collection.latest)
+      this.#settled = retryKeyOf(collection.latest)
       this.#remove(key, collection)
     }
   }
@@ -163,14 +163,18 @@ function newCollection(row: ReportRow, call: Call): Collection {
 }
 
 /**
- * Whether a part is not of this report, but of the next one with the same `requestId`: it begins anew where a repeated
- * part cannot be meant, or follows the end.
+ * Whether a part is not of this report, but of the next one with the same `requestId`: it follows the end, is whole by
+ * itself, or has the number of another part, which would be lost.
  */
 function beginsAnother({ parts }: Collection, part: ReportPart): boolean {
   if (part.seqNo === null) return !parts.has(keyOf(part)) && isComplete([...parts.values()])
-  if (part.seqNo > 0) return false
-  const first = parts.get(0)
-  return part.isLast || (first !== undefined && first.payload !== part.payload && parts.size > 1)
+  const before = parts.get(part.seqNo)
+  return (part.seqNo === 0 && part.isLast) || (before !== undefined && before.payload !== part.payload)
+}
+
+/** The same content alone may be another report of a station that has nothing new to say. */
+function retryKeyOf(call: Call): string {
+  return `${idKey(call.id)} ${contentOf(call)}`
 }
 
 function wholeOf({ row, parts, latest }: Collection): Whole {

@@ -5,7 +5,7 @@
  */
 import { messageId, serializeFrame } from '../ocpp/frame.ts'
 import type { Answer, Call, CallResultError, Frame, Send } from '../ocpp/frame.ts'
-import { versions, type VersionRow } from '../ocpp/version.ts'
+import { isFromStation, versions, type VersionRow } from '../ocpp/version.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import type { RemoteCommand } from '../translate/messages.ts'
 import type { ValidationSettings } from '../translate/validation.ts'
@@ -46,7 +46,7 @@ export class Session {
   readonly sid: string
   /** As `Date` counts. */
   readonly openedAt: number
-  /** Whether the station has sent a CALL yet. */
+  /** Whether the station has sent a CALL or SEND yet that its version knows: those of others never reach the app. */
   isHeard = false
   readonly #row: VersionRow
   readonly #socket: StationSocket
@@ -92,9 +92,10 @@ export class Session {
       onCall: (call, bytes) => this.#onCall(call, bytes),
       onAnswer: answer => this.#onAnswer(answer),
       onCallResultError: error => this.#onCallResultError(error),
-      onUnreadableAnswer: id => this.#calls.settleUnreadable(id),
+      onBrokenAnswer: answer => this.#calls.settleBroken(answer),
       send: answer => this.#send(answer),
-      onTooManyBad: () => this.close(1002, 'Too many malformed messages'),
+      isLetIn: () => this.#connection.connectionIdentifiers !== null,
+      close: (code, reason) => this.close(code, reason),
     })
     this.#said = new AppMessages({
       answer: frame => this.#onAppAnswer(frame),
@@ -172,7 +173,7 @@ export class Session {
   #newAnswering(settings: SessionSettings, boot: Boot, validation: Validation): Answering {
     const { registry } = this.#surroundings
     const closed = this.#closed.signal
-    const performing = new Performing(this.handshake.stationId, this.#row, settings, this.#world, this.#who, {
+    const performing = new Performing(this.handshake, this.#row, settings, this.#world, this.#who, {
       connection: this.#connection,
       registry,
       collecting: this.#collecting,
@@ -185,16 +186,19 @@ export class Session {
     return new Answering(this.handshake, settings, this.#world, this.#who, ends)
   }
 
-  #onAnswer(answer: Answer): void {
-    if (!this.#calls.settle(answer)) this.#drop('answer_to_nothing', 'a station answered a command that nobody sent')
+  #onAnswer(answer: Answer): boolean {
+    const isAwaited = this.#calls.settle(answer)
+    if (!isAwaited) this.#drop('answer_to_nothing', 'a station answered a command that nobody sent')
+    return isAwaited
   }
 
   #onCall(frame: Call | Send, bytes: number): void {
-    this.isHeard = true
+    this.isHeard ||= frame.kind === 'call' ? isFromStation(this.#row, frame.action) : this.#row.sends.has(frame.action)
     // Draining: the station sends it again on its next connection.
     if (this.#unheld.signal.aborted) return
     if (frame.kind === 'call') {
       if (!this.#inFlight.admit(frame)) return this.#drop('repeated', 'a station repeated a CALL that is in flight')
+      this.#answering.onCall()
       if (frame.action === 'BootNotification') this.#calls.hold()
     }
     this.#inbox.push({ kind: 'call', call: frame, receivedAt: this.#world.now().getTime() }, bytes)
@@ -260,7 +264,7 @@ export class Session {
 
   /** The app is told, as of a command that failed: `id` and `request` are those of the station's own CALL. */
   #onCallResultError({ id, code, description, details }: CallResultError): void {
-    const request = this.#inFlight.answeredAction(id)
+    const request = this.#inFlight.takeAnswered(id)
     if (request === null) return this.#drop('answer_to_nothing', 'a station refused an answer that nobody sent')
     const outcome = { kind: 'error', id, request, late: false, failure: null } as const
     this.#outcomes.add({ ...outcome, code, message: description, payload: details })

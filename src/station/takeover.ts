@@ -14,8 +14,8 @@ const maxStations = 10_000
 export class Swaps {
   /** When each station swapped, within the window; the latest stations last. */
   readonly #times = new Map<StationId, readonly number[]>()
-  /** Ends the waiting of those that are slowed down. */
-  readonly #waiting = new Map<StationId, Set<() => void>>()
+  /** Who is slowed down, and how its waiting ends. */
+  readonly #waiting = new Map<StationId, Map<object, () => void>>()
 
   /** @param now as `Date` counts */
   isFlapping(stationId: StationId, now: number): boolean {
@@ -31,26 +31,32 @@ export class Swaps {
     if (this.#times.size > maxStations && oldest !== undefined) this.#times.delete(oldest)
   }
 
-  /** Resolves when the next swap may be made, or `wake` is called. */
-  async turn(stationId: StationId, now: number): Promise<void> {
+  /**
+   * Resolves when the next swap may be made, or one of the two is gone (`wake`).
+   *
+   * @param newer the connection that waits
+   */
+  async turn(stationId: StationId, newer: object, now: number): Promise<void> {
     const delayMs = this.#delayMs(stationId, now)
-    const waiting = this.#waiting.get(stationId) ?? new Set()
+    const waiting = this.#waiting.get(stationId) ?? new Map<object, () => void>()
     this.#waiting.set(stationId, waiting)
     await new Promise<void>(resolve => {
       const timer = setTimeout(end, delayMs)
       function end(): void {
         clearTimeout(timer)
-        waiting.delete(end)
+        waiting.delete(newer)
         resolve()
       }
-      waiting.add(end)
+      waiting.set(newer, end)
     })
     if (waiting.size === 0) this.#waiting.delete(stationId)
   }
 
-  /** Nobody waits for a turn any more: one of the two connections is gone. */
-  wake(stationId: StationId): void {
-    for (const end of [...(this.#waiting.get(stationId) ?? [])]) end()
+  /** @param newer the one that waits no longer; all of the station's, for there is nothing left to replace, where none */
+  wake(stationId: StationId, newer?: object): void {
+    for (const [each, end] of [...(this.#waiting.get(stationId) ?? [])]) {
+      if (newer === undefined || each === newer) end()
+    }
   }
 
   wakeAll(): void {

@@ -37,6 +37,8 @@ export type StationHandshake = {
   /** The subprotocol in the station's own spelling, to be echoed; `null` where it offered none. */
   readonly subprotocol: string | null
   readonly env: SessionEnv
+  /** The station sent credentials that the app is not given, for `headers` leaves them out. */
+  readonly withheld?: true
 }
 
 export type Handshake = StationHandshake | Refusal
@@ -51,7 +53,9 @@ export function readHandshake(request: UpgradeRequest, settings: HandshakeSettin
   if (!('version' in agreed)) return agreed
   if (!versions[agreed.version].isIdentity(stationId))
     return refused(400, 'The identity of the Charging Station is too long')
-  return { kind: 'station', stationId, ...agreed, env: envOf(request, settings) }
+  const isWithheld = header(request, 'authorization') !== '' && !settings.headers.includes('authorization')
+  const env = envOf(request, settings)
+  return { kind: 'station', stationId, ...agreed, env, ...(isWithheld && { withheld: true }) }
 }
 
 /** Whether a request's path lies under the stations' prefix, identity or none. */

@@ -50,6 +50,9 @@ test('a POST is delivered as it came and answered 201, also where nobody can rea
 
 const refusals = [
   ['', { method: 'GET' }, 422, 'not a POST'],
+  ['', { method: 'HEAD' }, 422, 'not a POST'],
+  ['', { method: 'OPTIONS' }, 422, 'not a POST: a browser has no business here'],
+  ['', { method: 'DELETE' }, 422, 'not a POST'],
   ['', { method: 'PUT', body: 'x' }, 422, 'not a POST, though with a body'],
   ['/more', { body: 'x' }, 404, 'a path below ours'],
   ['/../other', { body: 'x' }, 404, 'another path'],
@@ -86,13 +89,40 @@ for (const [authorization, expected, because] of authorizations) {
   })
 }
 
-test('the absolute request line that the gem sends is understood', async t => {
-  const { server, delivered } = await open(t)
+for (const type of ['application/json', 'text/plain;charset=UTF-8', 'application/x-www-form-urlencoded', '']) {
+  test(`a body is read for what it is, though it is called ${JSON.stringify(type)}, as AnyCable does`, async t => {
+    const { url, delivered } = await open(t)
+    assert.equal(await statusOf(url, { body: Buffer.from('{}'), headers: { 'content-type': type } }), 201)
+    assert.deepEqual(delivered, ['{}'])
+  })
+}
+
+const targets = [
+  ['http://127.0.0.1/_broadcast', 201, 'as the gem sends it'],
+  ['https://bridge.example:8090/_broadcast?x=/other', 201, 'any scheme, host, port and query'],
+  ['http://127.0.0.1/other', 404, 'another path'],
+  ['http://127.0.0.1/other?/_broadcast', 404, 'our path in the query'],
+  ['http://_broadcast', 404, 'our name as the host'],
+  ['http://user@127.0.0.1/_broadcast', 201, 'a user, who is not asked for'],
+] as const
+for (const [target, expected, because] of targets) {
+  test(`an absolute request line, ${target}, is answered ${expected}: ${because}`, async t => {
+    const { server, delivered } = await open(t, { key: KEY })
+    const socket = await dial(t, server.port)
+    const head = `POST ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${KEY}\r\n`
+    socket.write(`${head}Content-Length: 2\r\n\r\n{}`)
+    assert.ok((await answerOn(socket)).startsWith(`HTTP/1.1 ${expected} `), 'another status')
+    assert.deepEqual(delivered, expected === 201 ? ['{}'] : [])
+  })
+}
+
+test('an absolute request line does not spare the key', async t => {
+  const { server, delivered } = await open(t, { key: KEY })
   const socket = await dial(t, server.port)
   const target = `http://127.0.0.1:${server.port}/_broadcast`
   socket.write(`POST ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 2\r\n\r\n{}`)
-  assert.equal(await answerOn(socket), 'HTTP/1.1 201 Created')
-  assert.deepEqual(delivered, ['{}'])
+  assert.equal(await answerOn(socket), 'HTTP/1.1 401 Unauthorized')
+  assert.deepEqual(delivered, [])
 })
 
 test('two publications on one connection are delivered in order', async t => {

@@ -1,9 +1,7 @@
 /** A real nats-server on a port of its own, which can be killed and started again. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
-import type { AddressInfo } from 'node:net'
 
 // Debian puts the server where only root's PATH looks.
 const env = { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` }
@@ -47,13 +45,4 @@ export class NatsServer {
     child.kill('SIGKILL')
     await exited
   }
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

@@ -1,64 +1,14 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
-import { EventEmitter, once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { connect } from 'nats'
-import { type NatsOptions, type NatsSubscription, openNats } from '../../src/broadcast/nats.ts'
-import { freePort, NatsServer } from './nats-server.ts'
-import { RecordedLog } from './recorded-log.ts'
-
-const CHANNEL = '__anycable__'
-const SUBSCRIBED = 'subscribed to broadcasts'
-const TRYING = 'trying again'
-
-/** What was delivered, and those who wait for it. */
-class Delivered {
-  readonly texts: string[] = []
-  readonly #came = new EventEmitter()
-
-  readonly deliver = (text: string): void => {
-    this.texts.push(text)
-    this.#came.emit('text')
-  }
-
-  async waitFor(count: number): Promise<string[]> {
-    while (this.texts.length < count) await once(this.#came, 'text')
-    return this.texts
-  }
-}
-
-async function setUp(t: TestContext, ...args: readonly string[]): Promise<NatsServer> {
-  const server = new NatsServer(await freePort())
-  t.after(() => server.kill())
-  await server.start(...args)
-  return server
-}
-
-async function open(t: TestContext, options: Partial<NatsOptions>, delivered = new Delivered()) {
-  const log = new RecordedLog()
-  const subscription: NatsSubscription = await openNats(
-    { servers: [], channel: CHANNEL, dontRandomizeServers: false, ...options },
-    delivered.deliver,
-    log,
-  )
-  t.after(() => subscription.close())
-  return { subscription, log, delivered }
-}
-
-async function publish(
-  url: string,
-  texts: readonly string[],
-  auth: { user?: string; pass?: string } = {},
-): Promise<void> {
-  const connection = await connect({ servers: url, ...auth })
-  for (const text of texts) connection.publish(CHANNEL, text)
-  await connection.flush()
-  await connection.close()
-}
+import { freePort } from '../support/ports.ts'
+import { NatsServer } from './nats-server.ts'
+import { CHANNEL, open, publish, setUp, SUBSCRIBED, temporaryFolder, TRYING } from './nats-site.ts'
 
 test('every node gets every publication, in the order it was made, as the text it was', async t => {
   const server = await setUp(t)
@@ -114,6 +64,88 @@ test('of two servers the one that lives is found, and the other when that one di
   await delivered.waitFor(1)
 })
 
+test('of two servers the first may be down from the start: nobody is told, and the broadcasts come', async t => {
+  const lives = await setUp(t)
+  const servers = [`127.0.0.1:${await freePort()}`, lives.url]
+  const { subscription, log, delivered } = await open(t, { servers, dontRandomizeServers: true })
+  assert.equal(subscription.connected(), true)
+  await publish(lives.url, ['from the second'])
+  await delivered.waitFor(1)
+  assert.deepEqual(log.found('warn', ''), [])
+})
+
+test('the servers are tried in any order, or in the order given', async t => {
+  const both = [await setUp(t), await setUp(t)]
+  const firstOf = async (dontRandomizeServers: boolean) => {
+    const { subscription, log } = await open(t, { servers: both.map(({ url }) => url), dontRandomizeServers })
+    await subscription.close()
+    return log.found('info', SUBSCRIBED)[0]?.fields['server']
+  }
+  const inOrder = new Set<unknown>()
+  for (let times = 0; times < 10; times++) inOrder.add(await firstOf(true))
+  assert.deepEqual([...inOrder], [`127.0.0.1:${both[0]?.port}`])
+  const inAnyOrder = new Set<unknown>()
+  for (let times = 0; times < 50 && inAnyOrder.size < 2; times++) inAnyOrder.add(await firstOf(false))
+  assert.equal(inAnyOrder.size, 2, 'one of them was never the first')
+})
+
+test('only the subject of the app is listened to, be it another one', { timeout: 60_000 }, async t => {
+  const server = await setUp(t)
+  const { delivered } = await open(t, { servers: [server.url], channel: 'production.cable' })
+  for (const channel of ['production', 'production.cable.x', CHANNEL]) await publish(server.url, ['x'], { channel })
+  await publish(server.url, ['ours'], { channel: 'production.cable' })
+  assert.deepEqual(await delivered.waitFor(1), ['ours'])
+})
+
+test(
+  'a server that is away for longer than the five attempts of AnyCable is found again',
+  { timeout: 60_000 },
+  async t => {
+    const server = await setUp(t)
+    const { log, delivered } = await open(t, { servers: [server.url] })
+    await server.kill()
+    const closing = await refuseOn(t, server.port)
+    await closing.attempts(6)
+    await closing.end()
+    await server.start()
+    await log.waitFor('info', SUBSCRIBED, 2)
+    await publish(server.url, ['back'])
+    assert.deepEqual(await delivered.waitFor(1), ['back'])
+  },
+)
+
+test('a cluster of nodes comes back spread out, not at one moment', { timeout: 60_000 }, async t => {
+  const server = await setUp(t)
+  const nodes = await Promise.all(Array.from({ length: 20 }, () => open(t, { servers: [server.url] })))
+  await server.kill()
+  const closing = await refuseOn(t, server.port)
+  await closing.attempts(2 * nodes.length)
+  const [first = 0, last = 0] = [closing.times.at(nodes.length), closing.times.at(-1)]
+  assert.ok(last - first > 200, `the second attempts of 20 nodes came within ${last - first} ms`)
+})
+
+/** Takes connections and ends them at once, as a proxy does whose server is away. */
+async function refuseOn(t: TestContext, port: number) {
+  const times: number[] = []
+  const refusing = createServer(socket => {
+    times.push(performance.now())
+    socket.on('error', () => null)
+    socket.destroy()
+  }).listen(port, '127.0.0.1')
+  t.after(() => refusing.close())
+  await once(refusing, 'listening')
+  return {
+    times,
+    attempts: async (count: number) => {
+      while (times.length < count) await once(refusing, 'connection')
+    },
+    end: async () => {
+      refusing.close()
+      await once(refusing, 'close')
+    },
+  }
+}
+
 test('close delivers what the server had sent before', async t => {
   const server = await setUp(t)
   const { subscription, delivered } = await open(t, { servers: [server.url] })
@@ -154,8 +186,7 @@ test('close ends at once while a server that says nothing is waited for', async 
     mute.close()
   })
   await once(mute, 'listening')
-  const address = mute.address()
-  assert.ok(typeof address === 'object' && address !== null)
+  const address = mute.address() as AddressInfo
   const { subscription } = await open(t, { servers: [`127.0.0.1:${address.port}`] })
   const again = once(mute, 'connection')
   await again
@@ -267,9 +298,3 @@ test('a throw in deliver ends the process', { timeout: 20_000 }, async t => {
   assert.deepEqual(await exited, [1, null], said)
   assert.match(said, /a broadcast could not be delivered[^]*a bug/)
 })
-
-function temporaryFolder(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'nats-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  return folder
-}

@@ -87,6 +87,8 @@ const lines: readonly [argv: readonly string[], expected: RegExp, because: strin
   [[], /\nidle_timeout = "0s"\n# in effect: 2m\n/, 'what derives from others still does, and what came of it is told'],
   [[], /\n# node_id = "" \(not set\)\n# in effect: random\n/, 'a random id is not kept'],
   [['--debug'], /\nlevel = "info"\n# in effect: debug\n/, 'a level that another option overrules'],
+  [[], /\nimplementation = "auto"\n# in effect: grpc\n/, 'the way that is found by the address'],
+  [['--rpc_tls_root_ca=ca'], /\nenable_tls = false\n# in effect: true\n/, 'a switch that another option sets'],
   [['--secret=none'], /\nsecret = "none"\n# in effect: none\n/, 'a secret switched off'],
   [['--ocpp_call_timeout=90'], /\ncall_timeout = "90s"\n/, 'a duration has its unit'],
   [['--ocpp_sn=station_id'], /\nsn = "station_id"\n/, 'one of some words'],
@@ -122,8 +124,12 @@ test('tables that are set are printed after everything else, of which they would
 })
 
 test('secrets are not printed', () => {
-  const toml = printed(['--secret=hush1', '--broadcast_key=hush2', '--nats_servers=nats://u:hush3@n:1'])
-  assert.doesNotMatch(toml, /hush/)
+  const toml = printed([
+    ...['--secret=hush1', '--broadcast_key=hush2', '--nats_servers=nats://u:hush3@n:1'],
+    ...['--rpc_host=http://app', '--http_rpc_secret=hush4'],
+  ])
+  assert.doesNotMatch(toml + printed(['--nats_token=hush5']), /hush/)
+  assert.match(toml, /\[rpc\][^[]*\n# secret = "…" \(set, and not shown\)\n/)
   assert.match(toml, /\n# secret = "…" \(set, and not shown\)\n/)
   assert.match(toml, /\n# broadcast_key = "…" \(set, and not shown\)\n/)
   assert.match(toml, /\n# servers = "…" \(set, and not shown\)\n/)
@@ -146,6 +152,9 @@ const size = fc.oneof(
 )
 const list = (item: fc.Arbitrary<string>, minLength = 0) =>
   fc.array(item, { minLength, maxLength: 4 }).map(each => each.join(','))
+/** For options that seldom go together with others: most often they are as if they were not given. */
+const rarely = (value: fc.Arbitrary<string>, otherwise = '') =>
+  fc.oneof({ arbitrary: fc.constant(otherwise), weight: 9 }, value)
 const version = fc.constantFrom('1.6', '2.0.1', '2.1')
 
 /** A value for each option, as a flag gives it. Some do not go together; those are left out below. */
@@ -181,16 +190,25 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   ocpp_ping_interval: ms,
   ocpp_idle_timeout: ms,
   ocpp_boot_timeout: duration,
-  rpc_host: fc.constantFrom('app:1', 'dns:///app:50051', '[::1]:50051'),
+  rpc_host: fc.constantFrom('app:1', 'dns:///app:50051', '[::1]:50051', 'grpc-list://a:1,b:2', 'https://app/_anycable'),
+  rpc_impl: rarely(fc.constantFrom('grpc', 'http'), 'auto'),
   rpc_concurrency: count,
   rpc_request_timeout: ms,
   rpc_command_timeout: ms,
+  rpc_enable_tls: onOff,
+  rpc_tls_verify: onOff,
+  rpc_tls_root_ca: fc.oneof(path, fc.constant('-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n')),
+  rpc_max_call_recv_size: size,
+  rpc_max_call_send_size: size,
+  http_rpc_secret: fc.oneof(text, fc.constant('none')),
   headers: list(fc.constantFrom('Cookie', 'Origin', 'x-key')),
   broadcast_adapter: list(fc.constantFrom('nats', 'http')),
   nats_servers: list(fc.constantFrom('nats://n:1', 'tls://n', 'n:2')),
   nats_channel: name,
   nats_dont_randomize_servers: onOff,
-  nats_credentials: path,
+  nats_credentials: rarely(path),
+  nats_nkey: rarely(path),
+  nats_token: rarely(fc.oneof(text, fc.constant('none'))),
   nats_tls_ca: path,
   nats_tls_cert: path,
   nats_tls_key: path,
@@ -198,9 +216,12 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   http_broadcast_path: path,
   broadcast_key: fc.oneof(text, fc.constant('none')),
   secret: fc.oneof(text, fc.constant('none')),
+  disconnect_mode: fc.constantFrom('auto', 'always', 'never'),
   disconnect_rate: count,
   disconnect_backlog_size: count,
   shutdown_timeout: ms,
+  shutdown_delay: fc.integer({ min: 0, max: 9999 }).map(each => `${each}ms`),
+  shutdown_slowdrain: onOff,
   log_level: fc.constantFrom('debug', 'info', 'warn', 'error'),
   log_format: fc.constantFrom('text', 'json'),
   debug: onOff,
@@ -265,7 +286,12 @@ test('what --print-config prints is read back to the same configuration, the sec
       }
       tried++
       const file = { path: 'printed.toml', text: printedConfig(first.settings, first.config) }
-      const secrets = { ANYCABLE_SECRET: given['secret'], ANYCABLE_BROADCAST_KEY: given['broadcast_key'] }
+      const secrets = {
+        ANYCABLE_SECRET: given['secret'],
+        ANYCABLE_BROADCAST_KEY: given['broadcast_key'],
+        ANYCABLE_HTTP_RPC_SECRET: given['http_rpc_secret'],
+        ANYCABLE_NATS_TOKEN: given['nats_token'],
+      }
       const second = resolve({ argv: [], env: secrets, file, nodeId: 'first' })
       assert.deepEqual(second, { ...first, warnings: second.warnings })
       assert.ok(second.ok)

@@ -65,6 +65,20 @@ const read: readonly [given: Given, read: (config: Config) => unknown, expected:
   [{ argv: ['--headers='] }, c => c.rpc.headers, [], 'no headers'],
   [{ argv: ['--rpc_host=dns:///app:50051'] }, c => c.rpc.host, 'dns:///app:50051', 'a name of several addresses'],
   [{ argv: ['--rpc_host=[::1]:50051'] }, c => c.rpc.host, '[::1]:50051', 'an IPv6 address'],
+  [{ argv: ['--rpc_concurrency=0'] }, c => c.rpc.concurrency, 0, 'as many as the app can take'],
+  [{ argv: ['--rpc_tls_verify=false'] }, c => c.rpc.tlsVerify, false, 'certificates not checked'],
+  [{ argv: ['--rpc_max_call_recv_size=16MiB'] }, c => c.rpc.maxCallRecvSize, 16_777_216, 'a limit of replies'],
+  [{ argv: ['--shutdown_delay=5'] }, c => c.lifecycle.shutdownDelayMs, 5000, "AnyCable's seconds"],
+  [{ argv: ['-shutdown_slowdrain'] }, c => c.lifecycle.slowDrain, true, "AnyCable Pro's switch"],
+  [{ argv: ['--disconnect_mode=never'] }, c => c.lifecycle.disconnectMode, 'never', 'the app is not told'],
+  [
+    {
+      toml: '[rpc]\nhost = "grpc-list://a:1,b:2"\nimplementation = "grpc"\nconcurrency = 0\nenable_tls = true\ntls_root_ca_path = "ca"\nmax_recv_size = 5',
+    },
+    c => [c.rpc.host, c.rpc.impl, c.rpc.concurrency, c.rpc.enableTls, c.rpc.tlsRootCa, c.rpc.maxCallRecvSize],
+    ['grpc-list://a:1,b:2', 'grpc', 0, true, 'ca', 5],
+    "AnyCable's own file",
+  ],
   [{ argv: ['--ocpp_versions=2.1,1.6'] }, c => c.ocpp.versions, ['ocpp2.1', 'ocpp1.6'], 'versions by number'],
   [{ argv: ['--ocpp_versions=ocpp1.6'] }, c => c.ocpp.versions, ['ocpp1.6'], 'versions by subprotocol'],
   [{ argv: ['--ocpp_default_version=1.6'] }, c => c.ocpp.defaultVersion, 'ocpp1.6', 'a default version'],
@@ -293,6 +307,14 @@ const wrong: readonly [given: Given, problems: readonly string[], because: strin
     'credentials in a URL',
   ],
   [
+    { argv: ['--rpc_host=http://u:hush@app'], env: { ANYCABLE_RPC_TLS_ROOT_CA: '-----BEGIN PRIVATE KEY-----' } },
+    [
+      'ANYCABLE_RPC_TLS_ROOT_CA: the value given (not shown) is not accepted; it takes a path of a file, or the PEM text of certificates itself; empty for none',
+      '--rpc_host: the value given (not shown) is not accepted; it takes host:port, dns:///host:port, grpc-list://host:port,host:port, or a URL with http:// or https://, without user and query',
+    ],
+    'a password in a URL, and a key in the place of a certificate',
+  ],
+  [
     { argv: [`--ocpp_path=${'x'.repeat(99)}`] },
     [`--ocpp_path: "${'x'.repeat(79)}… is not accepted; it takes a path that begins with /`],
     'a long value is cut',
@@ -313,8 +335,10 @@ const wrong: readonly [given: Given, problems: readonly string[], because: strin
     'a version that there is not',
   ],
   [
-    { argv: ['--rpc_host=http://app/_anycable'] },
-    ['--rpc_host: "http://app/_anycable" is not accepted; it takes host:port or dns:///host:port'],
+    { argv: ['--rpc_host=app'] },
+    [
+      '--rpc_host: "app" is not accepted; it takes host:port, dns:///host:port, grpc-list://host:port,host:port, or a URL with http:// or https://, without user and query',
+    ],
     'no port',
   ],
   [
@@ -340,7 +364,7 @@ test('a file that cannot be read is a problem', () => {
 test('all problems and warnings are told at once, the file before the environment before the flags before the rules', () => {
   const given = {
     toml: 'x = 1\n[ocpp]\nhearbeat_interval = "?"',
-    env: { ANYCABLE_RPC_CONCURRENCY: '0', ANYCABLE_HEADERS: 'Origin' },
+    env: { ANYCABLE_RPC_CONCURRENCY: '-1', ANYCABLE_HEADERS: 'Origin' },
     argv: ['--prot', '--port=?', '--ssl_cert=a', '--metrics_http=/m'],
   }
   const resolution = resolved(given)

@@ -144,7 +144,8 @@ const connectReplies: readonly (readonly [object, ConnectReply, string])[] = [
   ],
 ]
 
-const nothing: CommandReply = {
+/** The reply of an app that says yes, and no more. */
+export const nothing: CommandReply = {
   status: 'success',
   disconnect: false,
   stopAllStreams: false,

@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
+import { channelAction } from '../../src/translate/commands.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { openNats } from '../support/nats.ts'
 import { openRails, type Rails } from '../support/rails.ts'
@@ -57,7 +58,7 @@ function bookFor(
   const messages = station.sent
     .filter(({ action }) => action !== 'Heartbeat') // which the bridge answers itself
     .flatMap(({ action, id, payload }) => {
-      const event = action.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase()
+      const event = channelAction(action)
       const message = [event, id, payload]
       return action === answer.before ? [['ack', answer.id, answer.payload], message] : [message]
     })

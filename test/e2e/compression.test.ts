@@ -8,13 +8,22 @@ import { readFileSync } from 'node:fs'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import { WebSocket } from 'ws'
-import { closeCode, compressedFrameOf, ended, frameOf, openPeer, opcodes, type Peer } from '../server/peer.ts'
-import { ScriptedApp, type Received } from '../support/app.ts'
+import { allVersions } from '../ocpp/schemas.ts'
+import { cableApp, ScriptedApp } from '../support/app.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
+import {
+  closeCode,
+  compressedFrameOf,
+  ended,
+  frameOf,
+  openPeer,
+  opcodes,
+  protocol,
+  type Peer,
+} from '../support/peer.ts'
 import { openRawStation } from '../support/station.ts'
 
 const MiB = 1024 * 1024
-const versions = ['ocpp1.6', 'ocpp2.0.1', 'ocpp2.1'] as const
 const offer = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'
 const large = JSON.stringify({ status: 'Accepted', data: 'a large answer, '.repeat(500) })
 
@@ -22,23 +31,13 @@ let app: ScriptedApp
 
 before(async () => {
   app = await ScriptedApp.start()
-  app.always(reply)
+  app.always(cableApp(({ id }) => `{"command":"Ack","id":${JSON.stringify(id)},"payload":${large}}`))
 })
 
 after(() => app.stop())
 
-/** An app that has much to say to each DataTransfer. */
-function reply({ method, message }: Received): object {
-  const status = 'SUCCESS'
-  if (method === 'Connect') return { status, identifiers: '{}' }
-  if (message['command'] !== 'message') return { status }
-  const { id } = JSON.parse(message['data'] as string) as { id: string }
-  const ack = `{"command":"Ack","id":${JSON.stringify(id)},"payload":${large}}`
-  return { status, transmissions: [`{"identifier":${JSON.stringify(message['identifier'])},"message":${ack}}`] }
-}
-
 async function openPeerOf(t: TestContext, bridge: Bridge, version: string, id = 'CP1'): Promise<Peer> {
-  const peer = await openPeer(bridge.port, `/ocpp/${id}`, [`Sec-WebSocket-Protocol: ${version}`, offer])
+  const peer = await openPeer(bridge.port, `/ocpp/${id}`, [protocol(version), offer])
   t.after(() => peer.socket.destroy())
   return peer
 }
@@ -46,7 +45,7 @@ async function openPeerOf(t: TestContext, bridge: Bridge, version: string, id = 
 /** [setting, the versions that are compressed, because] */
 const settings: readonly (readonly [string, readonly string[], string])[] = [
   ['auto', ['ocpp2.0.1', 'ocpp2.1'], 'those that require it of a CSMS'],
-  ['on', versions, 'all'],
+  ['on', allVersions, 'all'],
   ['off', [], 'none'],
 ]
 for (const [setting, compressed, because] of settings) {
@@ -59,7 +58,7 @@ for (const [setting, compressed, because] of settings) {
 
     after(() => bridge.close())
 
-    for (const version of versions) {
+    for (const version of allVersions) {
       const isCompressed = compressed.includes(version)
 
       test(`${version} is ${isCompressed ? '' : 'not '}compressed, of ${because}: both ways`, async t => {

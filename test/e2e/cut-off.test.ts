@@ -3,10 +3,10 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { connect } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { WebSocket } from 'ws'
 import { openBridge, type Bridge } from '../support/bridge.ts'
+import { dial, protocol, upgradeHeaders } from '../support/peer.ts'
 
 async function open(t: TestContext, ...flags: string[]): Promise<Bridge> {
   const bridge = await openBridge(['--rpc_host=127.0.0.1:1', ...flags])
@@ -22,19 +22,14 @@ async function plug(t: TestContext, bridge: Bridge, id: string): Promise<WebSock
 }
 
 /** The head of the answer to a request. */
-async function answerTo(bridge: Bridge, request: readonly string[]): Promise<string> {
-  const socket = connect(bridge.port, '127.0.0.1')
-  socket.write(`${request.join('\r\n')}\r\nHost: localhost\r\n\r\n`)
-  let head = ''
-  for await (const chunk of socket) {
-    head += String(chunk)
-    if (head.includes('\r\n\r\n')) break
-  }
+async function answerTo(t: TestContext, bridge: Bridge, request: readonly string[]): Promise<string> {
+  const { head, socket } = await dial(bridge.port, [...request, 'Host: localhost'])
+  t.after(() => socket.destroy())
   return head
 }
 
-const upgrade = ['Upgrade: websocket', 'Connection: Upgrade', 'Sec-WebSocket-Version: 13']
-const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='
+const [upgrade, connection, webSocketVersion, key] = upgradeHeaders
+const offer = protocol('ocpp1.6')
 
 test('a message that is too big ends with 1009, which is in the log with its reason', async t => {
   const bridge = await open(t, '--max_message_size=1KiB')
@@ -60,22 +55,17 @@ const lists = [
   [',ocpp1.6', 'at the start'],
   ['ocpp1.6, ocpp1.6', 'the same one twice'],
 ] as const
-for (const [offer, because] of lists) {
-  test(`Sec-WebSocket-Protocol: ${offer} is agreed on: ${because}`, async t => {
+for (const [offered, because] of lists) {
+  test(`${protocol(offered)} is agreed on: ${because}`, async t => {
     const bridge = await open(t)
-    const answer = await answerTo(bridge, [
-      'GET /ocpp/CP1 HTTP/1.1',
-      ...upgrade,
-      key,
-      `Sec-WebSocket-Protocol: ${offer}`,
-    ])
-    assert.match(answer, /^HTTP\/1\.1 101 .*\r\nSec-WebSocket-Protocol: ocpp1\.6\r\n/s)
+    const head = await answerTo(t, bridge, ['GET /ocpp/CP1 HTTP/1.1', ...upgradeHeaders, protocol(offered)])
+    assert.match(head, /^HTTP\/1\.1 101 .*\r\nSec-WebSocket-Protocol: ocpp1\.6(\r\n|$)/s)
   })
 }
 
 test('an upgrade that is no WebSocket’s is refused in the log, too', async t => {
   const bridge = await open(t)
-  const answer = await answerTo(bridge, ['GET /ocpp/CP1 HTTP/1.1', ...upgrade, 'Sec-WebSocket-Protocol: ocpp1.6'])
+  const answer = await answerTo(t, bridge, ['GET /ocpp/CP1 HTTP/1.1', upgrade, connection, webSocketVersion, offer])
   assert.match(answer, /^HTTP\/1\.1 400 /)
   const { status, path } = await bridge.logged(/a station was refused/)
   assert.deepEqual([status, path], [400, '/ocpp/CP1'])
@@ -83,15 +73,18 @@ test('an upgrade that is no WebSocket’s is refused in the log, too', async t =
 
 test('a refusal names the path in the log, and no query, which may hold a secret', async t => {
   const bridge = await open(t)
-  const request = ['GET /nope/CP1?token=SECRET HTTP/1.1', ...upgrade, key, 'Sec-WebSocket-Protocol: ocpp1.6']
-  assert.match(await answerTo(bridge, request), /^HTTP\/1\.1 404 /)
+  const request = ['GET /nope/CP1?token=SECRET HTTP/1.1', ...upgradeHeaders, offer]
+  assert.match(await answerTo(t, bridge, request), /^HTTP\/1\.1 404 /)
   assert.equal((await bridge.logged(/a station was refused/))['path'], '/nope/CP1')
   assert.ok(!bridge.process.output.includes('SECRET'), 'the query is in the log')
 })
 
 test('what is no HTTP request is refused, and in the log without its bytes', async t => {
   const bridge = await open(t)
-  assert.match(await answerTo(bridge, ['GET /ocpp/CP 1?token=SECRET HTTP/1.1', ...upgrade, key]), /^HTTP\/1\.1 400 /)
+  assert.match(
+    await answerTo(t, bridge, ['GET /ocpp/CP 1?token=SECRET HTTP/1.1', ...upgradeHeaders]),
+    /^HTTP\/1\.1 400 /,
+  )
   const { problem, status } = await bridge.logged(/a station was refused/)
   assert.deepEqual([problem, status], ['Not a request that can be read (HPE_INVALID_CONSTANT)', 400])
   assert.ok(!bridge.process.output.includes('SECRET'), 'the request is in the log')
@@ -99,9 +92,8 @@ test('what is no HTTP request is refused, and in the log without its bytes', asy
 
 test('a version of WebSocket that is not spoken gets a 400 that names the one that is', async t => {
   const bridge = await open(t)
-  const [first = '', second = ''] = upgrade
-  const head = await answerTo(bridge, ['GET /ocpp/CP1 HTTP/1.1', first, second, 'Sec-WebSocket-Version: 7', key, 'Sec-WebSocket-Protocol: ocpp1.6']) // prettier-ignore
-  assert.match(head, /^HTTP\/1\.1 400 [^]*Sec-WebSocket-Version: 13\r\n/)
+  const request = ['GET /ocpp/CP1 HTTP/1.1', upgrade, connection, 'Sec-WebSocket-Version: 7', key, offer]
+  assert.match(await answerTo(t, bridge, request), /^HTTP\/1\.1 400 [^]*Sec-WebSocket-Version: 13(\r\n|$)/)
 })
 
 test('without a ping interval no pings are sent', async t => {

@@ -3,27 +3,22 @@
  * it: on bare TCP sockets, against the built program.
  */
 import assert from 'node:assert/strict'
-import { EventEmitter, once } from 'node:events'
-import { connect, type Socket } from 'node:net'
 import { after, before, describe, test, type TestContext } from 'node:test'
-import { cableApp, ScriptedApp, type PerformData } from '../support/app.ts'
-import { openBridge, type Bridge } from '../support/bridge.ts'
+import { ScriptedApp, type PerformData } from '../support/app.ts'
+import { commandBroadcast, openBridge, type Bridge } from '../support/bridge.ts'
+import { closeCode, dial, ended, frameOf, opcodes, protocol, said, upgradeHeaders, type Peer } from '../support/peer.ts'
+import { Performs } from '../support/performs.ts'
 import { openRawStation } from '../support/station.ts'
 
 const within = { timeout: 60_000 }
 
 let app: ScriptedApp
 let bridge: Bridge
-const performs = new EventEmitter()
+const performs = new Performs()
 
 before(async () => {
   app = await ScriptedApp.start()
-  app.always(
-    cableApp((data, text) => {
-      performs.emit(data.id, data, text)
-      return acks[data.command] ?? {}
-    }),
-  )
+  app.always(performs.script(({ command }) => acks[command] ?? {}))
   bridge = await openBridge([`--rpc_host=${app.host}`, '--ocpp_ping_interval=1s', '--ocpp_idle_timeout=2s'])
 })
 
@@ -38,76 +33,7 @@ const acks: Readonly<Record<string, object>> = {
   StartTransaction: { idTagInfo: { status: 'Accepted' }, transactionId: 1 },
 }
 
-/** What the app performs with a message's id, as it was read, and its text. */
-const perform = (id: string): Promise<[PerformData, string]> =>
-  once(performs, id, { signal: AbortSignal.timeout(30_000) }) as Promise<[PerformData, string]>
-
-const protocol = 'Sec-WebSocket-Protocol: ocpp1.6'
-const upgradeHeaders = [
-  'Upgrade: websocket',
-  'Connection: Upgrade',
-  'Sec-WebSocket-Version: 13',
-  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-  protocol,
-]
-
-const text = 1
-const binary = 2
-const close = 8
-const ping = 9
-const pong = 10
-
-type WireFrame = { readonly opcode: number; readonly payload: Buffer }
-
-/** A frame of a client (RFC 6455 §5.2), under a mask that changes nothing. */
-function frame(opcode: number, payload = '', { bits = 0x80, isMasked = true } = {}): Buffer {
-  const bytes = Buffer.from(payload)
-  assert.ok(bytes.length < 126, 'a short one')
-  const head = [bits | opcode, (isMasked ? 0x80 : 0) | bytes.length, ...(isMasked ? [0, 0, 0, 0] : [])]
-  return Buffer.concat([Buffer.from(head), bytes])
-}
-
-type Bounds = readonly [start: number, end: number]
-const none: Bounds = [0, 0]
-
-function boundsOfHead(bytes: Buffer): Bounds {
-  const end = bytes.indexOf('\r\n\r\n')
-  return end === -1 ? none : [0, end + 4]
-}
-
-/** Of the payload of a server's frame, which has no mask; no large one is read here. */
-function boundsOfFrame(bytes: Buffer): Bounds {
-  const length = (bytes[1] ?? 0) & 0x7f
-  if (bytes.length < 2 || (length === 126 && bytes.length < 4)) return none
-  return length < 126 ? [2, 2 + length] : [4, 4 + bytes.readUInt16BE(2)]
-}
-
-/** The head of the answer to an upgrade, then the frames that follow, until the connection ends. */
-async function* received(socket: Socket): AsyncGenerator<WireFrame, null> {
-  let bytes = Buffer.alloc(0)
-  let boundsOf = boundsOfHead
-  for await (const chunk of socket) {
-    bytes = Buffer.concat([bytes, chunk as Buffer])
-    for (let [start, end] = boundsOf(bytes); end > 0 && end <= bytes.length; [start, end] = boundsOf(bytes)) {
-      yield { opcode: (bytes[0] ?? 0) & 0x0f, payload: bytes.subarray(start, end) }
-      bytes = bytes.subarray(end)
-      boundsOf = boundsOfFrame
-    }
-  }
-  return null
-}
-
-/** A station on a bare TCP socket. */
-type Bare = {
-  readonly socket: Socket
-  /** What its upgrade was answered with. */
-  readonly head: string
-  /** The next frame; `null` where the connection has ended. */
-  readonly next: () => Promise<WireFrame | null>
-  /** The next text, whatever control frames come before it. */
-  readonly said: () => Promise<string>
-  readonly says: (message: string) => void
-}
+const offer = protocol('ocpp1.6')
 
 type Plan = {
   readonly requestLine?: string
@@ -117,40 +43,23 @@ type Plan = {
   readonly port?: number
 }
 
-async function plug(t: TestContext, id: string, plan: Plan = {}): Promise<Bare> {
-  const { requestLine = `GET /ocpp/${id} HTTP/1.1`, headers = upgradeHeaders, rest = Buffer.alloc(0) } = plan
-  const socket = connect(plan.port ?? bridge.port, '127.0.0.1')
-  t.after(() => socket.destroy())
-  socket.write(Buffer.concat([Buffer.from([requestLine, 'Host: csms', ...headers, '', ''].join('\r\n')), rest]))
-  const frames = received(socket)
-  const next = async (): Promise<WireFrame | null> => (await frames.next()).value
-  const said = async (): Promise<string> => {
-    for (let found = await next(); found !== null; found = await next())
-      if (found.opcode === text) return found.payload.toString()
-    throw new Error('the connection has ended')
-  }
-  const head = (await next())?.payload.toString('latin1') ?? ''
-  return { socket, head, next, said, says: message => void socket.write(frame(text, message)) }
+async function plug(t: TestContext, id: string, plan: Plan = {}): Promise<Peer> {
+  const { requestLine = `GET /ocpp/${id} HTTP/1.1`, headers = [...upgradeHeaders, offer], port = bridge.port } = plan
+  const station = await dial(port, [requestLine, 'Host: csms', ...headers], plan.rest)
+  t.after(() => station.socket.destroy())
+  return station
 }
 
 /** Waits until the bridge has pinged so many times, and has something said to each. */
-async function pinged(station: Bare, times: number, respond: (count: number) => void): Promise<void> {
-  for (let count = 0; count < times;) {
-    const found = await station.next()
-    assert.ok(found, 'the connection has ended')
-    if (found.opcode === ping) respond(++count)
+async function pinged(station: Peer, times: number, respond: (count: number) => void): Promise<void> {
+  for (let count = 1; count <= times; count++) {
+    await station.next(opcodes.ping)
+    respond(count)
   }
 }
 
 const heartbeat = (id: string): string => `[2,"${id}","Heartbeat",{}]`
 const isAnswerTo = (id: string): RegExp => new RegExp(`^\\[3,"${id}",\\{"currentTime":`)
-
-/** The code of the close frame that comes next; pings before it are passed over. */
-async function closeCode(station: Bare): Promise<number | null> {
-  for (let found = await station.next(); found !== null; found = await station.next())
-    if (found.opcode === close) return found.payload.readUInt16BE(0)
-  return null
-}
 
 describe('upgrades', within, () => {
   /** [what is sent, the status, because] */
@@ -174,21 +83,13 @@ describe('upgrades', within, () => {
       'header names and words in other letters',
     ],
     [
-      { headers: upgradeHeaders.filter(line => !line.startsWith('Connection')) },
+      { headers: [...upgradeHeaders.filter(line => !line.startsWith('Connection')), offer] },
       426,
       'no word of upgrading in Connection',
     ],
-    [{ headers: upgradeHeaders.filter(line => line !== protocol) }, 400, 'no subprotocol'],
-    [
-      { headers: [...upgradeHeaders.slice(0, -1), 'Sec-WebSocket-Protocol: ocpp1.6j'] },
-      400,
-      'a subprotocol misspelled',
-    ],
-    [
-      { headers: [...upgradeHeaders.slice(0, -1), 'Sec-WebSocket-Protocol: ocpp1.5, ocpp1.6'] },
-      101,
-      'several subprotocols',
-    ],
+    [{ headers: upgradeHeaders }, 400, 'no subprotocol'],
+    [{ headers: [...upgradeHeaders, protocol('ocpp1.6j')] }, 400, 'a subprotocol misspelled'],
+    [{ headers: [...upgradeHeaders, protocol('ocpp1.5, ocpp1.6')] }, 101, 'several subprotocols'],
   ]
   for (const [plan, status, because] of upgrades) {
     test(`${because}: ${status}`, async t => {
@@ -198,76 +99,75 @@ describe('upgrades', within, () => {
   }
 
   test('the first message in one packet with the upgrade: it is answered', async t => {
-    const station = await plug(t, 'hasty', { rest: frame(text, heartbeat('h')) })
-    assert.match(await station.said(), isAnswerTo('h'))
+    const station = await plug(t, 'hasty', { rest: frameOf(heartbeat('h')) })
+    assert.match(await said(station), isAnswerTo('h'))
   })
 
   test('compression is offered by a 1.6 station: it is not agreed on', async t => {
-    const headers = [...upgradeHeaders, 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits']
+    const headers = [...upgradeHeaders, offer, 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits']
     const station = await plug(t, 'deflate', { headers })
     assert.match(station.head, /^HTTP\/1\.1 101 /)
     assert.doesNotMatch(station.head, /sec-websocket-extensions/i)
-    station.says(heartbeat('h'))
-    assert.match(await station.said(), isAnswerTo('h'))
+    station.write(frameOf(heartbeat('h')))
+    assert.match(await said(station), isAnswerTo('h'))
   })
 
   test('no subprotocol, where a default version is set: it is served, and none is echoed', async t => {
     const lenient = await openBridge([`--rpc_host=${app.host}`, '--ocpp_default_version=1.6'])
     t.after(() => lenient.close())
-    const headers = upgradeHeaders.filter(line => line !== protocol)
-    const station = await plug(t, 'CP01', { headers, port: lenient.port })
+    const station = await plug(t, 'CP01', { headers: upgradeHeaders, port: lenient.port })
     assert.match(station.head, /^HTTP\/1\.1 101 /)
     assert.doesNotMatch(station.head, /sec-websocket-protocol/i)
-    station.says('[2,"b","BootNotification",{"chargePointModel":"M","chargePointVendor":"V"}]')
-    assert.match(await station.said(), /^\[3,"b",\{"status":"Accepted"/)
+    station.write(frameOf('[2,"b","BootNotification",{"chargePointModel":"M","chargePointVendor":"V"}]'))
+    assert.match(await said(station), /^\[3,"b",\{"status":"Accepted"/)
   })
 })
 
 describe('frames', { ...within, concurrency: true }, () => {
   test('binary frames: read as text', async t => {
     const station = await plug(t, 'binary')
-    station.socket.write(frame(binary, heartbeat('h')))
-    assert.match(await station.said(), isAnswerTo('h'))
+    station.write(frameOf(heartbeat('h'), { opcode: opcodes.binary }))
+    assert.match(await said(station), isAnswerTo('h'))
   })
 
   test('an empty message after each pong: nothing is said to it', async t => {
     const station = await plug(t, 'empty')
-    for (let count = 0; count < 25; count++) station.socket.write(frame(text))
-    station.says(heartbeat('h'))
-    assert.match(await station.said(), isAnswerTo('h'))
+    for (let count = 0; count < 25; count++) station.write(frameOf(''))
+    station.write(frameOf(heartbeat('h')))
+    assert.match(await said(station), isAnswerTo('h'))
   })
 
   for (const [bytes, because] of [
-    [frame(text, heartbeat('h'), { isMasked: false }), 'frames without a mask'],
-    [frame(text, heartbeat('h'), { bits: 0xc0 }), 'compressed frames that nobody agreed on'],
-    [frame(0xb), 'frames of a kind that there is not'],
+    [frameOf(heartbeat('h'), { masked: false }), 'frames without a mask'],
+    [frameOf(heartbeat('h'), { compressed: true }), 'compressed frames that nobody agreed on'],
+    [frameOf('', { opcode: 0xb }), 'frames of a kind that there is not'],
   ] as const) {
     test(`${because}: closed with 1002`, async t => {
       const station = await plug(t, `broken-${bytes.toString('hex', 0, 2)}`)
-      station.says(heartbeat('first'))
-      await station.said()
-      station.socket.write(bytes)
+      station.write(frameOf(heartbeat('first')))
+      await said(station)
+      station.write(bytes)
       assert.equal(await closeCode(station), 1002)
     })
   }
 
   test('no pongs, but messages: the station stays', async t => {
     const station = await plug(t, 'pongless')
-    await pinged(station, 3, count => station.says(heartbeat(`h${count}`)))
-    station.says(heartbeat('last'))
-    while (!isAnswerTo('last').test(await station.said()));
+    await pinged(station, 3, count => station.write(frameOf(heartbeat(`h${count}`))))
+    station.write(frameOf(heartbeat('last')))
+    while (!isAnswerTo('last').test(await said(station)));
   })
 
   test('a pong without the words of the ping: it is life, too', async t => {
     const station = await plug(t, 'echoless')
-    await pinged(station, 3, () => station.socket.write(frame(pong, 'other words')))
+    await pinged(station, 3, () => station.write(frameOf('other words', { opcode: opcodes.pong })))
   })
 
   test('the network is gone, and no word of it: the connection is ended after the idle timeout', async t => {
     const station = await plug(t, 'half-open')
-    station.says(heartbeat('h'))
-    await station.said()
-    while ((await station.next()) !== null); // pings, and no pongs
+    station.write(frameOf(heartbeat('h')))
+    await said(station)
+    await ended(station) // after pings, and no pongs
     const line = await bridge.logged(
       /"station":"half-open".*station disconnected|station disconnected.*"station":"half-open"/,
     )
@@ -276,10 +176,12 @@ describe('frames', { ...within, concurrency: true }, () => {
 
   test('the close frame is not answered, and messages go on: the connection is ended, and none is performed', async t => {
     const station = await plug(t, 'deaf')
-    for (let count = 0; count < 20; count++) station.says('no frame')
+    for (let count = 0; count < 20; count++) station.write(frameOf('no frame'))
     assert.equal(await closeCode(station), 1002)
-    station.says('[2,"too late","StatusNotification",{}]')
-    assert.equal(await station.next(), null)
+    station.write(frameOf('[2,"too late","StatusNotification",{}]'))
+    await ended(station)
+    const closeAt = station.received.findIndex(({ opcode }) => opcode === opcodes.close)
+    assert.equal(closeAt, station.received.length - 1, 'something follows the close frame')
     const data = app.received.all.map(({ message }) => String(message['data']))
     assert.ok(!data.some(perform => perform.includes('too late')), 'it was performed')
   })
@@ -351,12 +253,11 @@ describe('payloads', within, () => {
     test(`${because}: the app gets it as it came${rule === null ? '' : `, and that it breaks ${rule}`}`, async t => {
       const station = await openRawStation(bridge.url, 'payloads')
       t.after(() => station.close())
-      const performed = perform('p')
       const answer = await station.call('p', action, payload)
       assert.match(answer, /^\[3,"p",\{/)
-      const [said, data] = await performed
-      assert.ok(data.includes(`"payload":${payload}`), data)
-      assert.deepEqual(rulesIn(said), rule === null ? undefined : [rule])
+      const { data, text } = await performs.next('p')
+      assert.ok(text.includes(`"payload":${payload}`), text)
+      assert.deepEqual(rulesIn(data), rule === null ? undefined : [rule])
     })
   }
 
@@ -365,15 +266,13 @@ describe('payloads', within, () => {
     t.after(() => station.close())
     await station.call('h', 'Heartbeat')
     const command = { command: 'GetConfiguration', id: 'g', payload: { key: ['NumberOfConnectors'] } }
-    const body = JSON.stringify({ stream: 'ocpp:ev/answers', data: JSON.stringify(command) })
-    await fetch(bridge.httpBroadcastUrl, { method: 'POST', body })
+    await bridge.broadcast(commandBroadcast('answers', command))
     await station.message(/^\[2,"g",/)
-    const performed = perform('g')
     const payload = '{"configurationKey":[{"key":"NumberOfConnectors","readonly":true,"value":1}]}'
     station.send(`[3,"g",${payload}]`)
-    const [said, data] = await performed
-    assert.ok(data.includes(`"payload":${payload}`), data)
-    assert.deepEqual(rulesIn(said), ['type'])
+    const { data, text } = await performs.next('g')
+    assert.ok(text.includes(`"payload":${payload}`), text)
+    assert.deepEqual(rulesIn(data), ['type'])
   })
 
   test('strict, and a transaction message that breaks its schema: it is performed all the same', async t => {
@@ -383,9 +282,8 @@ describe('payloads', within, () => {
     t.after(() => station.close())
     const faulty = '{"connectorId":0,"errorCode":"Error","status":"Faulted"}'
     assert.match(await station.call('n', 'StatusNotification', faulty), /^\[4,"n","PropertyConstraintViolation",/)
-    const performed = perform('s')
     const stop = `{"meterStop":1,"timestamp":"2026-01-02T03:04:05Z","transactionId":1,"idTag":"${'A'.repeat(21)}"}`
     assert.equal(await station.call('s', 'StopTransaction', stop), '[3,"s",{}]')
-    assert.deepEqual(rulesIn((await performed)[0]), ['maxLength'])
+    assert.deepEqual(rulesIn((await performs.next('s')).data), ['maxLength'])
   })
 })

@@ -5,9 +5,9 @@ import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { WebSocket } from 'ws'
-import { frameOf, openPeer, opcodes, type Peer } from '../server/peer.ts'
-import { ScriptedApp, type Received } from '../support/app.ts'
+import { cableApp, ScriptedApp, stationOf } from '../support/app.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
+import { frameOf, openPeer, opcodes, protocol, said, type Peer } from '../support/peer.ts'
 import { openProcess, standStill } from '../support/process.ts'
 
 const pingMs = 200
@@ -23,7 +23,11 @@ const disconnects = new EventEmitter()
 
 before(async () => {
   app = await ScriptedApp.start()
-  app.always(reply)
+  const silent = cableApp(() => null)
+  app.always(call => {
+    if (call.method === 'Disconnect') disconnects.emit(stationOf(call))
+    return silent(call)
+  })
   bridge = await openBridge([
     `--rpc_host=${app.host}`,
     `--ocpp_ping_interval=${pingMs}ms`,
@@ -38,21 +42,12 @@ after(async () => {
   assert.deepEqual(ids.sort(), [...new Set(ids)], 'each station has gone once')
 })
 
-function reply(call: Received): object {
-  if (call.method === 'Disconnect') disconnects.emit(stationOf(call))
-  return { status: 'SUCCESS', ...(call.method === 'Connect' && { identifiers: '{}' }) }
-}
-
-function stationOf({ message }: Received): string {
-  return (message['env'] as { url: string }).url.split('/').at(-1) ?? ''
-}
-
 /** A station on a bare socket, after its boot. */
 async function booted(t: TestContext, id: string): Promise<Peer> {
-  const peer = await openPeer(bridge.port, `/ocpp/${id}`, ['Sec-WebSocket-Protocol: ocpp1.6'])
+  const peer = await openPeer(bridge.port, `/ocpp/${id}`, [protocol('ocpp1.6')])
   t.after(() => peer.socket.destroy())
   peer.write(frameOf(boot))
-  await peer.next(opcodes.text)
+  await said(peer)
   return peer
 }
 
@@ -119,7 +114,7 @@ describe('a station that is there', { timeout: 60_000 }, () => {
           peer.write(message.subarray(at, at + 1))
         }
         peer.write(message.subarray(manyPings))
-        assert.match((await peer.next(opcodes.text)).payload.toString(), /^\[3,"slow",/)
+        assert.match(await said(peer), /^\[3,"slow",/)
       },
     ],
   ]
@@ -128,7 +123,7 @@ describe('a station that is there', { timeout: 60_000 }, () => {
       const peer = await booted(t, id)
       await live(peer)
       peer.write(frameOf('[2,"last","Heartbeat",{}]'))
-      assert.match((await peer.next(opcodes.text)).payload.toString(), /^\[3,"last",/)
+      assert.match(await said(peer), /^\[3,"last",/)
     })
   }
 

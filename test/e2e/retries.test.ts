@@ -2,18 +2,17 @@
  * Transaction messages that a station sends again over real sockets, on its next connection too, to the built program.
  */
 import assert from 'node:assert/strict'
-import { EventEmitter, once } from 'node:events'
 import { after, before, test } from 'node:test'
-import { cableApp, ScriptedApp, type PerformData } from '../support/app.ts'
+import { ScriptedApp } from '../support/app.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
+import { Performs } from '../support/performs.ts'
 import { openRawStation } from '../support/station.ts'
 
 const within = { timeout: 60_000 }
 
 let app: ScriptedApp
 let bridge: Bridge
-const performs = new EventEmitter()
-const performed: PerformData[] = []
+const performs = new Performs()
 /** What the app waits for before it replies. */
 let gate: Promise<void> = Promise.resolve()
 
@@ -21,9 +20,7 @@ before(async () => {
   app = await ScriptedApp.start()
   let transactions = 0
   app.always(
-    cableApp(async data => {
-      performed.push(data)
-      performs.emit(data.id)
+    performs.script(async data => {
       await gate
       if (data.command === 'StartTransaction')
         return { idTagInfo: { status: 'Accepted' }, transactionId: ++transactions }
@@ -59,7 +56,7 @@ for (const [version, action, payload] of rows) {
     }
     assert.deepEqual(new Set(answers).size, 1)
     assert.match(answers[0] ?? '', /^\[3,/)
-    assert.equal(performed.filter(({ id }) => id === stationId).length, 1)
+    assert.equal(performs.of(stationId).length, 1)
   })
 
   test(
@@ -70,15 +67,14 @@ for (const [version, action, payload] of rows) {
       let open: () => void = () => undefined
       gate = new Promise(resolve => (open = resolve))
       const one = await openRawStation(bridge.url, stationId, { version })
-      const arrived = once(performs, stationId)
       one.send(JSON.stringify([2, stationId, action, payload]))
-      await arrived
+      await performs.next(stationId)
       await one.close()
       const two = await openRawStation(bridge.url, stationId, { version })
       const answer = two.call(stationId, action, JSON.stringify(payload))
       open()
       assert.match(await answer, /^\[3,/)
-      assert.equal(performed.filter(({ id }) => id === stationId).length, 1)
+      assert.equal(performs.of(stationId).length, 1)
       await two.close()
     },
   )

@@ -3,10 +3,10 @@
  */
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
-import { connect } from 'node:net'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { ScriptedApp, type Received } from '../support/app.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
+import { dial, frameOf, isUpgraded, opcodes, protocol, upgradeHeaders } from '../support/peer.ts'
 
 type Response = { readonly status: number; readonly head: string; readonly body: string }
 type Env = { readonly url: string; readonly headers: Readonly<Record<string, string>> }
@@ -39,14 +39,6 @@ function reply({ method, message }: Received): object {
   return { status: 'SUCCESS', ...(method === 'Connect' && { identifiers: '{}' }) }
 }
 
-const upgradeHeaders = [
-  'Upgrade: websocket',
-  'Connection: Upgrade',
-  'Sec-WebSocket-Version: 13',
-  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-]
-const protocol = (names: string) => `Sec-WebSocket-Protocol: ${names}`
-
 /** Sends a request; of an upgrade that succeeds, sends one message too. Settles when the bridge has had its say. */
 async function request(
   target: string,
@@ -54,32 +46,14 @@ async function request(
   message = '',
   port = bridge.port,
 ): Promise<Response> {
-  const socket = connect(port, '127.0.0.1')
-  let text = ''
-  socket.on('data', data => {
-    text += data.toString('latin1')
-    if (/^HTTP\/1.1 101 /.test(text) && text.includes('\r\n\r\n') && message !== '') socket.write(frame(message))
-    if (isWhole(text)) socket.destroy()
-  })
-  const lines = [`GET ${target} HTTP/1.1`, `Host: csms.example:${port}`, ...headers]
-  socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
-  await once(socket, 'close')
-  const [head = '', body = ''] = text.split('\r\n\r\n')
+  const peer = await dial(port, [`GET ${target} HTTP/1.1`, `Host: csms.example:${port}`, ...headers])
+  const { head, body } = peer
+  if (isUpgraded(peer) && message !== '') {
+    peer.write(frameOf(message))
+    await peer.next(opcodes.text)
+  }
+  peer.socket.destroy()
   return { status: Number(/^HTTP\/1.1 (\d+)/.exec(head)?.[1]), head, body }
-}
-
-/** A text frame of a client, masked with nothing (RFC 6455 §5.2). */
-function frame(message: string): Buffer {
-  assert.ok(message.length < 126)
-  return Buffer.concat([Buffer.from([0x81, 0x80 | message.length, 0, 0, 0, 0]), Buffer.from(message)])
-}
-
-/** Of an upgraded connection, what comes after the answer to its message is left alone. */
-function isWhole(text: string): boolean {
-  const [head = '', body] = text.split('\r\n\r\n')
-  if (body === undefined) return false
-  if (/^HTTP\/1.1 101 /.test(head)) return body !== ''
-  return body.length >= Number(/content-length: (\d+)/i.exec(head)?.[1])
 }
 
 function upgrade(target: string, headers: readonly string[] = [protocol('ocpp1.6')], port?: number): Promise<Response> {
@@ -329,7 +303,7 @@ describe('what is no upgrade', { timeout: 60_000 }, () => {
   })
 
   test('an upgrade to something else, or of an unknown WebSocket version, is refused, and the bridge lives', async () => {
-    const [, connection = '', , key = ''] = upgradeHeaders
+    const [, connection, , key] = upgradeHeaders
     const other = await request('/ocpp/CP01', ['Upgrade: h2c', connection, protocol('ocpp1.6')])
     assert.ok(other.status >= 400 && other.status < 500, other.head)
     const headers = ['Upgrade: websocket', connection, 'Sec-WebSocket-Version: 12', key, protocol('ocpp1.6')]
@@ -339,11 +313,8 @@ describe('what is no upgrade', { timeout: 60_000 }, () => {
   })
 
   test('what is no HTTP is refused, and the bridge lives', async () => {
-    const socket = connect(bridge.port, '127.0.0.1')
-    socket.write('[2,"1","Heartbeat",{}]\r\n\r\n')
-    const [answer] = (await once(socket, 'data')) as [Buffer]
-    assert.match(answer.toString(), /^HTTP\/1.1 400 /)
-    socket.destroy()
+    const { head } = await dial(bridge.port, ['[2,"1","Heartbeat",{}]'])
+    assert.match(head, /^HTTP\/1.1 400 /)
     assert.equal((await bridge.get('/health')).status, 200)
   })
 })

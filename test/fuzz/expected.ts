@@ -47,8 +47,7 @@ export function expectationFor({ bytes, binary }: Message, version: Version, max
   if (text.trim() === '') return { ...nothing, as: 'blank', counts: 'unsure' }
   const elements = parsed(text)
   if (!Array.isArray(elements)) {
-    const mayBeSilent = elements === undefined && /^\s*\[\s*[3-6]/.test(text)
-    return { ...malformed('no JSON array', version, [unreadable]), mayBeSilent }
+    return elements === undefined ? unparsed(text, version) : malformed('no JSON array', version, [unreadable])
   }
   const { texts, depth } = split(text)
   return expectationOf(elements, texts, depth, version)
@@ -66,8 +65,8 @@ function expectationOf(elements: unknown[], texts: string[], depth: number, vers
   }
   const isObject = (value: unknown): boolean => typeof value === 'object' && !Array.isArray(value) // null is one
   if (type === 3 || type === 4 || type === 5) {
-    const isWhole = hasId && (type === 3 ? elements.length === 3 && isObject(third) : elements.length === 5)
-    return { ...nothing, as: `type ${type}`, counts: isWhole && depth <= 8 ? 'good' : 'unsure' }
+    // One that is waited for makes bad ones good, one to nothing does not.
+    return { ...nothing, as: `type ${type}`, counts: 'unsure' }
   }
   const isWhole =
     hasId &&
@@ -94,6 +93,20 @@ function expectationOf(elements: unknown[], texts: string[], depth: number, vers
     performed: mayPass ? head : null,
     closes: null,
   }
+}
+
+/**
+ * What is no JSON, or is not parsed: a CALL of too many elements, or that nests too deeply, is answered under its id. Where a
+ * text is no JSON, what its brackets and commas are is a matter of taste.
+ */
+function unparsed(text: string, version: Version): Expectation {
+  const [, type, id] = /^\s*\[\s*(-?\d[\d.eE+-]*)\s*,\s*("(?:[^"\\]|\\.){0,255}"|-?\d[\d.eE+-]*)?/.exec(text) ?? []
+  const isKnown = typesOf[version].some(known => known === Number(type))
+  if (isKnown && Number(type) !== 2) return { ...nothing, as: `a broken type ${type ?? ''}`, counts: 'unsure' }
+  const { texts, depth } = split(text)
+  if (depth <= maxDepth && texts.length <= 5) return malformed('no JSON', version, [unreadable])
+  const ids = id === undefined ? [unreadable] : [id, unreadable]
+  return { ...malformed('out of bounds', 'ocpp2.1', ids), counts: 'unsure', mayBeSilent: version !== 'ocpp2.0.1' }
 }
 
 /** 1.6 has no answer where no id can be told. */

@@ -51,7 +51,8 @@ const badFrames = [
   ['[2,"1","Heartbeat",{}', 'silence', unreadable, unreadable, 'JSON that breaks off, though the id could be guessed'],
   ['[3,"1",{"currentTime":"2026', 'silence', 'silence', 'silence', 'an answer that breaks off is not answered'],
   ['[4,"1","GenericError","a\u0000b",{}]', 'silence', 'silence', 'silence', 'an answer with a NUL in a text'],
-  [' [ 5 , oops', 'silence', 'silence', 'silence', 'the beginning of a CALLRESULTERROR'],
+  [' [ 5 , oops', 'silence', unreadable, 'silence', 'the beginning of a CALLRESULTERROR, which only 2.1 has'],
+  [' [ 6 , oops', 'silence', unreadable, 'silence', 'the beginning of a SEND'],
   ["[2,'1','Heartbeat',{}]", 'silence', unreadable, unreadable, 'the wrong quotes'],
   ['[2,"1","Heartbeat",{},]', 'silence', unreadable, unreadable, 'a comma too many'],
   ['[2,"1","Heartbeat",{}][2,"2","Heartbeat",{}]', 'silence', unreadable, unreadable, 'two messages in one'],
@@ -614,12 +615,17 @@ const brokenResults: readonly [string, string | null, string][] = [
   ['[3,{},{}]', null, 'its id cannot be read'],
   ['[3,"a\\q",{', null, 'its id is no JSON'],
   [`[3,"${'a'.repeat(256)}",{`, null, 'its id is absurdly long'],
-  ['[4,"a"]', null, 'a CALLERROR: what it means is plain only with a code'],
+  ['[4,"a"]', '"a"', 'a CALLERROR without a code'],
+  ['[4,"a",null,"",{}]', '"a"', 'a CALLERROR whose code is no text'],
+  ['[4,"a","GenericError","",{},1]', '"a"', 'a CALLERROR of six elements'],
+  ['[4,"a","Gene', '"a"', 'a CALLERROR that breaks off'],
+  ['[3,"a",[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[', '"a"', 'an answer that nests without end'],
+  ['[3,"a",{},1,2,3,4,5,6,7]', '"a"', 'an answer of ten elements'],
   ['[2,"a","Reset",[]]', null, 'a CALL'],
 ]
 for (const [text, id, because] of brokenResults) {
   test(`${text.slice(0, 40)} ends the CALL ${String(id)}: ${because}`, () => {
     const read = parseFrame(text, 'ocpp2.1')
-    assert.equal(read.kind === 'malformed' ? read.resultOf : read.kind, id)
+    assert.equal(read.kind === 'malformed' ? (read.brokenAnswer?.id ?? null) : read.kind, id)
   })
 }

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { depthOf, elementsOf, isObject, jsonText, membersOf, parseJson, parseObject } from '../../src/ocpp/json.ts'
+import {
+  boundedElementsOf,
+  elementsOf,
+  isObject,
+  jsonText,
+  membersOf,
+  parseJson,
+  parseObject,
+} from '../../src/ocpp/json.ts'
 
 const elements = [
   ['[]', [], 'nothing'],
@@ -121,20 +129,25 @@ for (const [text, expected, because] of members) {
   })
 }
 
-const depths = [
-  ['7', 0, 'a number'],
-  ['"[[["', 0, 'brackets in a string'],
-  ['[]', 1, 'an array'],
-  ['{}', 1, 'an object'],
-  ['[[],[]]', 2, 'side by side is no deeper'],
-  ['[[1],{"a":[{}]},[]]', 4, 'the deepest counts, wherever it stands'],
-  [`${'['.repeat(5000)}${']'.repeat(5000)}`, 5000, 'JSON.parse takes this, so it is measured'],
+const bounded = [
+  ['[]', 1, 0, 'an array'],
+  ['["[[["]', 1, 1, 'brackets in a string'],
+  ['[[],[]]', 2, 2, 'side by side is no deeper'],
+  ['[[1],{"a":[{}]},[]]', 4, 3, 'the deepest counts, wherever it stands'],
+  [`${'['.repeat(5000)}${']'.repeat(5000)}`, 5000, 1, 'JSON.parse takes this, so it is measured'],
+  ['[1,2,3,4]', 1, 4, 'elements'],
 ] as const
-for (const [text, expected, because] of depths) {
-  test(`depth ${expected}: ${because}`, () => {
-    assert.equal(depthOf(text), expected)
+for (const [text, depth, parts, because] of bounded) {
+  test(`${text.slice(0, 30)} has ${parts} elements and nests ${depth} deep: ${because}`, () => {
+    assert.equal(boundedElementsOf(text, { parts, depth })?.length, parts)
+    assert.equal(boundedElementsOf(text, { parts, depth: depth - 1 }), null)
+    if (parts > 1) assert.equal(boundedElementsOf(text, { parts: parts - 1, depth }), null)
   })
 }
+
+test('what follows the last bracket is not looked at', () => {
+  assert.deepEqual(boundedElementsOf('[1][2,3,4]', { parts: 2, depth: 1 }), ['1'])
+})
 
 const values = [
   ['', undefined, 'an empty text'],
@@ -235,17 +248,24 @@ test('membersOf agrees with JSON.parse, and gives each text back as it stood', (
   )
 })
 
-test('depthOf counts what JSON.parse nests', () => {
+test('the bounds count what JSON.parse nests', () => {
   const nesting = (inner: unknown): number =>
     typeof inner === 'object' && inner !== null ? 1 + Math.max(0, ...Object.values(inner).map(nesting)) : 0
-  fc.assert(fc.property(fc.jsonValue(), inner => assert.equal(depthOf(JSON.stringify(inner)), nesting(inner))))
+  fc.assert(
+    fc.property(fc.array(fc.jsonValue()), array => {
+      const depth = nesting(array)
+      const text = JSON.stringify(array)
+      assert.equal(boundedElementsOf(text, { parts: array.length, depth })?.length, array.length)
+      assert.equal(boundedElementsOf(text, { parts: array.length, depth: depth - 1 }), null)
+    }),
+  )
 })
 
 test('no JSON text makes any of them throw, nor any text those that take one', () => {
   fc.assert(
     fc.property(padded(value), text => {
       const parsed = JSON.parse(text) as unknown
-      depthOf(text)
+      boundedElementsOf(text, { parts: 6, depth: 32 })
       if (Array.isArray(parsed)) elementsOf(text)
       else if (isObject(parsed)) membersOf(text)
     }),

@@ -1,25 +1,14 @@
 /**
- * The official JSON schemas of each version (OCPP part 3), as the package `ocpp-rpc` carries them, unchanged.
+ * What each version's official JSON schemas (OCPP part 3) say of a payload.
  */
-import { createRequire } from 'node:module'
 import { createValidator } from 'ocpp-rpc'
-import type { Version } from '../../src/ocpp/version.ts'
+import { versions, type Version } from '../../src/ocpp/version.ts'
+import { officialSchemas } from '../support/official-schemas.ts'
 
-type Schema = { readonly $id: string }
-
-const require = createRequire(import.meta.url)
-
-/** Where a version's schemas are, and how its request and response schemas are called after the action. */
-const sources = {
-  'ocpp1.6': { file: 'ocpp1_6', request: '.req', response: '.conf' },
-  'ocpp2.0.1': { file: 'ocpp2_0_1', request: '.req', response: '.conf' },
-  'ocpp2.1': { file: 'ocpp2_1', request: 'Request', response: 'Response' },
-} as const
-
-export const allVersions = Object.keys(sources) as readonly Version[]
+export const allVersions = Object.keys(versions) as readonly Version[]
 
 function load(version: Version): { ids: readonly string[]; validator: ReturnType<typeof createValidator> } {
-  const schemas = require(`ocpp-rpc/lib/schemas/${sources[version].file}.json`) as Schema[]
+  const schemas = officialSchemas(version)
   return { ids: schemas.map(({ $id }) => $id), validator: createValidator(version, schemas) }
 }
 
@@ -34,12 +23,12 @@ export function actionsOf(version: Version): ReadonlySet<string> {
 
 /** What is wrong with a request's payload by its official schema; `null` if nothing is. */
 export function problemOfRequest(version: Version, action: string, payload: string): string | null {
-  return problemOf(version, `urn:${action}${sources[version].request}`, payload)
+  return problemOf(version, `urn:${action}${versions[version].schemas.request}`, payload)
 }
 
 /** What is wrong with an answer's payload by its official schema; `null` if nothing is. */
 export function problemOfResponse(version: Version, action: string, payload: string): string | null {
-  return problemOf(version, `urn:${action}${sources[version].response}`, payload)
+  return problemOf(version, `urn:${action}${versions[version].schemas.response}`, payload)
 }
 
 function problemOf(version: Version, schema: string, payload: string): string | null {

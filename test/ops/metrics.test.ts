@@ -10,6 +10,7 @@ const gauges = {
   broadcast_streams_num: () => 8,
   disconnect_queue_size: () => 9,
   rpc_pending_num: () => 10,
+  rpc_capacity_num: () => 11,
 }
 
 /** The lines of the exposition that are about this metric. */
@@ -76,7 +77,10 @@ test('gauges are asked at each scrape', async () => {
   clients = 2
   const text = await metrics.exposition(asked)
   assert.match(text, /\nclients_num 2\n/)
-  assert.match(text, /\nbroadcast_streams_num 8\n[^]*\ndisconnect_queue_size 9\n[^]*\nrpc_pending_num 10\n/)
+  assert.match(
+    text,
+    /\nbroadcast_streams_num 8\n[^]*\ndisconnect_queue_size 9\n[^]*\nrpc_pending_num 10\n[^]*\nrpc_capacity_num 11\n/,
+  )
   assert.ok(Number(/\nmem_sys_bytes (\d+)\n/.exec(text)?.[1]) > 10_000_000)
 })
 

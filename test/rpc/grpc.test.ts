@@ -6,6 +6,7 @@ import { status } from '@grpc/grpc-js'
 import type { CommandCall, Identifier } from '../../src/cable/rpc.ts'
 import { rpcErrorFor } from '../../src/rpc/grpc-status.ts'
 import { openGrpc } from '../../src/rpc/grpc.ts'
+import { defaultLimits } from '../../src/rpc/transport.ts'
 import { rpcError, testRpcContract } from '../contract/rpc.ts'
 import { GrpcStatus, ScriptedApp } from '../support/app.ts'
 import { freePort } from '../support/ports.ts'
@@ -26,8 +27,8 @@ async function openApp(t: TestContext): Promise<ScriptedApp> {
   return app
 }
 
-function open(t: TestContext, host: string) {
-  const rpc = openGrpc(host)
+function open(t: TestContext, host: string, settings: Parameters<typeof openGrpc>[1] = {}) {
+  const rpc = openGrpc(host, settings)
   t.after(() => rpc.close())
   return rpc
 }
@@ -81,7 +82,7 @@ test('an app that was killed is found again on its port', async t => {
   app.stop()
   await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /ECONNREFUSED/))
   await app.start()
-  assert.equal(await rpc.ready(10_000), true)
+  assert.equal(await rpc.problem(10_000), null)
   assert.equal((await rpc.command(perform, never)).status, 'success')
 })
 
@@ -110,7 +111,7 @@ test('a port that never speaks: the deadline ends a call that was not sent', asy
   const rpc = open(t, `127.0.0.1:${port}`)
   const reply = rpc.command(perform, never, Date.now() + 100)
   await assert.rejects(reply, rpcError('timeout', 'notRun', /Waiting for LB pick/))
-  assert.equal(await rpc.ready(0), false)
+  assert.notEqual(await rpc.problem(0), null)
 })
 
 test('a server without a free thread has not run the call', async t => {
@@ -121,10 +122,19 @@ test('a server without a free thread has not run the call', async t => {
   await assert.rejects(rpc.command(perform, never), rpcError('exhausted', 'notRun', /No free threads/))
 })
 
-test('a reply over the size limit is no lack of threads', async t => {
+test('a reply over the limit is no lack of threads: the app has run the call', async t => {
   const { app, rpc } = await openBoth(t)
   app.once(() => ({ status: 'SUCCESS', transmissions: ['x'.repeat(5 * 2 ** 20)] }))
-  await assert.rejects(rpc.command(perform, never), rpcError('application', 'unknown', /larger than max/))
+  await assert.rejects(rpc.command(perform, never), rpcError('application', 'ran', /rpc_max_call_recv_size/))
+})
+
+test('a call over the limit is not sent', async t => {
+  const app = await openApp(t)
+  const rpc = open(t, app.host, { limits: { ...defaultLimits, sent: 1000 } })
+  const large = { ...perform, data: 'x'.repeat(1000) }
+  await assert.rejects(rpc.command(large, never), rpcError('application', 'notRun', /rpc_max_call_send_size is 1000/))
+  await rpc.command(perform, never)
+  assert.equal(app.received.all.length, 1)
 })
 
 test('calls after the end are not sent; the end may come twice', async t => {
@@ -133,7 +143,7 @@ test('calls after the end are not sent; the end may come twice', async t => {
   await rpc.close()
   await rpc.close()
   await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /closed/))
-  assert.equal(await rpc.ready(10_000), false)
+  assert.notEqual(await rpc.problem(10_000), null)
   assert.equal(app.received.all.length, 1)
 })
 
@@ -147,16 +157,23 @@ test('the end lets a call on the wire finish', async t => {
   assert.equal((await reply).status, 'success')
 })
 
-for (const host of ['http://localhost:8080/_anycable', 'grpc-list://a:1,b:2', 'unix:/run/app.sock']) {
-  test(`${host} is refused at the start`, () => {
-    assert.throws(() => openGrpc(host), /rpc_host: .* write host:port, or dns:\/\/\/host:port/)
-  })
-}
-
 test('a host by its name is asked over all its addresses', async t => {
   const app = await openApp(t)
   const rpc = open(t, `localhost:${app.port}`)
   assert.equal((await rpc.command(perform, never)).status, 'success')
+})
+
+test('what keeps the app from being reached is told', async t => {
+  const { app, rpc } = await openBoth(t)
+  assert.equal(await rpc.problem(10_000), null)
+  app.stop()
+  const away = open(t, `127.0.0.1:${await freePort()}`)
+  assert.ok(
+    rpcError('unavailable', 'notRun', /: No connection: .*ECONNREFUSED/)(await away.problem(300)),
+    'nobody listens',
+  )
+  await away.close()
+  assert.ok(rpcError('unavailable', 'notRun', /closed/)(await away.problem(0)), 'it is closed')
 })
 
 const statuses = [
@@ -168,7 +185,21 @@ const statuses = [
   [4, 'Deadline exceeded after 3s,Waiting for LB pick', 'timeout', 'notRun', 'no connection in time'],
   [4, 'Deadline exceeded after 3s,waiting for name resolution', 'timeout', 'notRun', 'no address in time'],
   [8, 'No free threads in thread pool', 'exhausted', 'notRun', 'as the Ruby server says'],
-  [8, 'Received message larger than max (5 vs 4)', 'application', 'unknown', 'it will be too large again'],
+  [8, 'Received message larger than max (5 vs 4)', 'application', 'ran', "the reply's, as grpc-js says"],
+  [
+    8,
+    'Received message that decompresses to a size larger than 4',
+    'application',
+    'ran',
+    "the reply's, as grpc-js says",
+  ],
+  [
+    8,
+    'SERVER: Received message larger than max (5 vs. 4)',
+    'application',
+    'notRun',
+    "the call's, as the Ruby server says",
+  ],
   [8, 'Bandwidth exhausted or memory limit exceeded', 'unavailable', 'unknown', 'the stream was reset'],
   [12, 'The server does not implement the method', 'application', 'notRun', 'another service'],
   [13, 'Received RST_STREAM with code 2 (Internal server error)', 'unavailable', 'unknown', 'no status came'],

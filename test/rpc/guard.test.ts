@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { test, type TestContext } from 'node:test'
+import { status } from '@grpc/grpc-js'
 import { RpcError, type CommandCall, type Identifier } from '../../src/cable/rpc.ts'
 import { openGrpc } from '../../src/rpc/grpc.ts'
 import { Guard } from '../../src/rpc/guard.ts'
 import type { Transport } from '../../src/rpc/transport.ts'
 import { rpcError } from '../contract/rpc.ts'
-import { ScriptedApp } from '../support/app.ts'
+import { GrpcStatus, ScriptedApp } from '../support/app.ts'
 import { FakeLog, FakeMeter, Mailbox, quiet } from '../support/fakes.ts'
 
 const env = { url: 'http://csms.example/ocpp/CP01', headers: {}, cstate: {}, istate: {} }
@@ -31,6 +32,11 @@ const slow = new RpcError('timeout', 'unknown', 'Deadline exceeded')
 const mute = new RpcError('timeout', 'notRun', 'Waiting for LB pick')
 const raised = new RpcError('application', 'ran', 'boom')
 const refused = new RpcError('application', 'notRun', 'no such method')
+
+function callOf(sid: string, command: CommandCall['command']): CommandCall {
+  const data = command === 'message' ? '{"action":"heartbeat"}' : ''
+  return { sid, env, command, identifier, connectionIdentifiers: '{}', data }
+}
 
 /** An attempt that the app has, and that a test ends. */
 type Attempt = {
@@ -59,8 +65,8 @@ class FakeTransport implements Transport {
     await this.#keep(sid, deadline)
   }
 
-  ready(): Promise<boolean> {
-    return Promise.resolve(this.isReachable)
+  problem(): Promise<RpcError | null> {
+    return Promise.resolve(this.isReachable ? null : new RpcError('unavailable', 'notRun', 'no connection'))
   }
 
   /** Whose attempts were made, in order. */
@@ -83,7 +89,7 @@ class Bench {
   readonly #t: TestContext
 
   constructor(t: TestContext, changed: Partial<typeof limits> = {}) {
-    t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 0 })
+    t.mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: 0 })
     this.#t = t
     this.guard = new Guard(this.transport, { ...limits, ...changed }, this.meter, this.log)
   }
@@ -93,8 +99,7 @@ class Bench {
   }
 
   command(sid: string, command: CommandCall['command'] = 'message', signal = never) {
-    const data = command === 'message' ? '{"action":"heartbeat"}' : ''
-    return settled(this.guard.command({ sid, env, command, identifier, connectionIdentifiers: '{}', data }, signal))
+    return settled(this.guard.command(callOf(sid, command), signal))
   }
 
   disconnect(sid: string, signal = never) {
@@ -132,21 +137,98 @@ function settled<Value>(promise: Promise<Value>): Promise<Value> {
   return promise
 }
 
-test('the app is never at work on more calls than there are permits, and on as many', async t => {
+/** A guard before an app of its own, over a real connection. */
+async function openBoth(t: TestContext, concurrency: number) {
   const app = await ScriptedApp.start()
   const grpc = openGrpc(app.host)
   t.after(async () => {
     await grpc.close()
     app.stop()
   })
-  const guard = new Guard(grpc, { ...limits, host: app.host, concurrency: 5 }, new FakeMeter(), new FakeLog())
-  app.always(() => new Promise(resolve => setImmediate(() => setImmediate(() => resolve({ status: 'SUCCESS' })))))
+  const meter = new FakeMeter()
+  const guard = new Guard(grpc, { ...limits, host: app.host, concurrency }, meter, new FakeLog())
+  return { app, meter, guard }
+}
+
+/** What the app does with a call after two turns of its loop, so that others come in meanwhile. */
+function later(end: () => object): () => Promise<object> {
+  return async () => {
+    await quiet()
+    await quiet()
+    return end()
+  }
+}
+
+test('the app is never at work on more calls than there are permits, and on as many', async t => {
+  const { app, guard } = await openBoth(t, 5)
+  app.always(later(() => ({ status: 'SUCCESS' })))
   const connects = Array.from({ length: 60 }, (_, number) => guard.connect({ sid: `s${number}`, env }, never))
   assert.equal(guard.pending, 55)
   await Promise.all(connects)
   assert.equal(app.mostRunning, 5)
   assert.equal(app.received.all.length, 60)
   assert.equal(guard.pending, 0)
+})
+
+test('a storm of which every third call fails, and is made again, is bounded in the same way', async t => {
+  const { app, meter, guard } = await openBoth(t, 5)
+  const ends = [
+    () => ({ status: 'SUCCESS' }),
+    () => {
+      throw new GrpcStatus(status.RESOURCE_EXHAUSTED, 'No free threads in thread pool')
+    },
+    () => ({ status: 'SUCCESS' }),
+    () => {
+      throw new GrpcStatus(status.UNAVAILABLE, 'Cancelling all calls')
+    },
+    () => ({ status: 'ERROR', error_msg: 'boom' }),
+    () => ({ status: 'FAILURE' }),
+  ]
+  let received = 0
+  app.always(() => later(() => ends[received++ % ends.length]?.() ?? {})())
+  const calls = Array.from({ length: 120 }, (_, number) => guard.connect({ sid: `s${number}`, env }, never))
+  await Promise.allSettled(calls)
+  assert.equal(app.mostRunning, 5)
+  assert.equal(app.received.all.length, 120 + meter.total('rpc_retries_total'))
+  assert.ok(meter.total('rpc_retries_total') >= 40, `${meter.total('rpc_retries_total')} calls were made again`)
+  assert.equal(guard.pending, 0)
+})
+
+for (const [threads, because] of [
+  [12, 'it comes down to what the app takes'],
+  [40, 'it goes up to what the app takes'],
+] as const) {
+  test(`rpc_concurrency=0 before ${threads} threads: ${because}`, async t => {
+    const { app, meter, guard } = await openBoth(t, 0)
+    assert.equal(guard.capacity, 25)
+    app.always(async () => {
+      if (app.running > threads) throw new GrpcStatus(status.RESOURCE_EXHAUSTED, 'No free threads in thread pool')
+      return later(() => ({ status: 'SUCCESS' }))()
+    })
+    let made = 0
+    const loops = Array.from({ length: 60 }, async (_, number) => {
+      while (made++ < 4_000) await guard.command(callOf(`s${number}`, 'message'), never)
+    })
+    await Promise.all(loops)
+    assert.ok(Math.abs(guard.capacity - threads) <= 2, `the bound is ${guard.capacity}`)
+    const refused = meter.total('rpc_retries_total')
+    assert.ok(refused < 100, `${refused} of 4,000 calls were refused`)
+    assert.ok(app.mostRunning <= Math.max(25, threads + 1), `the app had ${app.mostRunning} calls at a time`)
+    assert.equal(meter.total('rpc_error_total'), 0)
+  })
+}
+
+test('a failure that is no refusal leaves the bound where it is', async t => {
+  const bench = new Bench(t, { concurrency: 0 })
+  for (const failure of [absent, lost, slow, mute, raised, refused]) {
+    const call = bench.disconnect('s1')
+    ;(await bench.next()).fail(failure)
+    await quiet()
+    await bench.pass(100)
+    if (failure === absent || failure === lost) (await bench.next()).succeed()
+    await call.catch(() => undefined)
+  }
+  assert.equal(bench.guard.capacity, 25)
 })
 
 test('calls of connected stations go before Connects, each in its order', async t => {
@@ -352,6 +434,7 @@ test('a session that ends while its call waits: the call is counted and not sent
   const second = bench.command('two', 'message', session.signal)
   const third = bench.command('three')
   session.abort()
+  await bench.pass(50)
   await assert.rejects(second, rpcError('aborted', 'notRun', /session/))
   ;(await bench.next()).succeed()
   ;(await bench.next()).succeed()
@@ -375,6 +458,7 @@ test('a call that waited, slept or was given up leaves no listener and no timer 
   await assert.rejects(givenUp, rpcError('aborted', 'notRun', /session/))
   ;(await transport.attempts.next()).fail(full)
   ;(await transport.attempts.next()).succeed()
+  while (transport.sids.length < 3) await quiet()
   ;(await transport.attempts.next()).succeed()
   await Promise.all([slept, waited])
   assert.equal(getEventListeners(session.signal, 'abort').length, 0)
@@ -496,7 +580,7 @@ for (const failure of [lost, slow, raised, full]) {
     const call = bench.command('s1')
     ;(await bench.next()).fail(failure)
     await assert.rejects(call)
-    assert.deepEqual(bench.lines, [])
+    assert.ok(!bench.lines.some(([, line]) => line.includes('does not answer')), JSON.stringify(bench.lines))
   })
 }
 

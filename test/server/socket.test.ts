@@ -16,7 +16,7 @@ import type { Compression } from '../../src/server/compression.ts'
 import { openSockets, type SocketSettings } from '../../src/server/socket.ts'
 import type { StationSocket } from '../../src/station/ports.ts'
 import { FakeMeter } from '../support/fakes.ts'
-import { closeCode, compressedFrameOf, ended, openPeer, opcodes } from './peer.ts'
+import { closeCode, compressedFrameOf, ended, openPeer, opcodes } from '../support/peer.ts'
 
 type Gone = { readonly code: number; readonly reason: string }
 type Opened = { readonly socket: StationSocket; readonly received: string[]; readonly gone: Promise<Gone> }

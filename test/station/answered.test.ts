@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { messageId, type Call } from '../../src/ocpp/frame.ts'
 import { jsonText, type JsonText } from '../../src/ocpp/json.ts'
 import { AnsweredCalls } from '../../src/station/answered.ts'
@@ -76,6 +78,34 @@ test('the same id with other content, or another action, is not found, and takes
   assert.equal(answers.find(one, { ...callOf('a', { v: 1 }), action: 'StopTransaction' }, 0), null)
   answers.store(one, callOf('a', { v: 2 }), resultOf('a', '{"n":2}'), 0)
   assert.equal(answers.find(one, callOf('a', { v: 1 }), 0), null)
-  assert.deepEqual(answers.find(one, callOf('a', { v: 2 }), 0), resultOf('a', '{"n":2}'))
+  assert.deepEqual(answers.find(one, callOf('a', { v: 2 }), 0), { kind: 'callResult', payload: '{"n":2}' })
   assert.equal(answers.size, 1)
+})
+
+test('ten thousand stations keep eight answers each, for their time', () => {
+  const answers = new AnsweredCalls()
+  const stations = Array.from({ length: 10_000 }, (_, at) => `CP${at}` as StationId)
+  for (let turn = 0; turn < 9; turn++) {
+    for (const station of stations)
+      answers.store(station, callOf(`3f2504e0-4f89-41d3-9a0c-0305e82c${turn}301`), resultOf('x'), 0)
+  }
+  assert.equal(answers.size, 80_000)
+})
+
+test('what is kept keeps no message alive', () => {
+  const answers = new AnsweredCalls()
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  gc()
+  const before = process.memoryUsage().heapUsed
+  for (let at = 0; at < 50; at++) {
+    const message = `[3,"3f2504e0-4f89-41d3-9a0c-${at}",{"more":"${'x'.repeat(20)}"},"${String(at).repeat(500_000)}"]`
+    const id = message.slice(3, 31 + String(at).length) as Call['id']
+    const payload = message.slice(message.indexOf('{'), message.indexOf('}') + 1) as JsonText
+    const call = { kind: 'call', id, action: 'MeterValues', payload } as const
+    answers.store(one, call, { kind: 'callResult', id, payload }, at * 10_000)
+  }
+  gc()
+  assert.ok(process.memoryUsage().heapUsed - before < 2_000_000, 'not the messages, of half a megabyte or more each')
+  assert.ok(answers.size > 0, 'and they are there')
 })

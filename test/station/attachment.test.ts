@@ -33,12 +33,17 @@ function setUp(settings: Partial<AttachmentSettings> = {}, remembered: string | 
   const usual: AttachmentSettings = { channel: 'OCPPChannel', sn: 'serial' }
   const attachment = new Attachment(stationId, versions['ocpp1.6'], { ...usual, ...settings }, connection, registry)
   const replies: string[] = []
-  const attach = (boot: JsonText | null) => attachment.attach(boot, open, ({ status }) => void replies.push(status))
+  const told: string[] = []
+  const attach = (boot: JsonText | null) =>
+    attachment.attach(boot, open, ({ status }, identifier) => {
+      replies.push(status)
+      told.push(identifier)
+    })
   const subscribed = (): unknown[] =>
     rpc.made.all
       .filter(({ command }) => command !== undefined)
       .map(({ name, identifier = '{}' }) => [name, (JSON.parse(identifier) as { sn: string }).sn])
-  return { rpc, attach, registry, replies, subscribed }
+  return { rpc, attach, registry, replies, told, subscribed }
 }
 
 const bootOf = (sn: string): JsonText => jsonText({ chargePointModel: 'M', chargePointSerialNumber: sn })
@@ -114,12 +119,13 @@ test('Connect FAILURE: not accepted, nothing claimed, nothing subscribed; the ne
   assert.deepEqual(registry.claimed, [])
 })
 
-test('subscribe FAILURE: not accepted, not remembered, but its reply is passed on', async () => {
-  const { rpc, attach, registry, replies } = setUp()
+test('subscribe FAILURE: not accepted, not remembered, but its reply is passed on, and whose it is', async () => {
+  const { rpc, attach, registry, replies, told } = setUp()
   rpc.once('subscribe', () => ({ status: 'failure' }))
   assert.equal(await attach(bootOf('SN1')), false)
   assert.deepEqual(registry.remembered, [])
   assert.deepEqual(replies, ['failure'])
+  assert.deepEqual(told, ['{"channel":"OCPPChannel","sn":"SN1"}'])
 })
 
 test('no reply to Connect, then none to subscribe: each CALL goes on where the one before it failed', async () => {

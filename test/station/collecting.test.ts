@@ -82,10 +82,32 @@ test('the app fails on the whole: the last part gets a CALLERROR, and its retry 
   assert.deepEqual(performs().at(-1), { reportData: items(0, 1), seqNo: 0, tbc: false, parts: 2, ...gapless })
 })
 
-test('the app fails on an overdue report: it is counted, and the session goes on', async t => {
-  const { world, station } = await setUp(t)
+test('the app is away when the time of a report is over: it is performed when the app is back', async t => {
+  const { world, station, performs } = await setUp(t)
+  await say(station, part(0, true), 'a')
+  for (let count = 0; count < 3; count++) world.rpc.once('notify_report', fails(faults.absent))
+  await world.pass(60_000, 1_000)
+  await world.pass(20_000, 1_000)
+  assert.equal(performs().length, 4)
+  assert.equal(world.meter.total('ocpp_report_total', { outcome: 'incomplete' }), 1)
+  assert.equal(world.meter.total('ocpp_report_total', { outcome: 'lost' }), 0)
+})
+
+test('a report that waits for the app is performed at the end at the latest', async t => {
+  const { world, station, performs } = await setUp(t)
   await say(station, part(0, true), 'a')
   world.rpc.once('notify_report', fails(faults.absent))
+  await world.pass(60_000, 1_000)
+  station.vanish()
+  await world.pass(100)
+  assert.equal(performs().length, 2)
+  assert.deepEqual(world.rpc.names().slice(-2), ['notify_report', 'disconnect'])
+})
+
+test('an overdue report of which the app may have had enough is counted, and the session goes on', async t => {
+  const { world, station } = await setUp(t)
+  await say(station, part(0, true), 'a')
+  world.rpc.once('notify_report', fails(faults.slow))
   await world.pass(60_000, 1_000)
   assert.equal(world.meter.total('ocpp_report_total', { outcome: 'lost' }), 1)
   station.call('Heartbeat', {}, 'h2')

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { Disconnects } from '../../src/station/disconnects.ts'
+import { Disconnects, type DisconnectLimits } from '../../src/station/disconnects.ts'
 import { FakeMeter, faults, quiet } from '../support/fakes.ts'
 
-function setUp(t: TestContext, limits: { ratePerSecond?: number; backlog?: number } = {}) {
+function setUp(t: TestContext, limits: Partial<DisconnectLimits> = {}) {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const meter = new FakeMeter()
   const notices = new Map<string, string>()
@@ -119,4 +119,61 @@ test('flush makes no more at once than the app bears', async t => {
     await quiet()
   }
   await Promise.all(farewells.map(({ done }) => done))
+})
+
+for (const mode of ['auto', 'always'] as const) {
+  test(`${mode}: the app is told of each, for it has let in each itself`, async t => {
+    const { made, add, pass } = setUp(t, { mode })
+    for (const name of ['a', 'b']) add(name)
+    await pass(200)
+    assert.deepEqual(made, ['a', 'b'])
+  })
+}
+
+test('never: nothing is made, nothing lost, and nobody waits', async t => {
+  const { disconnects, meter, made, add, pass } = setUp(t, { mode: 'never', backlog: 1 })
+  const farewells = ['a', 'b'].map(name => add(name))
+  await Promise.all(farewells.map(({ done }) => done))
+  disconnects.flush()
+  farewells[0]?.hurry()
+  await pass(200)
+  assert.deepEqual(made, [])
+  assert.equal(disconnects.size, 0)
+  assert.equal(meter.total('disconnect_lost_total'), 0)
+})
+
+test('giveUp: who waits and who has no reply is lost, each once, and done; a reply after that changes nothing', async t => {
+  const { disconnects, meter, notices } = setUp(t)
+  const ends: ((error?: Error) => void)[] = []
+  const farewells = Array.from({ length: 20 }, () =>
+    disconnects.add(
+      () => new Promise((resolve, reject) => ends.push(error => (error === undefined ? resolve() : reject(error)))),
+    ),
+  )
+  disconnects.flush()
+  await quiet()
+  assert.equal(ends.length, 16)
+  ends[0]?.()
+  ends[1]?.(faults.absent)
+  await quiet()
+  assert.equal(disconnects.lost, 1, 'the one that failed')
+  disconnects.giveUp()
+  await Promise.all(farewells.map(({ done }) => done))
+  assert.equal(disconnects.lost, 19, 'all but the one that was made')
+  ends[2]?.(faults.absent)
+  ends[3]?.()
+  await quiet()
+  assert.equal(disconnects.lost, 19)
+  assert.equal(meter.total('disconnect_lost_total'), 19)
+  assert.equal(notices.size, 1)
+  assert.equal(ends.length, 18, 'and none that waited is made after all')
+})
+
+test('lost counts from the flush on: what was lost before has had its line', async t => {
+  const { disconnects, add, pass } = setUp(t, { backlog: 1 })
+  for (const name of ['a', 'b']) add(name)
+  assert.equal(disconnects.lost, 1)
+  disconnects.flush()
+  await pass(1)
+  assert.equal(disconnects.lost, 0)
 })

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { RpcError } from '../../src/cable/rpc.ts'
+import { messageId, type Call } from '../../src/ocpp/frame.ts'
+import { jsonText } from '../../src/ocpp/json.ts'
 import { held, holdMs, MemoryHold } from '../../src/station/hold.ts'
+import type { StationId } from '../../src/translate/handshake.ts'
 import { faults, quiet } from '../support/fakes.ts'
 
 /** A run that fails as listed, then gives a reply; and how often it was made. */
@@ -90,33 +93,61 @@ test('an end before the first failure is not waited past', async t => {
   assert.equal(holding.state.runs, 1)
 })
 
+const station = 'CP1' as StationId
+const message: Call = { kind: 'call', id: messageId('x'), action: 'MeterValues', payload: jsonText({ v: 1 }) }
+
+/** Tries a message that fails as listed, and then, unless it is to fail at last, gets a reply; which tries it was told. */
+async function triesOf(hold: MemoryHold, failures: readonly RpcError[], isAnswered: boolean): Promise<number[]> {
+  const held = await hold.put(station, message)
+  const told: number[] = []
+  for (const failure of isAnswered ? [...failures, null] : failures) {
+    const run = (attempt: number): Promise<string> => {
+      told.push(attempt)
+      return failure === null ? Promise.resolve('reply') : Promise.reject(failure)
+    }
+    if (failure === null) assert.equal(await held.attempt(run), 'reply')
+    else await assert.rejects(held.attempt(run), failure)
+  }
+  await held.settle(isAnswered)
+  return told
+}
+
 const tries: readonly [string, readonly RpcError[], readonly number[]][] = [
   ['at once', [], [1]],
   ['an app that was not there has not got it', [absent, absent], [1, 1, 1]],
   ['a connection lost on the way leaves it open', [lost, absent, slow], [1, 2, 2, 3]],
-  ['an app that raised has run it, and is not in doubt', [raised], [1, 1]],
+  ['an app that raised has had it', [raised], [1, 2]],
 ]
 for (const [because, failures, attempts] of tries) {
   test(`a message in memory knows which try it is: ${because}`, async () => {
-    const message = await new MemoryHold().put()
-    const told: number[] = []
-    for (const failure of [...failures, null]) {
-      const run = (attempt: number): Promise<string> => {
-        told.push(attempt)
-        return failure === null ? Promise.resolve('reply') : Promise.reject(failure)
-      }
-      if (failure === null) assert.equal(await message.attempt(run), 'reply')
-      else await assert.rejects(message.attempt(run), failure)
-    }
-    assert.deepEqual(told, attempts)
+    assert.deepEqual(await triesOf(new MemoryHold(() => 0), failures, true), attempts)
   })
 }
 
+test('a message that comes back without an answer goes on counting, for a quarter of an hour', async () => {
+  let now = 0
+  const hold = new MemoryHold(() => now)
+  assert.deepEqual(await triesOf(hold, [lost, absent], false), [1, 2])
+  assert.deepEqual(await triesOf(hold, [slow], false), [2])
+  now = 14 * 60_000
+  assert.deepEqual(await triesOf(hold, [], true), [3])
+  assert.deepEqual(await triesOf(hold, [lost], false), [1], 'answered, it is forgotten')
+  now = 30 * 60_000
+  assert.deepEqual(await triesOf(hold, [], true), [1], 'after its time, too')
+})
+
+test('the same id with other content is another message', async () => {
+  const hold = new MemoryHold(() => 0)
+  await triesOf(hold, [lost], false)
+  const other = await hold.put(station, { ...message, payload: jsonText({ v: 2 }) })
+  assert.equal(await other.attempt(attempt => Promise.resolve(attempt)), 1)
+})
+
 test('what is held is counted until it is settled', async () => {
-  const hold = new MemoryHold()
-  const [one, two] = [await hold.put(), await hold.put()]
+  const hold = new MemoryHold(() => 0)
+  const [one, two] = [await hold.put(station, message), await hold.put('CP2' as StationId, message)]
   assert.equal(hold.size, 2)
-  await one.settle()
-  await two.settle()
+  await one.settle(true)
+  await two.settle(false)
   assert.equal(hold.size, 0)
 })

@@ -103,7 +103,7 @@ test('a socket that the app does not let in leaves the old one alone', async t =
   assert.equal(stranger.socket.closed?.code, 1008)
   assert.equal(old.socket.closed, null)
   await world.pass(1_000)
-  assert.equal(world.hub.mayReplace(old.session.handshake.stationId), true)
+  assert.equal(world.hub.mayReplace(old.session.handshake), true)
   assert.equal(await isReached(world, old, 'SN1'), true)
 })
 
@@ -174,13 +174,13 @@ test("the old socket's end never removes the new one", async t => {
   await world.pass(1_000)
   assert.equal(world.hub.size, 1)
   assert.equal(world.hub.streamCount, 1)
-  assert.equal(world.hub.mayReplace(station.session.handshake.stationId), true)
+  assert.equal(world.hub.mayReplace(station.session.handshake), true)
   assert.equal(await isReached(world, station, 'SN1'), true)
   world.hub.deliver({ kind: 'disconnect', connectionIdentifiers: '{"station_id":"CP1"}' })
   assert.equal(station.socket.closed?.code, 1000)
 })
 
-test('an older socket whose Connect ends last does not replace the newer one', async t => {
+test('an older socket that is still in Connect is closed by the newer one, and the app sees its end first', async t => {
   const world = new FakeWorld(t)
   const connect = world.rpc.hold('connect')
   const older = world.plug('CP1')
@@ -188,12 +188,13 @@ test('an older socket whose Connect ends last does not replace the newer one', a
   await connect.arrived()
   const newer = world.plug('CP1')
   newer.call('StatusNotification')
-  await newer.next()
+  await quiet()
+  assert.equal(older.socket.closed?.code, 1008)
   connect.release()
   await world.pass(100)
+  assert.equal((await newer.next())[0], 3)
   assert.equal(newer.socket.closed, null)
-  assert.equal(older.socket.closed?.code, 1008)
-  assert.deepEqual(world.rpc.names(older.session.sid), ['connect', 'disconnect'])
+  assert.deepEqual(world.rpc.names(), ['connect', 'connect', 'disconnect', 'subscribe', 'status_notification'])
 })
 
 test('three sockets of one station at once: one is left, and the app sees the end of each other', async t => {
@@ -242,7 +243,7 @@ test('a socket that is gone while Connect is under way: the app sees its end, an
   await world.pass(10)
   await station.ended()
   assert.deepEqual(world.rpc.names(), ['connect', 'disconnect'])
-  assert.equal(world.hub.mayReplace(station.session.handshake.stationId), false)
+  assert.equal(world.hub.mayReplace(station.session.handshake), false)
 })
 
 test('a socket that is gone while subscribe is under way: Disconnect names the subscription, and no stream is left', async t => {
@@ -419,4 +420,108 @@ test('after the grace of a drain, what waits is answered without the app', async
   assert.equal((await station.socket.end()).code, 1001)
   await station.ended()
   assert.equal(world.rpc.names().at(-1), 'disconnect')
+})
+
+test('a slow drain: closes come one after another over the time; until its turn a station is served as before', async t => {
+  const world = new FakeWorld(t)
+  const stations = ['CP1', 'CP2', 'CP3', 'CP4'].map(stationId => world.plug(stationId))
+  for (const station of stations) await station.boot()
+  const closed = (): number => stations.filter(({ socket }) => socket.closed !== null).length
+  let isDrained = false
+  void world.hub.drain(1_000, 1_600).then(() => (isDrained = true))
+  for (const expected of [1, 2, 3]) {
+    await quiet()
+    assert.equal(closed(), expected)
+    assert.equal(world.rpc.names().filter(name => name === 'disconnect').length, expected, 'each end is told at once')
+    const last = stations.at(-1)
+    assert.ok(last !== undefined, 'there is a last one')
+    assert.equal(await isReached(world, last, 'SN-CP4'), true)
+    last.says([3, (last.got.at(-1) ?? [])[1], {}])
+    last.call('StatusNotification')
+    await quiet()
+    assert.deepEqual(last.got.at(-1)?.[0], 3)
+    await world.pass(400)
+  }
+  assert.equal(closed(), 4)
+  assert.equal(isDrained, true)
+  assert.deepEqual([...new Set(stations.map(({ socket }) => socket.closed?.code))], [1001])
+})
+
+test('giveUp: drain ends without the Disconnects that the app does not take, and their number is said, once', async t => {
+  const world = new FakeWorld(t)
+  const stations = Array.from({ length: 20 }, (_, at) => world.plug(`CP${at}`))
+  for (const station of stations) await station.boot()
+  const stranger = world.plug('stranger') // the app does not know it: nothing is lost with it
+  world.rpc.once('disconnect', fails(faults.absent))
+  world.rpc.once('disconnect', () => ({}))
+  world.rpc.on('disconnect', () => new Promise(() => undefined))
+  let isDrained = false
+  void world.hub.drain(1_000).then(() => (isDrained = true))
+  await world.pass(100)
+  assert.equal(stranger.socket.closed?.code, 1001)
+  assert.equal(isDrained, false)
+  world.hub.giveUp()
+  await quiet()
+  assert.equal(isDrained, true)
+  const losses = world.log.lines.filter(({ level }) => level === 'warn')
+  assert.deepEqual(
+    losses.map(({ fields }) => fields),
+    [{ num: 19 }],
+  )
+  assert.equal(world.meter.total('disconnect_lost_total'), 19)
+})
+
+test('giveUp counts those whose call is still with the app, too; they are not let go of', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  const running = world.rpc.hold('authorize')
+  station.call('Authorize')
+  await running.arrived()
+  let isDrained = false
+  void world.hub.drain(1_000).then(() => (isDrained = true))
+  world.hub.giveUp()
+  await quiet()
+  assert.equal(isDrained, false)
+  assert.deepEqual(world.log.lines.at(-1)?.fields, { num: 1 })
+})
+
+test('a drain that loses nothing says nothing; one that loses some says how many', async t => {
+  for (const lost of [0, 2]) {
+    const world = new FakeWorld(t)
+    const stations = ['CP1', 'CP2', 'CP3'].map(stationId => world.plug(stationId))
+    for (const station of stations) await station.boot()
+    for (let times = 0; times < lost; times++) world.rpc.once('disconnect', fails(faults.absent))
+    await world.hub.drain(1_000)
+    world.hub.giveUp()
+    const warned = world.log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields)
+    assert.deepEqual(warned, lost === 0 ? [] : [{ num: lost }])
+  }
+})
+
+test('never: a session ends without a Disconnect, and the next connection of the station waits for none', async t => {
+  const world = new FakeWorld(t, {}, { mode: 'never' })
+  const old = world.plug('CP1')
+  await old.boot('SN1')
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  assert.equal((await old.socket.end()).code, 1008)
+  await old.ended()
+  await world.hub.drain(1_000)
+  assert.equal(world.rpc.names().includes('disconnect'), false)
+  assert.deepEqual(world.log.said('warn'), [])
+})
+
+test('a station listens to a thousand streams at most; what the app adds is counted and said once', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  const streams = Array.from({ length: 1_200 }, (_, at) => `s${at}` as StreamName)
+  world.rpc.once('authorize', () => ({ streams }))
+  station.call('Authorize')
+  await station.next()
+  assert.equal(world.hub.streamCount, 1_000)
+  assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'streams' }), 201)
+  assert.equal(world.notices.has('streams'), true)
+  assert.equal(await isReached(world, station, 'SN1'), true)
 })

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Version } from '../../src/ocpp/version.ts'
+import { channelAction } from '../../src/translate/commands.ts'
 import { acks, dataOf, fails, FakeWorld, faults, quiet, transmitted, type Script } from '../support/fakes.ts'
 
 const minute = 60_000
@@ -15,7 +16,7 @@ const retried: readonly [Version, string, object, object][] = [
   ['ocpp2.0.1', 'MeterValues', { evseId: 1, meterValue: [] }, {}],
 ]
 for (const [version, action, payload, answer] of retried) {
-  const name = action.replace(/(?<=[a-z])(?=[A-Z])/g, '_').toLowerCase()
+  const name = channelAction(action)
   const performs = (world: FakeWorld): number => world.rpc.names().filter(each => each === name).length
 
   test(`${version} ${action}, sent again after its answer: the same answer, one perform`, async t => {
@@ -62,14 +63,16 @@ for (const [version, action, payload, answer] of retried) {
   })
 }
 
-const notReplayed: readonly [string, string, Script, string][] = [
-  ['StatusNotification', 'status_notification', acks({}), 'no transaction message'],
-  ['Authorize', 'authorize', acks({ idTagInfo: { status: 'Accepted' } }), 'a card may be blocked meanwhile'],
-  ['StartTransaction', 'start_transaction', fails(faults.raised), 'the app has not booked it'],
-  ['StopTransaction', 'stop_transaction', () => ({ status: 'failure' }), 'the app has refused to book it'],
-  ['StartTransaction', 'start_transaction', () => ({}), 'silent: the CALLERROR is the bridge’s own'],
+const notReplayed: readonly [string, Script, string][] = [
+  ['StatusNotification', acks({}), 'no transaction message'],
+  ['Authorize', acks({ idTagInfo: { status: 'Accepted' } }), 'a card may be blocked meanwhile'],
+  ['StartTransaction', fails(faults.raised), 'the app has not booked it'],
+  ['StopTransaction', () => ({ status: 'failure' }), 'the app has refused to book it'],
+  ['StartTransaction', () => ({}), 'silent: the CALLERROR is the bridge’s own'],
 ]
-for (const [action, name, script, because] of notReplayed) {
+for (const [action, script, because] of notReplayed) {
+  const name = channelAction(action)
+
   test(`${action}, sent again after its answer, is performed again: ${because}`, async t => {
     const world = new FakeWorld(t)
     const station = world.plug('CP1')
@@ -137,3 +140,26 @@ test('an id is echoed as it came, a number too; after 15 minutes a retry is a ne
   assert.deepEqual(await say(), [3, 17, {}])
   assert.equal(performs(), 2)
 })
+
+for (const vanishes of [false, true]) {
+  test(`a repeat that comes while the first try is with the app is marked if that fails (first socket gone: ${vanishes})`, async t => {
+    const world = new FakeWorld(t)
+    const first = world.plug('CP1')
+    await first.boot()
+    const running = world.rpc.hold('stop_transaction')
+    first.call('StopTransaction', {}, 'x')
+    await running.arrived()
+    if (vanishes) first.vanish()
+    const second = world.plug('CP1')
+    second.call('StopTransaction', {}, 'x')
+    await world.pass(50)
+    running.reject(faults.lost)
+    await world.pass(5_000)
+    assert.deepEqual(await second.next(), [3, 'x', {}])
+    const performs = world.rpc.made.all.filter(({ name }) => name === 'stop_transaction')
+    assert.deepEqual(
+      performs.map(call => dataOf(call)['attempt']),
+      [undefined, 2],
+    )
+  })
+}

@@ -65,7 +65,11 @@ const sequences = [
   [[part('0+'), part('1+'), part('2.')], ['part', 'part', '0 1 2 of 3'], 'one after the other'],
   [[part('2.'), part('0+'), part('1+')], ['part', 'part', '0 1 2 of 3'], 'the last one first'],
   [[part('0+'), part('0+'), part('1.')], ['part', 'part', '0 1 of 2'], 'a part that is repeated is not doubled'],
-  [[part('0+'), part('0+', 7, ['new']), part('1.')], ['part', 'part', 'new 1 of 2'], 'it replaces the one before'],
+  [
+    [part('0+'), part('0+', 7, ['new']), part('1.')],
+    ['part', 'part, before it 0 of 1 lacks []', 'new 1 of 2'],
+    'another part under a number that is taken: it begins anew',
+  ],
   [[part('0+'), part('1+'), part('0+'), part('2.')], ['part', 'part', 'part', '0 1 2 of 3'], 'an older one repeated'],
   [[part('0+'), part('2.'), part('2.'), part('1+')], ['part', 'part', 'part', '0 1 2 of 3'], 'the last one repeated'],
   [[unnumbered('a+'), unnumbered('b+'), unnumbered('c.')], ['part', 'part', 'a b c of 3'], 'without numbers'],
@@ -91,7 +95,11 @@ const sequences = [
     'the same report again, word for word',
   ],
   [[part('0+'), part('1.'), part('0.')], ['part', '0 1 of 2', 'raw'], 'the same requestId again, whole at once'],
-  [[part('0+'), part('1.'), part('1.')], ['part', '0 1 of 2', 'settled'], 'the last one again: its answer was lost'],
+  [
+    [part('0+'), part('1.'), part('1.')],
+    ['part', '0 1 of 2', 'part'],
+    'the last one again under another id: it may be of another report',
+  ],
   [
     [part('0+'), part('1+'), part('0+', 7, ['x']), part('1.', 7, ['y'])],
     ['part', 'part', 'part, before it 0 1 of 2 lacks []', 'x y of 2'],
@@ -235,7 +243,7 @@ test('the same list again, after the app did not take it, waits for its last par
   assert.equal(said(reports.take(unnumbered('b.'))), 'a b of 2')
 })
 
-test('the last part again, after the app has taken the whole, begins nothing', t => {
+test('the last part again under its id, after the app has taken the whole, begins nothing', t => {
   const { reports } = newReports(t)
   for (const [first, last] of [
     [part('0+'), part('1.')],
@@ -243,7 +251,7 @@ test('the last part again, after the app has taken the whole, begins nothing', t
   ] as const) {
     reports.take(first)
     reports.settle(wholeIn(reports.take(last)), true)
-    assert.equal(said(reports.take({ ...last, id: messageId('again') })), 'settled')
+    assert.equal(said(reports.take(last)), 'settled')
     assert.deepEqual(reports.takeAll(), [])
   }
 })

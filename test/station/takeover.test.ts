@@ -100,6 +100,22 @@ test('one that waits and vanishes leaves the older one in its place', async t =>
   assert.equal(world.hub.size, 1)
 })
 
+test('a third socket that the app does not let in wakes nobody', async t => {
+  const world = new FakeWorld(t)
+  for (let count = 0; count < 2; count++) await arrive(world)
+  const three = await arrive(world)
+  const four = world.plug('CP1')
+  four.call('Heartbeat', {}, 'h')
+  await quiet()
+  world.rpc.once('connect', () => ({ status: 'failure' }))
+  const stranger = world.plug('CP1')
+  stranger.call('Heartbeat', {}, 's')
+  await world.pass(1_000, 100)
+  assert.equal(stranger.socket.closed?.code, 1008)
+  assert.deepEqual(four.got, [])
+  assert.equal(three.socket.closed, null)
+})
+
 test('after a quiet minute, and for another station, a swap is at once', async t => {
   const world = new FakeWorld(t)
   for (let count = 0; count < 3; count++) await arrive(world)

@@ -11,6 +11,7 @@ import {
   type status,
 } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
+import { streamOf } from './bridge.ts'
 import { Mailbox } from './fakes.ts'
 import { freePort } from './ports.ts'
 
@@ -36,34 +37,37 @@ type HeldCall = {
 /** What a channel action is performed with. */
 export type PerformData = { readonly id: string; readonly command: string } & Readonly<Record<string, unknown>>
 
-/**
- * The script of an app that lets every station in and streams to it by its identity, as `ocpp:ev/{identity}`.
- *
- * @param ackOf the payload of its Ack; `null` where it stays silent
- */
-export function cableApp(
-  ackOf: (data: PerformData, text: string) => object | null | Promise<object | null>,
-): AppScript {
-  return async ({ method, message }) => {
+/** What the app says to a perform: the payload of its Ack, the text of its whole message, or nothing. */
+export type Ack = object | string | null
+export type AckOf = (data: PerformData, text: string, stationId: string) => Ack | Promise<Ack>
+
+/** The script of an app that lets every station in and streams to it by its `sn`, as `ocpp:ev/{sn}`. */
+export function cableApp(ackOf: AckOf): AppScript {
+  return async call => {
     const status = 'SUCCESS'
-    const { env, command, identifier, data } = message as {
-      readonly env: { readonly url: string }
-      readonly command?: string
-      readonly identifier: string
-      readonly data: string
+    const stationId = stationOf(call)
+    if (call.method === 'Connect') return { status, identifiers: JSON.stringify({ stationId }) }
+    const { command, identifier, data } = call.message as Readonly<Record<'command' | 'identifier' | 'data', string>>
+    const transmit = (rest: string): object => ({
+      status,
+      transmissions: [`{"identifier":${JSON.stringify(identifier)},${rest}}`],
+    })
+    if (command === 'subscribe') {
+      const { sn } = JSON.parse(identifier) as { readonly sn: string }
+      return { ...transmit('"type":"confirm_subscription"'), streams: [streamOf(sn)] }
     }
-    const stationId = env.url.split('/').at(-1) ?? ''
-    if (method === 'Connect') return { status, identifiers: JSON.stringify({ stationId }) }
-    const transmit = (said: object): object => ({ status, transmissions: [JSON.stringify(said)] })
-    if (command === 'subscribe')
-      return { ...transmit({ identifier, type: 'confirm_subscription' }), streams: [`ocpp:ev/${stationId}`] }
     if (command !== 'message') return { status }
     const performed = JSON.parse(data) as PerformData
-    const payload = await ackOf(performed, data)
-    return payload === null
-      ? { status }
-      : transmit({ identifier, message: { command: 'Ack', id: performed.id, payload } })
+    const ack = await ackOf(performed, data, stationId)
+    if (ack === null) return { status }
+    const { id } = performed
+    return transmit(`"message":${typeof ack === 'string' ? ack : JSON.stringify({ command: 'Ack', id, payload: ack })}`)
   }
+}
+
+/** The station that a call is about: the last part of the address at which it has come. */
+export function stationOf({ message }: Received): string {
+  return (message['env'] as { readonly url: string }).url.split('/').at(-1) ?? ''
 }
 
 /** Thrown by a script: a gRPC status instead of a reply, such as 8 of a server without a free thread. */

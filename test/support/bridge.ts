@@ -1,12 +1,16 @@
 /**
  * The built program, as an operator starts it.
  */
+import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort } from './ports.ts'
 import { openProcess, type Exit, type Process } from './process.ts'
 
 export const program = fileURLToPath(new URL('../../bin/ocpp-cable', import.meta.url))
+
+/** What the gem publishes: `data` is JSON in JSON. */
+export type Broadcast = { readonly stream: string; readonly data: string }
 
 /** One line of the JSON log. */
 export type LogLine = { readonly level: string; readonly msg: string } & Readonly<Record<string, unknown>>
@@ -17,6 +21,8 @@ export interface Bridge {
   readonly port: number
   /** Takes broadcasts where `broadcast_adapter` has `http`, which it has without `nats_servers`. */
   readonly httpBroadcastUrl: string
+  /** Publishes over HTTP; rejects where it is not taken. */
+  broadcast(broadcast: Broadcast): Promise<void>
   /** The program that runs now, or ran last. */
   readonly process: Process
   /** What it has logged until now. */
@@ -62,6 +68,7 @@ export async function openBridge(
   const start = () => startProgram(flags, env)
   let { bridge, url } = await start()
 
+  const httpBroadcastUrl = `http://127.0.0.1:${broadcastPort}/_broadcast`
   const metric = async (name: string) => {
     const response = await fetch(`http://127.0.0.1:${metricsPort}/metrics`)
     return sumOf(`ocpp_cable_${name}`, await response.text())
@@ -71,7 +78,11 @@ export async function openBridge(
       return url
     },
     port,
-    httpBroadcastUrl: `http://127.0.0.1:${broadcastPort}/_broadcast`,
+    httpBroadcastUrl,
+    broadcast: async broadcast => {
+      const { status } = await fetch(httpBroadcastUrl, { method: 'POST', body: JSON.stringify(broadcast) })
+      assert.equal(status, 201)
+    },
     get process() {
       return bridge
     },
@@ -114,8 +125,13 @@ export function programEnv(
 export function commandBroadcast(
   sn: string,
   { command, id, payload }: { readonly command: string; readonly id?: string; readonly payload: object },
-): { readonly stream: string; readonly data: string } {
-  return { stream: `ocpp:ev/${sn}`, data: JSON.stringify({ command, id, payload }) }
+): Broadcast {
+  return { stream: streamOf(sn), data: JSON.stringify({ command, id, payload }) }
+}
+
+/** The stream of the channel's `stream_for "ev/#{sn}"`. */
+export function streamOf(sn: string): string {
+  return `ocpp:ev/${sn}`
 }
 
 async function startProgram(

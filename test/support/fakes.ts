@@ -372,7 +372,7 @@ export class FakeWorld implements World {
   readonly log = new FakeLog()
   readonly trace = null
   readonly schemas: Schemas
-  readonly hold = new MemoryHold()
+  readonly hold = new MemoryHold(() => Date.now())
   readonly disconnects: Disconnects
   readonly hub: Hub
   /** What was said by `once`, each key a single time. */

@@ -2,9 +2,10 @@
  * Charging stations: `ocpp-rpc`'s client, which checks every message both ways against the official schemas, and a bare
  * WebSocket for what that one does not send.
  */
-import { createRequire } from 'node:module'
 import { createRPCError, createValidator, RPCClient } from 'ocpp-rpc'
 import { WebSocket } from 'ws'
+import type { Version } from '../../src/ocpp/version.ts'
+import { officialSchemas } from './official-schemas.ts'
 
 export type Payload = Readonly<Record<string, unknown>>
 
@@ -14,7 +15,7 @@ export type Closing = { readonly code: number; readonly reason: string }
 export type Sent = { readonly id: string; readonly action: string; readonly payload: Payload }
 
 export type StationOptions = {
-  readonly version?: 'ocpp1.6' | 'ocpp2.0.1' | 'ocpp2.1'
+  readonly version?: Version
   /** By HTTP Basic, with the station's id as the user. */
   readonly password?: string
   /** Connects again by itself when the connection is lost. */
@@ -41,23 +42,14 @@ export interface Station {
   close(): Promise<void>
 }
 
-/**
- * The package looks for 2.1's schemas under the names of the older versions, and finds none: they are renamed for it.
- * Its Ajv complains of `additionalProperties` of a string, which mean nothing.
- */
-const schemas21 = createRequire(import.meta.url)('ocpp-rpc/lib/schemas/ocpp2_1.json') as { readonly $id: string }[]
+/** The package looks for 2.1's schemas under the names of the older versions, and finds none: they are renamed for it. */
 const validator21 = createValidator(
   'ocpp2.1',
-  schemas21.map(schema => ({
-    ...(JSON.parse(JSON.stringify(schema), withoutNonsense) as object),
+  officialSchemas('ocpp2.1').map(schema => ({
+    ...schema,
     $id: schema.$id.replace(/Request$/, '.req').replace(/Response$/, '.conf'),
   })),
 )
-
-function withoutNonsense(_key: string, value: unknown): unknown {
-  const isText = typeof value === 'object' && value !== null && 'type' in value && value.type === 'string'
-  return isText ? { ...value, additionalProperties: undefined } : value
-}
 
 const callTimeoutMs = 40_000
 const messageWithinMs = 30_000

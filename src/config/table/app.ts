@@ -3,7 +3,9 @@
  *
  * Pure.
  */
+import { certificates, natsServer, rpcAddress } from '../addresses.ts'
 import {
+  bytes,
   duration,
   file,
   integer,
@@ -20,21 +22,7 @@ import {
 } from '../kinds.ts'
 import { group, option, type Kind } from '../option.ts'
 
-const rpcAddress = text(
-  'host:port or dns:///host:port',
-  /^(dns:\/\/\/)?(\[[\da-f:.]+\]|[^\s:/[\]]+):\d{1,5}$/i,
-  '<address>',
-)
 const subject = text('a NATS subject without wildcards', /^[^\s*>]+$/, '<subject>')
-
-const natsServer: Kind<string> = {
-  ...text(
-    'a URL such as nats://127.0.0.1:4222',
-    /^((nats|tls):\/\/)?(\S+@)?(\[[\da-f:.]+\]|[^\s:/@[\]]+)(:\d{1,5})?\/?$/i,
-    '<url>',
-  ),
-  hides: given => given.includes('@'),
-}
 
 const headerName: Kind<string> = scalar({
   placeholder: '<header>',
@@ -47,12 +35,18 @@ export const rpc = group('RPC: reaching the app', {
   host: option(
     rpcAddress,
     'localhost:50051',
-    'The gRPC server of the app. dns:/// spreads the calls over all addresses of the name.',
+    'Where the app takes calls: over gRPC, spread over all addresses of a name (dns:///) or of a list (grpc-list://), or over HTTP (http://, https://).',
+  ),
+  impl: option(
+    oneOf('auto', 'grpc', 'http'),
+    'auto',
+    'How the app is called. auto: http if rpc_host begins with http:// or https://, else grpc.',
+    { toml: 'rpc.implementation' },
   ),
   concurrency: option(
-    integer({ min: 1 }),
+    integer(),
     28,
-    "How many calls may be under way at once; more wait their turn. Keep it below the pool of the app's server (30 by default).",
+    "How many calls may be under way at once; more wait their turn. Keep it below the pool of the app's server (30 by default). 0 finds the number out: it shrinks when the app refuses calls, and grows while calls wait.",
   ),
   requestTimeoutMs: option(
     duration({ bare: 'ms' }),
@@ -63,6 +57,40 @@ export const rpc = group('RPC: reaching the app', {
     duration({ bare: 'ms', minMs: 1 }),
     3 * second,
     'How long a call may take altogether, with its turn to wait for and all attempts; then the station is answered without the app.',
+  ),
+  enableTls: option(
+    onOff,
+    false,
+    'Whether gRPC calls are encrypted. rpc_tls_root_ca sets it too; over HTTP, https:// says it.',
+  ),
+  tlsVerify: option(
+    onOff,
+    true,
+    "Whether the certificate of the app's server is checked. If false, anybody on the way may pass for the app.",
+  ),
+  tlsRootCa: option(
+    optional(certificates),
+    null,
+    "The CA certificates to check the app's server by. When empty: those of the system.",
+    { toml: 'rpc.tls_root_ca_path' },
+  ),
+  maxCallRecvSize: option(
+    bytes(),
+    0,
+    "The largest reply that is taken from the app. 0 keeps gRPC's own limit, 4MiB, over HTTP too.",
+    { toml: 'rpc.max_recv_size' },
+  ),
+  maxCallSendSize: option(
+    bytes(),
+    0,
+    'The largest call that is sent to the app, whose server takes 4MiB unless told otherwise. 0 sets no limit.',
+    { toml: 'rpc.max_send_size' },
+  ),
+  httpSecret: option(
+    optional(secret),
+    null,
+    'What calls over HTTP must carry (Authorization: Bearer). When empty it is derived from secret, as the app does; none sends nothing.',
+    { flag: 'http_rpc_secret', toml: 'rpc.secret' },
   ),
   headers: option(
     listOf(headerName, { distinct: true }),
@@ -101,6 +129,14 @@ export const broadcast = group('Broadcasts: what the app sends', {
   natsCredentials: option(optional(file), null, 'A NATS credentials file (.creds: JWT and seed).', {
     flag: 'nats_credentials',
     toml: 'nats.credentials',
+  }),
+  natsNkey: option(optional(file), null, 'A file with the NATS user nkey seed (SU…).', {
+    flag: 'nats_nkey',
+    toml: 'nats.nkey',
+  }),
+  natsToken: option(optional(secret), null, 'The token that NATS asks for, where it does not stand in the URL.', {
+    flag: 'nats_token',
+    toml: 'nats.token',
   }),
   natsTlsCa: option(
     optional(file),

@@ -10,6 +10,12 @@ const metricName = text('letters, digits, _ and :, no digit first', /^[A-Za-z_:]
 const nodeName = text('a text without white space', /^\S+$/, '<name>')
 
 export const lifecycle = group('Lifecycle', {
+  disconnectMode: option(
+    oneOf('auto', 'always', 'never'),
+    'auto',
+    'Whether the app is told that a station has left. auto and always: of each that it had let in. never: the app is left to find out.',
+    { flag: 'disconnect_mode', toml: 'app.disconnect_mode' },
+  ),
   disconnectRate: option(integer({ min: 1 }), 100, 'How many stations that have left the app is told of per second.', {
     flag: 'disconnect_rate',
     toml: 'disconnector.rate',
@@ -25,6 +31,18 @@ export const lifecycle = group('Lifecycle', {
     30 * second,
     'How long the end may take after SIGTERM: open calls are finished, stations closed, and the app told. Then the process ends in any case.',
     { flag: 'shutdown_timeout', toml: 'app.shutdown_timeout' },
+  ),
+  shutdownDelayMs: option(
+    duration({ bare: 's' }),
+    0,
+    'How long after SIGTERM stations are still served as before, while readiness already says no; it is a part of shutdown_timeout.',
+    { flag: 'shutdown_delay', toml: 'app.shutdown_delay' },
+  ),
+  slowDrain: option(
+    onOff,
+    false,
+    'Whether stations are closed one after another, spread over shutdown_timeout, and not all at once.',
+    { flag: 'shutdown_slowdrain', toml: 'app.shutdown_slowdrain' },
   ),
 })
 

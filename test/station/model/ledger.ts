@@ -2,29 +2,29 @@
  * The model: what the bridge owes to whom, kept from what goes in and out alone, and every breach of it.
  */
 import { idKey, isUnreadableId, parseFrame, type Call, type CallError } from '../../../src/ocpp/frame.ts'
-import type { CallResult, CallResultError, Send } from '../../../src/ocpp/frame.ts'
+import type { CallResult, CallResultError, Malformed, Send } from '../../../src/ocpp/frame.ts'
 import { versions, type VersionRow } from '../../../src/ocpp/version.ts'
 import { dataOf, type FakeStation, type RpcCall } from '../../support/fakes.ts'
 import { ackStatus, nonceOf, outcomeOf, type Family, type Reply } from './app.ts'
 import type { Clock } from './clock.ts'
 
-/**
- * What becomes of a transaction message that comes again after its answer, under the same id and with the same content:
- * `replayed`: it gets the stored answer again, and the app never sees it; `new`: it is one more CALL.
- */
-export type RetryRule = 'replayed' | 'new'
-
+/** So long a CALL waits behind others for the app; then it is answered without. */
+const patienceMs = 20_000
 /** So long an answer is kept, and so many of a station: one that waits for each answer can miss only its last. */
-const replay = { ms: 15 * 60_000, entries: 16 }
+const replay = { ms: 15 * 60_000, entries: 8 }
 const maxBadFrames = 20
 /** Timed-out commands whose late answer still finds them. */
 const maxLate = 16
+const maxRefusable = 8
 
 /** So long, at least, the end of a command is told again to an app that was not there. */
 const tellMs = 15_000
 
 /** An answer that a repeat gets again. `isSure`: no reading of the rule would have it performed again. */
 type Stored = { readonly content: string; readonly text: string; readonly since: number; isSure: boolean }
+
+/** One perform of a CALL, and what the app replied; `null` as long as it has not. */
+type Attempt = { readonly at: number; result: Reply | null }
 
 /** A CALL or SEND that a session took, in its place in the order. */
 type Debt = {
@@ -37,7 +37,9 @@ type Debt = {
   readonly isMoney: boolean
   readonly receivedAt: number
   state: 'owed' | 'answered' | 'given up'
-  readonly attempts: { result: Reply | null }[]
+  readonly attempts: Attempt[]
+  /** Those of its id that the station had sent before, where all had ended as it came; `null` where one had not. */
+  readonly before: readonly Debt[] | null
   /** The app has broadcast an Ack for it. */
   isAcked: boolean
   /** It is the repeat of an answered one. */
@@ -93,6 +95,8 @@ export class Line {
   readonly broken = new Set<string>()
   /** The id of the CALL that was answered last. */
   lastAnswered: string | null = null
+  /** Those whose answer the station may still refuse, once each. */
+  readonly refusable = new Set<string>()
   /** The boot answer that went out last, and whether a command has asked for messages since. */
   boot = 'unknown'
   isTriggered = false
@@ -139,15 +143,13 @@ export class Ledger {
   readonly #outcomes = new Map<RpcCall, (reply: Reply) => void>()
   readonly #stored = new Map<string, Stored>()
   readonly #clock: Clock
-  readonly #rule: RetryRule
   readonly #callTimeoutMs: number
   readonly #refusesTakeover: boolean
   #connects = 0
 
-  constructor(clock: Clock, rule: RetryRule, callTimeoutMs: number, refusesTakeover: boolean) {
+  constructor(clock: Clock, callTimeoutMs: number, refusesTakeover: boolean) {
     this.#refusesTakeover = refusesTakeover
     this.#clock = clock
-    this.#rule = rule
     this.#callTimeoutMs = callTimeoutMs
   }
 
@@ -174,13 +176,13 @@ export class Ledger {
     if (frame.kind === 'ignored') return
     if (frame.kind === 'malformed') {
       if (frame.answer !== null) line.refusals.push(idKey(frame.answer.id))
-      if (frame.resultOf !== null) this.#onBrokenResult(line, idKey(frame.resultOf))
+      if (frame.brokenAnswer !== null) this.#onBrokenAnswer(line, frame.brokenAnswer)
       if (++line.badFrames >= maxBadFrames) line.mayClose.add(1002)
       return
     }
-    line.badFrames = 0
-    if (frame.kind === 'callResult' || frame.kind === 'callError') this.#onStationAnswer(line, frame)
-    else if (frame.kind === 'callResultError') this.#onAnswerRefused(line, frame)
+    if (frame.kind === 'callResult' || frame.kind === 'callError') return this.#onStationAnswer(line, frame)
+    if (frame.kind !== 'callResultError') line.badFrames = 0
+    if (frame.kind === 'callResultError') this.#onAnswerRefused(line, frame)
     else if (!this.isDraining) this.#onStationCall(line, frame)
   }
 
@@ -202,6 +204,7 @@ export class Ledger {
     const isMoney = kind === 'call' && line.row.transactionMessages.has(action)
     const debt: Debt = {
       ...{ kind, key, idText: id, action, content, isMoney, state: 'owed', attempts: [], isAcked: false },
+      before: this.#endedBefore(line, key),
       n: nonceOf(JSON.parse(frame.payload) as object),
       receivedAt: this.#clock.now,
       stored: isMoney ? this.#storedFor(line, key, content) : null,
@@ -214,7 +217,6 @@ export class Ledger {
 
   /** The retry rule: the answer that this CALL has had already, `null` for a new one. */
   #storedFor(line: Line, key: string, content: string): Stored | null {
-    if (this.#rule === 'new') return null
     const stored = this.#stored.get(`${line.at} ${key}`)
     return stored?.content === content ? stored : null
   }
@@ -240,6 +242,8 @@ export class Ledger {
     const late = line.late.indexOf(key)
     const settles = isOpen ? 'open' : late === -1 ? 'nothing' : 'late'
     const told = isOpen ? open.key : key
+    // An answer to nothing makes no bad messages good.
+    if (settles !== 'nothing') line.badFrames = 0
     if (isOpen) line.open = null
     else if (late !== -1) line.late.splice(late, 1)
     if (answer.kind === 'callResult') line.results.push(key)
@@ -247,18 +251,19 @@ export class Ledger {
     if (m !== null) line.given.set(m, { key: told, settles, attempts: 0, finished: 0 })
   }
 
-  /** A CALLRESULT that is none ends the command that is open. */
-  #onBrokenResult(line: Line, key: string): void {
+  /** An answer that is none ends the command that is open. */
+  #onBrokenAnswer(line: Line, { id, kind }: NonNullable<Malformed['brokenAnswer']>): void {
+    const key = idKey(id)
     if (this.#openOf(line)?.key !== key) return
     line.open = null
     line.broken.add(key)
-    line.results.push(key)
+    if (kind === 'callResult') line.results.push(key)
   }
 
   /** 2.1: the station cannot read the answer to a CALL of its own; the app is told as of a command that failed. */
   #onAnswerRefused(line: Line, { id, details }: CallResultError): void {
     const key = idKey(id)
-    if (line.lastAnswered !== key) return
+    if (!line.refusable.delete(key)) return
     this.onCommand(line, key)
     // Where the station has no subscription yet there is nobody to tell.
     if (line.identifier === null) line.commandsOf(key).untold++
@@ -327,6 +332,9 @@ export class Ledger {
     if (debt === undefined) return this.#fault(line, `${text} answers no CALL that waits`)
     line.owed.delete(key)
     line.lastAnswered = key
+    line.refusable.delete(key)
+    line.refusable.add(key)
+    for (const oldest of [...line.refusable].slice(0, -maxRefusable)) line.refusable.delete(oldest)
     debt.state = 'answered'
     if (answer.id !== debt.idText) this.#fault(line, `${text} spells the id of ${named(debt)} otherwise`)
     const said = JSON.parse(answer.kind === 'callResult' ? answer.payload : answer.details) as AppWords
@@ -344,24 +352,41 @@ export class Ledger {
     // The bridge's own CALLERROR comes where a station is not let in, or the app cannot be reached to let it in.
     const isLetIn = line.identifier !== null && (line.boot === 'unknown' || line.boot === 'Accepted')
     const isRefusal = answer.kind === 'callError' && said.by === undefined && !isLetIn
-    if (debt.stored !== null && this.#isSure(debt.stored) && !isRefusal)
+    // An Ack that the app broadcasts before the repeat is served is its answer: the app's later word.
+    const isNewWord = said.by === 'broadcast' && debt.isAcked
+    if (debt.stored !== null && this.#isSure(debt.stored) && !isRefusal && !isNewWord)
       this.#fault(line, `${named(debt)} came again and got another answer`)
-    const isAsked = debt.attempts.length > 0 || debt.isAcked || this.isDraining
-    if (debt.isMoney && isLetIn && !isAsked && answer.kind === 'callError' && said.by === undefined)
+    const isTooLate = this.#clock.now - debt.receivedAt >= patienceMs
+    const isExcused = debt.isAcked || isTooLate || this.isDraining
+    if (
+      debt.isMoney &&
+      isLetIn &&
+      !isExcused &&
+      !this.#isAsked(line, debt) &&
+      answer.kind === 'callError' &&
+      said.by === undefined
+    )
       this.#fault(line, `${named(debt)} is refused, and the app was not asked`)
     const isOwn = debt.action === 'BootNotification' || debt.action === 'Heartbeat'
     if (answer.kind === 'callResult' && !isOwn && !this.#isBooked(line, debt))
       this.#fault(line, `${named(debt)} is confirmed, and the app has not taken it`)
   }
 
-  /** The app has taken it, by this connection or, where that repeats an older one's, by that. */
+  /** It was performed since it came in, be it that one like it, which the station has given up, was booked for that. */
+  #isAsked(line: Line, debt: Debt): boolean {
+    return line.queue
+      .filter(({ key, content }) => key === debt.key && content === debt.content)
+      .some(({ attempts }) => attempts.some(({ at }) => at >= debt.receivedAt))
+  }
+
+  /** The app has taken it, or the same one that came before it: which of two that are alike was performed is not told. */
   #isBooked(line: Line, debt: Debt): boolean {
     const isBooked = ({ attempts, isAcked }: Debt): boolean =>
       isAcked || attempts.some(({ result }) => result !== null && isTaken(result))
     if (isBooked(debt)) return true
-    if (this.#rule === 'new' || !debt.isMoney) return false
     const isSame = ({ key, content }: Debt): boolean => key === debt.key && content === debt.content
-    return this.lines.some(({ at, queue }) => at === line.at && queue.some(other => isSame(other) && isBooked(other)))
+    const lines = debt.isMoney ? this.lines.filter(({ at }) => at === line.at) : [line]
+    return lines.some(({ queue }) => queue.some(other => isSame(other) && isBooked(other)))
   }
 
   #onBootAnswer(line: Line, { status }: AppWords): void {
@@ -415,8 +440,8 @@ export class Ledger {
       if (others.some(({ isOpen }) => isOpen)) line.mayClose.add(1008)
       return
     }
-    // The newest socket wins, whichever of them the app lets in first.
-    for (const other of [line, ...others])
+    // The newest socket that the app lets in wins, whichever it lets in first, and those that it has not let in yet go too.
+    for (const other of this.lines.filter(({ at }) => at === line.at))
       if (this.lines.some(newer => isNewer(this.lines, newer, other) && newer.connected > 0)) other.mayClose.add(1008)
   }
 
@@ -436,20 +461,57 @@ export class Ledger {
     // The app may use an id of which it has seen another CALL, and then sees this one all the same.
     const isAckedUnseen = debt.isAcked && debt.attempts.length === 0
     if (debt.state === 'answered' && !isAckedUnseen) this.#fault(line, `performs ${named(debt)}, which has its answer`)
-    if (attempt !== expectedAttempt(debt)) this.#fault(line, `performs ${named(debt)} as attempt ${attempt}`)
+    if (!this.#isAttempt(line, debt, attempt)) this.#fault(line, `performs ${named(debt)} as attempt ${attempt}`)
     const isHeldBack = line.boot === 'Rejected' || (line.boot === 'Pending' && !line.isTriggered)
     if (isHeldBack && debt.action !== 'BootNotification')
       this.#fault(line, `performs ${named(debt)} of a station that is ${line.boot}`)
     const stored = debt.isMoney && debt.state === 'owed' ? this.#storedFor(line, debt.key, debt.content) : null
     if (stored !== null && this.#isSure(stored)) this.#fault(line, `performs ${named(debt)} again after its answer`)
-    debt.attempts.push({ result: null })
+    debt.attempts.push({ at: this.#clock.now, result: null })
     this.#debts.set(call, debt)
+  }
+
+  /** 1, and one more for each try that the app may have run; of earlier CALLs that were the same, some or all count. */
+  #isAttempt(line: Line, debt: Debt, attempt: number): boolean {
+    const own = 1 + debt.attempts.filter(({ result }) => result === 'lost' || result === 'slow').length
+    if (!debt.isMoney) return attempt === 1
+    const same = this.#ofId(line, debt.key)
+      .filter(({ debt: other }) => other !== debt && other.content === debt.content)
+      .filter(({ debt: { receivedAt } }) => receivedAt <= debt.receivedAt)
+    const earlier = same.flatMap(({ debt: { attempts } }) =>
+      attempts.filter(({ result }) => result !== 'absent'),
+    ).length
+    return attempt >= own + this.#leastEarlier(line, debt) && attempt <= own + earlier
+  }
+
+  /** How many tries of the same CALL before it count at least: where none of them had an answer of the app, all. */
+  #leastEarlier(line: Line, { key, content, before }: Debt): number {
+    if (before === null || this.#ofId(line, key).length !== before.length + 1) return 0
+    if (!before.every(other => other.content === content && !other.isAcked && other.before !== null)) return 0
+    const attempts = before.flatMap(other => other.attempts)
+    if (attempts.some(({ at, result }) => result === null || isTaken(result) || this.#clock.now - at >= replay.ms))
+      return 0
+    return attempts.filter(({ result }) => result === 'lost' || result === 'slow').length
+  }
+
+  /** What a station has sent under one id, on all its connections. */
+  #ofId(line: Line, key: string): { readonly on: Line; readonly debt: Debt }[] {
+    return this.lines
+      .filter(({ at }) => at === line.at)
+      .flatMap(on => on.queue.filter(debt => debt.key === key).map(debt => ({ on, debt })))
+  }
+
+  #endedBefore(line: Line, key: string): readonly Debt[] | null {
+    const before = this.#ofId(line, key)
+    return before.every(({ on, debt }) => on.isTold || debt.state === 'answered')
+      ? before.map(({ debt }) => debt)
+      : null
   }
 
   /** The CALL that is performed: the last one again if it may be, or else one that came after it. */
   #nextServed(line: Line, n: number | null, attempt: number): Debt | null {
     const current = line.queue[line.served]
-    const isAgain = current?.n === n && mayAttempt(current) && attempt === expectedAttempt(current)
+    const isAgain = current?.n === n && mayAttempt(current) && this.#isAttempt(line, current, attempt)
     if (isAgain && current.state !== 'answered') return current
     const later = line.queue.filter((debt, at) => at > line.served && debt.n === n)
     const debt = later.find(({ state }) => state !== 'answered') ?? (isAgain ? current : later[0])
@@ -466,7 +528,7 @@ export class Ledger {
     attempt.result = reply
     // An answer that finds its station gone is the answer of the repeat.
     const status = reply === 'ack of another' ? null : ackStatus(reply)
-    if (line.isOpen || this.#rule === 'new' || !debt.isMoney || debt.state !== 'owed' || status === null) return
+    if (line.isOpen || !debt.isMoney || debt.state !== 'owed' || status === null) return
     const payload = JSON.stringify({ status, by: 'reply', n: debt.n })
     if (line.owed.get(debt.key) === debt) this.#store(line, debt, `[3,${debt.idText},${payload}]`)
   }
@@ -605,9 +667,4 @@ function isNewer(lines: readonly Line[], one: Line, other: Line): boolean {
 function mayAttempt({ kind, isMoney, attempts }: Debt): boolean {
   if (kind === 'send' || !isMoney) return false
   return attempts.every(({ result }) => result === 'absent' || result === 'lost' || result === 'slow')
-}
-
-/** 1, and one more for each attempt that the app may have run. */
-function expectedAttempt({ attempts }: Debt): number {
-  return 1 + attempts.filter(({ result }) => result === 'lost' || result === 'slow').length
 }

@@ -4,13 +4,14 @@
  */
 import type { TestContext } from 'node:test'
 import type { HubSettings } from '../../../src/station/hub.ts'
+import { MemoryHold } from '../../../src/station/hold.ts'
 import { Session } from '../../../src/station/session.ts'
 import type { Version } from '../../../src/ocpp/version.ts'
 import { FakeWorld, quiet, type RpcCall } from '../../support/fakes.ts'
 import { App, families, type Moods, type Reply } from './app.ts'
 import { Clock } from './clock.ts'
 import { Collections } from './collections.ts'
-import { Ledger, Line, type RetryRule } from './ledger.ts'
+import { Ledger, Line } from './ledger.ts'
 
 export type Setup = {
   readonly versions: readonly [Version, Version]
@@ -42,12 +43,14 @@ const drainGraceMs = 10_000
 class ModelWorld extends FakeWorld {
   override readonly now: () => Date
   override readonly newId: () => string
+  override readonly hold: MemoryHold
 
   constructor(t: TestContext, settings: Partial<HubSettings>, clock: Clock, onId: (id: string) => void) {
     super(t, settings)
     clock.install()
     let ids = 0
     this.now = () => new Date(clock.now)
+    this.hold = new MemoryHold(() => clock.now)
     this.newId = () => {
       const id = `id-${++ids}`
       onId(id)
@@ -73,9 +76,9 @@ export class Scene {
   #minting: Line | null = null
   #count = 0
 
-  constructor(t: TestContext, setup: Setup, rule: RetryRule) {
+  constructor(t: TestContext, setup: Setup) {
     this.#setup = setup
-    this.ledger = new Ledger(this.clock, rule, callTimeoutMs, setup.settings.takeover === 'refuse')
+    this.ledger = new Ledger(this.clock, callTimeoutMs, setup.settings.takeover === 'refuse')
     const settings = { callTimeoutMs, callQueue, ...setup.settings }
     this.#collections.install()
     this.#world = new ModelWorld(t, settings, this.clock, id => {
@@ -299,7 +302,7 @@ export class Scene {
       disconnects: disconnects.size,
       timers: this.clock.size,
       calls: this.app.pending.length,
-      stations: [0, 1].filter(at => this.line(at) === undefined && hub.mayReplace(stationIdOf(this.ledger, at))).length,
+      stations: [0, 1].filter(at => this.line(at) === undefined && hub.mayReplace(handshakeOf(this.ledger, at))).length,
       held: this.#collections.count(isOfASession),
     }
     for (const [what, count] of Object.entries(left))
@@ -353,10 +356,10 @@ export class Scene {
   }
 }
 
-function stationIdOf({ lines }: Ledger, at: number): Parameters<FakeWorld['hub']['mayReplace']>[0] {
+function handshakeOf({ lines }: Ledger, at: number): Parameters<FakeWorld['hub']['mayReplace']>[0] {
   const line = lines.find(other => other.at === at)
   if (line === undefined) throw new Error('no such station')
-  return line.station.session.handshake.stationId
+  return line.station.session.handshake
 }
 
 /** A session, or what only a session holds: a CALL, an outcome. */

@@ -6,15 +6,30 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { deflateRawSync } from 'node:zlib'
 
-export const opcodes = { continuation: 0, text: 1, close: 8, ping: 9, pong: 10 } as const
+export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
+
+/** What an upgrade has beside its subprotocol (RFC 6455 §4.1). */
+export const upgradeHeaders = [
+  'Upgrade: websocket',
+  'Connection: Upgrade',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+] as const
+
+const answerWithinMs = 30_000
+
+export const protocol = (names: string): string => `Sec-WebSocket-Protocol: ${names}`
 
 /** A frame of the other side (RFC 6455 §5.2). */
 export type Frame = { readonly opcode: number; readonly compressed: boolean; readonly payload: Buffer }
 
 export interface Peer {
-  /** The answer to the upgrade. */
+  /** What the answer to the request says before its body, and the body where it is no upgrade. */
   readonly head: string
+  readonly body: string
   readonly socket: Socket
+  /** All frames until now, in order. */
+  readonly received: readonly Frame[]
   write(...frames: readonly Buffer[]): void
   /** The next frame of its kind that nobody has read yet; rejects where the connection ends before. */
   next(opcode: number): Promise<Frame>
@@ -22,46 +37,76 @@ export interface Peer {
 
 /** Upgrades; rejects where that is refused. It answers no ping by itself. */
 export async function openPeer(port: number, target: string, headers: readonly string[]): Promise<Peer> {
+  const peer = await dial(port, [`GET ${target} HTTP/1.1`, 'Host: csms.example', ...upgradeHeaders, ...headers])
+  if (!isUpgraded(peer)) throw new Error(peer.head)
+  return peer
+}
+
+/**
+ * Sends a request; settles when all of the answer is there.
+ *
+ * @param lines in bytes, a character each
+ * @param rest  sent in one packet with the request
+ */
+export async function dial(port: number, lines: readonly string[], rest: Buffer = Buffer.alloc(0)): Promise<Peer> {
   const socket = connect(port, '127.0.0.1')
   socket.on('error', () => undefined) // 'close' follows
-  socket.write(
-    [
-      `GET ${target} HTTP/1.1`,
-      'Host: csms.example',
-      'Upgrade: websocket',
-      'Connection: Upgrade',
-      'Sec-WebSocket-Version: 13',
-      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-      ...headers,
-      '\r\n',
-    ].join('\r\n'),
-  )
+  socket.write(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), rest]))
+  socket.setTimeout(answerWithinMs, () => socket.destroy())
+  const { head, more } = await answerOn(socket)
+  socket.setTimeout(0)
+  if (isUpgraded({ head })) return { head, body: '', socket, ...framesOn(socket, more) }
+  socket.destroy()
+  return { head, body: more.toString(), socket, ...framesOn(socket) }
+}
+
+export function isUpgraded({ head }: { readonly head: string }): boolean {
+  return head.startsWith('HTTP/1.1 101 ')
+}
+
+/** The answer to a request; `more` is what has come behind its head. */
+function answerOn(socket: Socket): Promise<{ readonly head: string; readonly more: Buffer }> {
   let bytes = Buffer.alloc(0)
-  const unread: Frame[] = []
-  const waiting = new Set<() => void>()
-  const head = await new Promise<string>((resolve, reject) => {
+  return new Promise((resolve, reject) => {
+    const settle = (hasEnded: boolean): void => {
+      const end = bytes.indexOf('\r\n\r\n')
+      const head = end === -1 ? null : bytes.toString('latin1', 0, end)
+      if (head === null) {
+        if (hasEnded) reject(new Error('ended before the answer'))
+        return
+      }
+      const more = bytes.subarray(end + 4)
+      const length = Number(/^content-length: (\d+)/im.exec(head)?.[1])
+      if (!isUpgraded({ head }) && !(more.length >= length) && !hasEnded) return
+      socket.removeAllListeners('data').off('close', onClose)
+      resolve({ head, more })
+    }
+    const onClose = (): void => settle(true)
     socket.on('data', (chunk: Buffer) => {
       bytes = Buffer.concat([bytes, chunk])
-      const end = bytes.indexOf('\r\n\r\n')
-      if (end === -1) return
-      socket.removeAllListeners('data')
-      const text = bytes.subarray(0, end).toString()
-      bytes = bytes.subarray(end + 4)
-      if (text.startsWith('HTTP/1.1 101 ')) resolve(text)
-      else reject(new Error(text))
+      settle(false)
     })
-    socket.once('close', () => reject(new Error('ended before the upgrade')))
+    socket.once('close', onClose)
   })
+}
+
+/** The frames that come on a socket, behind those bytes that have come already. */
+function framesOn(socket: Socket, first: Buffer = Buffer.alloc(0)): Pick<Peer, 'received' | 'write' | 'next'> {
+  let bytes = Buffer.alloc(0)
+  const received: Frame[] = []
+  const unread: Frame[] = []
+  const waiting = new Set<() => void>()
   const read = (chunk: Buffer): void => {
     bytes = Buffer.concat([bytes, chunk])
     for (let frame = frameIn(bytes); frame !== null; frame = frameIn(bytes)) {
       bytes = bytes.subarray(frame.length)
+      received.push(frame)
       unread.push(frame)
     }
     for (const look of waiting) look()
   }
   socket.on('data', read)
-  read(Buffer.alloc(0))
+  read(first)
 
   const next = (opcode: number): Promise<Frame> =>
     new Promise((resolve, reject) => {
@@ -81,16 +126,31 @@ export async function openPeer(port: number, target: string, headers: readonly s
       if (socket.destroyed) onClose()
       look()
     })
-  return { head, socket, next, write: (...frames) => void socket.write(Buffer.concat(frames)) }
+  return { received, next, write: (...frames) => void socket.write(Buffer.concat(frames)) }
 }
 
-/** A client's frame, masked with nothing. */
-export function frameOf(payload: Buffer | string, { opcode = 1, fin = true, compressed = false } = {}): Buffer {
+/** The next text, whatever control frames come before it. */
+export async function said(peer: Peer): Promise<string> {
+  return (await peer.next(opcodes.text)).payload.toString()
+}
+
+type FrameOptions = {
+  readonly opcode?: number
+  readonly fin?: boolean
+  readonly compressed?: boolean
+  readonly masked?: boolean
+}
+
+/** A client's frame, masked with nothing or not at all. */
+export function frameOf(
+  payload: Buffer | string,
+  { opcode = opcodes.text, fin = true, compressed = false, masked = true }: FrameOptions = {},
+): Buffer {
   const body = Buffer.from(payload)
   const isShort = body.length < 126
-  const header = Buffer.alloc(isShort ? 6 : 14)
+  const header = Buffer.alloc((isShort ? 2 : 10) + (masked ? 4 : 0))
   header[0] = (fin ? 0x80 : 0) | (compressed ? 0x40 : 0) | opcode
-  header[1] = 0x80 | (isShort ? body.length : 127)
+  header[1] = (masked ? 0x80 : 0) | (isShort ? body.length : 127)
   if (!isShort) header.writeBigUInt64BE(BigInt(body.length), 2)
   return Buffer.concat([header, body])
 }

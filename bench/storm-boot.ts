@@ -1,0 +1,147 @@
+/**
+ * A fleet connects and boots within a second, at an app that can take a fraction of it; others are connected already.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { CallName } from './calls.ts'
+import type { Answer } from './storm-load.ts'
+import {
+  histogram,
+  openApp,
+  openFleet,
+  openHandles,
+  openStormBridge,
+  peakMegabytes,
+  percentile,
+  threads,
+} from './storm-site.ts'
+import { markdownTable } from './table.ts'
+
+export type BootStorm = {
+  readonly stations: number
+  readonly withinMs: number
+  /** How many are connected before, and call every second. */
+  readonly connected: number
+  /** What the app can do. */
+  readonly callsPerSecond: number
+  /** How long the connected are watched before the storm, and in it. */
+  readonly calmMs: number
+  readonly windowMs: number
+}
+
+const steadyCalls: readonly CallName[] = ['heartbeat', 'status']
+const steadyEveryMs = 1_000
+/** While everybody connects, the process has most to do. */
+const onsetMs = 5_000
+
+/** @returns the tables */
+export async function measureBootStorm(bin: string, plan: BootStorm, note: (text: string) => void): Promise<string[]> {
+  const { stations, withinMs, connected, callsPerSecond } = plan
+  const app = await openApp(0, { threads, callsPerSecond })
+  const { url, server } = await openStormBridge(bin, app)
+  const idle = { handles: openHandles(server.pid), megabytes: peakMegabytes(server.pid) }
+  note(`boot storm: ${connected} stations connect`)
+  const every = { ms: steadyEveryMs, calls: steadyCalls }
+  const steady = await openFleet({ url, prefix: 'steady', stations: connected, withinMs: 1_000, every })
+  for (let attached = 0; attached < connected; attached = (await steady.report()).attached) await sleep(200)
+  await sleep(plan.calmMs)
+  const before = (await steady.report()).answers
+
+  note(`boot storm: ${stations} more within ${withinMs} ms; ${plan.windowMs / 1000} s are watched`)
+  const at = Date.now()
+  const storm = await openFleet({ url, prefix: 'storm', stations, withinMs, every: null })
+  await sleep(plan.windowMs)
+  const during = (await steady.report()).answers
+  const { attached, answers, refusals, upgrades } = await storm.report()
+  const report = await app.report()
+  const sockets = openHandles(server.pid) - idle.handles
+  const megabytes = peakMegabytes(server.pid)
+  for (const child of [steady, storm, server]) await child.close()
+  await app.kill()
+
+  const firstBoots = firstOf(answers)
+  const told = answers.flatMap(({ waitSeconds, came }) =>
+    came === 'Pending' && waitSeconds !== null ? [waitSeconds] : [],
+  )
+  const bad = answers.filter(({ came }) => came !== 'Accepted' && came !== 'Pending')
+  const facts = [
+    ['attempts to connect that failed', String(sum(Object.values(refusals))) + listed(refusals)],
+    ['upgrade, ms: median, p99, most', shownTimes(upgrades)],
+    [
+      'first answer to a boot, ms: median, p99, most',
+      shownTimes(firstBoots.map(({ sentAt, endedAt }) => endedAt - sentAt)),
+    ],
+    ['first boots: accepted, pending', [count(firstBoots, 'Accepted'), count(firstBoots, 'Pending')].join(', ')],
+    ['boots answered otherwise, or not at all', String(bad.length) + listed(tally(bad.map(({ came }) => came)))],
+    [`accepted within ${plan.windowMs / 1000} s`, `${attached} of ${stations}`],
+    ['stations by how often they booted: once, twice, …', turnsOf(answers).join(', ')],
+    ['sockets open at the end', `${sockets} of ${stations + connected}`],
+    ['memory of the bridge at its peak, MB (and before)', `${megabytes.toFixed(0)} (${idle.megabytes.toFixed(0)})`],
+    ['calls at the app at once, at most; refused by it', `${report.mostRunning}, ${report.refused}`],
+  ]
+  const waits = [30, 35, 40, 45, 50, 55, 60].map((from, range) => [
+    from === 60 ? '60' : `${from}–${from + 4}`,
+    String(histogram(told, 30, 5, 7)[range]),
+  ])
+  const rows = (['heartbeat', 'status'] as const).map(call => latencyRow(call, before, during, at))
+  return [
+    markdownTable([`${stations} stations boot within ${withinMs / 1000} s, app at ${callsPerSecond} RPC/s`, ''], facts),
+    markdownTable(['told to wait, s', 'times'], waits),
+    markdownTable(
+      [
+        `${connected} connected stations`,
+        'p99 before, ms',
+        'p99 in the storm',
+        'to before',
+        `first ${onsetMs / 1000} s`,
+        'failed',
+      ],
+      rows,
+    ),
+  ]
+}
+
+function latencyRow(call: CallName, before: readonly Answer[], during: readonly Answer[], at: number): string[] {
+  const of = (answers: readonly Answer[]): Answer[] => answers.filter(answer => answer.call === call)
+  const times = (answers: readonly Answer[]): number[] => answers.map(({ sentAt, endedAt }) => endedAt - sentAt)
+  const stormy = of(during)
+  const [calm, all] = [percentile(times(of(before)), 0.99), percentile(times(stormy), 0.99)]
+  const onset = percentile(times(stormy.filter(({ sentAt }) => sentAt - at < onsetMs)), 0.99)
+  const failed = stormy.filter(({ came }) => came !== 'result').length
+  return [call, String(calm), String(all), `${(all / calm).toFixed(2)} x`, String(onset), String(failed)]
+}
+
+/** Each station's first answer. */
+function firstOf(answers: readonly Answer[]): Answer[] {
+  const first = new Map<string, Answer>()
+  for (const answer of answers) if (!first.has(answer.station)) first.set(answer.station, answer)
+  return [...first.values()]
+}
+
+/** How many stations have booted once, twice, and so on. */
+function turnsOf(answers: readonly Answer[]): number[] {
+  const turns = Object.values(tally(answers.map(({ station }) => station)))
+  return Array.from({ length: Math.max(0, ...turns) }, (_, at) => turns.filter(count => count === at + 1).length)
+}
+
+function count(answers: readonly Answer[], status: string): number {
+  return answers.filter(({ came }) => came === status).length
+}
+
+function tally(values: readonly string[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const value of values) counts[value] = (counts[value] ?? 0) + 1
+  return counts
+}
+
+function listed(counts: Readonly<Record<string, number>>): string {
+  const parts = Object.entries(counts).map(([what, times]) => `${what}: ${times}`)
+  return parts.length === 0 ? '' : ` (${parts.join('; ')})`
+}
+
+function shownTimes(values: readonly number[]): string {
+  return [0.5, 0.99, 1].map(part => percentile(values, part)).join(', ')
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0)
+}

@@ -1,0 +1,139 @@
+/**
+ * Stations as they are in the field: each connects, boots until it is accepted, waits as it is told in between, and then
+ * calls now and then. A process of its own for each kind, for one that is busy measures itself.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { calls, type CallName } from './calls.ts'
+import { serveTasks } from './children.ts'
+import { frameOf, Station } from './station.ts'
+
+export type Task =
+  /** So many connect, spread over a time. Does not wait for them. */
+  | {
+      readonly kind: 'open'
+      readonly url: string
+      readonly prefix: string
+      readonly stations: number
+      readonly withinMs: number
+      /** How often an accepted one calls, and what, in turns; `null`: not at all. */
+      readonly every: { readonly ms: number; readonly calls: readonly CallName[] } | null
+    }
+  /** @see Report */
+  | { readonly kind: 'report' }
+
+export type Answer = {
+  readonly station: string
+  readonly call: CallName
+  /** As `Date` counts, as all times here. */
+  readonly sentAt: number
+  readonly endedAt: number
+  /** A boot's status; for other calls `result`, `error` where it is a CALLERROR, `none` where no answer came. */
+  readonly came: string
+  /** What a station that is put off is told. */
+  readonly waitSeconds: number | null
+}
+
+export type Report = {
+  /** How long each upgrade took that did not fail, in ms. */
+  readonly upgrades: readonly number[]
+  /** Attempts to connect that failed, by why. */
+  readonly refusals: Readonly<Record<string, number>>
+  readonly attached: number
+  /** Since the last report. */
+  readonly answers: readonly Answer[]
+}
+
+type Open = Extract<Task, { kind: 'open' }>
+
+/** More than a station waits for. */
+const answerWithinMs = 40_000
+/** After that a station gives an upgrade up, and comes again after a pause. */
+const upgradeWithinMs = 20_000
+const againMs = 5_000
+
+const upgrades: number[] = []
+const refusals: Record<string, number> = {}
+let answers: Answer[] = []
+let attached = 0
+let lastId = 0
+
+serveTasks((task: Task): Promise<Report | null> => {
+  if (task.kind === 'report') {
+    const report = { upgrades, refusals, attached, answers }
+    answers = []
+    return Promise.resolve(report)
+  }
+  for (let number = 0; number < task.stations; number++) void live(task, `${task.prefix}-${number}`)
+  return Promise.resolve(null)
+})
+
+async function live(task: Open, name: string): Promise<void> {
+  await sleep(Math.random() * task.withinMs)
+  let station = await open(task, name)
+  for (; station === null; station = await open(task, name)) await sleep(againMs * (1 + Math.random()))
+  if (!(await boot(station, name))) return
+  attached++
+  if (task.every === null) return
+  const { ms, calls: turns } = task.every
+  let next = Date.now() + Math.random() * ms
+  for (let turn = Math.floor(Math.random() * turns.length); ; turn++) {
+    await sleep(next - Date.now())
+    next = Date.now() + ms
+    const answer = await ask(station, name, turns[turn % turns.length] ?? 'heartbeat')
+    if (answer.came === 'none') return
+  }
+}
+
+async function open({ url }: Open, name: string): Promise<Station | null> {
+  const startedAt = Date.now()
+  try {
+    const station = await within(Station.open(`${url}/${name}`, 'ocpp1.6', false), upgradeWithinMs)
+    upgrades.push(Date.now() - startedAt)
+    return station
+  } catch (error) {
+    const why = String(error).split('\r\n')[0] ?? ''
+    refusals[why] = (refusals[why] ?? 0) + 1
+    return null
+  }
+}
+
+/** @returns whether the station is in, as soon as it is; `false` where it was refused, or lost its connection */
+async function boot(station: Station, name: string): Promise<boolean> {
+  for (;;) {
+    const { came, waitSeconds } = await ask(station, name, 'boot')
+    if (came !== 'Pending' || waitSeconds === null) return came === 'Accepted'
+    await sleep(waitSeconds * 1000)
+  }
+}
+
+async function ask(station: Station, name: string, call: CallName): Promise<Answer> {
+  const id = `storm-${++lastId}-`
+  const { action, payload } = calls[call]
+  const sentAt = Date.now()
+  const answer = within(station.next(id), answerWithinMs)
+  station.send(frameOf(JSON.stringify([2, id, action, payload(name)])))
+  const text = await answer.then(String, () => null)
+  const read = { station: name, call, sentAt, endedAt: Date.now(), ...outcomeOf(text, call) }
+  answers.push(read)
+  return read
+}
+
+function outcomeOf(text: string | null, call: CallName): Pick<Answer, 'came' | 'waitSeconds'> {
+  if (text === null) return { came: 'none', waitSeconds: null }
+  const [type, , payload] = JSON.parse(text) as [number, string, { status?: string; interval?: number }]
+  if (type !== 3) return { came: 'error', waitSeconds: null }
+  if (call !== 'boot') return { came: 'result', waitSeconds: null }
+  return { came: payload.status ?? '', waitSeconds: payload.interval ?? null }
+}
+
+async function within<Value>(promise: Promise<Value>, ms: number): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`nothing within ${ms} ms`)), ms)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

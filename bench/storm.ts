@@ -1,0 +1,47 @@
+/**
+ * `npm run bench:storm`: a fleet that comes all at once, and an app that goes away under one. Ends after some two minutes.
+ *
+ *   --quick       few stations and short windows: shows that it works, not how it does
+ *   --bin=PATH    another build of the bridge: the path of its bin/ocpp-cable
+ */
+import { existsSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { measureBootStorm } from './storm-boot.ts'
+import { measureRestart } from './storm-restart.ts'
+
+const { values: flags } = parseArgs({ options: { quick: { type: 'boolean' }, bin: { type: 'string' } } })
+const bin = flags.bin ?? fileURLToPath(new URL('../bin/ocpp-cable', import.meta.url))
+const latestMs = 5 * 60_000
+
+if (process.platform !== 'linux') fail('Memory and sockets are read from /proc: this needs Linux.')
+if (!existsSync(fileURLToPath(new URL('../dist/main.js', import.meta.url))))
+  fail('There is no dist/: run `npm run build` first.')
+setTimeout(() => fail(`Not done after ${latestMs / 60_000} minutes: given up.`), latestMs).unref()
+
+print(`${availableParallelism()} cores, Node.js ${process.version}, ${process.platform} ${process.arch}`)
+const boots = flags.quick
+  ? { stations: 300, withinMs: 200, connected: 20, callsPerSecond: 50, calmMs: 2_000, windowMs: 8_000 }
+  : { stations: 5_000, withinMs: 1_000, connected: 100, callsPerSecond: 200, calmMs: 12_000, windowMs: 75_000 }
+for (const table of await measureBootStorm(bin, boots, note)) print(table)
+
+const restart = flags.quick
+  ? { stations: 200, everyMs: 2_000, callsPerSecond: 400, awayMs: 1_000, windowMs: 5_000 }
+  : { stations: 5_000, everyMs: 20_000, callsPerSecond: 1_000, awayMs: 5_000, windowMs: 22_000 }
+for (const table of await measureRestart(bin, restart, note)) print(table)
+process.exit(0)
+
+function fail(why: string): never {
+  process.stderr.write(`${why}\n`)
+  process.exit(1)
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n\n`)
+}
+
+/** How far the run is, for whoever waits. */
+function note(text: string): void {
+  process.stderr.write(`${text}\n`)
+}

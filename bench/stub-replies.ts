@@ -1,0 +1,36 @@
+/**
+ * What an app that does no work replies: it lets every station in, acks every perform, and gives the data of a
+ * DataTransfer back; but says nothing to a station whose serial number begins with `silent`.
+ */
+
+export type ConnectRequest = { readonly env: { readonly url: string } }
+export type CommandRequest = { readonly command: string; readonly identifier: string; readonly data: string }
+/** In the data of a perform. */
+type Call = { readonly id: string; readonly command: string; readonly payload: { readonly data?: string } }
+
+export function connectReply({ env }: ConnectRequest): object {
+  const stationId = env.url.replace(/.*\//, '')
+  const identifiers = JSON.stringify({ station_id: stationId })
+  return { status: 'SUCCESS', identifiers, transmissions: ['{"type":"welcome"}'] }
+}
+
+export function commandReply({ command, identifier, data }: CommandRequest): object {
+  const { sn } = JSON.parse(identifier) as { sn: string }
+  if (command === 'subscribe')
+    return {
+      status: 'SUCCESS',
+      streams: [`ocpp:${sn}`],
+      transmissions: [JSON.stringify({ identifier, type: 'confirm_subscription' })],
+    }
+  if (sn.startsWith('silent')) return { status: 'SUCCESS' }
+  const call = JSON.parse(data) as Call
+  const message = { command: 'Ack', id: call.id, payload: payloadFor(call) }
+  return { status: 'SUCCESS', transmissions: [JSON.stringify({ identifier, message })] }
+}
+
+function payloadFor({ command, payload }: Call): object {
+  if (command === 'DataTransfer') return { status: 'Accepted', data: payload.data }
+  const currentTime = new Date().toISOString()
+  if (command === 'BootNotification') return { status: 'Accepted', currentTime, interval: 300 }
+  return command === 'Heartbeat' ? { currentTime } : {}
+}

@@ -1,0 +1,84 @@
+/**
+ * The bridge itself fails: it is killed and started again, or stands still for a while.
+ */
+import { standStill } from '../../support/process.ts'
+import { cells } from './cells.ts'
+import { more, openScene, type Failure, type Scene } from './scene.ts'
+
+/** Where that is the moment, the answer is on its way to the station, and does not get there. */
+async function holdAnswer({ when, toApp, toBridge }: Scene): Promise<void> {
+  if (when !== 'after perform, before the answer') return
+  toBridge.hold('down')
+  const answered = more(toBridge, 'down')
+  toApp.release()
+  await answered
+}
+
+/** Until something has come that it does not read: a word of the station, or of the app. */
+function overlooks({ when, toApp, toBridge }: Scene): Promise<void> {
+  if (when === 'before boot' || when === 'during a remote command') return more(toBridge, 'up')
+  toApp.release()
+  return when === 'after perform, before the answer' ? Promise.resolve() : more(toApp, 'down')
+}
+
+const failures: Readonly<Record<string, Failure>> = {
+  killed: {
+    begin: async scene => {
+      await holdAnswer(scene)
+      await scene.bridge.kill('SIGKILL')
+      scene.toBridge.cut()
+    },
+    lasts: () => Promise.resolve(),
+    end: async ({ bridge, toBridge }) => {
+      toBridge.release()
+      await bridge.restart()
+    },
+  },
+  stopped: {
+    begin: ({ bridge }) => standStill(bridge.process),
+    lasts: overlooks,
+    end: ({ bridge }) => bridge.process.signal('SIGCONT'),
+  },
+}
+
+const whole = ['Accepted', 'transaction 1', 'Reset'] as const
+const cut = 'closed 1006'
+const again = { Connect: 2, subscribe: 2 } as const
+
+cells(
+  'the bridge',
+  failures,
+  [
+    { when: 'before boot', how: 'killed', station: [cut, ...whole] },
+    { when: 'during Connect', how: 'killed', station: [cut, ...whole], app: { Connect: 2 }, unended: 1 },
+    {
+      ...{ when: 'between Connect and subscribe', how: 'killed', station: [cut, ...whole] },
+      ...{ app: { Connect: 2, subscribe: [1, 2] }, unended: 1 },
+    },
+    {
+      ...{ when: 'during perform', how: 'killed', station: ['Accepted', cut, 'transaction 1', 'Reset'] },
+      ...{ app: { ...again, start_transaction: 2 }, unended: 1 },
+      because: 'the station sends it again under its id, and nobody else remembers it: the app does',
+    },
+    {
+      ...{
+        when: 'after perform, before the answer',
+        how: 'killed',
+        station: ['Accepted', cut, 'transaction 1', 'Reset'],
+      },
+      ...{ app: { ...again, start_transaction: 2 }, unended: 1 },
+    },
+    {
+      ...{ when: 'during a remote command', how: 'killed', station: [...whole, cut, 'Reset'], app: again, unended: 1 },
+      because: 'the command ended with the bridge: no word of it',
+    },
+    { when: 'before boot', how: 'stopped', station: whole },
+    { when: 'during Connect', how: 'stopped', station: whole },
+    { when: 'between Connect and subscribe', how: 'stopped', station: whole },
+    { when: 'during perform', how: 'stopped', station: whole },
+    { when: 'after perform, before the answer', how: 'stopped', station: whole },
+    { when: 'during a remote command', how: 'stopped', station: [...whole, 'Reset'], app: { ack: 2 } },
+  ],
+  openScene,
+  '--rpc_command_timeout=20s',
+)

@@ -1,0 +1,146 @@
+/**
+ * What the Rails developer reads when the app does not take the stations: one line, with what mends it, however many
+ * stations meet it. By the real gem's own words.
+ */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test, type TestContext } from 'node:test'
+import { openBridge, type Bridge, type LogLine } from '../support/bridge.ts'
+import { freePort } from '../support/ports.ts'
+import { openRails, type Rails } from '../support/rails.ts'
+import { openRawStation, type RawStation } from '../support/station.ts'
+
+/** No test waits for ever for what does not come. */
+const within = { timeout: 120_000 }
+
+async function open(t: TestContext, rpcPort: number, ...flags: string[]): Promise<Bridge> {
+  const bridge = await openBridge([`--rpc_host=127.0.0.1:${rpcPort}`, ...flags])
+  t.after(() => bridge.close())
+  return bridge
+}
+
+async function connect(bridge: Bridge, id: string, password: string | null): Promise<RawStation> {
+  const credentials = Buffer.from(`${id}:${password}`).toString('base64')
+  return openRawStation(bridge.url, id, {
+    headers: password === null ? {} : { authorization: `Basic ${credentials}` },
+  })
+}
+
+/** What three stations are told when they boot, each on a connection of its own. */
+async function boot(bridge: Bridge, password: string | null = null): Promise<unknown[]> {
+  const answers: unknown[] = []
+  for (const id of ['CP1', 'CP2', 'CP3']) {
+    const station = await connect(bridge, id, password)
+    const payload = '{"chargePointVendor":"V","chargePointModel":"M"}'
+    const [, , answer] = JSON.parse(await station.call('b', 'BootNotification', payload)) as [
+      3,
+      string,
+      { status: string },
+    ]
+    answers.push(answer.status)
+    await station.close()
+  }
+  return answers
+}
+
+/** All that it warned of, the stations' own lines aside. */
+const warnings = (bridge: Bridge): LogLine[] =>
+  bridge.log().filter(({ level }) => level === 'WARN' || level === 'ERROR')
+
+function assertOne(bridge: Bridge, expected: RegExp): LogLine {
+  const lines = warnings(bridge)
+  assert.equal(lines.length, 1, lines.map(line => JSON.stringify(line)).join('\n'))
+  assert.match(lines[0]?.msg ?? '', expected)
+  return lines[0] as LogLine
+}
+
+/** Ruby that the app loads before anything else. */
+function preludeOf(t: { after(end: () => void): void }, ruby: string): Readonly<Record<string, string>> {
+  const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-prelude-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  writeFileSync(join(folder, 'prelude.rb'), ruby)
+  return { RUBYOPT: `-r${join(folder, 'prelude.rb')}` }
+}
+
+test('no app: said once, with how to start it', within, async t => {
+  const bridge = await open(t, await freePort())
+  assert.deepEqual(await boot(bridge), ['Pending', 'Pending', 'Pending'])
+  assertOne(bridge, /does not answer at 127\.0\.0\.1:\d+: start it with `bundle exec anycable`, or set --rpc_host/)
+})
+
+describe('the app as it is, with a password', () => {
+  let rails: Rails
+  before(async () => {
+    rails = await openRails({ env: { STATION_PASSWORD: 'secret' } })
+  })
+  after(() => rails.close())
+
+  test('nothing to tell where all is well', within, async t => {
+    const bridge = await open(t, rails.rpcPort)
+    assert.deepEqual(await boot(bridge, 'secret'), ['Accepted', 'Accepted', 'Accepted'])
+    assert.deepEqual(warnings(bridge), [])
+  })
+
+  const channels: readonly [name: string, expected: RegExp][] = [
+    ['Nope', /no channel class Nope: define it, or set --ocpp_channel/],
+    ['OCPPNoneChannel', /no channel class OCPPNoneChannel: .*inflect\.acronym "OCPP"/],
+  ]
+  for (const [name, expected] of channels) {
+    test(`--ocpp_channel=${name}: said once for all stations and all their actions`, within, async t => {
+      const bridge = await open(t, rails.rpcPort, `--ocpp_channel=${name}`)
+      assert.deepEqual(await boot(bridge, 'secret'), ['Pending', 'Pending', 'Pending'])
+      const station = await connect(bridge, 'CP4', 'secret')
+      t.after(() => station.close())
+      assert.match(await station.call('a', 'Authorize', '{"idTag":"TAG1"}'), /^\[4,"a","InternalError"/)
+      const line = assertOne(bridge, expected)
+      assert.equal(line['error'], `Channel not found: ${name}`, "the app's own words stand beside it")
+    })
+  }
+
+  test('authorization not in --headers: said once, and only to whom it helps', within, async t => {
+    const bridge = await open(t, rails.rpcPort, '--headers=cookie')
+    assert.deepEqual(await boot(bridge, null), ['Rejected', 'Rejected', 'Rejected'])
+    assert.deepEqual(warnings(bridge), [], 'stations without a password: the header would not help')
+    assert.deepEqual(await boot(bridge, 'secret'), ['Rejected', 'Rejected', 'Rejected'])
+    assertOne(bridge, /add authorization to --headers/)
+  })
+
+  test('a wrong password that the app was given is no matter of --headers', within, async t => {
+    const bridge = await open(t, rails.rpcPort)
+    assert.deepEqual(await boot(bridge, 'wrong'), ['Rejected', 'Rejected', 'Rejected'])
+    assert.deepEqual(warnings(bridge), [])
+  })
+})
+
+test('`subscribed` calls `reject`: said once, and for which identifier', within, async t => {
+  const prelude = `
+    TracePoint.new(:end) do |point|
+      point.self.class_eval { def subscribed = reject } if point.self.inspect == "OCPPChannel"
+    end.enable
+  `
+  const rails = await openRails({ env: preludeOf(t, prelude) })
+  t.after(() => rails.close())
+  const bridge = await open(t, rails.rpcPort)
+  assert.deepEqual(await boot(bridge), ['Rejected', 'Rejected', 'Rejected'])
+  const line = assertOne(bridge, /`subscribed` .*called `reject`/)
+  assert.equal(line['identifier'], '{"channel":"OCPPChannel","sn":"CP1"}')
+})
+
+test('a gem of another RPC version: said once, with both versions', within, async t => {
+  const prelude = `
+    TracePoint.new(:class) do |point|
+      next unless point.self.inspect == "AnyCable::Middlewares::CheckVersion"
+      point.self.prepend(Module.new { def initialize(_version) = super("v9") })
+    end.enable
+  `
+  const rails = await openRails({ env: preludeOf(t, prelude) })
+  t.after(() => rails.close())
+  const bridge = await open(t, rails.rpcPort)
+  assert.deepEqual(await boot(bridge), ['Pending', 'Pending', 'Pending'])
+  assertOne(
+    bridge,
+    /gem speaks version v9 of the RPC protocol, the bridge v1: install an anycable-rails that speaks v1/,
+  )
+})

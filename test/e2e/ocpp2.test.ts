@@ -1,0 +1,171 @@
+/**
+ * What OCPP 2.0.1 and 2.1 have in common, from boot to the end of a transaction: an independent client that checks every
+ * message both ways against the official schemas, the built bridge, and an app that says nothing.
+ */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { channelAction } from '../../src/translate/commands.ts'
+import { requestFor, stationActionsOf } from '../fuzz/payloads.ts'
+import { Random } from '../fuzz/random.ts'
+import { ScriptedApp, type PerformData } from '../support/app.ts'
+import { commandBroadcast, openBridge, type Bridge } from '../support/bridge.ts'
+import { batterySwap, eventStream, now, openBooted, serialOf } from '../support/ocpp2.ts'
+import { Performs } from '../support/performs.ts'
+import { callErrorOf, codeOf, type Payload } from '../support/station.ts'
+
+let app: ScriptedApp
+let bridge: Bridge
+const performs = new Performs()
+
+before(async () => {
+  app = await ScriptedApp.start()
+  app.always(performs.script(() => null))
+  bridge = await openBridge([`--rpc_host=${app.host}`])
+})
+
+after(async () => {
+  await bridge.close()
+  app.stop()
+})
+
+/** Has the app ask something of a station, under an id; settles with the outcome, as the app is told of it. */
+async function ask(stationId: string, id: string, command: string, payload: Payload): Promise<PerformData> {
+  await bridge.broadcast(commandBroadcast(serialOf(stationId), { command, id, payload }))
+  return (await performs.next(id)).data
+}
+
+type Row = {
+  readonly version: 'ocpp2.0.1' | 'ocpp2.1'
+  /** What a station of this version alone sends while it charges, and what it is told. */
+  readonly adds: readonly (readonly [action: string, payload: Payload, answer: Payload])[]
+  /** A command of another version. */
+  readonly foreign: readonly [action: string, payload: Payload]
+  /** What a silent app's answers are beside those in common. */
+  readonly decided: Readonly<Record<string, Payload | string>>
+}
+
+const rows: readonly Row[] = [
+  {
+    version: 'ocpp2.0.1',
+    adds: [],
+    foreign: ['UsePriorityCharging', { transactionId: 'T', activate: true }], // of 2.1
+    decided: { NotifyEVChargingNeeds: { status: 'Rejected' } },
+  },
+  {
+    version: 'ocpp2.1',
+    adds: [
+      ['BatterySwap', batterySwap, {}],
+      ['OpenPeriodicEventStream', eventStream, { status: 'Rejected' }],
+    ],
+    foreign: ['RemoteStartTransaction', { idTag: 'A' }], // of 1.6
+    decided: {
+      OpenPeriodicEventStream: { status: 'Rejected' },
+      PullDynamicScheduleUpdate: { status: 'Rejected' },
+      NotifyEVChargingNeeds: { status: 'NoChargingProfile' },
+      GetCertificateChainStatus: 'InternalError',
+      VatNumberValidation: 'InternalError',
+    },
+  },
+]
+
+/** What the table of `docs/protocol.md` has for those that are not `{}`; a text is the code of a CALLERROR. */
+const decidedInBoth: Row['decided'] = {
+  DataTransfer: { status: 'UnknownVendorId' },
+  SignCertificate: { status: 'Rejected' },
+  Get15118EVCertificate: { status: 'Failed', exiResponse: '' },
+  GetCertificateStatus: { status: 'Failed' },
+  NotifyEVChargingSchedule: { status: 'Accepted' },
+}
+/** Those that other tests are about. */
+const elsewhere = ['BootNotification', 'Heartbeat', 'Authorize', 'TransactionEvent']
+
+const event = (eventType: string, seqNo: number, more: Payload = {}): Payload => ({
+  eventType,
+  seqNo,
+  timestamp: now(),
+  triggerReason: 'CablePluggedIn',
+  transactionInfo: { transactionId: 'T1' },
+  ...more,
+})
+
+const meterValue = [{ timestamp: now(), sampledValue: [{ value: 2935.6, measurand: 'Energy.Active.Import.Register' }] }]
+
+for (const { version, adds, foreign, decided } of rows) {
+  describe(version, { timeout: 60_000 }, () => {
+    const idOf = (name: string) => `${version}-${name}`
+
+    test('a station charges with an app that never answers: all it sends is performed, in order', async t => {
+      const station = await openBooted(t, bridge, idOf('charging'), version)
+      const status = { timestamp: now(), connectorStatus: 'Occupied', evseId: 1, connectorId: 1 }
+      assert.deepEqual(await station.call('StatusNotification', status), {})
+      assert.match(String((await station.call('Heartbeat'))['currentTime']), /Z$/)
+      const idToken = { idToken: 'ABCD', type: 'ISO14443' }
+      assert.deepEqual(await station.call('Authorize', { idToken }), { idTokenInfo: { status: 'Unknown' } })
+      assert.deepEqual(await station.call('TransactionEvent', event('Started', 0)), {})
+      assert.deepEqual(await station.call('TransactionEvent', event('Updated', 1, { meterValue })), {})
+      assert.deepEqual(await station.call('MeterValues', { evseId: 1, meterValue }), {})
+      assert.deepEqual(await station.call('TransactionEvent', event('Ended', 2)), {})
+      for (const [action, payload, answer] of adds) assert.deepEqual(await station.call(action, payload), answer)
+      const expected = station.sent
+        .filter(({ action }) => action !== 'Heartbeat') // which the bridge answers itself
+        .map(({ id, action, payload }) => ({ action: channelAction(action), id, command: action, payload }))
+      assert.deepEqual(performs.of(station.id), expected)
+    })
+
+    test("the status of a token is the app's to give", async t => {
+      const station = await openBooted(t, bridge, idOf('tokens'), version)
+      const withToken = (type: string) =>
+        station.call(
+          'TransactionEvent',
+          event('Started', 0, { idToken: { idToken: type === 'NoAuthorization' ? '' : 'A', type } }),
+        )
+      assert.deepEqual(await withToken('NoAuthorization'), { idTokenInfo: { status: 'Accepted' } }) // C02.FR.02
+      assert.equal(await codeOf(withToken('ISO14443')), 'InternalError')
+      const certificate = station.call('Authorize', { idToken: { idToken: 'A', type: 'eMAID' }, certificate: 'PEM' })
+      assert.equal(await codeOf(certificate), 'InternalError')
+    })
+
+    test('commands, and the answers of the station', async t => {
+      const station = await openBooted(t, bridge, idOf('asked'), version)
+      station.answers('RequestStartTransaction', () => ({ status: 'Accepted', transactionId: 'T2' }))
+      const idToken = { idToken: 'ABCD', type: 'Central' }
+      const start = { remoteStartId: 7, evseId: 1, idToken }
+      assert.deepEqual(await ask(station.id, idOf('start'), 'RequestStartTransaction', start), {
+        action: 'ack',
+        id: idOf('start'),
+        command: 'Ack',
+        payload: { status: 'Accepted', transactionId: 'T2' },
+        request: 'RequestStartTransaction',
+      })
+
+      const variable = { component: { name: 'OCPPCommCtrlr' }, variable: { name: 'HeartbeatInterval' } }
+      const result = { getVariableResult: [{ ...variable, attributeStatus: 'Accepted', attributeValue: '30' }] }
+      station.answers('GetVariables', payload => {
+        assert.deepEqual(payload, { getVariableData: [variable] })
+        return result
+      })
+      const got = await ask(station.id, idOf('get'), 'GetVariables', { getVariableData: [variable] })
+      assert.deepEqual([got['action'], got['payload']], ['ack', result])
+
+      station.answers('Reset', () => {
+        throw callErrorOf('OccurrenceConstraintViolation', 'no')
+      })
+      const { action, code } = await ask(station.id, idOf('reset'), 'Reset', { type: 'Immediate' })
+      assert.deepEqual([action, code], ['error', 'OccurrenceConstraintViolation'])
+      const unknown = await ask(station.id, idOf('foreign'), ...foreign)
+      assert.deepEqual([unknown['action'], unknown['code']], ['error', 'UnknownAction'])
+    })
+
+    describe('an app that is silent: the client takes the answer for a valid one', () => {
+      for (const action of stationActionsOf(version).filter(name => !elsewhere.includes(name))) {
+        test(action, async t => {
+          const station = await openBooted(t, bridge, idOf(action), version)
+          const payload = JSON.parse(requestFor(version, action, new Random(1))) as Payload
+          const expected = decided[action] ?? decidedInBoth[action] ?? {}
+          const call = station.call(action, payload)
+          assert.deepEqual(await (typeof expected === 'string' ? codeOf(call) : call), expected)
+        })
+      }
+    })
+  })
+}

@@ -1,0 +1,132 @@
+/**
+ * The real gem behind each transport: what it answers, how much it takes, its pings, and that it hangs up now and then.
+ */
+import assert from 'node:assert/strict'
+import { after, before, describe, test, type TestContext } from 'node:test'
+import type { CommandCall, Identifier } from '../../src/cable/rpc.ts'
+import { openGrpc } from '../../src/rpc/grpc.ts'
+import { openHttp, rpcKey } from '../../src/rpc/http.ts'
+import { defaultLimits, type OpenTransport } from '../../src/rpc/transport.ts'
+import { testGemContract } from '../contract/gem.ts'
+import { rpcError } from '../contract/rpc.ts'
+import { gemSecret, openGemApp, type GemApp } from '../support/gem.ts'
+import { openHttp2Tap } from '../support/http2-tap.ts'
+
+const never = new AbortController().signal
+
+function perform(data: object): CommandCall {
+  return {
+    sid: 's1',
+    env: { url: 'http://csms.example/ocpp/CP01', headers: {}, cstate: {}, istate: {} },
+    command: 'message',
+    identifier: '{"channel":"ContractChannel","sn":"SN1"}' as Identifier,
+    connectionIdentifiers: '{"station_id":"CP01","role":"ev"}',
+    data: JSON.stringify(data),
+  }
+}
+
+async function openApp(t: TestContext, env: Readonly<Record<string, string>>): Promise<GemApp> {
+  const app = await openGemApp(env)
+  t.after(() => app.close())
+  return app
+}
+
+const openHttpTo = (url: string, key = rpcKey(gemSecret)): OpenTransport =>
+  openHttp({ url, key, trust: { ca: null, verify: true }, limits: defaultLimits })
+
+/** What the app was told until now: the ids of boots, among others; each is told once. */
+async function toldBy(rpc: OpenTransport): Promise<unknown[]> {
+  const [text = ''] = (await rpc.command(perform({ action: 'tell' }), never)).transmissions
+  return (JSON.parse(text) as { message: { told: unknown[] } }).message.told
+}
+
+describe('one app, both ways', { timeout: 120_000 }, () => {
+  let app: GemApp
+  let grpc: OpenTransport
+  let http: OpenTransport
+
+  before(async () => {
+    app = await openGemApp()
+    grpc = openGrpc(app.grpc)
+    http = openHttpTo(app.http)
+  })
+
+  after(async () => {
+    await grpc.close()
+    await http.close()
+    await app.close()
+  })
+
+  testGemContract('gem over gRPC', () => grpc)
+  testGemContract('gem over HTTP', () => http)
+
+  test('it is ready, both ways', async () => {
+    assert.deepEqual([await grpc.problem(10_000), await http.problem(10_000)], [null, null])
+  })
+
+  test('a wrong key and a wrong path over HTTP are told', async () => {
+    const wrongKey = openHttpTo(app.http, 'other')
+    assert.ok(rpcError('application', 'notRun', /401.*http_rpc_secret/)(await wrongKey.problem(5_000)), 'the key')
+    const wrongPath = openHttpTo(app.http.replace('_anycable', 'anycable'))
+    assert.ok(rpcError('application', 'notRun', /404.*\/_anycable/)(await wrongPath.problem(5_000)), 'the path')
+    await Promise.all([wrongKey.close(), wrongPath.close()])
+  })
+
+  test('a call over the 4 MiB that Ruby takes over gRPC has not run', async () => {
+    await toldBy(grpc)
+    const large = perform({ action: 'boot_notification', id: 'large', text: 'x'.repeat(5 * 2 ** 20) })
+    await assert.rejects(grpc.command(large, never), rpcError('application', 'notRun', /what the app's server takes/))
+    assert.deepEqual(await toldBy(grpc), [])
+  })
+
+  test('a reply over the limit is told; the call has run', async () => {
+    const large = perform({ action: 'large', bytes: 5 * 2 ** 20 })
+    for (const rpc of [grpc, http])
+      await assert.rejects(rpc.command(large, never), rpcError('application', 'ran', /rpc_max_call_recv_size/))
+  })
+})
+
+// Ruby hangs up every 300 s, here every second: each connection ends many times in the course of the calls.
+test('a server that hangs up under load loses no call, and doubles none', { timeout: 120_000 }, async t => {
+  const app = await openApp(t, { ANYCABLE_RPC_MAX_CONNECTION_AGE: '1' })
+  const tap = await openHttp2Tap(app.grpc)
+  const rpc = openGrpc(tap.host)
+  t.after(async () => {
+    await rpc.close()
+    tap.close()
+  })
+  const made: string[] = []
+  const station = async (name: string): Promise<void> => {
+    for (let calls = 0; tap.goaways < 8; calls++) {
+      const id = `${name}-${calls}`
+      made.push(id)
+      await rpc.command(perform({ action: 'boot_notification', id, text: '' }), never)
+    }
+  }
+  await Promise.all(['a', 'b', 'c', 'd', 'e'].map(station))
+  const told = (await toldBy(rpc)).filter(each => typeof each === 'string')
+  assert.deepEqual(told.toSorted(), made.toSorted())
+  assert.ok(tap.connections >= 4, `${tap.connections} connections`)
+})
+
+// The same proportion as in earnest: Ruby takes pings every 10 s, and is sent one every 30 s.
+for (const [keepaliveMs, isTaken, because] of [
+  [1_500, true, 'three times as long as Ruby asks for is taken'],
+  [250, false, 'half as long is not: what this test counts can be seen'],
+] as const) {
+  test(`a connection at rest is held by pings: ${because}`, { timeout: 120_000 }, async t => {
+    const app = await openApp(t, { MIN_PING_INTERVAL_MS: '500' })
+    const tap = await openHttp2Tap(app.grpc)
+    const rpc = openGrpc(tap.host, { keepaliveMs })
+    t.after(async () => {
+      await rpc.close()
+      tap.close()
+    })
+    await rpc.command(perform({ action: 'silent' }), never)
+    await tap.reaches(counts => counts.pings >= 8 || counts.goaways > 0)
+    assert.equal(tap.goaways === 0, isTaken)
+    if (!isTaken) return
+    await rpc.command(perform({ action: 'silent' }), never)
+    assert.equal(tap.connections, 1)
+  })
+}

@@ -1,0 +1,209 @@
+/**
+ * A fleet that comes all at once, and an app that goes away under one: nobody is refused for good, the app never has
+ * more to do than it was said to bear, and who is connected goes first. How fast all of this is stands in
+ * docs/benchmarks.md.
+ */
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { cableApp, ScriptedApp, type AppScript, type Received } from '../support/app.ts'
+import { openBridge, type Bridge } from '../support/bridge.ts'
+import { openRawStation, type RawStation } from '../support/station.ts'
+
+const stations = 300
+const concurrency = 5
+const boot = '{"chargePointVendor":"Vendor","chargePointModel":"Model"}'
+const status = '{"connectorId":1,"errorCode":"NoError","status":"Available"}'
+const meterValues =
+  '{"connectorId":1,"transactionId":1,"meterValue":[{"timestamp":"2026-01-02T03:04:05Z","sampledValue":[{"value":"1"}]}]}'
+
+/** Lets every station in, and acks all. */
+const willing = cableApp(({ command }) => {
+  const currentTime = '2026-01-02T03:04:05Z'
+  if (command === 'BootNotification') return { status: 'Accepted', currentTime, interval: 300 }
+  return command === 'Heartbeat' ? { currentTime } : {}
+})
+
+/** An app whose Connects go no further until they are let through. */
+class Gate {
+  #waiting: (() => void)[] = []
+  #isOpen = false
+
+  readonly script: AppScript = async call => {
+    if (call.method === 'Connect' && !this.#isOpen) await new Promise<void>(pass => this.#waiting.push(pass))
+    return willing(call)
+  }
+
+  /** Lets those through that wait, and not the next ones. */
+  letThrough(): void {
+    for (const pass of this.#waiting.splice(0)) pass()
+  }
+
+  open(): void {
+    this.#isOpen = true
+    this.letThrough()
+  }
+
+  close(): void {
+    this.#isOpen = false
+  }
+}
+
+/** Takes a little while over each call, so that as many are under way as the bridge makes at once. */
+const unhurried: AppScript = async call => {
+  for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
+  return willing(call)
+}
+
+type Answer = { readonly status: string; readonly interval: number }
+
+async function openSite(t: TestContext, script: AppScript, ...flags: string[]): Promise<[ScriptedApp, Bridge]> {
+  const app = await ScriptedApp.start()
+  t.after(() => app.stop())
+  app.always(script)
+  const bridge = await openBridge([`--rpc_host=${app.host}`, `--rpc_concurrency=${concurrency}`, ...flags])
+  t.after(() => bridge.close())
+  return [app, bridge]
+}
+
+async function connect(t: TestContext, { url }: Bridge, name: string, count: number): Promise<RawStation[]> {
+  const ids = Array.from({ length: count }, (_, at) => `${name}-${at}`)
+  const opened = await Promise.all(ids.map(id => openRawStation(url, id)))
+  t.after(() => Promise.all(opened.map(station => station.close())))
+  return opened
+}
+
+async function bootAll(fleet: readonly RawStation[], id: string): Promise<Answer[]> {
+  const answers = await Promise.all(fleet.map(station => station.call(id, 'BootNotification', boot)))
+  return answers.map(answer => {
+    const [type, , payload] = JSON.parse(answer) as [number, string, Answer]
+    assert.equal(type, 3, `a boot has no CALLERROR for the app's fault: ${answer}`)
+    return payload
+  })
+}
+
+function callAll(fleet: readonly RawStation[], id: string, action: string, payload: string): Promise<string[]> {
+  return Promise.all(fleet.map(station => station.call(id, action, payload)))
+}
+
+/** Not all at once: a machine that has other things to do makes nobody wait too long. */
+async function inTurns<Value>(
+  fleet: readonly RawStation[],
+  ask: (some: readonly RawStation[]) => Promise<Value[]>,
+): Promise<Value[]> {
+  const values: Value[] = []
+  for (let from = 0; from < fleet.length; from += concurrency)
+    values.push(...(await ask(fleet.slice(from, from + concurrency))))
+  return values
+}
+
+/** What a call is: `Connect`, `Disconnect`, `subscribe`, or the action that is performed; `again` is marked as such. */
+function nameOf({ method, message }: Received): string {
+  const { command, data } = message as { readonly command?: string; readonly data: string }
+  if (command !== 'message') return command ?? method
+  const performed = JSON.parse(data) as { readonly command: string; readonly attempt?: number }
+  return performed.attempt === undefined ? performed.command : `${performed.command} again`
+}
+
+const count = <Value>(values: readonly Value[], value: Value): number => values.filter(each => each === value).length
+
+test(
+  `${stations} stations boot at once at an app that takes ${concurrency} calls at a time`,
+  { timeout: 120_000 },
+  async t => {
+    const gate = new Gate()
+    const [app, bridge] = await openSite(t, gate.script, '--rpc_command_timeout=8s')
+    gate.open()
+    const [connected] = await connect(t, bridge, 'connected', 1)
+    assert.ok(connected, 'one station is connected before')
+    await bootAll([connected], 'boot')
+    gate.close()
+    const fleet = await connect(t, bridge, 'storm', stations)
+
+    const boots = bootAll(fleet, 'boot')
+    await bridge.metricReaches('rpc_pending_num', stations - concurrency)
+    assert.equal(app.running, concurrency, 'all that the app was said to bear')
+
+    const served = connected.call('status', 'StatusNotification', status)
+    await bridge.metricReaches('rpc_pending_num', stations - concurrency + 1)
+    const before = app.received.all.length
+    gate.letThrough()
+    assert.equal(await served, '[3,"status",{}]', "the app's answer, while the storm waits")
+    const names = app.received.all.slice(before).map(nameOf)
+    const performed = names.indexOf('StatusNotification')
+    assert.equal(count(names.slice(0, performed), 'Connect'), 0, `before every new Connect: ${names.join(' ')}`)
+    assert.equal(app.mostRunning, concurrency, 'by its own count')
+
+    const answers = await boots
+    const accepted = answers.filter(answer => answer.status === 'Accepted')
+    const pending = answers.filter(answer => answer.status === 'Pending')
+    assert.deepEqual(
+      [accepted.length, pending.length],
+      [concurrency, stations - concurrency],
+      'those whose Connect came through, and all others',
+    )
+    const intervals = pending.map(({ interval }) => interval)
+    assert.deepEqual(
+      intervals.filter(seconds => seconds < 30 || seconds > 60),
+      [],
+      'between half a minute and a minute',
+    )
+    for (const from of [30, 40, 50]) {
+      const share = intervals.filter(seconds => seconds >= from && seconds < from + 10).length
+      assert.ok(share > pending.length / 6, `${share} of ${pending.length} from ${from} s on: they are spread out`)
+    }
+
+    gate.letThrough() // what is still at the app nobody waits for any more
+    const isBusy = (): boolean => app.running > 0
+    while (isBusy()) await new Promise(setImmediate)
+    app.mostRunning = 0
+    const late = fleet.filter((_, at) => answers[at]?.status === 'Pending')
+    const again = bootAll(late, 'boot again')
+    await bridge.metricReaches('rpc_pending_num', late.length - concurrency)
+    gate.open()
+    const statuses = (await again).map(answer => answer.status)
+    assert.equal(count(statuses, 'Accepted'), late.length, 'those who were put off get in')
+    assert.equal(app.mostRunning, concurrency, 'the second time, too')
+    assert.equal(await bridge.metric('clients_num'), stations + 1, 'nobody lost the connection')
+  },
+)
+
+test(`the app is stopped and started again under ${stations} connected stations`, { timeout: 120_000 }, async t => {
+  const [app, bridge] = await openSite(t, unhurried)
+  const fleet = await connect(t, bridge, 'station', stations)
+  const booted = await inTurns(fleet, some => bootAll(some, 'boot'))
+  assert.equal(
+    count(
+      booted.map(answer => answer.status),
+      'Accepted',
+    ),
+    stations,
+    'all are in',
+  )
+  app.stop()
+
+  const refused = await callAll(fleet, 'refused', 'StatusNotification', status)
+  assert.deepEqual(
+    new Set(refused),
+    new Set(['[4,"refused","InternalError","The CSMS could not process the message",{}]']),
+  )
+  const calls = await bridge.metric('client_msg_total')
+  const held = callAll(fleet, 'held', 'MeterValues', meterValues)
+  await bridge.metricReaches('client_msg_total', calls + stations)
+  app.mostRunning = 0
+  await app.start()
+
+  assert.deepEqual(new Set(await held), new Set(['[3,"held",{}]']), 'what was held is performed')
+  const answers = await inTurns(fleet, some => callAll(some, 'served', 'StatusNotification', status))
+  assert.deepEqual(new Set(answers), new Set(['[3,"served",{}]']), 'every station is served again')
+  const names = app.received.all.map(nameOf)
+  assert.deepEqual(
+    ['Connect', 'subscribe', 'MeterValues', 'StatusNotification', 'Disconnect'].map(name => count(names, name)),
+    [stations, stations, stations, stations, 0],
+    'each session was connected once, and each message performed once',
+  )
+  assert.ok(
+    app.mostRunning > 1 && app.mostRunning <= concurrency,
+    `no herd: by its own count the app had ${app.mostRunning} calls at once`,
+  )
+  assert.equal(await bridge.metric('clients_num'), stations, 'nobody lost the connection')
+})

@@ -1,0 +1,56 @@
+/**
+ * The real gem, as `test/contract/app.rb` has it serve gRPC and HTTP side by side.
+ */
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { freePort } from './ports.ts'
+import { openProcess, type Process } from './process.ts'
+import { installRails } from './rails.ts'
+
+const appFolder = fileURLToPath(new URL('../../examples/rails', import.meta.url))
+const app = fileURLToPath(new URL('../contract/app.rb', import.meta.url))
+
+/** The application secret, from which both sides derive the key of HTTP RPC. */
+export const gemSecret = 'qwerty'
+
+export interface GemApp {
+  /** `host:port` of gRPC. */
+  readonly grpc: string
+  /** The URL of HTTP RPC. */
+  readonly http: string
+  readonly process: Process
+  close(): Promise<void>
+}
+
+/** @param env  what the gem reads, on top of where it listens */
+export async function openGemApp(env: Readonly<Record<string, string>> = {}): Promise<GemApp> {
+  await installRails()
+  const [grpcPort, httpPort] = [await freePort(), await freePort()]
+  const process_ = openProcess('bundle', ['exec', 'ruby', app, String(httpPort)], {
+    cwd: appFolder,
+    env: {
+      BUNDLE_GEMFILE: join(appFolder, 'Gemfile'),
+      BUNDLE_PATH: join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'ocpp-cable', 'gems'),
+      RUBYOPT: undefined,
+      RAILS_ENV: 'production',
+      ANYCABLE_RPC_HOST: `127.0.0.1:${grpcPort}`,
+      ANYCABLE_HTTP_RPC: 'true',
+      ANYCABLE_SECRET: gemSecret,
+      ANYCABLE_BROADCAST_ADAPTER: 'http',
+      ...env,
+    },
+  })
+  try {
+    await process_.line(/the app takes calls/)
+  } catch (error) {
+    await process_.close()
+    throw error
+  }
+  return {
+    grpc: `127.0.0.1:${grpcPort}`,
+    http: `http://127.0.0.1:${httpPort}/_anycable`,
+    process: process_,
+    close: () => process_.close(),
+  }
+}
