@@ -32,20 +32,13 @@ export class MemoryHold implements Hold {
   readonly #now: () => number
   /** Messages that may have reached the app and have no answer of it, by station and id; the oldest first. */
   readonly #doubts = new Map<string, Doubt>()
-  #size = 0
 
   /** @param now as `Date` counts */
   constructor(now: () => number) {
     this.#now = now
   }
 
-  /** How many messages are held, each of another station. */
-  get size(): number {
-    return this.#size
-  }
-
   put(stationId: StationId, call: Call): Promise<HeldMessage> {
-    this.#size++
     const key = `${stationId} ${idKey(call.id)}`
     // Looked up with the first try: one on an older connection may be under way until then.
     let tries: number | null = null
@@ -62,7 +55,6 @@ export class MemoryHold implements Hold {
         }
       },
       settle: isAnswered => {
-        this.#size--
         if (isAnswered || tries !== null) this.#doubts.delete(key)
         if (!isAnswered && tries !== null && tries > 0)
           this.#remember(key, { content: contentOf(call), tries, at: this.#now() })

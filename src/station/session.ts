@@ -98,7 +98,7 @@ export class Session {
       close: (code, reason) => this.close(code, reason),
     })
     this.#said = new AppMessages({
-      answer: frame => this.#onAppAnswer(frame),
+      answer: answer => this.#onAppAnswer(answer),
       command: command => this.#onCommand(command),
       drop: (reason, message) => this.#drop(reason, message),
     })
@@ -171,18 +171,16 @@ export class Session {
   }
 
   #newAnswering(settings: SessionSettings, boot: Boot, validation: Validation): Answering {
-    const { registry } = this.#surroundings
-    const closed = this.#closed.signal
+    const shared = { registry: this.#surroundings.registry, closed: this.#closed.signal }
     const performing = new Performing(this.handshake, this.#row, settings, this.#world, this.#who, {
+      ...shared,
       connection: this.#connection,
-      registry,
       collecting: this.#collecting,
       apply: reply => this.#said.apply(reply),
-      closed,
       unheld: this.#unheld.signal,
     })
     const send = (answer: Answer): void => this.#send(answer)
-    const ends = { boot, registry, inFlight: this.#inFlight, validation, performing, send, closed }
+    const ends = { ...shared, boot, inFlight: this.#inFlight, validation, performing, send }
     return new Answering(this.handshake, settings, this.#world, this.#who, ends)
   }
 
@@ -253,8 +251,8 @@ export class Session {
     }
   }
 
-  #onAppAnswer(frame: Answer): void {
-    if (!this.#answering.settle(frame)) this.#drop('ack_for_nothing', 'the app answered a CALL that does not wait')
+  #onAppAnswer(answer: Answer): void {
+    if (!this.#answering.settle(answer)) this.#drop('ack_for_nothing', 'the app answered a CALL that does not wait')
   }
 
   #onCommand({ id, action, payload }: RemoteCommand): void {

@@ -142,12 +142,3 @@ test('the same id with other content is another message', async () => {
   const other = await hold.put(station, { ...message, payload: jsonText({ v: 2 }) })
   assert.equal(await other.attempt(attempt => Promise.resolve(attempt)), 1)
 })
-
-test('what is held is counted until it is settled', async () => {
-  const hold = new MemoryHold(() => 0)
-  const [one, two] = [await hold.put(station, message), await hold.put('CP2' as StationId, message)]
-  assert.equal(hold.size, 2)
-  await one.settle(true)
-  await two.settle(false)
-  assert.equal(hold.size, 0)
-})
