@@ -58,6 +58,8 @@ const channelOptions: ChannelOptions = {
   'grpc.dns_min_time_between_resolutions_ms': 1_000,
   // A quiet fleet is no reason to disconnect, and to look unready.
   'grpc.client_idle_timeout_ms': 2 ** 31 - 1,
+  // Nobody asks the channel for its statistics, which cost a tenth of a call.
+  'grpc.enable_channelz': 0,
   // The app is next door: an http_proxy in the environment is not for it.
   'grpc.enable_http_proxy': 0,
 }
