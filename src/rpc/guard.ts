@@ -37,16 +37,28 @@ type Task<Reply> = {
   readonly mayRepeat: boolean
   readonly signal: AbortSignal
   readonly attempt: (deadline: number) => Promise<Reply>
+  /** As in `Rpc`. */
+  readonly turnBy?: (() => number) | undefined
 }
 
-/** How often a call has been made again, and when its budget ends (as `Date` counts), with the app known to be away or not. */
-type Course = { readonly retries: number; readonly soon: number; readonly until: number }
+/** How a call fares: how often it has been made again, and when its budget ends (as `Date` counts). */
+type Course = {
+  readonly until: number
+  /** When it ends once the app is known to be away. */
+  readonly soon: number
+  readonly retries: number
+}
 
 /** The pause before the second attempt; it doubles before each further one. */
 const basePauseMs = { unavailable: 100, exhausted: 10 }
 const readyWithinMs = 3_000
 /** The budget of a call while the app is known to be away: a little more than it takes to find it once it is back. */
 const awayBudgetMs = 1_500
+/**
+ * What an attempt is given at least, of the budget, and in ms: one that is sent with less is given up while the app is
+ * still at work on it, which then has more calls at a time than the bound says.
+ */
+const leastAttempt = { share: 1 / 3, ms: 1_000 }
 
 /** Wraps a transport; the result is itself an `Rpc`. */
 export class Guard implements Rpc {
@@ -92,9 +104,10 @@ export class Guard implements Rpc {
   }
 
   /** A perform that the app may have run is not run again: it is not known to be harmless. */
-  command(call: CommandCall, signal: AbortSignal): Promise<CommandReply> {
+  command(call: CommandCall, signal: AbortSignal, turnBy?: () => number): Promise<CommandReply> {
     const attempt = (deadline: number): Promise<CommandReply> => this.#transport.command(call, signal, deadline)
-    return this.#run({ method: 'command', lane: 'connected', mayRepeat: call.command !== 'message', signal, attempt })
+    const mayRepeat = call.command !== 'message'
+    return this.#run({ method: 'command', lane: 'connected', mayRepeat, signal, attempt, turnBy })
   }
 
   disconnect(call: DisconnectCall, signal: AbortSignal): Promise<void> {
@@ -104,13 +117,13 @@ export class Guard implements Rpc {
 
   /** One frame for all of it: this runs once for each message of a station. */
   async #run<Reply>(task: Task<Reply>): Promise<Reply> {
-    const { method, lane, signal, attempt } = task
+    const { method, signal, attempt } = task
     const startedAt = performance.now()
-    const until = Date.now() + this.#limits.commandTimeoutMs
+    let until = Date.now() + this.#limits.commandTimeoutMs
     this.#meter.count('rpc_call_total')
     try {
       if (signal.aborted) throw new RpcError('aborted', 'notRun', 'the session ended first')
-      if (!this.#permits.take()) await this.#permits.turn(lane, signal, until)
+      if (!this.#permits.take()) until = await this.#turn(task, until)
       const soon = Date.now() + awayBudgetMs
       let failure: RpcError | null = null
       for (let retries = 0; ; retries++) {
@@ -123,7 +136,7 @@ export class Guard implements Rpc {
         } finally {
           this.#permits.release()
         }
-        await this.#pause(task, failure, { retries, soon, until })
+        until = await this.#pause(task, failure, { retries, soon, until })
       }
     } catch (error) {
       if (error instanceof RpcError) this.#count(error)
@@ -131,6 +144,14 @@ export class Guard implements Rpc {
     } finally {
       this.#meter.observe('rpc_call_seconds', { method }, (performance.now() - startedAt) / 1000)
     }
+  }
+
+  /** Waits for a permit, and gives back when the budget ends: what waited past its own has a new one. */
+  async #turn({ lane, signal, turnBy }: Task<unknown>, until: number): Promise<number> {
+    const { commandTimeoutMs } = this.#limits
+    const last = until - Math.min(leastAttempt.ms, commandTimeoutMs * leastAttempt.share)
+    await this.#permits.turn(lane, signal, turnBy === undefined ? () => last : () => Math.max(last, turnBy()))
+    return turnBy === undefined ? until : Math.max(until, Date.now() + commandTimeoutMs)
   }
 
   #deadline(until: number): number {
@@ -163,20 +184,25 @@ export class Guard implements Rpc {
     return inSightOf(before, error)
   }
 
-  /** Ends with a new permit, or with the failure where there must be, or can be, no other attempt. */
-  async #pause(task: Task<unknown>, failure: RpcError, { retries, soon, until }: Course): Promise<void> {
-    const { lane, signal } = task
+  /**
+   * Ends with a new permit, or with the failure where there must be, or can be, no other attempt.
+   *
+   * @returns when the budget ends
+   */
+  async #pause(task: Task<unknown>, failure: RpcError, { retries, soon, until }: Course): Promise<number> {
+    const { signal } = task
     const pauseMs = pauseAfter(failure, retries, task)
     const last = this.#isLongAbsent() ? Math.min(soon, until) : until
     if (pauseMs === null || Date.now() + pauseMs >= last) throw failure
     try {
       await sleep(pauseMs, signal)
       if (signal.aborted) throw failure
-      if (!this.#permits.take()) await this.#permits.turn(lane, signal, until)
+      const end = this.#permits.take() ? until : await this.#turn(task, until)
+      this.#meter.count('rpc_retries_total')
+      return end
     } catch {
       throw signal.aborted ? new RpcError('aborted', failure.outcome, 'the session ended first') : failure
     }
-    this.#meter.count('rpc_retries_total')
   }
 
   /** ERROR is an answer; it is not counted here. */

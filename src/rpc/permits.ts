@@ -13,8 +13,7 @@ const sweepMs = 50
 
 type Waiter = {
   readonly signal: AbortSignal
-  /** As `Date` counts. */
-  readonly until: number
+  readonly until: () => number
   readonly admit: () => void
   readonly dismiss: (reason: RpcError) => void
 }
@@ -45,9 +44,11 @@ export class Permits {
    * Resolves when it is the caller's turn, with a permit taken.
    *
    * Rejects with `RpcError`, the call not sent: at once with `exhausted` where too many wait, and within 50 ms with
-   * `timeout` where the turn has not come by `until` (as `Date` counts), or with `aborted` by the signal.
+   * `timeout` where the turn has not come by `until`, or with `aborted` by the signal.
+   *
+   * @param until as `Date` counts; asked again and again
    */
-  turn(lane: Lane, signal: AbortSignal, until: number): Promise<void> {
+  turn(lane: Lane, signal: AbortSignal, until: () => number): Promise<void> {
     const line = this.#lanes[lane]
     if (line.length >= maxWaiting)
       return Promise.reject(new RpcError('exhausted', 'notRun', 'too many calls wait for the app'))
@@ -85,7 +86,7 @@ export class Permits {
 
   #reasonToLeave({ signal, until }: Waiter, now: number): RpcError | null {
     if (signal.aborted) return new RpcError('aborted', 'notRun', 'the session ended first')
-    if (now < until) return null
+    if (now < until()) return null
     return new RpcError('timeout', 'notRun', `the call did not get its turn in time; ${this.waiting} wait`)
   }
 

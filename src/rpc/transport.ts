@@ -9,10 +9,12 @@ import {
   type ConnectReply,
   type DisconnectCall,
 } from '../cable/rpc.ts'
-import type { Rpc } from '../station/ports.ts'
 
-/** `deadline` is when the attempt ends with `timeout`, as `Date` counts; without it there is no end. */
-export interface Transport extends Rpc {
+/**
+ * Rejects with `RpcError` only. `signal` skips a call that is not on the wire yet, with the code `aborted`. `deadline` is
+ * when the attempt ends with `timeout`, as `Date` counts; without it there is no end.
+ */
+export interface Transport {
   connect(call: ConnectCall, signal: AbortSignal, deadline?: number): Promise<ConnectReply>
   command(call: CommandCall, signal: AbortSignal, deadline?: number): Promise<CommandReply>
   disconnect(call: DisconnectCall, signal: AbortSignal, deadline?: number): Promise<void>

@@ -84,10 +84,15 @@ export class AppConnection {
     this.#istate = {}
   }
 
-  /** Performs a channel action with `data`, a JSON object; there must be a subscription. */
-  async perform(data: string, signal: AbortSignal): Promise<CommandReply> {
+  /**
+   * Performs a channel action; there must be a subscription.
+   *
+   * @param data   a JSON object
+   * @param turnBy as in `Rpc`
+   */
+  async perform(data: string, signal: AbortSignal, turnBy?: () => number): Promise<CommandReply> {
     if (this.#identifier === null) throw new Error('perform without a subscription')
-    const reply = await this.#command({ command: 'message', identifier: this.#identifier, data }, signal)
+    const reply = await this.#command({ command: 'message', identifier: this.#identifier, data }, signal, turnBy)
     this.#apply(reply)
     return reply
   }
@@ -105,7 +110,7 @@ export class AppConnection {
     await this.#rpc.disconnect(call, signal)
   }
 
-  #command({ command, identifier, data }: Command, signal: AbortSignal): Promise<CommandReply> {
+  #command({ command, identifier, data }: Command, signal: AbortSignal, turnBy?: () => number): Promise<CommandReply> {
     if (this.#connectionIdentifiers === null) throw new Error('a command without a connection')
     const call = {
       command,
@@ -115,7 +120,7 @@ export class AppConnection {
       env: this.#env(this.#istate),
       connectionIdentifiers: this.#connectionIdentifiers,
     }
-    return this.#rpc.command(call, signal)
+    return this.#rpc.command(call, signal, turnBy)
   }
 
   /** Streams stop before they start: `stop_all_streams; stream_from "x"` ends with x. */

@@ -77,13 +77,18 @@ export class Performing {
    */
   async call(call: Call, extras: Extras, receivedAt: number, isNeedless: () => boolean): Promise<Reached> {
     const until = receivedAt + holdMs
-    if (!this.#row.transactionMessages.has(call.action)) return this.#bring(call, until, run => run(extras))
+    if (!this.#row.transactionMessages.has(call.action))
+      return this.#bring(call, until, () => this.#collect(call, extras))
+    const { unheld } = this.#ends
     const message = await this.#world.hold.put(this.#handshake.stationId, call)
     const now = (): number => this.#world.now().getTime()
-    const way = (): Promise<Reached> =>
-      this.#bring(call, until, run => message.attempt(attempt => run(attempt > 1 ? { attempt, ...extras } : extras)))
+    // It does not lose its place in the line to those that came later.
+    const turnBy = (): number => (unheld.aborted || isNeedless() ? 0 : until)
+    const run = (attempt: number): Promise<CommandReply> =>
+      this.#perform(call, attempt > 1 ? { attempt, ...extras } : extras, turnBy)
+    const way = (): Promise<Reached> => this.#bring(call, until, () => message.attempt(run))
     try {
-      return await held(way, { until, now, signal: this.#ends.unheld, isNeedless })
+      return await held(way, { until, now, signal: unheld, isNeedless })
     } finally {
       await message.settle(isNeedless())
     }
@@ -100,13 +105,9 @@ export class Performing {
    * Brings a CALL to the app, once.
    *
    * @param until when its station can be expected to give it up: from then on the app is not asked
-   * @param attempt has it performed, with the extras that it is given
+   * @param attempt has it performed; `null` where it is not to be yet
    */
-  async #bring(
-    call: Call,
-    until: number,
-    attempt: (run: (extras: Extras) => Promise<CommandReply | null>) => Promise<CommandReply | null>,
-  ): Promise<Reached> {
+  async #bring(call: Call, until: number, attempt: () => Promise<CommandReply | null>): Promise<Reached> {
     const isTooLate = this.#world.now().getTime() >= until
     if (isTooLate && this.#ends.connection.identifier === null) throw tooLate()
     if (!(await this.#attach(call))) return { kind: 'unauthorized' }
@@ -114,20 +115,21 @@ export class Performing {
     const answer = this.#ends.registry.answerTo(call)
     if (answer !== null) return { kind: 'replayed', answer }
     if (isTooLate) throw tooLate()
-    const reply = await attempt(extras => this.#run(call, extras))
+    const reply = await attempt()
     if (reply === null) return { kind: 'local' }
     this.#ends.apply(reply)
     return { kind: 'performed', reply }
   }
 
-  #run(call: Call, extras: Extras): Promise<CommandReply | null> {
+  /** Parts of reports are collected; none of them is a transaction message. */
+  #collect(call: Call, extras: Extras): Promise<CommandReply | null> {
     const { collecting, closed } = this.#ends
     return collecting === null ? this.#perform(call, extras) : collecting.perform(call, extras, closed)
   }
 
-  #perform(message: Call | Send, extras: Extras): Promise<CommandReply> {
+  #perform(message: Call | Send, extras: Extras, turnBy?: () => number): Promise<CommandReply> {
     const data = performData(message, this.#settings.granularActions, extras)
-    return this.#ends.connection.perform(data, this.#ends.closed)
+    return this.#ends.connection.perform(data, this.#ends.closed, turnBy)
   }
 
   async #attach(call: Call | null): Promise<boolean> {

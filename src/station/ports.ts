@@ -18,7 +18,11 @@ import type { KeptAnswer } from './answered.ts'
  */
 export interface Rpc {
   connect(call: ConnectCall, signal: AbortSignal): Promise<ConnectReply>
-  command(call: CommandCall, signal: AbortSignal): Promise<CommandReply>
+  /**
+   * @param turnBy until when the call may wait for its turn where that is longer than a call may usually take, as `Date`
+   * counts; asked again as it waits. From its turn on it has as long as any other.
+   */
+  command(call: CommandCall, signal: AbortSignal, turnBy?: () => number): Promise<CommandReply>
   disconnect(call: DisconnectCall, signal: AbortSignal): Promise<void>
 }
 

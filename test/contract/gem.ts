@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CommandCall, CommandReply, Identifier, SessionEnv } from '../../src/cable/rpc.ts'
-import type { Rpc } from '../../src/station/ports.ts'
+import type { Transport } from '../../src/rpc/transport.ts'
 import { nothing, rpcError } from './rpc.ts'
 
 const never = new AbortController().signal
@@ -99,7 +99,7 @@ const replies: readonly (readonly [CommandCall, Partial<CommandReply>, string])[
 ]
 
 /** @param open  an `Rpc` to the one app of all tests, closed with it */
-export function testGemContract(name: string, open: () => Rpc): void {
+export function testGemContract(name: string, open: () => Transport): void {
   test(`${name}: Connect: the station's request as the app sees it`, async () => {
     assert.deepEqual(await open().connect({ sid: 's1', env: envOf('CP01') }, never), {
       status: 'success',

@@ -1,5 +1,5 @@
 /**
- * What every `Rpc` holds true, whatever carries it: what the app gets of a call, and what becomes of its reply.
+ * What every `Transport` holds true, whatever carries it: what the app gets of a call, and what becomes of its reply.
  *
  * The replies in `rpc.proto`'s words are those of the real gem, where it gives such a one.
  */
@@ -14,7 +14,7 @@ import {
   type DisconnectCall,
   type Identifier,
 } from '../../src/cable/rpc.ts'
-import type { Rpc } from '../../src/station/ports.ts'
+import type { Transport } from '../../src/rpc/transport.ts'
 import type { AppScript, Received, RpcMethod } from '../support/app.ts'
 import type { Mailbox } from '../support/fakes.ts'
 
@@ -24,7 +24,7 @@ interface AppOfContract {
   once(script: AppScript): void
 }
 
-type Bench = { readonly rpc: Rpc; readonly app: AppOfContract }
+type Bench = { readonly rpc: Transport; readonly app: AppOfContract }
 
 const never = new AbortController().signal
 const identifier = '{"channel":"OCPPChannel","sn":"SN1"}' as Identifier
@@ -51,7 +51,7 @@ const commandCall: CommandCall = {
 }
 const disconnectCall: DisconnectCall = { sid: 's1', env: bare, connectionIdentifiers, subscriptions: [identifier] }
 
-type Ask = (rpc: Rpc) => Promise<unknown>
+type Ask = (rpc: Transport) => Promise<unknown>
 const connect: Ask = rpc => rpc.connect(connectCall, never)
 const command =
   (call: Partial<CommandCall> = {}): Ask =>
@@ -193,7 +193,7 @@ const commandReplies: readonly (readonly [object, object, string])[] = [
 
 const asks = { connect, subscribe: command({ command: 'subscribe' }), perform: command(), disconnect } as const
 
-/** @param open  an `Rpc` and the app behind it, both closed when the test ends */
+/** @param open  a `Transport` and the app behind it, both closed when the test ends */
 export function testRpcContract(name: string, open: (t: TestContext) => Promise<Bench>): void {
   for (const [ask, method, message, because] of requests) {
     test(`${name}: the app gets ${method}: ${because}`, async t => {

@@ -98,8 +98,8 @@ class Bench {
     return settled(this.guard.connect({ sid, env }, signal))
   }
 
-  command(sid: string, command: CommandCall['command'] = 'message', signal = never) {
-    return settled(this.guard.command(callOf(sid, command), signal))
+  command(sid: string, command: CommandCall['command'] = 'message', signal = never, turnBy?: () => number) {
+    return settled(this.guard.command(callOf(sid, command), signal, turnBy))
   }
 
   disconnect(sid: string, signal = never) {
@@ -400,18 +400,68 @@ test('what the first attempt may have done is not forgotten at the second', asyn
   await assert.rejects(call, rpcError('application', 'unknown', /no such method/))
 })
 
-test('a call that gets no turn within the budget ends, and was not sent', async t => {
+test('a call that gets no turn while there is time for an attempt ends, and was not sent', async t => {
   const bench = new Bench(t, { concurrency: 1 })
   const first = bench.command('one')
   const second = bench.connect('two')
-  await bench.pass(2_999)
+  await bench.pass(1_950)
   assert.equal(bench.guard.pending, 1)
-  await bench.pass(1)
+  await bench.pass(50)
   await assert.rejects(second, rpcError('timeout', 'notRun', /turn/))
   ;(await bench.next()).succeed()
   await first
   assert.equal(bench.guard.pending, 0)
   assert.deepEqual(bench.transport.sids, ['one'])
+})
+
+/** [budget, how long a call waits for its turn, because] */
+const leastRows: readonly (readonly [number, number, string])[] = [
+  [600, 400, 'a third of a small budget is for the attempt'],
+  [30_000, 29_000, 'a second of a large one'],
+]
+for (const [commandTimeoutMs, waitMs, because] of leastRows) {
+  test(`of a budget of ${commandTimeoutMs} ms a call waits ${waitMs} ms for its turn: ${because}`, async t => {
+    const bench = new Bench(t, { concurrency: 1, commandTimeoutMs })
+    const first = bench.command('one')
+    const second = bench.command('two')
+    await bench.pass(waitMs - 50)
+    assert.equal(bench.guard.pending, 1)
+    await bench.pass(50)
+    await assert.rejects(second, rpcError('timeout', 'notRun', /turn/))
+    ;(await bench.next()).succeed()
+    await first
+  })
+}
+
+test('a call that may wait longer keeps its place, and has a budget of its own from its turn on', async t => {
+  const bench = new Bench(t, { concurrency: 1 })
+  const first = bench.command('one')
+  const held = bench.command('held', 'message', never, () => 20_000)
+  await bench.pass(10_000)
+  const later = bench.command('later')
+  ;(await bench.next()).succeed()
+  await first
+  const attempt = await bench.next()
+  assert.deepEqual([attempt.sid, attempt.deadline], ['held', 13_000])
+  attempt.succeed()
+  await held
+  ;(await bench.next()).succeed()
+  await later
+})
+
+test('a call that may not wait longer any more has the time of any other', async t => {
+  const bench = new Bench(t, { concurrency: 1 })
+  let turnBy = 20_000
+  const first = bench.command('one')
+  const held = bench.command('held', 'message', never, () => turnBy)
+  await bench.pass(1_000)
+  turnBy = 0
+  await bench.pass(950)
+  assert.equal(bench.guard.pending, 1)
+  await bench.pass(50)
+  await assert.rejects(held, rpcError('timeout', 'notRun', /turn/))
+  ;(await bench.next()).succeed()
+  await first
 })
 
 test('one more than 10,000 waiting Connects is told so; commands have a line of their own', async t => {

@@ -20,7 +20,7 @@ class Line {
   }
 
   wait(name: string, lane: Lane, { signal = never, until = 3_000 } = {}): Promise<void> {
-    const turn = this.permits.turn(lane, signal, until).then(() => void this.admitted.push(name))
+    const turn = this.permits.turn(lane, signal, () => until).then(() => void this.admitted.push(name))
     turn.catch(() => undefined)
     return turn
   }
@@ -108,6 +108,22 @@ test('who need not wait any longer is told within 50 ms, wherever in the line', 
   assert.equal(line.permits.waiting, 2)
 })
 
+test('how long one waits is asked again: who may wait longer by then does, who may not is told', async t => {
+  const line = new Line(t)
+  const ends = { longer: 100, shorter: 1_000 }
+  const longer = line.permits.turn('connected', never, () => ends.longer)
+  const shorter = assert.rejects(
+    line.permits.turn('connected', never, () => ends.shorter),
+    rpcError('timeout', 'notRun', /turn/),
+  )
+  ends.longer = 1_000
+  ends.shorter = 100
+  await line.pass(150)
+  await shorter
+  await line.release()
+  await longer
+})
+
 test('one more than 10,000 in a lane is told so at once; the other lane has room', async t => {
   const line = new Line(t)
   for (let number = 0; number < 10_000; number++) void line.wait('storm', 'new')
@@ -123,7 +139,7 @@ test('10,000 who wait have one timer, and an empty line has none', async () => {
   const before = timers()
   const permits = new Permits(() => 1)
   permits.take()
-  const turns = Array.from({ length: 10_000 }, () => permits.turn('new', never, Date.now() + 60_000))
+  const turns = Array.from({ length: 10_000 }, () => permits.turn('new', never, () => Infinity))
   assert.equal(timers(), before + 1)
   for (const turn of turns) {
     permits.release()
