@@ -4,6 +4,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CallName } from './calls.ts'
 import type { Answer } from './storm-load.ts'
+import { openRails } from '../test/support/rails.ts'
 import {
   histogram,
   openApp,
@@ -21,8 +22,6 @@ export type BootStorm = {
   readonly withinMs: number
   /** How many are connected before, and call every second. */
   readonly connected: number
-  /** What the app can do. */
-  readonly callsPerSecond: number
   /** How long the connected are watched before the storm, and in it. */
   readonly calmMs: number
   readonly windowMs: number
@@ -32,11 +31,47 @@ const steadyCalls: readonly CallName[] = ['heartbeat', 'status']
 const steadyEveryMs = 1_000
 /** While everybody connects, the process has most to do. */
 const onsetMs = 5_000
+const waitStepSeconds = 10
 
-/** @returns the tables */
-export async function measureBootStorm(bin: string, plan: BootStorm, note: (text: string) => void): Promise<string[]> {
-  const { stations, withinMs, connected, callsPerSecond } = plan
+/** The app behind the bridge, and what it has to tell of the storm. */
+export type AppUnderStorm = {
+  readonly name: string
+  readonly port: number
+  facts(): Promise<string[][]>
+  kill(): Promise<void>
+}
+
+/** A stub that takes its time, as long as it takes to come to so many calls a second. */
+export async function openPacedApp(callsPerSecond: number): Promise<AppUnderStorm> {
   const app = await openApp(0, { threads, callsPerSecond })
+  const facts = async (): Promise<string[][]> => {
+    const { mostRunning, refused } = await app.report()
+    return [['calls at the app at once, at most; refused by it', `${mostRunning}, ${refused}`]]
+  }
+  return { name: `app at ${callsPerSecond} RPC/s`, port: app.port, facts, kill: () => app.kill() }
+}
+
+/** The app of `examples/rails`, with the real gem, at its own speed. */
+export async function openGemApp(): Promise<AppUnderStorm> {
+  const app = await openRails({ env: { LOG_LEVEL: 'error' } })
+  const facts = (): Promise<string[][]> => {
+    const events = app.ledger().map(({ event }) => event)
+    const counts = ['connected', 'subscribed', 'disconnected'].map(
+      each => `${each} ${events.filter(event => event === each).length}`,
+    )
+    return Promise.resolve([['sessions in its ledger', counts.join(', ')]])
+  }
+  return { name: 'the real gem', port: app.rpcPort, facts, kill: () => app.close() }
+}
+
+/** @returns the tables; the app is killed at the end */
+export async function measureBootStorm(
+  bin: string,
+  app: AppUnderStorm,
+  plan: BootStorm,
+  note: (text: string) => void,
+): Promise<string[]> {
+  const { stations, withinMs, connected } = plan
   const { url, server } = await openStormBridge(bin, app)
   const idle = { handles: openHandles(server.pid), megabytes: peakMegabytes(server.pid) }
   note(`boot storm: ${connected} stations connect`)
@@ -52,14 +87,14 @@ export async function measureBootStorm(bin: string, plan: BootStorm, note: (text
   await sleep(plan.windowMs)
   const during = (await steady.report()).answers
   const { attached, answers, refusals, upgrades } = await storm.report()
-  const report = await app.report()
+  const told = await app.facts()
   const sockets = openHandles(server.pid) - idle.handles
   const megabytes = peakMegabytes(server.pid)
   for (const child of [steady, storm, server]) await child.close()
   await app.kill()
 
   const firstBoots = firstOf(answers)
-  const told = answers.flatMap(({ waitSeconds, came }) =>
+  const waits = answers.flatMap(({ waitSeconds, came }) =>
     came === 'Pending' && waitSeconds !== null ? [waitSeconds] : [],
   )
   const bad = answers.filter(({ came }) => came !== 'Accepted' && came !== 'Pending')
@@ -76,16 +111,17 @@ export async function measureBootStorm(bin: string, plan: BootStorm, note: (text
     ['stations by how often they booted: once, twice, …', turnsOf(answers).join(', ')],
     ['sockets open at the end', `${sockets} of ${stations + connected}`],
     ['memory of the bridge at its peak, MB (and before)', `${megabytes.toFixed(0)} (${idle.megabytes.toFixed(0)})`],
-    ['calls at the app at once, at most; refused by it', `${report.mostRunning}, ${report.refused}`],
+    ...told,
   ]
-  const waits = [30, 35, 40, 45, 50, 55, 60].map((from, range) => [
-    from === 60 ? '60' : `${from}–${from + 4}`,
-    String(histogram(told, 30, 5, 7)[range]),
-  ])
+  const counts = histogram(waits, 0, waitStepSeconds, Math.ceil(Math.max(0, ...waits) / waitStepSeconds) + 1)
+  const waitRows = counts.flatMap((count, range) => {
+    const from = range * waitStepSeconds
+    return count === 0 ? [] : [[`${from}–${from + waitStepSeconds - 1}`, String(count)]]
+  })
   const rows = (['heartbeat', 'status'] as const).map(call => latencyRow(call, before, during, at))
   return [
-    markdownTable([`${stations} stations boot within ${withinMs / 1000} s, app at ${callsPerSecond} RPC/s`, ''], facts),
-    markdownTable(['told to wait, s', 'times'], waits),
+    markdownTable([`${stations} stations boot within ${withinMs / 1000} s, ${app.name}`, ''], facts),
+    markdownTable(['told to wait, s', 'times'], waitRows),
     markdownTable(
       [
         `${connected} connected stations`,

@@ -49,7 +49,7 @@ export async function openFleet(task: Omit<Extract<LoadTask, { kind: 'open' }>, 
 
 export type BridgeUnderStorm = { readonly url: string; readonly server: Server }
 
-export async function openStormBridge(bin: string, { port }: StubApp): Promise<BridgeUnderStorm> {
+export async function openStormBridge(bin: string, { port }: { readonly port: number }): Promise<BridgeUnderStorm> {
   const { url, server } = await openBridge(
     { name: 'ocpp-cable', bin },
     { pid: 0, port, close: () => Promise.resolve() },
