@@ -6,7 +6,7 @@
 import type { MessageId } from '../src/ocpp/frame.ts'
 import type { JsonText } from '../src/ocpp/json.ts'
 import { versions, type Version } from '../src/ocpp/version.ts'
-import { answerFor, type SilentMode } from '../src/translate/answers.ts'
+import { answerFor, choiceFor, type SilentMode } from '../src/translate/answers.ts'
 
 /** Requests that differ in their answers, by what is special about them; an action that is not here has one answer. */
 const samples: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -74,7 +74,8 @@ function linesOf(version: Version): Line[] {
 function shown(version: Version, action: string, payload: string, silentAck: SilentMode): string {
   const asked = { payload: payload as JsonText, now: 'now', heartbeatIntervalSeconds: 300, transactionId: 1 }
   const call = { kind: 'call', id: '"1"' as MessageId, action, payload: asked.payload } as const
-  const answer = answerFor('silent', call, version, asked, { silentAck, silentAnswers: {} }, 0)
+  const choice = choiceFor(action, version, { silentAck, silentAnswers: {} })
+  const { answer } = answerFor('silent', call, choice, asked, 0, () => 30)
   return answer.kind === 'callResult' ? `\`${answer.payload}\`` : `CALLERROR \`${answer.code}\``
 }
 

@@ -4,8 +4,15 @@
 import { RpcError } from '../cable/rpc.ts'
 import { completeAnswer, isCompletable, type Asked } from '../ocpp/answers.ts'
 import { callError, idKey, type Answer, type Call, type CallError, type Send } from '../ocpp/frame.ts'
-import { isFromStation, silentAnswerFor, versions, type Version, type VersionRow } from '../ocpp/version.ts'
-import { answerFor, isDecision, mintsTransactionId, type NoAnswer, type SilentSettings } from '../translate/answers.ts'
+import { isFromStation, versions, type Version, type VersionRow } from '../ocpp/version.ts'
+import {
+  choiceFor,
+  mintsTransactionId,
+  answerFor,
+  type Choice,
+  type NoAnswer,
+  type SilentSettings,
+} from '../translate/answers.ts'
 import type { Extras } from '../translate/commands.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import type { Boot } from './boot.ts'
@@ -40,6 +47,7 @@ export type AnsweringEnds = {
 type Open = {
   readonly call: Call
   readonly receivedAt: number
+  readonly choice: Choice
   readonly transactionId: number | null
   onAnswer: () => void
 }
@@ -86,23 +94,24 @@ export class Answering {
       this.#reply(call, receivedAt, callError(call.id, broken.code, broken.words), 'rejected')
       return true
     }
-    const mints = mintsTransactionId(this.#version, call.action, this.#settings)
-    const transactionId = mints ? transactionIdFor(this.#stationId, call) : null
-    this.#open = { call, receivedAt, transactionId, onAnswer: () => undefined }
+    const choice = this.#choiceFor(call)
+    const transactionId = mintsTransactionId(choice) ? transactionIdFor(this.#stationId, call) : null
+    this.#open = { call, receivedAt, choice, transactionId, onAnswer: () => undefined }
     const extras = {
       ...(transactionId !== null && { transactionId }),
       ...(violations.length > 0 && { violations }),
     }
     const why = await this.#ask(call, extras, receivedAt)
     if (!this.#isOpen(call)) return true
-    const by = why === 'silent' || why === 'failed' || why === 'refused' ? this.#ownBy(why, call) : why
-    this.#reply(call, receivedAt, this.#ownAnswer(why === 'local' ? 'silent' : why, call), by)
+    // What is the bridge's own to answer it has answered, however the app fared.
+    const by = choice.row?.kind === 'local' && why !== 'unauthorized' ? 'local' : why
+    this.#reply(call, receivedAt, this.#ownAnswer(why === 'local' ? 'silent' : why, call, choice), by)
     return why !== 'unauthorized'
   }
 
   /** Answers a CALL without the app, which there is no time to ask any more. */
   giveUp(call: Call, receivedAt: number): void {
-    this.#reply(call, receivedAt, this.#ownAnswer('failed', call), 'failed')
+    this.#reply(call, receivedAt, this.#ownAnswer('failed', call, this.#choiceFor(call)), 'failed')
   }
 
   /**
@@ -134,10 +143,10 @@ export class Answering {
   settle(answer: Answer): boolean {
     const open = this.#open
     if (open === null || (open.call.id !== answer.id && idKey(open.call.id) !== idKey(answer.id))) return false
-    const { call, receivedAt, onAnswer } = open
+    const { call, receivedAt, choice, onAnswer } = open
     const given = this.#completed(call, answer)
     if (given.kind === 'callResult' && this.#ends.validation.ofAck(call.action, given.payload).refusal !== null)
-      this.#reply(call, receivedAt, this.#ownAnswer('failed', call), 'failed')
+      this.#reply(call, receivedAt, this.#ownAnswer('failed', call, choice), 'failed')
     else this.#reply(call, receivedAt, given, 'app')
     onAnswer()
     return true
@@ -201,19 +210,19 @@ export class Answering {
     return callError(id, 'SecurityError', 'The Charging Station has not been accepted yet')
   }
 
-  #ownAnswer(why: NoAnswer, call: Call): Answer {
-    const asked = this.#asked(call)
-    const answer = answerFor(why, call, this.#version, asked, this.#settings, this.#world.random())
-    if (why === 'silent' && isDecision(answer, call.action, this.#version, asked, this.#settings)) {
+  #choiceFor({ action }: Call): Choice {
+    return choiceFor(action, this.#version, this.#settings)
+  }
+
+  #ownAnswer(why: NoAnswer, call: Call, choice: Choice): Answer {
+    const { registry } = this.#ends
+    const random = this.#world.random()
+    const own = answerFor(why, call, choice, this.#asked(call), random, () => registry.comeback())
+    if (own.isDecision) {
       const fields = { ...this.#who, action: call.action }
       this.#world.once(`silent ${call.action}`, fields, 'the app sent no Ack for an action that wants a decision')
     }
-    return this.#completed(call, answer)
-  }
-
-  /** What is the bridge's own to answer it has answered, however the app fared. */
-  #ownBy(why: NoAnswer, { action }: Call): AnsweredBy {
-    return silentAnswerFor(this.#row, action)?.kind === 'local' ? 'local' : why
+    return this.#completed(call, own.answer)
   }
 
   #completed(call: Call, answer: Answer): Answer {

@@ -5,6 +5,7 @@ import type { Broadcast } from '../cable/broadcast.ts'
 import type { StreamName } from '../cable/rpc.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import { AnsweredCalls } from './answered.ts'
+import { Comeback } from './comeback.ts'
 import type { Disconnects } from './disconnects.ts'
 import { paceOf } from './draining.ts'
 import type { StationSocket, Surroundings, World } from './ports.ts'
@@ -42,6 +43,7 @@ export class Hub {
   readonly #serialNumbers = new Map<StationId, string>()
   readonly #answered = new AnsweredCalls()
   readonly #swaps = new Swaps()
+  readonly #comeback = new Comeback()
   #isLossSaid = false
 
   constructor(settings: HubSettings, disconnects: Disconnects, world: World) {
@@ -167,6 +169,7 @@ export class Hub {
         claim: connectionIdentifiers => this.#claim(stationId, connectionIdentifiers, self()),
         serialNumber: () => this.#serialNumbers.get(stationId) ?? null,
         remember: serialNumber => this.#remember(stationId, serialNumber),
+        comeback: () => this.#comeback.take(self(), this.#now(), this.#world.random()),
         answerTo: call => this.#answered.find(stationId, call, this.#now()),
         answered: (call, answer) => this.#answered.store(stationId, call, answer, this.#now()),
       },
@@ -256,6 +259,7 @@ export class Hub {
   }
 
   #remember(stationId: StationId, serialNumber: string): void {
+    this.#comeback.onLetIn(this.#now())
     this.#serialNumbers.delete(stationId)
     this.#serialNumbers.set(stationId, serialNumber)
     const [oldest] = this.#serialNumbers.keys()

@@ -118,7 +118,10 @@ export interface Registry {
   claim(connectionIdentifiers: string): Promise<void>
   /** The serial number by which the station was subscribed last, for one that reconnects without a boot. */
   serialNumber(): string | null
+  /** The app has let the station in, by this serial number. */
   remember(serialNumber: string): void
+  /** The station is put off: in how many seconds it is to boot again. Takes a turn, unless it has one. */
+  comeback(): number
   /** The answer that the same transaction message, by id and content, was given lately; `null` if none. */
   answerTo(call: Call): KeptAnswer | null
   answered(call: Call, answer: Answer): void

@@ -7,7 +7,7 @@
  * again); OCPP 2.0.1 Part 2 E13; OCPP 1.6 §7.38 (Pending: "not yet ready to accept").
  */
 import { bootAnswer, type Asked, type SilentAnswer } from '../ocpp/answers.ts'
-import { callError, type Call, type CallError, type CallResult } from '../ocpp/frame.ts'
+import { callError, type Call, type CallError, type CallResult, type MessageId } from '../ocpp/frame.ts'
 import type { JsonText } from '../ocpp/json.ts'
 import { silentAnswerFor, versions, type Version } from '../ocpp/version.ts'
 
@@ -32,26 +32,77 @@ export type SilentSettings = {
   readonly silentAnswers: Readonly<Record<string, SilentOverride>>
 }
 
-/** What a station that is told to come back is given to wait, in seconds: at least, and how far it is spread. */
+type SilentPayload = Extract<SilentOverride, { kind: 'payload' }>
+
+/** What one action gets of a silent app: the answers that its version has (`null`: none), and which is set. */
+export type Choice = { readonly row: SilentAnswer | null; readonly chosen: SilentMode | SilentPayload }
+
+export type OwnAnswer = {
+  readonly answer: CallResult | CallError
+  /**
+   * Whether it decides, for a silent app, what is the app's to decide. A payload that the operator wrote is the operator's
+   * decision, and hence none.
+   */
+  readonly isDecision: boolean
+}
+
+/** What a station that is rejected is told to wait, in seconds: at least, and how far it is spread. */
 const retryAfter = { least: 30, spread: 30 }
 
+export function choiceFor(action: string, version: Version, { silentAck, silentAnswers }: SilentSettings): Choice {
+  const override = Object.hasOwn(silentAnswers, action) ? silentAnswers[action] : undefined
+  const chosen = override?.kind === 'payload' ? override : (override?.mode ?? silentAck)
+  return { row: silentAnswerFor(versions[version], action), chosen }
+}
+
+/** Whether the app is to be given a transaction id with the action, for the answer if it stays silent. */
+export function mintsTransactionId({ row, chosen }: Choice): boolean {
+  return row?.mintsTransactionId === true && chosen === 'anycable'
+}
+
 /**
- * The bridge's own answer to a CALL. The settings count for a silent app only: a failed one never accepts.
+ * The bridge's own answer to a CALL. What is chosen counts for a silent app only: a failed one never accepts.
  *
+ * @param choice of its action
  * @param asked of the same CALL
- * @param random in [0, 1): it spreads the fleet's next boots
+ * @param random in [0, 1): it spreads the next boots of those who are rejected
+ * @param turn asked only where a boot is put off: in how many seconds that station is to come back
  */
 export function answerFor(
   why: NoAnswer,
   { id, action }: Call,
-  version: Version,
+  choice: Choice,
   asked: Asked,
-  settings: SilentSettings,
   random: number,
-): CallResult | CallError {
-  const row = silentAnswerFor(versions[version], action)
-  const payload = row === null ? null : payloadFor(why, action, row, asked, settings, random)
-  if (payload !== null) return { kind: 'callResult', id, payload }
+  turn: () => number,
+): OwnAnswer {
+  const { payload, isDecision } = payloadFor(why, choice, asked)
+  if (payload !== null) return { answer: { kind: 'callResult', id, payload }, isDecision }
+  if (action !== 'BootNotification' || choice.row === null) return { answer: errorFor(why, id), isDecision }
+  const isRejected = why === 'refused' || why === 'unauthorized'
+  const told = isRejected
+    ? bootAnswer('Rejected', rejectedSeconds(random), asked)
+    : bootAnswer('Pending', turn(), asked)
+  return { answer: { kind: 'callResult', id, payload: told }, isDecision }
+}
+
+/** BootNotification and Heartbeat never get a CALLERROR for a fault that is not the station's. */
+function payloadFor(
+  why: NoAnswer,
+  { row, chosen }: Choice,
+  asked: Asked,
+): { readonly payload: JsonText | null; readonly isDecision: boolean } {
+  if (row?.kind === 'local' && why !== 'unauthorized') return { payload: row.safe(asked), isDecision: false }
+  if (why !== 'silent') return { payload: null, isDecision: false }
+  if (row === null) return { payload: null, isDecision: true }
+  if (typeof chosen !== 'string') return { payload: chosen.payload, isDecision: false }
+  if (chosen === 'off' && row.kind === 'decision') return { payload: null, isDecision: true }
+  const payload = chosen === 'anycable' ? row.anycable(asked) : row.safe(asked)
+  const isUnsafe = (): boolean => chosen === 'anycable' && payload !== row.safe(asked)
+  return { payload, isDecision: payload === null || row.kind === 'decision' || isUnsafe() }
+}
+
+function errorFor(why: NoAnswer, id: MessageId): CallError {
   switch (why) {
     case 'silent':
     case 'failed':
@@ -63,59 +114,6 @@ export function answerFor(
   }
 }
 
-/** Whether the app is to be given a transaction id with this action, for the answer if it stays silent. */
-export function mintsTransactionId(version: Version, action: string, settings: SilentSettings): boolean {
-  if (silentAnswerFor(versions[version], action)?.mintsTransactionId !== true) return false
-  return chosenFor(action, settings) === 'anycable'
-}
-
-/**
- * Whether the bridge's own answer for a silent app decides what is the app's to decide. A payload that the operator
- * wrote is the operator's decision, and hence none.
- */
-export function isDecision(
-  answer: CallResult | CallError,
-  action: string,
-  version: Version,
-  asked: Asked,
-  settings: SilentSettings,
-): boolean {
-  if (answer.kind === 'callError') return true
-  const row = silentAnswerFor(versions[version], action)
-  const chosen = chosenFor(action, settings)
-  if (row === null || typeof chosen !== 'string') return false
-  return row.kind === 'decision' || (chosen === 'anycable' && answer.payload !== row.safe(asked))
-}
-
-/** BootNotification and Heartbeat never get a CALLERROR for a fault that is not the station's. */
-function payloadFor(
-  why: NoAnswer,
-  action: string,
-  row: SilentAnswer,
-  asked: Asked,
-  settings: SilentSettings,
-  random: number,
-): JsonText | null {
-  if (row.kind === 'local' && why !== 'unauthorized') return row.safe(asked)
-  const answer = why === 'silent' ? silentPayload(action, row, asked, settings) : null
-  if (answer !== null || action !== 'BootNotification') return answer
-  const waitSeconds = Math.round(retryAfter.least + retryAfter.spread * random)
-  return bootAnswer(why === 'refused' || why === 'unauthorized' ? 'Rejected' : 'Pending', waitSeconds, asked)
-}
-
-function silentPayload(action: string, row: SilentAnswer, asked: Asked, settings: SilentSettings): JsonText | null {
-  const chosen = chosenFor(action, settings)
-  if (typeof chosen !== 'string') return chosen.payload
-  if (chosen === 'off') return row.kind === 'empty' ? row.safe(asked) : null
-  return row[chosen](asked)
-}
-
-/** What an action gets of a silent app: a mode's answer, or a payload of its own. */
-function chosenFor(
-  action: string,
-  { silentAck, silentAnswers }: SilentSettings,
-): SilentMode | Extract<SilentOverride, { kind: 'payload' }> {
-  const override = Object.hasOwn(silentAnswers, action) ? silentAnswers[action] : undefined
-  if (override?.kind === 'payload') return override
-  return override?.mode ?? silentAck
+function rejectedSeconds(random: number): number {
+  return Math.round(retryAfter.least + retryAfter.spread * random)
 }

@@ -32,8 +32,8 @@ const silent: Script = () => ({})
 const internal = 'The CSMS could not process the message'
 const rows: readonly [string, string, Script, unknown[]][] = [
   ['BootNotification', 'silent', silent, [3, { status: 'Accepted', currentTime: now, interval: 30 }]],
-  ['BootNotification', 'raised', fails(faults.raised), [3, { status: 'Pending', currentTime: now, interval: 45 }]],
-  ['BootNotification', 'absent', fails(faults.absent), [3, { status: 'Pending', currentTime: now, interval: 45 }]],
+  ['BootNotification', 'raised', fails(faults.raised), [3, { status: 'Pending', currentTime: now, interval: 13 }]],
+  ['BootNotification', 'absent', fails(faults.absent), [3, { status: 'Pending', currentTime: now, interval: 13 }]],
   ['BootNotification', 'refused', refuses, [3, { status: 'Rejected', currentTime: now, interval: 45 }]],
   ['Heartbeat', 'silent', silent, [3, { currentTime: now }]],
   ['Heartbeat', 'raised', fails(faults.raised), [3, { currentTime: now }]],
@@ -93,13 +93,64 @@ for (const [name, fault] of Object.entries(faults)) {
     world.rpc.once('connect', fails(fault))
     const one = world.plug('CP1')
     const two = world.plug('CP2')
-    assert.deepEqual((await one.boot())[2], { status: 'Pending', currentTime: now, interval: 45 })
+    assert.deepEqual((await one.boot())[2], { status: 'Pending', currentTime: now, interval: 13 })
     two.call('Heartbeat', {}, 'h')
     assert.deepEqual(await two.next(), [3, 'h', { currentTime: now }])
     assert.deepEqual((await one.boot())[2], { status: 'Accepted', currentTime: now, interval: 30 })
     assert.equal(one.socket.closed, null)
   })
 }
+
+/** So many stations boot at once while the app is away; what each is told to wait. */
+async function putOff(world: FakeWorld, name: string, count: number): Promise<number[]> {
+  for (let at = 0; at < count; at++) world.rpc.once('connect', fails(faults.absent))
+  const stations = Array.from({ length: count }, (_, at) => world.plug(`${name}${at}`))
+  const answers = await Promise.all(stations.map(station => station.boot()))
+  return answers.map(([, , payload]) => (payload as { interval: number }).interval)
+}
+
+test('all that are put off stand in one line, whichever version they speak', async t => {
+  const world = new FakeWorld(t)
+  const waits = await putOff(world, 'A', 100)
+  assert.deepEqual([waits[0], waits.at(-1)], [13, 15], 'fifty a second')
+  world.rpc.once('connect', fails(faults.absent))
+  const [, , payload] = await world.plug('B', { version: 'ocpp2.1' }).boot()
+  assert.equal((payload as { interval: number }).interval, 15, 'behind the others')
+})
+
+test('one that boots again before its turn keeps it', async t => {
+  const world = new FakeWorld(t)
+  world.rpc.on('connect', fails(faults.absent))
+  const station = world.plug('CP1')
+  for (let boots = 0; boots < 100; boots++)
+    assert.equal(((await station.boot())[2] as { interval: number }).interval, 13)
+})
+
+test('one that is rejected takes no turn', async t => {
+  const world = new FakeWorld(t)
+  for (let at = 0; at < 100; at++) {
+    world.rpc.once('connect', refuses)
+    await world.plug(`R${at}`).boot()
+  }
+  assert.deepEqual(await putOff(world, 'A', 1), [13])
+})
+
+test('those that are put off come back at the pace at which the app lets in, with a boot or without', async t => {
+  const world = new FakeWorld(t)
+  for (let second = 0; second < 4; second++) {
+    for (let at = 0; at < 5; at++) {
+      const station = world.plug(`in-${second}-${at}`)
+      station.call(at === 0 ? 'Heartbeat' : 'BootNotification')
+      await station.next()
+    }
+    await world.pass(1_000, 100)
+  }
+  const waits = await putOff(world, 'A', 60)
+  assert.ok(
+    (waits.at(-1) ?? 0) >= 13 + 30 / 5,
+    `${String(waits.at(-1))} s: five a second, when it shows that it is all`,
+  )
+})
 
 test('an answer leaks nothing of the app', async t => {
   const { rpc, station } = await setUp(t)
@@ -414,7 +465,7 @@ test('silent answers off: what decides is a CALLERROR, a boot is Pending, a conf
   assert.deepEqual((await station.next()).slice(0, 3), [4, 'a', 'InternalError'])
   station.call('StatusNotification', {}, 's')
   assert.deepEqual(await station.next(), [3, 's', {}])
-  assert.deepEqual((await station.boot())[2], { status: 'Pending', currentTime: now, interval: 45 })
+  assert.deepEqual((await station.boot())[2], { status: 'Pending', currentTime: now, interval: 13 })
 })
 
 test('2.x: TransactionEvent without an idToken is confirmed, with one it is the app that decides', async t => {

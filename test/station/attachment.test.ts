@@ -27,6 +27,7 @@ function setUp(settings: Partial<AttachmentSettings> = {}, remembered: string | 
     },
     serialNumber: () => registry.remembered.at(-1) ?? remembered,
     remember: (serialNumber: string): void => void registry.remembered.push(serialNumber),
+    comeback: () => 10,
     answerTo: () => null,
     answered: () => undefined,
   }

@@ -8,7 +8,7 @@ import type { JsonText } from '../../src/ocpp/json.ts'
 import { versions, type Version } from '../../src/ocpp/version.ts'
 import {
   answerFor,
-  isDecision,
+  choiceFor,
   mintsTransactionId,
   type NoAnswer,
   type SilentMode,
@@ -32,9 +32,15 @@ const inMode = (silentAck: SilentMode, silentAnswers: SilentSettings['silentAnsw
   silentAnswers,
 })
 
+/** How the bridge answers, where the next turn is in 12 s. */
+function own(why: NoAnswer, asking: Call, version: Version, settings: SilentSettings, random = 0.5) {
+  const choice = choiceFor(asking.action, version, settings)
+  return answerFor(why, asking, choice, asked(asking.payload), random, () => 12)
+}
+
 /** What goes out: a CALLRESULT's payload, or a CALLERROR's code. */
 function told(why: NoAnswer, asking: Call, version: Version, settings: SilentSettings, random = 0.5): string {
-  const answer = answerFor(why, asking, version, asked(asking.payload), settings, random)
+  const { answer } = own(why, asking, version, settings, random)
   assert.equal(answer.id, asking.id)
   return answer.kind === 'callResult' ? answer.payload : answer.code
 }
@@ -57,8 +63,8 @@ const error: Told = {
   unauthorized: 'SecurityError',
 }
 const boot: Expected = {
-  silent: [booted('Accepted', 300), booted('Accepted', 300), booted('Pending', 45)],
-  failed: booted('Pending', 45),
+  silent: [booted('Accepted', 300), booted('Accepted', 300), booted('Pending', 12)],
+  failed: booted('Pending', 12),
   refused: booted('Rejected', 45),
   unauthorized: booted('Rejected', 45),
 }
@@ -258,7 +264,7 @@ const minting: readonly (readonly [Version, string, SilentSettings, boolean, str
 ]
 for (const [version, action, settings, expected, because] of minting) {
   test(`${version}: ${action} ${expected ? 'mints' : 'does not mint'} an id, ${JSON.stringify(settings)}: ${because}`, () => {
-    assert.equal(mintsTransactionId(version, action, settings), expected)
+    assert.equal(mintsTransactionId(choiceFor(action, version, settings)), expected)
   })
 }
 
@@ -296,9 +302,9 @@ const decided: readonly (readonly [Version, Call, SilentSettings, boolean, strin
 for (const [version, asking, settings, expected, because] of decided) {
   const name = `${asking.action} ${asking.payload}, ${JSON.stringify(settings)}`
   test(`${version}: ${name} ${expected ? 'decides' : 'does not decide'}: ${because}`, () => {
-    const about = asked(asking.payload)
-    const answer = answerFor('silent', asking, version, about, settings, 0)
-    assert.equal(isDecision(answer, asking.action, version, about, settings), expected)
+    assert.equal(own('silent', asking, version, settings).isDecision, expected)
+    for (const why of ['failed', 'refused', 'unauthorized'] as const)
+      assert.equal(own(why, asking, version, settings).isDecision, false, `the app ${why}: it was not asked in vain`)
   })
 }
 
@@ -307,7 +313,7 @@ for (const version of allVersions) {
     for (const action of Object.keys(versions[version].silentAnswers)) {
       for (const why of reasons) {
         for (const mode of modes) {
-          const answer = answerFor(why, call(action), version, asked('{}' as JsonText), inMode(mode), 0.5)
+          const { answer } = own(why, call(action), version, inMode(mode))
           if (answer.kind === 'callResult') assert.equal(problemOfResponse(version, action, answer.payload), null)
           else assert.deepEqual([answer.code, answer.details], [error[why], '{}'])
         }
@@ -335,36 +341,46 @@ const waits = [
   [0.999999, 60, 'the longest wait'],
 ] as const
 for (const [random, expected, because] of waits) {
-  test(`a station that is told to boot again waits ${expected} s at random ${random}: ${because}`, () => {
-    assert.equal(
-      told('failed', call('BootNotification'), 'ocpp1.6', inMode('safe'), random),
-      booted('Pending', expected),
-    )
-    assert.equal(
-      told('refused', call('BootNotification'), 'ocpp2.1', inMode('anycable'), random),
-      booted('Rejected', expected),
-    )
+  test(`a station that is rejected waits ${expected} s at random ${random}: ${because}`, () => {
+    for (const why of ['refused', 'unauthorized'] as const)
+      assert.equal(
+        told(why, call('BootNotification'), 'ocpp2.1', inMode('anycable'), random),
+        booted('Rejected', expected),
+      )
   })
 }
+
+test('a turn is taken where a boot is put off, and nowhere else', () => {
+  const takers = allVersions.flatMap(version =>
+    Object.keys(versions[version].silentAnswers).flatMap(action =>
+      reasons.flatMap(why =>
+        modes.flatMap(mode => {
+          let turns = 0
+          const choice = choiceFor(action, version, inMode(mode))
+          answerFor(why, call(action), choice, asked('{}' as JsonText), 0, () => ++turns)
+          return turns === 0 ? [] : [`${version} ${action} ${why} ${mode}: ${turns}`]
+        }),
+      ),
+    ),
+  )
+  const boots = ['silent off', 'failed safe', 'failed anycable', 'failed off']
+  assert.deepEqual(
+    takers,
+    allVersions.flatMap(version => boots.map(boot => `${version} BootNotification ${boot}: 1`)),
+  )
+})
 
 test('the id goes back as it came', () => {
   for (const id of ['7', String.raw`"\u0041"`]) {
     const asking = { ...call('StatusNotification'), id: id as MessageId }
-    const answer = answerFor('silent', asking, 'ocpp1.6', asked(asking.payload), inMode('safe'), 0)
+    const { answer } = own('silent', asking, 'ocpp1.6', inMode('safe'))
     assert.equal(serializeFrame(answer, 'ocpp1.6'), `[3,${id},{}]`)
   }
 })
 
 test('no CALLERROR says anything of the app, of the message, or of what runs here', () => {
   for (const why of reasons) {
-    const answer = answerFor(
-      why,
-      call('StartTransaction', '{"idTag":"SECRET"}'),
-      'ocpp1.6',
-      asked('{}' as JsonText),
-      inMode('safe'),
-      0,
-    )
+    const { answer } = own(why, call('StartTransaction', '{"idTag":"SECRET"}'), 'ocpp1.6', inMode('safe'))
     assert.ok(answer.kind === 'callError', 'a CALLERROR')
     assert.match(answer.description, /^The CSMS [a-zA-Z ]{10,80}$/)
   }
