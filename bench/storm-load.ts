@@ -2,6 +2,7 @@
  * Stations as they are in the field: each connects, boots until it is accepted, waits as it is told in between, and then
  * calls now and then. A process of its own for each kind, for one that is busy measures itself.
  */
+import { constants, setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { calls, type CallName } from './calls.ts'
 import { serveTasks } from './children.ts'
@@ -45,6 +46,9 @@ export type Report = {
 
 type Open = Extract<Task, { kind: 'open' }>
 
+/** The others are there to be measured: what they wait for must be the bridge, and not this process on the same cores. */
+const givingWay = 'storm'
+
 /** More than a station waits for. */
 const answerWithinMs = 40_000
 /** After that a station gives an upgrade up, and comes again after a pause. */
@@ -63,6 +67,7 @@ serveTasks((task: Task): Promise<Report | null> => {
     answers = []
     return Promise.resolve(report)
   }
+  if (task.prefix === givingWay) setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
   for (let number = 0; number < task.stations; number++) void live(task, `${task.prefix}-${number}`)
   return Promise.resolve(null)
 })

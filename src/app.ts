@@ -181,6 +181,7 @@ async function openStations(
     onRefused: ({ target, remoteAddress }, status, problem) => {
       // A query may hold a secret.
       const path = target.replace(/\?.*/s, '')
+      if (status === 500) return log.error({ path, remoteAddress, problem }, 'a fault of the bridge ended a connection')
       once(`refused ${problem} ${remoteAddress}`, { path, remoteAddress, status, problem }, 'a station was refused')
     },
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),

@@ -24,6 +24,7 @@ import {
 } from '../translate/handshake.ts'
 import type { KeyPair } from './certificates.ts'
 import type { SocketEnd, Sockets } from './socket.ts'
+import { Turnstile } from './turnstile.ts'
 
 export type ListenerSettings = {
   readonly host: string
@@ -49,7 +50,10 @@ export interface Reception {
   /** Whether a station may come in now; `null` if it may. */
   refusal(handshake: StationHandshake): Unavailable | null
   admit(handshake: StationHandshake, socket: StationSocket): SocketEnd
-  /** An upgrade was refused, with an HTTP status and the words that the station was given. */
+  /**
+   * An upgrade was refused, with an HTTP status and the words that the station was given; 500 for a fault of ours, told
+   * here alone: that connection is cut.
+   */
   onRefused(request: UpgradeRequest, status: number, problem: string): void
   readiness(): Readiness
   /** A request for something else on this port: whether it was answered. */
@@ -59,7 +63,7 @@ export interface Reception {
 export interface Listener {
   /** The port that was bound, also where 0 was asked for. */
   readonly port: number
-  /** Takes no more connections. Those that were upgraded stay. May be called twice. */
+  /** Takes no more connections; upgrades that wait have their answer. Those that were upgraded stay. May be called twice. */
   close(): Promise<void>
 }
 
@@ -85,17 +89,25 @@ const ciphers = [
   'AES256-GCM-SHA384',
 ].join(':')
 
-/** Rejects where the port cannot be bound, or a certificate does not fit its key. */
+/**
+ * Rejects where the port cannot be bound, or a certificate does not fit its key.
+ *
+ * @param now in ms; says how long upgrades take
+ */
 export async function openListener(
   settings: ListenerSettings,
   sockets: Sockets,
   reception: Reception,
+  now = (): number => performance.now(),
 ): Promise<Listener> {
+  const turnstile = new Turnstile(now)
   const server = newServer(settings, (request, response) => onRequest(request, response, settings, reception))
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     // A station may vanish in the middle of its upgrade.
     stream.on('error', () => stream.destroy())
-    onUpgrade(request, stream, head, settings, sockets, reception)
+    // Nobody reads the stream until then: Node stops at its high-water mark, and keeps what has come.
+    const letIn = (): void => onUpgrade(request, stream, head, settings, sockets, reception)
+    turnstile.enter({ stream, letIn: () => guarded(letIn, request, stream, reception) })
   })
   sockets.onRefused((request, stream, problem) => {
     reception.onRefused(upgradeRequest(request), 400, problem)
@@ -104,7 +116,13 @@ export async function openListener(
   })
   server.on('clientError', (error: Error & { code?: string }, stream: Duplex) => onNoRequest(error, stream, reception))
   const port = await listen(server, settings)
-  return { port, close: () => closeServer(server) }
+  return {
+    port,
+    close: () => {
+      turnstile.letAllIn()
+      return closeServer(server)
+    },
+  }
 }
 
 function newServer({ keyPairs }: ListenerSettings, listener: RequestListener): Server {
@@ -157,6 +175,16 @@ function onUpgrade(
     return refuse(stream, status, problem, retryAfterSeconds === null ? {} : { 'Retry-After': retryAfterSeconds })
   }
   sockets.upgrade(request, stream, head, handshake, socket => reception.admit(handshake, socket))
+}
+
+/** A bug ends the connection that met it alone. */
+function guarded(letIn: () => void, request: IncomingMessage, stream: Duplex, reception: Reception): void {
+  try {
+    letIn()
+  } catch (error) {
+    stream.destroy()
+    reception.onRefused(upgradeRequest(request), 500, `A fault of the bridge: ${String(error)}`)
+  }
 }
 
 /** What Node cannot read as a request, such as a path with a space, is told as Node does; its bytes are not repeated. */

@@ -85,8 +85,9 @@ export function openSockets(settings: SocketSettings, meter: Meter): Sockets {
           ws.once('close', () => open.delete(socket))
           socket.attach(onOpen(socket))
         })
+      if (!mayCompress(settings.compression, version)) return upgradeBy(plain)
       upgradePlainly.set(request, () => upgradeBy(plain))
-      upgradeBy(mayCompress(settings.compression, version) ? compressing : plain)
+      upgradeBy(compressing)
     },
     onRefused: refuse => {
       plain.on('wsClientError', (error, stream, request) => refuse(request, stream, error.message))

@@ -104,14 +104,14 @@ function nameOf({ method, message }: Received): string {
   return performed.attempt === undefined ? performed.command : `${performed.command} again`
 }
 
-/** Its deadlines are real ones: beside other tests, calls are given up that would otherwise have come through. */
-const hasMachine = process.env['STORM'] === '1'
+/** Few enough for its real deadlines to be far off, also on a busy machine. */
+const boots = 120
 
 const count = <Value>(values: readonly Value[], value: Value): number => values.filter(each => each === value).length
 
 test(
-  `${stations} stations boot at once at an app that takes ${concurrency} calls at a time`,
-  { timeout: 120_000, skip: hasMachine ? false : 'needs a machine to itself: STORM=1 runs it' },
+  `${boots} stations boot at once at an app that takes ${concurrency} calls at a time`,
+  { timeout: 120_000 },
   async t => {
     const gate = new Gate()
     const [app, bridge] = await openSite(t, gate.script, '--rpc_command_timeout=8s')
@@ -120,14 +120,14 @@ test(
     assert.ok(connected, 'one station is connected before')
     await bootAll([connected], 'boot')
     gate.close()
-    const fleet = await connect(t, bridge, 'storm', stations)
+    const fleet = await connect(t, bridge, 'storm', boots)
 
-    const boots = bootAll(fleet, 'boot')
-    await bridge.metricReaches('rpc_pending_num', stations - concurrency)
+    const booting = bootAll(fleet, 'boot')
+    await bridge.metricReaches('rpc_pending_num', boots - concurrency)
     assert.equal(app.running, concurrency, 'all that the app was said to bear')
 
     const served = connected.call('status', 'StatusNotification', status)
-    await bridge.metricReaches('rpc_pending_num', stations - concurrency + 1)
+    await bridge.metricReaches('rpc_pending_num', boots - concurrency + 1)
     const before = app.received.all.length
     gate.letThrough()
     assert.equal(await served, '[3,"status",{}]', "the app's answer, while the storm waits")
@@ -136,24 +136,21 @@ test(
     assert.equal(count(names.slice(0, performed), 'Connect'), 0, `before every new Connect: ${names.join(' ')}`)
     assert.equal(app.mostRunning, concurrency, 'by its own count')
 
-    const answers = await boots
+    const answers = await booting
     const accepted = answers.filter(answer => answer.status === 'Accepted')
     const pending = answers.filter(answer => answer.status === 'Pending')
     assert.deepEqual(
       [accepted.length, pending.length],
-      [concurrency, stations - concurrency],
+      [concurrency, boots - concurrency],
       'those whose Connect came through, and all others',
     )
     const intervals = pending.map(({ interval }) => interval)
     assert.deepEqual(
-      intervals.filter(seconds => seconds < 10 || seconds > 22),
+      intervals.filter(seconds => seconds < 10 || seconds > 20),
       [],
-      'six seconds of turns, ten seconds off, and five of chance',
+      'ten seconds off, a few seconds of turns, and five of chance',
     )
-    for (const from of [12, 14, 16, 18]) {
-      const share = intervals.filter(seconds => seconds >= from && seconds < from + 2).length
-      assert.ok(share > pending.length / 10, `${share} of ${pending.length} from ${from} s on: they are spread out`)
-    }
+    assert.ok(new Set(intervals).size >= 5, `spread over the seconds: ${[...new Set(intervals)].sort().join(' ')}`)
 
     gate.letThrough() // what is still at the app nobody waits for any more
     const isBusy = (): boolean => app.running > 0
@@ -172,7 +169,7 @@ test(
       app.mostRunning <= concurrency + givenUp,
       `${app.mostRunning} at once the second time, ${givenUp} given up`,
     )
-    assert.equal(await bridge.metric('clients_num'), stations + 1, 'nobody lost the connection')
+    assert.equal(await bridge.metric('clients_num'), boots + 1, 'nobody lost the connection')
   },
 )
 

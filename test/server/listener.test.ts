@@ -1,0 +1,204 @@
+/**
+ * The stations' port while many upgrade at once, on real sockets: who is connected goes first, and nobody is lost. Each
+ * who comes in takes so much of a clock of the test's that few fit into a turn of the event loop.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import { openListener, type Reception, type Unavailable } from '../../src/server/listener.ts'
+import { openSockets, type Sockets } from '../../src/server/socket.ts'
+import { FakeMeter } from '../support/fakes.ts'
+import { frameOf, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
+
+const KiB = 1024
+const host = '127.0.0.1'
+const limits = {
+  maxMessageSize: 1024 * KiB,
+  maxPendingSize: 1024 * KiB,
+  pingIntervalMs: 0,
+  idleTimeoutMs: 60_000,
+  compression: 'off',
+} as const
+const settings = {
+  host,
+  port: 0,
+  healthPath: '/health',
+  readyPath: '/ready',
+  keyPairs: [],
+  handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
+} as const
+/** So that two fit into a turn. */
+const admissionMs = 1
+
+type Watch = {
+  readonly refusal?: (stationId: string) => Unavailable | null
+  readonly onAdmit?: (stationId: string) => void
+  readonly onText?: (stationId: string, text: string) => void
+  readonly onUpgrade?: Sockets['upgrade']
+}
+
+async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Watch = {}) {
+  const admitted: string[] = []
+  const refused: [number, string][] = []
+  let now = 0
+  const sockets = openSockets(limits, new FakeMeter())
+  const watched: Sockets = {
+    ...sockets,
+    upgrade: (...upgrade) => {
+      onUpgrade?.(...upgrade)
+      sockets.upgrade(...upgrade)
+    },
+  }
+  const reception: Reception = {
+    refusal: ({ stationId }) => refusal?.(stationId) ?? null,
+    admit: ({ stationId }) => {
+      admitted.push(stationId)
+      now += admissionMs
+      onAdmit?.(stationId)
+      return { receive: text => onText?.(stationId, text), gone: () => undefined }
+    },
+    onRefused: (_request, status, problem) => refused.push([status, problem]),
+    readiness: () => ({}),
+    answer: () => false,
+  }
+  const listener = await openListener(settings, watched, reception, () => now)
+  t.after(async () => {
+    await listener.close()
+    sockets.close()
+  })
+  return { listener, port: listener.port, admitted, refused }
+}
+
+type Guest = {
+  readonly id: string
+  readonly socket: Socket
+  /** The status of its upgrade's answer; 0 where the connection ends without. */
+  readonly status: Promise<number>
+  readonly closed: Promise<unknown>
+}
+
+/** Stations that are connected, each of which has had an answer, so that the next that it sends is read at once. */
+async function comeIn(t: TestContext, port: number, count: number): Promise<Guest[]> {
+  return Promise.all(
+    Array.from({ length: count }, async (_, at): Promise<Guest> => {
+      const socket = connect(port, host)
+      t.after(() => socket.destroy())
+      socket.on('error', () => undefined) // 'close' follows
+      socket.write('GET /health HTTP/1.1\r\nHost: csms.example\r\n\r\n')
+      await once(socket, 'data')
+      const closed = once(socket, 'close')
+      const status = new Promise<number>(resolve => {
+        socket.once('data', (answer: Buffer) => resolve(Number(answer.toString('latin1', 9, 12))))
+        void closed.then(() => resolve(0))
+      })
+      return { id: `CP${at}`, socket, status, closed }
+    }),
+  )
+}
+
+function upgrade({ id, socket }: Guest, rest: Buffer = Buffer.alloc(0)): void {
+  const lines = [`GET /ocpp/${id} HTTP/1.1`, 'Host: csms.example', ...upgradeHeaders, protocol('ocpp1.6')]
+  socket.write(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), rest]))
+}
+
+const idsOf = (guests: readonly Guest[]): string[] => guests.map(({ id }) => id)
+
+test('300 upgrade at once: all are in, in order, and a connected station does not wait for them', async t => {
+  let heardAfter = -1
+  const { port, admitted } = await open(t, {
+    onText: () => (heardAfter = admitted.length - 1),
+  })
+  const connected = await openPeer(port, '/ocpp/connected', [protocol('ocpp1.6')])
+  t.after(() => connected.socket.destroy())
+  const guests = await comeIn(t, port, 300)
+  for (const guest of guests) upgrade(guest)
+  connected.write(frameOf('[2,"1","Heartbeat",{}]'))
+  const statuses = await Promise.all(guests.map(({ status }) => status))
+  assert.deepEqual(new Set(statuses), new Set([101]))
+  assert.deepEqual(admitted, ['connected', ...idsOf(guests)])
+  assert.ok(heardAfter >= 0, 'it was heard')
+  assert.ok(heardAfter < 100, `it sent after all of them, and was heard when ${heardAfter} of them were in`)
+})
+
+test('one that vanishes while it waits is not let in, and nobody behind it waits for it', async t => {
+  const asked: string[] = []
+  const { port, admitted, refused } = await open(t, {
+    refusal: id => {
+      asked.push(id)
+      return null
+    },
+    onAdmit: id => id === 'CP0' && guests[9]?.socket.resetAndDestroy(),
+  })
+  const guests = await comeIn(t, port, 12)
+  for (const guest of guests) upgrade(guest)
+  await Promise.all(guests.map(({ status }) => status))
+  const others = idsOf(guests).filter(id => id !== 'CP9')
+  assert.deepEqual(admitted, others)
+  assert.deepEqual(asked, others, 'it costs no more than its place in the line')
+  assert.deepEqual(refused, [])
+})
+
+test('what a station says while it waits is neither lost nor read without end', async t => {
+  const unread: number[] = []
+  const texts = Array.from({ length: 64 }, (_, at) => `${at}`.padEnd(64 * KiB))
+  const heard: string[] = []
+  let hearAll: () => void = () => undefined
+  const allHeard = new Promise<void>(resolve => (hearAll = resolve))
+  const { port } = await open(t, {
+    onUpgrade: (_request, stream) => unread.push(stream.readableLength),
+    onText: (_id, text) => {
+      if (heard.push(text) === texts.length) hearAll()
+    },
+  })
+  const guests = await comeIn(t, port, 300)
+  for (const guest of guests.slice(0, -1)) upgrade(guest)
+  const [last] = guests.slice(-1)
+  assert.ok(last !== undefined, 'it is there')
+  const [first = '', ...more] = texts
+  upgrade(last, frameOf(first).subarray(0, 100))
+  last.socket.write(Buffer.concat([frameOf(first).subarray(100), ...more.map(text => frameOf(text))]))
+  await allHeard
+  assert.deepEqual(heard, texts)
+  const mostUnread = Math.max(...unread)
+  assert.ok(mostUnread > 0, 'it said more than its request while it waited')
+  assert.ok(mostUnread <= 2 * 64 * KiB, `${mostUnread} bytes of its ${texts.length * 64 * KiB} waited here`)
+})
+
+test('a fault of ours with one of them ends its connection alone, and is told', async t => {
+  const { port, admitted, refused } = await open(t, {
+    onAdmit: id => {
+      if (id === 'CP0' || id === 'CP5') throw new Error(`a fault with ${id}`)
+    },
+  })
+  const guests = await comeIn(t, port, 10)
+  for (const guest of guests) upgrade(guest)
+  await Promise.all([...guests.map(({ status }) => status), guests[0]?.closed, guests[5]?.closed])
+  assert.deepEqual(admitted, idsOf(guests))
+  assert.deepEqual(refused, [
+    [500, 'A fault of the bridge: Error: a fault with CP0'],
+    [500, 'A fault of the bridge: Error: a fault with CP5'],
+  ])
+  assert.deepEqual(idsOf(guests.filter(({ socket }) => socket.closed)), ['CP0', 'CP5'])
+})
+
+test('those who wait as the port closes have the answer of all who come then', async t => {
+  const leaving = { status: 503, problem: 'The CSMS is going down', retryAfterSeconds: 30 } as const
+  let isLeaving = false
+  let refusedAtOnce = 0
+  const { listener, port, admitted, refused } = await open(t, {
+    refusal: () => (isLeaving ? leaving : null),
+    onAdmit: id => {
+      if (id !== 'CP3') return
+      isLeaving = true
+      void listener.close()
+      refusedAtOnce = refused.length
+    },
+  })
+  const guests = await comeIn(t, port, 10)
+  for (const guest of guests) upgrade(guest)
+  const statuses = await Promise.all(guests.map(({ status }) => status))
+  assert.deepEqual(admitted, ['CP0', 'CP1', 'CP2', 'CP3'])
+  assert.deepEqual(statuses, [...Array<number>(4).fill(101), ...Array<number>(6).fill(503)])
+  assert.equal(refusedAtOnce, 6, 'before whoever closes the port goes on')
+})
