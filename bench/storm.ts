@@ -25,14 +25,14 @@ setTimeout(() => fail(`Not done after ${latestMs / 60_000} minutes: given up.`),
 
 print(`${availableParallelism()} cores, Node.js ${process.version}, ${process.platform} ${process.arch}`)
 const boots = flags.quick
-  ? { stations: 300, withinMs: 200, connected: 20, calmMs: 2_000, windowMs: 8_000 }
+  ? { stations: 60, withinMs: 200, connected: 10, calmMs: 1_500, windowMs: 3_500 }
   : { stations: 5_000, withinMs: 1_000, connected: 100, calmMs: 12_000, windowMs: 75_000 }
 const paced = await openPacedApp(flags.quick ? 50 : 200)
 for (const table of await measureBootStorm(bin, paced, boots, note)) print(table)
 if (flags.gem) for (const table of await measureBootStorm(bin, await openGemApp(), boots, note)) print(table)
 
 const restart = flags.quick
-  ? { stations: 200, everyMs: 2_000, callsPerSecond: 400, awayMs: 1_000, windowMs: 5_000 }
+  ? { stations: 100, everyMs: 1_000, callsPerSecond: 400, awayMs: 1_000, windowMs: 3_000 }
   : { stations: 5_000, everyMs: 20_000, callsPerSecond: 1_000, awayMs: 5_000, windowMs: 22_000 }
 for (const table of await measureRestart(bin, restart, note)) print(table)
 process.exit(0)

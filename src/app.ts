@@ -12,6 +12,7 @@ import { versions } from './ocpp/version.ts'
 import { Metrics, openMetrics, type Meter } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
 import { originOf } from './ops/server.ts'
+import { bounds } from './rpc/bound.ts'
 import { Guard } from './rpc/guard.ts'
 import { rpcKey } from './rpc/http.ts'
 import { openTransport } from './rpc/open.ts'
@@ -64,6 +65,7 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
   const metrics = new Metrics(config.metrics.prefix)
   const app = keep(openTransport({ ...config.rpc, httpKey: keyOf(config.rpc.httpAccess, rpcKey) }))
   const rpc = new Guard(app, config.rpc, metrics, log.child({ context: 'rpc' }))
+  announceRpc(config, log)
   void rpc.checkAtStart()
   const world = worldOf(rpc, schemas, metrics, config, log)
   const { disconnectMode: mode, disconnectRate: ratePerSecond, disconnectBacklogSize: backlog } = config.lifecycle
@@ -216,6 +218,15 @@ async function drain({ lifecycle }: Config, hub: Hub, log: Log): Promise<void> {
   const overdue = setTimeout(() => hub.giveUp(), withinMs)
   await hub.drain(graceMs, spreadMs)
   clearTimeout(overdue)
+}
+
+/** In AnyCable's words. */
+function announceRpc({ rpc: { host, concurrency, impl, enableTls, headers } }: Config, log: Log): void {
+  const { initial, min, max } = bounds
+  const number = concurrency === 0 ? `auto (initial=${initial}, min=${min}, max=${max})` : concurrency
+  const isEncrypted = enableTls || host.startsWith('https://')
+  const settings = `concurrency: ${number}, impl: ${impl}, enable_tls: ${isEncrypted}, proto_versions: v1`
+  log.info({ context: 'rpc' }, `RPC controller initialized: ${host} (${settings}, proxy_headers: ${headers.join(',')})`)
 }
 
 function announce(config: Config, { port }: Listener, log: Log): void {

@@ -1,5 +1,5 @@
 /**
- * The benchmark does what it says in its quick form: every row is there with a number in it, and nothing is left behind.
+ * The benchmarks do what they say in their quick form: every row is there with a number in it, and nothing is left behind.
  * What its stations send is what a station may send.
  */
 import assert from 'node:assert/strict'
@@ -16,8 +16,6 @@ import { calls } from '../bench/calls.ts'
 import { frameOf, idPlace, Station } from '../bench/station.ts'
 import { jsonText } from '../src/ocpp/json.ts'
 import { openSchemas } from '../src/validation/schemas.ts'
-
-const run = fileURLToPath(new URL('../bench/run.ts', import.meta.url))
 
 const rows = [
   ['gRPC call alone', 'what the hop to the app costs without us'],
@@ -47,44 +45,80 @@ const memories = [
   ['ocpp-cable, both compress', 'and a deflater'],
 ] as const
 
-test(
-  'bench --quick prints the machine and three tables, and ends with all that it started',
-  { timeout: 120_000, skip: process.platform !== 'linux' },
-  async () => {
-    const marker = `OCPP_CABLE_BENCH_TEST=${process.pid}-${Date.now()}`
-    const [name = '', value = ''] = marker.split('=')
-    const child = spawn(process.execPath, ['--import', 'tsx', run, '--quick'], {
-      env: { ...process.env, [name]: value },
-    })
-    const exit = once(child, 'exit') as Promise<[number | null]>
-    const [printed, complaints, [code]] = await Promise.all([text(child.stdout), text(child.stderr), exit])
+const storms = [
+  ['attempts to connect that failed', /0/, 'nobody is refused'],
+  ['upgrade, ms: median, p99, most', /\d+, \d+, \d+/, 'all have connected'],
+  ['first answer to a boot, ms: median, p99, most', /\d+, \d+, \d+/, 'and were answered'],
+  ['first boots: accepted, pending', /\d+, \d+/, 'by the app, or by the bridge'],
+  ['boots answered otherwise, or not at all', /0/, 'a boot has no CALLERROR'],
+  ['accepted within [\\d.]+ s', /\d+ of \d+/, 'as many as the app could take'],
+  ['stations by how often they booted: once, twice, …', /\d[\d, ]*/, 'they wait for as long as they are told'],
+  ['memory of the bridge at its peak, MB \\(and before\\)', /\d+ \(\d+\)/, 'read from /proc'],
+  ['heartbeat', /\d+ +\| \d+ +\| [\d.]+ x +\| \d+ +\| \d+/, 'what those see that are connected'],
+  ['status', /\d+ +\| \d+ +\| [\d.]+ x +\| \d+ +\| \d+/, 'where the app is asked'],
+  ['while it is away: answered, with a CALLERROR', /\d+, \d+/, 'the app was killed'],
+  ['sent later: answered by the app, with a CALLERROR', /[1-9]\d*, \d+/, 'it was started again'],
+  ['the slowest call that was sent later, s', /\d+\.\d/, 'a time'],
+  ['stations whose next call the app answered', /\d+ of \d+/, 'each calls again'],
+  ['Connects at the new app', /0/, 'the sessions outlive it'],
+  ['2.5–3.0', /\d+(, \d+){4}/, 'what came to it'],
+] as const
 
-    assert.equal(code, 0, complaints)
-    assert.match(printed, /^\d+ cores, Node\.js v\d/)
-    const [speed = '', cost = '', memory = ''] = printed.split('\n\n').slice(1)
-    for (const [row, because] of rows) {
-      const cells = speed.split('\n').filter(line => line.includes(`| ${row} `))
-      assert.equal(cells.length, 2, `${row} (${because}) stands once for each number of stations:\n${speed}`)
-      for (const line of cells) assert.match(line, /^\|[^|]+\|[^|]+\| [\d.,]+ +\|/, 'calls/s')
+/** Runs a benchmark in its quick form to its end; settles with what it prints, by tables. */
+async function printedBy(script: string): Promise<string[]> {
+  const marker = `OCPP_CABLE_BENCH_TEST=${process.pid}-${Date.now()}`
+  const [name = '', value = ''] = marker.split('=')
+  const path = fileURLToPath(new URL(`../bench/${script}`, import.meta.url))
+  const child = spawn(process.execPath, ['--import', 'tsx', path, '--quick'], {
+    env: { ...process.env, [name]: value },
+  })
+  const exit = once(child, 'exit') as Promise<[number | null]>
+  const [printed, complaints, [code]] = await Promise.all([text(child.stdout), text(child.stderr), exit])
+  assert.equal(code, 0, complaints)
+  assert.match(printed, /^\d+ cores, Node\.js v\d/)
+  // What tsx compiles with ends a moment after its parent.
+  for (let tries = 0; processesWith(marker).length > 0; tries++) {
+    assert.ok(tries < 40, `still running: ${processesWith(marker).join(', ')}`)
+    await setTimeout(50)
+  }
+  return printed.trimEnd().split('\n\n').slice(1)
+}
+
+const withinLinux = { timeout: 120_000, skip: process.platform !== 'linux' }
+
+test('bench --quick prints the machine and three tables, and ends with all that it started', withinLinux, async () => {
+  const [speed = '', cost = '', memory = ''] = await printedBy('run.ts')
+  for (const [row, because] of rows) {
+    const cells = speed.split('\n').filter(line => line.includes(`| ${row} `))
+    assert.equal(cells.length, 2, `${row} (${because}) stands once for each number of stations:\n${speed}`)
+    for (const line of cells) assert.match(line, /^\|[^|]+\|[^|]+\| [\d.,]+ +\|/, 'calls/s')
+  }
+  for (const [call, names, because] of options) {
+    const lines = cost.split('\n').filter(line => line.includes(` | ${call} `))
+    assert.equal(lines.length, names.length, `${call} (${because}) stands once for each option:\n${cost}`)
+    for (const [at, name] of names.entries()) {
+      const cells = (lines[at] ?? '').split('|').map(cell => cell.trim())
+      assert.equal(cells[3], name, call)
+      assert.match(cells.slice(4).join(' '), /^[\d.,]+ [\d.]+ x [\d.,]+ [\d.]+ x /, 'calls/s and CPU, each to off')
     }
-    for (const [call, names, because] of options) {
-      const lines = cost.split('\n').filter(line => line.includes(` | ${call} `))
-      assert.equal(lines.length, names.length, `${call} (${because}) stands once for each option:\n${cost}`)
-      for (const [at, name] of names.entries()) {
-        const cells = (lines[at] ?? '').split('|').map(cell => cell.trim())
-        assert.equal(cells[3], name, call)
-        assert.match(cells.slice(4).join(' '), /^[\d.,]+ [\d.]+ x [\d.,]+ [\d.]+ x /, 'calls/s and CPU, each to off')
-      }
-    }
-    for (const [row, because] of memories) {
-      const lines = memory.split('\n').filter(line => line.startsWith(`| ${row}  `) || line.startsWith(`| ${row} |`))
-      assert.equal(lines.length, 1, `${row} (${because}):\n${memory}`)
-      assert.match(lines[0] ?? '', /^\|[^|]+\| -?[\d.,]+ /, 'kB each')
-    }
-    // What tsx compiles with ends a moment after its parent.
-    for (let tries = 0; processesWith(marker).length > 0; tries++) {
-      assert.ok(tries < 40, `still running: ${processesWith(marker).join(', ')}`)
-      await setTimeout(50)
+  }
+  for (const [row, because] of memories) {
+    const lines = memory.split('\n').filter(line => line.startsWith(`| ${row}  `) || line.startsWith(`| ${row} |`))
+    assert.equal(lines.length, 1, `${row} (${because}):\n${memory}`)
+    assert.match(lines[0] ?? '', /^\|[^|]+\| -?[\d.,]+ /, 'kB each')
+  }
+})
+
+test(
+  'bench:storm --quick prints the machine and five tables, and ends with all that it started',
+  withinLinux,
+  async () => {
+    const tables = await printedBy('storm.ts')
+    assert.equal(tables.length, 5, tables.join('\n\n'))
+    const lines = tables.join('\n')
+    for (const [row, says, because] of storms) {
+      const line = new RegExp(`^\\| ${row} +\\| ${says.source} +\\|$`, 'm')
+      assert.match(lines, line, `${because}:\n${lines}`)
     }
   },
 )

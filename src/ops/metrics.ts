@@ -6,8 +6,9 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { type HttpServer, listenHttp, originOf, pathOf } from './server.ts'
 
-/** A label's values where they are ours to choose, else what it says. */
-type Labels = Readonly<Record<string, readonly string[] | string>>
+/** Where a label's values are ours to choose: these, or what each of them means; else what the label says. */
+type Values = readonly string[] | Readonly<Record<string, string>> | string
+type Labels = Readonly<Record<string, Values>>
 
 type Row<Type, L extends Labels = Labels> = { readonly type: Type; readonly help: string; readonly labels: L }
 
@@ -62,10 +63,21 @@ const table = {
   ocpp_command_total: counter('The total number of remote commands, by how they ended', {
     version,
     action,
-    outcome: 'ack, error, or the code of a command that failed here, such as `CallTimeout`',
+    outcome: '`ack`, `error`, or the code of a command that failed here, such as `CallTimeout`',
   }),
   ocpp_dropped_total: counter('The total number of messages, of stations or of the app, that reached nobody', {
-    reason: 'why',
+    reason: {
+      no_station: 'a broadcast to a stream that no station listens to here',
+      closed: 'a command to a station that left in the same moment',
+      foreign: 'a message of the app that is neither a command nor an answer',
+      ack_for_nothing: 'an `Ack` or `Error` of the app for a call that does not wait for one (any more)',
+      streams: 'a stream beyond the thousand that one station may listen to',
+      outcome: 'the `ack` or `error` of a command that the app did not take, or that was one too many to wait',
+      answer_to_nothing: 'an answer of a station to a command that nobody sent, or has given up',
+      repeated: 'a call of a station that was in flight already; it has one answer',
+      superseded: 'the answer to a call that its station gave up for another one with the same id',
+      send: 'a SEND (OCPP 2.1) that is unknown, comes before its time, or breaks its schema where that counts',
+    },
   }),
   ocpp_report_total: counter('The total number of reports that were collected from their parts', {
     outcome: ['whole', 'incomplete', 'too_large', 'lost'],
@@ -87,10 +99,16 @@ const table = {
 type Table = typeof table
 type NameOf<Type> = { [N in keyof Table]: Table[N] extends Row<Type> ? N : never }[keyof Table]
 type LabelsOf<N extends keyof Table> = {
-  readonly [L in keyof Table[N]['labels']]: Table[N]['labels'][L] extends readonly (infer V extends string)[]
-    ? V
-    : string
+  readonly [L in keyof Table[N]['labels']]: ValueOf<Table[N]['labels'][L]>
 }
+type ValueOf<V> = V extends readonly (infer Value extends string)[]
+  ? Value
+  : V extends string
+    ? string
+    : keyof V & string
+
+/** Why a message reached nobody. */
+export type DropReason = LabelsOf<'ocpp_dropped_total'>['reason']
 
 export type CounterName = NameOf<'counter'>
 export type HistogramName = NameOf<'histogram'>
@@ -180,10 +198,6 @@ export function metricsPage(): string {
     help,
     quotedList(Object.keys(labels)),
   ])
-  const labels = new Map(rows.flatMap(([, row]) => Object.entries(row.labels)))
-  const meanings = [...labels].map(
-    ([label, values]) => `- \`${label}\`: ${typeof values === 'string' ? values : quotedList(values)}`,
-  )
   return `# Metrics
 
 Served at \`--metrics_http\` on \`--metrics_port\`, in Prometheus' text format. In front of each name stands
@@ -193,8 +207,25 @@ ${markdownTable([['Name', 'Type', 'What it says', 'Labels'], ...cells])}
 
 ## Labels
 
-${meanings.join('\n')}
+${labelLines(rows).join('\n')}
 `
+}
+
+/** A line for each label, and one more where two metrics have it with different values. */
+function labelLines(rows: readonly (readonly [string, Row<string>])[]): string[] {
+  const uses = rows.flatMap(([name, { labels }]) => Object.entries(labels).map(each => [name, ...each] as const))
+  const lines = uses.map(([name, label, values]) => {
+    const isOne = uses.every(([, other, otherValues]) => other !== label || textOf(otherValues) === textOf(values))
+    return `- \`${label}\`${isOne ? '' : ` of \`${name}\``}: ${textOf(values)}`
+  })
+  return [...new Set(lines)]
+}
+
+function textOf(values: Values): string {
+  if (typeof values === 'string') return values
+  if (values instanceof Array) return quotedList(values)
+  const meanings = Object.entries(values).map(([value, meaning]) => `\n  - \`${value}\`: ${meaning}`)
+  return `one of${meanings.join('')}`
 }
 
 function quotedList(values: readonly string[]): string {

@@ -10,9 +10,8 @@ export type Bound = {
   readonly answered: number
 }
 
-export const firstBound: Bound = { limit: 25, answered: 0 }
-const least = 5
-const most = 100
+export const bounds = { initial: 25, min: 5, max: 100 } as const
+export const firstBound: Bound = { limit: bounds.initial, answered: 0 }
 /** So that an app at its limit refuses fewer than one call in a hundred. */
 const answersForEach = 4
 
@@ -22,8 +21,8 @@ const answersForEach = 4
  */
 export function boundAfter(bound: Bound, end: 'answered' | 'refused', areWaiting: boolean): Bound {
   const { limit } = bound
-  if (end === 'refused') return { limit: Math.max(least, limit - 1), answered: 0 }
-  if (!areWaiting || limit === most) return bound
+  if (end === 'refused') return { limit: Math.max(bounds.min, limit - 1), answered: 0 }
+  if (!areWaiting || limit === bounds.max) return bound
   const answered = bound.answered + 1
   return answered < limit * answersForEach ? { limit, answered } : { limit: limit + 1, answered: 0 }
 }

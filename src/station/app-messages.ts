@@ -3,6 +3,7 @@
  */
 import type { CommandReply } from '../cable/rpc.ts'
 import type { Answer } from '../ocpp/frame.ts'
+import type { DropReason } from '../ops/metrics.ts'
 import { readMessage, readTransmission, type AppMessage, type RemoteCommand } from '../translate/messages.ts'
 import type { CloseCode } from './ports.ts'
 
@@ -10,7 +11,7 @@ export type AppMessagesEnds = {
   /** Gives a CALL its answer. */
   answer(frame: Answer): void
   command(command: RemoteCommand): void
-  drop(reason: string, message: string): void
+  drop(reason: DropReason, message: string): void
 }
 
 type Closing = { readonly code: CloseCode; readonly reason: string }

@@ -6,6 +6,7 @@
 import { messageId, serializeFrame } from '../ocpp/frame.ts'
 import type { Answer, Call, CallResultError, Frame, Send } from '../ocpp/frame.ts'
 import { isFromStation, versions, type VersionRow } from '../ocpp/version.ts'
+import type { DropReason } from '../ops/metrics.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import type { RemoteCommand } from '../translate/messages.ts'
 import type { ValidationSettings } from '../translate/validation.ts'
@@ -276,7 +277,7 @@ export class Session {
     this.#socket.send(text)
   }
 
-  #drop(reason: string, message: string): void {
+  #drop(reason: DropReason, message: string): void {
     this.#world.meter.count('ocpp_dropped_total', { reason })
     this.#world.once(message, this.#who, message)
   }

@@ -3,12 +3,16 @@
  */
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { WebSocket } from 'ws'
 import { cableApp, ScriptedApp, stationOf } from '../support/app.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { frameOf, openPeer, opcodes, protocol, said, type Peer } from '../support/peer.ts'
-import { openProcess, standStill } from '../support/process.ts'
+import { openProxy } from '../support/proxy.ts'
+import { openProcess, run, standStill } from '../support/process.ts'
 
 const pingMs = 200
 const idleMs = 1_000
@@ -18,6 +22,9 @@ const boot = '[2,"boot","BootNotification",{"chargePointVendor":"V","chargePoint
 
 let app: ScriptedApp
 let bridge: Bridge
+/** The same with TLS, and who it is. */
+let tlsBridge: Bridge
+let certificate: string
 /** Emits the id of each station of which the app is told that it has gone. */
 const disconnects = new EventEmitter()
 
@@ -28,15 +35,22 @@ before(async () => {
     if (call.method === 'Disconnect') disconnects.emit(stationOf(call))
     return silent(call)
   })
-  bridge = await openBridge([
-    `--rpc_host=${app.host}`,
-    `--ocpp_ping_interval=${pingMs}ms`,
-    `--ocpp_idle_timeout=${idleMs}ms`,
+  const flags = [`--rpc_host=${app.host}`, `--ocpp_ping_interval=${pingMs}ms`, `--ocpp_idle_timeout=${idleMs}ms`]
+  bridge = await openBridge(flags)
+  const folder = await mkdtemp(join(tmpdir(), 'ocpp-cable-liveness-'))
+  const [cert, key] = [join(folder, 'bridge.crt'), join(folder, 'bridge.key')]
+  const made = await run('openssl', [
+    ...['req', '-x509', '-nodes', '-days', '2', '-subj', '/CN=bridge', '-addext', 'subjectAltName=IP:127.0.0.1'],
+    ...['-newkey', 'rsa:2048', '-keyout', key, '-out', cert],
   ])
+  assert.equal(made.code, 0, made.stderr)
+  tlsBridge = await openBridge([...flags, `--ssl_cert=${cert}`, `--ssl_key=${key}`])
+  certificate = await readFile(cert, 'utf8')
+  await rm(folder, { recursive: true })
 })
 
 after(async () => {
-  await bridge.close() // it tells the app what is still to be told
+  await Promise.all([bridge.close(), tlsBridge.close()]) // they tell the app what is still to be told
   app.stop()
   const ids = app.received.all.filter(({ method }) => method === 'Disconnect').map(stationOf)
   assert.deepEqual(ids.sort(), [...new Set(ids)], 'each station has gone once')
@@ -51,11 +65,11 @@ async function booted(t: TestContext, id: string): Promise<Peer> {
   return peer
 }
 
-/** Settles when the bridge has given the station up and the app knows, with the milliseconds which that took. */
-async function givenUp(id: string): Promise<number> {
+/** Settles when a bridge has given the station up and the app knows, with the milliseconds which that took. */
+async function givenUp(id: string, by = bridge): Promise<number> {
   const since = Date.now()
   const told = once(disconnects, id)
-  const { code, reason } = await bridge.logged(new RegExp(`"station":"${id}".*station disconnected`))
+  const { code, reason } = await by.logged(new RegExp(`"station":"${id}".*station disconnected`))
   const tookMs = Date.now() - since
   assert.deepEqual([code, reason], [1006, 'Silent for too long'])
   await told
@@ -63,13 +77,33 @@ async function givenUp(id: string): Promise<number> {
 }
 
 describe('a station that has gone without a word', { timeout: 60_000 }, () => {
-  test('is found where nothing closes its connection', async t => {
-    const peer = await booted(t, 'GONE')
-    peer.socket.pause() // from here on it reads nothing, writes nothing, and stays open
-    const tookMs = await givenUp('GONE')
+  const assertTime = (t: TestContext, tookMs: number): void => {
     t.diagnostic(`found after ${tookMs} ms`)
     assert.ok(tookMs >= idleMs - pingMs, `given up after ${tookMs} ms, before its time`)
     assert.ok(tookMs < 5 * idleMs, `given up after ${tookMs} ms, long after its time`)
+  }
+
+  test('is found where nothing closes its connection', async t => {
+    const peer = await booted(t, 'GONE')
+    peer.socket.pause() // from here on it reads nothing, writes nothing, and stays open
+    assertTime(t, await givenUp('GONE'))
+  })
+
+  test('is found behind TLS where nothing closes its connection, and then the bridge does', async t => {
+    // The network takes what is sent and brings it nowhere: no FIN, no close_notify, no RST.
+    const network = await openProxy(tlsBridge.port)
+    t.after(() => network.close())
+    const ws = new WebSocket(`wss://${network.host}/ocpp/TLS`, ['ocpp1.6'], { ca: certificate })
+    t.after(() => ws.terminate())
+    const closed = once(ws, 'close')
+    await once(ws, 'open')
+    ws.send(boot)
+    await once(ws, 'message')
+    network.hold('up', 'down')
+    assertTime(t, await givenUp('TLS', tlsBridge))
+    assert.equal(await tlsBridge.metric('clients_num'), 0)
+    network.release('down')
+    assert.equal((await closed)[0], 1006)
   })
 
   test('is found where its process stands still', async t => {

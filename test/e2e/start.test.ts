@@ -189,6 +189,20 @@ describe('what it needs is not there', { concurrency: 2, timeout: 120_000 }, () 
   })
 })
 
+/** [flags, what the line says of them] */
+const rpcRows: readonly (readonly [readonly string[], RegExp])[] = [
+  [['--rpc_concurrency=0'], /: localhost:50051 \(concurrency: auto \(initial=25, min=5, max=100\), impl: grpc, /],
+  [['--rpc_concurrency=7', '--rpc_impl=grpc-js'], /concurrency: 7, impl: grpc-js, enable_tls: false, /],
+  [['--rpc_host=https://app.example'], /: https:\/\/app\.example \(concurrency: 28, impl: http, enable_tls: true, /],
+]
+for (const [flags, line] of rpcRows) {
+  test(`how it calls the app with ${flags.join(' ')}`, async t => {
+    const bridge = await openBridge(flags)
+    t.after(() => bridge.close())
+    assert.match((await bridge.logged(/RPC controller initialized/)).msg, line)
+  })
+}
+
 describe('what it prints', { concurrency: 2, timeout: 120_000 }, () => {
   test('--version', async () => {
     const manifest = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as object

@@ -42,14 +42,14 @@ test('labels count apart, and any value of one is escaped', async () => {
   metrics.count('ocpp_call_total', { version: '1.6', action: 'Heartbeat', answer: 'local' })
   metrics.count('ocpp_call_total', { version: '1.6', action: 'Authorize', answer: 'app' })
   metrics.count('ocpp_call_total', { action: 'Authorize', answer: 'app', version: '1.6' })
-  metrics.count('ocpp_dropped_total', { reason: 'a "b"\n\\' })
+  metrics.count('ocpp_command_total', { version: '1.6', action: 'Reset', outcome: 'a "b"\n\\' })
   assert.deepEqual((await linesOf(metrics, 'ocpp_call_total')).slice(2), [
     'ocpp_call_total{version="1.6",action="Heartbeat",answer="local"} 1',
     'ocpp_call_total{version="1.6",action="Authorize",answer="app"} 2',
   ])
   assert.equal(
-    (await linesOf(metrics, 'ocpp_dropped_total')).at(-1),
-    String.raw`ocpp_dropped_total{reason="a \"b\"\n\\"} 1`,
+    (await linesOf(metrics, 'ocpp_command_total')).at(-1),
+    String.raw`ocpp_command_total{version="1.6",action="Reset",outcome="a \"b\"\n\\"} 1`,
   )
 })
 
@@ -97,6 +97,8 @@ test('the compiler refuses what the table does not have', () => {
   meter.count('clients_num')
   // @ts-expect-error: no such outcome
   meter.count('ocpp_call_total', { version: '1.6', action: 'Heartbeat', answer: 'perhaps' })
+  // @ts-expect-error: no such reason
+  meter.count('ocpp_dropped_total', { reason: 'no_statoin' })
   // @ts-expect-error: labels are missing
   assert.doesNotThrow(() => meter.count('ocpp_call_total'))
   // @ts-expect-error: it has no labels
@@ -155,5 +157,13 @@ test('the page lists every metric that is exposed and no other, in the form that
   assert.deepEqual(listed, exposed)
   assert.ok(exposed.length > 25)
   assert.match(page, /^- `answer`: `app`, `replayed`, `silent`/m)
+  assert.match(page, /^- `reason`: one of\n( {2}- `\w+`: .*\n)* {2}- `no_station`: a broadcast/m)
+  assert.match(page, /^- `version`: the version/m, 'said once, though several metrics have it')
+  assert.match(
+    page,
+    /^- `outcome` of `ocpp_command_total`: `ack`,/m,
+    'two metrics have it, each with values of its own',
+  )
+  assert.match(page, /^- `outcome` of `ocpp_report_total`: `whole`/m)
   assert.ok(await check(page, { parser: 'markdown', printWidth: 120 }))
 })

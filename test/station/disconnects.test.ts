@@ -1,19 +1,23 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { RpcError } from '../../src/cable/rpc.ts'
 import { Disconnects, type DisconnectLimits } from '../../src/station/disconnects.ts'
 import { FakeMeter, faults, quiet } from '../support/fakes.ts'
 
 function setUp(t: TestContext, limits: Partial<DisconnectLimits> = {}) {
-  t.mock.timers.enable({ apis: ['setTimeout'] })
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 0 })
   const meter = new FakeMeter()
   const notices = new Map<string, string>()
   const once = (key: string, _fields: object, message: string) => void notices.set(key, message)
-  const disconnects = new Disconnects({ ratePerSecond: 10, backlog: 100, ...limits }, { meter, once })
+  const disconnects = new Disconnects(
+    { ratePerSecond: 10, backlog: 100, ...limits },
+    { meter, once, now: () => new Date() },
+  )
   const made: string[] = []
   const add = (name: string) => disconnects.add(() => Promise.resolve(void made.push(name)))
-  const pass = async (ms: number): Promise<void> => {
-    for (let left = ms; left > 0; left--) {
-      t.mock.timers.tick(1)
+  const pass = async (ms: number, stepMs = 1): Promise<void> => {
+    for (let left = ms; left > 0; left -= stepMs) {
+      t.mock.timers.tick(stepMs)
       await quiet()
     }
   }
@@ -68,15 +72,180 @@ test('one in a hurry passes the others and the rate, and is made once', async t 
   assert.deepEqual(made, ['b', 'a'])
 })
 
-test('a call that fails is lost: counted, logged, done, and the next one is made', async t => {
-  const { disconnects, meter, notices, made, add, pass } = setUp(t)
-  const { done } = disconnects.add(() => Promise.reject(faults.absent))
-  add('next')
+/** The app is away, and each try says so, until it is back: then it is told. */
+class Away {
+  isBack = false
+  tries: string[] = []
+  readonly told: string[] = []
+
+  readonly disconnect = (name: string) => (): Promise<void> => {
+    this.tries.push(name)
+    if (!this.isBack) return Promise.reject(faults.absent)
+    this.told.push(name)
+    return Promise.resolve()
+  }
+}
+
+test('while the app is away they wait for it, asked once a second; then each is told once, at the rate', async t => {
+  const { disconnects, meter, pass } = setUp(t, { ratePerSecond: 100 })
+  const app = new Away()
+  const farewells = Array.from({ length: 40 }, (_, at) => disconnects.add(app.disconnect(`${at}`)))
+  await pass(15) // before the first has failed the second is on its way
+  app.tries = []
+  await pass(30_000, 10)
+  assert.equal(app.tries.length, 30)
+  assert.equal(new Set(app.tries).size, 30, 'one that fails keeps no other from its try')
+  assert.equal(disconnects.size, 40)
+  app.isBack = true
+  await pass(2_000)
+  await pass(410)
+  await Promise.all(farewells.map(({ done }) => done))
+  assert.equal(new Set(app.told).size, 40)
+  await pass(5_000, 10)
+  assert.equal(app.told.length, 40, 'each once')
+  assert.equal(meter.total('disconnect_lost_total'), 0)
+})
+
+/** [how it fails, whether it is made again, whether the others wait, because] */
+const failures: readonly (readonly [Error, boolean, boolean, string])[] = [
+  [faults.absent, true, true, 'nobody was there'],
+  [new RpcError('exhausted', 'notRun', 'No free threads in thread pool'), true, true, 'the app had no room for it'],
+  [new RpcError('timeout', 'notRun', 'Waiting for LB pick'), true, true, 'it has not left in time'],
+  [faults.lost, false, true, 'the app may have run it: counted twice, a station that has left is one too many'],
+  [faults.slow, false, true, 'it may run it yet'],
+  [faults.raised, false, false, 'it has run it'],
+  [new RpcError('application', 'notRun', 'the call is too large'), false, false, 'it would be so again'],
+  [new Error('a bug'), false, false, 'it is a bug of ours'],
+]
+
+for (const [failure, isAgain, isPaused, because] of failures) {
+  const name = failure instanceof RpcError ? `${failure.code}, ${failure.outcome}` : 'no RpcError'
+  test(`${name}: ${isAgain ? 'made again' : 'lost, counted and logged'}, for ${because}`, async t => {
+    const { disconnects, meter, notices, made, add, pass } = setUp(t)
+    let tries = 0
+    const { done } = disconnects.add(() => (tries++ === 0 ? Promise.reject(failure) : Promise.resolve()))
+    for (const next of ['next', 'and next']) add(next)
+    await pass(300)
+    assert.deepEqual(made, isPaused ? ['next'] : ['next', 'and next'])
+    await pass(3_000)
+    await done
+    assert.deepEqual(made, ['next', 'and next'])
+    assert.equal(tries, isAgain ? 2 : 1)
+    assert.equal(meter.total('disconnect_lost_total'), isAgain ? 0 : 1)
+    assert.equal(notices.size, isAgain ? 0 : 1)
+  })
+}
+
+test('one in a hurry that fails is lost: the station does not wait, and is not said to be gone when it is back', async t => {
+  const { disconnects, meter, pass } = setUp(t)
+  const app = new Away()
+  const [one, other] = [disconnects.add(app.disconnect('one')), disconnects.add(app.disconnect('other'))]
+  one.hurry()
+  await one.done
   await pass(200)
-  await done
-  assert.deepEqual(made, ['next'])
   assert.equal(meter.total('disconnect_lost_total'), 1)
-  assert.equal(notices.size, 1)
+  other.hurry() // it has failed already, and waits
+  await other.done
+  assert.equal(meter.total('disconnect_lost_total'), 2)
+  app.isBack = true
+  await pass(5_000)
+  assert.deepEqual(app.told, [])
+  assert.equal(disconnects.size, 0)
+})
+
+test('one whose station comes back while it is under way, and that fails then, is lost', async t => {
+  const { disconnects, meter, pass } = setUp(t)
+  let fail: (error: Error) => void = () => undefined
+  let tries = 0
+  const farewell = disconnects.add(() => new Promise((_, reject) => ([fail, tries] = [reject, tries + 1])))
+  await pass(1)
+  farewell.hurry()
+  fail(faults.absent)
+  await farewell.done
+  await pass(5_000)
+  assert.deepEqual([tries, meter.total('disconnect_lost_total')], [1, 1])
+})
+
+test('one waits for ten minutes for the app, also where it is never its turn, and is lost', async t => {
+  const { disconnects, meter, pass } = setUp(t, { ratePerSecond: 0.01 })
+  const app = new Away()
+  const farewells = Array.from({ length: 20 }, (_, at) => disconnects.add(app.disconnect(`${at}`)))
+  await pass(590_000, 100)
+  const late = disconnects.add(app.disconnect('late'))
+  assert.equal(meter.total('disconnect_lost_total'), 0)
+  await pass(20_000, 100)
+  await Promise.all(farewells.map(({ done }) => done))
+  assert.equal(meter.total('disconnect_lost_total'), 20)
+  assert.equal(disconnects.size, 1, 'the one that has come later waits on')
+  app.isBack = true
+  await pass(100_000, 100)
+  await late.done
+  assert.deepEqual(app.told, ['late'])
+})
+
+test('a rate that is slow keeps one for longer than that, and one try in vain is not the end of it', async t => {
+  const { disconnects, made, meter, add, pass } = setUp(t, { ratePerSecond: 0.001 })
+  add('a')
+  let tries = 0
+  disconnects.add(() => (tries++ === 0 ? Promise.reject(faults.absent) : Promise.resolve()))
+  for (const name of ['b', 'c']) add(name)
+  await pass(4_000_100, 100)
+  assert.deepEqual(made, ['a', 'b', 'c'])
+  assert.equal(tries, 2)
+  assert.equal(meter.total('disconnect_lost_total'), 0)
+})
+
+test('an app that raises is there: the others need not wait', async t => {
+  const { disconnects, made, add, pass } = setUp(t)
+  let tries = 0
+  disconnects.add(() => Promise.reject(tries++ === 0 ? faults.absent : faults.raised))
+  await pass(1_500)
+  assert.equal(tries, 2)
+  await pass(1_000)
+  for (const name of ['a', 'b', 'c']) add(name)
+  await pass(250)
+  assert.deepEqual(made, ['a', 'b', 'c'])
+})
+
+test('those that wait for the app count in the backlog: what finds it full, newly come or failed, is lost', async t => {
+  const { disconnects, meter, pass } = setUp(t, { backlog: 2 })
+  const app = new Away()
+  let fail: (error: Error) => void = () => undefined
+  const first = disconnects.add(() => new Promise((_, reject) => (fail = reject)))
+  await pass(1)
+  for (const name of ['a', 'b']) disconnects.add(app.disconnect(name))
+  fail(faults.absent)
+  await first.done
+  assert.equal(meter.total('disconnect_lost_total'), 1)
+  await disconnects.add(app.disconnect('c')).done
+  assert.equal(meter.total('disconnect_lost_total'), 2)
+  assert.equal(disconnects.size, 2)
+})
+
+test('flush gives those that wait for the app one try more, each, and nobody waits for it any longer', async t => {
+  const { disconnects, meter, pass } = setUp(t)
+  const app = new Away()
+  const farewells = ['a', 'b', 'c'].map(name => disconnects.add(app.disconnect(name)))
+  await pass(2_000)
+  app.tries = []
+  disconnects.flush()
+  await Promise.all(farewells.map(({ done }) => done))
+  assert.deepEqual(app.tries.toSorted(), ['a', 'b', 'c'])
+  assert.equal(disconnects.lost, 3)
+  assert.equal(meter.total('disconnect_lost_total'), 3)
+})
+
+test('giveUp: one that fails after it does not wait for the app', async t => {
+  const { disconnects, meter, pass } = setUp(t)
+  let fail: (error: Error) => void = () => undefined
+  let tries = 0
+  const { done } = disconnects.add(() => new Promise((_, reject) => ([fail, tries] = [reject, tries + 1])))
+  await pass(1)
+  disconnects.giveUp()
+  await done
+  fail(faults.absent)
+  await pass(5_000)
+  assert.deepEqual([tries, meter.total('disconnect_lost_total'), disconnects.size], [1, 1, 0])
 })
 
 test('one more than the backlog is lost at once; as many as the backlog are not', async t => {

@@ -1,0 +1,118 @@
+/**
+ * The app is restarted while stations leave: it sees the end of each once it is back, once, and no end of a connection
+ * after the next one of its station has subscribed.
+ */
+import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
+import { test, type TestContext } from 'node:test'
+import { cableApp, ScriptedApp, stationOf, type Received } from '../support/app.ts'
+import { openBridge, type Bridge } from '../support/bridge.ts'
+import { openRawStation, type RawStation } from '../support/station.ts'
+
+/** No test waits for ever for what does not come. */
+const within = { timeout: 60_000 }
+const fleet = 30
+const boot = '{"chargePointVendor":"Vendor","chargePointModel":"Model"}'
+const status = '{"connectorId":1,"errorCode":"NoError","status":"Available"}'
+
+/** An app and a bridge, and which stations' ends the app has seen, in order. */
+async function openSite(t: TestContext) {
+  const app = await ScriptedApp.start()
+  t.after(() => app.stop())
+  const told: string[] = []
+  const news = new EventEmitter()
+  const silent = cableApp(() => null)
+  app.always(call => {
+    if (call.method === 'Disconnect') {
+      told.push(stationOf(call))
+      news.emit('told')
+    }
+    return silent(call)
+  })
+  const bridge = await openBridge([`--rpc_host=${app.host}`, '--rpc_command_timeout=500ms'])
+  t.after(() => bridge.close())
+  const toldOf = async (count: number): Promise<void> => {
+    while (told.length < count) await once(news, 'told')
+  }
+  return { app, bridge, told, toldOf }
+}
+
+async function booted(t: TestContext, { url }: Bridge, count: number): Promise<RawStation[]> {
+  const ids = Array.from({ length: count }, (_, at) => `CP${at}`)
+  const stations = await Promise.all(ids.map(id => openRawStation(url, id)))
+  t.after(() => Promise.all(stations.map(station => station.close())))
+  await Promise.all(stations.map(station => station.call('boot', 'BootNotification', boot)))
+  return stations
+}
+
+/** The stations leave; settles when the app was tried in vain, and their ends wait for it. */
+async function leaveInVain(bridge: Bridge, stations: readonly RawStation[]): Promise<void> {
+  const failed = await bridge.metric('rpc_error_total')
+  await Promise.all(stations.map(station => station.close()))
+  await bridge.metricReaches('rpc_error_total', failed + 1)
+  // All but the one that is being tried.
+  await bridge.metricReaches('disconnect_queue_size', stations.length - 1)
+}
+
+/** What a call is, and of which session of its station. */
+const nameOf = ({ method, message, metadata }: Received, first: string | undefined): string =>
+  `${metadata['sid'] === first ? 'old' : 'new'} ${method === 'Command' ? String(message['command']) : method}`
+
+test(
+  `${fleet} stations leave while the app is away: it sees the end of each when it is back, once`,
+  within,
+  async t => {
+    const { app, bridge, told, toldOf } = await openSite(t)
+    const stations = await booted(t, bridge, fleet)
+    app.stop()
+    await leaveInVain(bridge, stations)
+    assert.deepEqual(told, [])
+    await app.start()
+    await toldOf(fleet)
+    await bridge.close()
+    assert.deepEqual(told.toSorted(), Array.from({ length: fleet }, (_, at) => `CP${at}`).toSorted())
+    const losses = bridge.log().filter(({ msg }) => msg.startsWith('the app was not told'))
+    assert.deepEqual(losses, [])
+  },
+)
+
+test('a station is back before the app is: its old end comes before its new subscribe', within, async t => {
+  const { app, bridge, toldOf } = await openSite(t)
+  const [station, ...others] = await booted(t, bridge, 3)
+  app.stop()
+  await leaveInVain(
+    bridge,
+    [station, ...others].filter(each => each !== undefined),
+  )
+  const back = await openRawStation(bridge.url, 'CP0')
+  t.after(() => back.close())
+  assert.match(await back.call('1', 'BootNotification', boot), /"status":"Pending"/)
+  await app.start()
+  await toldOf(1)
+  // The boot is put off as long as the bridge has not found the app again.
+  for (let id = 2; !/"Accepted"/.test(await back.call(`${id}`, 'BootNotification', boot)); id++);
+  assert.equal(await back.call('last', 'StatusNotification', status), '[3,"last",{}]')
+  await toldOf(3)
+  const calls = app.received.all.filter(call => stationOf(call) === 'CP0')
+  const first = calls[0]?.metadata['sid']
+  const names = calls.map(call => nameOf(call, first))
+  const at = (name: string): number => names.indexOf(name)
+  assert.equal(names.filter(name => name === 'old Disconnect').length, 1, names.join(', '))
+  assert.ok(at('old Disconnect') < at('new subscribe'), names.join(', '))
+  assert.ok(!names.includes('new Disconnect'), names.join(', '))
+})
+
+test(
+  'the bridge ends while the app is away: it says how many were not told, and does not wait for it',
+  within,
+  async t => {
+    const { app, bridge, told } = await openSite(t)
+    const stations = await booted(t, bridge, 3)
+    app.stop()
+    await leaveInVain(bridge, stations)
+    assert.deepEqual(await bridge.kill('SIGTERM'), { code: 0, signal: null })
+    const { num } = await bridge.logged(/the app was not told at the end that stations have left/)
+    assert.equal(num, 3)
+    assert.deepEqual(told, [])
+  },
+)
