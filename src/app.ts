@@ -66,7 +66,6 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
   const app = keep(openTransport({ ...config.rpc, httpKey: keyOf(config.rpc.httpAccess, rpcKey) }))
   const rpc = new Guard(app, config.rpc, metrics, log.child({ context: 'rpc' }))
   announceRpc(config, log)
-  void rpc.checkAtStart()
   const world = worldOf(rpc, schemas, metrics, config, log)
   const { disconnectMode: mode, disconnectRate: ratePerSecond, disconnectBacklogSize: backlog } = config.lifecycle
   const disconnects = new Disconnects({ mode, ratePerSecond, backlog }, world)
@@ -88,6 +87,8 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
   const nats = await openBroadcasts(config, deliver, log, keep)
   const readiness = (): Readiness => ({ rpc: app.isConnected(), ...(nats !== null && { nats: nats.connected() }) })
   keep(await openStations(config, keyPairs, hub, deliver, readiness, world))
+  // Not before all is open: a start that fails has closed the way to the app, which says nothing of the app.
+  void rpc.checkAtStart()
 }
 
 function worldOf(rpc: Rpc, schemas: Schemas, meter: Meter, config: Config, log: Log): World {

@@ -18,7 +18,7 @@ type Access =
 export type Config = Settings & {
   readonly node: { readonly id: string }
   readonly rpc: {
-    readonly impl: 'grpc' | 'http'
+    readonly impl: 'grpc' | 'grpc-js' | 'http'
     /** What calls over HTTP show to the app: decided from `httpSecret` and `secret`. */
     readonly httpAccess: Access
   }

@@ -1,15 +1,16 @@
 /**
  * Which transport reaches the app, by the settings.
  */
+import { openGrpcJs } from './grpc-js.ts'
 import { openGrpc } from './grpc.ts'
 import { openHttp } from './http.ts'
 import { readTrust } from './trust.ts'
 import { defaultLimits, type OpenTransport } from './transport.ts'
 
 export type TransportSettings = {
-  /** For `http`: a URL; for `grpc`: `host:port`, `dns:///host:port`, or `grpc-list://host:port,host:port`. */
+  /** For `http`: a URL; for both of gRPC: `host:port`, `dns:///host:port`, or `grpc-list://host:port,host:port`. */
   readonly host: string
-  readonly impl: 'grpc' | 'http'
+  readonly impl: 'grpc' | 'grpc-js' | 'http'
   /** For gRPC; a URL says it itself. */
   readonly enableTls: boolean
   readonly tlsVerify: boolean
@@ -31,5 +32,6 @@ export function openTransport(settings: TransportSettings): OpenTransport {
   }
   const trust = readTrust(settings.tlsRootCa, settings.tlsVerify)
   if (settings.impl === 'http') return openHttp({ url: host, key, trust, limits })
-  return openGrpc(host, { trust: enableTls ? trust : null, limits })
+  const open = settings.impl === 'grpc' ? openGrpc : openGrpcJs
+  return open(host, { trust: enableTls ? trust : null, limits })
 }

@@ -191,7 +191,7 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   ocpp_idle_timeout: ms,
   ocpp_boot_timeout: duration,
   rpc_host: fc.constantFrom('app:1', 'dns:///app:50051', '[::1]:50051', 'grpc-list://a:1,b:2', 'https://app/_anycable'),
-  rpc_impl: rarely(fc.constantFrom('grpc', 'http'), 'auto'),
+  rpc_impl: rarely(fc.constantFrom('grpc', 'grpc-js', 'http'), 'auto'),
   rpc_concurrency: count,
   rpc_request_timeout: ms,
   rpc_command_timeout: ms,

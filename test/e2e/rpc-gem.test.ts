@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import type { CommandCall, Identifier } from '../../src/cable/rpc.ts'
+import { openGrpcJs } from '../../src/rpc/grpc-js.ts'
 import { openGrpc } from '../../src/rpc/grpc.ts'
 import { openHttp, rpcKey } from '../../src/rpc/http.ts'
 import { defaultLimits, type OpenTransport } from '../../src/rpc/transport.ts'
@@ -13,6 +14,10 @@ import { gemSecret, openGemApp, type GemApp } from '../support/gem.ts'
 import { openHttp2Tap } from '../support/http2-tap.ts'
 
 const never = new AbortController().signal
+const implementations = [
+  ['grpc', openGrpc],
+  ['grpc-js', openGrpcJs],
+] as const
 
 function perform(data: object): CommandCall {
   return {
@@ -40,29 +45,38 @@ async function toldBy(rpc: OpenTransport): Promise<unknown[]> {
   return (JSON.parse(text) as { message: { told: unknown[] } }).message.told
 }
 
-describe('one app, both ways', { timeout: 120_000 }, () => {
+describe('one app, all ways', { timeout: 120_000 }, () => {
   let app: GemApp
-  let grpc: OpenTransport
-  let http: OpenTransport
+  const open = new Map<string, OpenTransport>()
+  const rpcOf = (name: string): OpenTransport => {
+    const rpc = open.get(name)
+    assert.ok(rpc, `${name} is open`)
+    return rpc
+  }
 
   before(async () => {
     app = await openGemApp()
-    grpc = openGrpc(app.grpc)
-    http = openHttpTo(app.http)
+    for (const [name, openTransport] of implementations) open.set(name, openTransport(app.grpc))
+    open.set('http', openHttpTo(app.http))
   })
 
   after(async () => {
-    await grpc.close()
-    await http.close()
+    await Promise.all([...open.values()].map(rpc => rpc.close()))
     await app.close()
   })
 
-  testGemContract('gem over gRPC', () => grpc)
-  testGemContract('gem over HTTP', () => http)
+  for (const name of [...implementations.map(([name]) => name), 'http']) {
+    testGemContract(`gem over ${name}`, () => rpcOf(name))
 
-  test('it is ready, both ways', async () => {
-    assert.deepEqual([await grpc.problem(10_000), await http.problem(10_000)], [null, null])
-  })
+    test(`${name}: it is ready`, async () => {
+      assert.equal(await rpcOf(name).problem(10_000), null)
+    })
+
+    test(`${name}: a reply over the limit is told; the call has run`, async () => {
+      const large = perform({ action: 'large', bytes: 5 * 2 ** 20 })
+      await assert.rejects(rpcOf(name).command(large, never), rpcError('application', 'ran', /rpc_max_call_recv_size/))
+    })
+  }
 
   test('a wrong key and a wrong path over HTTP are told', async () => {
     const wrongKey = openHttpTo(app.http, 'other')
@@ -72,61 +86,60 @@ describe('one app, both ways', { timeout: 120_000 }, () => {
     await Promise.all([wrongKey.close(), wrongPath.close()])
   })
 
-  test('a call over the 4 MiB that Ruby takes over gRPC has not run', async () => {
-    await toldBy(grpc)
-    const large = perform({ action: 'boot_notification', id: 'large', text: 'x'.repeat(5 * 2 ** 20) })
-    await assert.rejects(grpc.command(large, never), rpcError('application', 'notRun', /what the app's server takes/))
-    assert.deepEqual(await toldBy(grpc), [])
-  })
-
-  test('a reply over the limit is told; the call has run', async () => {
-    const large = perform({ action: 'large', bytes: 5 * 2 ** 20 })
-    for (const rpc of [grpc, http])
-      await assert.rejects(rpc.command(large, never), rpcError('application', 'ran', /rpc_max_call_recv_size/))
-  })
-})
-
-// Ruby hangs up every 300 s, here every second: each connection ends many times in the course of the calls.
-test('a server that hangs up under load loses no call, and doubles none', { timeout: 120_000 }, async t => {
-  const app = await openApp(t, { ANYCABLE_RPC_MAX_CONNECTION_AGE: '1' })
-  const tap = await openHttp2Tap(app.grpc)
-  const rpc = openGrpc(tap.host)
-  t.after(async () => {
-    await rpc.close()
-    tap.close()
-  })
-  const made: string[] = []
-  const station = async (name: string): Promise<void> => {
-    for (let calls = 0; tap.goaways < 8; calls++) {
-      const id = `${name}-${calls}`
-      made.push(id)
-      await rpc.command(perform({ action: 'boot_notification', id, text: '' }), never)
-    }
+  for (const [name] of implementations) {
+    test(`${name}: a call over the 4 MiB that Ruby takes over gRPC has not run`, async () => {
+      const rpc = rpcOf(name)
+      await toldBy(rpc)
+      const large = perform({ action: 'boot_notification', id: 'large', text: 'x'.repeat(5 * 2 ** 20) })
+      await assert.rejects(rpc.command(large, never), rpcError('application', 'notRun', /what the app's server takes/))
+      assert.deepEqual(await toldBy(rpc), [])
+    })
   }
-  await Promise.all(['a', 'b', 'c', 'd', 'e'].map(station))
-  const told = (await toldBy(rpc)).filter(each => typeof each === 'string')
-  assert.deepEqual(told.toSorted(), made.toSorted())
-  assert.ok(tap.connections >= 4, `${tap.connections} connections`)
 })
 
-// The same proportion as in earnest: Ruby takes pings every 10 s, and is sent one every 30 s.
-for (const [keepaliveMs, isTaken, because] of [
-  [1_500, true, 'three times as long as Ruby asks for is taken'],
-  [250, false, 'half as long is not: what this test counts can be seen'],
-] as const) {
-  test(`a connection at rest is held by pings: ${because}`, { timeout: 120_000 }, async t => {
-    const app = await openApp(t, { MIN_PING_INTERVAL_MS: '500' })
+for (const [name, openTransport] of implementations) {
+  // Ruby hangs up every 300 s, here every second: each connection ends many times in the course of the calls.
+  test(`${name}: a server that hangs up under load loses no call, and doubles none`, { timeout: 120_000 }, async t => {
+    const app = await openApp(t, { ANYCABLE_RPC_MAX_CONNECTION_AGE: '1' })
     const tap = await openHttp2Tap(app.grpc)
-    const rpc = openGrpc(tap.host, { keepaliveMs })
+    const rpc = openTransport(tap.host)
     t.after(async () => {
       await rpc.close()
       tap.close()
     })
-    await rpc.command(perform({ action: 'silent' }), never)
-    await tap.reaches(counts => counts.pings >= 8 || counts.goaways > 0)
-    assert.equal(tap.goaways === 0, isTaken)
-    if (!isTaken) return
-    await rpc.command(perform({ action: 'silent' }), never)
-    assert.equal(tap.connections, 1)
+    const made: string[] = []
+    const station = async (name: string): Promise<void> => {
+      for (let calls = 0; tap.goaways < 8; calls++) {
+        const id = `${name}-${calls}`
+        made.push(id)
+        await rpc.command(perform({ action: 'boot_notification', id, text: '' }), never)
+      }
+    }
+    await Promise.all(['a', 'b', 'c', 'd', 'e'].map(station))
+    const told = (await toldBy(rpc)).filter(each => typeof each === 'string')
+    assert.deepEqual(told.toSorted(), made.toSorted())
+    assert.ok(tap.connections >= 4, `${tap.connections} connections`)
   })
+
+  // The same proportion as in earnest: Ruby takes pings every 10 s, and is sent one every 30 s.
+  for (const [keepaliveMs, isTaken, because] of [
+    [1_500, true, 'three times as long as Ruby asks for is taken'],
+    [250, false, 'half as long is not: what this test counts can be seen'],
+  ] as const) {
+    test(`${name}: a connection at rest is held by pings: ${because}`, { timeout: 120_000 }, async t => {
+      const app = await openApp(t, { MIN_PING_INTERVAL_MS: '500' })
+      const tap = await openHttp2Tap(app.grpc)
+      const rpc = openTransport(tap.host, { keepaliveMs })
+      t.after(async () => {
+        await rpc.close()
+        tap.close()
+      })
+      await rpc.command(perform({ action: 'silent' }), never)
+      await tap.reaches(counts => counts.pings >= 8 || counts.goaways > 0)
+      assert.equal(tap.goaways === 0, isTaken)
+      if (!isTaken) return
+      await rpc.command(perform({ action: 'silent' }), never)
+      assert.equal(tap.connections, 1)
+    })
+  }
 }

@@ -62,23 +62,26 @@ test('over HTTP with another key: not ready, and the reason is told once', withi
   assert.equal((await bridge.get('/ready')).status, 503)
 })
 
-test('one of two servers is killed: stations are served by the other, and none is lost', within, async t => {
-  const apps = [await ScriptedApp.start(), await ScriptedApp.start()] as const
-  t.after(() => apps.forEach(app => app.stop()))
-  for (const app of apps) app.always(script)
-  const bridge = await openBridgeTo(t, `--rpc_host=grpc-list://${apps.map(app => app.host).join(',')}`)
-  await ready(bridge)
-  const stations = await Promise.all(['CP01', 'CP02', 'CP03'].map(id => connect(t, bridge, id)))
-  const callAll = async (): Promise<void> => {
-    for (const station of stations) assert.deepEqual(await station.call('BootNotification', boot), accepted)
-  }
-  while (apps.some(app => app.received.all.length === 0)) await callAll()
-  const [killed, other] = apps
-  killed.stop()
-  const [killedHad, otherHad] = [killed.received.all.length, other.received.all.length]
-  for (let rounds = 0; rounds < 5; rounds++) await callAll()
-  assert.deepEqual([killed.received.all.length - killedHad, other.received.all.length - otherHad], [0, 15])
-  await killed.start()
-  while (killed.received.all.length === killedHad) await callAll()
-  assert.equal((await bridge.get('/ready')).status, 200)
-})
+for (const impl of ['grpc', 'grpc-js'] as const) {
+  test(`${impl}: one of two servers is killed: stations are served by the other, and none is lost`, within, async t => {
+    const apps = [await ScriptedApp.start(), await ScriptedApp.start()] as const
+    t.after(() => apps.forEach(app => app.stop()))
+    for (const app of apps) app.always(script)
+    const hosts = apps.map(app => app.host).join(',')
+    const bridge = await openBridgeTo(t, `--rpc_host=grpc-list://${hosts}`, `--rpc_impl=${impl}`)
+    await ready(bridge)
+    const stations = await Promise.all(['CP01', 'CP02', 'CP03'].map(id => connect(t, bridge, id)))
+    const callAll = async (): Promise<void> => {
+      for (const station of stations) assert.deepEqual(await station.call('BootNotification', boot), accepted)
+    }
+    while (apps.some(app => app.received.all.length === 0)) await callAll()
+    const [killed, other] = apps
+    killed.stop()
+    const [killedHad, otherHad] = [killed.received.all.length, other.received.all.length]
+    for (let rounds = 0; rounds < 5; rounds++) await callAll()
+    assert.deepEqual([killed.received.all.length - killedHad, other.received.all.length - otherHad], [0, 15])
+    await killed.start()
+    while (killed.received.all.length === killedHad) await callAll()
+    assert.equal((await bridge.get('/ready')).status, 200)
+  })
+}

@@ -5,6 +5,7 @@ import { test, type TestContext } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import type { CommandCall, Identifier } from '../../src/cable/rpc.ts'
 import { rpcErrorFor } from '../../src/rpc/grpc-status.ts'
+import { openGrpcJs } from '../../src/rpc/grpc-js.ts'
 import { openGrpc } from '../../src/rpc/grpc.ts'
 import { defaultLimits } from '../../src/rpc/transport.ts'
 import { rpcError, testRpcContract } from '../contract/rpc.ts'
@@ -27,17 +28,6 @@ async function openApp(t: TestContext): Promise<ScriptedApp> {
   return app
 }
 
-function open(t: TestContext, host: string, settings: Parameters<typeof openGrpc>[1] = {}) {
-  const rpc = openGrpc(host, settings)
-  t.after(() => rpc.close())
-  return rpc
-}
-
-async function openBoth(t: TestContext) {
-  const app = await openApp(t)
-  return { app, rpc: open(t, app.host) }
-}
-
 /** A port that takes connections and says nothing, as the gem's while it waits for NATS. */
 async function openMute(t: TestContext, port: number): Promise<{ onConnection(): Promise<unknown>; close(): void }> {
   const sockets = new Set<Socket>()
@@ -52,129 +42,147 @@ async function openMute(t: TestContext, port: number): Promise<{ onConnection():
   return { onConnection: () => once(server, 'connection'), close }
 }
 
-testRpcContract('gRPC', openBoth)
-
-test('nobody listens: the call was not sent', async t => {
-  const rpc = open(t, `127.0.0.1:${await freePort()}`)
-  await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /ECONNREFUSED/))
-  await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /ECONNREFUSED/))
-  assert.equal(rpc.isConnected(), false)
-})
-
-test('a name that does not exist: the call was not sent', async t => {
-  const rpc = open(t, 'dns:///app.invalid:50051')
-  await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /Name resolution failed/))
-})
-
-test('the app is killed while it runs a call: it may have run', async t => {
-  const { app, rpc } = await openBoth(t)
-  const { arrived } = app.hold()
-  const reply = rpc.command(perform, never)
-  await arrived
-  app.stop()
-  await assert.rejects(reply, rpcError('unavailable', 'unknown', /./))
-})
-
-test('an app that was killed is found again on its port', async t => {
-  const { app, rpc } = await openBoth(t)
-  await rpc.command(perform, never)
-  assert.equal(rpc.isConnected(), true)
-  app.stop()
-  await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /ECONNREFUSED/))
-  await app.start()
-  assert.equal(await rpc.problem(10_000), null)
-  assert.equal((await rpc.command(perform, never)).status, 'success')
-})
-
-// Nine connections take 6 s; with grpc-js's own back-off, which grows to 2 minutes, they take half of one.
-test('an absent app is looked for every second', { timeout: 11_000 }, async t => {
-  const port = await freePort()
-  const rpc = open(t, `127.0.0.1:${port}`)
-  assert.equal(rpc.isConnected(), false)
-  for (let attempts = 0; attempts < 9; attempts++) {
-    const mute = await openMute(t, port)
-    await mute.onConnection()
-    mute.close()
+/** [implementation, what it says of a call for which there is no connection in time] */
+const implementations = [
+  ['grpc', openGrpc, /no connection in time/],
+  ['grpc-js', openGrpcJs, /Waiting for LB pick/],
+] as const
+for (const [name, openTransport, tooLate] of implementations) {
+  function open(t: TestContext, host: string, settings: Parameters<typeof openGrpc>[1] = {}) {
+    const rpc = openTransport(host, settings)
+    t.after(() => rpc.close())
+    return rpc
   }
-})
 
-test('a slow call ends at its deadline, and may have run', async t => {
-  const { app, rpc } = await openBoth(t)
-  await rpc.command(perform, never)
-  app.hold()
-  await assert.rejects(rpc.command(perform, never, Date.now() + 100), rpcError('timeout', 'unknown', /Deadline/))
-})
+  async function openBoth(t: TestContext) {
+    const app = await openApp(t)
+    return { app, rpc: open(t, app.host) }
+  }
 
-test('a port that never speaks: the deadline ends a call that was not sent', async t => {
-  const port = await freePort()
-  await openMute(t, port)
-  const rpc = open(t, `127.0.0.1:${port}`)
-  const reply = rpc.command(perform, never, Date.now() + 100)
-  await assert.rejects(reply, rpcError('timeout', 'notRun', /Waiting for LB pick/))
-  assert.notEqual(await rpc.problem(0), null)
-})
+  testRpcContract(name, openBoth)
 
-test('a server without a free thread has not run the call', async t => {
-  const { app, rpc } = await openBoth(t)
-  app.once(() => {
-    throw new GrpcStatus(status.RESOURCE_EXHAUSTED, 'No free threads in thread pool')
+  test(`${name}: nobody listens: the call was not sent`, async t => {
+    const rpc = open(t, `127.0.0.1:${await freePort()}`)
+    await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /ECONNREFUSED/))
+    await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /ECONNREFUSED/))
+    assert.equal(rpc.isConnected(), false)
   })
-  await assert.rejects(rpc.command(perform, never), rpcError('exhausted', 'notRun', /No free threads/))
-})
 
-test('a reply over the limit is no lack of threads: the app has run the call', async t => {
-  const { app, rpc } = await openBoth(t)
-  app.once(() => ({ status: 'SUCCESS', transmissions: ['x'.repeat(5 * 2 ** 20)] }))
-  await assert.rejects(rpc.command(perform, never), rpcError('application', 'ran', /rpc_max_call_recv_size/))
-})
+  test(`${name}: a name that does not exist: the call was not sent`, async t => {
+    const rpc = open(t, 'dns:///app.invalid:50051')
+    await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /Name resolution failed/))
+  })
 
-test('a call over the limit is not sent', async t => {
-  const app = await openApp(t)
-  const rpc = open(t, app.host, { limits: { ...defaultLimits, sent: 1000 } })
-  const large = { ...perform, data: 'x'.repeat(1000) }
-  await assert.rejects(rpc.command(large, never), rpcError('application', 'notRun', /rpc_max_call_send_size is 1000/))
-  await rpc.command(perform, never)
-  assert.equal(app.received.all.length, 1)
-})
+  test(`${name}: the app is killed while it runs a call: it may have run`, async t => {
+    const { app, rpc } = await openBoth(t)
+    const { arrived } = app.hold()
+    const reply = rpc.command(perform, never)
+    await arrived
+    app.stop()
+    await assert.rejects(reply, rpcError('unavailable', 'unknown', /./))
+  })
 
-test('calls after the end are not sent; the end may come twice', async t => {
-  const { app, rpc } = await openBoth(t)
-  await rpc.command(perform, never)
-  await rpc.close()
-  await rpc.close()
-  await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /closed/))
-  assert.notEqual(await rpc.problem(10_000), null)
-  assert.equal(app.received.all.length, 1)
-})
+  test(`${name}: an app that was killed is found again on its port`, async t => {
+    const { app, rpc } = await openBoth(t)
+    await rpc.command(perform, never)
+    assert.equal(rpc.isConnected(), true)
+    app.stop()
+    await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /ECONNREFUSED/))
+    await app.start()
+    assert.equal(await rpc.problem(10_000), null)
+    assert.equal((await rpc.command(perform, never)).status, 'success')
+  })
 
-test('the end lets a call on the wire finish', async t => {
-  const { app, rpc } = await openBoth(t)
-  const held = app.hold()
-  const reply = rpc.command(perform, never)
-  await held.arrived
-  await rpc.close()
-  held.release()
-  assert.equal((await reply).status, 'success')
-})
+  // Nine connections take 6 s; with grpc-js's own back-off, which grows to 2 minutes, they take half of one.
+  test(`${name}: an absent app is looked for every second`, { timeout: 11_000 }, async t => {
+    const port = await freePort()
+    const rpc = open(t, `127.0.0.1:${port}`)
+    assert.equal(rpc.isConnected(), false)
+    for (let attempts = 0; attempts < 9; attempts++) {
+      const mute = await openMute(t, port)
+      await mute.onConnection()
+      mute.close()
+    }
+  })
 
-test('a host by its name is asked over all its addresses', async t => {
-  const app = await openApp(t)
-  const rpc = open(t, `localhost:${app.port}`)
-  assert.equal((await rpc.command(perform, never)).status, 'success')
-})
+  test(`${name}: a slow call ends at its deadline, and may have run`, async t => {
+    const { app, rpc } = await openBoth(t)
+    await rpc.command(perform, never)
+    app.hold()
+    await assert.rejects(rpc.command(perform, never, Date.now() + 100), rpcError('timeout', 'unknown', /Deadline/))
+  })
 
-test('what keeps the app from being reached is told', async t => {
-  const { app, rpc } = await openBoth(t)
-  assert.equal(await rpc.problem(10_000), null)
-  app.stop()
-  const away = open(t, `127.0.0.1:${await freePort()}`)
-  assert.ok(
-    rpcError('unavailable', 'notRun', /: No connection: .*ECONNREFUSED/)(await away.problem(300)),
-    'nobody listens',
-  )
-  await away.close()
-  assert.ok(rpcError('unavailable', 'notRun', /closed/)(await away.problem(0)), 'it is closed')
-})
+  test(`${name}: a port that never speaks: the deadline ends a call that was not sent`, async t => {
+    const port = await freePort()
+    await openMute(t, port)
+    const rpc = open(t, `127.0.0.1:${port}`)
+    const reply = rpc.command(perform, never, Date.now() + 100)
+    await assert.rejects(reply, rpcError('timeout', 'notRun', tooLate))
+    assert.notEqual(await rpc.problem(0), null)
+  })
+
+  test(`${name}: a server without a free thread has not run the call`, async t => {
+    const { app, rpc } = await openBoth(t)
+    app.once(() => {
+      throw new GrpcStatus(status.RESOURCE_EXHAUSTED, 'No free threads in thread pool')
+    })
+    await assert.rejects(rpc.command(perform, never), rpcError('exhausted', 'notRun', /No free threads/))
+  })
+
+  test(`${name}: a reply over the limit is no lack of threads: the app has run the call`, async t => {
+    const { app, rpc } = await openBoth(t)
+    app.once(() => ({ status: 'SUCCESS', transmissions: ['x'.repeat(5 * 2 ** 20)] }))
+    await assert.rejects(rpc.command(perform, never), rpcError('application', 'ran', /rpc_max_call_recv_size/))
+  })
+
+  test(`${name}: a call over the limit is not sent`, async t => {
+    const app = await openApp(t)
+    const rpc = open(t, app.host, { limits: { ...defaultLimits, sent: 1000 } })
+    const large = { ...perform, data: 'x'.repeat(1000) }
+    await assert.rejects(rpc.command(large, never), rpcError('application', 'notRun', /rpc_max_call_send_size is 1000/))
+    await rpc.command(perform, never)
+    assert.equal(app.received.all.length, 1)
+  })
+
+  test(`${name}: calls after the end are not sent; the end may come twice`, async t => {
+    const { app, rpc } = await openBoth(t)
+    await rpc.command(perform, never)
+    await rpc.close()
+    await rpc.close()
+    await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /closed/))
+    assert.notEqual(await rpc.problem(10_000), null)
+    assert.equal(app.received.all.length, 1)
+  })
+
+  test(`${name}: the end lets a call on the wire finish`, async t => {
+    const { app, rpc } = await openBoth(t)
+    const held = app.hold()
+    const reply = rpc.command(perform, never)
+    await held.arrived
+    await rpc.close()
+    held.release()
+    assert.equal((await reply).status, 'success')
+  })
+
+  test(`${name}: a host by its name is asked over all its addresses`, async t => {
+    const app = await openApp(t)
+    const rpc = open(t, `localhost:${app.port}`)
+    assert.equal((await rpc.command(perform, never)).status, 'success')
+  })
+
+  test(`${name}: what keeps the app from being reached is told`, async t => {
+    const { app, rpc } = await openBoth(t)
+    assert.equal(await rpc.problem(10_000), null)
+    app.stop()
+    const away = open(t, `127.0.0.1:${await freePort()}`)
+    assert.ok(
+      rpcError('unavailable', 'notRun', /: No connection: .*ECONNREFUSED/)(await away.problem(300)),
+      'nobody listens',
+    )
+    await away.close()
+    assert.ok(rpcError('unavailable', 'notRun', /closed/)(await away.problem(0)), 'it is closed')
+  })
+}
 
 const statuses = [
   [1, 'Call cancelled', 'unavailable', 'unknown', 'the stream was reset by the other side'],

@@ -113,6 +113,7 @@ const rows: readonly (readonly [
 
 for (const [impl, openApp] of [
   ['grpc', overGrpc],
+  ['grpc-js', overGrpc],
   ['http', overHttp],
 ] as const) {
   for (const [certificate, more, problem, because] of rows) {
@@ -130,13 +131,15 @@ for (const [impl, openApp] of [
   }
 }
 
-test('grpc without TLS at an app that expects it is told', async t => {
-  const host = await overGrpc(t, 'app')
-  const rpc = openTransport({ ...settings, host, impl: 'grpc', enableTls: false })
-  t.after(() => rpc.close())
-  const reply = rpc.connect(connect, new AbortController().signal)
-  await assert.rejects(reply, rpcError('unavailable', 'notRun', /; .* may expect TLS: see rpc_enable_tls/))
-})
+for (const impl of ['grpc', 'grpc-js'] as const) {
+  test(`${impl} without TLS at an app that expects it is told`, async t => {
+    const host = await overGrpc(t, 'app')
+    const rpc = openTransport({ ...settings, host, impl, enableTls: false })
+    t.after(() => rpc.close())
+    const reply = rpc.connect(connect, new AbortController().signal)
+    await assert.rejects(reply, rpcError('unavailable', 'notRun', /; .* may expect TLS: see rpc_enable_tls/))
+  })
+}
 
 test('a CA that cannot be used stops the start', () => {
   const open = (tlsRootCa: string) => () => openTransport({ ...settings, host: 'a:1', impl: 'grpc', tlsRootCa })

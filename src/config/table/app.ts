@@ -38,9 +38,9 @@ export const rpc = group('RPC: reaching the app', {
     'Where the app takes calls: over gRPC, spread over all addresses of a name (dns:///) or of a list (grpc-list://), or over HTTP (http://, https://).',
   ),
   impl: option(
-    oneOf('auto', 'grpc', 'http'),
+    oneOf('auto', 'grpc', 'grpc-js', 'http'),
     'auto',
-    'How the app is called. auto: http if rpc_host begins with http:// or https://, else grpc.',
+    "How the app is called. auto: http if rpc_host begins with http:// or https://, else grpc. grpc-js is gRPC too, by the library of that name instead of the bridge's own client: it takes more CPU.",
     { toml: 'rpc.implementation' },
   ),
   concurrency: option(

@@ -1,0 +1,207 @@
+/**
+ * The app over gRPC, by grpc-js: at one address, at all of a name, or at each of a list. The only import of @grpc/grpc-js.
+ *
+ * Calls go to the channel itself: grpc-js's `Client` would add an emitter, an interceptor chain and a stack trace to
+ * each, a fourth of a call's cost.
+ */
+import {
+  Channel,
+  connectivityState,
+  credentials,
+  Metadata,
+  status,
+  type ChannelCredentials,
+  type ChannelOptions,
+} from '@grpc/grpc-js'
+import {
+  RpcError,
+  type CommandCall,
+  type CommandReply,
+  type ConnectCall,
+  type ConnectReply,
+  type DisconnectCall,
+} from '../cable/rpc.ts'
+import { rpcErrorFor } from './grpc-status.ts'
+import type { GrpcSettings } from './grpc.ts'
+import { readService, type Method, type Service } from './grpc/service.ts'
+import { checkSize, defaultLimits, type OpenTransport, type SizeLimits } from './transport.ts'
+import type { Trust } from './trust.ts'
+
+const channelOptions: ChannelOptions = {
+  'grpc.service_config': '{"loadBalancingConfig":[{"round_robin":{}}]}',
+  'grpc.service_config_disable_resolution': 1,
+  'grpc.keepalive_permit_without_calls': 1,
+  // An app that was restarted is found within a second, under a new address too.
+  'grpc.initial_reconnect_backoff_ms': 200,
+  'grpc.max_reconnect_backoff_ms': 1_000,
+  'grpc.dns_min_time_between_resolutions_ms': 1_000,
+  // A quiet fleet is no reason to disconnect, and to look unready.
+  'grpc.client_idle_timeout_ms': 2 ** 31 - 1,
+  // Nobody asks the channel for its statistics, which cost a tenth of a call.
+  'grpc.enable_channelz': 0,
+  // The app is next door: an http_proxy in the environment is not for it.
+  'grpc.enable_http_proxy': 0,
+}
+
+const nothing: Buffer = Buffer.alloc(0)
+
+/** Calls a list in turns. A single channel spreads its calls itself over the addresses of its name. */
+class GrpcJs implements OpenTransport {
+  readonly #channels: readonly [Channel, ...Channel[]]
+  readonly #limits: SizeLimits
+  readonly #service: Service = readService()
+  #turn = 0
+
+  constructor(channels: readonly [Channel, ...Channel[]], limits: SizeLimits) {
+    this.#channels = channels
+    this.#limits = limits
+  }
+
+  connect(call: ConnectCall, signal: AbortSignal, deadline?: number): Promise<ConnectReply> {
+    return this.#ask(this.#service.connect, call, signal, deadline)
+  }
+
+  command(call: CommandCall, signal: AbortSignal, deadline?: number): Promise<CommandReply> {
+    return this.#ask(this.#service.command, call, signal, deadline)
+  }
+
+  disconnect(call: DisconnectCall, signal: AbortSignal, deadline?: number): Promise<void> {
+    return this.#ask(this.#service.disconnect, call, signal, deadline)
+  }
+
+  isConnected(): boolean {
+    return this.#channels.map(wake).includes(connectivityState.READY)
+  }
+
+  async problem(withinMs: number): Promise<RpcError | null> {
+    const deadline = Date.now() + withinMs
+    while (!this.isConnected()) {
+      if (!(await this.#stateChange(deadline))) return whyNot(this.#next() ?? this.#channels[0])
+    }
+    return null
+  }
+
+  close(): Promise<void> {
+    for (const channel of this.#channels) channel.close()
+    return Promise.resolve()
+  }
+
+  async #ask<Call extends { readonly sid: string }, Reply>(
+    { path, bytesOf, replyOf }: Method<Call, Reply>,
+    call: Call,
+    signal: AbortSignal,
+    deadline = Infinity,
+  ): Promise<Reply> {
+    if (signal.aborted) throw new RpcError('aborted', 'notRun', 'the session ended first')
+    const bytes = bytesOf(call)
+    checkSize(bytes.length, this.#limits)
+    const channel = this.#next() ?? (await this.#firstReady(deadline))
+    if (isClosed(channel)) throw new RpcError('unavailable', 'notRun', 'the connection to the app is closed')
+    return replyOf(await unary(channel, { path, bytes, sid: call.sid, deadline }))
+  }
+
+  /** Whose turn it is among those that are connected. Where none can be soon: any, to say why. `null`: one may be soon. */
+  #next(): Channel | null {
+    const channels = this.#channels
+    if (channels.length === 1) return channels[0]
+    this.#turn = (this.#turn + 1) % channels.length
+    const inTurn = [...channels.slice(this.#turn), ...channels.slice(0, this.#turn)]
+    const states = inTurn.map(wake)
+    const ready = inTurn[states.indexOf(connectivityState.READY)]
+    const isHopeless = states.every(state => hopeless.includes(state))
+    return ready ?? (isHopeless ? (channels[this.#turn] ?? null) : null)
+  }
+
+  /** Any, where there is none by the deadline: it tells why. */
+  async #firstReady(deadline: number): Promise<Channel> {
+    while (await this.#stateChange(deadline)) {
+      const channel = this.#next()
+      if (channel !== null) return channel
+    }
+    return this.#channels[0]
+  }
+
+  /** `false` where there is none until then, or none any more. */
+  #stateChange(deadline: number): Promise<boolean> {
+    return Promise.race(this.#channels.map(channel => stateChange(channel, deadline)))
+  }
+}
+
+const hopeless = [connectivityState.TRANSIENT_FAILURE, connectivityState.SHUTDOWN]
+
+/**
+ * Opens a channel to each address. It connects when it is first asked anything, and by itself after each loss.
+ *
+ * @param host  `host:port`, `dns:///host:port`, or `grpc-list://host:port,host:port`
+ */
+export function openGrpcJs(
+  host: string,
+  { trust = null, limits = defaultLimits, keepaliveMs = 30_000 }: GrpcSettings = {},
+): OpenTransport {
+  const options = {
+    ...channelOptions,
+    'grpc.keepalive_time_ms': keepaliveMs,
+    'grpc.max_receive_message_length': limits.received,
+  }
+  const open = (target: string): Channel => new Channel(target, credentialsOf(trust), options)
+  const [first = '', ...others] = host.replace(/^grpc-list:\/\//, '').split(',')
+  return new GrpcJs([open(first), ...others.map(open)], limits)
+}
+
+function credentialsOf(trust: Trust | null): ChannelCredentials {
+  if (trust === null) return credentials.createInsecure()
+  const ca = trust.ca === null ? null : Buffer.from(trust.ca)
+  return credentials.createSsl(ca, null, null, { rejectUnauthorized: trust.verify })
+}
+
+function isClosed(channel: Channel): boolean {
+  return channel.getConnectivityState(false) === connectivityState.SHUTDOWN
+}
+
+/** Has a channel without a connection connect. A closed one must not be asked to: it would, and stay open. */
+function wake(channel: Channel): connectivityState {
+  const state = channel.getConnectivityState(false)
+  const isAsleep = state === connectivityState.IDLE || state === connectivityState.TRANSIENT_FAILURE
+  return isAsleep ? channel.getConnectivityState(true) : state
+}
+
+function stateChange(channel: Channel, deadline: number): Promise<boolean> {
+  const state = wake(channel)
+  if (state === connectivityState.SHUTDOWN) return Promise.resolve(false)
+  return new Promise(resolve => {
+    channel.watchConnectivityState(state, deadline, error => resolve(error === undefined))
+  })
+}
+
+/** A channel tells only calls why it has no connection. This one is harmless, should there be one by now. */
+async function whyNot(channel: Channel): Promise<RpcError | null> {
+  if (isClosed(channel)) return new RpcError('unavailable', 'notRun', 'the connection to the app is closed')
+  const ask = { path: '/grpc.health.v1.Health/Check', bytes: nothing, sid: '', deadline: Date.now() + 100 }
+  return unary(channel, ask).then(
+    () => null,
+    (error: unknown) => (error instanceof RpcError && error.outcome !== 'ran' ? error : null),
+  )
+}
+
+type Ask = { readonly path: string; readonly bytes: Buffer; readonly sid: string; readonly deadline: number }
+
+function unary(channel: Channel, { path, bytes, sid, deadline }: Ask): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const metadata = new Metadata()
+    metadata.set('sid', sid)
+    metadata.set('protov', 'v1')
+    const call = channel.createCall(path, deadline, null, null, null)
+    let reply = nothing
+    call.start(metadata, {
+      onReceiveMetadata: () => undefined,
+      onReceiveMessage: (message: Buffer) => (reply = message),
+      onReceiveStatus: ended => {
+        if (ended.code === status.OK) resolve(reply)
+        else reject(rpcErrorFor(ended))
+      },
+    })
+    call.startRead()
+    call.sendMessageWithContext({}, bytes)
+    call.halfClose()
+  })
+}
