@@ -10,6 +10,8 @@ export type Lane = 'connected' | 'new'
 const maxWaiting = 10_000
 /** How often the lines are looked through for those who need not wait any longer: one timer, not one for each. */
 const sweepMs = 50
+/** How many of them are told in one turn of the event loop: in a storm thousands have waited long enough at once. */
+const toldAtOnce = 20
 
 type Waiter = {
   readonly signal: AbortSignal
@@ -21,6 +23,8 @@ type Waiter = {
 export class Permits {
   readonly #limit: () => number
   readonly #lanes: Record<Lane, Waiter[]> = { connected: [], new: [] }
+  /** Who need not wait any longer, and has not been told yet. */
+  readonly #leaving: { readonly waiter: Waiter; readonly reason: RpcError }[] = []
   #taken = 0
   #sweep: NodeJS.Timeout | null = null
 
@@ -43,7 +47,7 @@ export class Permits {
   /**
    * Resolves when it is the caller's turn, with a permit taken.
    *
-   * Rejects with `RpcError`, the call not sent: at once with `exhausted` where too many wait, and within 50 ms with
+   * Rejects with `RpcError`, the call not sent: at once with `exhausted` where too many wait, and soon after with
    * `timeout` where the turn has not come by `until`, or with `aborted` by the signal.
    *
    * @param until as `Date` counts; asked again and again
@@ -63,7 +67,7 @@ export class Permits {
       const next = this.#lanes.connected.shift() ?? this.#lanes.new.shift()
       if (next === undefined) break
       const reason = this.#reasonToLeave(next, now)
-      if (reason !== null) next.dismiss(reason)
+      if (reason !== null) this.#leave(next, reason)
       else {
         this.#taken++
         next.admit()
@@ -77,7 +81,7 @@ export class Permits {
     for (const lane of ['connected', 'new'] as const) {
       this.#lanes[lane] = this.#lanes[lane].filter(waiter => {
         const reason = this.#reasonToLeave(waiter, now)
-        if (reason !== null) waiter.dismiss(reason)
+        if (reason !== null) this.#leave(waiter, reason)
         return reason === null
       })
     }
@@ -88,6 +92,15 @@ export class Permits {
     if (signal.aborted) return new RpcError('aborted', 'notRun', 'the session ended first')
     if (now < until()) return null
     return new RpcError('timeout', 'notRun', `the call did not get its turn in time; ${this.waiting} wait`)
+  }
+
+  #leave(waiter: Waiter, reason: RpcError): void {
+    if (this.#leaving.push({ waiter, reason }) === 1) setImmediate(() => this.#tell())
+  }
+
+  #tell(): void {
+    for (const { waiter, reason } of this.#leaving.splice(0, toldAtOnce)) waiter.dismiss(reason)
+    if (this.#leaving.length > 0) setImmediate(() => this.#tell())
   }
 
   #restIfEmpty(): void {

@@ -124,6 +124,24 @@ test('how long one waits is asked again: who may wait longer by then does, who m
   await longer
 })
 
+test('of many whose time is over at once, a few are told in a turn of the event loop, in their order', async t => {
+  const line = new Line(t)
+  const told: number[] = []
+  for (let number = 0; number < 100; number++)
+    void line.wait(String(number), 'new', { until: 100 }).catch(() => told.push(number))
+  t.mock.timers.tick(100)
+  const perTurn: number[] = []
+  for (let before = 0; told.length < 100; before = told.length) {
+    await new Promise(setImmediate)
+    perTurn.push(told.length - before)
+  }
+  assert.ok(Math.max(...perTurn) <= 20, `in each turn: ${perTurn.join(', ')}`)
+  assert.deepEqual(
+    told,
+    [...told].sort((one, other) => one - other),
+  )
+})
+
 test('one more than 10,000 in a lane is told so at once; the other lane has room', async t => {
   const line = new Line(t)
   for (let number = 0; number < 10_000; number++) void line.wait('storm', 'new')
