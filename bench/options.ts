@@ -27,6 +27,7 @@ const flags = {
   warn: [...validating('warn'), '--ocpp_compression=off'],
   strict: [...validating('strict'), '--ocpp_compression=off'],
   compressing: [...validating('off'), '--ocpp_compression=on'],
+  library: [...validating('off'), '--ocpp_compression=off', '--rpc_impl=grpc-js'],
 }
 
 const validation = (call: CallName): Row[] => [
@@ -43,6 +44,11 @@ const keptAnswers: Row[] = [
   { option: 'answer kept (MeterValues)', bridge: 'off', call: 'meterValues', compression: 'none' },
 ]
 
+const rpcClients: Row[] = [
+  { option: 'off', bridge: 'off', call: 'status', compression: 'none' },
+  { option: 'rpc_impl grpc-js', bridge: 'library', call: 'status', compression: 'none' },
+]
+
 const blocks: readonly Block[] = [
   { what: 'MeterValues, app is silent', app: 'silent', rows: validation('meterValues') },
   { what: 'MeterValues, app acks', app: 'acked', rows: validation('meterValues') },
@@ -51,6 +57,7 @@ const blocks: readonly Block[] = [
   { what: 'MeterValues, deflate offered', app: 'silent', rows: compression('meterValues') },
   { what: 'Heartbeat, deflate offered', app: 'acked', rows: compression('heartbeat') },
   { what: '700 bytes, app is silent', app: 'silent', rows: keptAnswers },
+  { what: 'StatusNotification, app acks', app: 'acked', rows: rpcClients },
 ]
 
 /**
@@ -66,6 +73,7 @@ export async function measureOptions(bin: string, plan: SpeedPlan, note: (text: 
     warn: await open('warn'),
     strict: await open('strict'),
     compressing: await open('compressing'),
+    library: await open('library'),
   }
   const contenders: Contender[] = []
   for (const { app, rows } of blocks) {

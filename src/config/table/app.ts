@@ -56,7 +56,7 @@ export const rpc = group('RPC: reaching the app', {
   commandTimeoutMs: option(
     duration({ bare: 'ms', minMs: 1 }),
     3 * second,
-    'How long a call may take altogether, with its turn to wait for and all attempts; then the station is answered without the app.',
+    'How long a call may take altogether, with its turn to wait for and all attempts; then the station is answered without the app. A transaction message may wait longer for its turn, and has this from then on.',
   ),
   enableTls: option(
     onOff,
