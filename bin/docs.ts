@@ -1,7 +1,7 @@
 /** Writes the pages of docs/ that are made from tables, and the tables within others: `npm run docs`. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { configurationPage } from '../src/config/help.ts'
-import { metricsPage } from '../src/ops/metrics.ts'
+import { metricsPage } from './metrics-page.ts'
 import { withSilentAnswers } from './silent-answers.ts'
 
 const protocol = new URL('../docs/protocol.md', import.meta.url)

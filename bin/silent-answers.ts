@@ -3,6 +3,7 @@
  *
  * Pure: a page's text in, a page's text out.
  */
+import { bootAnswer } from '../src/ocpp/answers.ts'
 import type { MessageId } from '../src/ocpp/frame.ts'
 import type { JsonText } from '../src/ocpp/json.ts'
 import { versions, type Version } from '../src/ocpp/version.ts'
@@ -75,8 +76,9 @@ function shown(version: Version, action: string, payload: string, silentAck: Sil
   const asked = { payload: payload as JsonText, now: 'now', heartbeatIntervalSeconds: 300, transactionId: 1 }
   const call = { kind: 'call', id: '"1"' as MessageId, action, payload: asked.payload } as const
   const choice = choiceFor(action, version, { silentAck, silentAnswers: {} })
-  const { answer } = answerFor('silent', call, choice, asked, 0, () => 30)
-  return answer.kind === 'callResult' ? `\`${answer.payload}\`` : `CALLERROR \`${answer.code}\``
+  const { answer } = answerFor('silent', call, choice, asked, 0)
+  if (answer.kind === 'callError') return `CALLERROR \`${answer.code}\``
+  return `\`${answer.kind === 'putOff' ? bootAnswer('Pending', 30, asked) : answer.payload}\``
 }
 
 /** Lines that agree in all that is named become one, with the actions and the versions of each. */

@@ -15,6 +15,7 @@ import { originOf } from './ops/server.ts'
 import { bounds } from './rpc/bound.ts'
 import { Guard } from './rpc/guard.ts'
 import { rpcKey } from './rpc/http.ts'
+import { protov } from './rpc/messages.ts'
 import { openTransport } from './rpc/open.ts'
 import { readKeyPair, type KeyPair } from './server/certificates.ts'
 import { openListener, type Listener, type Readiness, type Reception } from './server/listener.ts'
@@ -182,11 +183,11 @@ async function openStations(
     },
     admit: (handshake, socket) => hub.admit(handshake, socket),
     onRefused: ({ target, remoteAddress }, status, problem) => {
-      // A query may hold a secret.
-      const path = target.replace(/\?.*/s, '')
-      if (status === 500) return log.error({ path, remoteAddress, problem }, 'a fault of the bridge ended a connection')
-      once(`refused ${problem} ${remoteAddress}`, { path, remoteAddress, status, problem }, 'a station was refused')
+      const fields = { path: pathWithoutQuery(target), remoteAddress, status, problem }
+      once(`refused ${problem} ${remoteAddress}`, fields, 'a station was refused')
     },
+    onFault: ({ target, remoteAddress }, error) =>
+      log.error({ path: pathWithoutQuery(target), remoteAddress, error }, 'a fault of the bridge ended a connection'),
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
     answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), deliver) : () => false,
   }
@@ -211,6 +212,11 @@ async function openStations(
   }
 }
 
+/** A query may hold a secret. */
+function pathWithoutQuery(target: string): string {
+  return target.replace(/\?.*/s, '')
+}
+
 async function drain({ lifecycle }: Config, hub: Hub, log: Log): Promise<void> {
   const leftMs = lifecycle.shutdownTimeoutMs - lifecycle.shutdownDelayMs
   const { graceMs, spreadMs, withinMs } = drainWithin(leftMs, lifecycle.slowDrain)
@@ -226,7 +232,7 @@ function announceRpc({ rpc: { host, concurrency, impl, enableTls, headers } }: C
   const { initial, min, max } = bounds
   const number = concurrency === 0 ? `auto (initial=${initial}, min=${min}, max=${max})` : concurrency
   const isEncrypted = enableTls || host.startsWith('https://')
-  const settings = `concurrency: ${number}, impl: ${impl}, enable_tls: ${isEncrypted}, proto_versions: v1`
+  const settings = `concurrency: ${number}, impl: ${impl}, enable_tls: ${isEncrypted}, proto_versions: ${protov}`
   log.info({ context: 'rpc' }, `RPC controller initialized: ${host} (${settings}, proxy_headers: ${headers.join(',')})`)
 }
 

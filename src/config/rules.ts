@@ -18,7 +18,7 @@ type Access =
 export type Config = Settings & {
   readonly node: { readonly id: string }
   readonly rpc: {
-    readonly impl: 'grpc' | 'grpc-js' | 'http'
+    readonly impl: Exclude<Settings['rpc']['impl'], 'auto'>
     /** What calls over HTTP show to the app: decided from `httpSecret` and `secret`. */
     readonly httpAccess: Access
   }

@@ -7,10 +7,10 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { type HttpServer, listenHttp, originOf, pathOf } from './server.ts'
 
 /** Where a label's values are ours to choose: these, or what each of them means; else what the label says. */
-type Values = readonly string[] | Readonly<Record<string, string>> | string
+export type Values = readonly string[] | Readonly<Record<string, string>> | string
 type Labels = Readonly<Record<string, Values>>
 
-type Row<Type, L extends Labels = Labels> = { readonly type: Type; readonly help: string; readonly labels: L }
+export type Row<Type, L extends Labels = Labels> = { readonly type: Type; readonly help: string; readonly labels: L }
 
 const gauge = (help: string): Row<'gauge'> => ({ type: 'gauge', help, labels: {} })
 const counter = <const L extends Labels>(help: string, labels: L): Row<'counter', L> => ({
@@ -27,7 +27,7 @@ const seconds = <const L extends Labels>(help: string, labels: L): Row<'histogra
 const version = 'the version of OCPP, such as `1.6`'
 const action = 'as the version spells it; `other` for one that it does not know'
 
-const table = {
+export const table = {
   clients_num: gauge('The number of active clients'),
   broadcast_streams_num: gauge('The number of active broadcasting streams'),
   disconnect_queue_size: gauge('The size of delayed disconnect'),
@@ -139,12 +139,8 @@ export class Metrics implements Meter {
   readonly #gauges = new Map<string, Gauge>()
   readonly #histograms = new Map<string, Histogram>()
 
-  /**
-   * @param prefix  in front of every name: `ocpp_cable_`, or `anycable_go_` for existing dashboards
-   * @param tags    labels that every metric carries
-   */
-  constructor(prefix: string, tags: Readonly<Record<string, string>> = {}) {
-    this.#registry.setDefaultLabels(tags)
+  /** @param prefix in front of every name: `ocpp_cable_`, or `anycable_go_` for existing dashboards */
+  constructor(prefix: string) {
     for (const [name, { type, help, labels }] of Object.entries<Row<'gauge' | 'counter' | 'histogram'>>(table)) {
       const metric = { name: prefix + name, help, labelNames: Object.keys(labels), registers: [this.#registry] }
       if (type === 'counter') this.#counters.set(name, new Counter(metric))
@@ -187,55 +183,4 @@ export async function openMetrics(
   })
   log.info({ context: 'metrics' }, `Serve metrics at ${originOf('http', { host, port: server.port })}${path}`)
   return server
-}
-
-/** docs/metrics.md, in the form that prettier keeps. */
-export function metricsPage(): string {
-  const rows = Object.entries<Row<string>>(table)
-  const cells = rows.map(([name, { type, help, labels }]) => [
-    `\`${name}\``,
-    type,
-    help,
-    quotedList(Object.keys(labels)),
-  ])
-  return `# Metrics
-
-Served at \`--metrics_http\` on \`--metrics_port\`, in Prometheus' text format. In front of each name stands
-\`--metrics_prefix\`: \`ocpp_cable_\`, or \`anycable_go_\` for the dashboards of AnyCable. A client is a charging station.
-
-${markdownTable([['Name', 'Type', 'What it says', 'Labels'], ...cells])}
-
-## Labels
-
-${labelLines(rows).join('\n')}
-`
-}
-
-/** A line for each label, and one more where two metrics have it with different values. */
-function labelLines(rows: readonly (readonly [string, Row<string>])[]): string[] {
-  const uses = rows.flatMap(([name, { labels }]) => Object.entries(labels).map(each => [name, ...each] as const))
-  const lines = uses.map(([name, label, values]) => {
-    const isOne = uses.every(([, other, otherValues]) => other !== label || textOf(otherValues) === textOf(values))
-    return `- \`${label}\`${isOne ? '' : ` of \`${name}\``}: ${textOf(values)}`
-  })
-  return [...new Set(lines)]
-}
-
-function textOf(values: Values): string {
-  if (typeof values === 'string') return values
-  if (values instanceof Array) return quotedList(values)
-  const meanings = Object.entries(values).map(([value, meaning]) => `\n  - \`${value}\`: ${meaning}`)
-  return `one of${meanings.join('')}`
-}
-
-function quotedList(values: readonly string[]): string {
-  return values.map(value => `\`${value}\``).join(', ')
-}
-
-function markdownTable(rows: readonly (readonly string[])[]): string {
-  const [head = [], ...body] = rows
-  const widths = head.map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0)))
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
-  return [line(head), line(widths.map(width => '-'.repeat(width))), ...body.map(line)].join('\n')
 }

@@ -13,28 +13,21 @@ import {
   type ChannelCredentials,
   type ChannelOptions,
 } from '@grpc/grpc-js'
-import {
-  RpcError,
-  type CommandCall,
-  type CommandReply,
-  type ConnectCall,
-  type ConnectReply,
-  type DisconnectCall,
-} from '../cable/rpc.ts'
-import { rpcErrorFor } from './grpc-status.ts'
-import type { GrpcSettings } from './grpc.ts'
-import { readService, type Method, type Service } from './grpc/service.ts'
-import { checkSize, defaultLimits, type OpenTransport, type SizeLimits } from './transport.ts'
+import { RpcError } from '../cable/rpc.ts'
+import { grpcDefaults, pausesMs, type GrpcSettings } from './grpc-settings.ts'
+import { rpcErrorForGrpcJs } from './grpc-js-status.ts'
+import { protov } from './messages.ts'
+import { GrpcCalls, type Ask, type Carrier } from './service.ts'
+import { aborted, closed, type OpenTransport } from './transport.ts'
 import type { Trust } from './trust.ts'
 
 const channelOptions: ChannelOptions = {
   'grpc.service_config': '{"loadBalancingConfig":[{"round_robin":{}}]}',
   'grpc.service_config_disable_resolution': 1,
   'grpc.keepalive_permit_without_calls': 1,
-  // An app that was restarted is found within a second, under a new address too.
-  'grpc.initial_reconnect_backoff_ms': 200,
-  'grpc.max_reconnect_backoff_ms': 1_000,
-  'grpc.dns_min_time_between_resolutions_ms': 1_000,
+  'grpc.initial_reconnect_backoff_ms': pausesMs.first,
+  'grpc.max_reconnect_backoff_ms': pausesMs.most,
+  'grpc.dns_min_time_between_resolutions_ms': pausesMs.lookup,
   // A quiet fleet is no reason to disconnect, and to look unready.
   'grpc.client_idle_timeout_ms': 2 ** 31 - 1,
   // Nobody asks the channel for its statistics, which cost a tenth of a call.
@@ -46,27 +39,20 @@ const channelOptions: ChannelOptions = {
 const nothing: Buffer = Buffer.alloc(0)
 
 /** Calls a list in turns. A single channel spreads its calls itself over the addresses of its name. */
-class GrpcJs implements OpenTransport {
+class Channels implements Carrier {
   readonly #channels: readonly [Channel, ...Channel[]]
-  readonly #limits: SizeLimits
-  readonly #service: Service = readService()
   #turn = 0
 
-  constructor(channels: readonly [Channel, ...Channel[]], limits: SizeLimits) {
+  constructor(channels: readonly [Channel, ...Channel[]]) {
     this.#channels = channels
-    this.#limits = limits
   }
 
-  connect(call: ConnectCall, signal: AbortSignal, deadline?: number): Promise<ConnectReply> {
-    return this.#ask(this.#service.connect, call, signal, deadline)
-  }
-
-  command(call: CommandCall, signal: AbortSignal, deadline?: number): Promise<CommandReply> {
-    return this.#ask(this.#service.command, call, signal, deadline)
-  }
-
-  disconnect(call: DisconnectCall, signal: AbortSignal, deadline?: number): Promise<void> {
-    return this.#ask(this.#service.disconnect, call, signal, deadline)
+  /** A single channel that is not connected has the call wait inside grpc-js, where it is sent though its session ends. */
+  async send<Reply>(ask: Ask, replyOf: (bytes: Buffer) => Reply, signal: AbortSignal): Promise<Reply> {
+    const channel = this.#next() ?? (await this.#firstReady(ask.deadline))
+    if (signal.aborted) throw aborted()
+    if (isClosed(channel)) throw closed()
+    return replyOf(await unary(channel, ask))
   }
 
   isConnected(): boolean {
@@ -81,23 +67,8 @@ class GrpcJs implements OpenTransport {
     return null
   }
 
-  close(): Promise<void> {
+  close(): void {
     for (const channel of this.#channels) channel.close()
-    return Promise.resolve()
-  }
-
-  async #ask<Call extends { readonly sid: string }, Reply>(
-    { path, bytesOf, replyOf }: Method<Call, Reply>,
-    call: Call,
-    signal: AbortSignal,
-    deadline = Infinity,
-  ): Promise<Reply> {
-    if (signal.aborted) throw new RpcError('aborted', 'notRun', 'the session ended first')
-    const bytes = bytesOf(call)
-    checkSize(bytes.length, this.#limits)
-    const channel = this.#next() ?? (await this.#firstReady(deadline))
-    if (isClosed(channel)) throw new RpcError('unavailable', 'notRun', 'the connection to the app is closed')
-    return replyOf(await unary(channel, { path, bytes, sid: call.sid, deadline }))
   }
 
   /** Whose turn it is among those that are connected. Where none can be soon: any, to say why. `null`: one may be soon. */
@@ -134,10 +105,8 @@ const hopeless = [connectivityState.TRANSIENT_FAILURE, connectivityState.SHUTDOW
  *
  * @param host  `host:port`, `dns:///host:port`, or `grpc-list://host:port,host:port`
  */
-export function openGrpcJs(
-  host: string,
-  { trust = null, limits = defaultLimits, keepaliveMs = 30_000 }: GrpcSettings = {},
-): OpenTransport {
+export function openGrpcJs(host: string, settings: GrpcSettings = {}): OpenTransport {
+  const { trust, limits, keepaliveMs } = { ...grpcDefaults, ...settings }
   const options = {
     ...channelOptions,
     'grpc.keepalive_time_ms': keepaliveMs,
@@ -145,7 +114,7 @@ export function openGrpcJs(
   }
   const open = (target: string): Channel => new Channel(target, credentialsOf(trust), options)
   const [first = '', ...others] = host.replace(/^grpc-list:\/\//, '').split(',')
-  return new GrpcJs([open(first), ...others.map(open)], limits)
+  return new GrpcCalls(new Channels([open(first), ...others.map(open)]), limits)
 }
 
 function credentialsOf(trust: Trust | null): ChannelCredentials {
@@ -175,7 +144,7 @@ function stateChange(channel: Channel, deadline: number): Promise<boolean> {
 
 /** A channel tells only calls why it has no connection. This one is harmless, should there be one by now. */
 async function whyNot(channel: Channel): Promise<RpcError | null> {
-  if (isClosed(channel)) return new RpcError('unavailable', 'notRun', 'the connection to the app is closed')
+  if (isClosed(channel)) return closed()
   const ask = { path: '/grpc.health.v1.Health/Check', bytes: nothing, sid: '', deadline: Date.now() + 100 }
   return unary(channel, ask).then(
     () => null,
@@ -183,13 +152,11 @@ async function whyNot(channel: Channel): Promise<RpcError | null> {
   )
 }
 
-type Ask = { readonly path: string; readonly bytes: Buffer; readonly sid: string; readonly deadline: number }
-
 function unary(channel: Channel, { path, bytes, sid, deadline }: Ask): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const metadata = new Metadata()
     metadata.set('sid', sid)
-    metadata.set('protov', 'v1')
+    metadata.set('protov', protov)
     const call = channel.createCall(path, deadline, null, null, null)
     let reply = nothing
     call.start(metadata, {
@@ -197,7 +164,7 @@ function unary(channel: Channel, { path, bytes, sid, deadline }: Ask): Promise<B
       onReceiveMessage: (message: Buffer) => (reply = message),
       onReceiveStatus: ended => {
         if (ended.code === status.OK) resolve(reply)
-        else reject(rpcErrorFor(ended))
+        else reject(rpcErrorForGrpcJs(ended))
       },
     })
     call.startRead()

@@ -17,7 +17,7 @@ import type { Meter } from '../ops/metrics.ts'
 import type { Log, Rpc } from '../station/ports.ts'
 import { boundAfter, firstBound } from './bound.ts'
 import { Permits, type Lane } from './permits.ts'
-import type { Transport } from './transport.ts'
+import { aborted, type Transport } from './transport.ts'
 
 type GuardLimits = {
   /** For log lines. */
@@ -26,7 +26,10 @@ type GuardLimits = {
   readonly concurrency: number
   /** Bounds one attempt; 0: only the budget does. */
   readonly requestTimeoutMs: number
-  /** The budget of a call: its turn to wait for, all attempts and the pauses between them. */
+  /**
+   * The budget of a call: its turn to wait for, all attempts and the pauses between them. One that may wait longer for its
+   * turn has it anew from then on.
+   */
   readonly commandTimeoutMs: number
 }
 
@@ -122,7 +125,7 @@ export class Guard implements Rpc {
     let until = Date.now() + this.#limits.commandTimeoutMs
     this.#meter.count('rpc_call_total')
     try {
-      if (signal.aborted) throw new RpcError('aborted', 'notRun', 'the session ended first')
+      if (signal.aborted) throw aborted()
       if (!this.#permits.take()) until = await this.#turn(task, until)
       const soon = Date.now() + awayBudgetMs
       let failure: RpcError | null = null
@@ -201,7 +204,7 @@ export class Guard implements Rpc {
       this.#meter.count('rpc_retries_total')
       return end
     } catch {
-      throw signal.aborted ? new RpcError('aborted', failure.outcome, 'the session ended first') : failure
+      throw signal.aborted ? aborted(failure.outcome) : failure
     }
   }
 

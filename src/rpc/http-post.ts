@@ -6,6 +6,7 @@ import https from 'node:https'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { RpcError } from '../cable/rpc.ts'
+import { atDeadline, clear } from './deadline.ts'
 import { withRemedy, type Trust } from './trust.ts'
 
 /** Where requests go. The agent keeps the connections. */
@@ -29,13 +30,11 @@ export type Answer = {
   readonly location: string | null
 }
 
-/** As many calls as the guard ever lets through at once. */
-const maxSockets = 100
 /** Less than the 5 s after which the first of the common servers hang up: a call must not meet a connection that ends. */
 const idleSocketMs = 4_000
 
 export function targetOf(url: URL, { ca, verify }: Trust): Target {
-  const options = { keepAlive: true, maxSockets, timeout: idleSocketMs }
+  const options = { keepAlive: true, timeout: idleSocketMs }
   if (url.protocol === 'http:') return { url, agent: new http.Agent(options) }
   return { url, agent: new https.Agent({ ...options, ...(ca !== null && { ca }), rejectUnauthorized: verify }) }
 }
@@ -62,11 +61,11 @@ export function post({ url, agent }: Target, { path, headers, body, deadline, ma
     })
     let outcome: RpcError['outcome'] = 'notRun'
     const fail = (error: RpcError): void => {
-      clearTimeout(timer)
+      clear(timer)
       reject(error)
       request.destroy()
     }
-    const timer = endAt(deadline, () => fail(new RpcError('timeout', outcome, 'the app has not answered in time')))
+    const timer = atDeadline(deadline, () => fail(new RpcError('timeout', outcome, 'the app has not answered in time')))
     request.once('finish', () => {
       if (isOpen(request.socket)) outcome = 'unknown'
     })
@@ -76,7 +75,7 @@ export function post({ url, agent }: Target, { path, headers, body, deadline, ma
     request.once('response', response => {
       outcome = 'unknown'
       collect(response, maxReceived, fail, answer => {
-        clearTimeout(timer)
+        clear(timer)
         resolve(answer)
       })
     })
@@ -110,10 +109,6 @@ function collect(
 function tooLarge(maxReceived: number, status: number): RpcError {
   const said = `the reply is larger than ${maxReceived} bytes: see rpc_max_call_recv_size`
   return new RpcError('application', status === 200 ? 'ran' : 'unknown', said)
-}
-
-function endAt(deadline: number, end: () => void): NodeJS.Timeout | undefined {
-  return deadline === Infinity ? undefined : setTimeout(end, Math.max(0, deadline - Date.now()))
 }
 
 /** Where a name has several addresses, the error of each. */

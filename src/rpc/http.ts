@@ -22,9 +22,10 @@ import {
   connectReply,
   disconnectReply,
   disconnectRequest,
+  protov,
   type Message,
 } from './messages.ts'
-import { checkSize, type OpenTransport, type SizeLimits } from './transport.ts'
+import { closed, refusalOf, type OpenTransport, type SizeLimits } from './transport.ts'
 import type { Trust } from './trust.ts'
 
 export type HttpSettings = {
@@ -63,7 +64,7 @@ class Http implements OpenTransport {
     this.#limits = limits
     this.#headers = {
       'content-type': 'application/json',
-      'x-anycable-meta-protov': 'v1',
+      'x-anycable-meta-protov': protov,
       ...(key !== null && { authorization: `Bearer ${key}` }),
     }
   }
@@ -128,10 +129,9 @@ class Http implements OpenTransport {
     signal: AbortSignal,
     deadline = Infinity,
   ): Promise<Response> {
-    if (signal.aborted) throw new RpcError('aborted', 'notRun', 'the session ended first')
-    if (this.#isClosed) throw new RpcError('unavailable', 'notRun', 'the connection to the app is closed')
     const body = jsonOf(message)
-    checkSize(Buffer.byteLength(body), this.#limits)
+    const refusal = refusalOf(Buffer.byteLength(body), signal, this.#limits) ?? (this.#isClosed ? closed() : null)
+    if (refusal !== null) throw refusal
     try {
       const answer = await this.#post(name, { 'x-anycable-meta-sid': sid }, body, deadline)
       if (answer.status !== 200) throw errorOf(answer)

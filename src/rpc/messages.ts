@@ -16,6 +16,9 @@ import {
   type StreamName,
 } from '../cable/rpc.ts'
 
+/** The protocol's version, as each call says it in its metadata (AnyCable `rpc/rpc.go`). */
+export const protov = 'v1'
+
 /** A number, or another name, is a status that the proto does not know. */
 type Status = 'SUCCESS' | 'FAILURE' | 'ERROR' | number
 export type EnvResponse = { readonly cstate: State; readonly istate: State }

@@ -7,10 +7,12 @@ import { openHttp } from './http.ts'
 import { readTrust } from './trust.ts'
 import { defaultLimits, type OpenTransport } from './transport.ts'
 
+const openByGrpc = { grpc: openGrpc, 'grpc-js': openGrpcJs }
+
 export type TransportSettings = {
   /** For `http`: a URL; for both of gRPC: `host:port`, `dns:///host:port`, or `grpc-list://host:port,host:port`. */
   readonly host: string
-  readonly impl: 'grpc' | 'grpc-js' | 'http'
+  readonly impl: keyof typeof openByGrpc | 'http'
   /** For gRPC; a URL says it itself. */
   readonly enableTls: boolean
   readonly tlsVerify: boolean
@@ -32,6 +34,5 @@ export function openTransport(settings: TransportSettings): OpenTransport {
   }
   const trust = readTrust(settings.tlsRootCa, settings.tlsVerify)
   if (settings.impl === 'http') return openHttp({ url: host, key, trust, limits })
-  const open = settings.impl === 'grpc' ? openGrpc : openGrpcJs
-  return open(host, { trust: enableTls ? trust : null, limits })
+  return openByGrpc[settings.impl](host, { trust: enableTls ? trust : null, limits })
 }

@@ -2,6 +2,7 @@
  * How many calls may be under way at once, and the line of those that wait their turn.
  */
 import { RpcError } from '../cable/rpc.ts'
+import { aborted } from './transport.ts'
 
 /** Calls of connected stations go before Connects of new ones; within a lane, first come, first served. */
 export type Lane = 'connected' | 'new'
@@ -89,7 +90,7 @@ export class Permits {
   }
 
   #reasonToLeave({ signal, until }: Waiter, now: number): RpcError | null {
-    if (signal.aborted) return new RpcError('aborted', 'notRun', 'the session ended first')
+    if (signal.aborted) return aborted()
     if (now < until()) return null
     return new RpcError('timeout', 'notRun', `the call did not get its turn in time; ${this.waiting} wait`)
   }

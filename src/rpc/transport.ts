@@ -35,9 +35,17 @@ export type SizeLimits = { readonly sent: number; readonly received: number }
 /** gRPC's own. */
 export const defaultLimits: SizeLimits = { sent: Infinity, received: 4 * 2 ** 20 }
 
-/** @throws RpcError where the call is too large to be sent */
-export function checkSize(bytes: number, { sent }: SizeLimits): void {
-  if (bytes <= sent) return
-  const said = `the call has ${bytes} bytes, and rpc_max_call_send_size is ${sent}`
-  throw new RpcError('application', 'notRun', said)
+/** Why a call must not be sent, if it must not: its session has ended, or it is too large. */
+export function refusalOf(bytes: number, signal: AbortSignal, { sent }: SizeLimits): RpcError | null {
+  if (signal.aborted) return aborted()
+  if (bytes <= sent) return null
+  return new RpcError('application', 'notRun', `the call has ${bytes} bytes, and rpc_max_call_send_size is ${sent}`)
+}
+
+export function aborted(outcome: RpcError['outcome'] = 'notRun'): RpcError {
+  return new RpcError('aborted', outcome, 'the session ended first')
+}
+
+export function closed(): RpcError {
+  return new RpcError('unavailable', 'notRun', 'the connection to the app is closed')
 }

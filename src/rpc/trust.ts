@@ -36,6 +36,9 @@ function read(file: string): string {
   }
 }
 
+/** Of a connection without TLS that is taken, and on which nothing of use is heard. */
+export const mayExpectTls = 'what answers there may expect TLS: see rpc_enable_tls'
+
 /** What Node.js and OpenSSL say of a failed handshake, and what is to be done about it. */
 const remedies: readonly (readonly [RegExp, string])[] = [
   [/ALTNAME_INVALID|altnames/, "the app's certificate is for another name: call it by that name in rpc_host"],
@@ -45,7 +48,8 @@ const remedies: readonly (readonly [RegExp, string])[] = [
     "nobody trusted has signed the app's certificate: set rpc_tls_root_ca to the CA that did",
   ],
   [/wrong version number|packet length too long/, 'the app does not speak TLS there'],
-  [/Failed to connect|Parse Error/, 'what answers there may expect TLS: see rpc_enable_tls'],
+  // As grpc-js, and Node's HTTP, say it.
+  [/Failed to connect|Parse Error/, mayExpectTls],
 ]
 
 /** The failure, and after it what is to be done where that is known. */

@@ -50,11 +50,10 @@ export interface Reception {
   /** Whether a station may come in now; `null` if it may. */
   refusal(handshake: StationHandshake): Unavailable | null
   admit(handshake: StationHandshake, socket: StationSocket): SocketEnd
-  /**
-   * An upgrade was refused, with an HTTP status and the words that the station was given; 500 for a fault of ours, told
-   * here alone: that connection is cut.
-   */
+  /** An upgrade was refused, with an HTTP status and the words that the station was given. */
   onRefused(request: UpgradeRequest, status: number, problem: string): void
+  /** A fault of ours met an upgrade; its connection is cut, without a word. */
+  onFault(request: UpgradeRequest, error: unknown): void
   readiness(): Readiness
   /** A request for something else on this port: whether it was answered. */
   answer(request: IncomingMessage, response: ServerResponse): boolean
@@ -106,7 +105,7 @@ export async function openListener(
     // A station may vanish in the middle of its upgrade.
     stream.on('error', () => stream.destroy())
     // Nobody reads the stream until then: Node stops at its high-water mark, and keeps what has come.
-    const letIn = (): void => onUpgrade(request, stream, head, settings, sockets, reception)
+    const letIn = (): void => onUpgrade({ request, stream, head }, settings, sockets, reception)
     turnstile.enter({ stream, letIn: () => guarded(letIn, request, stream, reception) })
   })
   sockets.onRefused((request, stream, problem) => {
@@ -154,10 +153,11 @@ function onRequest(
   respond(response, 426, 'This is a WebSocket endpoint for charging stations')
 }
 
+/** What Node hands over of an upgrade; `head` is what was read beyond the request. */
+type Upgrade = { readonly request: IncomingMessage; readonly stream: Duplex; readonly head: Buffer }
+
 function onUpgrade(
-  request: IncomingMessage,
-  stream: Duplex,
-  head: Buffer,
+  { request, stream, head }: Upgrade,
   settings: ListenerSettings,
   sockets: Sockets,
   reception: Reception,
@@ -183,7 +183,7 @@ function guarded(letIn: () => void, request: IncomingMessage, stream: Duplex, re
     letIn()
   } catch (error) {
     stream.destroy()
-    reception.onRefused(upgradeRequest(request), 500, `A fault of the bridge: ${String(error)}`)
+    reception.onFault(upgradeRequest(request), error)
   }
 }
 

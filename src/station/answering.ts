@@ -2,9 +2,9 @@
  * Gets each CALL of a station its one answer: the app's, or the bridge's own where the app gave none.
  */
 import { RpcError } from '../cable/rpc.ts'
-import { completeAnswer, isCompletable, type Asked } from '../ocpp/answers.ts'
+import { bootAnswer, completeAnswer, isCompletable, type Asked } from '../ocpp/answers.ts'
 import { callError, idKey, type Answer, type Call, type CallError, type Send } from '../ocpp/frame.ts'
-import { isFromStation, versions, type Version, type VersionRow } from '../ocpp/version.ts'
+import { isFromStation } from '../ocpp/version.ts'
 import {
   choiceFor,
   mintsTransactionId,
@@ -14,12 +14,12 @@ import {
   type SilentSettings,
 } from '../translate/answers.ts'
 import type { Extras } from '../translate/commands.ts'
-import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import type { Boot } from './boot.ts'
 import { hintFor } from './hints.ts'
 import type { InFlight } from './inflight.ts'
 import type { Performing } from './performing.ts'
-import type { Registry, World } from './ports.ts'
+import type { Registry } from './ports.ts'
+import type { Station } from './station.ts'
 import { transactionIdFor } from './transaction-id.ts'
 import type { Validation } from './validation.ts'
 
@@ -53,29 +53,12 @@ type Open = {
 }
 
 export class Answering {
-  readonly #stationId: StationId
-  readonly #version: Version
-  readonly #row: VersionRow
-  readonly #settings: AnsweringSettings
-  readonly #world: World
-  readonly #who: object
+  readonly #station: Station<AnsweringSettings>
   readonly #ends: AnsweringEnds
   #open: Open | null = null
 
-  /** @param who names the station on log lines */
-  constructor(
-    { stationId, version }: StationHandshake,
-    settings: AnsweringSettings,
-    world: World,
-    who: object,
-    ends: AnsweringEnds,
-  ) {
-    this.#stationId = stationId
-    this.#version = version
-    this.#row = versions[version]
-    this.#settings = settings
-    this.#world = world
-    this.#who = who
+  constructor(station: Station<AnsweringSettings>, ends: AnsweringEnds) {
+    this.#station = station
     this.#ends = ends
   }
 
@@ -95,7 +78,7 @@ export class Answering {
       return true
     }
     const choice = this.#choiceFor(call)
-    const transactionId = mintsTransactionId(choice) ? transactionIdFor(this.#stationId, call) : null
+    const transactionId = mintsTransactionId(choice) ? transactionIdFor(this.#station.handshake.stationId, call) : null
     this.#open = { call, receivedAt, choice, transactionId, onAnswer: () => undefined }
     const extras = {
       ...(transactionId !== null && { transactionId }),
@@ -121,10 +104,11 @@ export class Answering {
    */
   async performSend(send: Send): Promise<boolean> {
     const { boot, validation, performing } = this.#ends
-    const isKnown = this.#row.sends.has(send.action) && boot.passesCall(send.action)
+    const { row, world } = this.#station
+    const isKnown = row.sends.has(send.action) && boot.passesCall(send.action)
     const { violations, refusal } = validation.ofCall(send)
     if (!isKnown || refusal !== null) {
-      this.#world.meter.count('ocpp_dropped_total', { reason: 'send' })
+      world.meter.count('ocpp_dropped_total', { reason: 'send' })
       return true
     }
     try {
@@ -181,7 +165,7 @@ export class Answering {
 
   /** Waits for an Ack that the app broadcasts after its action has run. */
   async #lateAnswer(call: Call): Promise<void> {
-    const { ackTimeoutMs } = this.#settings
+    const { ackTimeoutMs } = this.#station.settings
     if (ackTimeoutMs === 0 || !this.#isOpen(call)) return
     const { closed } = this.#ends
     await new Promise<void>(resolve => {
@@ -202,8 +186,9 @@ export class Answering {
 
   /** Why a CALL cannot go to the app, whatever the app would say. */
   #refusal({ id, action }: Call): CallError | null {
-    if (!isFromStation(this.#row, action)) {
-      if (this.#row.toStation.has(action)) return callError(id, 'NotSupported', 'This action is sent by the CSMS')
+    const { row } = this.#station
+    if (!isFromStation(row, action)) {
+      if (row.toStation.has(action)) return callError(id, 'NotSupported', 'This action is sent by the CSMS')
       return callError(id, 'NotImplemented', 'This version of OCPP has no such action from a Charging Station')
     }
     if (this.#ends.boot.passesCall(action)) return null
@@ -211,18 +196,21 @@ export class Answering {
   }
 
   #choiceFor({ action }: Call): Choice {
-    return choiceFor(action, this.#version, this.#settings)
+    const { handshake, settings } = this.#station
+    return choiceFor(action, handshake.version, settings)
   }
 
   #ownAnswer(why: NoAnswer, call: Call, choice: Choice): Answer {
-    const { registry } = this.#ends
-    const random = this.#world.random()
-    const own = answerFor(why, call, choice, this.#asked(call), random, () => registry.comeback())
-    if (own.isDecision) {
-      const fields = { ...this.#who, action: call.action }
-      this.#world.once(`silent ${call.action}`, fields, 'the app sent no Ack for an action that wants a decision')
+    const { who, world } = this.#station
+    const asked = this.#asked(call)
+    const { answer, isDecision } = answerFor(why, call, choice, asked, world.random())
+    if (isDecision) {
+      const fields = { ...who, action: call.action }
+      world.once(`silent ${call.action}`, fields, 'the app sent no Ack for an action that wants a decision')
     }
-    return this.#completed(call, own.answer)
+    if (answer.kind !== 'putOff') return this.#completed(call, answer)
+    const payload = bootAnswer('Pending', this.#ends.registry.putOff(), asked)
+    return { kind: 'callResult', id: call.id, payload }
   }
 
   #completed(call: Call, answer: Answer): Answer {
@@ -231,9 +219,10 @@ export class Answering {
   }
 
   #asked(call: Call): Asked {
-    const heartbeatIntervalSeconds = Math.round(this.#settings.heartbeatIntervalMs / 1000)
+    const { settings, world } = this.#station
+    const heartbeatIntervalSeconds = Math.round(settings.heartbeatIntervalMs / 1000)
     const transactionId = this.#isOpen(call) ? (this.#open?.transactionId ?? null) : null
-    return { payload: call.payload, now: this.#world.now().toISOString(), heartbeatIntervalSeconds, transactionId }
+    return { payload: call.payload, now: world.now().toISOString(), heartbeatIntervalSeconds, transactionId }
   }
 
   #reply(call: Call, receivedAt: number, answer: Answer, by: AnsweredBy): void {
@@ -242,7 +231,7 @@ export class Answering {
     if (this.#isOpen(call)) this.#open = null
     if (!inFlight.isAwaited(call)) {
       // The station has given the CALL up for another with the same id.
-      this.#world.meter.count('ocpp_dropped_total', { reason: 'superseded' })
+      this.#station.world.meter.count('ocpp_dropped_total', { reason: 'superseded' })
       return
     }
     inFlight.done(call)
@@ -254,16 +243,16 @@ export class Answering {
 
   /** A CALLERROR that the bridge made up is not kept: the app has not booked the message, and is asked again. */
   #keep(call: Call, answer: Answer, by: AnsweredBy): void {
-    if (!this.#row.transactionMessages.has(call.action) || by === 'replayed') return
+    if (!this.#station.row.transactionMessages.has(call.action) || by === 'replayed') return
     if (answer.kind === 'callResult' || by === 'app') this.#ends.registry.answered(call, answer)
   }
 
   #count(action: string, receivedAt: number, by: AnsweredBy): void {
-    const label = isFromStation(this.#row, action) ? action : 'other'
-    const { meter } = this.#world
-    const version = this.#row.number
-    meter.count('ocpp_call_total', { version, action: label, answer: by })
-    meter.observe('ocpp_call_seconds', { version }, (this.#world.now().getTime() - receivedAt) / 1000)
+    const { row, world } = this.#station
+    const label = isFromStation(row, action) ? action : 'other'
+    const version = row.number
+    world.meter.count('ocpp_call_total', { version, action: label, answer: by })
+    world.meter.observe('ocpp_call_seconds', { version }, (world.now().getTime() - receivedAt) / 1000)
   }
 
   /** An app that is not there is one line, the transport's; one that raises is one for each action. */
@@ -274,6 +263,7 @@ export class Answering {
       key: `raised ${action}`,
       text: 'the app raised an error',
     }
-    this.#world.once(key, { ...this.#who, action, error }, text)
+    const { who, world } = this.#station
+    world.once(key, { ...who, action, error }, text)
   }
 }

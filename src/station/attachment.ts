@@ -5,10 +5,9 @@
  */
 import type { CommandReply, Identifier } from '../cable/rpc.ts'
 import { parseObject, type JsonText } from '../ocpp/json.ts'
-import type { VersionRow } from '../ocpp/version.ts'
-import type { StationId } from '../translate/handshake.ts'
 import { identifierFor, type AppConnection } from './connection.ts'
 import type { Registry } from './ports.ts'
+import type { Station } from './station.ts'
 
 export type AttachmentSettings = {
   /** The channel's class name. */
@@ -17,23 +16,16 @@ export type AttachmentSettings = {
   readonly sn: 'serial' | 'station_id'
 }
 
+/** What attaching takes of a station. */
+type Attached = Pick<Station<AttachmentSettings>, 'handshake' | 'row' | 'settings'>
+
 export class Attachment {
-  readonly #stationId: StationId
-  readonly #row: VersionRow
-  readonly #settings: AttachmentSettings
+  readonly #station: Attached
   readonly #connection: AppConnection
   readonly #registry: Registry
 
-  constructor(
-    stationId: StationId,
-    row: VersionRow,
-    settings: AttachmentSettings,
-    connection: AppConnection,
-    registry: Registry,
-  ) {
-    this.#stationId = stationId
-    this.#row = row
-    this.#settings = settings
+  constructor(station: Attached, connection: AppConnection, registry: Registry) {
+    this.#station = station
     this.#connection = connection
     this.#registry = registry
   }
@@ -58,19 +50,20 @@ export class Attachment {
     }
     if (boot === null && connection.identifier !== null) return true
     const serialNumber = this.#serialNumber(boot)
-    const identifier = identifierFor(this.#settings.channel, serialNumber)
+    const identifier = identifierFor(this.#station.settings.channel, serialNumber)
     if (connection.identifier === identifier) return true
     await connection.unsubscribe(signal)
     const reply = await connection.subscribe(identifier, signal)
     onReply(reply, identifier)
     if (reply.status === 'failure') return false
-    this.#registry.remember(serialNumber)
+    this.#registry.onLetIn(serialNumber)
     return true
   }
 
   #serialNumber(boot: JsonText | null): string {
-    if (this.#settings.sn === 'station_id') return this.#stationId
-    const known = boot === null ? this.#registry.serialNumber() : this.#row.serialNumber(parseObject(boot))
-    return known ?? this.#stationId
+    const { handshake, row, settings } = this.#station
+    if (settings.sn === 'station_id') return handshake.stationId
+    const known = boot === null ? this.#registry.serialNumber() : row.serialNumber(parseObject(boot))
+    return known ?? handshake.stationId
   }
 }

@@ -19,6 +19,7 @@ import type { VersionRow } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
 import type { CommandOutcome } from '../translate/commands.ts'
 import type { Boot } from './boot.ts'
+import type { Station } from './station.ts'
 import type { Validation } from './validation.ts'
 
 /** Why a remote command failed without a word of the station. */
@@ -51,9 +52,9 @@ const maxLineLength = 4 * 1024 * 1024
 const maxLate = 16
 
 export type OutgoingSettings = {
-  /** How many may wait, the open one not counted. */
-  readonly limit: number
-  readonly timeoutMs: number
+  /** How many commands may wait, the open one not counted. */
+  readonly callQueue: number
+  readonly callTimeoutMs: number
 }
 
 /** A call that the app asks for; without a payload where what it gave is none. */
@@ -77,7 +78,7 @@ export class OutgoingCalls {
   #holds = 0
   #stopped = false
 
-  constructor(row: VersionRow, boot: Boot, settings: OutgoingSettings, ends: OutgoingEnds) {
+  constructor({ row, settings }: Pick<Station<OutgoingSettings>, 'row' | 'settings'>, boot: Boot, ends: OutgoingEnds) {
     this.#row = row
     this.#boot = boot
     this.#settings = settings
@@ -167,7 +168,7 @@ export class OutgoingCalls {
   }
 
   #send(call: Call): void {
-    const timer = setTimeout(() => this.#onTimeout(call), this.#settings.timeoutMs)
+    const timer = setTimeout(() => this.#onTimeout(call), this.#settings.callTimeoutMs)
     this.#open = { call, timer }
     this.#boot.onCommand(call)
     this.#ends.send(call)
@@ -219,7 +220,7 @@ export class OutgoingCalls {
   #isFull({ payload }: Call): boolean {
     const { length } = this.#line
     const waiting = this.#line.reduce((sum, call) => sum + call.payload.length, 0)
-    return length >= this.#settings.limit || (length > 0 && waiting + payload.length > maxLineLength)
+    return length >= this.#settings.callQueue || (length > 0 && waiting + payload.length > maxLineLength)
   }
 
   #isInvalid({ id }: Call): boolean {

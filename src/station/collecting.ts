@@ -3,11 +3,10 @@
  */
 import { RpcError, type CommandReply } from '../cable/rpc.ts'
 import type { Call } from '../ocpp/frame.ts'
-import type { VersionRow } from '../ocpp/version.ts'
 import { performData, type Extras } from '../translate/commands.ts'
 import type { AppConnection } from './connection.ts'
-import type { World } from './ports.ts'
 import { Reports, type Whole } from './reports.ts'
+import type { Station } from './station.ts'
 
 export type CollectingSettings = {
   readonly granularActions: boolean
@@ -27,11 +26,9 @@ const maxWaiting = 16
 const pauseMs = 5_000
 
 export class Collecting {
-  readonly #granular: boolean
+  readonly #station: Station<CollectingSettings>
   readonly #reports: Reports
   readonly #connection: AppConnection
-  readonly #world: World
-  readonly #who: object
   readonly #ends: CollectingEnds
   #isEnding = false
   /** Reports that did not have their turn. Their parts have been answered: nobody sends them again. */
@@ -39,20 +36,11 @@ export class Collecting {
   /** Reports that the app could not be asked to take, each until its next turn. */
   readonly #waiting = new Map<Whole, NodeJS.Timeout>()
 
-  /** @param who names the station on log lines */
-  constructor(
-    row: VersionRow,
-    settings: CollectingSettings,
-    connection: AppConnection,
-    world: World,
-    who: object,
-    ends: CollectingEnds,
-  ) {
-    this.#granular = settings.granularActions
+  constructor(station: Station<CollectingSettings>, connection: AppConnection, ends: CollectingEnds) {
+    const { row, settings } = station
+    this.#station = station
     this.#reports = new Reports(row.reports, settings.reportTimeoutMs, whole => ends.onOverdue(whole))
     this.#connection = connection
-    this.#world = world
-    this.#who = who
     this.#ends = ends
   }
 
@@ -103,7 +91,8 @@ export class Collecting {
 
   #onLost({ action }: Call, error: RpcError): void {
     this.#count('lost')
-    this.#world.once('report', { ...this.#who, action, error }, 'the app did not take a report')
+    const { world, who } = this.#station
+    world.once('report', { ...who, action, error }, 'the app did not take a report')
   }
 
   /** One that the app may have taken is not performed again. */
@@ -132,10 +121,10 @@ export class Collecting {
   }
 
   #run(call: Call, extras: Extras, signal: AbortSignal): Promise<CommandReply> {
-    return this.#connection.perform(performData(call, this.#granular, extras), signal)
+    return this.#connection.perform(performData(call, this.#station.settings.granularActions, extras), signal)
   }
 
   #count(outcome: 'whole' | 'incomplete' | 'too_large' | 'lost'): void {
-    this.#world.meter.count('ocpp_report_total', { outcome })
+    this.#station.world.meter.count('ocpp_report_total', { outcome })
   }
 }

@@ -8,8 +8,8 @@ import { RpcError } from '../cable/rpc.ts'
 import type { Farewell, World } from './ports.ts'
 
 export type DisconnectLimits = {
-  /** Not given: `auto`, which is `always` for whom the app itself let in, as it does every station. */
-  readonly mode?: 'auto' | 'always' | 'never'
+  /** `auto` is `always` for whom the app itself let in, as it does every station. */
+  readonly mode: 'auto' | 'always' | 'never'
   readonly ratePerSecond: number
   /** How many may wait; one more is lost, counted and logged. */
   readonly backlog: number
@@ -64,12 +64,11 @@ export class Disconnects {
     let resolve: () => void = () => undefined
     const done = new Promise<void>(settled => (resolve = settled))
     const waiting: Waiting = { run: disconnect, resolve, since: this.#world.now().getTime(), isHurried: false }
-    if (this.#isFull() && !this.#isFlushing) {
-      this.#lose(waiting, new Error('the backlog of Disconnect calls is full'))
-      return { done, hurry: () => undefined }
+    if (this.#isFull() && !this.#isFlushing) this.#lose(waiting, new Error('the backlog of Disconnect calls is full'))
+    else {
+      this.#waiting.add(waiting)
+      this.#schedule()
     }
-    this.#waiting.add(waiting)
-    this.#schedule()
     return { done, hurry: () => this.#hurry(waiting) }
   }
 

@@ -1,10 +1,10 @@
 /**
- * The end of a session: what is under way ends first, then the app sees the end, exactly once.
+ * The end of a session: what is under way ends first, then the app is told, at most once: a Disconnect may be lost.
  */
 import type { Farewell } from './ports.ts'
 
 export class Ending {
-  /** Resolves when the app has seen the end. */
+  /** Resolves when the app has seen the end, or cannot be told. */
   readonly done: Promise<void>
   #resolve: () => void = () => undefined
   #farewell: Farewell | null = null
@@ -14,7 +14,7 @@ export class Ending {
     this.done = new Promise(resolve => (this.#resolve = resolve))
   }
 
-  /** Has the app told at once, past the rate: the station is back, or the bridge is going. Resolves with `done`. */
+  /** Has the app told at once, past the rate: the station is back. Resolves with `done`. */
   hurry(): Promise<void> {
     this.#isHurried = true
     this.#farewell?.hurry()

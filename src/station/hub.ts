@@ -11,6 +11,7 @@ import { paceOf } from './draining.ts'
 import type { StationSocket, Surroundings, World } from './ports.ts'
 import { Relation } from './relation.ts'
 import { Session, type SessionSettings } from './session.ts'
+import { newStation } from './station.ts'
 import { Swaps } from './takeover.ts'
 
 export type HubSettings = SessionSettings & {
@@ -34,9 +35,9 @@ export class Hub {
   readonly #open = new Relation<StationId, Session>()
   /** Those the app let in, one a station. */
   readonly #stations = new Map<StationId, Session>()
-  /** Those whose end the app has not seen yet. */
+  /** Those that have left, and whose end the app may still be told. */
   readonly #leaving = new Relation<StationId, Session>()
-  /** Those the app let in, and whose end it has not seen. */
+  /** Those the app let in, and whose end it has not seen, but may yet. */
   readonly #known = new Set<Session>()
   readonly #streams = new Relation<StreamName, Session>()
   readonly #identified = new Relation<string, Session>()
@@ -73,25 +74,22 @@ export class Hub {
     const { stationId } = handshake
     const before = this.#stations.get(stationId)
     if (before === undefined) return false
-    return this.#open.get(stationId).size === 1 || haveSameCredentials(before.handshake, handshake)
+    return this.#open.get(stationId).size === 1 || haveSameCredentials(before.station.handshake, handshake)
   }
 
   /** Starts the conversation with a station whose socket is open. */
   admit(handshake: StationHandshake, socket: StationSocket): Session {
+    const { stationId, version } = handshake
+    const station = newStation(handshake, this.#settings, this.#world)
     const session: Session = new Session(
-      handshake,
+      station,
       socket,
-      this.#settings,
-      this.#surroundings(handshake.stationId, () => session),
-      this.#world,
+      this.#surroundings(stationId, () => session),
     )
     this.#sessions.set(session, ++this.#admitted)
-    this.#open.add(handshake.stationId, session)
-    this.#world.log.info(
-      { sid: session.sid, station: handshake.stationId, version: handshake.version },
-      'station connected',
-    )
-    const before = this.#stations.get(handshake.stationId)
+    this.#open.add(stationId, session)
+    this.#world.log.info({ ...station.who, version }, 'station connected')
+    const before = this.#stations.get(stationId)
     if (before !== undefined && this.#mayReplaceAtOnce(before, handshake)) this.#replace(before)
     return session
   }
@@ -102,7 +100,9 @@ export class Hub {
     meter.count('broadcast_msg_total')
     switch (broadcast.kind) {
       case 'stream': {
-        const listeners = [...this.#streams.get(broadcast.stream)].filter(({ sid }) => sid !== broadcast.excludeSid)
+        const listeners = [...this.#streams.get(broadcast.stream)].filter(
+          ({ station }) => station.who.sid !== broadcast.excludeSid,
+        )
         if (listeners.length === 0) meter.count('ocpp_dropped_total', { reason: 'no_station' })
         for (const session of listeners) session.deliver(broadcast.data)
         return
@@ -126,7 +126,7 @@ export class Hub {
   }
 
   /**
-   * Answers what has come in, closes every session, and lets the app see each end, also of those that went before.
+   * Answers what has come in, closes every session, and has the app told of each end, also of those that went before.
    *
    * @param graceMs  how long the app is asked for what a station has sent; after that, it is answered without
    * @param spreadMs over how long the closes are spread; a station is served as before until its turn comes
@@ -168,8 +168,8 @@ export class Hub {
       registry: {
         claim: connectionIdentifiers => this.#claim(stationId, connectionIdentifiers, self()),
         serialNumber: () => this.#serialNumbers.get(stationId) ?? null,
-        remember: serialNumber => this.#remember(stationId, serialNumber),
-        comeback: () => this.#comeback.take(self(), this.#now(), this.#world.random()),
+        onLetIn: serialNumber => this.#onLetIn(stationId, serialNumber),
+        putOff: () => this.#comeback.take(self(), this.#now(), this.#world.random()),
         answerTo: call => this.#answered.find(stationId, call, this.#now()),
         answered: (call, answer) => this.#answered.store(stationId, call, answer, this.#now()),
       },
@@ -182,13 +182,8 @@ export class Hub {
     // A reply may come after the session has left.
     if (session.isClosed) return
     if (this.#streams.countOf(session) < maxStreams) return this.#streams.add(stream, session)
-    const { sid, handshake } = session
     this.#world.meter.count('ocpp_dropped_total', { reason: 'streams' })
-    this.#world.once(
-      'streams',
-      { sid, station: handshake.stationId },
-      'the app has a station listen to too many streams',
-    )
+    this.#world.once('streams', session.station.who, 'the app has a station listen to too many streams')
   }
 
   /** Newest wins, once the app has let it in; the app sees the end of the others first. */
@@ -218,14 +213,14 @@ export class Hub {
     if (!this.#swaps.isFlapping(stationId, this.#now())) return
     const sentence = 'connections of one station replace each other again and again'
     this.#world.meter.count('ocpp_takeover_slowed_total')
-    this.#world.once(`flapping ${stationId}`, { sid: session.sid, station: stationId }, sentence)
+    this.#world.once(`flapping ${stationId}`, session.station.who, sentence)
     await this.#swaps.turn(stationId, session, this.#now())
   }
 
   /** With the same credentials it need not wait for Connect; see `takeover.ts` for why it may have to all the same. */
   #mayReplaceAtOnce(before: Session, handshake: StationHandshake): boolean {
     if (this.#settings.takeover === 'refuse' || this.#swaps.isFlapping(handshake.stationId, this.#now())) return false
-    return haveSameCredentials(before.handshake, handshake)
+    return haveSameCredentials(before.station.handshake, handshake)
   }
 
   #now(): number {
@@ -237,7 +232,7 @@ export class Hub {
   }
 
   #replace(before: Session): void {
-    this.#swaps.add(before.handshake.stationId, this.#now())
+    this.#swaps.add(before.station.handshake.stationId, this.#now())
     this.#world.meter.count('ocpp_takeover_total')
     before.close(1008, 'Replaced by a newer connection')
   }
@@ -258,7 +253,7 @@ export class Hub {
     })
   }
 
-  #remember(stationId: StationId, serialNumber: string): void {
+  #onLetIn(stationId: StationId, serialNumber: string): void {
     this.#comeback.onLetIn(this.#now())
     this.#serialNumbers.delete(stationId)
     this.#serialNumbers.set(stationId, serialNumber)

@@ -3,9 +3,9 @@
  */
 import { parseFrame, type Answer, type Call, type CallError, type CallResultError } from '../ocpp/frame.ts'
 import type { Malformed, Send } from '../ocpp/frame.ts'
-import type { Version } from '../ocpp/version.ts'
 import { Allowance } from './allowance.ts'
-import type { CloseCode, World } from './ports.ts'
+import type { CloseCode } from './ports.ts'
+import type { Station } from './station.ts'
 
 export type IncomingEnds = {
   /** @param bytes the message's length */
@@ -24,28 +24,24 @@ export type IncomingEnds = {
 const maxBadFrames = 20
 
 export class Incoming {
-  readonly #version: Version
-  readonly #world: World
-  readonly #who: object
+  readonly #station: Station
   readonly #ends: IncomingEnds
   readonly #allowance: Allowance
   #badFrames = 0
 
-  /** @param who names the station on log lines */
-  constructor(version: Version, world: World, who: object, ends: IncomingEnds) {
-    this.#version = version
-    this.#world = world
-    this.#who = who
+  constructor(station: Station, ends: IncomingEnds) {
+    this.#station = station
     this.#ends = ends
-    this.#allowance = new Allowance(world.now().getTime())
+    this.#allowance = new Allowance(station.world.now().getTime())
   }
 
   receive(text: string): void {
-    this.#world.meter.count('client_msg_total')
-    this.#world.trace?.(this.#who, 'received', text)
-    if (!this.#ends.isLetIn() && !this.#allowance.take(text.length, this.#world.now().getTime()))
+    const { handshake, who, world } = this.#station
+    world.meter.count('client_msg_total')
+    world.trace?.(who, 'received', text)
+    if (!this.#ends.isLetIn() && !this.#allowance.take(text.length, world.now().getTime()))
       return this.#ends.close(1008, 'Too much before the app has let it in')
-    const frame = parseFrame(text, this.#version)
+    const frame = parseFrame(text, handshake.version)
     if (frame.kind === 'malformed') return this.#onMalformed(frame)
     switch (frame.kind) {
       case 'ignored':
@@ -64,8 +60,9 @@ export class Incoming {
   }
 
   #onMalformed({ fault, answer, brokenAnswer }: Malformed): void {
-    this.#world.meter.count('failed_client_msg_total')
-    this.#world.log.debug({ ...this.#who, fault }, 'a malformed message')
+    const { world, who } = this.#station
+    world.meter.count('failed_client_msg_total')
+    world.log.debug({ ...who, fault }, 'a malformed message')
     if (answer !== null) this.#ends.send(answer)
     if (brokenAnswer !== null) this.#ends.onBrokenAnswer(brokenAnswer)
     if (++this.#badFrames >= maxBadFrames) this.#ends.close(1002, 'Too many malformed messages')

@@ -2,13 +2,14 @@
  * Tells the app how its remote commands ended: by the lane while the station is there, and all at once at its end.
  */
 import { RpcError, type CommandReply } from '../cable/rpc.ts'
-import type { VersionRow } from '../ocpp/version.ts'
 import { outcomeData, type CommandOutcome } from '../translate/commands.ts'
 import type { AppConnection } from './connection.ts'
-import type { World } from './ports.ts'
+import type { Station } from './station.ts'
 
 /** An outcome the app does not know yet, and since when (as `Date` counts). */
 export type Untold = { readonly outcome: CommandOutcome; readonly since: number }
+
+export type OutcomesSettings = { readonly granularActions: boolean }
 
 export type OutcomesEnds = {
   /** Puts an outcome into the lane. */
@@ -26,21 +27,19 @@ const patienceMs = 20_000
 const pauseMs = 1_000
 
 export class Outcomes {
-  readonly #row: VersionRow
-  readonly #granular: boolean
+  readonly #station: Station<OutcomesSettings>
   readonly #connection: AppConnection
-  readonly #world: World
   readonly #ends: OutcomesEnds
   readonly #paused = new Map<Untold, NodeJS.Timeout>()
+  /** Outcomes that did not have their turn. */
+  readonly #aside: Untold[] = []
   #untold = 0
   #isEnding = false
   #isTroubled = false
 
-  constructor(row: VersionRow, granular: boolean, connection: AppConnection, world: World, ends: OutcomesEnds) {
-    this.#row = row
-    this.#granular = granular
+  constructor(station: Station<OutcomesSettings>, connection: AppConnection, ends: OutcomesEnds) {
+    this.#station = station
     this.#connection = connection
-    this.#world = world
     this.#ends = ends
   }
 
@@ -52,8 +51,9 @@ export class Outcomes {
   /** How a remote command ended. */
   ofCommand(outcome: CommandOutcome): void {
     const { request, failure, kind } = outcome
-    const action = this.#row.toStation.has(request) ? request : 'other'
-    this.#world.meter.count('ocpp_command_total', { version: this.#row.number, action, outcome: failure ?? kind })
+    const { row, world } = this.#station
+    const action = row.toStation.has(request) ? request : 'other'
+    world.meter.count('ocpp_command_total', { version: row.number, action, outcome: failure ?? kind })
     this.add(outcome)
   }
 
@@ -63,7 +63,7 @@ export class Outcomes {
     if (this.#untold >= (isRefused ? maxUntold.refused : maxUntold.all))
       return this.#ends.drop('too many outcomes of commands wait for the app')
     this.#untold++
-    this.#ends.push({ outcome, since: this.#world.now().getTime() })
+    this.#ends.push({ outcome, since: this.#station.world.now().getTime() })
   }
 
   /** Performs `ack` or `error`; once more later where the app cannot have run it. */
@@ -83,10 +83,15 @@ export class Outcomes {
     this.#isEnding = true
   }
 
+  /** Keeps an outcome that cannot have its turn any more for the end. */
+  putAside(untold: Untold): void {
+    this.#aside.push(untold)
+  }
+
   /** Tells the rest, side by side: a station that is back already waits for it. */
-  async end(waiting: readonly Untold[]): Promise<void> {
+  async end(): Promise<void> {
     this.stop()
-    const rest = [...waiting, ...this.#paused.keys()]
+    const rest = [...this.#aside.splice(0), ...this.#paused.keys()]
     for (const timer of this.#paused.values()) clearTimeout(timer)
     this.#paused.clear()
     await Promise.all(rest.map(untold => this.tell(untold)))
@@ -95,7 +100,10 @@ export class Outcomes {
   async #perform(outcome: CommandOutcome): Promise<CommandReply | 'notRun' | 'unknown'> {
     if (this.#connection.identifier === null) return 'unknown'
     try {
-      const reply = await this.#connection.perform(outcomeData(outcome, this.#granular), new AbortController().signal)
+      const reply = await this.#connection.perform(
+        outcomeData(outcome, this.#station.settings.granularActions),
+        new AbortController().signal,
+      )
       this.#isTroubled = false
       return reply
     } catch (error) {
@@ -106,7 +114,7 @@ export class Outcomes {
   }
 
   #mayTellAgain({ since }: Untold): boolean {
-    return !this.#isEnding && this.#world.now().getTime() - since < patienceMs
+    return !this.#isEnding && this.#station.world.now().getTime() - since < patienceMs
   }
 
   #pause(untold: Untold): void {

@@ -4,16 +4,15 @@
  */
 import { RpcError, type CommandReply, type Identifier } from '../cable/rpc.ts'
 import type { Call, Send } from '../ocpp/frame.ts'
-import type { VersionRow } from '../ocpp/version.ts'
 import { performData, type Extras } from '../translate/commands.ts'
-import type { StationHandshake } from '../translate/handshake.ts'
 import type { KeptAnswer } from './answered.ts'
 import { Attachment, type AttachmentSettings } from './attachment.ts'
 import type { Collecting } from './collecting.ts'
 import { hasSaid, type AppConnection } from './connection.ts'
 import { hintFor, type Refused } from './hints.ts'
 import { held, holdMs } from './hold.ts'
-import type { Registry, World } from './ports.ts'
+import type { Registry } from './ports.ts'
+import type { Station } from './station.ts'
 
 export type PerformingSettings = AttachmentSettings & {
   readonly granularActions: boolean
@@ -43,29 +42,13 @@ export type PerformingEnds = {
 }
 
 export class Performing {
-  readonly #handshake: StationHandshake
-  readonly #row: VersionRow
-  readonly #settings: PerformingSettings
+  readonly #station: Station<PerformingSettings>
   readonly #attachment: Attachment
-  readonly #world: World
-  readonly #who: object
   readonly #ends: PerformingEnds
 
-  /** @param who names the station on log lines */
-  constructor(
-    handshake: StationHandshake,
-    row: VersionRow,
-    settings: PerformingSettings,
-    world: World,
-    who: object,
-    ends: PerformingEnds,
-  ) {
-    this.#handshake = handshake
-    this.#row = row
-    this.#settings = settings
-    this.#attachment = new Attachment(handshake.stationId, row, settings, ends.connection, ends.registry)
-    this.#world = world
-    this.#who = who
+  constructor(station: Station<PerformingSettings>, ends: PerformingEnds) {
+    this.#station = station
+    this.#attachment = new Attachment(station, ends.connection, ends.registry)
     this.#ends = ends
   }
 
@@ -76,12 +59,12 @@ export class Performing {
    * @param isNeedless whether it has its answer meanwhile, and need not be held any longer
    */
   async call(call: Call, extras: Extras, receivedAt: number, isNeedless: () => boolean): Promise<Reached> {
+    const { handshake, row, world } = this.#station
     const until = receivedAt + holdMs
-    if (!this.#row.transactionMessages.has(call.action))
-      return this.#bring(call, until, () => this.#collect(call, extras))
+    if (!row.transactionMessages.has(call.action)) return this.#bring(call, until, () => this.#collect(call, extras))
     const { unheld } = this.#ends
-    const message = await this.#world.hold.put(this.#handshake.stationId, call)
-    const now = (): number => this.#world.now().getTime()
+    const message = await world.hold.put(handshake.stationId, call)
+    const now = (): number => world.now().getTime()
     // It does not lose its place in the line to those that came later.
     const turnBy = (): number => (unheld.aborted || isNeedless() ? 0 : until)
     const run = (attempt: number): Promise<CommandReply> =>
@@ -108,10 +91,11 @@ export class Performing {
    * @param attempt has it performed; `null` where it is not to be yet
    */
   async #bring(call: Call, until: number, attempt: () => Promise<CommandReply | null>): Promise<Reached> {
-    const isTooLate = this.#world.now().getTime() >= until
+    const { settings, world } = this.#station
+    const isTooLate = world.now().getTime() >= until
     if (isTooLate && this.#ends.connection.identifier === null) throw tooLate()
     if (!(await this.#attach(call))) return { kind: 'unauthorized' }
-    if (call.action === 'Heartbeat' && !this.#settings.forwardHeartbeats) return { kind: 'local' }
+    if (call.action === 'Heartbeat' && !settings.forwardHeartbeats) return { kind: 'local' }
     const answer = this.#ends.registry.answerTo(call)
     if (answer !== null) return { kind: 'replayed', answer }
     if (isTooLate) throw tooLate()
@@ -128,18 +112,19 @@ export class Performing {
   }
 
   #perform(message: Call | Send, extras: Extras, turnBy?: () => number): Promise<CommandReply> {
-    const data = performData(message, this.#settings.granularActions, extras)
+    const data = performData(message, this.#station.settings.granularActions, extras)
     return this.#ends.connection.perform(data, this.#ends.closed, turnBy)
   }
 
   async #attach(call: Call | null): Promise<boolean> {
+    const { who, world } = this.#station
     const boot = call?.action === 'BootNotification' ? call.payload : null
     let failed: { readonly reply: CommandReply; readonly identifier: Identifier } | null = null
     const isAccepted = await this.#attachment.attach(boot, this.#ends.closed, (reply, identifier) => {
       this.#ends.apply(reply)
       if (reply.status === 'failure') failed = { reply, identifier }
       else if (!hasSaid(reply, 'confirm_subscription'))
-        this.#world.once('unconfirmed', this.#who, 'the app did not confirm a subscription that it accepted')
+        world.once('unconfirmed', who, 'the app did not confirm a subscription that it accepted')
     })
     if (!isAccepted) this.#onRefused(failed)
     return isAccepted
@@ -147,13 +132,14 @@ export class Performing {
 
   /** @param failed what became of the subscribe; `null` where Connect was refused */
   #onRefused(failed: { readonly reply: CommandReply; readonly identifier: Identifier } | null): void {
+    const { handshake, who, world } = this.#station
     const refused: Refused =
       failed === null
-        ? { kind: 'connect', withheld: this.#handshake.withheld === true }
+        ? { kind: 'connect', withheld: handshake.withheld === true }
         : { kind: 'subscribe', said: hasSaid(failed.reply, 'reject_subscription') }
     const hint = hintFor(refused)
-    const fields = failed === null ? this.#who : { ...this.#who, identifier: failed.identifier }
-    if (hint !== null) this.#world.once(hint.key, fields, hint.text)
+    const fields = failed === null ? who : { ...who, identifier: failed.identifier }
+    if (hint !== null) world.once(hint.key, fields, hint.text)
   }
 }
 

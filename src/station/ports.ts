@@ -84,6 +84,9 @@ export interface HeldMessage {
   settle(isAnswered: boolean): Promise<void>
 }
 
+/** Names a connection of a station on log lines. */
+export type Who = { readonly sid: string; readonly station: StationId }
+
 /** What all sessions share. */
 export type World = {
   readonly hold: Hold
@@ -94,7 +97,7 @@ export type World = {
   /** Warns, at most once in ten minutes for a key: a fault that ten thousand stations share is one line. */
   readonly once: (key: string, fields: object, message: string) => void
   /** Shows a frame in the log, redacted; `null` unless frames are to be shown. */
-  readonly trace: ((who: object, direction: 'received' | 'sent', text: string) => void) | null
+  readonly trace: ((who: Who, direction: 'received' | 'sent', text: string) => void) | null
   now(): Date
   /** In [0, 1). */
   random(): number
@@ -113,15 +116,15 @@ export interface Streams {
 export interface Registry {
   /**
    * Makes this connection the station's only one, and known by the app's words for it; resolves when the app has seen
-   * the end of those before it.
+   * the end of those before it, or cannot be told.
    */
   claim(connectionIdentifiers: string): Promise<void>
   /** The serial number by which the station was subscribed last, for one that reconnects without a boot. */
   serialNumber(): string | null
   /** The app has let the station in, by this serial number. */
-  remember(serialNumber: string): void
-  /** The station is put off: in how many seconds it is to boot again. Takes a turn, unless it has one. */
-  comeback(): number
+  onLetIn(serialNumber: string): void
+  /** Gives the station a turn to boot again, unless this connection has one; in how many seconds it is. */
+  putOff(): number
   /** The answer that the same transaction message, by id and content, was given lately; `null` if none. */
   answerTo(call: Call): KeptAnswer | null
   answered(call: Call, answer: Answer): void

@@ -5,15 +5,14 @@
  */
 import { messageId, serializeFrame } from '../ocpp/frame.ts'
 import type { Answer, Call, CallResultError, Frame, Send } from '../ocpp/frame.ts'
-import { isFromStation, versions, type VersionRow } from '../ocpp/version.ts'
+import { isFromStation } from '../ocpp/version.ts'
 import type { DropReason } from '../ops/metrics.ts'
-import type { StationHandshake } from '../translate/handshake.ts'
 import type { RemoteCommand } from '../translate/messages.ts'
 import type { ValidationSettings } from '../translate/validation.ts'
 import { Answering, type AnsweringSettings } from './answering.ts'
 import { AppMessages } from './app-messages.ts'
 import { Boot } from './boot.ts'
-import { OutgoingCalls } from './calls.ts'
+import { OutgoingCalls, type OutgoingSettings } from './calls.ts'
 import { Collecting, type CollectingSettings } from './collecting.ts'
 import { AppConnection } from './connection.ts'
 import { Ending } from './ending.ts'
@@ -22,18 +21,16 @@ import { Incoming } from './incoming.ts'
 import { InFlight } from './inflight.ts'
 import { Outcomes, type Untold } from './outcomes.ts'
 import { Performing, type PerformingSettings } from './performing.ts'
-import type { CloseCode, StationSocket, Surroundings, World } from './ports.ts'
+import type { CloseCode, StationSocket, Surroundings } from './ports.ts'
 import type { Whole } from './reports.ts'
+import type { Station } from './station.ts'
 import { Validation } from './validation.ts'
 
 export type SessionSettings = AnsweringSettings &
   CollectingSettings &
+  OutgoingSettings &
   PerformingSettings &
-  ValidationSettings & {
-    readonly callTimeoutMs: number
-    /** How many remote commands may wait for a station, the open one not counted. */
-    readonly callQueue: number
-  }
+  ValidationSettings
 
 type Entry =
   | { readonly kind: 'call'; readonly call: Call | Send; readonly receivedAt: number }
@@ -43,17 +40,13 @@ type Entry =
 const inboxLimits = { entries: 64, bytes: 1024 * 1024 }
 
 export class Session {
-  readonly handshake: StationHandshake
-  readonly sid: string
+  readonly station: Station<SessionSettings>
   /** As `Date` counts. */
   readonly openedAt: number
   /** Whether the station has sent a CALL or SEND yet that its version knows: those of others never reach the app. */
   isHeard = false
-  readonly #row: VersionRow
   readonly #socket: StationSocket
   readonly #surroundings: Surroundings
-  readonly #world: World
-  readonly #who: { readonly sid: string; readonly station: string }
   readonly #connection: AppConnection
   readonly #incoming: Incoming
   readonly #said: AppMessages
@@ -65,31 +58,21 @@ export class Session {
   readonly #closed = new AbortController()
   readonly #unheld = new AbortController()
   readonly #ending = new Ending()
-  /** Resolves when the app has seen the end of the session. */
+  /** Resolves when the app has seen the end of the session, or cannot be told. */
   readonly ended = this.#ending.done
   readonly #inFlight: InFlight
-  readonly #untold: Untold[] = []
 
-  constructor(
-    handshake: StationHandshake,
-    socket: StationSocket,
-    settings: SessionSettings,
-    surroundings: Surroundings,
-    world: World,
-  ) {
-    this.handshake = handshake
-    this.sid = world.newId()
+  constructor(station: Station<SessionSettings>, socket: StationSocket, surroundings: Surroundings) {
+    const { handshake, row, who, world } = station
+    this.station = station
     this.openedAt = world.now().getTime()
-    this.#row = versions[handshake.version]
     this.#socket = socket
     this.#surroundings = surroundings
-    this.#world = world
-    this.#who = { sid: this.sid, station: handshake.stationId }
-    const boot = new Boot(this.#row)
-    const validation = new Validation(handshake, settings, world, this.#who)
-    this.#inFlight = new InFlight(this.#row)
-    this.#connection = new AppConnection(this.sid, handshake.env, world.rpc, surroundings.streams)
-    this.#incoming = new Incoming(handshake.version, world, this.#who, {
+    const boot = new Boot(row)
+    const validation = new Validation(station)
+    this.#inFlight = new InFlight(row)
+    this.#connection = new AppConnection(who.sid, handshake.env, world.rpc, surroundings.streams)
+    this.#incoming = new Incoming(station, {
       onCall: (call, bytes) => this.#onCall(call, bytes),
       onAnswer: answer => this.#onAnswer(answer),
       onCallResultError: error => this.#onCallResultError(error),
@@ -103,17 +86,16 @@ export class Session {
       command: command => this.#onCommand(command),
       drop: (reason, message) => this.#drop(reason, message),
     })
-    this.#outcomes = new Outcomes(this.#row, settings.granularActions, this.#connection, world, {
+    this.#outcomes = new Outcomes(station, this.#connection, {
       push: untold => this.#inbox.push({ kind: 'outcome', ...untold }, 0),
       apply: reply => this.#said.apply(reply),
       drop: message => this.#drop('outcome', message),
     })
-    this.#collecting = this.#newCollecting(settings)
-    this.#answering = this.#newAnswering(settings, boot, validation)
+    this.#collecting = this.#newCollecting()
+    this.#answering = this.#newAnswering(boot, validation)
     const isCall = (entry: Entry): boolean => entry.kind === 'call' && this.#outcomes.isTroubled
     this.#inbox = new Inbox(entry => this.#serve(entry), socket, inboxLimits, isCall)
-    const outgoing = { limit: settings.callQueue, timeoutMs: settings.callTimeoutMs }
-    this.#calls = new OutgoingCalls(this.#row, boot, outgoing, {
+    this.#calls = new OutgoingCalls(station, boot, {
       validation,
       send: call => this.#send(call),
       done: outcome => this.#outcomes.ofCommand(outcome),
@@ -163,17 +145,18 @@ export class Session {
     return this.#ending.hurry()
   }
 
-  #newCollecting(settings: SessionSettings): Collecting | null {
-    if (!settings.collectReports || this.#row.reports.size === 0) return null
-    return new Collecting(this.#row, settings, this.#connection, this.#world, this.#who, {
+  #newCollecting(): Collecting | null {
+    const { row, settings } = this.station
+    if (!settings.collectReports || row.reports.size === 0) return null
+    return new Collecting(this.station, this.#connection, {
       apply: reply => this.#said.apply(reply),
       onOverdue: whole => this.#inbox.push({ kind: 'report', whole }, 0),
     })
   }
 
-  #newAnswering(settings: SessionSettings, boot: Boot, validation: Validation): Answering {
+  #newAnswering(boot: Boot, validation: Validation): Answering {
     const shared = { registry: this.#surroundings.registry, closed: this.#closed.signal }
-    const performing = new Performing(this.handshake, this.#row, settings, this.#world, this.#who, {
+    const performing = new Performing(this.station, {
       ...shared,
       connection: this.#connection,
       collecting: this.#collecting,
@@ -181,8 +164,7 @@ export class Session {
       unheld: this.#unheld.signal,
     })
     const send = (answer: Answer): void => this.#send(answer)
-    const ends = { ...shared, boot, inFlight: this.#inFlight, validation, performing, send }
-    return new Answering(this.handshake, settings, this.#world, this.#who, ends)
+    return new Answering(this.station, { ...shared, boot, inFlight: this.#inFlight, validation, performing, send })
   }
 
   #onAnswer(answer: Answer): boolean {
@@ -192,7 +174,8 @@ export class Session {
   }
 
   #onCall(frame: Call | Send, bytes: number): void {
-    this.isHeard ||= frame.kind === 'call' ? isFromStation(this.#row, frame.action) : this.#row.sends.has(frame.action)
+    const { row, world } = this.station
+    this.isHeard ||= frame.kind === 'call' ? isFromStation(row, frame.action) : row.sends.has(frame.action)
     // Draining: the station sends it again on its next connection.
     if (this.#unheld.signal.aborted) return
     if (frame.kind === 'call') {
@@ -200,7 +183,7 @@ export class Session {
       this.#answering.onCall()
       if (frame.action === 'BootNotification') this.#calls.hold()
     }
-    this.#inbox.push({ kind: 'call', call: frame, receivedAt: this.#world.now().getTime() }, bytes)
+    this.#inbox.push({ kind: 'call', call: frame, receivedAt: world.now().getTime() }, bytes)
   }
 
   async #serve(entry: Entry): Promise<void> {
@@ -225,7 +208,8 @@ export class Session {
 
   /** A bug ends the session that met it alone. */
   #onFault(error: unknown): void {
-    this.#world.log.error({ ...this.#who, error }, 'a fault of the bridge ended a session')
+    const { who, world } = this.station
+    world.log.error({ ...who, error }, 'a fault of the bridge ended a session')
     this.close(1011, 'Internal error')
   }
 
@@ -238,15 +222,16 @@ export class Session {
   /** @param isAccepted by the app; it has to go otherwise */
   #onAsked(isAccepted: boolean): void {
     if (isAccepted) return
-    this.#world.meter.count('failed_auths_total')
-    this.#world.log.info(this.#who, 'the app does not accept the station')
+    const { who, world } = this.station
+    world.meter.count('failed_auths_total')
+    world.log.info(who, 'the app does not accept the station')
     this.close(1008, 'Not authorized')
   }
 
   /** Whatever waits for the app goes without it: CALLs are answered, outcomes are told at the end. */
   #giveUp(): void {
     for (const entry of this.#inbox.take()) {
-      if (entry.kind === 'outcome') this.#untold.push(entry)
+      if (entry.kind === 'outcome') this.#outcomes.putAside(entry)
       else if (entry.kind === 'report') this.#collecting?.putAside(entry.whole)
       else if (entry.call.kind === 'call') this.#answering.giveUp(entry.call, entry.receivedAt)
     }
@@ -258,7 +243,7 @@ export class Session {
 
   #onCommand({ id, action, payload }: RemoteCommand): void {
     if (this.isClosed) return this.#drop('closed', 'the app sent a command to a station that has left')
-    this.#calls.add({ kind: 'call', id: id ?? messageId(this.#world.newId()), action, payload })
+    this.#calls.add({ kind: 'call', id: id ?? messageId(this.station.world.newId()), action, payload })
   }
 
   /** The app is told, as of a command that failed: `id` and `request` are those of the station's own CALL. */
@@ -271,28 +256,31 @@ export class Session {
 
   #send(frame: Frame): void {
     if (this.isClosed) return
-    const text = serializeFrame(frame, this.handshake.version)
-    this.#world.meter.count('server_msg_total')
-    this.#world.trace?.(this.#who, 'sent', text)
+    const { handshake, who, world } = this.station
+    const text = serializeFrame(frame, handshake.version)
+    world.meter.count('server_msg_total')
+    world.trace?.(who, 'sent', text)
     this.#socket.send(text)
   }
 
   #drop(reason: DropReason, message: string): void {
-    this.#world.meter.count('ocpp_dropped_total', { reason })
-    this.#world.once(message, this.#who, message)
+    const { who, world } = this.station
+    world.meter.count('ocpp_dropped_total', { reason })
+    world.once(message, who, message)
   }
 
   #end(code: number, reason: string): void {
+    const { who, world } = this.station
     this.#closed.abort()
     this.#unheld.abort()
     this.#surroundings.leave()
-    this.#world.log.info({ ...this.#who, code, reason }, 'station disconnected')
+    world.log.info({ ...who, code, reason }, 'station disconnected')
     this.#calls.end()
     this.#giveUp()
     const disconnect = (): Promise<void> => this.#connection.disconnect(new AbortController().signal)
     const told = this.#inbox.idle().then(() => this.#collecting?.end())
     void this.#ending.run(
-      told.then(() => this.#outcomes.end(this.#untold)).catch((error: unknown) => this.#onFault(error)),
+      told.then(() => this.#outcomes.end()).catch((error: unknown) => this.#onFault(error)),
       () => (this.#connection.connectionIdentifiers === null ? null : this.#surroundings.farewell(disconnect)),
     )
   }

@@ -7,9 +7,7 @@
 import type { ErrorCode } from '../ocpp/errors.ts'
 import type { Call, Send } from '../ocpp/frame.ts'
 import type { JsonText } from '../ocpp/json.ts'
-import { versions, type Version, type VersionRow } from '../ocpp/version.ts'
 import { violationCode, violationsInWords, type Violation } from '../ocpp/violations.ts'
-import type { StationHandshake } from '../translate/handshake.ts'
 import {
   modeOf,
   rulesFor,
@@ -17,7 +15,7 @@ import {
   type ValidationRule,
   type ValidationSettings,
 } from '../translate/validation.ts'
-import type { World } from './ports.ts'
+import type { Station } from './station.ts'
 
 export type Finding = {
   readonly violations: readonly Violation[]
@@ -28,31 +26,22 @@ export type Finding = {
 const nothing: Finding = { violations: [], refusal: null }
 
 export class Validation {
-  readonly #version: Version
-  readonly #row: VersionRow
-  readonly #settings: ValidationSettings
+  readonly #station: Station<ValidationSettings>
   readonly #rules: readonly ValidationRule[]
-  readonly #world: World
-  readonly #who: object
 
-  /** @param who names the station on log lines */
-  constructor({ stationId, version }: StationHandshake, settings: ValidationSettings, world: World, who: object) {
-    this.#version = version
-    this.#row = versions[version]
-    this.#settings = settings
-    this.#rules = rulesFor(stationId, settings)
-    this.#world = world
-    this.#who = who
+  constructor(station: Station<ValidationSettings>) {
+    this.#station = station
+    this.#rules = rulesFor(station.handshake.stationId, station.settings)
   }
 
   /** A station's CALL or SEND. A transaction message is never refused: it would be lost, or sent again for ever. */
   ofCall({ action, payload }: Call | Send): Finding {
-    return this.#check('in', action, 'request', payload, !this.#row.transactionMessages.has(action))
+    return this.#check('in', action, 'request', payload, !this.#station.row.transactionMessages.has(action))
   }
 
   /** A station's answer to a remote command; it is refused only where the version lets the station be told. */
   ofResult(action: string, payload: JsonText): Finding {
-    return this.#check('in', action, 'response', payload, this.#row.answersResults)
+    return this.#check('in', action, 'response', payload, this.#station.row.answersResults)
   }
 
   /** A remote command. */
@@ -62,7 +51,7 @@ export class Validation {
 
   /** The app's answer to a station. One to a transaction message is never refused: the app has booked it. */
   ofAck(action: string, payload: JsonText): Finding {
-    return this.#check('acks', action, 'response', payload, !this.#row.transactionMessages.has(action))
+    return this.#check('acks', action, 'response', payload, !this.#station.row.transactionMessages.has(action))
   }
 
   #check(
@@ -72,18 +61,19 @@ export class Validation {
     payload: JsonText,
     mayRefuse: boolean,
   ): Finding {
-    const mode = modeOf(direction, action, this.#rules, this.#settings)
+    const { handshake, row, settings, world, who } = this.#station
+    const mode = modeOf(direction, action, this.#rules, settings)
     if (mode === 'off') return nothing
-    const violations = this.#world.schemas.violations(this.#version, action, message, payload)
+    const violations = world.schemas.violations(handshake.version, action, message, payload)
     const [first] = violations
     if (first === undefined) return nothing
-    const { number: version } = this.#row
-    this.#world.meter.count('ocpp_violation_total', { version, action, direction })
+    const { number: version } = row
+    world.meter.count('ocpp_violation_total', { version, action, direction })
     const words = violationsInWords(violations)
-    const fields = { ...this.#who, version, action, violations: words }
-    this.#world.once(`violation ${version} ${direction} ${action}`, fields, sentences[direction])
+    const fields = { ...who, version, action, violations: words }
+    world.once(`violation ${version} ${direction} ${action}`, fields, sentences[direction])
     const isRefused = mayRefuse && mode === 'strict'
-    return { violations, refusal: isRefused ? { code: violationCode(this.#row.violations, first), words } : null }
+    return { violations, refusal: isRefused ? { code: violationCode(row.violations, first), words } : null }
   }
 }
 

@@ -38,7 +38,8 @@ type SilentPayload = Extract<SilentOverride, { kind: 'payload' }>
 export type Choice = { readonly row: SilentAnswer | null; readonly chosen: SilentMode | SilentPayload }
 
 export type OwnAnswer = {
-  readonly answer: CallResult | CallError
+  /** `putOff`: a boot is answered with `Pending`, by who knows when its station may come back. */
+  readonly answer: CallResult | CallError | { readonly kind: 'putOff' }
   /**
    * Whether it decides, for a silent app, what is the app's to decide. A payload that the operator wrote is the operator's
    * decision, and hence none.
@@ -66,7 +67,6 @@ export function mintsTransactionId({ row, chosen }: Choice): boolean {
  * @param choice of its action
  * @param asked of the same CALL
  * @param random in [0, 1): it spreads the next boots of those who are rejected
- * @param turn asked only where a boot is put off: in how many seconds that station is to come back
  */
 export function answerFor(
   why: NoAnswer,
@@ -74,16 +74,13 @@ export function answerFor(
   choice: Choice,
   asked: Asked,
   random: number,
-  turn: () => number,
 ): OwnAnswer {
   const { payload, isDecision } = payloadFor(why, choice, asked)
   if (payload !== null) return { answer: { kind: 'callResult', id, payload }, isDecision }
   if (action !== 'BootNotification' || choice.row === null) return { answer: errorFor(why, id), isDecision }
-  const isRejected = why === 'refused' || why === 'unauthorized'
-  const told = isRejected
-    ? bootAnswer('Rejected', rejectedSeconds(random), asked)
-    : bootAnswer('Pending', turn(), asked)
-  return { answer: { kind: 'callResult', id, payload: told }, isDecision }
+  if (why === 'silent' || why === 'failed') return { answer: { kind: 'putOff' }, isDecision }
+  const rejected = bootAnswer('Rejected', rejectedSeconds(random), asked)
+  return { answer: { kind: 'callResult', id, payload: rejected }, isDecision }
 }
 
 /** BootNotification and Heartbeat never get a CALLERROR for a fault that is not the station's. */

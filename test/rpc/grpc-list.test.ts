@@ -1,25 +1,15 @@
 /** Several servers of one app, in turns. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import type { CommandCall, Identifier } from '../../src/cable/rpc.ts'
 import { openGrpcJs } from '../../src/rpc/grpc-js.ts'
 import { openGrpc } from '../../src/rpc/grpc.ts'
 import { rpcError } from '../contract/rpc.ts'
 import { ScriptedApp } from '../support/app.ts'
 import { freePort } from '../support/ports.ts'
+import { openMute } from '../support/tcp.ts'
+import { never, perform } from './calls.ts'
 
 const within = { timeout: 30_000 }
-const never = new AbortController().signal
-const perform: CommandCall = {
-  sid: 's1',
-  env: { url: 'http://csms.example/ocpp/CP01', headers: {}, cstate: {}, istate: {} },
-  command: 'message',
-  identifier: '{"channel":"OCPPChannel","sn":"SN1"}' as Identifier,
-  connectionIdentifiers: '{}',
-  data: '{"action":"heartbeat"}',
-}
 
 async function openApps(t: TestContext, count: number): Promise<ScriptedApp[]> {
   const apps = await Promise.all(Array.from({ length: count }, () => ScriptedApp.start()))
@@ -87,25 +77,18 @@ for (const [name, openTransport, tooLate] of implementations) {
   })
 
   test(`${name}: one that never speaks keeps no call from the other`, within, async t => {
-    const sockets = new Set<Socket>()
-    const mute = createServer(socket => void sockets.add(socket.on('error', () => undefined))).listen(0, '127.0.0.1')
-    t.after(() => {
-      mute.close()
-      for (const socket of sockets) socket.destroy()
-    })
-    await once(mute, 'listening')
-    const { port } = mute.address() as { port: number }
+    const mute = await openMute(t)
     const [app] = (await openApps(t, 1)) as [ScriptedApp]
     for (const hosts of [
-      [`127.0.0.1:${port}`, app.host],
-      [app.host, `127.0.0.1:${port}`],
+      [mute.host, app.host],
+      [app.host, mute.host],
     ]) {
       const rpc = open(t, hosts)
       for (let calls = 0; calls < 5; calls++) await rpc.command(perform, never, Date.now() + 10_000)
       await rpc.close()
     }
     assert.equal(app.received.all.length, 10)
-    const alone = open(t, [`127.0.0.1:${port}`, `127.0.0.1:${port}`])
+    const alone = open(t, [mute.host, mute.host])
     const reply = alone.command(perform, never, Date.now() + 100)
     await assert.rejects(reply, rpcError('timeout', 'notRun', tooLate))
   })

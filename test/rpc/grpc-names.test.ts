@@ -1,22 +1,13 @@
 /** A name with several addresses: our gRPC client calls all of them, and follows the name. */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import type { CommandCall, Identifier } from '../../src/cable/rpc.ts'
 import { openGrpc } from '../../src/rpc/grpc.ts'
 import { rpcError } from '../contract/rpc.ts'
 import { freePort } from '../support/ports.ts'
+import { never, perform } from './calls.ts'
 import { RawApp, yes } from './raw-app.ts'
 
 const within = { timeout: 20_000 }
-const never = new AbortController().signal
-const perform: CommandCall = {
-  sid: 's1',
-  env: { url: 'http://csms.example/ocpp/CP01', headers: {}, cstate: {}, istate: {} },
-  command: 'message',
-  identifier: '{"channel":"OCPPChannel","sn":"SN1"}' as Identifier,
-  connectionIdentifiers: '{}',
-  data: '{"action":"heartbeat"}',
-}
 
 /** A name that a test gives addresses; `null`: it cannot be looked up. */
 class Name {

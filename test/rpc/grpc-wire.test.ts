@@ -5,23 +5,16 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
-import { createServer, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import type { CommandCall, Identifier, RpcError } from '../../src/cable/rpc.ts'
+import type { RpcError } from '../../src/cable/rpc.ts'
 import { openGrpc } from '../../src/rpc/grpc.ts'
 import { rpcError } from '../contract/rpc.ts'
+import { openTcp } from '../support/tcp.ts'
+import { never, perform } from './calls.ts'
 import { RawApp, reply, success, yes, type StreamScript } from './raw-app.ts'
 
 const within = { timeout: 20_000 }
-const never = new AbortController().signal
-const perform: CommandCall = {
-  sid: 's1',
-  env: { url: 'http://csms.example/ocpp/CP01', headers: {}, cstate: {}, istate: {} },
-  command: 'message',
-  identifier: '{"channel":"OCPPChannel","sn":"SN1"}' as Identifier,
-  connectionIdentifiers: '{}',
-  data: '{"action":"heartbeat"}',
-}
 
 async function openBoth(t: TestContext, settings: Parameters<typeof openGrpc>[1] = {}) {
   const app = await RawApp.start(t)
@@ -80,6 +73,17 @@ for (const [script, because] of replies) {
 /** [what the app does, what is made of it, its outcome, what is said, because] */
 const failures: readonly (readonly [StreamScript, RpcError['code'], RpcError['outcome'], RegExp, string])[] = [
   [status('8', 'No free threads in thread pool'), 'exhausted', 'notRun', /No free threads/, 'no message, a status'],
+  [
+    status('8', 'Received message larger than max (5 vs 4)'),
+    'application',
+    'notRun',
+    /; the call is larger than what the app's server takes/,
+    'it speaks of our call: a reply of its own would be cut here',
+  ],
+  [status('2', 'certificate has expired'), 'application', 'unknown', /expired$/, 'one of the app, and not its own'],
+  [status('4', 'Waiting for LB pick'), 'timeout', 'unknown', /LB pick/, "what grpc-js would say, in the app's mouth"],
+  [status('13', 'Received RST_STREAM with code 2'), 'application', 'unknown', /code 13/, 'that too'],
+  [status('14', 'No connection established'), 'unavailable', 'unknown', /code 14/, 'and that'],
   [status('2', 'boom%20%E2%9A%A1'), 'application', 'unknown', /boom ⚡/, 'its text is percent-encoded'],
   [status('2', '100%'), 'application', 'unknown', /100%/, 'or not'],
   [status('2'), 'application', 'unknown', /code 2/, 'or there is none'],
@@ -113,8 +117,9 @@ const failures: readonly (readonly [StreamScript, RpcError['code'], RpcError['ou
     /HTTP\/2 code 2/,
     'reset before the status',
   ],
-  [stream => stream.close(8), 'unavailable', 'unknown', /gRPC code 1: /, 'cancelled by the app'],
-  [stream => stream.close(11), 'unavailable', 'unknown', /gRPC code 8: /, 'it may have run'],
+  [stream => stream.close(8), 'unavailable', 'unknown', /HTTP\/2 code 8/, 'cancelled by the app'],
+  [stream => stream.close(11), 'unavailable', 'unknown', /HTTP\/2 code 11/, 'it may have run'],
+  [stream => stream.close(12), 'application', 'unknown', /HTTP\/2 code 12/, 'it asks for more security'],
   [begun(success, stream => stream.session?.destroy()), 'unavailable', 'unknown', /./, 'the connection is lost'],
 ]
 for (const [script, code, outcome, message, because] of failures) {
@@ -167,11 +172,10 @@ test('after its deadline a call is not sent', within, async t => {
   assert.equal(app.streams.all.length, 0)
 })
 
-const day = 24 * 60 * 60 * 1000
 /** [how long the call may take, what the app is told, because] */
 const timeouts: readonly (readonly [number, RegExp | undefined, string])[] = [
   [5_000, /^(49\d\d|5000)m$/, 'in milliseconds'],
-  [30 * day, /^2592000S$|^2591999S$/, 'eight digits at most; and longer than a timer of Node.js'],
+  [24 * 60 * 60 * 1000, /^(86400000|863999\d\d)m$/, 'the longest that an option has'],
   [Infinity, undefined, 'no end'],
 ]
 for (const [ms, expected, because] of timeouts) {
@@ -213,20 +217,9 @@ const strangers: readonly (readonly [(socket: Socket) => void, RegExp, string])[
 ]
 for (const [speak, message, because] of strangers) {
   test(`who does not speak HTTP/2 is not sent a call, and is told: ${because}`, within, async t => {
-    const sockets = new Set<Socket>()
-    const server = createServer(socket => {
-      sockets.add(socket.on('error', () => undefined))
-      socket.once('data', () => speak(socket))
-    })
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as { port: number }
-    const rpc = openGrpc(`127.0.0.1:${port}`)
-    t.after(async () => {
-      await rpc.close()
-      server.close()
-      for (const socket of sockets) socket.destroy()
-    })
+    const stranger = await openTcp(t, socket => void socket.once('data', () => speak(socket)))
+    const rpc = openGrpc(stranger.host)
+    t.after(() => rpc.close())
     const reply = rpc.command(perform, never, Date.now() + 10_000)
     await assert.rejects(reply, rpcError('unavailable', 'notRun', message))
   })

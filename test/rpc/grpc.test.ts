@@ -1,45 +1,25 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { status } from '@grpc/grpc-js'
-import type { CommandCall, Identifier } from '../../src/cable/rpc.ts'
-import { rpcErrorFor } from '../../src/rpc/grpc-status.ts'
+import type { RpcError } from '../../src/cable/rpc.ts'
+import { rpcErrorForGrpcJs } from '../../src/rpc/grpc-js-status.ts'
 import { openGrpcJs } from '../../src/rpc/grpc-js.ts'
+import { rpcErrorFor } from '../../src/rpc/grpc-status.ts'
 import { openGrpc } from '../../src/rpc/grpc.ts'
 import { defaultLimits } from '../../src/rpc/transport.ts'
 import { rpcError, testRpcContract } from '../contract/rpc.ts'
 import { GrpcStatus, ScriptedApp } from '../support/app.ts'
 import { freePort } from '../support/ports.ts'
+import { openProxy } from '../support/proxy.ts'
+import { openMute } from '../support/tcp.ts'
+import { never, perform } from './calls.ts'
 
-const never = new AbortController().signal
-const perform: CommandCall = {
-  sid: 's1',
-  env: { url: 'http://csms.example/ocpp/CP01', headers: {}, cstate: {}, istate: {} },
-  command: 'message',
-  identifier: '{"channel":"OCPPChannel","sn":"SN1"}' as Identifier,
-  connectionIdentifiers: '{}',
-  data: '{"action":"heartbeat"}',
-}
+const within = { timeout: 20_000 }
 
 async function openApp(t: TestContext): Promise<ScriptedApp> {
   const app = await ScriptedApp.start()
   t.after(() => app.stop())
   return app
-}
-
-/** A port that takes connections and says nothing, as the gem's while it waits for NATS. */
-async function openMute(t: TestContext, port: number): Promise<{ onConnection(): Promise<unknown>; close(): void }> {
-  const sockets = new Set<Socket>()
-  const server = createServer(socket => void sockets.add(socket.on('error', () => undefined)))
-  const close = (): void => {
-    server.close()
-    for (const socket of sockets) socket.destroy()
-  }
-  t.after(close)
-  server.listen(port, '127.0.0.1')
-  await once(server, 'listening')
-  return { onConnection: () => once(server, 'connection'), close }
 }
 
 /** [implementation, what it says of a call for which there is no connection in time] */
@@ -99,10 +79,33 @@ for (const [name, openTransport, tooLate] of implementations) {
     const rpc = open(t, `127.0.0.1:${port}`)
     assert.equal(rpc.isConnected(), false)
     for (let attempts = 0; attempts < 9; attempts++) {
-      const mute = await openMute(t, port)
+      const mute = await openMute(t, { port })
       await mute.onConnection()
       mute.close()
     }
+  })
+
+  test(`${name}: a call whose session ends while it waits for a connection is not sent`, within, async t => {
+    const app = await openApp(t)
+    const proxy = await openProxy(app.port)
+    t.after(() => proxy.close())
+    proxy.hold('down')
+    const rpc = open(t, `grpc-list://${proxy.host},${proxy.host}`)
+    const session = new AbortController()
+    const call = rpc.command(perform, session.signal)
+    session.abort()
+    proxy.release()
+    await assert.rejects(call, rpcError('aborted', 'notRun', /./))
+    assert.equal((await rpc.command(perform, never)).status, 'success')
+    assert.equal(app.received.all.length, 1)
+  })
+
+  test(`${name}: an http_proxy in the environment is not for the app`, async t => {
+    const before = process.env
+    t.after(() => (process.env = before))
+    process.env = { http_proxy: `http://127.0.0.1:${await freePort()}` }
+    const { rpc } = await openBoth(t)
+    assert.equal((await rpc.command(perform, never)).status, 'success')
   })
 
   test(`${name}: a slow call ends at its deadline, and may have run`, async t => {
@@ -113,9 +116,8 @@ for (const [name, openTransport, tooLate] of implementations) {
   })
 
   test(`${name}: a port that never speaks: the deadline ends a call that was not sent`, async t => {
-    const port = await freePort()
-    await openMute(t, port)
-    const rpc = open(t, `127.0.0.1:${port}`)
+    const mute = await openMute(t)
+    const rpc = open(t, mute.host)
     const reply = rpc.command(perform, never, Date.now() + 100)
     await assert.rejects(reply, rpcError('timeout', 'notRun', tooLate))
     assert.notEqual(await rpc.problem(0), null)
@@ -184,51 +186,45 @@ for (const [name, openTransport, tooLate] of implementations) {
   })
 }
 
-const statuses = [
-  [1, 'Call cancelled', 'unavailable', 'unknown', 'the stream was reset by the other side'],
+/** [code, text, what is made of it, its outcome, because] */
+type StatusRow = readonly [number, string, RpcError['code'], RpcError['outcome'], string]
+const ofApp: readonly StatusRow[] = [
+  [1, 'CANCELLED', 'unavailable', 'unknown', 'the app gave it up'],
   [2, 'NameError', 'application', 'unknown', "the gem's own fault"],
   [3, 'bad request', 'application', 'unknown', 'a verdict'],
+  [4, 'Deadline exceeded', 'timeout', 'unknown', 'it was sent'],
+  [8, 'No free threads in thread pool', 'exhausted', 'notRun', 'as the Ruby server says'],
+  [8, 'SERVER: Received message larger than max (5 vs. 4)', 'application', 'notRun', "the call's, as it says too"],
+  [12, 'The server does not implement the method', 'application', 'notRun', 'another service'],
+  [13, 'boom', 'application', 'unknown', "the app's server says so"],
+  [14, 'Cancelling all calls', 'unavailable', 'unknown', 'the Ruby server at its end'],
+]
+const ofGrpcJs: readonly StatusRow[] = [
+  [1, 'Call cancelled', 'unavailable', 'unknown', 'the stream was reset by the other side'],
   [4, 'Deadline exceeded after 3.001s,remote_addr=127.0.0.1:1', 'timeout', 'unknown', 'it was sent'],
   [4, 'Deadline exceeded after 3.001s,LB pick: 0.1s,remote_addr=127.0.0.1:1', 'timeout', 'unknown', 'sent late'],
   [4, 'Deadline exceeded after 3s,Waiting for LB pick', 'timeout', 'notRun', 'no connection in time'],
   [4, 'Deadline exceeded after 3s,waiting for name resolution', 'timeout', 'notRun', 'no address in time'],
-  [8, 'No free threads in thread pool', 'exhausted', 'notRun', 'as the Ruby server says'],
-  [8, 'Received message larger than max (5 vs 4)', 'application', 'ran', "the reply's, as grpc-js says"],
-  [
-    8,
-    'Received message that decompresses to a size larger than 4',
-    'application',
-    'ran',
-    "the reply's, as grpc-js says",
-  ],
-  [
-    8,
-    'SERVER: Received message larger than max (5 vs. 4)',
-    'application',
-    'notRun',
-    "the call's, as the Ruby server says",
-  ],
+  [8, 'Received message larger than max (5 vs 4)', 'application', 'ran', "the reply's"],
+  [8, 'Received message that decompresses to a size larger than 4', 'application', 'ran', "the reply's"],
   [8, 'Bandwidth exhausted or memory limit exceeded', 'unavailable', 'unknown', 'the stream was reset'],
-  [12, 'The server does not implement the method', 'application', 'notRun', 'another service'],
   [13, 'Received RST_STREAM with code 2 (Internal server error)', 'unavailable', 'unknown', 'no status came'],
-  [13, 'boom', 'application', 'unknown', "the app's server says so"],
-  [
-    14,
-    'round_robin: No connection established. Last error: connect ECONNREFUSED',
-    'unavailable',
-    'notRun',
-    'nobody listens',
-  ],
+  [14, 'No connection established', 'unavailable', 'notRun', 'nobody knows why'],
+  [14, 'round_robin: No connection established. Last error: connect', 'unavailable', 'notRun', 'nobody listens'],
   [14, 'Name resolution failed for target dns:app:50051', 'unavailable', 'notRun', 'no address'],
   [14, 'Stream refused by server', 'unavailable', 'notRun', 'RFC 9113 §8.7'],
   [14, 'Channel closed before call started', 'unavailable', 'notRun', 'we are at the end'],
   [14, 'Connection dropped', 'unavailable', 'unknown', 'it was on its way'],
   [14, 'read ECONNRESET', 'unavailable', 'unknown', 'it was on its way'],
-  [14, 'Cancelling all calls', 'unavailable', 'unknown', 'the Ruby server at its end'],
   [14, 'Received HTTP status code 503', 'unavailable', 'unknown', 'a proxy, of which nothing is known'],
-] as const
-for (const [code, details, expected, outcome, because] of statuses) {
-  test(`gRPC ${code} "${details}" is ${expected}, ${outcome}: ${because}`, () => {
-    assert.ok(rpcError(expected, outcome, /./)(rpcErrorFor({ code, details })))
-  })
+]
+for (const [who, errorFor, rows] of [
+  ['grpc', rpcErrorFor, ofApp],
+  ['grpc-js', rpcErrorForGrpcJs, [...ofApp, ...ofGrpcJs]],
+] as const) {
+  for (const [code, details, expected, outcome, because] of rows) {
+    test(`${who}: ${code} "${details}" is ${expected}, ${outcome}: ${because}`, () => {
+      assert.ok(rpcError(expected, outcome, /./)(errorFor({ code, details })), 'it is another error')
+    })
+  }
 }

@@ -2,16 +2,15 @@ import assert from 'node:assert/strict'
 import { getEventListeners } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { status } from '@grpc/grpc-js'
-import { RpcError, type CommandCall, type Identifier } from '../../src/cable/rpc.ts'
+import { RpcError, type CommandCall } from '../../src/cable/rpc.ts'
 import { openGrpc } from '../../src/rpc/grpc.ts'
 import { Guard } from '../../src/rpc/guard.ts'
 import type { Transport } from '../../src/rpc/transport.ts'
 import { rpcError } from '../contract/rpc.ts'
 import { GrpcStatus, ScriptedApp } from '../support/app.ts'
 import { FakeLog, FakeMeter, Mailbox, quiet } from '../support/fakes.ts'
+import { env, identifier, never } from './calls.ts'
 
-const env = { url: 'http://csms.example/ocpp/CP01', headers: {}, cstate: {}, istate: {} }
-const identifier = '{"channel":"OCPPChannel","sn":"SN1"}' as Identifier
 const reply = {
   status: 'success',
   disconnect: false,
@@ -23,7 +22,6 @@ const reply = {
   istate: {},
 } as const
 const limits = { host: 'app:50051', concurrency: 2, requestTimeoutMs: 0, commandTimeoutMs: 3_000 }
-const never = new AbortController().signal
 
 const absent = new RpcError('unavailable', 'notRun', 'connect ECONNREFUSED')
 const lost = new RpcError('unavailable', 'unknown', 'Connection dropped')

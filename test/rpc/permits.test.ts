@@ -3,8 +3,7 @@ import { test, type TestContext } from 'node:test'
 import { Permits, type Lane } from '../../src/rpc/permits.ts'
 import { rpcError } from '../contract/rpc.ts'
 import { quiet } from '../support/fakes.ts'
-
-const never = new AbortController().signal
+import { never } from './calls.ts'
 
 /** Permits that are all taken, with a line of callers of which it is known who got a turn. */
 class Line {

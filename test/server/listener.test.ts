@@ -41,6 +41,7 @@ type Watch = {
 async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Watch = {}) {
   const admitted: string[] = []
   const refused: [number, string][] = []
+  const faults: [string, unknown][] = []
   let now = 0
   const sockets = openSockets(limits, new FakeMeter())
   const watched: Sockets = {
@@ -59,6 +60,7 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Wat
       return { receive: text => onText?.(stationId, text), gone: () => undefined }
     },
     onRefused: (_request, status, problem) => refused.push([status, problem]),
+    onFault: ({ target }, error) => faults.push([target, error]),
     readiness: () => ({}),
     answer: () => false,
   }
@@ -67,7 +69,7 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Wat
     await listener.close()
     sockets.close()
   })
-  return { listener, port: listener.port, admitted, refused }
+  return { listener, port: listener.port, admitted, refused, faults }
 }
 
 type Guest = {
@@ -166,19 +168,24 @@ test('what a station says while it waits is neither lost nor read without end', 
 })
 
 test('a fault of ours with one of them ends its connection alone, and is told', async t => {
-  const { port, admitted, refused } = await open(t, {
+  const [first, second] = [new Error('a fault with CP0'), new Error('a fault with CP5')]
+  const { port, admitted, refused, faults } = await open(t, {
     onAdmit: id => {
-      if (id === 'CP0' || id === 'CP5') throw new Error(`a fault with ${id}`)
+      if (id === 'CP0') throw first
+      if (id === 'CP5') throw second
     },
   })
   const guests = await comeIn(t, port, 10)
   for (const guest of guests) upgrade(guest)
   await Promise.all([...guests.map(({ status }) => status), guests[0]?.closed, guests[5]?.closed])
   assert.deepEqual(admitted, idsOf(guests))
-  assert.deepEqual(refused, [
-    [500, 'A fault of the bridge: Error: a fault with CP0'],
-    [500, 'A fault of the bridge: Error: a fault with CP5'],
-  ])
+  assert.deepEqual(refused, [])
+  assert.deepEqual(
+    faults.map(([target]) => target),
+    ['/ocpp/CP0', '/ocpp/CP5'],
+  )
+  assert.equal(faults[0]?.[1], first, 'the error itself, with its stack')
+  assert.equal(faults[1]?.[1], second, 'the error itself, with its stack')
   assert.deepEqual(idsOf(guests.filter(({ socket }) => socket.closed)), ['CP0', 'CP5'])
 })
 

@@ -11,8 +11,8 @@ const open = new AbortController().signal
 /** A station that is to be attached, by an app and a registry that write down what is asked of them. */
 function setUp(settings: Partial<AttachmentSettings> = {}, remembered: string | null = null) {
   const rpc = new FakeRpc()
-  const { stationId, env } = handshakeFor('CP1')
-  const connection = new AppConnection('sid-1', env, rpc, {
+  const handshake = handshakeFor('CP1')
+  const connection = new AppConnection('sid-1', handshake.env, rpc, {
     join: () => undefined,
     leave: () => undefined,
     leaveAll: () => undefined,
@@ -26,13 +26,14 @@ function setUp(settings: Partial<AttachmentSettings> = {}, remembered: string | 
       return registry.before
     },
     serialNumber: () => registry.remembered.at(-1) ?? remembered,
-    remember: (serialNumber: string): void => void registry.remembered.push(serialNumber),
-    comeback: () => 10,
+    onLetIn: (serialNumber: string): void => void registry.remembered.push(serialNumber),
+    putOff: () => 10,
     answerTo: () => null,
     answered: () => undefined,
   }
   const usual: AttachmentSettings = { channel: 'OCPPChannel', sn: 'serial' }
-  const attachment = new Attachment(stationId, versions['ocpp1.6'], { ...usual, ...settings }, connection, registry)
+  const station = { handshake, row: versions['ocpp1.6'], settings: { ...usual, ...settings } }
+  const attachment = new Attachment(station, connection, registry)
   const replies: string[] = []
   const told: string[] = []
   const attach = (boot: JsonText | null) =>

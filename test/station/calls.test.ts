@@ -8,6 +8,7 @@ import { OutgoingCalls, type OutgoingEnds, type OutgoingSettings } from '../../s
 import type { CommandOutcome } from '../../src/translate/commands.ts'
 
 const timeoutMs = 30_000
+const usual: OutgoingSettings = { callQueue: 50, callTimeoutMs: timeoutMs }
 /** What is wrong with a payload is `validation.test.ts`'s. */
 const lax: OutgoingEnds['validation'] = {
   ofCommand: () => ({ violations: [], refusal: null }),
@@ -21,16 +22,11 @@ function setUp(t: TestContext, settings: Partial<OutgoingSettings> = {}) {
   const outcomes: CommandOutcome[] = []
   const row = versions['ocpp1.6']
   const boot = new Boot(row)
-  const calls = new OutgoingCalls(
-    row,
-    boot,
-    { limit: 50, timeoutMs, ...settings },
-    {
-      validation: lax,
-      send: ({ id }) => void sent.push(JSON.parse(id) as string),
-      done: outcome => void outcomes.push(outcome),
-    },
-  )
+  const calls = new OutgoingCalls({ row, settings: { ...usual, ...settings } }, boot, {
+    validation: lax,
+    send: ({ id }) => void sent.push(JSON.parse(id) as string),
+    done: outcome => void outcomes.push(outcome),
+  })
   const add = (...ids: readonly string[]): void => {
     for (const id of ids) calls.add(callOf(id))
   }
@@ -139,7 +135,7 @@ test('an answer ends the timeout', t => {
 })
 
 test('the open one is not counted; one more than the queue holds fails at once', t => {
-  const { calls, sent, add, ends } = setUp(t, { limit: 2 })
+  const { calls, sent, add, ends } = setUp(t, { callQueue: 2 })
   add('open', 'a', 'b', 'c')
   assert.deepEqual(ends(), ['c QueueFull'])
   calls.settle(result('open'))
@@ -151,7 +147,7 @@ test('the open one is not counted; one more than the queue holds fails at once',
 })
 
 test('a queue of none still lets one out', t => {
-  const { sent, add, ends } = setUp(t, { limit: 0 })
+  const { sent, add, ends } = setUp(t, { callQueue: 0 })
   add('a', 'b')
   assert.deepEqual(sent, ['a'])
   assert.deepEqual(ends(), ['b QueueFull'])
@@ -190,7 +186,7 @@ test('an id whose command timed out is refused: its late answer could be for eit
 })
 
 test('an unknown action, and one of the other direction, fail at once: they take no place in the line', t => {
-  const { calls, sent, add, ends } = setUp(t, { limit: 1 })
+  const { calls, sent, add, ends } = setUp(t, { callQueue: 1 })
   add('a')
   calls.add(callOf('b', 'MakeCoffee'))
   calls.add(callOf('c', 'StatusNotification'))
@@ -216,7 +212,7 @@ test('held until each boot has its answer; then whether it may pass is asked', t
 })
 
 test('a hold leaves the open one open, and the queue bounded', t => {
-  const { calls, sent, add, ends } = setUp(t, { limit: 1 })
+  const { calls, sent, add, ends } = setUp(t, { callQueue: 1 })
   add('open')
   calls.hold()
   calls.settle(result('open'))
@@ -263,16 +259,11 @@ test('a call that is made as an outcome is told waits behind the open one', t =>
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const row = versions['ocpp1.6']
   const sent: string[] = []
-  const calls: OutgoingCalls = new OutgoingCalls(
-    row,
-    new Boot(row),
-    { limit: 50, timeoutMs },
-    {
-      validation: lax,
-      send: ({ id }) => void sent.push(id),
-      done: ({ id }) => (id === messageId('a') ? calls.add(callOf('new')) : undefined),
-    },
-  )
+  const calls: OutgoingCalls = new OutgoingCalls({ row, settings: usual }, new Boot(row), {
+    validation: lax,
+    send: ({ id }) => void sent.push(id),
+    done: ({ id }) => (id === messageId('a') ? calls.add(callOf('new')) : undefined),
+  })
   for (const id of ['a', 'b']) calls.add(callOf(id))
   calls.settle(result('a'))
   assert.deepEqual(sent, ['"a"', '"b"'])

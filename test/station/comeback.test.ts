@@ -171,7 +171,7 @@ type Storm = {
 const steadily = (stations: number, perSecond: number) => {
   return { stations, perSecond: () => perSecond, ideal: stations / perSecond }
 }
-const boots: Storm = { ...steadily(5_000, 66), most: [1.5, 4, 2 * 66], because: 'an app of 200 RPC/s' }
+const boots: Storm = { ...steadily(5_000, 66), most: [1.25, 1, 2 * 66], because: 'an app of 200 RPC/s' }
 const storms: readonly Storm[] = [
   boots,
   { ...steadily(10_000, 66), most: [1.2, 4, 2 * 66], because: 'twice as many: the pauses weigh less' },

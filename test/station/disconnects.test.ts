@@ -10,7 +10,7 @@ function setUp(t: TestContext, limits: Partial<DisconnectLimits> = {}) {
   const notices = new Map<string, string>()
   const once = (key: string, _fields: object, message: string) => void notices.set(key, message)
   const disconnects = new Disconnects(
-    { ratePerSecond: 10, backlog: 100, ...limits },
+    { mode: 'auto', ratePerSecond: 10, backlog: 100, ...limits },
     { meter, once, now: () => new Date() },
   )
   const made: string[] = []

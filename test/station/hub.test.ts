@@ -40,7 +40,7 @@ test('a broadcast to others leaves out the session that it names', async t => {
   const two = world.plug('CP2')
   await one.boot('SN')
   await two.boot('SN')
-  world.broadcast('SN', reset('a'), one.session.sid)
+  world.broadcast('SN', reset('a'), one.sid)
   assert.deepEqual(await two.next(), [2, 'a', 'Reset', {}])
   assert.equal(one.got.length, 1)
 })
@@ -50,7 +50,7 @@ test('a broadcast for which no station is here is counted; so is one that only i
   const station = world.plug('CP1')
   await station.boot('SN1')
   world.broadcast('SN9', reset('a'))
-  world.broadcast('SN1', reset('a'), station.session.sid)
+  world.broadcast('SN1', reset('a'), station.sid)
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'no_station' }), 2)
   assert.equal(world.meter.total('broadcast_msg_total'), 2)
 })
@@ -103,7 +103,7 @@ test('a socket that the app does not let in leaves the old one alone', async t =
   assert.equal(stranger.socket.closed?.code, 1008)
   assert.equal(old.socket.closed, null)
   await world.pass(1_000)
-  assert.equal(world.hub.mayReplace(old.session.handshake), true)
+  assert.equal(world.hub.mayReplace(old.handshake), true)
   assert.equal(await isReached(world, old, 'SN1'), true)
 })
 
@@ -129,12 +129,12 @@ test("the old socket's Disconnect is finished before the new one's subscribe, pa
   const disconnect = world.rpc.hold('disconnect')
   const station = world.plug('CP1')
   station.call('StatusNotification')
-  assert.equal((await disconnect.arrived()).sid, old.session.sid)
+  assert.equal((await disconnect.arrived()).sid, old.sid)
   await quiet()
-  assert.deepEqual(world.rpc.names(station.session.sid), ['connect'])
+  assert.deepEqual(world.rpc.names(station.sid), ['connect'])
   disconnect.release()
   await station.next()
-  assert.deepEqual(world.rpc.names(station.session.sid), ['connect', 'subscribe', 'status_notification'])
+  assert.deepEqual(world.rpc.names(station.sid), ['connect', 'subscribe', 'status_notification'])
 })
 
 test('a station that comes back before the Disconnect of its last connection hurries it', async t => {
@@ -144,7 +144,7 @@ test('a station that comes back before the Disconnect of its last connection hur
   old.vanish()
   const station = world.plug('CP1')
   await station.boot('SN1')
-  const order = world.rpc.made.all.slice(3).map(({ name, sid }) => `${sid === old.session.sid ? 'old' : 'new'} ${name}`)
+  const order = world.rpc.made.all.slice(3).map(({ name, sid }) => `${sid === old.sid ? 'old' : 'new'} ${name}`)
   assert.deepEqual(order, ['new connect', 'old disconnect', 'new subscribe', 'new boot_notification'])
 })
 
@@ -174,7 +174,7 @@ test("the old socket's end never removes the new one", async t => {
   await world.pass(1_000)
   assert.equal(world.hub.size, 1)
   assert.equal(world.hub.streamCount, 1)
-  assert.equal(world.hub.mayReplace(station.session.handshake), true)
+  assert.equal(world.hub.mayReplace(station.handshake), true)
   assert.equal(await isReached(world, station, 'SN1'), true)
   world.hub.deliver({ kind: 'disconnect', connectionIdentifiers: '{"station_id":"CP1"}' })
   assert.equal(station.socket.closed?.code, 1000)
@@ -204,8 +204,8 @@ test('three sockets of one station at once: one is left, and the app sees the en
   await world.pass(1_000)
   const left = stations.filter(({ socket }) => socket.closed === null)
   assert.equal(left.length, 1)
-  for (const { session } of stations) {
-    const ends = world.rpc.names(session.sid).filter(name => name === 'disconnect').length
+  for (const { sid, session } of stations) {
+    const ends = world.rpc.names(sid).filter(name => name === 'disconnect').length
     assert.equal(ends, session === left[0]?.session ? 0 : 1)
   }
 })
@@ -229,7 +229,7 @@ test('one Disconnect for a session that was connected, none for one that never w
   await world.pass(1_000)
   await Promise.all(all.map(station => station.ended()))
   const told = world.rpc.made.all.filter(({ name }) => name === 'disconnect').map(({ sid }) => sid)
-  assert.deepEqual(told.sort(), [connected.session.sid, unsubscribed.session.sid].sort())
+  assert.deepEqual(told.sort(), [connected.sid, unsubscribed.sid].sort())
 })
 
 test('a socket that is gone while Connect is under way: the app sees its end, and nothing more', async t => {
@@ -243,7 +243,7 @@ test('a socket that is gone while Connect is under way: the app sees its end, an
   await world.pass(10)
   await station.ended()
   assert.deepEqual(world.rpc.names(), ['connect', 'disconnect'])
-  assert.equal(world.hub.mayReplace(station.session.handshake), false)
+  assert.equal(world.hub.mayReplace(station.handshake), false)
 })
 
 test('a socket that is gone while subscribe is under way: Disconnect names the subscription, and no stream is left', async t => {
@@ -393,9 +393,9 @@ async function endSome(world: FakeWorld): Promise<WeakRef<object>[]> {
   await newest.boot()
   for (const { running, station } of held) {
     await running.arrived()
-    world.broadcast(station.session.handshake.stationId, { command: 'Reset' })
+    world.broadcast(station.handshake.stationId, { command: 'Reset' })
     station.vanish()
-    running.release({ streams: [streamOf('late'), streamOf(station.session.handshake.stationId)] })
+    running.release({ streams: [streamOf('late'), streamOf(station.handshake.stationId)] })
   }
   newest.session.close(1000, '')
   await world.pass(60_000)

@@ -154,7 +154,7 @@ class Scene {
   }
 
   #broadcast({ station }: Line, message: object | string): void {
-    this.world.broadcast(station.session.handshake.stationId, message)
+    this.world.broadcast(station.handshake.stationId, message)
   }
 
   #answer(line: Line, what: string): void {
@@ -242,7 +242,7 @@ function checkCommands({ world, commands, notSent }: Scene): void {
 /** Performs are in the order of arrival; again only what costs money, and only in its turn. */
 function checkOrder({ world, lines, notSent }: Scene): void {
   for (const { station, calls } of lines) {
-    const ids = performs(world, null, station.session.sid, notSent).filter(({ id }) => calls.has(String(id)))
+    const ids = performs(world, null, station.sid, notSent).filter(({ id }) => calls.has(String(id)))
     for (const [at, { id, command }] of ids.entries()) {
       const before = Number(ids[at - 1]?.id ?? 0)
       if (Number(id) === before) assert.ok(transactionActions.includes(command), `${command} was performed again`)
@@ -254,7 +254,7 @@ function checkOrder({ world, lines, notSent }: Scene): void {
 /** Connect comes first; Disconnect last, once for those that were connected. */
 function checkEnds({ world, lines, connected, notSent }: Scene): void {
   for (const { station } of lines) {
-    const { sid } = station.session
+    const { sid } = station
     const isConnected = connected.has(sid)
     const [missed, made] = [true, false].map(isMissed =>
       world.rpc.made.all.filter(

@@ -53,7 +53,7 @@ test('two stations, two CALLs in one tick each: each station its own connection,
       [3, 'a', { idTagInfo: { status: 'a' } }],
       [3, 'b', { idTagInfo: { status: 'b' } }],
     ])
-    assert.deepEqual(world.rpc.names(station.session.sid), ['connect', 'subscribe', 'authorize', 'authorize'])
+    assert.deepEqual(world.rpc.names(station.sid), ['connect', 'subscribe', 'authorize', 'authorize'])
   }
 })
 
@@ -537,7 +537,7 @@ test('a fault of the bridge closes its session with 1011, and no other; the app 
   assert.equal((await two.next())[1], 'a')
   await world.pass(10)
   await one.ended()
-  assert.equal(world.rpc.names(one.session.sid).at(-1), 'disconnect')
+  assert.equal(world.rpc.names(one.sid).at(-1), 'disconnect')
   assert.equal(two.socket.closed, null)
 })
 

@@ -18,7 +18,7 @@ async function arrive(world: FakeWorld, authorization?: string): Promise<FakeSta
 test('refuse: the second connection has to go once the app has let it in; the first stays', async t => {
   const world = new FakeWorld(t, { takeover: 'refuse' })
   const first = await arrive(world, 'Basic A')
-  assert.equal(world.hub.isTaken(first.session.handshake.stationId), true)
+  assert.equal(world.hub.isTaken(first.handshake.stationId), true)
   const second = world.plug('CP1', { authorization: 'Basic A' })
   second.call('Heartbeat', {}, 'h')
   assert.deepEqual(await second.socket.end(), taken)
@@ -32,14 +32,14 @@ test('refuse: when the first has gone, another may come', async t => {
   const world = new FakeWorld(t, { takeover: 'refuse' })
   const first = await arrive(world)
   first.vanish()
-  assert.equal(world.hub.isTaken(first.session.handshake.stationId), false)
+  assert.equal(world.hub.isTaken(first.handshake.stationId), false)
   assert.equal((await arrive(world)).socket.closed, null)
 })
 
 test('newest: nobody is refused', async t => {
   const world = new FakeWorld(t)
   const first = await arrive(world)
-  assert.equal(world.hub.isTaken(first.session.handshake.stationId), false)
+  assert.equal(world.hub.isTaken(first.handshake.stationId), false)
 })
 
 for (const authorization of [undefined, 'Basic A']) {

@@ -261,11 +261,15 @@ export class FakeSocket implements StationSocket {
 export class FakeStation {
   readonly session: Session
   readonly socket: FakeSocket
+  readonly handshake: StationHandshake
+  readonly sid: string
   #calls = 0
 
   constructor(session: Session, socket: FakeSocket) {
     this.session = session
     this.socket = socket
+    this.handshake = session.station.handshake
+    this.sid = session.station.who.sid
     socket.read(text => session.receive(text))
   }
 
@@ -290,7 +294,7 @@ export class FakeStation {
   }
 
   /** Boots it, with the serial number `SN` + the station's id unless another is given. */
-  async boot(sn = `SN-${this.session.handshake.stationId}`): Promise<unknown[]> {
+  async boot(sn = `SN-${this.handshake.stationId}`): Promise<unknown[]> {
     this.call('BootNotification', { chargePointSerialNumber: sn }, `boot ${++this.#calls}`)
     return this.next()
   }
@@ -385,7 +389,7 @@ export class FakeWorld implements World {
     t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: dawn })
     this.#t = t
     this.schemas = officialSchemas
-    this.disconnects = new Disconnects({ ratePerSecond: 100, backlog: 100, ...limits }, this)
+    this.disconnects = new Disconnects({ mode: 'auto', ratePerSecond: 100, backlog: 100, ...limits }, this)
     this.hub = new Hub({ ...usualSettings, ...settings }, this.disconnects, this)
   }
 

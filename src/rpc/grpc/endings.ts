@@ -3,39 +3,26 @@
  *
  * Pure. Spec: gRPC over HTTP/2, "HTTP2 Transport Mapping"; "HTTP to gRPC Status Code Mapping"; RFC 9113 §7, §8.7.
  */
+import { constants } from 'node:http2'
 import { RpcError } from '../../cable/rpc.ts'
-import { rpcErrorFor } from '../grpc-status.ts'
 
-/** gRPC's status for what an HTTP server or a proxy answers that knows no gRPC; any other is UNKNOWN. */
-const statusByHttp: Readonly<Record<number, number>> = {
-  400: 13,
-  401: 16,
-  403: 7,
-  404: 12,
-  429: 14,
-  502: 14,
-  503: 14,
-  504: 14,
-}
-const unknown = 2
+/** Another service listens there. */
+const notFound = 404
+/** A proxy that has lost the app, or had too much of it. */
+const unavailable: readonly number[] = [429, 502, 503, 504]
 
-/** gRPC's status for the code of a reset; after any other the call may have run, and nobody knows. */
-const statusByReset: Readonly<Record<number, { readonly code: number; readonly details: string }>> = {
-  8: { code: 1, details: 'Call cancelled' },
-  11: { code: 8, details: 'Bandwidth exhausted or memory limit exceeded' },
-  12: { code: 7, details: 'Permission denied as protocol is not secure enough' },
-}
-
+/** @param status  of an HTTP server or a proxy that knows no gRPC */
 export function errorForHttp(status: number): RpcError {
-  return rpcErrorFor({ code: statusByHttp[status] ?? unknown, details: `Received HTTP status code ${status}` })
+  const said = `the app answered without gRPC, with HTTP status code ${status}`
+  if (unavailable.includes(status)) return new RpcError('unavailable', 'unknown', said)
+  return new RpcError('application', status === notFound ? 'notRun' : 'unknown', said)
 }
 
 /** @param code of RST_STREAM; 0 is a stream that ended in peace */
 export function errorForReset(code: number): RpcError {
-  const status = statusByReset[code]
-  if (status !== undefined) return rpcErrorFor(status)
-  const said = code === 0 ? 'the reply ended without a gRPC status' : `the app reset the call, with HTTP/2 code ${code}`
-  return new RpcError('unavailable', 'unknown', said)
+  if (code === 0) return new RpcError('unavailable', 'unknown', 'the reply ended without a gRPC status')
+  const said = `the app reset the call, with HTTP/2 code ${code}`
+  return new RpcError(code === constants.NGHTTP2_INADEQUATE_SECURITY ? 'application' : 'unavailable', 'unknown', said)
 }
 
 /** The server has not looked at the stream, and never will: the call may be made again. */

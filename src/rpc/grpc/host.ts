@@ -1,22 +1,21 @@
 /**
- * One host of the app by its name: a line to each of its addresses. The addresses are looked up at the start, and again
+ * One host of the app by its name: all addresses of it. They are looked up at the start, and again
  * when one of them fails.
  */
-import { clear } from './deadline.ts'
-import { Line } from './line.ts'
+import { clear } from '../deadline.ts'
+import { pausesMs } from '../grpc-settings.ts'
+import { Address } from './address.ts'
 import type { LinkSettings } from './link.ts'
 
 /** All addresses of a name, as `node:dns/promises` tells them. */
 export type Lookup = (name: string, options: { readonly all: true }) => Promise<readonly { readonly address: string }[]>
 
-/** At most one look-up in it. */
-const lookupPauseMs = 1_000
-
 export class Host {
   readonly #settings: LinkSettings
   readonly #lookup: Lookup
   readonly #changed: () => void
-  readonly #lines = new Map<string, Line>()
+  /** By their numbers. */
+  readonly #addresses = new Map<string, Address>()
   #problem: string | null = null
   #lookedUpAt = -Infinity
   /** Until the first look-up has an answer, and until the next has one after it had none. */
@@ -31,29 +30,29 @@ export class Host {
     void this.#lookUp()
   }
 
-  get lines(): readonly Line[] {
-    return [...this.#lines.values()]
+  get addresses(): readonly Address[] {
+    return [...this.#addresses.values()]
   }
 
   /** Whether there is a connection, or one may be soon. */
   get isHopeful(): boolean {
-    return this.#lines.size === 0 ? this.#isLookingUp : this.lines.some(line => line.isHopeful)
+    return this.#addresses.size === 0 ? this.#isLookingUp : this.addresses.some(address => address.isHopeful)
   }
 
   /** Why there is no connection, as far as it is known. */
   get problem(): string | null {
-    return this.#problem ?? this.lines.find(line => line.problem !== null)?.problem ?? null
+    return this.#problem ?? this.addresses.find(({ problem }) => problem !== null)?.problem ?? null
   }
 
   close(): void {
     this.#isClosed = true
     clear(this.#timer)
-    for (const line of this.#lines.values()) line.close()
+    for (const address of this.#addresses.values()) address.close()
   }
 
   #lookUpSoon(): void {
     if (this.#timer !== null || this.#isLookingUp || this.#isClosed) return
-    const ms = Math.max(0, this.#lookedUpAt + lookupPauseMs - Date.now())
+    const ms = Math.max(0, this.#lookedUpAt + pausesMs.lookup - Date.now())
     this.#timer = setTimeout(() => void this.#lookUp(), ms)
   }
 
@@ -62,37 +61,41 @@ export class Host {
     this.#isLookingUp = true
     this.#lookedUpAt = Date.now()
     const { host } = this.#settings.name
-    const found = await this.#lookup(host, { all: true }).catch((error: unknown) => error)
+    const found = await this.#lookup(host, { all: true }).catch(textOf)
     this.#isLookingUp = false
     if (this.#isClosed) return
-    if (Array.isArray(found) && found.length > 0) this.#use(found as Awaited<ReturnType<Lookup>>)
-    else
-      this.#miss(`Name resolution failed for ${host}: ${found instanceof Error ? found.message : 'it has no address'}`)
+    if (typeof found === 'string') this.#miss(`Name resolution failed for ${host}: ${found}`)
+    else if (found.length === 0) this.#miss(`Name resolution failed for ${host}: it has no address`)
+    else this.#use(found)
     this.#changed()
   }
 
   /** An address that is no more the name's takes no new calls. */
   #use(found: readonly { readonly address: string }[]): void {
     this.#problem = null
-    const addresses = new Set(found.map(({ address }) => address))
-    for (const [address, line] of this.#lines) {
-      if (addresses.has(address)) continue
-      this.#lines.delete(address)
-      line.close()
+    const ips = new Set(found.map(({ address }) => address))
+    for (const [ip, address] of this.#addresses) {
+      if (ips.has(ip)) continue
+      this.#addresses.delete(ip)
+      address.close()
     }
-    for (const address of addresses) {
-      if (!this.#lines.has(address)) this.#lines.set(address, this.#open(address))
+    for (const ip of ips) {
+      if (!this.#addresses.has(ip)) this.#addresses.set(ip, this.#open(ip))
     }
   }
 
   /** Addresses that are known stay in use: a resolver that fails is no reason to lose the app. */
   #miss(problem: string): void {
-    if (this.#lines.size > 0) return
+    if (this.#addresses.size > 0) return
     this.#problem = problem
     this.#lookUpSoon()
   }
 
-  #open(address: string): Line {
-    return new Line(address, this.#settings, { changed: this.#changed, failed: () => this.#lookUpSoon() })
+  #open(ip: string): Address {
+    return new Address(ip, this.#settings, { changed: this.#changed, failed: () => this.#lookUpSoon() })
   }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }

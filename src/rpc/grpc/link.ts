@@ -5,8 +5,9 @@
  */
 import { connect, constants, type ClientHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
-import { clear } from './deadline.ts'
-import type { Ask } from './request.ts'
+import { clear } from '../deadline.ts'
+import type { Ask } from '../service.ts'
+import { mayExpectTls, withRemedy } from '../trust.ts'
 import { authorityOf, socketTo, type Peer } from './socket.ts'
 import { unary, type Wire } from './unary.ts'
 
@@ -14,6 +15,8 @@ export type LinkSettings = Peer & {
   /** How often it is tried, and how long the answer may take. */
   readonly keepaliveMs: number
   readonly pongMs: number
+  /** Of a reply's message, in bytes. */
+  readonly maxReceived: number
 }
 
 export interface LinkEvents {
@@ -36,12 +39,13 @@ export class Link implements Wire {
   readonly session: ClientHttp2Session
   readonly scheme: 'http' | 'https'
   readonly authority: string
-  lastStream = Infinity
+  readonly maxReceived: number
   readonly #socket: Socket
   readonly #events: LinkEvents
   readonly #attempt: NodeJS.Timeout
   #beat: NodeJS.Timeout | null = null
   #pong: NodeJS.Timeout | null = null
+  #lastStream = Infinity
   #calls = 0
   #isConnected = false
   #hasEnded = false
@@ -49,6 +53,7 @@ export class Link implements Wire {
   constructor(address: string, settings: LinkSettings, events: LinkEvents) {
     this.scheme = settings.trust === null ? 'http' : 'https'
     this.authority = authorityOf(settings.name)
+    this.maxReceived = settings.maxReceived
     this.#events = events
     this.#socket = socketTo(address, settings)
     this.session = connect(`${this.scheme}://${this.authority}`, {
@@ -68,6 +73,10 @@ export class Link implements Wire {
     this.session.once('close', () => this.#onClose())
     // Also after the session has let go of it.
     this.#socket.on('error', () => undefined)
+  }
+
+  get lastStream(): number {
+    return this.#lastStream
   }
 
   /** Whether a call can be sent. */
@@ -94,7 +103,7 @@ export class Link implements Wire {
 
   /** Takes no more calls; those under way run to their end. */
   close(): void {
-    this.#end('the connection to the app is closed')
+    this.#end('it is closed here')
     if (this.#calls === 0) this.#destroy()
   }
 
@@ -126,7 +135,7 @@ export class Link implements Wire {
 
   /** With NO_ERROR the calls under way go on. With any other code Node.js ends them, after this. */
   #onGoaway(code: number, lastStream: number): void {
-    this.lastStream = Math.min(this.lastStream, lastStream)
+    this.#lastStream = Math.min(this.#lastStream, lastStream)
     if (code === NGHTTP2_ENHANCE_YOUR_CALM) this.#events.tooManyPings()
     this.#end(`the app has ended the connection, with HTTP/2 code ${code}`)
     if (this.#calls === 0) this.#destroy()
@@ -141,10 +150,11 @@ export class Link implements Wire {
     this.#stopPings()
   }
 
-  /** Connected, and no gRPC heard: somebody else is at that port. */
+  /** With what is to be done about it. Connected, and no gRPC heard: somebody else is at that port. */
   #whyNotReady(said: string): string {
-    if (this.#beat !== null || !this.#isConnected) return said
-    return this.scheme === 'http' ? `Failed to connect: ${said}` : `the app does not speak HTTP/2 there: ${said}`
+    if (this.#beat !== null) return said
+    if (!this.#isConnected) return withRemedy(said)
+    return this.scheme === 'http' ? `${said}; ${mayExpectTls}` : `the app does not speak HTTP/2 there: ${said}`
   }
 
   #drop(reason: string): void {

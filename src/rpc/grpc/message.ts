@@ -21,7 +21,11 @@ export class ReplyMessage {
   #bytes = 0
   /** With its prefix; `null` until that is there. */
   #length: number | null = null
-  isCompressed = false
+  #isCompressed = false
+
+  get isCompressed(): boolean {
+    return this.#isCompressed
+  }
 
   /** How long the message says it is; `null` as long as it has not. */
   get length(): number | null {
@@ -31,22 +35,22 @@ export class ReplyMessage {
   /** Counts all bytes, and keeps those that are of use: of the one message, if it can be read. */
   take(chunk: Buffer): void {
     this.#bytes += chunk.length
-    if (this.isCompressed || (this.#length !== null && this.#bytes > this.#length)) return
+    if (this.#isCompressed || (this.#length !== null && this.#bytes > this.#length)) return
     this.#chunks.push(chunk)
     if (this.#length === null && this.#bytes >= prefixBytes) this.#readPrefix()
   }
 
   /** `null` where more or fewer bytes have come than the one message has. */
   whole(): Buffer | null {
-    if (this.isCompressed || this.#bytes !== this.#length) return null
+    if (this.#isCompressed || this.#bytes !== this.#length) return null
     return this.#joined().subarray(prefixBytes)
   }
 
   #readPrefix(): void {
     const bytes = this.#joined()
     this.#chunks = [bytes]
-    this.isCompressed = bytes[0] !== 0
-    if (this.isCompressed) this.#chunks = []
+    this.#isCompressed = bytes[0] !== 0
+    if (this.#isCompressed) this.#chunks = []
     else this.#length = prefixBytes + bytes.readUInt32BE(1)
   }
 

@@ -5,17 +5,8 @@
  */
 import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2'
 import { RpcError } from '../../cable/rpc.ts'
-
-export type Ask = {
-  readonly path: string
-  readonly sid: string
-  /** With its prefix. */
-  readonly message: Buffer
-  /** As `Date` counts; `Infinity`: none. */
-  readonly deadline: number
-  /** Of the reply, in bytes. */
-  readonly maxReceived: number
-}
+import { protov } from '../messages.ts'
+import type { Ask } from '../service.ts'
 
 /** Where calls go. */
 export interface Origin {
@@ -23,9 +14,6 @@ export interface Origin {
   readonly scheme: 'http' | 'https'
   readonly authority: string
 }
-
-/** The digits that `grpc-timeout` may have. */
-const maxTimeout = 99_999_999
 
 /** @throws RpcError where the deadline is over, or the connection */
 export function request({ session, scheme, authority }: Origin, { path, sid, deadline }: Ask): ClientHttp2Stream {
@@ -38,7 +26,7 @@ export function request({ session, scheme, authority }: Origin, { path, sid, dea
     te: 'trailers',
     'user-agent': 'ocpp-cable',
     sid,
-    protov: 'v1',
+    protov,
   }
   if (deadline !== Infinity) headers['grpc-timeout'] = timeoutOf(deadline - Date.now())
   try {
@@ -48,7 +36,8 @@ export function request({ session, scheme, authority }: Origin, { path, sid, dea
   }
 }
 
+/** Eight digits at most, which in milliseconds are more than the longest deadline has. */
 function timeoutOf(ms: number): string {
   if (ms <= 0) throw new RpcError('timeout', 'notRun', 'Deadline exceeded before the call was sent')
-  return ms <= maxTimeout ? `${Math.ceil(ms)}m` : `${Math.min(Math.ceil(ms / 1000), maxTimeout)}S`
+  return `${Math.ceil(ms)}m`
 }

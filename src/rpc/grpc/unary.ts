@@ -5,16 +5,19 @@
  */
 import { constants, type ClientHttp2Stream, type IncomingHttpHeaders, type IncomingHttpStatusHeader } from 'node:http2'
 import { RpcError } from '../../cable/rpc.ts'
+import { atDeadline, clear } from '../deadline.ts'
 import { rpcErrorFor } from '../grpc-status.ts'
-import { atDeadline, clear } from './deadline.ts'
+import type { Ask } from '../service.ts'
 import { decodedMessage, errorForHttp, errorForReset, refused } from './endings.ts'
-import { ReplyMessage } from './message.ts'
-import { request, type Ask, type Origin } from './request.ts'
+import { framed, ReplyMessage } from './message.ts'
+import { request, type Origin } from './request.ts'
 
 /** What a call needs of its connection. */
 export interface Wire extends Origin {
   /** The last stream that the app has looked at, or may look at, by its GOAWAY. */
   readonly lastStream: number
+  /** Of a reply's message, in bytes. */
+  readonly maxReceived: number
   /** It has had as many calls as a connection can have (RFC 9113 §5.1.1). */
   onExhausted(): void
   onCallStart(): void
@@ -36,7 +39,6 @@ export function unary(wire: Wire, ask: Ask): Promise<Buffer> {
 class Unary {
   readonly #wire: Wire
   readonly #stream: ClientHttp2Stream
-  readonly #maxReceived: number
   readonly #settleAs: Settle
   readonly #timer: NodeJS.Timeout | null
   readonly #reply = new ReplyMessage()
@@ -49,7 +51,6 @@ class Unary {
     const stream = request(wire, ask)
     this.#wire = wire
     this.#stream = stream
-    this.#maxReceived = ask.maxReceived
     this.#settleAs = settle
     this.#timer = atDeadline(ask.deadline, () => this.#onDeadline())
     stream.on('response', headers => this.#onResponse(headers))
@@ -57,7 +58,7 @@ class Unary {
     stream.on('trailers', (headers: IncomingHttpHeaders) => this.#onStatus(headers))
     stream.on('error', (error: Error) => (this.#error = error))
     stream.on('close', () => this.#onClose())
-    stream.end(ask.message)
+    stream.end(framed(ask.bytes))
     wire.onCallStart()
   }
 
@@ -70,7 +71,7 @@ class Unary {
   #onData(chunk: Buffer): void {
     this.#reply.take(chunk)
     const { length } = this.#reply
-    if (length === null || length <= this.#maxReceived) return
+    if (length === null || length <= this.#wire.maxReceived) return
     const said = `${length} bytes: the reply is larger than rpc_max_call_recv_size`
     this.#cut(new RpcError('application', 'ran', said))
   }

@@ -115,7 +115,7 @@ export class Line {
     this.name = name
     this.at = at
     this.station = station
-    this.row = versions[station.session.handshake.version]
+    this.row = versions[station.handshake.version]
   }
 
   get isOpen(): boolean {
@@ -157,7 +157,7 @@ export class Ledger {
 
   add(line: Line): void {
     this.lines.push(line)
-    this.#bySid.set(line.station.session.sid, line)
+    this.#bySid.set(line.station.sid, line)
   }
 
   lineOf({ sid }: RpcCall): Line | undefined {
@@ -174,7 +174,7 @@ export class Ledger {
   /** A text is about to reach a session. */
   onReceived(line: Line, text: string): void {
     if (!line.isOpen) return
-    const frame = parseFrame(text, line.station.session.handshake.version)
+    const frame = parseFrame(text, line.station.handshake.version)
     if (frame.kind === 'ignored') return
     if (frame.kind === 'malformed') {
       if (frame.answer !== null) line.refusals.push(idKey(frame.answer.id))
@@ -286,7 +286,7 @@ export class Ledger {
   // Bridge to station
 
   onSent(line: Line, text: string): void {
-    const frame = parseFrame(text, line.station.session.handshake.version)
+    const frame = parseFrame(text, line.station.handshake.version)
     switch (frame.kind) {
       case 'call':
         return this.#onCommandSent(line, frame)

@@ -359,7 +359,7 @@ export class Scene {
 function handshakeOf({ lines }: Ledger, at: number): Parameters<FakeWorld['hub']['mayReplace']>[0] {
   const line = lines.find(other => other.at === at)
   if (line === undefined) throw new Error('no such station')
-  return line.station.session.handshake
+  return line.station.handshake
 }
 
 /** A session, or what only a session holds: a CALL, an outcome. */

@@ -1,23 +1,20 @@
 /**
  * One address of the app: has a connection to it, or is about to.
  */
-import { clear } from './deadline.ts'
+import { clear } from '../deadline.ts'
+import { pausesMs } from '../grpc-settings.ts'
 import { Link, type LinkSettings } from './link.ts'
 
-export interface LineEvents {
-  /** The line is up, down, or about to be up. */
+export interface AddressEvents {
+  /** The connection is up, down, or about to be up. */
   changed(): void
   /** A connection was lost, or could not be made. */
   failed(): void
 }
 
-/** The pause after the first attempt in vain; it doubles with each further one. */
-const firstPauseMs = 200
-const maxPauseMs = 1_000
-
-export class Line {
-  readonly #address: string
-  readonly #events: LineEvents
+export class Address {
+  readonly #ip: string
+  readonly #events: AddressEvents
   #settings: LinkSettings
   /** The connection, or the attempt at one. */
   #link: Link | null = null
@@ -27,11 +24,10 @@ export class Line {
   #vainAttempts = 0
   #startedAt = 0
   #timer: NodeJS.Timeout | null = null
-  /** Why there is no connection, by the last attempt. */
-  problem: string | null = null
+  #problem: string | null = null
 
-  constructor(address: string, settings: LinkSettings, events: LineEvents) {
-    this.#address = address
+  constructor(ip: string, settings: LinkSettings, events: AddressEvents) {
+    this.#ip = ip
     this.#settings = settings
     this.#events = events
     this.#start()
@@ -47,6 +43,11 @@ export class Line {
     return !this.#isResting
   }
 
+  /** Why there is no connection, by the last attempt. */
+  get problem(): string | null {
+    return this.#problem
+  }
+
   /** Calls under way run to their end. */
   close(): void {
     this.#isClosed = true
@@ -57,7 +58,7 @@ export class Line {
   #start(): void {
     this.#isResting = false
     this.#startedAt = Date.now()
-    const link = new Link(this.#address, this.#settings, {
+    const link = new Link(this.#ip, this.#settings, {
       ready: () => this.#onReady(),
       ended: reason => this.#onEnd(reason),
       tooManyPings: () => (this.#settings = { ...this.#settings, keepaliveMs: 2 * this.#settings.keepaliveMs }),
@@ -68,7 +69,7 @@ export class Line {
   #onReady(): void {
     this.#isReady = true
     this.#vainAttempts = 0
-    this.problem = null
+    this.#problem = null
     this.#events.changed()
   }
 
@@ -79,9 +80,9 @@ export class Line {
     this.#link = null
     if (this.#isClosed) return
     if (wasReady) {
-      this.#startAfter(this.#startedAt + firstPauseMs - Date.now())
+      this.#startAfter(this.#startedAt + pausesMs.first - Date.now())
     } else {
-      this.problem = reason
+      this.#problem = reason
       this.#isResting = true
       this.#startAfter(pauseAfter(++this.#vainAttempts))
     }
@@ -102,5 +103,5 @@ export class Line {
 
 /** Less up to a fifth by chance, so that bridges that lost an app together do not come back together. */
 function pauseAfter(vainAttempts: number): number {
-  return Math.min(maxPauseMs, firstPauseMs * 2 ** (vainAttempts - 1)) * (1 - Math.random() / 5)
+  return Math.min(pausesMs.most, pausesMs.first * 2 ** (vainAttempts - 1)) * (1 - Math.random() / 5)
 }
