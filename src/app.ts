@@ -19,6 +19,7 @@ import { protov } from './rpc/messages.ts'
 import { openTransport } from './rpc/open.ts'
 import { readKeyPair, type KeyPair } from './server/certificates.ts'
 import { openListener, type Listener, type Readiness, type Reception } from './server/listener.ts'
+import { mostConnections, readOpenFiles, roomFor } from './server/open-files.ts'
 import { openSockets } from './server/socket.ts'
 import { Disconnects } from './station/disconnects.ts'
 import { drainWithin } from './station/draining.ts'
@@ -36,6 +37,8 @@ export interface Opened {
 /** How long a station that finds no room is told to wait. */
 const retryAfterSeconds = 30
 const heardCheckMs = 1_000
+/** Room for so many stations is room enough not to be spoken of. */
+const wideRoom = 4_096
 
 /** Opens the program. Closed also when opening fails half-way; rejects with what kept it from opening. */
 export async function openApp(config: Config, log: Log): Promise<Opened> {
@@ -170,6 +173,7 @@ async function openStations(
 ): Promise<Opened> {
   const { server, ocpp, rpc } = config
   const sockets = openSockets({ ...server, ...ocpp }, meter)
+  const { room, maxConnections } = capacityOf(server.maxConn, log)
   const leaving = new AbortController()
   const draining = new AbortController()
   const reception: Reception = {
@@ -178,20 +182,22 @@ async function openStations(
       if (draining.signal.aborted) return { ...later, problem: 'The CSMS is going down' }
       if (hub.isTaken(handshake.stationId))
         return { status: 409, problem: 'Another connection of this Charging Station is open', retryAfterSeconds: null }
-      const isFull = server.maxConn > 0 && hub.size >= server.maxConn && !hub.mayReplace(handshake)
+      const isFull = hub.size >= room && !hub.mayReplace(handshake)
       return isFull ? { ...later, problem: 'The CSMS has no room for another Charging Station' } : null
     },
     admit: (handshake, socket) => hub.admit(handshake, socket),
     onRefused: ({ target, remoteAddress }, status, problem) => {
       const fields = { path: pathWithoutQuery(target), remoteAddress, status, problem }
-      once(`refused ${problem} ${remoteAddress}`, fields, 'a station was refused')
+      // Who hunts the fault of one station looks for its address; what all share is one line.
+      const whose = status === 503 || status === 409 ? '' : ` ${remoteAddress}`
+      once(`refused ${problem}${whose}`, fields, 'a station was refused')
     },
     onFault: ({ target, remoteAddress }, error) =>
       log.error({ path: pathWithoutQuery(target), remoteAddress, error }, 'a fault of the bridge ended a connection'),
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
     answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), deliver) : () => false,
   }
-  const settings = { ...server, keyPairs, handshake: { ...ocpp, headers: rpc.headers } }
+  const settings = { ...server, keyPairs, handshake: { ...ocpp, headers: rpc.headers }, maxConnections }
   const listener = await bound('port', openListener(settings, sockets, reception)).catch((error: unknown) => {
     sockets.close()
     throw error
@@ -210,6 +216,16 @@ async function openStations(
       log.info({}, 'all active connections closed')
     },
   }
+}
+
+/** @returns how many stations may be connected, and how many connections there may be, with those that are none yet */
+function capacityOf(maxConn: number, log: Log): { readonly room: number; readonly maxConnections: number } {
+  const files = maxConn > 0 ? null : readOpenFiles()
+  if (files === null) return { room: maxConn || Infinity, maxConnections: Infinity }
+  const room = roomFor(files)
+  if (files.limit < wideRoom)
+    log.warn({}, `room for ${room} stations: the open-files limit is ${files.limit}; raise it (ulimit -n)`)
+  return { room, maxConnections: mostConnections(files) }
 }
 
 /** A query may hold a secret. */

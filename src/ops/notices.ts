@@ -15,15 +15,16 @@ export class Notices {
     this.#log = log
   }
 
-  /** Warns, unless the same `key` was warned of in the last ten minutes. */
-  once(key: string, fields: object, message: string): void {
+  /** Warns, unless the same `key` was warned of in the last ten minutes; whether it did. */
+  once(key: string, fields: object, message: string): boolean {
     const now = Date.now()
     const before = this.#saidAt.get(key)
-    if (before !== undefined && now - before < againMs) return
+    if (before !== undefined && now - before < againMs) return false
     this.#saidAt.delete(key)
     this.#saidAt.set(key, now)
     const [oldest] = this.#saidAt.keys()
     if (this.#saidAt.size > maxKeys && oldest !== undefined) this.#saidAt.delete(oldest)
     this.#log.warn(fields, message)
+    return true
   }
 }

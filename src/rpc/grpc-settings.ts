@@ -14,6 +14,9 @@ export type GrpcSettings = {
 
 export const grpcDefaults = { trust: null, limits: defaultLimits, keepaliveMs: 30_000 } as const
 
+/** The rarest that an app which finds pings too frequent is sent them: a dead connection is to be found all the same. */
+export const mostKeepaliveMs = 5 * 60_000
+
 /**
  * Before the second attempt to connect, and the most before a further one, for it doubles; between two look-ups of a name.
  * So an app that was restarted is found within a second, under a new address too.

@@ -17,11 +17,10 @@ import type { Meter } from '../ops/metrics.ts'
 import type { Log, Rpc } from '../station/ports.ts'
 import { boundAfter, firstBound } from './bound.ts'
 import { Permits, type Lane } from './permits.ts'
+import { Presence, type PresenceSettings } from './presence.ts'
 import { aborted, type Transport } from './transport.ts'
 
-type GuardLimits = {
-  /** For log lines. */
-  readonly host: string
+type GuardLimits = PresenceSettings & {
   /** How many calls may be under way at once; 0: as many as the app turns out to take. */
   readonly concurrency: number
   /** Bounds one attempt; 0: only the budget does. */
@@ -44,21 +43,13 @@ type Task<Reply> = {
   readonly turnBy?: (() => number) | undefined
 }
 
-/** How a call fares: how often it has been made again, and when its budget ends (as `Date` counts). */
-type Course = {
-  readonly until: number
-  /** When it ends once the app is known to be away. */
-  readonly soon: number
-  readonly retries: number
-}
-
 /** The pause before the second attempt; it doubles before each further one. */
 const basePauseMs = { unavailable: 100, exhausted: 10 }
 const readyWithinMs = 3_000
 /** The budget of a call while the app is known to be away: a little more than it takes to find it once it is back. */
 const awayBudgetMs = 1_500
 /**
- * What an attempt is given at least, of the budget, and in ms: one that is sent with less is given up while the app is
+ * What an attempt is given at least, of the budget, and in ms: one that is sent with less may be given up while the app is
  * still at work on it, which then has more calls at a time than the bound says.
  */
 const leastAttempt = { share: 1 / 3, ms: 1_000 }
@@ -68,19 +59,15 @@ export class Guard implements Rpc {
   readonly #transport: Transport
   readonly #limits: GuardLimits
   readonly #meter: Meter
-  readonly #log: Log
+  readonly #presence: Presence
   readonly #permits: Permits
   #bound = firstBound
-  /** Since when no call can be sent, as `Date` counts; `null` while the app is there. */
-  #absentSince: number | null = null
-  /** A call has had no reply in time, and none has had one since. */
-  #isSlow = false
 
   constructor(transport: Transport, limits: GuardLimits, meter: Meter, log: Log) {
     this.#transport = transport
     this.#limits = limits
     this.#meter = meter
-    this.#log = log
+    this.#presence = new Presence(limits, log)
     this.#permits = new Permits(() => this.capacity)
   }
 
@@ -97,13 +84,13 @@ export class Guard implements Rpc {
   /** Says so if the app cannot be reached at the start; the start does not wait for it. */
   async checkAtStart(): Promise<void> {
     const problem = await this.#transport.problem(readyWithinMs)
-    if (problem === null) this.#heard()
-    else this.#missed(problem)
+    if (problem === null) this.#presence.heard()
+    else this.#presence.missed(problem)
   }
 
-  connect(call: ConnectCall, signal: AbortSignal): Promise<ConnectReply> {
+  connect(call: ConnectCall, signal: AbortSignal, turnBy?: () => number): Promise<ConnectReply> {
     const attempt = (deadline: number): Promise<ConnectReply> => this.#transport.connect(call, signal, deadline)
-    return this.#run({ method: 'connect', lane: 'new', mayRepeat: true, signal, attempt })
+    return this.#run({ method: 'connect', lane: 'new', mayRepeat: true, signal, attempt, turnBy })
   }
 
   /** A perform that the app may have run is not run again: it is not known to be harmless. */
@@ -115,23 +102,22 @@ export class Guard implements Rpc {
 
   disconnect(call: DisconnectCall, signal: AbortSignal): Promise<void> {
     const attempt = (deadline: number): Promise<void> => this.#transport.disconnect(call, signal, deadline)
-    return this.#run({ method: 'disconnect', lane: 'connected', mayRepeat: true, signal, attempt })
+    return this.#run({ method: 'disconnect', lane: 'leaving', mayRepeat: true, signal, attempt })
   }
 
   /** One frame for all of it: this runs once for each message of a station. */
   async #run<Reply>(task: Task<Reply>): Promise<Reply> {
     const { method, signal, attempt } = task
     const startedAt = performance.now()
-    let until = Date.now() + this.#limits.commandTimeoutMs
+    let since = Date.now()
     this.#meter.count('rpc_call_total')
     try {
       if (signal.aborted) throw aborted()
-      if (!this.#permits.take()) until = await this.#turn(task, until)
-      const soon = Date.now() + awayBudgetMs
+      if (!this.#permits.take()) since = await this.#turn(task, since)
       let failure: RpcError | null = null
       for (let retries = 0; ; retries++) {
         try {
-          const reply = await attempt(this.#deadline(until))
+          const reply = await attempt(this.#deadline(since))
           this.#onAnswer()
           return reply
         } catch (error) {
@@ -139,7 +125,7 @@ export class Guard implements Rpc {
         } finally {
           this.#permits.release()
         }
-        until = await this.#pause(task, failure, { retries, soon, until })
+        since = await this.#pause(task, failure, retries, since)
       }
     } catch (error) {
       if (error instanceof RpcError) this.#count(error)
@@ -149,26 +135,49 @@ export class Guard implements Rpc {
     }
   }
 
-  /** Waits for a permit, and gives back when the budget ends: what waited past its own has a new one. */
-  async #turn({ lane, signal, turnBy }: Task<unknown>, until: number): Promise<number> {
-    const { commandTimeoutMs } = this.#limits
-    const last = until - Math.min(leastAttempt.ms, commandTimeoutMs * leastAttempt.share)
-    await this.#permits.turn(lane, signal, turnBy === undefined ? () => last : () => Math.max(last, turnBy()))
-    return turnBy === undefined ? until : Math.max(until, Date.now() + commandTimeoutMs)
+  /**
+   * Waits for a permit.
+   *
+   * @param since when the budget began
+   * @returns since when it counts: what may wait past its own has a new one
+   */
+  async #turn({ lane, signal, turnBy }: Task<unknown>, since: number): Promise<number> {
+    const last = (): number => this.#lastStart(since)
+    try {
+      await this.#permits.turn(lane, signal, turnBy === undefined ? last : () => Math.max(last(), turnBy()))
+    } catch (error) {
+      // A Disconnect is nobody's wait: it is made again later.
+      if (error instanceof RpcError && error.code !== 'aborted' && lane !== 'leaving') this.#presence.overrun(error)
+      throw error
+    }
+    return turnBy === undefined ? since : Date.now()
   }
 
-  #deadline(until: number): number {
+  /** Of one call, by now. */
+  get #budgetMs(): number {
+    const { commandTimeoutMs } = this.#limits
+    return this.#presence.isLongAbsent ? Math.min(awayBudgetMs, commandTimeoutMs) : commandTimeoutMs
+  }
+
+  /** Until when an attempt may begin. */
+  #lastStart(since: number): number {
+    const budgetMs = this.#budgetMs
+    return since + budgetMs - Math.min(leastAttempt.ms, budgetMs * leastAttempt.share)
+  }
+
+  #deadline(since: number): number {
     const { requestTimeoutMs } = this.#limits
+    const until = since + this.#budgetMs
     return requestTimeoutMs === 0 ? until : Math.min(until, Date.now() + requestTimeoutMs)
   }
 
   #onAnswer(): void {
-    this.#heard()
+    this.#presence.heard()
     this.#bound = boundAfter(this.#bound, 'answered', this.#permits.waiting > 0)
   }
 
   #onRefusal(): void {
-    this.#heard()
+    this.#presence.heard()
     this.#bound = boundAfter(this.#bound, 'refused', this.#permits.waiting > 0)
   }
 
@@ -182,29 +191,32 @@ export class Guard implements Rpc {
     const { code, outcome } = error
     if (code === 'application') this.#onAnswer()
     else if (code === 'exhausted') this.#onRefusal()
-    else if (code !== 'aborted' && outcome === 'notRun') this.#missed(error)
-    else if (code === 'timeout') this.#waitedInVain(error)
+    else if (code !== 'aborted' && outcome === 'notRun') this.#presence.missed(error)
+    else if (code === 'timeout') this.#presence.waitedInVain(error)
     return inSightOf(before, error)
   }
 
   /**
    * Ends with a new permit, or with the failure where there must be, or can be, no other attempt.
    *
-   * @returns when the budget ends
+   * @returns since when the budget counts
    */
-  async #pause(task: Task<unknown>, failure: RpcError, { retries, soon, until }: Course): Promise<number> {
+  async #pause(task: Task<unknown>, failure: RpcError, retries: number, since: number): Promise<number> {
     const { signal } = task
     const pauseMs = pauseAfter(failure, retries, task)
-    const last = this.#isLongAbsent() ? Math.min(soon, until) : until
-    if (pauseMs === null || Date.now() + pauseMs >= last) throw failure
+    if (pauseMs === null) throw failure
     try {
+      if (Date.now() + pauseMs > this.#lastStart(since)) throw failure
       await sleep(pauseMs, signal)
-      if (signal.aborted) throw failure
-      const end = this.#permits.take() ? until : await this.#turn(task, until)
+      // A busy event loop may have overslept.
+      if (signal.aborted || Date.now() > this.#lastStart(since)) throw failure
+      const begun = this.#permits.take() ? since : await this.#turn(task, since)
       this.#meter.count('rpc_retries_total')
-      return end
+      return begun
     } catch {
-      throw signal.aborted ? aborted(failure.outcome) : failure
+      if (signal.aborted) throw aborted(failure.outcome)
+      if (failure.code === 'exhausted') this.#presence.refused(failure)
+      throw failure
     }
   }
 
@@ -213,35 +225,6 @@ export class Guard implements Rpc {
     if (code === 'aborted') return this.#meter.count('rpc_canceled_total')
     if (outcome !== 'ran') this.#meter.count('rpc_error_total')
     if (code === 'timeout') this.#meter.count('rpc_timeout_total')
-  }
-
-  #missed(error: RpcError): void {
-    if (this.#absentSince !== null) return
-    this.#absentSince = Date.now()
-    const { host } = this.#limits
-    // Somebody answers there, and its answer says what to do.
-    const remedy =
-      error.code === 'application' ? error.message : 'start it with `bundle exec anycable`, or set --rpc_host'
-    this.#log.warn({ error }, `the app does not answer at ${host}: ${remedy}`)
-  }
-
-  /** A hung app is connected, and yet says nothing. */
-  #waitedInVain(error: RpcError): void {
-    if (this.#isSlow || this.#absentSince !== null) return
-    this.#isSlow = true
-    this.#log.warn({ error }, `the app does not reply in time at ${this.#limits.host}: is it hung, or overloaded?`)
-  }
-
-  /** Longer than a whole call may take: every further one finds out soon whether the app is back. */
-  #isLongAbsent(): boolean {
-    return this.#absentSince !== null && Date.now() - this.#absentSince >= this.#limits.commandTimeoutMs
-  }
-
-  #heard(): void {
-    if (this.#absentSince === null && !this.#isSlow) return
-    this.#absentSince = null
-    this.#isSlow = false
-    this.#log.info({}, `the app answers at ${this.#limits.host}`)
   }
 }
 

@@ -4,8 +4,13 @@
 import { RpcError } from '../cable/rpc.ts'
 import { aborted } from './transport.ts'
 
-/** Calls of connected stations go before Connects of new ones; within a lane, first come, first served. */
-export type Lane = 'connected' | 'new'
+/**
+ * In the order in which they have their turns; within a lane, first come, first served. What a connected station says goes
+ * before the Disconnects of those that left, which nobody waits for, and these before Connects: a station that is back is
+ * let in when the app has seen the end of its connection before.
+ */
+const lanes = ['connected', 'leaving', 'new'] as const
+export type Lane = (typeof lanes)[number]
 
 /** One station waits with one call at a time, so this is reached by more stations than a process is meant for. */
 const maxWaiting = 10_000
@@ -23,7 +28,7 @@ type Waiter = {
 
 export class Permits {
   readonly #limit: () => number
-  readonly #lanes: Record<Lane, Waiter[]> = { connected: [], new: [] }
+  readonly #lanes: Record<Lane, Waiter[]> = { connected: [], leaving: [], new: [] }
   /** Who need not wait any longer, and has not been told yet. */
   readonly #leaving: { readonly waiter: Waiter; readonly reason: RpcError }[] = []
   #taken = 0
@@ -35,7 +40,7 @@ export class Permits {
   }
 
   get waiting(): number {
-    return this.#lanes.connected.length + this.#lanes.new.length
+    return lanes.reduce((sum, lane) => sum + this.#lanes[lane].length, 0)
   }
 
   /** Takes a permit, if there is one, which has to be `release`d. */
@@ -65,7 +70,7 @@ export class Permits {
     this.#taken--
     const now = Date.now()
     while (this.#taken < this.#limit()) {
-      const next = this.#lanes.connected.shift() ?? this.#lanes.new.shift()
+      const next = this.#lanes.connected.shift() ?? this.#lanes.leaving.shift() ?? this.#lanes.new.shift()
       if (next === undefined) break
       const reason = this.#reasonToLeave(next, now)
       if (reason !== null) this.#leave(next, reason)
@@ -79,7 +84,7 @@ export class Permits {
 
   #dismiss(): void {
     const now = Date.now()
-    for (const lane of ['connected', 'new'] as const) {
+    for (const lane of lanes) {
       this.#lanes[lane] = this.#lanes[lane].filter(waiter => {
         const reason = this.#reasonToLeave(waiter, now)
         if (reason !== null) this.#leave(waiter, reason)

@@ -10,7 +10,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
-import { Socket } from 'node:net'
+import { Socket, type DropArgument } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { listen, pathOf } from '../ops/server.ts'
@@ -34,6 +34,8 @@ export type ListenerSettings = {
   /** None: plain HTTP. */
   readonly keyPairs: readonly KeyPair[]
   readonly handshake: HandshakeSettings
+  /** One more is closed without a word. */
+  readonly maxConnections?: number
 }
 
 /** Why a station cannot come in now: 503, and when to come back, or 409, for its place is taken. */
@@ -113,7 +115,12 @@ export async function openListener(
     // RFC 6455 §4.4: also to a version that is not spoken here.
     refuse(stream, 400, problem, { 'Sec-WebSocket-Version': 13 })
   })
+  server.on('drop', (dropped?: DropArgument) => {
+    const request = { target: '', headers: {}, remoteAddress: dropped?.remoteAddress ?? '', encrypted: false }
+    reception.onRefused(request, 503, 'No further connection can be opened')
+  })
   server.on('clientError', (error: Error & { code?: string }, stream: Duplex) => onNoRequest(error, stream, reception))
+  server.maxConnections = settings.maxConnections ?? Infinity
   const port = await listen(server, settings)
   return {
     port,

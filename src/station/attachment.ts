@@ -35,16 +35,18 @@ export class Attachment {
    *
    * @param boot the payload of a BootNotification, `null` for any other CALL
    * @param onReply gets the reply of a subscribe, and to which identifier, before this resolves
+   * @param turnBy how long a message that brings the station waits for its turn, and so for what comes before (`Rpc`)
    * @returns whether the app accepts the station; rejects with `RpcError` where the app did not say
    */
   async attach(
     boot: JsonText | null,
     signal: AbortSignal,
     onReply: (reply: CommandReply, identifier: Identifier) => void,
+    turnBy?: () => number,
   ): Promise<boolean> {
     const connection = this.#connection
     if (connection.connectionIdentifiers === null) {
-      const connectionIdentifiers = await connection.connect(signal)
+      const connectionIdentifiers = await connection.connect(signal, turnBy)
       if (connectionIdentifiers === null) return false
       await this.#registry.claim(connectionIdentifiers)
     }
@@ -53,7 +55,7 @@ export class Attachment {
     const identifier = identifierFor(this.#station.settings.channel, serialNumber)
     if (connection.identifier === identifier) return true
     await connection.unsubscribe(signal)
-    const reply = await connection.subscribe(identifier, signal)
+    const reply = await connection.subscribe(identifier, signal, turnBy)
     onReply(reply, identifier)
     if (reply.status === 'failure') return false
     this.#registry.onLetIn(serialNumber)

@@ -63,6 +63,8 @@ type Command = Omit<Call, 'payload'> & { readonly payload: JsonText | null }
 /** Where calls and their outcomes go. */
 export type OutgoingEnds = {
   readonly validation: Pick<Validation, 'ofCommand' | 'ofResult'>
+  /** Whether one more outcome may wait for the app; `next` has to be called when that is so again. */
+  hasRoom(): boolean
   send(frame: Call | CallResultError): void
   done(outcome: CommandOutcome): void
 }
@@ -95,9 +97,9 @@ export class OutgoingCalls {
     if (this.#isInvalid(call)) return this.#fail(call, 'InvalidId')
     const { refusal } = this.#ends.validation.ofCommand(call.action, payload)
     if (refusal !== null) return this.#fail(call, 'InvalidPayload', refusal.words)
-    if (this.#isFull(call) && (this.#open !== null || this.#holds > 0)) return this.#fail(call, 'QueueFull')
+    if (this.#isFull(call) && !this.#isFree()) return this.#fail(call, 'QueueFull')
     this.#line.push(call)
-    this.#next()
+    this.next()
   }
 
   /**
@@ -111,7 +113,7 @@ export class OutgoingCalls {
     if (open !== null && (key === idKey(open.call.id) || (answer.kind === 'callError' && isUnreadableId(answer.id)))) {
       this.#close()
       this.#settleOpen(open.call, answer)
-      this.#next()
+      this.next()
       return true
     }
     const late = this.#late.get(key)
@@ -128,7 +130,7 @@ export class OutgoingCalls {
     this.#close()
     if (kind === 'callResult') this.#refuse(open.call, 'FormatViolation', '', emptyObject)
     else this.#fail(open.call, 'InvalidResult')
-    this.#next()
+    this.next()
   }
 
   /** Lets nothing more out until each `hold` has its `release`: the station is waiting for its boot answer. */
@@ -138,7 +140,17 @@ export class OutgoingCalls {
 
   release(): void {
     this.#holds--
-    this.#next()
+    this.next()
+  }
+
+  /** Sends the first of the line, if it may go. */
+  next(): void {
+    while (this.#isFree()) {
+      const call = this.#line.shift()
+      if (call === undefined) return
+      if (this.#boot.passesCommand(call.action)) this.#send(call)
+      else this.#fail(call, 'NotAccepted')
+    }
   }
 
   /** Fails those that wait, and all that come; the open one may still be answered. */
@@ -158,13 +170,8 @@ export class OutgoingCalls {
     this.#late.clear()
   }
 
-  #next(): void {
-    while (this.#holds === 0 && this.#open === null) {
-      const call = this.#line.shift()
-      if (call === undefined) return
-      if (this.#boot.passesCommand(call.action)) this.#send(call)
-      else this.#fail(call, 'NotAccepted')
-    }
+  #isFree(): boolean {
+    return this.#holds === 0 && this.#open === null && this.#ends.hasRoom()
   }
 
   #send(call: Call): void {
@@ -178,7 +185,7 @@ export class OutgoingCalls {
     this.#open = null
     this.#rememberLate(call)
     this.#fail(call, 'CallTimeout')
-    this.#next()
+    this.next()
   }
 
   #rememberLate(call: Call): void {

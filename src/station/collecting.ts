@@ -80,13 +80,13 @@ export class Collecting {
     this.#aside.push(whole)
   }
 
-  /** Performs what is left of reports, for the station has left. */
+  /** Performs what is left of reports, side by side, for the station has left: when it is back it waits for them. */
   async end(): Promise<void> {
     this.#isEnding = true
     for (const timer of this.#waiting.values()) clearTimeout(timer)
     const rest = [...this.#waiting.keys(), ...this.#aside.splice(0), ...this.#reports.takeAll()]
     this.#waiting.clear()
-    for (const whole of rest) await this.report(whole)
+    await Promise.all(rest.map(whole => this.report(whole)))
   }
 
   #onLost({ action }: Call, error: RpcError): void {

@@ -54,18 +54,25 @@ export class AppConnection {
     return this.#identifier
   }
 
-  /** @returns the app's words for who this is, `null` where it lets the station not in */
-  async connect(signal: AbortSignal): Promise<string | null> {
-    const reply = await this.#rpc.connect({ sid: this.#sid, env: this.#env({}) }, signal)
+  /**
+   * @param turnBy as in `Rpc`
+   * @returns the app's words for who this is, `null` where it lets the station not in
+   */
+  async connect(signal: AbortSignal, turnBy?: () => number): Promise<string | null> {
+    const reply = await this.#rpc.connect({ sid: this.#sid, env: this.#env({}) }, signal, turnBy)
     if (reply.status === 'failure') return null
     this.#connectionIdentifiers = reply.connectionIdentifiers
     this.#cstate = mergeState(this.#cstate, reply.cstate)
     return reply.connectionIdentifiers
   }
 
-  /** Subscribes; the reply is a failure also where it rejects in words, and then no stream is joined. */
-  async subscribe(identifier: Identifier, signal: AbortSignal): Promise<CommandReply> {
-    const reply = await this.#command({ command: 'subscribe', identifier, data: '' }, signal)
+  /**
+   * Subscribes; the reply is a failure also where it rejects in words, and then no stream is joined.
+   *
+   * @param turnBy as in `Rpc`
+   */
+  async subscribe(identifier: Identifier, signal: AbortSignal, turnBy?: () => number): Promise<CommandReply> {
+    const reply = await this.#command({ command: 'subscribe', identifier, data: '' }, signal, turnBy)
     if (reply.status === 'failure' || hasSaid(reply, 'reject_subscription')) {
       this.#apply({ ...reply, streams: [], stopAllStreams: true, istate: {} })
       return { ...reply, status: 'failure' }

@@ -23,20 +23,27 @@ type Waiting = {
   isHurried: boolean
 }
 
-/** How many are under way at once when all are to be made. */
-const flushPool = 16
+/** How many are under way at once, but for those in a hurry. */
+const pool = 16
 /** While the app is away: how often it is tried at most, and for how long a Disconnect waits for it. */
 const away = { pauseMs: 1_000, patienceMs: 10 * 60_000 }
+/** An app that may have run what it does not reply to costs a Disconnect each time that it is tried: ever less often. */
+const mostSilentPauseMs = 30_000
+/** The pause before one is made again when all are to be made: the bridge's own line to the app may be full. */
+const flushPauseMs = 100
 
 export class Disconnects {
   readonly #limits: DisconnectLimits
   readonly #world: Pick<World, 'meter' | 'once' | 'now'>
   readonly #waiting = new Set<Waiting>()
   readonly #underWay = new Set<Waiting>()
-  #isTicking = false
+  #tick: NodeJS.Timeout | null = null
   #isFlushing = false
+  #isOver = false
   /** Since when the app has given none of them a reply, as `Date` counts; `null` while it does. */
   #awaySince: number | null = null
+  /** Since when it may have run those that it gives no reply to, as `Date` counts. */
+  #silentSince: number | null = null
   #lost = 0
 
   constructor(limits: DisconnectLimits, world: Pick<World, 'meter' | 'once' | 'now'>) {
@@ -64,7 +71,9 @@ export class Disconnects {
     let resolve: () => void = () => undefined
     const done = new Promise<void>(settled => (resolve = settled))
     const waiting: Waiting = { run: disconnect, resolve, since: this.#world.now().getTime(), isHurried: false }
-    if (this.#isFull() && !this.#isFlushing) this.#lose(waiting, new Error('the backlog of Disconnect calls is full'))
+    if (this.#isOver) this.#lose(waiting, noTime())
+    else if (this.#isFull() && !this.#isFlushing)
+      this.#lose(waiting, new Error('the backlog of Disconnect calls is full'))
     else {
       this.#waiting.add(waiting)
       this.#schedule()
@@ -73,19 +82,22 @@ export class Disconnects {
   }
 
   /**
-   * From now on without the rate and without a bound, as many at once as the app bears: the bridge is going. Each has one
-   * try more: a station may be at another bridge by then, and its end here must not come long after that.
+   * From now on without the rate and without a bound, as many at once as the app bears: the bridge is going. One that
+   * finds nobody there has no other try: a station may be at another bridge by then, and its end here must not come long
+   * after that. One that has not had its turn at the app is made again.
    */
   flush(): void {
     this.#isFlushing = true
     this.#lost = 0
+    if (this.#tick !== null) clearTimeout(this.#tick)
+    this.#tick = null
     this.#schedule()
   }
 
-  /** No time is left: those that wait, and those whose reply is not there, are lost. */
+  /** No time is left: those that wait, those whose reply is not there, and those that come yet are lost. */
   giveUp(): void {
-    const error = new Error('no time was left')
-    for (const waiting of [...this.#waiting, ...this.#underWay]) this.#lose(waiting, error)
+    this.#isOver = true
+    for (const waiting of [...this.#waiting, ...this.#underWay]) this.#lose(waiting, noTime())
     this.#waiting.clear()
     this.#underWay.clear()
   }
@@ -95,20 +107,28 @@ export class Disconnects {
   }
 
   #schedule(): void {
-    if (this.#isFlushing) while (this.#underWay.size < flushPool && this.#startNext());
-    else if (!this.#isTicking) this.#tickIn(this.#awaySince === null ? 0 : this.#paceMs())
+    if (this.#isFlushing) while (this.#underWay.size < pool && this.#startNext());
+    else if (this.#tick === null) this.#tickIn(this.#awaySince === null ? 0 : this.#paceMs())
   }
 
   #tickIn(ms: number): void {
-    this.#isTicking = true
-    setTimeout(() => {
-      this.#isTicking = false
-      if (this.#startNext()) this.#tickIn(this.#paceMs())
+    this.#tick = setTimeout(() => {
+      this.#tick = null
+      if (this.#waiting.size === 0) return
+      if (this.#underWay.size < pool) this.#startNext()
+      this.#tickIn(this.#paceMs())
     }, ms)
   }
 
   #paceMs(): number {
-    return Math.max(1000 / this.#limits.ratePerSecond, this.#awaySince === null ? 0 : away.pauseMs)
+    const paceMs = 1000 / this.#limits.ratePerSecond
+    if (this.#awaySince === null) return paceMs
+    // As long as the silence has lasted: twice as long each time.
+    return Math.max(paceMs, away.pauseMs, Math.min(this.#silentMs(), mostSilentPauseMs))
+  }
+
+  #silentMs(): number {
+    return this.#silentSince === null ? 0 : this.#world.now().getTime() - this.#silentSince
   }
 
   #startNext(): boolean {
@@ -131,9 +151,11 @@ export class Disconnects {
     try {
       await waiting.run()
       this.#underWay.delete(waiting)
-      this.#awaySince = null
+      this.#onThere()
       waiting.resolve()
     } catch (error) {
+      // It keeps its place meanwhile.
+      if (this.#isFlushing && isTurnless(error)) await pause(flushPauseMs)
       // Not there any more: it was given up.
       if (this.#underWay.delete(waiting)) this.#onFailure(waiting, error)
     }
@@ -142,17 +164,30 @@ export class Disconnects {
 
   #onFailure(waiting: Waiting, error: unknown): void {
     const isAway = error instanceof RpcError && error.code !== 'application'
-    const mayWait = !waiting.isHurried && !this.#isFlushing && !this.#isFull()
+    const isAgain = this.#isFlushing ? isTurnless(error) : isAway && error.outcome === 'notRun' && !this.#isFull()
     // At the back: who failed keeps nobody else from being told, and who is waited for is hurried past all of them.
-    if (isAway && error.outcome === 'notRun' && mayWait) this.#waiting.add(waiting)
+    if (isAgain && !waiting.isHurried) this.#waiting.add(waiting)
     else this.#lose(waiting, error)
     if (isAway) this.#onAway(error)
-    else this.#awaySince = null
+    else this.#onThere()
+  }
+
+  /** The app has said something: a pause that had become long ends. */
+  #onThere(): void {
+    const isLong = this.#silentMs() > away.pauseMs
+    this.#awaySince = null
+    this.#silentSince = null
+    if (this.#tick === null || !isLong) return
+    clearTimeout(this.#tick)
+    this.#tickIn(this.#paceMs())
   }
 
   #onAway(error: RpcError): void {
     const now = this.#world.now().getTime()
     const awaySince = (this.#awaySince ??= now)
+    if (error.outcome === 'unknown') this.#silentSince ??= now
+    // A try costs nothing where nobody is there.
+    else if (error.code === 'unavailable') this.#silentSince = null
     for (const waiting of this.#waiting) {
       if (now - Math.max(awaySince, waiting.since) < away.patienceMs) continue
       this.#waiting.delete(waiting)
@@ -166,4 +201,19 @@ export class Disconnects {
     this.#world.once('disconnect lost', { error }, 'the app was not told that a station has left')
     resolve()
   }
+}
+
+/** It has not reached the app for want of a turn: one that is there may take it yet. */
+function isTurnless(error: unknown): boolean {
+  return (
+    error instanceof RpcError && error.outcome === 'notRun' && (error.code === 'timeout' || error.code === 'exhausted')
+  )
+}
+
+function noTime(): Error {
+  return new Error('no time was left')
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms))
 }

@@ -8,6 +8,7 @@ import { AnsweredCalls } from './answered.ts'
 import { Comeback } from './comeback.ts'
 import type { Disconnects } from './disconnects.ts'
 import { paceOf } from './draining.ts'
+import { EndableRpc } from './last-call.ts'
 import type { StationSocket, Surroundings, World } from './ports.ts'
 import { Relation } from './relation.ts'
 import { Session, type SessionSettings } from './session.ts'
@@ -27,6 +28,7 @@ const maxSerialNumbers = 100_000
 export class Hub {
   readonly #settings: HubSettings
   readonly #disconnects: Disconnects
+  readonly #rpc: EndableRpc
   readonly #world: World
   /** Every session with an open socket, by the order in which they came. */
   readonly #sessions = new Map<Session, number>()
@@ -46,11 +48,14 @@ export class Hub {
   readonly #swaps = new Swaps()
   readonly #comeback = new Comeback()
   #isLossSaid = false
+  readonly #givenUp = new AbortController()
 
   constructor(settings: HubSettings, disconnects: Disconnects, world: World) {
     this.#settings = settings
     this.#disconnects = disconnects
-    this.#world = world
+    this.#rpc = new EndableRpc(world.rpc)
+    // All else is the world's own, also what is set later.
+    this.#world = Object.create(world, { rpc: { value: this.#rpc } }) as World
   }
 
   get size(): number {
@@ -139,17 +144,27 @@ export class Hub {
     const drained: Promise<void>[] = []
     while (sessions.length > 0) {
       drained.push(...sessions.splice(0, atOnce).map(session => session.drain(graceMs)))
-      if (sessions.length > 0) await pause(pauseMs)
+      if (sessions.length > 0) await pause(pauseMs, this.#givenUp.signal)
     }
     await Promise.all(drained)
     await Promise.all([...this.#leaving.members()].map(session => session.ended))
     this.#sayLoss(this.#disconnects.lost)
   }
 
-  /** Waits for no Disconnect any longer: `drain` then ends, unless calls of stations are still with the app. */
+  /**
+   * The app is asked nothing any more, and waited for by nobody: CALLs are answered without it, outcomes, reports and
+   * Disconnects are lost, and `drain` ends.
+   */
   giveUp(): void {
     this.#sayLoss(this.#disconnects.lost + this.#known.size)
+    this.#givenUp.abort()
     this.#disconnects.giveUp()
+    this.#rpc.end()
+    this.#swaps.wakeAll()
+    // Who still waits, by then, waits for an Ack of the app that comes by a broadcast.
+    setImmediate(() => {
+      for (const session of [...this.#sessions.keys()]) session.close(1001, 'Server restart')
+    })
   }
 
   #sayLoss(num: number): void {
@@ -268,6 +283,15 @@ function haveSameCredentials(one: StationHandshake, other: StationHandshake): bo
   return credentials !== undefined && credentials === other.env.headers['authorization']
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms))
+function pause(ms: number, hurry: AbortSignal): Promise<void> {
+  if (hurry.aborted) return Promise.resolve()
+  return new Promise(resolve => {
+    const end = (): void => {
+      clearTimeout(timer)
+      hurry.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, ms)
+    hurry.addEventListener('abort', end)
+  })
 }

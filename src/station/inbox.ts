@@ -1,9 +1,12 @@
 /**
- * One lane for all that a session does with the app: strictly one after another, in the order it came.
+ * One lane for all that a session does with the app: strictly one after another, in the order it came. What the station
+ * itself has sent is bounded by its socket; whoever puts in anything else bounds that.
  */
 
 export type Gate = { pause(): void; resume(): void }
 export type InboxLimits = { readonly entries: number; readonly bytes: number }
+
+type Waiting<Entry> = { readonly entry: Entry; readonly bytes: number | null }
 
 /** Runs entries one at a time. Full, it pauses the socket that fills it; nothing is dropped for being too many. */
 export class Inbox<Entry> {
@@ -11,7 +14,9 @@ export class Inbox<Entry> {
   readonly #gate: Gate
   readonly #limits: InboxLimits
   readonly #isPreferred: (entry: Entry) => boolean
-  #waiting: { readonly entry: Entry; readonly bytes: number }[] = []
+  #waiting: Waiting<Entry>[] = []
+  /** Of those that the station has sent. */
+  #entries = 0
   #bytes = 0
   #paused = false
   #running: Promise<void> | null = null
@@ -29,9 +34,11 @@ export class Inbox<Entry> {
     this.#limits = limits
   }
 
-  push(entry: Entry, bytes: number): void {
-    this.#waiting.push({ entry, bytes })
-    this.#bytes += bytes
+  /** @param bytes what the station's message takes of the bound; `null` for what the station has not sent */
+  push(entry: Entry, bytes: number | null): void {
+    const waiting = { entry, bytes }
+    this.#waiting.push(waiting)
+    this.#count(waiting, 1)
     if (!this.#paused && this.#isFull()) {
       this.#paused = true
       this.#gate.pause()
@@ -41,6 +48,7 @@ export class Inbox<Entry> {
 
   /** Takes all waiting entries out, which then do not run; the one that runs is not touched. */
   take(): Entry[] {
+    this.#entries = 0
     this.#bytes = 0
     return this.#waiting.splice(0).map(({ entry }) => entry)
   }
@@ -52,14 +60,20 @@ export class Inbox<Entry> {
 
   async #run(): Promise<void> {
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
-      this.#bytes -= next.bytes
+      this.#count(next, -1)
       await this.#serve(next.entry)
       this.#resumeIfRoom()
     }
     this.#running = null
   }
 
-  #next(): { readonly entry: Entry; readonly bytes: number } | undefined {
+  #count({ bytes }: Waiting<Entry>, sign: 1 | -1): void {
+    if (bytes === null) return
+    this.#entries += sign
+    this.#bytes += sign * bytes
+  }
+
+  #next(): Waiting<Entry> | undefined {
     const preferred = this.#waiting.findIndex(({ entry }) => this.#isPreferred(entry))
     return this.#waiting.splice(Math.max(0, preferred), 1)[0]
   }
@@ -72,6 +86,6 @@ export class Inbox<Entry> {
   }
 
   #isFull(share = 1): boolean {
-    return this.#waiting.length * share >= this.#limits.entries || this.#bytes * share >= this.#limits.bytes
+    return this.#entries * share >= this.#limits.entries || this.#bytes * share >= this.#limits.bytes
   }
 }

@@ -41,6 +41,14 @@ export type PerformingEnds = {
   readonly unheld: AbortSignal
 }
 
+/** How long a CALL may take. */
+type Patience = {
+  /** When its station can be expected to give it up: from then on the app is not asked. */
+  readonly until: number
+  /** As in `Rpc`. */
+  readonly turnBy?: () => number
+}
+
 export class Performing {
   readonly #station: Station<PerformingSettings>
   readonly #attachment: Attachment
@@ -61,7 +69,8 @@ export class Performing {
   async call(call: Call, extras: Extras, receivedAt: number, isNeedless: () => boolean): Promise<Reached> {
     const { handshake, row, world } = this.#station
     const until = receivedAt + holdMs
-    if (!row.transactionMessages.has(call.action)) return this.#bring(call, until, () => this.#collect(call, extras))
+    if (!row.transactionMessages.has(call.action))
+      return this.#bring(call, { until }, () => this.#collect(call, extras))
     const { unheld } = this.#ends
     const message = await world.hold.put(handshake.stationId, call)
     const now = (): number => world.now().getTime()
@@ -69,7 +78,7 @@ export class Performing {
     const turnBy = (): number => (unheld.aborted || isNeedless() ? 0 : until)
     const run = (attempt: number): Promise<CommandReply> =>
       this.#perform(call, attempt > 1 ? { attempt, ...extras } : extras, turnBy)
-    const way = (): Promise<Reached> => this.#bring(call, until, () => message.attempt(run))
+    const way = (): Promise<Reached> => this.#bring(call, { until, turnBy }, () => message.attempt(run))
     try {
       return await held(way, { until, now, signal: unheld, isNeedless })
     } finally {
@@ -87,14 +96,13 @@ export class Performing {
   /**
    * Brings a CALL to the app, once.
    *
-   * @param until when its station can be expected to give it up: from then on the app is not asked
    * @param attempt has it performed; `null` where it is not to be yet
    */
-  async #bring(call: Call, until: number, attempt: () => Promise<CommandReply | null>): Promise<Reached> {
+  async #bring(call: Call, { until, turnBy }: Patience, attempt: () => Promise<CommandReply | null>): Promise<Reached> {
     const { settings, world } = this.#station
     const isTooLate = world.now().getTime() >= until
     if (isTooLate && this.#ends.connection.identifier === null) throw tooLate()
-    if (!(await this.#attach(call))) return { kind: 'unauthorized' }
+    if (!(await this.#attach(call, turnBy))) return { kind: 'unauthorized' }
     if (call.action === 'Heartbeat' && !settings.forwardHeartbeats) return { kind: 'local' }
     const answer = this.#ends.registry.answerTo(call)
     if (answer !== null) return { kind: 'replayed', answer }
@@ -116,16 +124,17 @@ export class Performing {
     return this.#ends.connection.perform(data, this.#ends.closed, turnBy)
   }
 
-  async #attach(call: Call | null): Promise<boolean> {
+  async #attach(call: Call | null, turnBy?: () => number): Promise<boolean> {
     const { who, world } = this.#station
     const boot = call?.action === 'BootNotification' ? call.payload : null
     let failed: { readonly reply: CommandReply; readonly identifier: Identifier } | null = null
-    const isAccepted = await this.#attachment.attach(boot, this.#ends.closed, (reply, identifier) => {
+    const onReply = (reply: CommandReply, identifier: Identifier): void => {
       this.#ends.apply(reply)
       if (reply.status === 'failure') failed = { reply, identifier }
       else if (!hasSaid(reply, 'confirm_subscription'))
         world.once('unconfirmed', who, 'the app did not confirm a subscription that it accepted')
-    })
+    }
+    const isAccepted = await this.#attachment.attach(boot, this.#ends.closed, onReply, turnBy)
     if (!isAccepted) this.#onRefused(failed)
     return isAccepted
   }

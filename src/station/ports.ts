@@ -17,11 +17,12 @@ import type { KeptAnswer } from './answered.ts'
  * app is at work on it, and its reply changes states and streams.
  */
 export interface Rpc {
-  connect(call: ConnectCall, signal: AbortSignal): Promise<ConnectReply>
   /**
    * @param turnBy until when the call may wait for its turn where that is longer than a call may usually take, as `Date`
    * counts; asked again as it waits. From its turn on it has as long as any other.
    */
+  connect(call: ConnectCall, signal: AbortSignal, turnBy?: () => number): Promise<ConnectReply>
+  /** @param turnBy as above */
   command(call: CommandCall, signal: AbortSignal, turnBy?: () => number): Promise<CommandReply>
   disconnect(call: DisconnectCall, signal: AbortSignal): Promise<void>
 }

@@ -87,7 +87,8 @@ export class Session {
       drop: (reason, message) => this.#drop(reason, message),
     })
     this.#outcomes = new Outcomes(station, this.#connection, {
-      push: untold => this.#inbox.push({ kind: 'outcome', ...untold }, 0),
+      push: untold => this.#inbox.push({ kind: 'outcome', ...untold }, null),
+      onRoom: () => this.#calls.next(),
       apply: reply => this.#said.apply(reply),
       drop: message => this.#drop('outcome', message),
     })
@@ -97,6 +98,7 @@ export class Session {
     this.#inbox = new Inbox(entry => this.#serve(entry), socket, inboxLimits, isCall)
     this.#calls = new OutgoingCalls(station, boot, {
       validation,
+      hasRoom: () => this.#outcomes.hasRoom,
       send: call => this.#send(call),
       done: outcome => this.#outcomes.ofCommand(outcome),
     })
@@ -150,7 +152,7 @@ export class Session {
     if (!settings.collectReports || row.reports.size === 0) return null
     return new Collecting(this.station, this.#connection, {
       apply: reply => this.#said.apply(reply),
-      onOverdue: whole => this.#inbox.push({ kind: 'report', whole }, 0),
+      onOverdue: whole => this.#inbox.push({ kind: 'report', whole }, null),
     })
   }
 
@@ -230,6 +232,7 @@ export class Session {
 
   /** Whatever waits for the app goes without it: CALLs are answered, outcomes are told at the end. */
   #giveUp(): void {
+    this.#outcomes.leaveLane()
     for (const entry of this.#inbox.take()) {
       if (entry.kind === 'outcome') this.#outcomes.putAside(entry)
       else if (entry.kind === 'report') this.#collecting?.putAside(entry.whole)
@@ -251,7 +254,7 @@ export class Session {
     const request = this.#inFlight.takeAnswered(id)
     if (request === null) return this.#drop('answer_to_nothing', 'a station refused an answer that nobody sent')
     const outcome = { kind: 'error', id, request, late: false, failure: null } as const
-    this.#outcomes.add({ ...outcome, code, message: description, payload: details })
+    this.#outcomes.ofAnswer({ ...outcome, code, message: description, payload: details })
   }
 
   #send(frame: Frame): void {

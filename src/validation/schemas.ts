@@ -1,6 +1,7 @@
 /**
  * The official JSON schemas (OCPP part 3), as the package `ocpp-rpc` carries them: its three data files are read, and none
- * of its code is run. A version's file is read, and a message's schema compiled, when it is first needed.
+ * of its code is run. All are read at the start: later there may be no file descriptor for it. A message's schema is
+ * compiled when it is first needed.
  *
  * The only import of Ajv. The schemas hold as they are, but for one leniency: a `date-time` may come without a zone, as
  * many stations send it.
@@ -31,12 +32,12 @@ const longestTime = 64
 
 /** Throws where a file of schemas is missing. */
 export function openSchemas(): Schemas {
-  const sets = new Map(Object.entries(versions).map(([version, { schemas }]) => [version, lazily(schemas)]))
+  const sets = new Map(Object.entries(versions).map(([version, { schemas }]) => [version, readSchemas(schemas)]))
   const first = compiler({ allErrors: false })
   const all = compiler({ allErrors: true })
   return {
     violations(version, action, message, payload) {
-      const schema = sets.get(version)?.()[message].get(action)
+      const schema = sets.get(version)?.[message].get(action)
       if (schema === undefined) return []
       const value = parseJson(payload)
       const found = violationsBy(first, schema, value)
@@ -45,20 +46,15 @@ export function openSchemas(): Schemas {
   }
 }
 
-function lazily(set: SchemaSet): () => SchemasByAction {
-  const file = createRequire(import.meta.url).resolve(`ocpp-rpc/lib/schemas/${set.file}.json`)
-  let schemas: SchemasByAction | undefined
-  return () => (schemas ??= readSchemas(file, set))
-}
-
-function readSchemas(file: string, { request, response }: SchemaSet): SchemasByAction {
+function readSchemas({ file: name, request, response }: SchemaSet): SchemasByAction {
+  const file = createRequire(import.meta.url).resolve(`ocpp-rpc/lib/schemas/${name}.json`)
   const schemas = { request: new Map<string, object>(), response: new Map<string, object>() }
   // Ajv finds fault with the ids as URNs.
   for (const { $id, definitions = {}, ...schema } of JSON.parse(readFileSync(file, 'utf8')) as SchemaInFile[]) {
     for (const part of [schema, ...Object.values(definitions)]) linkReferences(part, definitions)
-    const name = $id.replace('urn:', '')
-    if (name.endsWith(response)) schemas.response.set(name.slice(0, -response.length), schema)
-    else schemas.request.set(name.endsWith(request) ? name.slice(0, -request.length) : name, schema)
+    const id = $id.replace('urn:', '')
+    if (id.endsWith(response)) schemas.response.set(id.slice(0, -response.length), schema)
+    else schemas.request.set(id.endsWith(request) ? id.slice(0, -request.length) : id, schema)
   }
   return schemas
 }

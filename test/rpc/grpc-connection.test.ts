@@ -86,6 +86,19 @@ test('who finds our pings too frequent is sent half as many', within, async t =>
   assert.ok((pings[1] ?? 0) >= 290, `the second came after ${pings[1]} ms`)
 })
 
+test('who finds them too frequent again and again is pinged all the same, and not without a pause', within, async t => {
+  const app = await RawApp.start(t)
+  // Twice as much is more than a timer of Node.js takes, which then makes it 1 ms.
+  const rpc = open(t, app.host, { keepaliveMs: 2 ** 30 })
+  await rpc.command(perform, never)
+  app.sessions.all[0]?.goaway(11)
+  while (app.sessions.all.length < 2) await new Promise(setImmediate)
+  let pings = 0
+  app.sessions.all[1]?.on('ping', () => pings++)
+  for (let calls = 0; calls < 100; calls++) await rpc.command(perform, never)
+  assert.equal(pings, 0)
+})
+
 test('a connection that no answer to a ping comes on is given up, and its calls with it', within, async t => {
   const app = await RawApp.start(t)
   const proxy = await openProxy(app.port)

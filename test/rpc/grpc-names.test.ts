@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test'
 import { openGrpc } from '../../src/rpc/grpc.ts'
 import { rpcError } from '../contract/rpc.ts'
 import { freePort } from '../support/ports.ts'
+import { openMute } from '../support/tcp.ts'
 import { never, perform } from './calls.ts'
 import { RawApp, yes } from './raw-app.ts'
 
@@ -106,6 +107,19 @@ test('a name that moves to another address is found there', within, async t => {
   name.addresses = ['127.0.0.3']
   assert.equal(await rpc.problem(10_000), null)
   assert.equal((await rpc.command(perform, never)).status, 'success')
+  assert.equal(moved.streams.all.length, 1)
+})
+
+test('a name that moves is found although its old address is silent: an attempt there takes 5 s', within, async t => {
+  const mute = await openMute(t)
+  const port = Number(mute.host.split(':')[1])
+  const connected = mute.onConnection()
+  const name = new Name('127.0.0.1')
+  const rpc = open(t, port, name)
+  await connected
+  const moved = await RawApp.start(t, { port, address: '127.0.0.2' })
+  name.addresses = ['127.0.0.2']
+  assert.equal((await rpc.command(perform, never, Date.now() + 3_000)).status, 'success')
   assert.equal(moved.streams.all.length, 1)
 })
 

@@ -42,18 +42,19 @@ test('there are as many permits as the limit says, and again after each release'
   assert.deepEqual([permits.take(), permits.take()], [true, false])
 })
 
-test('a limit that went up is filled at the next release, connected stations first', async t => {
+test('a limit that went up is filled at the next release: connected stations, then who left, then new ones', async t => {
   const line = new Line(t)
   for (const [name, lane] of [
     ['new 1', 'new'],
+    ['leaving 1', 'leaving'],
     ['connected 1', 'connected'],
     ['connected 2', 'connected'],
     ['new 2', 'new'],
   ] as const)
     void line.wait(name, lane)
-  line.limit = 3
+  line.limit = 4
   await line.release()
-  assert.deepEqual(line.admitted, ['connected 1', 'connected 2', 'new 1'])
+  assert.deepEqual(line.admitted, ['connected 1', 'connected 2', 'leaving 1', 'new 1'])
   assert.equal(line.permits.waiting, 1)
 })
 
@@ -97,12 +98,14 @@ test('who need not wait any longer is told within 50 ms, wherever in the line', 
   void line.wait('first', 'connected')
   const late = line.wait('late', 'connected', { until: 120 })
   const ended = line.wait('ended', 'new', { signal: session.signal })
+  const left = line.wait('left', 'leaving', { until: 120 })
   void line.wait('last', 'new')
   await line.pass(100)
-  assert.equal(line.permits.waiting, 4)
+  assert.equal(line.permits.waiting, 5)
   session.abort()
   await line.pass(50)
   await assert.rejects(late, rpcError('timeout', 'notRun', /turn/))
+  await assert.rejects(left, rpcError('timeout', 'notRun', /turn/))
   await assert.rejects(ended, rpcError('aborted', 'notRun', /session/))
   assert.equal(line.permits.waiting, 2)
 })

@@ -111,23 +111,31 @@ const rows: readonly (readonly [
   [null, () => ({ tlsRootCa: fileOf('ca.crt') }), /; the app does not speak TLS there/, 'the app has no TLS'],
 ]
 
+/** grpc-js 1.14 gives TLS the address as a server name, which Node.js 26 takes no more: there it needs a name. */
+const skipped = (impl: string) =>
+  impl === 'grpc-js' && Number(process.versions.node.split('.')[0]) >= 26 && 'grpc-js needs a name, and no address'
+
 for (const [impl, openApp] of [
   ['grpc', overGrpc],
   ['grpc-js', overGrpc],
   ['http', overHttp],
 ] as const) {
   for (const [certificate, more, problem, because] of rows) {
-    test(`${impl}: ${because}: ${problem === null ? 'the app is called' : 'it is told'}`, async t => {
-      const rpc = openTransport({ ...settings, host: await openApp(t, certificate), impl, ...more() })
-      t.after(() => rpc.close())
-      const reply = rpc.connect(connect, new AbortController().signal)
-      if (problem === null) {
-        assert.equal((await reply).status, 'success')
-      } else {
-        await assert.rejects(reply, rpcError('unavailable', 'notRun', problem))
-        assert.ok(rpcError('unavailable', 'notRun', problem)(await rpc.problem(2_000)), 'it is told at the start too')
-      }
-    })
+    test(
+      `${impl}: ${because}: ${problem === null ? 'the app is called' : 'it is told'}`,
+      { skip: skipped(impl) },
+      async t => {
+        const rpc = openTransport({ ...settings, host: await openApp(t, certificate), impl, ...more() })
+        t.after(() => rpc.close())
+        const reply = rpc.connect(connect, new AbortController().signal)
+        if (problem === null) {
+          assert.equal((await reply).status, 'success')
+        } else {
+          await assert.rejects(reply, rpcError('unavailable', 'notRun', problem))
+          assert.ok(rpcError('unavailable', 'notRun', problem)(await rpc.problem(2_000)), 'it is told at the start too')
+        }
+      },
+    )
   }
 }
 

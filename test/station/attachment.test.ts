@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { CommandReply } from '../../src/cable/rpc.ts'
 import { jsonText, type JsonText } from '../../src/ocpp/json.ts'
 import { versions } from '../../src/ocpp/version.ts'
 import { Attachment, type AttachmentSettings } from '../../src/station/attachment.ts'
 import { AppConnection } from '../../src/station/connection.ts'
+import type { Rpc } from '../../src/station/ports.ts'
 import { FakeRpc, fails, faults, handshakeFor, quiet } from '../support/fakes.ts'
 
 const open = new AbortController().signal
@@ -36,11 +38,13 @@ function setUp(settings: Partial<AttachmentSettings> = {}, remembered: string | 
   const attachment = new Attachment(station, connection, registry)
   const replies: string[] = []
   const told: string[] = []
-  const attach = (boot: JsonText | null) =>
-    attachment.attach(boot, open, ({ status }, identifier) => {
+  const attach = (boot: JsonText | null, turnBy?: () => number) => {
+    const onReply = ({ status }: CommandReply, identifier: string): void => {
       replies.push(status)
       told.push(identifier)
-    })
+    }
+    return attachment.attach(boot, open, onReply, turnBy)
+  }
   const subscribed = (): unknown[] =>
     rpc.made.all
       .filter(({ command }) => command !== undefined)
@@ -87,6 +91,26 @@ for (const [first, settings, remembered, boot, sn] of firsts) {
     assert.deepEqual(subscribed(), [['subscribe', sn]])
   })
 }
+
+test('Connect and subscribe wait for their turn as long as the message for which they are', async () => {
+  const { rpc, attach } = setUp()
+  const patience: [name: string, until: number | undefined][] = []
+  const [connect, command] = [rpc.connect.bind(rpc), rpc.command.bind(rpc)]
+  const port: Rpc = rpc
+  port.connect = (call, signal, turnBy) => {
+    patience.push(['connect', turnBy?.()])
+    return connect(call, signal)
+  }
+  port.command = (call, signal, turnBy) => {
+    patience.push([call.command, turnBy?.()])
+    return command(call, signal)
+  }
+  await attach(null, () => 20_000)
+  assert.deepEqual(patience, [
+    ['connect', 20_000],
+    ['subscribe', 20_000],
+  ])
+})
 
 test('the channel is the one of the settings', async () => {
   const { rpc, attach } = setUp({ channel: 'Ocpp::StationChannel' })

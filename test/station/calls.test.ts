@@ -22,8 +22,10 @@ function setUp(t: TestContext, settings: Partial<OutgoingSettings> = {}) {
   const outcomes: CommandOutcome[] = []
   const row = versions['ocpp1.6']
   const boot = new Boot(row)
+  const room = { isLeft: true }
   const calls = new OutgoingCalls({ row, settings: { ...usual, ...settings } }, boot, {
     validation: lax,
+    hasRoom: () => room.isLeft,
     send: ({ id }) => void sent.push(JSON.parse(id) as string),
     done: outcome => void outcomes.push(outcome),
   })
@@ -36,7 +38,7 @@ function setUp(t: TestContext, settings: Partial<OutgoingSettings> = {}) {
       return `${JSON.parse(outcome.id) as string} ${how}${outcome.late ? ' late' : ''}`
     })
   const pass = (ms: number): void => t.mock.timers.tick(ms)
-  return { calls, boot, sent, outcomes, add, ends, pass }
+  return { calls, boot, room, sent, outcomes, add, ends, pass }
 }
 
 function callOf(id: string, action = 'Reset', payload: object = {}): Call {
@@ -255,12 +257,28 @@ test('end fails all, each once, and nothing is left to time out or to be answere
   assert.equal(ends().length, 3)
 })
 
+test('nothing goes out while the app has no room for what comes of it: the line holds what it holds, and then it goes on', t => {
+  const { calls, room, sent, add, ends } = setUp(t, { callQueue: 2 })
+  add('a', 'b')
+  room.isLeft = false
+  calls.settle(result('a'))
+  assert.deepEqual(sent, ['a'], 'b waits')
+  add('c', 'd')
+  assert.deepEqual(ends(), ['a ack', 'd QueueFull'])
+  room.isLeft = true
+  calls.next()
+  assert.deepEqual(sent, ['a', 'b'], 'one at a time')
+  calls.settle(result('b'))
+  assert.deepEqual(sent, ['a', 'b', 'c'])
+})
+
 test('a call that is made as an outcome is told waits behind the open one', t => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const row = versions['ocpp1.6']
   const sent: string[] = []
   const calls: OutgoingCalls = new OutgoingCalls({ row, settings: usual }, new Boot(row), {
     validation: lax,
+    hasRoom: () => true,
     send: ({ id }) => void sent.push(id),
     done: ({ id }) => (id === messageId('a') ? calls.add(callOf('new')) : undefined),
   })

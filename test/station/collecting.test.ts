@@ -93,6 +93,15 @@ test('the app is away when the time of a report is over: it is performed when th
   assert.equal(world.meter.total('ocpp_report_total', { outcome: 'lost' }), 0)
 })
 
+test('a station that leaves with many reports: they are performed side by side, for it may be back already', async t => {
+  const { world, station } = await setUp(t)
+  for (let id = 1; id <= 16; id++) await say(station, { ...part(0, true), requestId: id }, `p${id}`)
+  world.rpc.on('notify_report', () => new Promise(() => undefined))
+  station.vanish()
+  await world.pass(100)
+  assert.equal(world.rpc.names().filter(name => name === 'notify_report').length, 16)
+})
+
 test('a report that waits for the app is performed at the end at the latest', async t => {
   const { world, station, performs } = await setUp(t)
   await say(station, part(0, true), 'a')

@@ -235,6 +235,92 @@ test('flush gives those that wait for the app one try more, each, and nobody wai
   assert.equal(meter.total('disconnect_lost_total'), 3)
 })
 
+test('an app that hangs costs a Disconnect for each try: it is tried ever less often', async t => {
+  const { disconnects, meter, pass } = setUp(t, { ratePerSecond: 100, backlog: 200 })
+  let isBack = false
+  const slow = (): Promise<void> => new Promise((_, reject) => setTimeout(() => reject(faults.slow), 3_000))
+  const add = () => disconnects.add(() => (isBack ? Promise.resolve() : slow()))
+  const farewells = Array.from({ length: 80 }, add)
+  await pass(70_000, 10)
+  assert.equal(meter.total('disconnect_lost_total'), 24, '16 before the first has failed, then at 3, 4, 5, 7, 11, ...')
+  await pass(300_000, 100)
+  assert.equal(meter.total('disconnect_lost_total'), 34, 'every 30 s at last')
+  isBack = true
+  disconnects.add(() => Promise.resolve()).hurry() // a station is back, and the app says something
+  await pass(1_000, 10)
+  await Promise.all(farewells.map(({ done }) => done))
+  assert.equal(disconnects.size, 0)
+})
+
+test('one that nobody was there for does not make the pause longer, also after one that may have run', async t => {
+  const { disconnects, pass } = setUp(t)
+  let tries = 0
+  const add = () => disconnects.add(() => Promise.reject(tries++ === 0 ? faults.lost : faults.absent))
+  for (let count = 0; count < 40; count++) add()
+  await pass(2_000, 10)
+  tries = 1
+  await pass(20_000, 10)
+  assert.equal(tries, 21)
+})
+
+const turnless: readonly RpcError[] = [
+  new RpcError('timeout', 'notRun', 'the call did not get its turn in time'),
+  new RpcError('exhausted', 'notRun', 'too many calls wait for the app'),
+]
+
+for (const failure of turnless) {
+  test(`flush: ${failure.code}, without a turn at the app: made again as long as there is time, not at once`, async t => {
+    const { disconnects, meter, pass } = setUp(t)
+    const tries: string[] = []
+    const add = (name: string, times: number) =>
+      disconnects.add(() => (tries.push(name), times-- > 0 ? Promise.reject(failure) : Promise.resolve()))
+    const farewells = [add('a', 3), add('never', Infinity)]
+    disconnects.flush()
+    await quiet()
+    assert.equal(tries.length, 2)
+    await pass(1_000, 10)
+    await farewells[0]?.done
+    assert.equal(tries.filter(name => name === 'a').length, 4)
+    assert.equal(tries.filter(name => name === 'never').length, 11)
+    assert.equal(disconnects.lost, 0)
+    disconnects.giveUp()
+    await farewells[1]?.done
+    await pass(1_000, 10)
+    assert.deepEqual([disconnects.lost, meter.total('disconnect_lost_total'), tries.length], [1, 1, 15])
+  })
+}
+
+test('flush ends the rate: not one more is under way than the app bears, however long they take', async t => {
+  const { disconnects, pass } = setUp(t, { ratePerSecond: 100 })
+  let underWay = 0
+  for (let count = 0; count < 60; count++) disconnects.add(() => new Promise(() => (underWay += 1)))
+  await pass(50)
+  disconnects.flush()
+  await pass(1_000, 10)
+  assert.equal(underWay, 16)
+})
+
+test('at the rate, too, no more are under way than the app bears', async t => {
+  const { disconnects, pass } = setUp(t, { ratePerSecond: 100 })
+  const finish: (() => void)[] = []
+  for (let count = 0; count < 40; count++) disconnects.add(() => new Promise(resolve => finish.push(resolve)))
+  await pass(1_000, 10)
+  assert.equal(finish.length, 16)
+  for (let made = 0; made < 40; made++) {
+    finish[made]?.()
+    await pass(10)
+  }
+  assert.equal(finish.length, 40)
+})
+
+test('giveUp: one that comes after it is lost, and not made', async t => {
+  const { disconnects, made, add } = setUp(t)
+  disconnects.flush()
+  disconnects.giveUp()
+  await add('late').done
+  assert.deepEqual([made, disconnects.lost], [[], 1])
+})
+
 test('giveUp: one that fails after it does not wait for the app', async t => {
   const { disconnects, meter, pass } = setUp(t)
   let fail: (error: Error) => void = () => undefined

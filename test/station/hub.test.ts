@@ -471,19 +471,65 @@ test('giveUp: drain ends without the Disconnects that the app does not take, and
   assert.equal(world.meter.total('disconnect_lost_total'), 19)
 })
 
-test('giveUp counts those whose call is still with the app, too; they are not let go of', async t => {
-  const world = new FakeWorld(t)
-  const station = world.plug('CP1')
+test('giveUp: what is with the app is answered without it, counted and closed; nothing more is asked', async t => {
+  const world = new FakeWorld(t, { collectReports: true })
+  const station = world.plug('CP1', { version: 'ocpp2.0.1' })
   await station.boot()
-  const running = world.rpc.hold('authorize')
-  station.call('Authorize')
-  await running.arrived()
+  const report = { requestId: 7, generatedAt: '2026-01-02T03:04:05Z', seqNo: 0, tbc: true, reportData: [] }
+  station.call('NotifyReport', report, 'part')
+  await station.next()
+  const gone = world.plug('CP2', { version: 'ocpp2.0.1' })
+  await gone.boot()
+  gone.call('NotifyReport', report, 'part')
+  await gone.next()
+  for (const name of ['authorize', 'notify_report']) world.rpc.on(name, () => new Promise(() => undefined))
+  gone.vanish()
+  await quiet()
+  for (const id of ['a', 'b']) station.call('Authorize', {}, id)
+  await world.rpc.next('authorize')
   let isDrained = false
-  void world.hub.drain(1_000).then(() => (isDrained = true))
-  world.hub.giveUp()
+  void world.hub.drain(60_000).then(() => (isDrained = true))
   await quiet()
   assert.equal(isDrained, false)
-  assert.deepEqual(world.log.lines.at(-1)?.fields, { num: 1 })
+  const made = world.rpc.names().length
+  world.hub.giveUp()
+  await quiet()
+  assert.equal(isDrained, true)
+  const answers = station.got.slice(-2).map(frame => frame.slice(0, 3))
+  assert.deepEqual(answers, [
+    [4, 'a', 'InternalError'],
+    [4, 'b', 'InternalError'],
+  ])
+  assert.equal(station.socket.closed?.code, 1001)
+  assert.equal(world.meter.total('ocpp_report_total', { outcome: 'lost' }), 2)
+  assert.equal(world.notices.get('report'), 'the app did not take a report')
+  const said = world.log.lines.find(({ message }) => message.startsWith('the app was not told at the end'))
+  assert.deepEqual(said?.fields, { num: 2 })
+  assert.equal(world.rpc.names().length, made)
+})
+
+test('giveUp: one that waits for an Ack that comes by a broadcast is closed', async t => {
+  const world = new FakeWorld(t, { ackTimeoutMs: 60_000 })
+  const station = world.plug('CP1')
+  station.call('Authorize', {}, 'a')
+  await world.rpc.next('authorize')
+  const drained = world.hub.drain(1_000)
+  await quiet()
+  world.hub.giveUp()
+  await drained
+  assert.equal(station.socket.closed?.code, 1001)
+})
+
+test('giveUp in the middle of a slow drain: those whose turn has not come are closed at once', async t => {
+  const world = new FakeWorld(t)
+  const stations = ['CP1', 'CP2', 'CP3', 'CP4'].map(stationId => world.plug(stationId))
+  for (const station of stations) await station.boot()
+  const drained = world.hub.drain(1_000, 60_000)
+  await quiet()
+  world.hub.giveUp()
+  await world.pass(10)
+  await drained
+  assert.deepEqual([...new Set(stations.map(({ socket }) => socket.closed?.code))], [1001])
 })
 
 test('a drain that loses nothing says nothing; one that loses some says how many', async t => {

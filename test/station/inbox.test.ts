@@ -59,6 +59,20 @@ test('bytes fill it as well as entries do', async () => {
   assert.deepEqual(gate, ['pause', 'resume'])
 })
 
+test('what the station has not sent takes its turn, and does not fill it', async () => {
+  const { inbox, begun, gate, letGo } = newInbox()
+  for (const entry of ['runs', 'ours 1', 'ours 2', 'ours 3', 'ours 4']) inbox.push(entry, null)
+  for (const entry of ['its 1', 'its 2']) inbox.push(entry, 1)
+  assert.deepEqual(gate, [])
+  inbox.push('its 3', 1)
+  assert.deepEqual(gate, ['pause'])
+  await letGo(5)
+  assert.deepEqual(gate, ['pause'], 'ours made no room')
+  await letGo(3)
+  assert.deepEqual(gate, ['pause', 'resume'])
+  assert.deepEqual(begun.slice(4), ['ours 4', 'its 1', 'its 2', 'its 3'])
+})
+
 test('nothing is dropped for being too many', async () => {
   const { inbox, begun, letGo } = newInbox()
   for (let entry = 0; entry < 20; entry++) inbox.push(String(entry), 50)

@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { Rpc } from '../../src/station/ports.ts'
-import { FakeWorld, type FakeStation } from '../support/fakes.ts'
+import { FakeWorld, type FakeRpc, type FakeStation } from '../support/fakes.ts'
 
-/** A station that has booted, and how long each perform of it may wait for its turn (`Rpc.command`). */
-async function setUp(t: TestContext) {
-  const world = new FakeWorld(t)
-  const { rpc } = world
+/** How long each call may wait for its turn (`Rpc`). */
+function patienceOf(rpc: FakeRpc) {
   const patience: ((() => number) | undefined)[] = []
   const command = rpc.command.bind(rpc)
   const port: Rpc = rpc
@@ -14,10 +12,17 @@ async function setUp(t: TestContext) {
     patience.push(turnBy)
     return command(call, signal)
   }
+  return patience
+}
+
+/** A station that has booted, and how long each perform of it may wait. */
+async function setUp(t: TestContext) {
+  const world = new FakeWorld(t)
+  const patience = patienceOf(world.rpc)
   const station: FakeStation = world.plug('CP1')
   await station.boot('SN1')
   patience.length = 0
-  return { world, rpc, station, patience }
+  return { world, rpc: world.rpc, station, patience }
 }
 
 test('a transaction message may wait for its turn as long as it is held, from when it came', async t => {
@@ -31,6 +36,17 @@ test('a transaction message may wait for its turn as long as it is held, from wh
   assert.equal(patience[0](), cameAt + 20_000)
   running.release()
   await station.next()
+})
+
+test('so may the subscribe that it needs first', async t => {
+  const world = new FakeWorld(t)
+  const patience = patienceOf(world.rpc)
+  const running = world.rpc.hold('subscribe')
+  const cameAt = world.now().getTime()
+  world.plug('CP1').call('StopTransaction', {}, 'x')
+  await running.arrived()
+  assert.equal(patience.at(-1)?.(), cameAt + 20_000)
+  running.release()
 })
 
 test('any other message waits as long as any call', async t => {

@@ -36,7 +36,7 @@ export const server = group('Server', {
   maxConn: option(
     integer(),
     0,
-    'How many stations may be connected at once; a further one is refused with 503. A station that takes over its own connection is let in. 0 sets no limit.',
+    'How many stations may be connected at once; a further one is refused with 503. A station that takes over its own connection is let in. 0: as many as the open-files limit has room for.',
     { flag: 'max-conn' },
   ),
   maxMessageSize: option(

@@ -2,7 +2,7 @@
  * One address of the app: has a connection to it, or is about to.
  */
 import { clear } from '../deadline.ts'
-import { pausesMs } from '../grpc-settings.ts'
+import { mostKeepaliveMs, pausesMs } from '../grpc-settings.ts'
 import { Link, type LinkSettings } from './link.ts'
 
 export interface AddressEvents {
@@ -61,9 +61,15 @@ export class Address {
     const link = new Link(this.#ip, this.#settings, {
       ready: () => this.#onReady(),
       ended: reason => this.#onEnd(reason),
-      tooManyPings: () => (this.#settings = { ...this.#settings, keepaliveMs: 2 * this.#settings.keepaliveMs }),
+      tooManyPings: () => this.#pingLess(),
     })
     this.#link = link
+  }
+
+  /** For good: an app that found a pace too fast once would again, and that costs a connection each time. */
+  #pingLess(): void {
+    const keepaliveMs = Math.min(2 * this.#settings.keepaliveMs, mostKeepaliveMs)
+    this.#settings = { ...this.#settings, keepaliveMs }
   }
 
   #onReady(): void {

@@ -1,6 +1,6 @@
 /**
- * One host of the app by its name: all addresses of it. They are looked up at the start, and again
- * when one of them fails.
+ * One host of the app by its name: all addresses of it. They are looked up at the start, again when one of them fails,
+ * and again and again while one has no connection: the app may have moved.
  */
 import { clear } from '../deadline.ts'
 import { pausesMs } from '../grpc-settings.ts'
@@ -20,6 +20,8 @@ export class Host {
   #lookedUpAt = -Infinity
   /** Until the first look-up has an answer, and until the next has one after it had none. */
   #isLookingUp = true
+  /** Since the last look-up. */
+  #hasFailed = false
   #timer: NodeJS.Timeout | null = null
   #isClosed = false
 
@@ -53,12 +55,22 @@ export class Host {
   #lookUpSoon(): void {
     if (this.#timer !== null || this.#isLookingUp || this.#isClosed) return
     const ms = Math.max(0, this.#lookedUpAt + pausesMs.lookup - Date.now())
-    this.#timer = setTimeout(() => void this.#lookUp(), ms)
+    this.#timer = setTimeout(() => this.#onTimer(), ms)
+  }
+
+  /** Not where all that had no connection has one by now. */
+  #onTimer(): void {
+    this.#timer = null
+    if (this.#hasFailed || !this.#isWhole) void this.#lookUp()
+  }
+
+  get #isWhole(): boolean {
+    return this.#addresses.size > 0 && this.addresses.every(({ link }) => link !== null)
   }
 
   async #lookUp(): Promise<void> {
-    this.#timer = null
     this.#isLookingUp = true
+    this.#hasFailed = false
     this.#lookedUpAt = Date.now()
     const { host } = this.#settings.name
     const found = await this.#lookup(host, { all: true }).catch(textOf)
@@ -67,6 +79,8 @@ export class Host {
     if (typeof found === 'string') this.#miss(`Name resolution failed for ${host}: ${found}`)
     else if (found.length === 0) this.#miss(`Name resolution failed for ${host}: it has no address`)
     else this.#use(found)
+    // An attempt at an address that is silent takes seconds: not only when it has failed.
+    if (!this.#isWhole) this.#lookUpSoon()
     this.#changed()
   }
 
@@ -86,13 +100,16 @@ export class Host {
 
   /** Addresses that are known stay in use: a resolver that fails is no reason to lose the app. */
   #miss(problem: string): void {
-    if (this.#addresses.size > 0) return
-    this.#problem = problem
-    this.#lookUpSoon()
+    if (this.#addresses.size === 0) this.#problem = problem
   }
 
   #open(ip: string): Address {
-    return new Address(ip, this.#settings, { changed: this.#changed, failed: () => this.#lookUpSoon() })
+    return new Address(ip, this.#settings, { changed: this.#changed, failed: () => this.#onFailure() })
+  }
+
+  #onFailure(): void {
+    this.#hasFailed = true
+    this.#lookUpSoon()
   }
 }
 

@@ -46,6 +46,7 @@ export class Link implements Wire {
   #beat: NodeJS.Timeout | null = null
   #pong: NodeJS.Timeout | null = null
   #lastStream = Infinity
+  #endCode: number | null = null
   #calls = 0
   #isConnected = false
   #hasEnded = false
@@ -77,6 +78,10 @@ export class Link implements Wire {
 
   get lastStream(): number {
     return this.#lastStream
+  }
+
+  get endCode(): number | null {
+    return this.#endCode
   }
 
   /** Whether a call can be sent. */
@@ -136,6 +141,7 @@ export class Link implements Wire {
   /** With NO_ERROR the calls under way go on. With any other code Node.js ends them, after this. */
   #onGoaway(code: number, lastStream: number): void {
     this.#lastStream = Math.min(this.#lastStream, lastStream)
+    this.#endCode = code
     if (code === NGHTTP2_ENHANCE_YOUR_CALM) this.#events.tooManyPings()
     this.#end(`the app has ended the connection, with HTTP/2 code ${code}`)
     if (this.#calls === 0) this.#destroy()

@@ -16,6 +16,8 @@ import { request, type Origin } from './request.ts'
 export interface Wire extends Origin {
   /** The last stream that the app has looked at, or may look at, by its GOAWAY. */
   readonly lastStream: number
+  /** Of its GOAWAY; `null` as long as there is none. Node.js gives it to each stream that it ends for one. */
+  readonly endCode: number | null
   /** Of a reply's message, in bytes. */
   readonly maxReceived: number
   /** It has had as many calls as a connection can have (RFC 9113 §5.1.1). */
@@ -113,11 +115,17 @@ class Unary {
     const { id, rstCode } = this.#stream
     const { lastStream, session } = this.#wire
     if (this.#isOk) return this.#misfit()
-    if (id === undefined || id > lastStream || rstCode === NGHTTP2_REFUSED_STREAM) return refused()
+    if (id === undefined || id > lastStream || this.#isRefused()) return refused()
     if (this.#httpStatus !== 0 && this.#httpStatus !== 200) return errorForHttp(this.#httpStatus)
     if (!session.destroyed) return errorForReset(rstCode)
     const said = this.#error?.message ?? 'the app closed it'
     return new RpcError('unavailable', 'unknown', `the connection was lost: ${said}`, { cause: this.#error })
+  }
+
+  /** By the app, and this stream alone (RFC 9113 §8.7). One that it has begun to answer was looked at. */
+  #isRefused(): boolean {
+    const isOfConnection = this.#wire.endCode === NGHTTP2_REFUSED_STREAM
+    return this.#stream.rstCode === NGHTTP2_REFUSED_STREAM && !isOfConnection && this.#httpStatus === 0
   }
 
   #misfit(): RpcError {

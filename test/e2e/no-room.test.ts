@@ -1,0 +1,85 @@
+/**
+ * The bridge is full, by `max-conn` or by the open-files limit: a station hears it, the log says it once, and the way to
+ * the app stays open.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { request, type IncomingMessage } from 'node:http'
+import { test, type TestContext } from 'node:test'
+import { cableApp, ScriptedApp } from '../support/app.ts'
+import { openBridge, program, programEnv } from '../support/bridge.ts'
+import { freePort } from '../support/ports.ts'
+import { openProcess } from '../support/process.ts'
+import { openRawStation, type RawStation } from '../support/station.ts'
+
+/** No test waits for ever for what does not come. */
+const within = { timeout: 60_000 }
+const boot = '{"chargePointVendor":"Vendor","chargePointModel":"Model"}'
+
+async function openApp(t: TestContext): Promise<ScriptedApp> {
+  const app = await ScriptedApp.start()
+  t.after(() => app.stop())
+  app.always(cableApp(() => null))
+  return app
+}
+
+/** The status of an upgrade from one of this machine's addresses. */
+async function statusFrom(localAddress: string, port: number, path: string): Promise<number | undefined> {
+  const headers = {
+    Connection: 'Upgrade',
+    Upgrade: 'websocket',
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+    'Sec-WebSocket-Protocol': 'ocpp1.6',
+  }
+  const asked = request({ host: '127.0.0.1', port, path, localAddress, headers })
+  asked.end()
+  const [response] = (await once(asked, 'response')) as [IncomingMessage]
+  response.resume()
+  return response.statusCode
+}
+
+test('max-conn: many addresses that find no room are one line; a bad request is one for each', within, async t => {
+  const app = await openApp(t)
+  const bridge = await openBridge([`--rpc_host=${app.host}`, '--max-conn=1'])
+  t.after(() => bridge.close())
+  const station = await openRawStation(bridge.url, 'CP0')
+  t.after(() => station.close())
+  for (const address of ['127.0.0.2', '127.0.0.3', '127.0.0.4']) {
+    assert.equal(await statusFrom(address, bridge.port, '/ocpp/CP1'), 503)
+    assert.equal(await statusFrom(address, bridge.port, '/ocpp/%ZZ'), 400)
+  }
+  await bridge.close()
+  const refused = bridge.log().filter(({ msg }) => msg === 'a station was refused')
+  const ofStatus = (status: number) => refused.filter(line => line['status'] === status).length
+  assert.deepEqual([ofStatus(503), ofStatus(400)], [1, 3])
+})
+
+test('at the open-files limit a station gets 503, and the bridge finds its app again', within, async t => {
+  const app = await openApp(t)
+  const [port, broadcastPort] = [await freePort(), await freePort()]
+  const flags = ['--ignore-config-path', '--host=127.0.0.1', `--port=${port}`, `--rpc_host=${app.host}`]
+  const argv = [program, ...flags, `--http_broadcast_port=${broadcastPort}`]
+  const limited = ['-c', 'ulimit -n 200; exec "$0" "$@"', process.execPath, ...argv]
+  const bridge = openProcess('bash', limited, { env: programEnv() })
+  t.after(() => bridge.close())
+  const [, told] = /room for (\d+) stations: the open-files limit is 200/.exec(await bridge.line(/room for/)) ?? []
+  const room = Number(told)
+  assert.ok(room > 120 && room < 180, `there is room for ${room}`)
+  await bridge.line(/Handle OCPP/)
+  const url = `ws://127.0.0.1:${port}/ocpp`
+  const stations: RawStation[] = []
+  for (let at = 0; at < room; at++) stations.push(await openRawStation(url, `CP${at}`))
+  t.after(() => Promise.all(stations.map(station => station.close())))
+  for (let at = 0; at < 50; at++) await assert.rejects(openRawStation(url, 'late'), /503/)
+  const [first] = stations
+  assert.ok(first !== undefined, 'there is a first one')
+  assert.match(await first.call('1', 'BootNotification', boot), /"Accepted"/)
+  app.stop()
+  const status = (id: string) =>
+    first.call(id, 'StatusNotification', '{"connectorId":1,"errorCode":"NoError","status":"Available"}')
+  assert.match(await status('down'), /InternalError/)
+  await app.start()
+  for (let at = 0; (await status(`up-${at}`)) !== `[3,"up-${at}",{}]`; at++);
+  assert.equal(bridge.lines.filter(line => line.includes('a station was refused')).length, 1)
+})
