@@ -12,8 +12,11 @@ export type Reading = Alive & {
   readonly openSessions: number
 }
 
-/** What may be more than before although nothing leaks: heaps are not swept evenly, and caches have bounds of their own. */
-const allowed = { heap: 12 * 2 ** 20, resident: 96 * 2 ** 20 }
+/**
+ * What may be more than before although nothing leaks: heaps are not swept evenly, and caches have bounds of their own.
+ * An identity that is new leaves some entries: its serial number, that it was replaced.
+ */
+const allowed = { heap: 12 * 2 ** 20, resident: 96 * 2 ** 20, entries: 1_000, entriesOfIdentity: 4 }
 
 /** Each number that stands for something that is there, in the order in which they are shown. */
 export function countsOf({ handles, gauges, openSessions, objects, resources }: Reading): ReadonlyMap<string, number> {
@@ -36,11 +39,21 @@ export function leaksOf(before: Reading, after: Reading): string[] {
     .map(([name, count]) => `${name}: ${counts.get(name) ?? 0} -> ${count}`)
 }
 
-/** Memory that grew by more than it may. */
-export function growthOf(before: Reading, after: Reading): string[] {
-  return (['heap', 'resident'] as const)
+/**
+ * Memory that grew by more than it may, and collections.
+ *
+ * @param identities  those that came for the first time in between
+ */
+export function growthOf(before: Reading, after: Reading, identities: number): string[] {
+  const more = allowed.entries + allowed.entriesOfIdentity * identities
+  const memory = (['heap', 'resident'] as const)
     .filter(name => after[name] > before[name] + allowed[name])
     .map(name => `${name} memory: ${megabytes(before[name])} -> ${megabytes(after[name])}`)
+  const entries = Object.entries(after.entries)
+    .map(([name, count]) => ({ name, count, had: before.entries[name] ?? 0 }))
+    .filter(({ count, had }) => count > had + more)
+    .map(({ name, count, had }) => `entries of every ${name}: ${had} -> ${count}`)
+  return [...memory, ...entries]
 }
 
 export function megabytes(bytes: number): string {

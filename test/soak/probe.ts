@@ -11,6 +11,8 @@ export type Alive = {
   readonly objects: Readonly<Record<string, number>>
   /** What keeps the process running, timers among them. */
   readonly resources: Readonly<Record<string, number>>
+  /** In all Maps, and in all Sets. */
+  readonly entries: Readonly<Record<string, number>>
   /** In bytes. */
   readonly heap: number
   readonly resident: number
@@ -29,21 +31,34 @@ const modules = Object.entries(classes).map(([name, file]) => [name, new URL(fil
 const ws = pathToFileURL(createRequire(fileURLToPath(dist)).resolve('ws')).href
 
 const source = `
+import { Session } from 'node:inspector/promises'
 import { Socket } from 'node:net'
 import { queryObjects, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 setFlagsFromString('--expose-gc')
 const gc = runInNewContext('gc')
+async function entriesOf(name) {
+  const inspector = new Session()
+  inspector.connect()
+  const { result: { objectId: prototypeObjectId } } = await inspector.post('Runtime.evaluate', { expression: name + '.prototype' })
+  const { objects: { objectId } } = await inspector.post('Runtime.queryObjects', { prototypeObjectId })
+  const size = "Object.getOwnPropertyDescriptor(" + name + ".prototype, 'size').get"
+  const sum = 'function () { let sum = 0; for (const each of this) try { sum += ' + size + '.call(each) } catch {} return sum }'
+  const { result } = await inspector.post('Runtime.callFunctionOn', { objectId, functionDeclaration: sum, returnByValue: true })
+  inspector.disconnect()
+  return result.value
+}
 process.on('SIGUSR2', async () => {
   const count = value => queryObjects(value, { format: 'count' })
   const { default: WebSocket } = await import(${JSON.stringify(ws)})
   const objects = { Socket: count(Socket), WebSocket: count(WebSocket) }
   for (const [name, url] of ${JSON.stringify(modules)}) objects[name] = count((await import(url))[name])
+  const entries = { Map: await entriesOf('Map'), Set: await entriesOf('Set') }
   gc()
   const resources = {}
   for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1
   const { heapUsed: heap, rss: resident } = process.memoryUsage()
-  process.stdout.write('alive: ' + JSON.stringify({ objects, resources, heap, resident }) + '\\n')
+  process.stdout.write('alive: ' + JSON.stringify({ objects, resources, entries, heap, resident }) + '\\n')
 })`
 
 /** What the program is started with, so that it can be looked into. */

@@ -13,7 +13,7 @@ const startedAt = Date.now()
 
 try {
   const report = await soak({ visits: Number(values.visits), note })
-  const { start, warm, end, connects, calls, commands, strayEnds } = report
+  const { start, warm, end, connects, calls, commands, identities, strayEnds } = report
   const seconds = Math.round((Date.now() - startedAt) / 1000)
   note(`after the warm-up ${connects} connects, ${calls} calls, ${commands} commands; ${seconds} s in all`)
   const row = (name: string, ...values: readonly (number | string)[]): boolean =>
@@ -21,9 +21,11 @@ try {
   row('', 'start', 'warmed up', 'end')
   for (const name of countsOf(end).keys())
     row(name, ...[start, warm, end].map(reading => countsOf(reading).get(name) ?? 0))
+  for (const name of Object.keys(end.entries))
+    row(`entries of every ${name}`, ...[start, warm, end].map(({ entries }) => entries[name] ?? 0))
   for (const name of ['heap', 'resident'] as const)
     row(`${name} memory`, ...[start, warm, end].map(reading => megabytes(reading[name])))
-  const leaks = [...leaksOf(start, end), ...growthOf(warm, end)]
+  const leaks = [...leaksOf(start, end), ...growthOf(warm, end, identities)]
   if (strayEnds > 0) leaks.push(`ends of sessions that were not open: ${strayEnds}`)
   for (const leak of leaks) note(`LEAK  ${leak}`)
   note(leaks.length === 0 ? 'nothing is left behind' : `${leaks.length} numbers did not come back`)

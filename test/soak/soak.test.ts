@@ -12,12 +12,16 @@ test(
   `${visits} times a station comes and goes, and nothing of it stays`,
   { timeout: 600_000, skip: process.platform !== 'linux' && 'handles are read from /proc' },
   async t => {
-    const { start, warm, end, connects, strayEnds } = await soak({ visits, note: text => t.diagnostic(text) })
+    const { start, warm, end, connects, identities, strayEnds } = await soak({
+      visits,
+      note: text => t.diagnostic(text),
+    })
+    t.diagnostic(`entries: ${JSON.stringify([start.entries, warm.entries, end.entries])}`)
     assert.ok(connects > visits * 0.9, 'all after the warm-up were there')
     assert.deepEqual(leaksOf(start, end), [], 'what stations left behind')
     assert.equal(end.objects['Session'], 0, 'sessions are counted, and none is left')
     assert.equal(strayEnds, 0, 'ends of sessions that the app was told of more than once')
-    assert.deepEqual(growthOf(warm, end), [], 'memory after the warm-up and at the end')
+    assert.deepEqual(growthOf(warm, end, identities), [], 'memory after the warm-up and at the end')
   },
 )
 
@@ -27,6 +31,7 @@ const reading: Reading = {
   handles: 20,
   resources: { Timeout: 3 },
   objects: { Session: 0 },
+  entries: { Map: 5_000 },
   heap: 10 * 2 ** 20,
   resident: 90 * 2 ** 20,
 }
@@ -49,7 +54,13 @@ describe('a leak has a name', () => {
 
   test('memory may grow, but not without end', () => {
     const grown = (bytes: number): Reading => ({ ...reading, heap: reading.heap + bytes })
-    assert.deepEqual(growthOf(reading, grown(2 ** 20)), [])
-    assert.deepEqual(growthOf(reading, grown(100 * 2 ** 20)), ['heap memory: 10.0 MB -> 110.0 MB'])
+    assert.deepEqual(growthOf(reading, grown(2 ** 20), 0), [])
+    assert.deepEqual(growthOf(reading, grown(100 * 2 ** 20), 0), ['heap memory: 10.0 MB -> 110.0 MB'])
+  })
+
+  test('so may collections, but not by an entry a visit', () => {
+    const grown = (more: number): Reading => ({ ...reading, entries: { Map: 5_000 + more } })
+    assert.deepEqual(growthOf(reading, grown(1_400), 100), [])
+    assert.deepEqual(growthOf(reading, grown(9_000), 1_000), ['entries of every Map: 5000 -> 14000'])
   })
 })

@@ -23,6 +23,8 @@ export type SoakReport = Visit & {
   readonly start: Reading
   readonly warm: Reading
   readonly end: Reading
+  /** Those that came after the warm-up, and never before. */
+  readonly identities: number
   /** Ends of sessions which the app was told of, and that were not open. */
   readonly strayEnds: number
 }
@@ -52,7 +54,14 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     const warm = await readGone(bridge, app, start)
     const done = await visitAll(bridge, warmUp, options.visits, options)
     const end = await readGone(bridge, app, warm)
-    return { ...done, start, warm, end, strayEnds: (await app.report()).strayEnds }
+    return {
+      ...done,
+      start,
+      warm,
+      end,
+      identities: aloneIn(warmUp, options.visits),
+      strayEnds: (await app.report()).strayEnds,
+    }
   } catch (cause) {
     throw new Error([String(cause), 'the log ends:', ...bridge.process.lines.slice(-5)].join('\n'), { cause })
   } finally {
@@ -111,6 +120,13 @@ async function visitAll(bridge: Bridge, from: number, to: number, options: SoakO
   await Promise.all(lanes)
   agent.destroy()
   return total
+}
+
+/** Visits from one number to another that have an identity of their own. */
+function aloneIn(from: number, to: number): number {
+  let alone = 0
+  for (let number = from; number < to; number++) if (visits[number % visits.length]?.alone === true) alone++
+  return alone
 }
 
 function broadcast(url: string, agent: Agent, stationId: string, id: string): Promise<void> {
