@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { findThrust } from './anycable.ts'
 import { measureMemory } from './memory.ts'
 import { measureOptions } from './options.ts'
+import { fail, note, print } from './print.ts'
 import { measureSpeed } from './speed.ts'
 
 const { values: flags } = parseArgs({
@@ -57,17 +58,3 @@ const bridges = [
 ] as const
 print(await measureMemory({ ...subjects, bridges }, memory, note))
 process.exit(0)
-
-function fail(why: string): never {
-  process.stderr.write(`${why}\n`)
-  process.exit(1)
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n\n`)
-}
-
-/** How far the run is, for whoever waits. */
-function note(text: string): void {
-  process.stderr.write(`${text}\n`)
-}

@@ -9,6 +9,7 @@ import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { fail, note, print } from './print.ts'
 import { measureBootStorm, openGemApp, openPacedApp } from './storm-boot.ts'
 import { measureRestart } from './storm-restart.ts'
 
@@ -36,17 +37,3 @@ const restart = flags.quick
   : { stations: 5_000, everyMs: 20_000, callsPerSecond: 1_000, awayMs: 5_000, windowMs: 22_000 }
 for (const table of await measureRestart(bin, restart, note)) print(table)
 process.exit(0)
-
-function fail(why: string): never {
-  process.stderr.write(`${why}\n`)
-  process.exit(1)
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n\n`)
-}
-
-/** How far the run is, for whoever waits. */
-function note(text: string): void {
-  process.stderr.write(`${text}\n`)
-}

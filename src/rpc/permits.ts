@@ -30,7 +30,7 @@ export class Permits {
   readonly #limit: () => number
   readonly #lanes: Record<Lane, Waiter[]> = { connected: [], leaving: [], new: [] }
   /** Who need not wait any longer, and has not been told yet. */
-  readonly #leaving: { readonly waiter: Waiter; readonly reason: RpcError }[] = []
+  readonly #dismissed: { readonly waiter: Waiter; readonly reason: RpcError }[] = []
   #taken = 0
   #sweep: NodeJS.Timeout | null = null
 
@@ -101,12 +101,12 @@ export class Permits {
   }
 
   #leave(waiter: Waiter, reason: RpcError): void {
-    if (this.#leaving.push({ waiter, reason }) === 1) setImmediate(() => this.#tell())
+    if (this.#dismissed.push({ waiter, reason }) === 1) setImmediate(() => this.#tell())
   }
 
   #tell(): void {
-    for (const { waiter, reason } of this.#leaving.splice(0, toldAtOnce)) waiter.dismiss(reason)
-    if (this.#leaving.length > 0) setImmediate(() => this.#tell())
+    for (const { waiter, reason } of this.#dismissed.splice(0, toldAtOnce)) waiter.dismiss(reason)
+    if (this.#dismissed.length > 0) setImmediate(() => this.#tell())
   }
 
   #restIfEmpty(): void {

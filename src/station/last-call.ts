@@ -45,10 +45,16 @@ export class EndableRpc implements Rpc {
     if (this.#hasEnded) return Promise.reject(noTime('notRun'))
     return new Promise((resolve, reject) => {
       this.#open.add(reject)
-      const settled = (): void => void this.#open.delete(reject)
-      const reply = make()
-      reply.then(settled, settled)
-      reply.then(resolve, reject)
+      make().then(
+        reply => {
+          this.#open.delete(reject)
+          resolve(reply)
+        },
+        (error: unknown) => {
+          this.#open.delete(reject)
+          reject(error)
+        },
+      )
     })
   }
 }

@@ -19,7 +19,7 @@ import type { KeptAnswer } from './answered.ts'
 export interface Rpc {
   /**
    * @param turnBy until when the call may wait for its turn where that is longer than a call may usually take, as `Date`
-   * counts; asked again as it waits. From its turn on it has as long as any other.
+   * counts; asked again as it waits. From its turn on it has as long as the others.
    */
   connect(call: ConnectCall, signal: AbortSignal, turnBy?: () => number): Promise<ConnectReply>
   /** @param turnBy as above */
