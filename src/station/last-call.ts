@@ -50,7 +50,7 @@ export class EndableRpc implements Rpc {
           this.#open.delete(reject)
           resolve(reply)
         },
-        (error: unknown) => {
+        (error: RpcError) => {
           this.#open.delete(reject)
           reject(error)
         },
