@@ -45,16 +45,10 @@ export class EndableRpc implements Rpc {
     if (this.#hasEnded) return Promise.reject(noTime('notRun'))
     return new Promise((resolve, reject) => {
       this.#open.add(reject)
-      make().then(
-        reply => {
-          this.#open.delete(reject)
-          resolve(reply)
-        },
-        (error: RpcError) => {
-          this.#open.delete(reject)
-          reject(error)
-        },
-      )
+      const settled = (): void => void this.#open.delete(reject)
+      const reply = make()
+      reply.then(settled, settled)
+      reply.then(resolve, reject)
     })
   }
 }
