@@ -9,8 +9,7 @@ import { openApp, type Opened } from './app.ts'
 import { helpText, printedConfig } from './config/help.ts'
 import { askedOf, resolve, type Asked, type ConfigFile } from './config/resolve.ts'
 import type { Config } from './config/rules.ts'
-import { openLog } from './ops/log.ts'
-import type { Log } from './station/ports.ts'
+import { openLog, type Log } from './ops/log.ts'
 
 const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 

@@ -7,7 +7,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type HttpServer, listenHttp, originOf, pathOf } from '../ops/server.ts'
 import type { Deliver } from '../cable/broadcast.ts'
-import type { Log } from '../station/ports.ts'
+import type { Log } from '../ops/log.ts'
 
 export type BroadcastEndpoint = {
   readonly path: string

@@ -16,7 +16,7 @@ import {
   type NatsError,
   nkeyAuthenticator,
 } from 'nats'
-import type { Log } from '../station/ports.ts'
+import type { Log } from '../ops/log.ts'
 import type { Deliver } from '../cable/broadcast.ts'
 
 export type NatsOptions = {

@@ -85,6 +85,16 @@ export class RpcError extends Error {
   }
 }
 
+/** Whether the app gave no verdict on a call: it is unreachable, overloaded or silent. */
+export function isAway({ code }: RpcError): boolean {
+  return code !== 'application' && code !== 'aborted'
+}
+
+/** Whether the same call may be made again: the app cannot have run it, and did not refuse it for what it is. */
+export function mayRepeat(error: RpcError): boolean {
+  return error.outcome === 'notRun' && isAway(error)
+}
+
 /** The state after a reply, which carries changed keys only: an empty value deletes its key. */
 export function mergeState(state: State, changes: State): State {
   const changed = Object.entries(changes)

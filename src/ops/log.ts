@@ -7,8 +7,16 @@
  */
 import { isatty } from 'node:tty'
 import { destination, pino, stdTimeFunctions } from 'pino'
-import type { Log } from '../station/ports.ts'
 import { redactFrame } from './redact.ts'
+
+/** The log, as pino has it: fields first, then one sentence. */
+export interface Log {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+  child(fields: object): Log
+}
 
 export type LogOptions = {
   readonly level: 'debug' | 'info' | 'warn' | 'error'

@@ -1,7 +1,7 @@
 /**
  * Says a thing that many stations share once, and again only after a while: one line per fault, not one per frame.
  */
-import type { Log } from '../station/ports.ts'
+import type { Log } from './log.ts'
 
 const againMs = 10 * 60 * 1000
 /** Some keys hold what a stranger chose, such as an address: the oldest make room. */

@@ -14,7 +14,8 @@ import {
   type DisconnectCall,
 } from '../cable/rpc.ts'
 import type { Meter } from '../ops/metrics.ts'
-import type { Log, Rpc } from '../station/ports.ts'
+import type { Log } from '../ops/log.ts'
+import type { Rpc } from '../station/ports.ts'
 import { boundAfter, firstBound } from './bound.ts'
 import { Permits, type Lane } from './permits.ts'
 import { Presence, type PresenceSettings } from './presence.ts'

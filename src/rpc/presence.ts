@@ -4,7 +4,7 @@
  */
 import type { RpcError } from '../cable/rpc.ts'
 import { Notices } from '../ops/notices.ts'
-import type { Log } from '../station/ports.ts'
+import type { Log } from '../ops/log.ts'
 
 export type PresenceSettings = {
   /** For log lines. */

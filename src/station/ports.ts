@@ -6,6 +6,7 @@ import type { Answer, Call } from '../ocpp/frame.ts'
 import type { JsonText } from '../ocpp/json.ts'
 import type { Version } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
+import type { Log } from '../ops/log.ts'
 import type { Meter } from '../ops/metrics.ts'
 import type { StationId } from '../translate/handshake.ts'
 import type { KeptAnswer } from './answered.ts'
@@ -41,15 +42,6 @@ export interface StationSocket {
  * (RFC 6455 §7.4.1).
  */
 export type CloseCode = 1000 | 1001 | 1002 | 1008 | 1009 | 1011
-
-/** The log, as pino cuts it: fields first, then one sentence. */
-export interface Log {
-  debug(fields: object, message: string): void
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-  child(fields: object): Log
-}
 
 /** The official schemas of each version. */
 export interface Schemas {

@@ -1,6 +1,6 @@
 /** A log that keeps what it is told and wakes those who wait for a line. */
 import { EventEmitter, once } from 'node:events'
-import type { Log } from '../../src/station/ports.ts'
+import type { Log } from '../../src/ops/log.ts'
 
 export type Line = {
   readonly level: string

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import { type LogOptions, openLog } from '../../src/ops/log.ts'
-import type { Log } from '../../src/station/ports.ts'
+import type { Log } from '../../src/ops/log.ts'
 
 /** The lines that a log writes. */
 function linesOf(options: Partial<LogOptions>, write: (log: Log) => void): string[] {
