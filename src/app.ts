@@ -13,9 +13,9 @@ import type { Log } from './ops/log.ts'
 import { Metrics, openMetrics, type Meter } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
 import { originOf } from './ops/server.ts'
-import { bounds } from './rpc/bound.ts'
-import { Guard } from './rpc/guard.ts'
-import { rpcKey } from './rpc/http.ts'
+import { Guard } from './rpc/guard/guard.ts'
+import { limitRange } from './rpc/guard/limit.ts'
+import { rpcKey } from './rpc/http/client.ts'
 import { protov } from './rpc/messages.ts'
 import { openTransport } from './rpc/open.ts'
 import { readKeyPair, type KeyPair } from './server/certificates.ts'
@@ -246,7 +246,7 @@ async function drain({ lifecycle }: Config, hub: Hub, log: Log): Promise<void> {
 
 /** In AnyCable's words. */
 function announceRpc({ rpc: { host, concurrency, impl, enableTls, headers } }: Config, log: Log): void {
-  const { initial, min, max } = bounds
+  const { initial, min, max } = limitRange
   const number = concurrency === 0 ? `auto (initial=${initial}, min=${min}, max=${max})` : concurrency
   const isEncrypted = enableTls || host.startsWith('https://')
   const settings = `concurrency: ${number}, impl: ${impl}, enable_tls: ${isEncrypted}, proto_versions: ${protov}`

@@ -67,23 +67,28 @@ export type CommandReply = {
  * Why the app gave no reply. Callers branch on `code` and `outcome`; `message` and `cause` are for the log.
  *
  * - `unavailable`: nobody answers at `rpc_host`
- * - `exhausted`: the app, or the bridge's own line to it, is full
+ * - `exhausted`: the app, or the bridge's own queue for it, is full
  * - `timeout`: no reply within the deadline
- * - `application`: the app ran and raised (status ERROR), or refused the call itself
- * - `aborted`: the session ended first
+ * - `application`: the app ran and raised (status ERROR), or the call itself was refused
+ * - `aborted`: the bridge ended the call, because its session ended or the bridge is stopping
  */
 export class RpcError extends Error {
   override readonly name = 'RpcError'
   readonly code: 'unavailable' | 'exhausted' | 'timeout' | 'application' | 'aborted'
   /** Whether the app can have run the call: `notRun` is certain, `unknown` may have run, `ran` has. */
   readonly outcome: 'notRun' | 'unknown' | 'ran'
+  /** Whether the bridge ended the call by itself: such an error does not tell whether the app is there. */
+  readonly isLocal: boolean
 
-  constructor(code: RpcError['code'], outcome: RpcError['outcome'], message: string, options?: ErrorOptions) {
+  constructor(code: RpcError['code'], outcome: RpcError['outcome'], message: string, options: RpcErrorOptions = {}) {
     super(message, options)
     this.code = code
     this.outcome = outcome
+    this.isLocal = options.isLocal ?? code === 'aborted'
   }
 }
+
+type RpcErrorOptions = ErrorOptions & { readonly isLocal?: boolean }
 
 /** Whether the app gave no verdict on a call: it is unreachable, overloaded or silent. */
 export function isAway({ code }: RpcError): boolean {

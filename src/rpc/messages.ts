@@ -1,8 +1,8 @@
 /**
  * Calls and replies as the messages of `protos/rpc.proto`, with the proto's own field names.
  *
- * Pure. A reply is as proto-loader decodes it with `keepCase`, `enums: String` and `defaults`, and as `json.ts` reads
- * it: what the app left out is its default, and a status left out is ERROR.
+ * Pure. A response is as proto-loader decodes it with `keepCase`, `enums: String` and `defaults`, and as `http/json.ts`
+ * reads it: a field that the app omits has its default, and an omitted status is ERROR.
  */
 import {
   RpcError,
@@ -16,22 +16,22 @@ import {
   type StreamName,
 } from '../cable/rpc.ts'
 
-/** The protocol's version, as each call says it in its metadata (AnyCable `rpc/rpc.go`). */
+/** The protocol version in the metadata of each call (AnyCable `rpc/rpc.go`). */
 export const protov = 'v1'
 
-/** A number, or another name, is a status that the proto does not know. */
+/** A number, or any other name, is a status that the proto does not define. */
 type Status = 'SUCCESS' | 'FAILURE' | 'ERROR' | number
 export type EnvResponse = { readonly cstate: State; readonly istate: State }
 
-type Replied = { readonly status: Status; readonly error_msg: string }
+type Outcome = { readonly status: Status; readonly error_msg: string }
 
-export type ConnectionResponse = Replied & {
+export type ConnectionResponse = Outcome & {
   readonly identifiers: string
   readonly transmissions: readonly string[]
   readonly env: EnvResponse | null
 }
 
-export type CommandResponse = Replied & {
+export type CommandResponse = Outcome & {
   readonly disconnect: boolean
   readonly stop_streams: boolean
   readonly streams: readonly string[]
@@ -40,7 +40,7 @@ export type CommandResponse = Replied & {
   readonly env: EnvResponse | null
 }
 
-export type DisconnectResponse = Replied
+export type DisconnectResponse = Outcome
 
 /** A request. */
 export type Message = { readonly env: SessionEnv } & Readonly<Record<string, unknown>>
@@ -81,13 +81,13 @@ export function commandReply(response: CommandResponse): CommandReply {
   }
 }
 
-/** FAILURE is no fault: nobody waits for what a Disconnect says. */
+/** FAILURE is not an error: nobody awaits the answer to a Disconnect. */
 export function disconnectReply(response: DisconnectResponse): void {
   statusOf(response)
 }
 
-function statusOf({ status, error_msg: message }: Replied): 'success' | 'failure' {
+function statusOf({ status, error_msg: message }: Outcome): 'success' | 'failure' {
   if (status === 'SUCCESS') return 'success'
   if (status === 'FAILURE') return 'failure'
-  throw new RpcError('application', 'ran', message === '' ? 'the app answered ERROR without a reason' : message)
+  throw new RpcError('application', 'ran', message === '' ? 'the app replied ERROR without a reason' : message)
 }

@@ -1,31 +1,31 @@
 /**
- * Which transport reaches the app, by the settings.
+ * Opens the transport to the app that the settings ask for.
  */
-import { openGrpcJs } from './grpc-js.ts'
-import { openGrpc } from './grpc.ts'
-import { openHttp } from './http.ts'
-import { readTrust } from './trust.ts'
+import { openGrpcJs } from './grpc-js/channel.ts'
+import { openGrpc } from './grpc/channel.ts'
+import { openHttp } from './http/client.ts'
 import { defaultLimits, type OpenTransport } from './transport.ts'
+import { readTrust } from './trust.ts'
 
 const openByGrpc = { grpc: openGrpc, 'grpc-js': openGrpcJs }
 
 export type TransportSettings = {
-  /** For `http`: a URL; for both of gRPC: `host:port`, `dns:///host:port`, or `grpc-list://host:port,host:port`. */
+  /** For `http` a URL; for both gRPC clients `host:port`, `dns:///host:port`, or `grpc-list://host:port,host:port`. */
   readonly host: string
   readonly impl: keyof typeof openByGrpc | 'http'
-  /** For gRPC; a URL says it itself. */
+  /** For gRPC; a URL has its own scheme. */
   readonly enableTls: boolean
   readonly tlsVerify: boolean
-  /** A file or the PEM text; `null`: what the system trusts. */
+  /** A file, or the PEM text; `null` for the CAs that the system trusts. */
   readonly tlsRootCa: string | null
-  /** In bytes; 0: gRPC's own limits, over HTTP too. */
+  /** In bytes; 0 for gRPC's own limits, over HTTP too. */
   readonly maxCallRecvSize: number
   readonly maxCallSendSize: number
-  /** What the app must be shown over HTTP; `null`: nothing. */
+  /** The key that the app expects over HTTP; `null` for none. */
   readonly httpKey: string | null
 }
 
-/** Does not wait for the app. Throws, with the option in the message, where a setting cannot be used. */
+/** Does not wait for the app. Throws where a setting cannot be used; the message names the option. */
 export function openTransport(settings: TransportSettings): OpenTransport {
   const { host, httpKey: key, enableTls } = settings
   const limits = {

@@ -1,29 +1,29 @@
 /**
- * By which certificates the app is told from others, and what a connection that fails for one means.
+ * Which certificates prove that a server is the app, and the remedies for a failed TLS handshake.
  */
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
 export type Trust = {
-  /** PEM; `null`: the authorities that the system trusts. */
+  /** PEM; `null` for the CAs that the system trusts. */
   readonly ca: string | null
-  /** `false`: whoever answers is the app. */
+  /** `false`: any certificate is accepted. */
   readonly verify: boolean
 }
 
 /**
  * @param rootCa  a file, or the PEM text itself
- * @throws        with the option in the message, where there is no certificate in it
+ * @throws        where it holds no certificate; the message names the option
  */
 export function readTrust(rootCa: string | null, verify: boolean): Trust {
   if (rootCa === null) return { ca: null, verify }
   const isText = rootCa.includes('-----BEGIN')
-  const where = isText ? 'its text' : rootCa
+  const where = isText ? 'its value' : rootCa
   const ca = isText ? rootCa : read(rootCa)
   try {
     new X509Certificate(ca)
   } catch (cause) {
-    throw new Error(`rpc_tls_root_ca: ${where} is no PEM certificate`, { cause })
+    throw new Error(`rpc_tls_root_ca: ${where} is not a PEM certificate`, { cause })
   }
   return { ca, verify }
 }
@@ -36,23 +36,23 @@ function read(file: string): string {
   }
 }
 
-/** Of a connection without TLS that is taken, and on which nothing of use is heard. */
-export const mayExpectTls = 'what answers there may expect TLS: see rpc_enable_tls'
+/** For a connection without TLS that is accepted, and then does not speak the protocol. */
+export const mayExpectTls = 'the server may expect TLS: see rpc_enable_tls'
 
-/** What Node.js and OpenSSL say of a failed handshake, and what is to be done about it. */
+/** What Node.js and OpenSSL say about a failed handshake, and the remedy. */
 const remedies: readonly (readonly [RegExp, string])[] = [
-  [/ALTNAME_INVALID|altnames/, "the app's certificate is for another name: call it by that name in rpc_host"],
+  [/ALTNAME_INVALID|altnames/, "the app's certificate is for another name: use that name in rpc_host"],
   [/certificate has expired|CERT_HAS_EXPIRED/, "the app's certificate has expired"],
   [
     /self-signed certificate|unable to (verify|get)|UNABLE_TO|certificate signature failure/,
-    "nobody trusted has signed the app's certificate: set rpc_tls_root_ca to the CA that did",
+    "the app's certificate is not signed by a trusted CA: set rpc_tls_root_ca to the CA that signed it",
   ],
   [/wrong version number|packet length too long/, 'the app does not speak TLS there'],
-  // As grpc-js, and Node's HTTP, say it.
+  // The words of grpc-js and of Node's HTTP client.
   [/Failed to connect|Parse Error/, mayExpectTls],
 ]
 
-/** The failure, and after it what is to be done where that is known. */
+/** The failure, followed by the remedy where one is known. */
 export function withRemedy(failure: string): string {
   const remedy = remedies.find(([pattern]) => pattern.test(failure))?.[1]
   return remedy === undefined ? failure : `${failure}; ${remedy}`

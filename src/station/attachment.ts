@@ -35,18 +35,18 @@ export class Attachment {
    *
    * @param boot the payload of a BootNotification, `null` for any other CALL
    * @param onReply gets the reply of a subscribe, and to which identifier, before this resolves
-   * @param turnBy how long a message that brings the station waits for its turn, and so for what comes before (`Rpc`)
+   * @param queueDeadline how long a message that brings the station waits for its turn, and so for what comes before (`Rpc`)
    * @returns whether the app accepts the station; rejects with `RpcError` where the app did not say
    */
   async attach(
     boot: JsonText | null,
     signal: AbortSignal,
     onReply: (reply: CommandReply, identifier: Identifier) => void,
-    turnBy?: () => number,
+    queueDeadline?: () => number,
   ): Promise<boolean> {
     const connection = this.#connection
     if (connection.connectionIdentifiers === null) {
-      const connectionIdentifiers = await connection.connect(signal, turnBy)
+      const connectionIdentifiers = await connection.connect(signal, queueDeadline)
       if (connectionIdentifiers === null) return false
       await this.#registry.claim(connectionIdentifiers)
     }
@@ -55,7 +55,7 @@ export class Attachment {
     const identifier = identifierFor(this.#station.settings.channel, serialNumber)
     if (connection.identifier === identifier) return true
     await connection.unsubscribe(signal)
-    const reply = await connection.subscribe(identifier, signal, turnBy)
+    const reply = await connection.subscribe(identifier, signal, queueDeadline)
     onReply(reply, identifier)
     if (reply.status === 'failure') return false
     this.#registry.onLetIn(serialNumber)

@@ -55,11 +55,11 @@ export class AppConnection {
   }
 
   /**
-   * @param turnBy as in `Rpc`
+   * @param queueDeadline as in `Rpc`
    * @returns the app's words for who this is, `null` where it lets the station not in
    */
-  async connect(signal: AbortSignal, turnBy?: () => number): Promise<string | null> {
-    const reply = await this.#rpc.connect({ sid: this.#sid, env: this.#env({}) }, signal, turnBy)
+  async connect(signal: AbortSignal, queueDeadline?: () => number): Promise<string | null> {
+    const reply = await this.#rpc.connect({ sid: this.#sid, env: this.#env({}) }, signal, queueDeadline)
     if (reply.status === 'failure') return null
     this.#connectionIdentifiers = reply.connectionIdentifiers
     this.#cstate = mergeState(this.#cstate, reply.cstate)
@@ -69,10 +69,10 @@ export class AppConnection {
   /**
    * Subscribes; the reply is a failure also where it rejects in words, and then no stream is joined.
    *
-   * @param turnBy as in `Rpc`
+   * @param queueDeadline as in `Rpc`
    */
-  async subscribe(identifier: Identifier, signal: AbortSignal, turnBy?: () => number): Promise<CommandReply> {
-    const reply = await this.#command({ command: 'subscribe', identifier, data: '' }, signal, turnBy)
+  async subscribe(identifier: Identifier, signal: AbortSignal, queueDeadline?: () => number): Promise<CommandReply> {
+    const reply = await this.#command({ command: 'subscribe', identifier, data: '' }, signal, queueDeadline)
     if (reply.status === 'failure' || hasSaid(reply, 'reject_subscription')) {
       this.#apply({ ...reply, streams: [], stopAllStreams: true, istate: {} })
       return { ...reply, status: 'failure' }
@@ -95,11 +95,11 @@ export class AppConnection {
    * Performs a channel action; there must be a subscription.
    *
    * @param data   a JSON object
-   * @param turnBy as in `Rpc`
+   * @param queueDeadline as in `Rpc`
    */
-  async perform(data: string, signal: AbortSignal, turnBy?: () => number): Promise<CommandReply> {
+  async perform(data: string, signal: AbortSignal, queueDeadline?: () => number): Promise<CommandReply> {
     if (this.#identifier === null) throw new Error('perform without a subscription')
-    const reply = await this.#command({ command: 'message', identifier: this.#identifier, data }, signal, turnBy)
+    const reply = await this.#command({ command: 'message', identifier: this.#identifier, data }, signal, queueDeadline)
     this.#apply(reply)
     return reply
   }
@@ -117,7 +117,11 @@ export class AppConnection {
     await this.#rpc.disconnect(call, signal)
   }
 
-  #command({ command, identifier, data }: Command, signal: AbortSignal, turnBy?: () => number): Promise<CommandReply> {
+  #command(
+    { command, identifier, data }: Command,
+    signal: AbortSignal,
+    queueDeadline?: () => number,
+  ): Promise<CommandReply> {
     if (this.#connectionIdentifiers === null) throw new Error('a command without a connection')
     const call = {
       command,
@@ -127,7 +131,7 @@ export class AppConnection {
       env: this.#env(this.#istate),
       connectionIdentifiers: this.#connectionIdentifiers,
     }
-    return this.#rpc.command(call, signal, turnBy)
+    return this.#rpc.command(call, signal, queueDeadline)
   }
 
   /** Streams stop before they start: `stop_all_streams; stream_from "x"` ends with x. */

@@ -8,7 +8,6 @@ import { AnsweredCalls } from './answered.ts'
 import { Comeback } from './comeback.ts'
 import type { Disconnects } from './disconnects.ts'
 import { paceOf } from './draining.ts'
-import { EndableRpc } from './last-call.ts'
 import type { StationSocket, Surroundings, World } from './ports.ts'
 import { Relation } from './relation.ts'
 import { Session, type SessionSettings } from './session.ts'
@@ -28,7 +27,6 @@ const maxSerialNumbers = 100_000
 export class Hub {
   readonly #settings: HubSettings
   readonly #disconnects: Disconnects
-  readonly #rpc: EndableRpc
   readonly #world: World
   /** Every session with an open socket, by the order in which they came. */
   readonly #sessions = new Map<Session, number>()
@@ -53,9 +51,7 @@ export class Hub {
   constructor(settings: HubSettings, disconnects: Disconnects, world: World) {
     this.#settings = settings
     this.#disconnects = disconnects
-    this.#rpc = new EndableRpc(world.rpc)
-    // All else is the world's own, also what is set later.
-    this.#world = Object.create(world, { rpc: { value: this.#rpc } }) as World
+    this.#world = world
   }
 
   get size(): number {
@@ -159,7 +155,7 @@ export class Hub {
     this.#sayLoss(this.#disconnects.lost + this.#known.size)
     this.#givenUp.abort()
     this.#disconnects.giveUp()
-    this.#rpc.end()
+    this.#world.rpc.abort()
     this.#swaps.wakeAll()
     // Who still waits, by then, waits for an Ack of the app that comes by a broadcast.
     setImmediate(() => {

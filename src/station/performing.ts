@@ -46,7 +46,7 @@ type Patience = {
   /** When its station can be expected to give it up: from then on the app is not asked. */
   readonly until: number
   /** As in `Rpc`. */
-  readonly turnBy?: () => number
+  readonly queueDeadline?: () => number
 }
 
 export class Performing {
@@ -75,10 +75,10 @@ export class Performing {
     const message = await world.hold.put(handshake.stationId, call)
     const now = (): number => world.now().getTime()
     // It does not lose its place in the line to those that came later.
-    const turnBy = (): number => (unheld.aborted || isNeedless() ? 0 : until)
+    const queueDeadline = (): number => (unheld.aborted || isNeedless() ? 0 : performance.now() + until - now())
     const run = (attempt: number): Promise<CommandReply> =>
-      this.#perform(call, attempt > 1 ? { attempt, ...extras } : extras, turnBy)
-    const way = (): Promise<Reached> => this.#bring(call, { until, turnBy }, () => message.attempt(run))
+      this.#perform(call, attempt > 1 ? { attempt, ...extras } : extras, queueDeadline)
+    const way = (): Promise<Reached> => this.#bring(call, { until, queueDeadline }, () => message.attempt(run))
     try {
       return await held(way, { until, now, signal: unheld, isNeedless })
     } finally {
@@ -98,11 +98,15 @@ export class Performing {
    *
    * @param attempt has it performed; `null` where it is not to be yet
    */
-  async #bring(call: Call, { until, turnBy }: Patience, attempt: () => Promise<CommandReply | null>): Promise<Reached> {
+  async #bring(
+    call: Call,
+    { until, queueDeadline }: Patience,
+    attempt: () => Promise<CommandReply | null>,
+  ): Promise<Reached> {
     const { settings, world } = this.#station
     const isTooLate = world.now().getTime() >= until
     if (isTooLate && this.#ends.connection.identifier === null) throw tooLate()
-    if (!(await this.#attach(call, turnBy))) return { kind: 'unauthorized' }
+    if (!(await this.#attach(call, queueDeadline))) return { kind: 'unauthorized' }
     if (call.action === 'Heartbeat' && !settings.forwardHeartbeats) return { kind: 'local' }
     const answer = this.#ends.registry.answerTo(call)
     if (answer !== null) return { kind: 'replayed', answer }
@@ -119,12 +123,12 @@ export class Performing {
     return collecting === null ? this.#perform(call, extras) : collecting.perform(call, extras, closed)
   }
 
-  #perform(message: Call | Send, extras: Extras, turnBy?: () => number): Promise<CommandReply> {
+  #perform(message: Call | Send, extras: Extras, queueDeadline?: () => number): Promise<CommandReply> {
     const data = performData(message, this.#station.settings.granularActions, extras)
-    return this.#ends.connection.perform(data, this.#ends.closed, turnBy)
+    return this.#ends.connection.perform(data, this.#ends.closed, queueDeadline)
   }
 
-  async #attach(call: Call | null, turnBy?: () => number): Promise<boolean> {
+  async #attach(call: Call | null, queueDeadline?: () => number): Promise<boolean> {
     const { who, world } = this.#station
     const boot = call?.action === 'BootNotification' ? call.payload : null
     let failed: { readonly reply: CommandReply; readonly identifier: Identifier } | null = null
@@ -134,7 +138,7 @@ export class Performing {
       else if (!hasSaid(reply, 'confirm_subscription'))
         world.once('unconfirmed', who, 'the app did not confirm a subscription that it accepted')
     }
-    const isAccepted = await this.#attachment.attach(boot, this.#ends.closed, onReply, turnBy)
+    const isAccepted = await this.#attachment.attach(boot, this.#ends.closed, onReply, queueDeadline)
     if (!isAccepted) this.#onRefused(failed)
     return isAccepted
   }

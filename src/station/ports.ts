@@ -15,17 +15,23 @@ import type { KeptAnswer } from './answered.ts'
  * The app, by whatever transport. Rejects with `RpcError` only.
  *
  * `signal` skips a call that is not on the wire yet, with the code `aborted`. A call on the wire runs to its deadline: the
- * app is at work on it, and its reply changes states and streams.
+ * app is working on it, and its reply changes states and streams.
  */
 export interface Rpc {
   /**
-   * @param turnBy until when the call may wait for its turn where that is longer than a call may usually take, as `Date`
-   * counts; asked again as it waits. From its turn on it has as long as the others.
+   * @param queueDeadline until when the call may wait in the queue, where that is longer than usual, in ms of the
+   * monotonic clock (`performance.now()`); called again while it waits. Once it leaves the queue, it has as much time as
+   * any other call.
    */
-  connect(call: ConnectCall, signal: AbortSignal, turnBy?: () => number): Promise<ConnectReply>
-  /** @param turnBy as above */
-  command(call: CommandCall, signal: AbortSignal, turnBy?: () => number): Promise<CommandReply>
+  connect(call: ConnectCall, signal: AbortSignal, queueDeadline?: () => number): Promise<ConnectReply>
+  /** @param queueDeadline as above */
+  command(call: CommandCall, signal: AbortSignal, queueDeadline?: () => number): Promise<CommandReply>
   disconnect(call: DisconnectCall, signal: AbortSignal): Promise<void>
+  /**
+   * Fails every call that has no reply yet, and every later one, with the code `aborted`: the outcome is `unknown` for a
+   * call on the wire, and `notRun` for any other.
+   */
+  abort(): void
 }
 
 /** One station's socket. `send` and `close` after the end do nothing. */

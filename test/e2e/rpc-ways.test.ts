@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { rpcKey } from '../../src/rpc/http.ts'
+import { rpcKey } from '../../src/rpc/http/client.ts'
 import { cableApp, ScriptedApp } from '../support/app.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { HttpApp } from '../support/http-app.ts'

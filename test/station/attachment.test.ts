@@ -38,12 +38,12 @@ function setUp(settings: Partial<AttachmentSettings> = {}, remembered: string | 
   const attachment = new Attachment(station, connection, registry)
   const replies: string[] = []
   const told: string[] = []
-  const attach = (boot: JsonText | null, turnBy?: () => number) => {
+  const attach = (boot: JsonText | null, queueDeadline?: () => number) => {
     const onReply = ({ status }: CommandReply, identifier: string): void => {
       replies.push(status)
       told.push(identifier)
     }
-    return attachment.attach(boot, open, onReply, turnBy)
+    return attachment.attach(boot, open, onReply, queueDeadline)
   }
   const subscribed = (): unknown[] =>
     rpc.made.all
@@ -92,17 +92,17 @@ for (const [first, settings, remembered, boot, sn] of firsts) {
   })
 }
 
-test('Connect and subscribe wait for their turn as long as the message for which they are', async () => {
+test('Connect and subscribe have the queue deadline of the message that needs them', async () => {
   const { rpc, attach } = setUp()
   const patience: [name: string, until: number | undefined][] = []
   const [connect, command] = [rpc.connect.bind(rpc), rpc.command.bind(rpc)]
   const port: Rpc = rpc
-  port.connect = (call, signal, turnBy) => {
-    patience.push(['connect', turnBy?.()])
+  port.connect = (call, signal, queueDeadline) => {
+    patience.push(['connect', queueDeadline?.()])
     return connect(call, signal)
   }
-  port.command = (call, signal, turnBy) => {
-    patience.push([call.command, turnBy?.()])
+  port.command = (call, signal, queueDeadline) => {
+    patience.push([call.command, queueDeadline?.()])
     return command(call, signal)
   }
   await attach(null, () => 20_000)

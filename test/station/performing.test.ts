@@ -3,13 +3,13 @@ import { test, type TestContext } from 'node:test'
 import type { Rpc } from '../../src/station/ports.ts'
 import { FakeWorld, type FakeRpc, type FakeStation } from '../support/fakes.ts'
 
-/** How long each call may wait for its turn (`Rpc`). */
+/** The queue deadline of each call (`Rpc`). */
 function patienceOf(rpc: FakeRpc) {
   const patience: ((() => number) | undefined)[] = []
   const command = rpc.command.bind(rpc)
   const port: Rpc = rpc
-  port.command = (call, signal, turnBy) => {
-    patience.push(turnBy)
+  port.command = (call, signal, queueDeadline) => {
+    patience.push(queueDeadline)
     return command(call, signal)
   }
   return patience
@@ -25,27 +25,27 @@ async function setUp(t: TestContext) {
   return { world, rpc: world.rpc, station, patience }
 }
 
-test('a transaction message may wait for its turn as long as it is held, from when it came', async t => {
+test('a transaction message may wait in the queue as long as it is held, from when it came', async t => {
+  t.mock.method(performance, 'now', () => 1_000)
   const { world, rpc, station, patience } = await setUp(t)
   const running = rpc.hold('stop_transaction')
-  const cameAt = world.now().getTime()
   station.call('StopTransaction', {}, 'x')
   await running.arrived()
-  assert.equal(patience[0]?.(), cameAt + 20_000)
-  await world.pass(5_000)
-  assert.equal(patience[0](), cameAt + 20_000)
+  assert.equal(patience[0]?.(), 21_000)
+  await world.pass(5_000) // in which the monotonic clock stands
+  assert.equal(patience[0](), 16_000)
   running.release()
   await station.next()
 })
 
 test('so may the subscribe that it needs first', async t => {
+  t.mock.method(performance, 'now', () => 1_000)
   const world = new FakeWorld(t)
   const patience = patienceOf(world.rpc)
   const running = world.rpc.hold('subscribe')
-  const cameAt = world.now().getTime()
   world.plug('CP1').call('StopTransaction', {}, 'x')
   await running.arrived()
-  assert.equal(patience.at(-1)?.(), cameAt + 20_000)
+  assert.equal(patience.at(-1)?.(), 21_000)
   running.release()
 })
 

@@ -76,6 +76,9 @@ export class FakeRpc implements Rpc {
   readonly #always = new Map<string, Script>()
   readonly #next = new Map<string, Script[]>()
   #otherwise: Script = () => ({})
+  /** Calls without a reply; each is rejected by its function. */
+  readonly #open = new Set<(error: RpcError) => void>()
+  #isAborted = false
 
   /** What the app says to every call of this name; a throw rejects the call. */
   on(name: string, script: Script): void {
@@ -138,11 +141,23 @@ export class FakeRpc implements Rpc {
     await this.#say({ name: 'disconnect', ...call }, signal)
   }
 
+  abort(): void {
+    this.#isAborted = true
+    for (const reject of this.#open) reject(new RpcError('aborted', 'unknown', 'the bridge is stopping'))
+  }
+
   async #say(call: RpcCall, signal: AbortSignal): Promise<Said> {
-    if (signal.aborted) throw new RpcError('aborted', 'notRun', 'the session ended first')
+    if (signal.aborted || this.#isAborted) throw new RpcError('aborted', 'notRun', 'the session ended')
     this.made.put(call)
     const script = this.#next.get(call.name)?.shift() ?? this.#always.get(call.name) ?? this.#otherwise
-    return script(call)
+    let reject: (error: RpcError) => void = () => undefined
+    const aborted = new Promise<never>((_, fail) => (reject = fail))
+    this.#open.add(reject)
+    try {
+      return await Promise.race([script(call), aborted])
+    } finally {
+      this.#open.delete(reject)
+    }
   }
 }
 

@@ -1,0 +1,278 @@
+/**
+ * Protects the app from overload, and the stations from a short fault: a limit of calls in flight, one time budget for
+ * each call, and retries where the app cannot have run the call, or may run it twice.
+ *
+ * Source: AnyCable `rpc/barrier.go` and `rpc/rpc.go`. Unlike there, a retry gives its permit back while it backs off,
+ * backoff has jitter, and the queue is limited in length and time.
+ */
+import {
+  isAway,
+  mayRepeat,
+  RpcError,
+  type CommandCall,
+  type CommandReply,
+  type ConnectCall,
+  type ConnectReply,
+  type DisconnectCall,
+} from '../../cable/rpc.ts'
+import type { Log } from '../../ops/log.ts'
+import type { Meter } from '../../ops/metrics.ts'
+import type { Rpc } from '../../station/ports.ts'
+import { aborted, type Transport } from '../transport.ts'
+import { initialLimit, limitAfter, type Limit } from './limit.ts'
+import { Permits, type Priority } from './permits.ts'
+import { Presence, type PresenceSettings } from './presence.ts'
+
+type GuardSettings = PresenceSettings & {
+  /** How many calls may be in flight; 0 for the adaptive limit. */
+  readonly concurrency: number
+  /** Limits one attempt; 0: only the budget does. */
+  readonly requestTimeoutMs: number
+  /**
+   * The budget of a call: its time in the queue, all attempts, and the backoff between them. A call with a queue deadline
+   * of its own gets a new budget when it leaves the queue.
+   */
+  readonly commandTimeoutMs: number
+}
+
+type Task<Reply> = {
+  readonly method: 'connect' | 'command' | 'disconnect'
+  readonly priority: Priority
+  /** Whether the app may run it twice. */
+  readonly isIdempotent: boolean
+  readonly signal: AbortSignal
+  readonly send: (deadline: number) => Promise<Reply>
+  /** As in `Rpc`. */
+  readonly queueDeadline?: (() => number) | undefined
+}
+
+/** Before the second attempt; doubled before each further one. */
+const initialBackoffMs = { unavailable: 100, exhausted: 10 }
+const readyWithinMs = 3_000
+/** The budget of a call while the app is known to be away: a little more than it takes to find an app that is back. */
+const absentBudgetMs = 1_500
+/**
+ * The least that an attempt gets: this share of the budget, or this time where that is less. With less, it may time out
+ * while the app is still working on it, and the app has more calls in flight than the limit says.
+ */
+const minAttempt = { share: 1 / 3, ms: 1_000 }
+
+/** Wraps a transport; the result is itself an `Rpc`. All times are in ms of `performance.now()`. */
+export class Guard implements Rpc {
+  readonly #transport: Transport
+  readonly #settings: GuardSettings
+  readonly #meter: Meter
+  readonly #presence: Presence
+  readonly #permits: Permits
+  /** `null` where the limit is fixed. */
+  #adaptive: Limit | null
+  /** Each ends the backoff of one call. */
+  readonly #backoffs = new Set<() => void>()
+  #isAborted = false
+
+  constructor(transport: Transport, settings: GuardSettings, meter: Meter, log: Log) {
+    this.#transport = transport
+    this.#settings = settings
+    this.#meter = meter
+    this.#presence = new Presence(settings, log)
+    this.#adaptive = settings.concurrency === 0 ? initialLimit : null
+    this.#permits = new Permits(this.#adaptive?.calls ?? settings.concurrency)
+  }
+
+  /** How many calls may be in flight now. */
+  get capacity(): number {
+    return this.#permits.limit
+  }
+
+  /** How many calls wait in the queue. */
+  get pending(): number {
+    return this.#permits.pending
+  }
+
+  /** Logs whether the app can be reached at the start; the start does not wait for it. */
+  async checkAtStart(): Promise<void> {
+    const problem = await this.#transport.problem(readyWithinMs)
+    if (problem === null) this.#presence.onReply()
+    else if (!problem.isLocal) this.#presence.onUnreachable(problem)
+  }
+
+  connect(call: ConnectCall, signal: AbortSignal, queueDeadline?: () => number): Promise<ConnectReply> {
+    const send = (deadline: number): Promise<ConnectReply> => this.#transport.connect(call, signal, deadline)
+    return this.#run({ method: 'connect', priority: 'new', isIdempotent: true, signal, send, queueDeadline })
+  }
+
+  /** A perform that the app may have run is not retried: running it twice may do harm. */
+  command(call: CommandCall, signal: AbortSignal, queueDeadline?: () => number): Promise<CommandReply> {
+    const send = (deadline: number): Promise<CommandReply> => this.#transport.command(call, signal, deadline)
+    const isIdempotent = call.command !== 'message'
+    return this.#run({ method: 'command', priority: 'connected', isIdempotent, signal, send, queueDeadline })
+  }
+
+  disconnect(call: DisconnectCall, signal: AbortSignal): Promise<void> {
+    const send = (deadline: number): Promise<void> => this.#transport.disconnect(call, signal, deadline)
+    return this.#run({ method: 'disconnect', priority: 'leaving', isIdempotent: true, signal, send })
+  }
+
+  abort(): void {
+    this.#isAborted = true
+    this.#permits.abort()
+    for (const end of this.#backoffs) end()
+    this.#transport.abort()
+  }
+
+  /** Not split further: this runs once for each message of a station. */
+  async #run<Reply>(task: Task<Reply>): Promise<Reply> {
+    const { method, signal, send } = task
+    const startedAt = performance.now()
+    let budgetFrom = startedAt
+    this.#meter.count('rpc_call_total')
+    try {
+      if (signal.aborted || this.#isAborted) throw aborted()
+      if (!this.#permits.take()) budgetFrom = await this.#queue(task, budgetFrom)
+      let failure: RpcError | null = null
+      for (let retries = 0; ; retries++) {
+        try {
+          const reply = await send(this.#deadline(budgetFrom))
+          this.#onReply()
+          return reply
+        } catch (error) {
+          failure = this.#onFailure(error, failure)
+        } finally {
+          this.#permits.release()
+        }
+        budgetFrom = await this.#retry(task, failure, retries, budgetFrom)
+      }
+    } catch (error) {
+      if (error instanceof RpcError) this.#count(error)
+      throw error
+    } finally {
+      this.#meter.observe('rpc_call_seconds', { method }, (performance.now() - startedAt) / 1000)
+    }
+  }
+
+  /**
+   * Waits for a permit.
+   *
+   * @returns when the budget begins from now on: anew for a call with a queue deadline of its own
+   */
+  async #queue({ priority, signal, queueDeadline }: Task<unknown>, budgetFrom: number): Promise<number> {
+    const usual = (): number => this.#lastStart(budgetFrom)
+    const deadline = queueDeadline === undefined ? usual : () => Math.max(usual(), queueDeadline())
+    try {
+      await this.#permits.wait(priority, signal, deadline)
+    } catch (error) {
+      // Nobody awaits a Disconnect; it is retried later.
+      if (error instanceof RpcError && !error.isLocal && priority !== 'leaving') this.#presence.onQueueTimeout(error)
+      throw error
+    }
+    return queueDeadline === undefined ? budgetFrom : performance.now()
+  }
+
+  /** Of one call, as of now. */
+  get #budgetMs(): number {
+    const { commandTimeoutMs } = this.#settings
+    return this.#presence.isLongAbsent ? Math.min(absentBudgetMs, commandTimeoutMs) : commandTimeoutMs
+  }
+
+  /** The latest time at which an attempt may start. */
+  #lastStart(budgetFrom: number): number {
+    const budgetMs = this.#budgetMs
+    return budgetFrom + budgetMs - Math.min(minAttempt.ms, budgetMs * minAttempt.share)
+  }
+
+  #deadline(budgetFrom: number): number {
+    const { requestTimeoutMs } = this.#settings
+    const deadline = budgetFrom + this.#budgetMs
+    return requestTimeoutMs === 0 ? deadline : Math.min(deadline, performance.now() + requestTimeoutMs)
+  }
+
+  #onReply(): void {
+    this.#presence.onReply()
+    if (this.#adaptive !== null) this.#adapt(this.#adaptive, 'replied')
+  }
+
+  #adapt(limit: Limit, end: 'replied' | 'refused'): void {
+    this.#adaptive = limitAfter(limit, end, this.#permits.pending > 0)
+    this.#permits.limit = this.#adaptive.calls
+  }
+
+  /**
+   * A lost or a slow call says nothing about the next one; a call that could not be sent does.
+   *
+   * @returns the failure in view of the attempts before it; throws on what is not an `RpcError`
+   */
+  #onFailure(error: unknown, before: RpcError | null): RpcError {
+    if (!(error instanceof RpcError)) throw error
+    if (!error.isLocal) this.#learn(error)
+    if (before?.outcome !== 'unknown' || error.outcome !== 'notRun') return error
+    // An earlier attempt may have run.
+    return new RpcError(error.code, 'unknown', error.message, { cause: before, isLocal: error.isLocal })
+  }
+
+  #learn(error: RpcError): void {
+    if (!isAway(error)) return this.#onReply()
+    if (error.code === 'exhausted') {
+      this.#presence.onReply()
+      if (this.#adaptive !== null) this.#adapt(this.#adaptive, 'refused')
+    } else if (mayRepeat(error)) this.#presence.onUnreachable(error)
+    else if (error.code === 'timeout') this.#presence.onTimeout(error)
+  }
+
+  /**
+   * Backs off and takes a permit for the next attempt. Throws the failure where there must be none, or no time is left.
+   *
+   * @returns when the budget begins, as `#queue` does
+   */
+  async #retry(task: Task<unknown>, failure: RpcError, retries: number, budgetFrom: number): Promise<number> {
+    const { signal } = task
+    const backoffMs = backoffFor(failure, retries, task)
+    if (backoffMs === null) throw failure
+    try {
+      if (performance.now() + backoffMs > this.#lastStart(budgetFrom)) throw failure
+      await this.#backOff(backoffMs, signal)
+      // A busy event loop may have overslept.
+      if (this.#isAborted || signal.aborted || performance.now() > this.#lastStart(budgetFrom)) throw failure
+      const begun = this.#permits.take() ? budgetFrom : await this.#queue(task, budgetFrom)
+      this.#meter.count('rpc_retries_total')
+      return begun
+    } catch {
+      if (this.#isAborted || signal.aborted) throw aborted(failure.outcome)
+      if (failure.code === 'exhausted') this.#presence.onRefused(failure)
+      throw failure
+    }
+  }
+
+  /** Ends early when the signal or the guard is aborted. */
+  #backOff(ms: number, signal: AbortSignal): Promise<void> {
+    if (this.#isAborted || signal.aborted) return Promise.resolve()
+    return new Promise(resolve => {
+      const end = (): void => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', end)
+        this.#backoffs.delete(end)
+        resolve()
+      }
+      const timer = setTimeout(end, ms)
+      signal.addEventListener('abort', end)
+      this.#backoffs.add(end)
+    })
+  }
+
+  /** ERROR is a reply, and not counted here. */
+  #count({ code, outcome }: RpcError): void {
+    if (code === 'aborted') return this.#meter.count('rpc_canceled_total')
+    if (outcome !== 'ran') this.#meter.count('rpc_error_total')
+    if (code === 'timeout') this.#meter.count('rpc_timeout_total')
+  }
+}
+
+/**
+ * Less up to half of jitter, so that calls that failed together are not retried together. `null` where the call must not
+ * be retried: after a timeout or a verdict of the app, and where the app may have run what it must not run twice.
+ */
+function backoffFor(failure: RpcError, retries: number, { isIdempotent }: Task<unknown>): number | null {
+  const { code } = failure
+  if (code !== 'unavailable' && code !== 'exhausted') return null
+  if (!isIdempotent && !mayRepeat(failure)) return null
+  return initialBackoffMs[code] * 2 ** retries * (1 - Math.random() / 2)
+}

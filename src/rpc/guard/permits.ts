@@ -1,0 +1,127 @@
+/**
+ * One permit for each call in flight, and the queue of the calls that wait for one.
+ */
+import { RpcError } from '../../cable/rpc.ts'
+import { aborted } from '../transport.ts'
+
+/**
+ * By priority; first in, first out within each. Calls of connected stations go before the Disconnects of those that left,
+ * which nobody awaits. Disconnects go before Connects: a station that reconnects is let in once the app has seen the end
+ * of its previous connection.
+ */
+const priorities = ['connected', 'leaving', 'new'] as const
+export type Priority = (typeof priorities)[number]
+
+/** For each priority. A station waits with one call at a time, so more stations than a process is meant for reach it. */
+const maxPending = 10_000
+/** How often the queue is searched for expired calls: one timer for all of them. */
+const sweepMs = 50
+/** How many expired calls are rejected in one turn of the event loop: in a storm, thousands expire at once. */
+const rejectedPerTurn = 20
+
+type Waiter = {
+  readonly signal: AbortSignal
+  readonly deadline: () => number
+  readonly resolve: () => void
+  readonly reject: (reason: RpcError) => void
+}
+
+export class Permits {
+  /** How many calls may be in flight. A higher one applies from the next `release` on. */
+  limit: number
+  #inFlight = 0
+  readonly #queue: Record<Priority, Waiter[]> = { connected: [], leaving: [], new: [] }
+  /** Removed from the queue, not yet rejected. */
+  readonly #expired: { readonly waiter: Waiter; readonly reason: RpcError }[] = []
+  /** Runs while a call waits. */
+  #sweep: NodeJS.Timeout | null = null
+
+  constructor(limit: number) {
+    this.limit = limit
+  }
+
+  /** How many calls wait. */
+  get pending(): number {
+    return this.#queue.connected.length + this.#queue.leaving.length + this.#queue.new.length
+  }
+
+  /** Takes a permit if one is free; it must be released. */
+  take(): boolean {
+    if (this.#inFlight >= this.limit) return false
+    this.#inFlight++
+    return true
+  }
+
+  /**
+   * Resolves once a permit is taken for the caller.
+   *
+   * Rejects with `RpcError`, the call not sent: at once with `exhausted` where the queue is full; soon after its deadline
+   * with `timeout`, or after its signal with `aborted`.
+   *
+   * @param deadline  in ms of `performance.now()`; called again while the call waits
+   */
+  wait(priority: Priority, signal: AbortSignal, deadline: () => number): Promise<void> {
+    const queue = this.#queue[priority]
+    if (queue.length >= maxPending)
+      return Promise.reject(new RpcError('exhausted', 'notRun', 'too many calls to the app are pending'))
+    this.#sweep ??= setInterval(() => this.#removeExpired(), sweepMs)
+    return new Promise((resolve, reject) => queue.push({ signal, deadline, resolve, reject }))
+  }
+
+  release(): void {
+    this.#inFlight--
+    if (this.#sweep === null) return
+    const now = performance.now()
+    while (this.#inFlight < this.limit) {
+      const next = this.#queue.connected.shift() ?? this.#queue.leaving.shift() ?? this.#queue.new.shift()
+      if (next === undefined) break
+      const reason = this.#reasonToExpire(next, now)
+      if (reason !== null) this.#expire(next, reason)
+      else {
+        this.#inFlight++
+        next.resolve()
+      }
+    }
+    this.#stopSweepIfEmpty()
+  }
+
+  /** Rejects every call that waits, with the code `aborted`. */
+  abort(): void {
+    for (const { waiter, reason } of this.#expired.splice(0)) waiter.reject(reason)
+    for (const priority of priorities) for (const waiter of this.#queue[priority].splice(0)) waiter.reject(aborted())
+    this.#stopSweepIfEmpty()
+  }
+
+  #removeExpired(): void {
+    const now = performance.now()
+    for (const priority of priorities) {
+      this.#queue[priority] = this.#queue[priority].filter(waiter => {
+        const reason = this.#reasonToExpire(waiter, now)
+        if (reason !== null) this.#expire(waiter, reason)
+        return reason === null
+      })
+    }
+    this.#stopSweepIfEmpty()
+  }
+
+  #reasonToExpire({ signal, deadline }: Waiter, now: number): RpcError | null {
+    if (signal.aborted) return aborted()
+    if (now < deadline()) return null
+    return new RpcError('timeout', 'notRun', `the call was pending for too long; ${this.pending} more are pending`)
+  }
+
+  #expire(waiter: Waiter, reason: RpcError): void {
+    if (this.#expired.push({ waiter, reason }) === 1) setImmediate(() => this.#rejectExpired())
+  }
+
+  #rejectExpired(): void {
+    for (const { waiter, reason } of this.#expired.splice(0, rejectedPerTurn)) waiter.reject(reason)
+    if (this.#expired.length > 0) setImmediate(() => this.#rejectExpired())
+  }
+
+  #stopSweepIfEmpty(): void {
+    if (this.#sweep === null || this.pending > 0) return
+    clearInterval(this.#sweep)
+    this.#sweep = null
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * What our gRPC client sends, and what it makes of what comes back: a server of bare HTTP/2 says what no gRPC library
+ * would, and other servers speak something else altogether.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { ServerHttp2Stream } from 'node:http2'
+import type { Socket } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import type { RpcError } from '../../../src/cable/rpc.ts'
+import { openGrpc } from '../../../src/rpc/grpc/channel.ts'
+import { rpcError } from '../../contract/rpc.ts'
+import { openTcp } from '../../support/tcp.ts'
+import { never, perform } from '../calls.ts'
+import { RawApp, reply, success, yes, type StreamScript } from './raw-app.ts'
+
+const within = { timeout: 20_000 }
+
+async function openBoth(t: TestContext, settings: Parameters<typeof openGrpc>[1] = {}) {
+  const app = await RawApp.start(t)
+  const rpc = openGrpc(app.host, settings)
+  t.after(() => rpc.close())
+  return { app, rpc }
+}
+
+const status = (code: string, message?: string): StreamScript => {
+  const headers = { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': code }
+  return stream => stream.respond({ ...headers, ...(message !== undefined && { 'grpc-message': message }) }, ended)
+}
+const ended = { endStream: true }
+const saying =
+  (pieces: readonly Buffer[], trailers?: object): StreamScript =>
+  stream =>
+    reply(stream, pieces, trailers)
+const http = (code: number, body: string): StreamScript => {
+  return stream => {
+    stream.respond({ ':status': code, 'content-type': 'text/html' })
+    stream.end(body)
+  }
+}
+/** Begins a reply, and then does something else. */
+const begun =
+  (piece: Buffer, then: (stream: ServerHttp2Stream) => void): StreamScript =>
+  stream => {
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc' })
+    stream.write(piece, () => then(stream))
+  }
+const broken = new Error('broken')
+const half = success.subarray(0, 6)
+const bytewise = [...success].map(byte => Buffer.from([byte]))
+
+/** [what the app does, because]: each is a reply. */
+const replies: readonly (readonly [StreamScript, string])[] = [
+  [yes, 'all in one frame'],
+  [saying(bytewise), 'each byte in a frame'],
+  [saying([success], { 'grpc-status': '0', 'grpc-message': '', more: 'x' }), 'more trailers than needed'],
+  [
+    stream => {
+      stream.additionalHeaders({ ':status': 103 })
+      yes(stream)
+    },
+    'early hints first',
+  ],
+]
+for (const [script, because] of replies) {
+  test(`a reply is read: ${because}`, within, async t => {
+    const { app, rpc } = await openBoth(t)
+    app.once(script)
+    assert.equal((await rpc.command(perform, never)).status, 'success')
+  })
+}
+
+/** [what the app does, what is made of it, its outcome, what is said, because] */
+const failures: readonly (readonly [StreamScript, RpcError['code'], RpcError['outcome'], RegExp, string])[] = [
+  [status('8', 'No free threads in thread pool'), 'exhausted', 'notRun', /No free threads/, 'no message, a status'],
+  [
+    status('8', 'Received message larger than max (5 vs 4)'),
+    'application',
+    'notRun',
+    /; the call is larger than the app's server accepts/,
+    'it speaks of our call: a reply of its own would be cut here',
+  ],
+  [status('2', 'certificate has expired'), 'application', 'unknown', /expired$/, 'one of the app, and not its own'],
+  [status('4', 'Waiting for LB pick'), 'timeout', 'unknown', /LB pick/, "what grpc-js would say, in the app's mouth"],
+  [status('13', 'Received RST_STREAM with code 2'), 'application', 'unknown', /code 13/, 'that too'],
+  [status('14', 'No connection established'), 'unavailable', 'unknown', /code 14/, 'and that'],
+  [status('2', 'boom%20%E2%9A%A1'), 'application', 'unknown', /boom ⚡/, 'its text is percent-encoded'],
+  [status('2', '100%'), 'application', 'unknown', /100%/, 'or not'],
+  [status('2'), 'application', 'unknown', /code 2/, 'or there is none'],
+  [status('strange'), 'application', 'unknown', /code 2/, 'a status that is no number is UNKNOWN'],
+  [status('99', 'new'), 'application', 'unknown', /code 99: new/, 'a status nobody knows'],
+  [
+    saying([success], { 'grpc-status': '13' }),
+    'application',
+    'unknown',
+    /code 13/,
+    'a message does not make up for it',
+  ],
+  [saying([success], {}), 'unavailable', 'unknown', /without a gRPC status/, 'no status at all'],
+  [http(503, '<html>'), 'unavailable', 'unknown', /HTTP status code 503/, 'a proxy'],
+  [http(404, 'not found'), 'application', 'notRun', /HTTP status code 404/, 'another service'],
+  [http(418, ''), 'application', 'unknown', /HTTP status code 418/, 'any other HTTP status is UNKNOWN'],
+  [http(200, '<html>'.repeat(1000)), 'unavailable', 'unknown', /without a gRPC status/, 'a web page'],
+  [saying([]), 'application', 'ran', /not one whole message/, 'OK, and no message'],
+  [saying([half]), 'application', 'ran', /not one whole message/, 'a message shorter than its prefix says'],
+  [saying([success, Buffer.of(0)]), 'application', 'ran', /not one whole message/, 'a longer one'],
+  [saying([success, success]), 'application', 'ran', /not one whole message/, 'two messages'],
+  [saying([Buffer.of(0, 0)]), 'application', 'ran', /not one whole message/, 'half a prefix'],
+  [saying([Buffer.of(1, 0, 0, 0, 2, 8, 1)]), 'application', 'ran', /compressed/, 'we asked for none such'],
+  [saying([Buffer.of(0, 0, 0, 0, 2, 255, 255)]), 'application', 'ran', /not a message of rpc\.proto/, 'no protobuf'],
+  [stream => stream.close(2), 'unavailable', 'unknown', /HTTP\/2 code 2/, 'reset before the headers'],
+  [begun(half, stream => stream.destroy(broken)), 'unavailable', 'unknown', /HTTP\/2 code 2/, 'reset in the message'],
+  [
+    begun(success, stream => stream.destroy(broken)),
+    'unavailable',
+    'unknown',
+    /HTTP\/2 code 2/,
+    'reset before the status',
+  ],
+  [stream => stream.close(8), 'unavailable', 'unknown', /HTTP\/2 code 8/, 'cancelled by the app'],
+  [stream => stream.close(11), 'unavailable', 'unknown', /HTTP\/2 code 11/, 'it may have run'],
+  [
+    stream => {
+      stream.respond({ ':status': 200, 'content-type': 'application/grpc' }, { waitForTrailers: true })
+      stream.on('wantTrailers', () => undefined).write(half, () => stream.close(7))
+    },
+    'unavailable',
+    'unknown',
+    /HTTP\/2 code 7/,
+    'refused, and yet looked at',
+  ],
+  [
+    stream => stream.session?.goaway(7, stream.id),
+    'unavailable',
+    'unknown',
+    /connection was lost/,
+    'the connection is refused, and not this call, which may have run',
+  ],
+  [stream => stream.close(12), 'application', 'unknown', /HTTP\/2 code 12/, 'it asks for more security'],
+  [begun(success, stream => stream.session?.destroy()), 'unavailable', 'unknown', /./, 'the connection is lost'],
+]
+for (const [script, code, outcome, message, because] of failures) {
+  test(`no reply: ${code}, ${outcome}, ${message}: ${because}`, within, async t => {
+    const { app, rpc } = await openBoth(t)
+    app.once(script)
+    await assert.rejects(rpc.command(perform, never), rpcError(code, outcome, message))
+    assert.equal(app.streams.all.length, 1, 'it is not made again')
+    assert.equal((await rpc.command(perform, never)).status, 'success', 'the next call is none the worse')
+  })
+}
+
+test('a stream that the app refuses is made again once', within, async t => {
+  const { app, rpc } = await openBoth(t)
+  const refuse: StreamScript = stream => stream.close(7)
+  app.once(refuse)
+  assert.equal((await rpc.command(perform, never)).status, 'success')
+  app.once(refuse)
+  app.once(refuse)
+  await assert.rejects(rpc.command(perform, never), rpcError('unavailable', 'notRun', /took no more calls/))
+  assert.equal(app.streams.all.length, 4)
+})
+
+test('a reply over the limit is given up at its prefix, and its stream is reset', within, async t => {
+  const { app, rpc } = await openBoth(t, { limits: { sent: Infinity, received: 100 } })
+  app.once(begun(Buffer.of(0, 0, 0, 0, 101), () => undefined))
+  await assert.rejects(
+    rpc.command(perform, never),
+    rpcError('application', 'ran', /^101 bytes.*rpc_max_call_recv_size/),
+  )
+  const stream = await app.streams.next()
+  if (!stream.closed) await once(stream, 'close')
+  assert.equal(stream.rstCode, 8)
+})
+
+test('a call cut by its deadline resets its stream', within, async t => {
+  const { app, rpc } = await openBoth(t)
+  assert.equal(await rpc.problem(10_000), null)
+  app.once(() => undefined)
+  await assert.rejects(rpc.command(perform, never, performance.now() + 100), rpcError('timeout', 'unknown', /Deadline/))
+  const stream = await app.streams.next()
+  if (!stream.closed) await once(stream, 'close')
+  assert.equal(stream.rstCode, 8)
+})
+
+test('after its deadline a call is not sent', within, async t => {
+  const { app, rpc } = await openBoth(t)
+  assert.equal(await rpc.problem(10_000), null)
+  await assert.rejects(rpc.command(perform, never, performance.now() - 1), rpcError('timeout', 'notRun', /./))
+  assert.equal(app.streams.all.length, 0)
+})
+
+/** [how long the call may take, what the app is told, because] */
+const timeouts: readonly (readonly [number, RegExp | undefined, string])[] = [
+  [5_000, /^(49\d\d|5000)m$/, 'in milliseconds'],
+  [24 * 60 * 60 * 1000, /^(86400000|863999\d\d)m$/, 'the longest that an option has'],
+  [Infinity, undefined, 'no end'],
+]
+for (const [ms, expected, because] of timeouts) {
+  test(`a call tells who it is and that it may take ${ms} ms: ${because}`, within, async t => {
+    const { app, rpc } = await openBoth(t)
+    await rpc.command(perform, never, performance.now() + ms)
+    const { 'grpc-timeout': timeout, ...others } = await app.headers.next()
+    if (expected === undefined) assert.equal(timeout, undefined)
+    else assert.match(String(timeout), expected)
+    assert.deepEqual(others, {
+      ':method': 'POST',
+      ':scheme': 'http',
+      ':authority': app.host,
+      ':path': '/anycable.RPC/Command',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      'user-agent': 'ocpp-cable',
+      sid: 's1',
+      protov: 'v1',
+    })
+  })
+}
+
+/** [what the other side does with a connection, what is said, because] */
+const strangers: readonly (readonly [(socket: Socket) => void, RegExp, string])[] = [
+  [socket => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'), /may expect TLS/, 'an HTTP/1.1 server'],
+  [socket => socket.end(), /may expect TLS/, 'it hangs up'],
+  [socket => socket.resetAndDestroy(), /Failed to connect|ECONNRESET/, 'it hangs up with RST'],
+  [socket => socket.end(Buffer.alloc(10_000, 0xff)), /may expect TLS/, 'noise'],
+  [socket => socket.end(Buffer.of(0, 0, 6, 4, 0)), /may expect TLS/, 'half a frame'],
+  // Node.js 20 then reads no more, its end included; later ones say what is wrong.
+  [
+    socket => socket.end(Buffer.of(0, 0, 1, 4, 0, 0, 0, 0, 0, 9)),
+    /(no HTTP\/2 preface in 5000 ms|Protocol error).*TLS/,
+    'broken SETTINGS',
+  ],
+  [socket => socket.end(Buffer.of(0x15, 3, 1, 0, 2, 2, 0x46)), /may expect TLS/, 'an alert of TLS'],
+  [
+    socket => socket.end(Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)),
+    /./,
+    'SETTINGS, and GOAWAY at once',
+  ],
+]
+for (const [speak, message, because] of strangers) {
+  test(`who does not speak HTTP/2 is not sent a call, and is told: ${because}`, within, async t => {
+    const stranger = await openTcp(t, socket => void socket.once('data', () => speak(socket)))
+    const rpc = openGrpc(stranger.host)
+    t.after(() => rpc.close())
+    const reply = rpc.command(perform, never, performance.now() + 10_000)
+    await assert.rejects(reply, rpcError('unavailable', 'notRun', message))
+  })
+}

@@ -1,0 +1,229 @@
+/** The connections of our gRPC client: how they end, how they are held, and that nothing is left of them. */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { ServerHttp2Stream } from 'node:http2'
+import type { Socket } from 'node:net'
+import path from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { openGrpc } from '../../../src/rpc/grpc/channel.ts'
+import { Call, type CallOwner } from '../../../src/rpc/grpc/call.ts'
+import { Connection } from '../../../src/rpc/grpc/connection.ts'
+import { rpcError } from '../../contract/rpc.ts'
+import { freePort } from '../../support/ports.ts'
+import { run } from '../../support/process.ts'
+import { openProxy } from '../../support/proxy.ts'
+import { openMute, openTcp } from '../../support/tcp.ts'
+import { never, perform } from '../calls.ts'
+import { RawApp, yes } from './raw-app.ts'
+
+const within = { timeout: 20_000 }
+
+function open(t: TestContext, host: string, settings: Parameters<typeof openGrpc>[1] = {}) {
+  const rpc = openGrpc(host, settings)
+  t.after(() => rpc.close())
+  return rpc
+}
+
+/** Does nothing with a stream until the test says what. */
+function held(app: RawApp): Promise<ServerHttp2Stream> {
+  return new Promise(resolve => app.once(resolve))
+}
+
+// RFC 9113 §6.8: streams above the last one named were not looked at.
+for (const [code, first, because] of [
+  [0, 'success', 'the call that the app has looked at ends on the old connection'],
+  [2, rpcError('unavailable', 'unknown', /connection was lost/), 'with an error, Node.js ends that one'],
+] as const) {
+  test(`GOAWAY ${code}: a call not looked at is made on a new connection; ${because}`, within, async t => {
+    const app = await RawApp.start(t)
+    const rpc = open(t, app.host)
+    assert.equal(await rpc.problem(10_000), null)
+    const streams = [held(app), held(app)] as const
+    const calls = [rpc.command(perform, never), rpc.command(perform, never)] as const
+    const outcome = calls[0].catch((error: unknown) => error)
+    const [looked] = await Promise.all(streams)
+    looked.session?.goaway(code, 1)
+    assert.equal((await calls[1]).status, 'success')
+    assert.equal(app.sessions.all.length, 2)
+    if (first === 'success') yes(looked)
+    const found = await outcome
+    if (first === 'success') assert.equal((found as { status: string }).status, first)
+    else assert.ok(first(found), 'it may have run')
+  })
+}
+
+test('an old connection is closed with its last call, should the app not do it', within, async t => {
+  const app = await RawApp.start(t)
+  const proxy = await openProxy(app.port)
+  t.after(() => proxy.close())
+  const rpc = open(t, proxy.host)
+  const stream = held(app)
+  const call = rpc.command(perform, never)
+  const looked = await stream
+  looked.session?.goaway(0, 1)
+  const openNow = (): number => proxy.open
+  while (proxy.accepted < 2) await new Promise(setImmediate)
+  assert.equal(openNow(), 2)
+  yes(looked)
+  await call
+  while (openNow() > 1) await new Promise(setImmediate)
+  assert.equal((await rpc.command(perform, never)).status, 'success')
+  assert.equal(proxy.accepted, 2)
+})
+
+test('who finds our pings too frequent is sent half as many', within, async t => {
+  const app = await RawApp.start(t)
+  open(t, app.host, { keepaliveMs: 150 })
+  const pings: number[] = []
+  for (let connections = 0; connections < 2; connections++) {
+    while (app.sessions.all.length === connections) await new Promise(setImmediate)
+    const session = app.sessions.all[connections]
+    assert.ok(session, 'it is there')
+    const since = performance.now()
+    await once(session, 'ping')
+    pings.push(performance.now() - since)
+    session.goaway(11)
+  }
+  assert.ok((pings[1] ?? 0) >= 290, `the second came after ${pings[1]} ms`)
+})
+
+test('who finds them too frequent again and again is pinged all the same, and not without a pause', within, async t => {
+  const app = await RawApp.start(t)
+  // Twice as much is more than a timer of Node.js takes, which then makes it 1 ms.
+  const rpc = open(t, app.host, { keepaliveMs: 2 ** 30 })
+  await rpc.command(perform, never)
+  app.sessions.all[0]?.goaway(11)
+  while (app.sessions.all.length < 2) await new Promise(setImmediate)
+  let pings = 0
+  app.sessions.all[1]?.on('ping', () => pings++)
+  for (let calls = 0; calls < 100; calls++) await rpc.command(perform, never)
+  assert.equal(pings, 0)
+})
+
+test('a connection that no answer to a ping comes on is given up, and its calls with it', within, async t => {
+  const app = await RawApp.start(t)
+  const proxy = await openProxy(app.port)
+  t.after(() => proxy.close())
+  const rpc = open(t, proxy.host, { keepaliveMs: 50, pongMs: 100 })
+  const stream = held(app)
+  const call = rpc.command(perform, never)
+  await stream
+  proxy.hold('down')
+  await assert.rejects(call, rpcError('unavailable', 'unknown', /no answer to a ping/))
+  assert.equal(rpc.isConnected(), false)
+  proxy.release()
+  assert.equal((await rpc.command(perform, never)).status, 'success')
+})
+
+/** A call that stays on one connection. */
+function callOn(connection: Connection): Promise<Buffer> {
+  const request = {
+    path: '/anycable.RPC/Command',
+    sid: 's1',
+    bytes: Buffer.alloc(0),
+    deserialize: (bytes: Buffer) => bytes,
+    signal: never,
+    deadline: Infinity,
+  }
+  return new Promise((resolve, reject) => {
+    const owner: CallOwner = {
+      place: call => call.start(connection),
+      onSettled: () => undefined,
+      noConnectionInTime: () => assert.fail('it has a connection'),
+    }
+    new Call(request, owner, resolve, reject).start(connection)
+  })
+}
+
+test('a connection takes no more calls when it has no stream id left', within, async t => {
+  const app = await RawApp.start(t)
+  const ends: string[] = []
+  const [ready, onReady] = deferred()
+  const connection = new Connection(
+    app.address,
+    { host: app.address, port: app.port, trust: null, keepaliveMs: 30_000, pongMs: 20_000, maxReceived: 100 },
+    { onReady, onEnd: reason => ends.push(reason), onTooManyPings: () => undefined },
+  )
+  t.after(() => connection.close())
+  await ready
+  const stream = connection.request({ ':method': 'POST', ':path': '/' })
+  // Node.js has it, and its types do not.
+  const numbered = stream.session as unknown as { setNextStreamID(id: number): void }
+  await once(stream.resume().end(), 'close')
+  numbered.setNextStreamID(2 ** 31 - 1)
+  await callOn(connection)
+  await assert.rejects(callOn(connection), rpcError('unavailable', 'notRun', /took no more calls/))
+  assert.deepEqual([ends, connection.isOpen], [['the connection has no more stream ids'], false])
+})
+
+function deferred(): [Promise<void>, () => void] {
+  let resolve: () => void = () => undefined
+  return [new Promise(settle => (resolve = settle)), () => resolve()]
+}
+
+test(
+  'the end comes to connections and attempts at once, and to a call on the wire when it is over',
+  within,
+  async t => {
+    const app = await RawApp.start(t)
+    const mute = await openMute(t)
+    const connected = mute.onConnection()
+    const rpc = open(t, `grpc-list://${app.host},${mute.host}`)
+    const stream = held(app)
+    const call = rpc.command(perform, never)
+    const { session } = await stream
+    assert.ok(session, 'there is a session')
+    const closed = once(session, 'close')
+    const attempt = (await connected).resume()
+    await Promise.all([once(attempt, 'close'), rpc.close()])
+    assert.equal(mute.sockets.length, 1)
+    assert.equal(session.closed, false)
+    yes(await app.streams.next())
+    assert.equal((await call).status, 'success')
+    await closed
+  },
+)
+
+test('a call that waits for a connection fails at the end', within, async t => {
+  const mute = await openMute(t)
+  const rpc = open(t, mute.host)
+  const call = rpc.command(perform, never)
+  await rpc.close()
+  await assert.rejects(call, rpcError('unavailable', 'notRun', /closed/))
+})
+
+const settingsFrame = Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0)
+const goawayAfterFirst = Buffer.of(0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0)
+
+/** Takes one call, says that it takes no more, never replies, and never hangs up. */
+async function openLingering(t: TestContext): Promise<string> {
+  const speak = (socket: Socket): void => {
+    socket.write(settingsFrame)
+    socket.on('data', (bytes: Buffer) => {
+      if (bytes.includes('heartbeat')) socket.write(goawayAfterFirst)
+    })
+  }
+  return (await openTcp(t, speak, { allowHalfOpen: true })).host
+}
+
+/** [the app's host, because] */
+const hosts: readonly (readonly [(t: TestContext) => Promise<string>, string])[] = [
+  [async t => (await RawApp.start(t)).host, 'an app that answers'],
+  [async () => `127.0.0.1:${await freePort()}`, 'nobody'],
+  [() => Promise.resolve('app.invalid:50051'), 'a name without an address'],
+  [openLingering, 'an app that never hangs up'],
+]
+for (const [hostOf, because] of hosts) {
+  test(`after the end the process can end: ${because}`, within, async t => {
+    const host = await hostOf(t)
+    const root = path.join(import.meta.dirname, '../../..')
+    const code = `import { openGrpc } from './src/rpc/grpc/channel.ts'
+      const rpc = openGrpc(${JSON.stringify(host)})
+      const call = ${JSON.stringify(perform)}
+      await rpc.command(call, new AbortController().signal, performance.now() + 500).catch(() => null)
+      await rpc.close()
+      console.log('closed')`
+    const ended = await run('node', ['--import', 'tsx', '--input-type=module', '-e', code], { cwd: root })
+    assert.deepEqual([ended.code, ended.stdout.trim(), ended.stderr], [0, 'closed', ''])
+  })
+}
