@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { broadcastKey, broadcastRoute, openHttpBroadcast, type BroadcastEndpoint } from './broadcast/http.ts'
 import { openNats, type NatsOptions, type NatsSubscription } from './broadcast/nats.ts'
-import { parseBroadcasts, type Deliver } from './cable/broadcast.ts'
+import type { Deliver } from './cable/broadcast.ts'
 import { broadcastsOnStationsPort, type Config } from './config/rules.ts'
 import { versions } from './ocpp/version.ts'
 import type { Log } from './ops/log.ts'
@@ -22,11 +22,10 @@ import { readKeyPair, type KeyPair } from './server/certificates.ts'
 import { openListener, type Listener, type Readiness, type Reception } from './server/listener.ts'
 import { mostConnections, readOpenFiles, roomFor } from './server/open-files.ts'
 import { openSockets } from './server/socket.ts'
-import { Disconnects } from './station/disconnects.ts'
-import { drainWithin } from './station/draining.ts'
-import { MemoryHold } from './station/hold.ts'
-import { Hub } from './station/hub.ts'
-import type { Rpc, Schemas, World } from './station/ports.ts'
+import { Disconnects } from './fleet/disconnects.ts'
+import { drainWithin } from './fleet/draining.ts'
+import { Hub } from './fleet/hub.ts'
+import type { Rpc, Schemas, World } from './session/ports.ts'
 import { openSchemas } from './validation/schemas.ts'
 import { silentAnswerProblems } from './validation/silent-answers.ts'
 
@@ -86,12 +85,9 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
     }
     keep(await bound('metrics_port', openMetrics({ host, port, path: httpPath }, metrics, gauges, log)))
   }
-  const deliver = (text: string): void => {
-    for (const broadcast of parseBroadcasts(text)) hub.deliver(broadcast)
-  }
-  const nats = await openBroadcasts(config, deliver, log, keep)
+  const nats = await openBroadcasts(config, hub.publish, log, keep)
   const readiness = (): Readiness => ({ rpc: app.isConnected(), ...(nats !== null && { nats: nats.connected() }) })
-  keep(await openStations(config, keyPairs, hub, deliver, readiness, world))
+  keep(await openStations(config, keyPairs, hub, readiness, world))
   // Not before all is open: a start that fails has closed the way to the app, which says nothing of the app.
   void rpc.checkAtStart()
 }
@@ -101,12 +97,12 @@ function worldOf(rpc: Rpc, schemas: Schemas, meter: Meter, config: Config, log: 
   return {
     rpc,
     schemas,
-    hold: new MemoryHold(() => Date.now()),
     meter,
     log,
-    once: (key, fields, message) => notices.once(key, fields, message),
+    once: notices.once.bind(notices),
     trace: config.log.level === 'debug' ? (who, direction, frame) => log.debug({ ...who, frame }, direction) : null,
-    now: () => new Date(),
+    now: performance.now.bind(performance),
+    date: () => new Date(),
     random: () => Math.random(),
     newId: () => randomUUID(),
   }
@@ -168,7 +164,6 @@ async function openStations(
   config: Config,
   keyPairs: readonly KeyPair[],
   hub: Hub,
-  deliver: Deliver,
   readiness: () => Readiness,
   { meter, log, once }: World,
 ): Promise<Opened> {
@@ -196,14 +191,14 @@ async function openStations(
     onFault: ({ target, remoteAddress }, error) =>
       log.error({ path: pathWithoutQuery(target), remoteAddress, error }, 'a fault of the bridge ended a connection'),
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
-    answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), deliver) : () => false,
+    answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), hub.publish) : () => false,
   }
   const settings = { ...server, keyPairs, handshake: { ...ocpp, headers: rpc.headers }, maxConnections }
   const listener = await bound('port', openListener(settings, sockets, reception)).catch((error: unknown) => {
     sockets.close()
     throw error
   })
-  const unheard = setInterval(() => hub.closeUnheard(Date.now() - ocpp.bootTimeoutMs), heardCheckMs)
+  const unheard = setInterval(() => hub.closeUnheard(ocpp.bootTimeoutMs), heardCheckMs)
   announce(config, listener, log)
   return {
     close: async () => {
@@ -239,7 +234,7 @@ async function drain({ lifecycle }: Config, hub: Hub, log: Log): Promise<void> {
   const { graceMs, spreadMs, withinMs } = drainWithin(leftMs, lifecycle.slowDrain)
   const over = spreadMs > 0 ? { overMs: Math.round(spreadMs) } : {}
   log.info({ num: hub.size, ...over }, 'closing active connections')
-  const overdue = setTimeout(() => hub.giveUp(), withinMs)
+  const overdue = setTimeout(() => hub.abort(), withinMs)
   await hub.drain(graceMs, spreadMs)
   clearTimeout(overdue)
 }

@@ -56,10 +56,10 @@ export function broadcastRoute(
   const expected = key === null ? null : digest(`Bearer ${key}`)
   const open = { bytes: 0 }
   return (request, response) => {
-    if (pathOf(request.url) !== path) return false
-    const given = digest(request.headers.authorization ?? '')
+    if (request.url !== path && pathOf(request.url) !== path) return false
     if (request.method !== 'POST') end(response, 422)
-    else if (expected !== null && !timingSafeEqual(expected, given)) end(response, 401)
+    else if (expected !== null && !timingSafeEqual(expected, digest(request.headers.authorization ?? '')))
+      end(response, 401)
     else readBody(request, response, deliver, open)
     return true
   }

@@ -99,15 +99,3 @@ export function isAway({ code }: RpcError): boolean {
 export function mayRepeat(error: RpcError): boolean {
   return error.outcome === 'notRun' && isAway(error)
 }
-
-/** The state after a reply, which carries changed keys only: an empty value deletes its key. */
-export function mergeState(state: State, changes: State): State {
-  const changed = Object.entries(changes)
-  if (changed.length === 0) return state
-  const merged = { ...state }
-  for (const [key, value] of changed) {
-    if (value === '') Reflect.deleteProperty(merged, key)
-    else merged[key] = value
-  }
-  return merged
-}

@@ -120,6 +120,10 @@ export function idKey(id: JsonText): string {
   return Number.isSafeInteger(value) ? String(value) : id
 }
 
+export function isSameId(one: JsonText, other: JsonText): boolean {
+  return one === other || idKey(one) === idKey(other)
+}
+
 export function callError(id: MessageId, code: ErrorCode, description: string): CallError {
   return { kind: 'callError', id, code, description, details: emptyObject }
 }

@@ -1,29 +1,39 @@
 /**
- * Says a thing that many stations share once, and again only after a while: one line per fault, not one per frame.
+ * Warnings that many stations share: logged once, and again only after a while, so that a fault is one line and not one
+ * line per frame.
  */
 import type { Log } from './log.ts'
+import { setRecent } from './recent.ts'
 
 const againMs = 10 * 60 * 1000
-/** Some keys hold what a stranger chose, such as an address: the oldest make room. */
+/** Some keys hold what a stranger chose, such as an address: the oldest are evicted. */
 const maxKeys = 1_000
+/** Details are what the app or a station wrote, and may differ each time. */
+const maxDetails = 10
+
+type Notice = { readonly since: number; readonly details: Set<string> }
 
 export class Notices {
   readonly #log: Log
-  readonly #saidAt = new Map<string, number>()
+  readonly #notices = new Map<string, Notice>()
 
   constructor(log: Log) {
     this.#log = log
   }
 
-  /** Warns, unless the same `key` was warned of in the last ten minutes; whether it did. */
-  once(key: string, fields: object, message: string): boolean {
-    const now = Date.now()
-    const before = this.#saidAt.get(key)
-    if (before !== undefined && now - before < againMs) return false
-    this.#saidAt.delete(key)
-    this.#saidAt.set(key, now)
-    const [oldest] = this.#saidAt.keys()
-    if (this.#saidAt.size > maxKeys && oldest !== undefined) this.#saidAt.delete(oldest)
+  /**
+   * Warns, unless the same key and detail was logged in the last ten minutes, or ten other details of the key were.
+   *
+   * @returns whether it did
+   */
+  once(key: string, fields: object, message: string, detail = ''): boolean {
+    const now = performance.now()
+    const before = this.#notices.get(key)
+    const isRecent = before !== undefined && now - before.since < againMs
+    const notice = isRecent ? before : { since: now, details: new Set<string>() }
+    if (notice.details.has(detail) || notice.details.size >= maxDetails) return false
+    notice.details.add(detail)
+    setRecent(this.#notices, key, notice, maxKeys)
     this.#log.warn(fields, message)
     return true
   }

@@ -14,7 +14,7 @@ import { Socket, type DropArgument } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { listen, pathOf } from '../ops/server.ts'
-import type { StationSocket } from '../station/ports.ts'
+import type { StationSocket } from '../session/ports.ts'
 import {
   isStationPath,
   readHandshake,

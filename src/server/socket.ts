@@ -8,7 +8,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer, type RawData } from 'ws'
 import type { Meter } from '../ops/metrics.ts'
-import type { StationSocket } from '../station/ports.ts'
+import type { StationSocket } from '../session/ports.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import { deflate, mayCompress, type Compression } from './compression.ts'
 
@@ -25,7 +25,8 @@ export type SocketSettings = {
 
 /** What becomes of a socket, told to whoever it was opened for. */
 export interface SocketEnd {
-  receive(text: string): void
+  /** @param bytes the message's size */
+  receive(text: string, bytes: number): void
   gone(code: number, reason: string): void
 }
 
@@ -148,7 +149,7 @@ class LiveSocket implements StationSocket {
       const bytes = bytesOf(data)
       this.#meter.count('data_rcvd_total', {}, bytes.length)
       if (ws.isPaused && this.#isFlooded(bytes.length)) return
-      end.receive(bytes.toString())
+      end.receive(bytes.toString(), bytes.length)
     })
     // `ws` closes the connection by itself, and then tells 1006 of it.
     ws.on('error', (error: Error & { code?: string }) => {

@@ -56,9 +56,15 @@ export function choiceFor(action: string, version: Version, { silentAck, silentA
   return { row: silentAnswerFor(versions[version], action), chosen }
 }
 
-/** Whether the app is to be given a transaction id with the action, for the answer if it stays silent. */
-export function mintsTransactionId({ row, chosen }: Choice): boolean {
-  return row?.mintsTransactionId === true && chosen === 'anycable'
+const noActions: ReadonlySet<string> = new Set()
+
+/** The actions with which the app gets a transaction id, for the answer in case it stays silent. */
+export function mintingActions(version: Version, settings: SilentSettings): ReadonlySet<string> {
+  const minting = [...versions[version].transactionMessages].filter(action => {
+    const { row, chosen } = choiceFor(action, version, settings)
+    return row?.mintsTransactionId === true && chosen === 'anycable'
+  })
+  return minting.length === 0 ? noActions : new Set(minting)
 }
 
 /**

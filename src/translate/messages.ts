@@ -4,7 +4,7 @@
  * Pure: no I/O, no clock. Payloads are cut out as the text they came in.
  * Source: Action Cable's protocol (`type` and `identifier`/`message`); AnyCable Pro's OCPP page ("Remote commands").
  */
-import { messageId, type CallError, type CallResult, type MessageId } from '../ocpp/frame.ts'
+import { isSameId, messageId, type CallError, type CallResult, type MessageId } from '../ocpp/frame.ts'
 import { emptyObject, isObject, membersOf, parseJson, type JsonText } from '../ocpp/json.ts'
 
 /** A remote command; `id` is `null` where the app gave none. */
@@ -81,4 +81,29 @@ function payloadOf(text: JsonText | undefined): JsonText | null {
 
 function foreign(problem: string): AppMessage {
   return { kind: 'foreign', problem }
+}
+
+/** The transmissions of one RPC reply, read. */
+export type ReplyMessages = {
+  /** The answer to the CALL that was performed; `null` if there is none. */
+  readonly answer: CallResult | CallError | null
+  /** Everything else, in order. */
+  readonly others: readonly AppMessage[]
+}
+
+/**
+ * Reads the transmissions of an RPC reply. Never throws.
+ *
+ * @param id of the CALL that was performed; `null` where the reply can hold no answer
+ */
+export function readReply(transmissions: readonly string[], id: MessageId | null): ReplyMessages {
+  let answer: CallResult | CallError | null = null
+  const others: AppMessage[] = []
+  for (const transmission of transmissions) {
+    const message = readTransmission(transmission)
+    if (answer === null && id !== null && message.kind === 'answer' && isSameId(message.frame.id, id))
+      answer = message.frame
+    else others.push(message)
+  }
+  return { answer, others }
 }

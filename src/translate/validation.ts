@@ -29,7 +29,8 @@ export type ValidationSettings = {
 /** Each with its option in `ValidationSettings`. */
 export type Direction = 'in' | 'out' | 'acks'
 
-const optionOf = { in: 'validateIn', out: 'validateOut', acks: 'validateAcks' } as const
+/** The option that decides for each direction, where no rule does. */
+export const optionOf = { in: 'validateIn', out: 'validateOut', acks: 'validateAcks' } as const
 const noRules: readonly ValidationRule[] = []
 
 /** The rules for a station: its patterns are matched here, once for all messages. */

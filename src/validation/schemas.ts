@@ -13,7 +13,7 @@ import formats from 'ajv-formats'
 import { isObject, parseJson } from '../ocpp/json.ts'
 import { versions, type SchemaSet } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
-import type { Schemas } from '../station/ports.ts'
+import type { Schemas } from '../session/ports.ts'
 
 /** A schema, or a part of one. */
 type Node = Record<string, unknown>

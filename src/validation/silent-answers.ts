@@ -4,7 +4,7 @@
 import { completeAnswer } from '../ocpp/answers.ts'
 import { isFromStation, silentAnswerFor, versions, type Version } from '../ocpp/version.ts'
 import { violationsInWords } from '../ocpp/violations.ts'
-import type { Schemas } from '../station/ports.ts'
+import type { Schemas } from '../session/ports.ts'
 import type { SilentSettings } from '../translate/answers.ts'
 
 /** One line for each answer that a version's schema does not allow. */

@@ -14,7 +14,7 @@ import { WebSocket } from 'ws'
 import type { Version } from '../../src/ocpp/version.ts'
 import type { Compression } from '../../src/server/compression.ts'
 import { openSockets, type SocketSettings } from '../../src/server/socket.ts'
-import type { StationSocket } from '../../src/station/ports.ts'
+import type { StationSocket } from '../../src/session/ports.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { closeCode, compressedFrameOf, ended, openPeer, opcodes } from '../support/peer.ts'
 

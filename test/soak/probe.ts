@@ -21,11 +21,11 @@ export type Alive = {
 const dist = new URL('../dist/', pathToFileURL(program))
 /** To count one takes as long as to collect all garbage: these are not all. */
 const classes = {
-  Session: 'station/session.js',
-  AppConnection: 'station/connection.js',
-  OutgoingCalls: 'station/calls.js',
-  Outcomes: 'station/outcomes.js',
-  Ending: 'station/ending.js',
+  Session: 'session/session.js',
+  AppConnection: 'session/app/connection.js',
+  Commands: 'session/commands/commands.js',
+  Outcomes: 'session/commands/outcomes.js',
+  Ending: 'session/ending.js',
 }
 const modules = Object.entries(classes).map(([name, file]) => [name, new URL(file, dist).href])
 const ws = pathToFileURL(createRequire(fileURLToPath(dist)).resolve('ws')).href

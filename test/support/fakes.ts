@@ -8,12 +8,21 @@ import type { CommandCall, CommandReply, ConnectCall, ConnectReply, DisconnectCa
 import { RpcError, type StreamName } from '../../src/cable/rpc.ts'
 import type { Version } from '../../src/ocpp/version.ts'
 import type { Meter } from '../../src/ops/metrics.ts'
-import { Disconnects, type DisconnectLimits } from '../../src/station/disconnects.ts'
-import { MemoryHold } from '../../src/station/hold.ts'
-import { Hub, type HubSettings } from '../../src/station/hub.ts'
+import { Disconnects, type DisconnectLimits } from '../../src/fleet/disconnects.ts'
+import { Hub, type HubSettings } from '../../src/fleet/hub.ts'
 import type { Log } from '../../src/ops/log.ts'
-import type { CloseCode, Rpc, Schemas, StationSocket, World } from '../../src/station/ports.ts'
-import type { Session } from '../../src/station/session.ts'
+import type {
+  CloseCode,
+  Fleet,
+  Member,
+  QueuedDisconnect,
+  Rpc,
+  Schemas,
+  StationSocket,
+  World,
+} from '../../src/session/ports.ts'
+import { Transactions } from '../../src/session/transactions/transactions.ts'
+import type { Session } from '../../src/session/session.ts'
 import type { StationHandshake, StationId } from '../../src/translate/handshake.ts'
 import { openSchemas } from '../../src/validation/schemas.ts'
 
@@ -215,6 +224,57 @@ export const faults = {
   raised: new RpcError('application', 'ran', 'undefined method `charge!` for nil'),
 } as const
 
+/** What a session asks of its fleet, written down. */
+export class FakeFleet implements Fleet {
+  readonly transactions = new Transactions(() => 0)
+  readonly streams = new Set<StreamName>()
+  readonly claimed: string[] = []
+  readonly serialNumbers: string[] = []
+  /** Resolves when the app has seen the end of the connections before. */
+  before = Promise.resolve()
+
+  constructor(...serialNumbers: readonly string[]) {
+    this.serialNumbers.push(...serialNumbers)
+  }
+
+  join(stream: StreamName): void {
+    this.streams.add(stream)
+  }
+
+  leave(stream: StreamName): void {
+    this.streams.delete(stream)
+  }
+
+  leaveAll(): void {
+    this.streams.clear()
+  }
+
+  claim(_member: Member, connectionIdentifiers: string): Promise<void> {
+    this.claimed.push(connectionIdentifiers)
+    return this.before
+  }
+
+  serialNumberOf(): string | null {
+    return this.serialNumbers.at(-1) ?? null
+  }
+
+  onSubscribed(_stationId: StationId, serialNumber: string): void {
+    this.serialNumbers.push(serialNumber)
+  }
+
+  bootInterval(): number {
+    return 10
+  }
+
+  remove(): void {
+    this.streams.clear()
+  }
+
+  queueDisconnect(): QueuedDisconnect {
+    return { done: Promise.resolve(), expedite: () => undefined }
+  }
+}
+
 type Closed = { readonly code: CloseCode; readonly reason: string }
 
 export class FakeSocket implements StationSocket {
@@ -284,9 +344,9 @@ export class FakeStation {
   constructor(session: Session, socket: FakeSocket) {
     this.session = session
     this.socket = socket
-    this.handshake = session.station.handshake
-    this.sid = session.station.who.sid
-    socket.read(text => session.receive(text))
+    this.handshake = session.handshake
+    this.sid = session.who.sid
+    socket.read(text => session.receive(text, Buffer.byteLength(text)))
   }
 
   says(...frames: readonly unknown[]): void {
@@ -392,7 +452,6 @@ export class FakeWorld implements World {
   readonly log = new FakeLog()
   readonly trace = null
   readonly schemas: Schemas
-  readonly hold = new MemoryHold(() => Date.now())
   readonly disconnects: Disconnects
   readonly hub: Hub
   /** What was said by `once`, each key a single time. */
@@ -430,11 +489,14 @@ export class FakeWorld implements World {
     }
   }
 
-  readonly once = (key: string, _fields: object, message: string): void => {
-    if (!this.notices.has(key)) this.notices.set(key, message)
+  readonly once = (key: string, _fields: object, message: string, detail = ''): void => {
+    const id = `${key} ${detail}`.trim()
+    if (!this.notices.has(id)) this.notices.set(id, message)
   }
 
-  readonly now = (): Date => new Date()
+  /** Mocked time stands for both clocks. */
+  readonly now = (): number => Date.now()
+  readonly date = (): Date => new Date()
   readonly random = (): number => 0.5
   readonly newId = (): string => `id-${++this.#ids}`
 }
@@ -443,7 +505,7 @@ export class FakeWorld implements World {
 const officialSchemas = openSchemas()
 
 /** Messages are not held against their schemas: most tests' payloads are empty. */
-const usualSettings: HubSettings = {
+export const usualSettings: HubSettings = {
   channel: 'OCPPChannel',
   sn: 'serial',
   granularActions: true,

@@ -17,7 +17,7 @@ import {
 } from '../../cable/rpc.ts'
 import type { Log } from '../../ops/log.ts'
 import type { Meter } from '../../ops/metrics.ts'
-import type { Rpc } from '../../station/ports.ts'
+import type { Rpc } from '../../session/ports.ts'
 import { aborted, type Transport } from '../transport.ts'
 import { initialLimit, limitAfter, type Limit } from './limit.ts'
 import { Permits, type Priority } from './permits.ts'

@@ -1,0 +1,287 @@
+/**
+ * All sessions: who is connected, which streams lead to whom, and which connection is a station's only one.
+ */
+import { parseBroadcasts, type Broadcast } from '../cable/broadcast.ts'
+import type { StreamName } from '../cable/rpc.ts'
+import { setRecent } from '../ops/recent.ts'
+import { Pause } from '../session/pause.ts'
+import type { Fleet, Member, QueuedDisconnect, StationSocket, World } from '../session/ports.ts'
+import { Session, type SessionSettings } from '../session/session.ts'
+import { Station } from '../session/station.ts'
+import { Transactions } from '../session/transactions/transactions.ts'
+import type { StationHandshake, StationId } from '../translate/handshake.ts'
+import { BootSchedule } from './boot-schedule.ts'
+import type { Disconnects } from './disconnects.ts'
+import { paceOf } from './draining.ts'
+import { Relation } from './relation.ts'
+import { Takeovers } from './takeovers.ts'
+
+export type HubSettings = SessionSettings & {
+  /** What becomes of a station's second connection: it replaces the first, or is refused while the first is open. */
+  readonly takeover: 'newest' | 'refuse'
+}
+
+/** How many streams one station may have. */
+const maxStreams = 1_000
+/** For how many stations the serial number is remembered. */
+const maxSerialNumbers = 100_000
+
+export class Hub implements Fleet {
+  readonly transactions: Transactions
+  readonly #settings: HubSettings
+  readonly #disconnects: Disconnects
+  readonly #world: World
+  /** Every session with an open socket, with its number in the order of arrival. */
+  readonly #sessions = new Map<Member, number>()
+  #admitted = 0
+  /** The same, by station. */
+  readonly #open = new Relation<StationId, Member>()
+  /** The sessions that the app has accepted, one a station. */
+  readonly #stations = new Map<StationId, Member>()
+  /** Sessions that have left and whose Disconnect is still due. */
+  readonly #leaving = new Relation<StationId, Member>()
+  /** Sessions that the app has accepted and whose end it has not seen, but still may. */
+  readonly #known = new Set<Member>()
+  readonly #streams = new Relation<StreamName, Member>()
+  readonly #identified = new Relation<string, Member>()
+  readonly #serialNumbers = new Map<StationId, string>()
+  readonly #takeovers = new Takeovers()
+  readonly #bootSchedule = new BootSchedule()
+  readonly #drainPause = new Pause()
+  #hasLoggedLoss = false
+  #isAborted = false
+
+  constructor(settings: HubSettings, disconnects: Disconnects, world: World) {
+    this.#settings = settings
+    this.#disconnects = disconnects
+    this.#world = world
+    this.transactions = new Transactions(world.now)
+  }
+
+  get size(): number {
+    return this.#sessions.size
+  }
+
+  get streamCount(): number {
+    return this.#streams.size
+  }
+
+  /** Whether to refuse a new connection of this station, because another is open (`ocpp_takeover=refuse`). */
+  isTaken(stationId: StationId): boolean {
+    return this.#settings.takeover === 'refuse' && this.#stations.has(stationId)
+  }
+
+  /**
+   * Whether a new connection would replace one that the app has accepted: it has the same credentials, or no other
+   * connection of the station is trying.
+   */
+  mayReplace(handshake: StationHandshake): boolean {
+    const { stationId } = handshake
+    const before = this.#stations.get(stationId)
+    if (before === undefined) return false
+    return this.#open.get(stationId).size === 1 || haveSameCredentials(before.handshake, handshake)
+  }
+
+  /** Starts the session of a station whose socket is open. */
+  admit(handshake: StationHandshake, socket: StationSocket): Session {
+    const { stationId, version } = handshake
+    const session = new Session(new Station(handshake, socket, this.#settings, this.#world), this)
+    this.#sessions.set(session, ++this.#admitted)
+    this.#open.add(stationId, session)
+    this.#world.log.info({ ...session.who, version }, 'station connected')
+    const before = this.#stations.get(stationId)
+    if (before !== undefined && this.#mayReplaceAtOnce(before, handshake)) this.#replace(before)
+    return session
+  }
+
+  /** Takes one publication of the app, as NATS or HTTP carries it. Never throws. */
+  readonly publish = (text: string): void => {
+    for (const broadcast of parseBroadcasts(text)) this.deliver(broadcast)
+  }
+
+  /** Hands a broadcast to every session that it is for. */
+  deliver(broadcast: Broadcast): void {
+    const { meter } = this.#world
+    meter.count('broadcast_msg_total')
+    switch (broadcast.kind) {
+      case 'stream': {
+        const { stream, data, excludeSid } = broadcast
+        let delivered = 0
+        for (const session of [...this.#streams.get(stream)]) {
+          if (excludeSid !== null && session.who.sid === excludeSid) continue
+          session.deliver(data)
+          delivered++
+        }
+        if (delivered === 0) meter.count('ocpp_dropped_total', { reason: 'no_station' })
+        return
+      }
+      case 'disconnect':
+        meter.count('remote_commands_total')
+        for (const session of [...this.#identified.get(broadcast.connectionIdentifiers)])
+          session.close(1000, 'Closed remotely')
+        return
+      case 'unreadable':
+        meter.count('failed_broadcast_msg_total')
+        return this.#world.once(broadcast.problem, { problem: broadcast.problem }, 'a broadcast could not be read')
+    }
+  }
+
+  /** Closes the sessions older than `ageMs` whose station has sent no CALL. */
+  closeUnheard(ageMs: number): void {
+    const openedBefore = this.#world.now() - ageMs
+    for (const session of this.#sessions.keys()) {
+      if (!session.isHeard && session.openedAt < openedBefore) session.close(1008, 'No message in time')
+    }
+  }
+
+  /**
+   * Answers what has come in, closes every session, and sends every Disconnect, those of sessions that left before too.
+   *
+   * @param graceMs  how long the app is asked for what a station has sent; then the station is answered without the app
+   * @param spreadMs the time over which the closes are spread; a station is served as before until its own
+   */
+  async drain(graceMs: number, spreadMs = 0): Promise<void> {
+    this.#disconnects.flush()
+    this.#takeovers.endAllWaits()
+    const sessions = [...this.#sessions.keys()]
+    const { atOnce, pauseMs } = paceOf(sessions.length, spreadMs)
+    const drained: Promise<void>[] = []
+    while (sessions.length > 0) {
+      drained.push(...sessions.splice(0, atOnce).map(session => session.drain(graceMs)))
+      if (sessions.length > 0 && !this.#isAborted) await this.#drainPause.wait(pauseMs)
+    }
+    await Promise.all(drained)
+    await Promise.all([...this.#leaving.members()].map(session => session.ended))
+    this.#logLoss(this.#disconnects.lost)
+  }
+
+  /**
+   * Ends a drain that runs out of time: every RPC fails. CALLs are answered without the app; outcomes, reports and
+   * Disconnects are lost.
+   */
+  abort(): void {
+    this.#logLoss(this.#disconnects.lost + this.#known.size)
+    this.#isAborted = true
+    this.#drainPause.end()
+    this.#disconnects.abort()
+    this.#world.rpc.abort()
+    this.#takeovers.endAllWaits()
+    // Sessions still open by then wait for an Ack that the app broadcasts.
+    setImmediate(() => {
+      for (const session of [...this.#sessions.keys()]) session.close(1001, 'Server restart')
+    })
+  }
+
+  join(stream: StreamName, member: Member): void {
+    // A reply may come after the session has left.
+    if (member.isClosed) return
+    if (this.#streams.countOf(member) < maxStreams) return this.#streams.add(stream, member)
+    this.#world.meter.count('ocpp_dropped_total', { reason: 'streams' })
+    this.#world.once('streams', member.who, 'the app subscribed a station to too many streams')
+  }
+
+  leave(stream: StreamName, member: Member): void {
+    this.#streams.delete(stream, member)
+  }
+
+  leaveAll(member: Member): void {
+    this.#streams.deleteAll(member)
+  }
+
+  /** The newest connection wins once the app has accepted it; the app sees the end of the others first. */
+  async claim(session: Member, connectionIdentifiers: string): Promise<void> {
+    const { stationId } = session.handshake
+    this.#known.add(session)
+    if (this.#stations.has(stationId)) await this.#slowTakeover(session)
+    if (session.isClosed) return
+    this.#identified.add(connectionIdentifiers, session)
+    const before = this.#stations.get(stationId)
+    if (before !== undefined && this.#settings.takeover === 'refuse') {
+      session.close(1008, 'Another connection of this station is open')
+      return
+    }
+    if (before !== undefined && this.#isNewer(before, session)) {
+      this.#replace(session)
+      return
+    }
+    this.#stations.set(stationId, session)
+    if (before !== undefined) this.#replace(before)
+    // The end of a session that is still in Connect would otherwise come after this session's subscribe.
+    for (const older of this.#settings.takeover === 'newest' ? [...this.#open.get(stationId)] : [])
+      if (this.#isNewer(session, older)) older.close(1008, 'Replaced by a newer connection')
+    await Promise.all([...this.#leaving.get(stationId)].map(leaving => leaving.expedite()))
+  }
+
+  serialNumberOf(stationId: StationId): string | null {
+    return this.#serialNumbers.get(stationId) ?? null
+  }
+
+  onSubscribed(stationId: StationId, serialNumber: string): void {
+    this.#bootSchedule.onAccepted(this.#world.now())
+    setRecent(this.#serialNumbers, stationId, serialNumber, maxSerialNumbers)
+  }
+
+  bootInterval(member: Member): number {
+    return this.#bootSchedule.take(member, this.#world.now(), this.#world.random())
+  }
+
+  remove(session: Member): void {
+    const { stationId } = session.handshake
+    this.#sessions.delete(session)
+    this.#open.delete(stationId, session)
+    this.#streams.deleteAll(session)
+    this.#identified.deleteAll(session)
+    if (this.#stations.get(stationId) === session) {
+      this.#stations.delete(stationId)
+      // Nothing is left to take over.
+      this.#takeovers.endWaits(stationId)
+    } else this.#takeovers.endWaits(stationId, session)
+    this.#leaving.add(stationId, session)
+    void session.ended.then(() => {
+      this.#leaving.delete(stationId, session)
+      this.#known.delete(session)
+    })
+  }
+
+  queueDisconnect(disconnect: () => Promise<void>): QueuedDisconnect {
+    return this.#disconnects.add(disconnect)
+  }
+
+  #logLoss(num: number): void {
+    if (num === 0 || this.#hasLoggedLoss) return
+    this.#hasLoggedLoss = true
+    this.#world.log.warn({ num }, 'the app did not get the Disconnect of stations that left at the end')
+  }
+
+  async #slowTakeover(session: Member): Promise<void> {
+    const { stationId } = session.handshake
+    // It left while it was in Connect: the end of its wait has passed already.
+    if (session.isClosed || !this.#takeovers.isFlapping(stationId, this.#world.now())) return
+    this.#world.meter.count('ocpp_takeover_slowed_total')
+    this.#world.once(`flapping ${stationId}`, session.who, 'connections of one station keep replacing each other')
+    await this.#takeovers.delay(stationId, session, this.#world.now())
+  }
+
+  /** With the same credentials there is no need to wait for Connect, unless the station is slowed down. */
+  #mayReplaceAtOnce(before: Member, handshake: StationHandshake): boolean {
+    const isSlowed = this.#takeovers.isFlapping(handshake.stationId, this.#world.now())
+    if (this.#settings.takeover === 'refuse' || isSlowed) return false
+    return haveSameCredentials(before.handshake, handshake)
+  }
+
+  #isNewer(one: Member, other: Member): boolean {
+    return (this.#sessions.get(one) ?? 0) > (this.#sessions.get(other) ?? 0)
+  }
+
+  #replace(before: Member): void {
+    this.#takeovers.add(before.handshake.stationId, this.#world.now())
+    this.#world.meter.count('ocpp_takeover_total')
+    before.close(1008, 'Replaced by a newer connection')
+  }
+}
+
+/** Two sockets without credentials prove nothing about each other. */
+function haveSameCredentials(one: StationHandshake, other: StationHandshake): boolean {
+  const credentials = one.env.headers['authorization']
+  return credentials !== undefined && credentials === other.env.headers['authorization']
+}

@@ -1,0 +1,276 @@
+/**
+ * Gives each CALL of a station its one answer: the app's, or the bridge's own where the app gives none.
+ */
+import { RpcError, type CommandReply } from '../cable/rpc.ts'
+import { bootAnswer, completeAnswer, isCompletable, type Asked } from '../ocpp/answers.ts'
+import type { ErrorCode } from '../ocpp/errors.ts'
+import {
+  callError,
+  isSameId,
+  type Answer,
+  type Call,
+  type CallError,
+  type MessageId,
+  type Send,
+} from '../ocpp/frame.ts'
+import { isFromStation } from '../ocpp/version.ts'
+import {
+  answerFor,
+  choiceFor,
+  mintingActions,
+  type Choice,
+  type NoAnswer,
+  type SilentSettings,
+} from '../translate/answers.ts'
+import type { Violation } from '../ocpp/violations.ts'
+import { readReply } from '../translate/messages.ts'
+import { hintFor } from './app/hints.ts'
+import type { AppMessages } from './app/messages.ts'
+import type { Boot } from './boot.ts'
+import type { InFlight } from './in-flight.ts'
+import { Pause } from './pause.ts'
+import type { PendingCall, Performing, Reached } from './performing.ts'
+import type { Fleet, Member } from './ports.ts'
+import type { Station } from './station.ts'
+import { transactionIdFor } from './transactions/digest.ts'
+import type { Validation } from './validation.ts'
+
+export type AnsweringSettings = SilentSettings & {
+  readonly heartbeatIntervalMs: number
+  /** How long to wait for an Ack that comes by a broadcast, after the action has run; 0: not at all. */
+  readonly ackTimeoutMs: number
+}
+
+export type AnsweringParts = {
+  readonly fleet: Fleet
+  readonly member: Member
+  readonly boot: Boot
+  readonly inFlight: InFlight
+  readonly validation: Validation
+  readonly performing: Performing
+  readonly messages: AppMessages
+}
+
+/** Who gave a station its answer; `rejected`: the bridge, because the CALL could not go to the app. */
+type AnsweredBy = 'app' | 'replayed' | 'local' | 'rejected' | NoAnswer
+
+export class Answering {
+  readonly #station: Station<AnsweringSettings>
+  readonly #parts: AnsweringParts
+  /** Actions whose CALL gets a transaction id before the app is asked. */
+  readonly #mintingActions: ReadonlySet<string>
+  readonly #ackWait = new Pause()
+  /** The CALL being answered. */
+  #pending: PendingCall | null = null
+
+  constructor(station: Station<AnsweringSettings>, parts: AnsweringParts) {
+    this.#station = station
+    this.#parts = parts
+    this.#mintingActions = mintingActions(station.handshake.version, station.settings)
+  }
+
+  /**
+   * @param receivedAt when the CALL came in, in ms of `World.now`; the station has been waiting since
+   * @returns whether the app accepts the station, as far as the app was asked
+   */
+  async answer(call: Call, receivedAt: number): Promise<boolean> {
+    const pending = this.#newPending(call, receivedAt)
+    const { error, violations } = this.#check(call)
+    if (error !== null) {
+      this.#reply(pending, error, 'rejected')
+      return true
+    }
+    this.#pending = pending
+    const reached = await this.#ask(pending, violations)
+    if (reached.kind === 'performed') await this.#onReply(pending, reached.reply)
+    else if (reached.kind === 'replayed') this.#reply(pending, { ...reached.answer, id: call.id }, 'replayed')
+    else this.#replyAlone(pending, reached.kind)
+    this.#pending = null
+    return reached.kind !== 'unauthorized'
+  }
+
+  /** Answers a CALL without the app, where no time is left to ask it; a station that has left gets no answer. */
+  answerAlone(call: Call, receivedAt: number): void {
+    if (this.#station.isClosed) this.#parts.inFlight.done(call)
+    else this.#replyAlone(this.#newPending(call, receivedAt), 'failed')
+  }
+
+  /**
+   * Performs a SEND, which is never answered, not even with an error (OCPP 2.1 Part 4 §4.2.4).
+   *
+   * @returns whether the app accepts the station, as far as the app was asked
+   */
+  async performSend(send: Send): Promise<boolean> {
+    const { boot, validation, performing } = this.#parts
+    const { row, world } = this.#station
+    const isKnown = row.sends.has(send.action) && boot.passesCall(send.action)
+    const { violations, refusal } = validation.ofCall(send)
+    if (!isKnown || refusal !== null) {
+      world.meter.count('ocpp_dropped_total', { reason: 'send' })
+      return true
+    }
+    try {
+      return await performing.send(send, violations.length > 0 ? { violations } : {})
+    } catch (error) {
+      this.#onFailure(send.action, error)
+      return true
+    }
+  }
+
+  /**
+   * Takes an Ack or Error that the app broadcast.
+   *
+   * @returns whether it answers the CALL that is pending
+   */
+  settle(answer: Answer): boolean {
+    const pending = this.#pending
+    if (pending === null || pending.isAnswered || !isSameId(pending.call.id, answer.id)) return false
+    this.#onAppAnswer(pending, answer)
+    this.#ackWait.end()
+    return true
+  }
+
+  /** The station no longer waits for the answer to the CALL with this id, so neither does that CALL for its Ack. */
+  onSuperseded(id: MessageId): void {
+    if (this.#pending !== null && isSameId(this.#pending.call.id, id)) this.#ackWait.end()
+  }
+
+  /** Ends all waits: the session is over. */
+  end(): void {
+    this.#ackWait.end()
+  }
+
+  async #ask(pending: PendingCall, violations: readonly Violation[]): Promise<Reached | { readonly kind: 'failed' }> {
+    const { transactionId } = pending
+    try {
+      return await this.#parts.performing.call(pending, {
+        ...(transactionId !== null && { transactionId }),
+        ...(violations.length > 0 && { violations }),
+      })
+    } catch (error) {
+      this.#onFailure(pending.call.action, error)
+      return { kind: 'failed' }
+    }
+  }
+
+  /** Answers with the Ack in the reply, else with one that is broadcast in time, else alone. */
+  async #onReply(pending: PendingCall, { status, transmissions, disconnect }: CommandReply): Promise<void> {
+    const { answer, others } = readReply(transmissions, pending.call.id)
+    if (answer !== null) this.#onAppAnswer(pending, answer)
+    if (others.length > 0 || disconnect) this.#parts.messages.take(others, disconnect)
+    if (pending.isAnswered) return
+    const { ackTimeoutMs } = this.#station.settings
+    const mayWait = ackTimeoutMs > 0 && status === 'success' && !this.#station.isClosed
+    if (mayWait) await this.#ackWait.wait(ackTimeoutMs)
+    this.#replyAlone(pending, status === 'success' ? 'silent' : 'refused')
+  }
+
+  #onAppAnswer(pending: PendingCall, answer: Answer): void {
+    if (pending.isAnswered) return this.#station.drop('ack_for_nothing', 'the app answered a CALL that does not wait')
+    const completed = this.#completed(pending, answer)
+    const isRefused =
+      completed.kind === 'callResult' &&
+      this.#parts.validation.ofAck(pending.call.action, completed.payload).refusal !== null
+    if (isRefused) this.#replyAlone(pending, 'failed')
+    else this.#reply(pending, completed, 'app')
+  }
+
+  /** Gives the bridge's own answer, unless the CALL has one. */
+  #replyAlone(pending: PendingCall, why: NoAnswer | 'local'): void {
+    if (pending.isAnswered) return
+    const { handshake, settings } = this.#station
+    const choice = choiceFor(pending.call.action, handshake.version, settings)
+    const answer = this.#ownAnswer(pending, why === 'local' ? 'silent' : why, choice)
+    // The bridge answers such a CALL whatever the app did.
+    const isLocal = choice.row?.kind === 'local' && why !== 'unauthorized'
+    this.#reply(pending, answer, isLocal ? 'local' : why)
+  }
+
+  /** Why a CALL cannot go to the app, if it cannot, and how it violates its schema. */
+  #check(call: Call): { readonly error: CallError | null; readonly violations: readonly Violation[] } {
+    const { id, action } = call
+    const { row } = this.#station
+    const refuse = (code: ErrorCode, words: string) => ({ error: callError(id, code, words), violations: [] })
+    if (row.toStation.has(action) && !isFromStation(row, action))
+      return refuse('NotSupported', 'This action is sent by the CSMS')
+    if (!isFromStation(row, action))
+      return refuse('NotImplemented', 'This version of OCPP has no such action from a Charging Station')
+    if (!this.#parts.boot.passesCall(action))
+      return refuse('SecurityError', 'The Charging Station has not been accepted yet')
+    const { violations, refusal } = this.#parts.validation.ofCall(call)
+    return refusal === null ? { error: null, violations } : refuse(refusal.code, refusal.words)
+  }
+
+  #newPending(call: Call, receivedAt: number): PendingCall {
+    const mints = this.#mintingActions.has(call.action)
+    const transactionId = mints ? transactionIdFor(this.#station.handshake.stationId, call) : null
+    return { call, receivedAt, transactionId, attempts: 0, isAnswered: false }
+  }
+
+  #ownAnswer(pending: PendingCall, why: NoAnswer, choice: Choice): Answer {
+    const { who, world } = this.#station
+    const { call } = pending
+    const asked = this.#asked(pending)
+    const { answer, isDecision } = answerFor(why, call, choice, asked, world.random())
+    if (isDecision) {
+      const fields = { ...who, action: call.action }
+      world.once(`silent ${call.action}`, fields, 'the app sent no Ack for an action that wants a decision')
+    }
+    if (answer.kind !== 'putOff') return this.#completed(pending, answer)
+    const payload = bootAnswer('Pending', this.#bootInterval(), asked)
+    return { kind: 'callResult', id: call.id, payload }
+  }
+
+  /** A station that has left meanwhile does not read the answer, and reserves no time. */
+  #bootInterval(): number {
+    return this.#station.isClosed ? 0 : this.#parts.fleet.bootInterval(this.#parts.member)
+  }
+
+  #completed(pending: PendingCall, answer: Answer): Answer {
+    const { action } = pending.call
+    if (answer.kind === 'callError' || !isCompletable(action)) return answer
+    return { ...answer, payload: completeAnswer(action, answer.payload, this.#asked(pending)) }
+  }
+
+  #asked({ call, transactionId }: PendingCall): Asked {
+    const { settings, world } = this.#station
+    const heartbeatIntervalSeconds = Math.round(settings.heartbeatIntervalMs / 1000)
+    return { payload: call.payload, now: world.date().toISOString(), heartbeatIntervalSeconds, transactionId }
+  }
+
+  #reply(pending: PendingCall, answer: Answer, by: AnsweredBy): void {
+    const { call } = pending
+    pending.isAnswered = true
+    const isAwaited = this.#parts.inFlight.done(call)
+    const isTransaction = this.#station.row.transactionMessages.has(call.action)
+    if (isTransaction && by !== 'replayed') this.#remember(pending, isAwaited ? answer : null, by)
+    // The station has superseded the CALL with another one of the same id.
+    if (!isAwaited) return this.#station.world.meter.count('ocpp_dropped_total', { reason: 'superseded' })
+    if (answer.kind === 'callResult' && call.action === 'BootNotification') this.#parts.boot.onAnswer(answer.payload)
+    this.#station.send(answer.id === call.id ? answer : { ...answer, id: call.id })
+    const { row, world, isClosed } = this.#station
+    if (isClosed) return
+    const action = isFromStation(row, call.action) ? call.action : 'other'
+    world.meter.count('ocpp_call_total', { version: row.number, action, answer: by })
+    world.meter.observe('ocpp_call_seconds', { version: row.number }, (world.now() - pending.receivedAt) / 1000)
+  }
+
+  /** A CALLERROR of the bridge's own is no answer to keep: the app has not booked the message, and is asked again. */
+  #remember({ call, attempts }: PendingCall, answer: Answer | null, by: AnsweredBy): void {
+    const { stationId } = this.#station.handshake
+    const isKept = answer !== null && (answer.kind === 'callResult' || by === 'app')
+    this.#parts.fleet.transactions.record(stationId, call, { attempts, answer: isKept ? answer : null })
+  }
+
+  /** An absent app is one line, which the transport logs; an app that raises is one line for each action and error. */
+  #onFailure(action: string, error: unknown): void {
+    if (!(error instanceof RpcError)) throw error
+    if (error.code !== 'application') return
+    const { key, text } = hintFor({ kind: 'error', message: error.message }) ?? {
+      key: `raised ${action}`,
+      text: 'the app raised an error',
+    }
+    const { who, world } = this.#station
+    world.once(key, { ...who, action, error }, text, error.message)
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Attaches a station to the app: Connect, then subscribe with its serial number, and again when a boot changes that.
+ *
+ * Source: AnyCable Pro's OCPP page ("How it works"); the app sees Connect, subscribe, perform in that order.
+ */
+import type { CommandReply, Identifier } from '../../cable/rpc.ts'
+import { parseObject, type JsonText } from '../../ocpp/json.ts'
+import type { Fleet, Member } from '../ports.ts'
+import type { Station } from '../station.ts'
+import { identifierFor, type AppConnection } from './connection.ts'
+
+export type AttachmentSettings = {
+  /** The channel's class name. */
+  readonly channel: string
+  /** What `params["sn"]` is: the serial number from the boot, or always the station's id. */
+  readonly sn: 'serial' | 'station_id'
+}
+
+/** How attaching a station ended. */
+export type Attached = {
+  /** Whether the app accepts the station. */
+  readonly isAccepted: boolean
+  /** The subscribe that was made; `null` if none was. */
+  readonly subscribed: { readonly reply: CommandReply; readonly identifier: Identifier } | null
+}
+
+export class Attachment {
+  readonly #station: Pick<Station<AttachmentSettings>, 'handshake' | 'row' | 'settings'>
+  readonly #app: AppConnection
+  readonly #fleet: Fleet
+  readonly #member: Member
+
+  constructor(
+    station: Pick<Station<AttachmentSettings>, 'handshake' | 'row' | 'settings'>,
+    app: AppConnection,
+    fleet: Fleet,
+    member: Member,
+  ) {
+    this.#station = station
+    this.#app = app
+    this.#fleet = fleet
+    this.#member = member
+  }
+
+  /**
+   * Attaches the station if it is not yet, and resubscribes if its boot has another serial number. Rejects with `RpcError`
+   * if the app gave no answer.
+   *
+   * @param boot the payload of a BootNotification, `null` for any other message
+   * @param queueDeadline as in `Rpc`
+   */
+  async attach(boot: JsonText | null, queueDeadline?: () => number): Promise<Attached> {
+    const app = this.#app
+    if (app.connectionIdentifiers === null) {
+      const connectionIdentifiers = await app.connect(queueDeadline)
+      if (connectionIdentifiers === null) return { isAccepted: false, subscribed: null }
+      await this.#fleet.claim(this.#member, connectionIdentifiers)
+    }
+    const serialNumber = this.#serialNumber(boot)
+    const identifier = identifierFor(this.#station.settings.channel, serialNumber)
+    if (app.identifier === identifier) return { isAccepted: true, subscribed: null }
+    await app.unsubscribe()
+    const reply = await app.subscribe(identifier, queueDeadline)
+    const isAccepted = reply.status === 'success'
+    if (isAccepted) this.#fleet.onSubscribed(this.#station.handshake.stationId, serialNumber)
+    return { isAccepted, subscribed: { reply, identifier } }
+  }
+
+  #serialNumber(boot: JsonText | null): string {
+    const { handshake, row, settings } = this.#station
+    if (settings.sn === 'station_id') return handshake.stationId
+    const known = boot === null ? this.#fleet.serialNumberOf(handshake.stationId) : row.serialNumber(parseObject(boot))
+    return known ?? handshake.stationId
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * The app's side of one station: Action Cable's connection, its one subscription, and the states the app keeps in them.
+ *
+ * Source: AnyCable `node/node.go` (the order in which a reply is applied) and `protocol/protocol.go` (the states sent).
+ */
+import { type Command, type CommandReply, type Identifier, type SessionEnv, type State } from '../../cable/rpc.ts'
+import { readTransmission } from '../../translate/messages.ts'
+import type { Fleet, Member } from '../ports.ts'
+import type { Station } from '../station.ts'
+
+/** The identifier of a station's subscription: compact, `channel` first, no other keys. */
+export function identifierFor(channel: string, sn: string): Identifier {
+  return JSON.stringify({ channel, sn }) as Identifier
+}
+
+/** Whether a reply holds a message of Action Cable's own of this type. */
+export function hasSaid({ transmissions }: CommandReply, type: string): boolean {
+  return transmissions.some(transmission => {
+    const message = readTransmission(transmission)
+    return message.kind === 'cable' && message.type === type
+  })
+}
+
+/** The state after a reply, which carries changed keys only: an empty value deletes its key. */
+export function mergeState(state: State, changes: State): State {
+  const changed = Object.entries(changes)
+  if (changed.length === 0) return state
+  const merged = { ...state }
+  for (const [key, value] of changed) {
+    if (value === '') Reflect.deleteProperty(merged, key)
+    else merged[key] = value
+  }
+  return merged
+}
+
+type Attached = Pick<Station, 'handshake' | 'who' | 'world' | 'closed'>
+
+export class AppConnection {
+  readonly #station: Attached
+  readonly #fleet: Fleet
+  readonly #member: Member
+  #connectionIdentifiers: string | null = null
+  #identifier: Identifier | null = null
+  #cstate: State = {}
+  #istate: State = {}
+
+  /** @param member the session whose streams the app starts and stops */
+  constructor(station: Attached, fleet: Fleet, member: Member) {
+    this.#station = station
+    this.#fleet = fleet
+    this.#member = member
+  }
+
+  /** The app's name for this connection, opaque text; `null` before Connect has succeeded. */
+  get connectionIdentifiers(): string | null {
+    return this.#connectionIdentifiers
+  }
+
+  /** The identifier subscribed, `null` if none is. */
+  get identifier(): Identifier | null {
+    return this.#identifier
+  }
+
+  /**
+   * @param queueDeadline as in `Rpc`
+   * @returns the app's name for this connection, `null` if the app rejects the station
+   */
+  async connect(queueDeadline?: () => number): Promise<string | null> {
+    const { who, world, closed } = this.#station
+    const reply = await world.rpc.connect({ sid: who.sid, env: this.#env({}) }, closed, queueDeadline)
+    if (reply.status === 'failure') return null
+    this.#connectionIdentifiers = reply.connectionIdentifiers
+    this.#cstate = mergeState(this.#cstate, reply.cstate)
+    return reply.connectionIdentifiers
+  }
+
+  /**
+   * Subscribes. `reject_subscription` counts as a failure even when the status is SUCCESS; a failure joins no stream.
+   *
+   * @param queueDeadline as in `Rpc`
+   */
+  async subscribe(identifier: Identifier, queueDeadline?: () => number): Promise<CommandReply> {
+    const { closed } = this.#station
+    const reply = await this.#command({ command: 'subscribe', identifier, data: '' }, closed, queueDeadline)
+    if (reply.status === 'failure' || hasSaid(reply, 'reject_subscription')) {
+      this.#apply({ ...reply, streams: [], stopAllStreams: true, istate: {} })
+      return { ...reply, status: 'failure' }
+    }
+    this.#identifier = identifier
+    this.#apply(reply)
+    return reply
+  }
+
+  async unsubscribe(): Promise<void> {
+    const identifier = this.#identifier
+    if (identifier === null) return
+    const reply = await this.#command({ command: 'unsubscribe', identifier, data: '' }, this.#station.closed)
+    this.#identifier = null
+    this.#apply({ ...reply, streams: [], stopAllStreams: true, istate: {} })
+    this.#istate = {}
+  }
+
+  /**
+   * Performs a channel action; requires a subscription.
+   *
+   * @param data   a JSON object
+   * @param signal cancels the call; by default the end of the session does
+   * @param queueDeadline as in `Rpc`
+   */
+  async perform(
+    data: string,
+    signal: AbortSignal = this.#station.closed,
+    queueDeadline?: () => number,
+  ): Promise<CommandReply> {
+    if (this.#identifier === null) throw new Error('perform without a subscription')
+    const reply = await this.#command({ command: 'message', identifier: this.#identifier, data }, signal, queueDeadline)
+    this.#apply(reply)
+    return reply
+  }
+
+  /** Performs a channel action that the end of the session does not cancel. */
+  performToTheEnd(data: string): Promise<CommandReply> {
+    return this.perform(data, new AbortController().signal)
+  }
+
+  /** Sends Disconnect, for a connection that the app has accepted. */
+  async disconnect(): Promise<void> {
+    if (this.#connectionIdentifiers === null) return
+    const identifier = this.#identifier
+    const hasState = identifier !== null && Object.keys(this.#istate).length > 0
+    const call = {
+      sid: this.#station.who.sid,
+      env: this.#env(hasState ? { [identifier]: JSON.stringify(this.#istate) } : {}),
+      connectionIdentifiers: this.#connectionIdentifiers,
+      subscriptions: identifier === null ? [] : [identifier],
+    }
+    await this.#station.world.rpc.disconnect(call, new AbortController().signal)
+  }
+
+  #command(
+    { command, identifier, data }: Command,
+    signal: AbortSignal,
+    queueDeadline?: () => number,
+  ): Promise<CommandReply> {
+    if (this.#connectionIdentifiers === null) throw new Error('a command without a connection')
+    const { who, world } = this.#station
+    const connectionIdentifiers = this.#connectionIdentifiers
+    const call = { command, identifier, data, sid: who.sid, env: this.#env(this.#istate), connectionIdentifiers }
+    return world.rpc.command(call, signal, queueDeadline)
+  }
+
+  /** Streams stop before they start: `stop_all_streams; stream_from "x"` ends with x. */
+  #apply(reply: CommandReply): void {
+    if (reply.stopAllStreams) this.#fleet.leaveAll(this.#member)
+    else for (const stream of reply.stoppedStreams) this.#fleet.leave(stream, this.#member)
+    for (const stream of reply.streams) this.#fleet.join(stream, this.#member)
+    this.#istate = mergeState(this.#istate, reply.istate)
+    this.#cstate = mergeState(this.#cstate, reply.cstate)
+  }
+
+  #env(istate: State): SessionEnv {
+    const { url, headers } = this.#station.handshake.env
+    return { url, headers, cstate: this.#cstate, istate }
+  }
+}

@@ -1,0 +1,247 @@
+/**
+ * Tells the app how its remote commands ended: through the session's inbox while the station is connected, and side by
+ * side once it has left.
+ *
+ * The outcome of a command that was sent keeps its place among the station's own messages. Refusals (`QueueFull` and the
+ * like), which no station knows of, take turns with those messages: at most one refusal is in the inbox, so that an app
+ * which floods a station does not keep the station from being served.
+ */
+import { mayRepeat, RpcError, type CommandReply } from '../../cable/rpc.ts'
+import type { MessageId } from '../../ocpp/frame.ts'
+import { outcomeData, type CommandOutcome } from '../../translate/commands.ts'
+import type { AppConnection } from '../app/connection.ts'
+import type { Station } from '../station.ts'
+
+/** An outcome that the app does not have yet. */
+export type PendingOutcome = {
+  readonly kind: 'outcome'
+  readonly outcome: CommandOutcome
+  /** In ms of `World.now`. */
+  readonly since: number
+  readonly bytes: number
+  readonly isRefusal: boolean
+}
+
+export type OutcomesSettings = { readonly granularActions: boolean }
+
+type Lane = { push(entry: PendingOutcome, bytes: null): void }
+
+const mebibyte = 1024 * 1024
+/** A flood of commands makes a flood of refusals, small ones: room for some 12,000 of them. */
+const refusalBytes = 4 * mebibyte
+/** While so many outcomes of sent commands wait, no further command is sent. */
+const settledRoom = { count: 1_000, bytes: 4 * mebibyte }
+/** Hard limit: closing a session fails all its queued commands at once. */
+const maxSettled = 2_000
+/** What an outcome costs beside its texts. */
+const outcomeBytes = 200
+/** Failures of commands that were queued; every other failure is a refusal. */
+const afterQueue: readonly (string | null)[] = [null, 'CallTimeout', 'ConnectionClosed', 'InvalidResult']
+/** How long, and how often, an outcome is retried that the app cannot have got. */
+const retry = { withinMs: 20_000, pauseMs: 1_000 }
+/** Once the station has left: how many refusals are told side by side, and for how long. */
+const atEnd = { concurrency: 16, withinMs: 5_000 }
+
+/** How many outcomes wait for the app, and how many bytes. */
+type Load = { count: number; bytes: number }
+
+export class Outcomes {
+  /** Whether the outcome of one more command can be kept until the app has it. */
+  hasRoom = true
+  /** Whether the app did not take the last outcome: the station's own CALLs go before the next one. */
+  isFailing = false
+  readonly #station: Station<OutcomesSettings>
+  readonly #app: AppConnection
+  readonly #lane: Lane
+  readonly #retries = new Map<PendingOutcome, NodeJS.Timeout>()
+  /** Outcomes left over when the inbox was emptied at the end. */
+  readonly #leftOver: PendingOutcome[] = []
+  /** Refusals behind the one in the inbox. */
+  readonly #refusals = new Set<PendingOutcome>()
+  readonly #settled: Load = { count: 0, bytes: 0 }
+  readonly #refused: Load = { count: 0, bytes: 0 }
+  #usesLane = true
+  #isEnding = false
+
+  constructor(station: Station<OutcomesSettings>, app: AppConnection, lane: Lane) {
+    this.#station = station
+    this.#app = app
+    this.#lane = lane
+  }
+
+  /** How a remote command ended. */
+  ofCommand(outcome: CommandOutcome): void {
+    const { request, failure, kind } = outcome
+    const { row, world } = this.#station
+    const action = row.toStation.has(request) ? request : 'other'
+    world.meter.count('ocpp_command_total', { version: row.number, action, outcome: failure ?? kind })
+    if (afterQueue.includes(failure)) this.#add(outcome, outcome.late)
+    else this.#refuse(outcome)
+  }
+
+  /** What a station says about an answer that it got from here (CALLRESULTERROR). */
+  ofAnswer(outcome: CommandOutcome): void {
+    this.#add(outcome, true)
+  }
+
+  /**
+   * Performs `ack` or `error`, and retries it later where the app cannot have run it.
+   *
+   * @returns the app's reply; `null` if there is none
+   */
+  async tell(pending: PendingOutcome): Promise<CommandReply | null> {
+    const reply = await this.#perform(pending.outcome)
+    if (reply === 'mayRepeat' && !this.#isEnding && this.#now() - pending.since < retry.withinMs) {
+      this.#retryLater(pending)
+      return null
+    }
+    this.#forget(pending)
+    if (typeof reply === 'object') return reply
+    this.#dropUntold()
+    return null
+  }
+
+  /** Retries nothing from now on: the bridge is shutting down. */
+  stop(): void {
+    this.#isEnding = true
+  }
+
+  /** Puts no further refusal into the inbox; `end` tells them. */
+  leaveLane(): void {
+    this.#usesLane = false
+  }
+
+  /** Keeps an outcome that was taken out of the inbox, for `end`. */
+  keepForEnd(pending: PendingOutcome): void {
+    this.#leftOver.push(pending)
+  }
+
+  /**
+   * Tells the rest side by side: the station may be back, and its next session waits for this end.
+   *
+   * @returns the app's replies
+   */
+  async end(): Promise<CommandReply[]> {
+    this.stop()
+    this.leaveLane()
+    const rest = [...this.#leftOver.splice(0), ...this.#retries.keys()]
+    for (const timer of this.#retries.values()) clearTimeout(timer)
+    this.#retries.clear()
+    const deadline = this.#now() + atEnd.withinMs
+    const tellers = Array.from({ length: atEnd.concurrency }, () => this.#tellRefusals(deadline))
+    const replies = await Promise.all([...rest.map(pending => this.tell(pending)), ...tellers])
+    for (let lost = this.#nextRefusal(); lost !== null; lost = this.#nextRefusal()) {
+      this.#forget(lost)
+      this.#dropUntold()
+    }
+    return replies.flat().filter(reply => reply !== null)
+  }
+
+  async #tellRefusals(deadline: number): Promise<(CommandReply | null)[]> {
+    const replies: (CommandReply | null)[] = []
+    while (this.#now() < deadline) {
+      const next = this.#nextRefusal()
+      if (next === null) break
+      replies.push(await this.tell(next))
+    }
+    return replies
+  }
+
+  /** @param needsRoom whether the outcome is dropped, rather than kept beyond the limit */
+  #add(outcome: CommandOutcome, needsRoom: boolean): void {
+    const pending = this.#pending(outcome, false)
+    if (this.#settled.count >= maxSettled || (needsRoom && !this.#hasRoomFor(pending))) return this.#dropOne()
+    this.#countSettled(pending, 1)
+    this.#lane.push(pending, null)
+  }
+
+  #refuse(outcome: CommandOutcome): void {
+    const pending = this.#pending({ ...outcome, id: copyOf(outcome.id) }, true)
+    if (this.#refused.bytes + pending.bytes > refusalBytes) return this.#dropOne()
+    this.#refused.count++
+    this.#refused.bytes += pending.bytes
+    this.#refusals.add(pending)
+    if (this.#refused.count === 1) this.#pushRefusal()
+  }
+
+  #dropOne(): void {
+    this.#station.drop('outcome', 'too many outcomes of commands wait for the app')
+  }
+
+  #dropUntold(): void {
+    this.#station.drop('outcome', 'the app did not take the outcome of a command')
+  }
+
+  /** Puts the next refusal into the inbox, behind everything that waits there now. */
+  #pushRefusal(): void {
+    const next = this.#usesLane ? this.#nextRefusal() : null
+    if (next !== null) this.#lane.push(next, null)
+  }
+
+  #nextRefusal(): PendingOutcome | null {
+    for (const next of this.#refusals) {
+      this.#refusals.delete(next)
+      return next
+    }
+    return null
+  }
+
+  #pending(outcome: CommandOutcome, isRefusal: boolean): PendingOutcome {
+    return { kind: 'outcome', outcome, since: this.#station.world.now(), bytes: bytesOf(outcome), isRefusal }
+  }
+
+  /** The app has the outcome, or never will. */
+  #forget(pending: PendingOutcome): void {
+    if (!pending.isRefusal) return this.#countSettled(pending, -1)
+    this.#refused.count--
+    this.#refused.bytes -= pending.bytes
+    this.#pushRefusal()
+  }
+
+  #countSettled(pending: PendingOutcome, sign: 1 | -1): void {
+    const settled = this.#settled
+    settled.count += sign
+    settled.bytes += sign * pending.bytes
+    this.hasRoom = settled.count < settledRoom.count && settled.bytes < settledRoom.bytes
+  }
+
+  #hasRoomFor({ bytes }: PendingOutcome): boolean {
+    return this.#settled.count === 0 || (this.hasRoom && this.#settled.bytes + bytes <= settledRoom.bytes)
+  }
+
+  async #perform(outcome: CommandOutcome): Promise<CommandReply | 'mayRepeat' | 'lost'> {
+    if (this.#app.identifier === null) return 'lost'
+    try {
+      const reply = await this.#app.performToTheEnd(outcomeData(outcome, this.#station.settings.granularActions))
+      this.isFailing = false
+      return reply
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error
+      this.isFailing = true
+      return mayRepeat(error) ? 'mayRepeat' : 'lost'
+    }
+  }
+
+  #retryLater(pending: PendingOutcome): void {
+    const timer = setTimeout(() => {
+      this.#retries.delete(pending)
+      this.#lane.push(pending, null)
+    }, retry.pauseMs)
+    this.#retries.set(pending, timer)
+  }
+
+  #now(): number {
+    return this.#station.world.now()
+  }
+}
+
+function bytesOf(outcome: CommandOutcome): number {
+  const { id, request, payload } = outcome
+  const reason = outcome.kind === 'error' ? outcome.code + outcome.message : ''
+  return outcomeBytes + id.length + request.length + Buffer.byteLength(payload) + Buffer.byteLength(reason)
+}
+
+/** A copy: a slice of a text keeps the whole text alive, which is a whole command. */
+function copyOf(id: MessageId): MessageId {
+  return Buffer.from(id).toString() as MessageId
+}

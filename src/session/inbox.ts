@@ -1,0 +1,89 @@
+/**
+ * One lane for everything a session does with the app: strictly one entry after another, in the order they came. The
+ * station's socket is paused while the lane is full; whoever pushes other entries limits them.
+ */
+
+export type Gate = { pause(): void; resume(): void }
+export type InboxLimits = { readonly entries: number; readonly bytes: number }
+
+type Waiting<Entry> = { readonly entry: Entry; readonly bytes: number | null }
+
+/** Serves entries one at a time. A full inbox pauses the socket that fills it, and drops nothing. */
+export class Inbox<Entry> {
+  /** Whether the station's own messages go before the other entries. */
+  stationFirst = false
+  readonly #serve: (entry: Entry) => Promise<void>
+  readonly #gate: Gate
+  readonly #limits: InboxLimits
+  readonly #waiting: Waiting<Entry>[] = []
+  /** Entries and bytes that the station has sent. */
+  #entries = 0
+  #bytes = 0
+  #isPaused = false
+  #isServing = false
+  /** Resolves when nothing waits any more. */
+  #served: Promise<void> = Promise.resolve()
+
+  constructor(serve: (entry: Entry) => Promise<void>, gate: Gate, limits: InboxLimits) {
+    this.#serve = serve
+    this.#gate = gate
+    this.#limits = limits
+  }
+
+  /** @param bytes size of the station's message, counted against the limit; `null` for entries it did not send */
+  push(entry: Entry, bytes: number | null): void {
+    this.#waiting.push({ entry, bytes })
+    if (bytes !== null) {
+      this.#entries++
+      this.#bytes += bytes
+      if (!this.#isPaused && this.#isFull()) {
+        this.#isPaused = true
+        this.#gate.pause()
+      }
+    }
+    if (this.#isServing) return
+    // Set first: what is served may push in turn.
+    this.#isServing = true
+    this.#served = this.#run()
+  }
+
+  /** Removes all waiting entries and returns them; the entry being served is not affected. */
+  take(): Entry[] {
+    this.#entries = 0
+    this.#bytes = 0
+    return this.#waiting.splice(0).map(({ entry }) => entry)
+  }
+
+  /** Resolves when nothing is being served and nothing waits. */
+  async idle(): Promise<void> {
+    while (this.#isServing) await this.#served
+  }
+
+  async #run(): Promise<void> {
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      await this.#serve(next.entry)
+      this.#resumeIfRoom()
+    }
+    this.#isServing = false
+  }
+
+  #next(): Waiting<Entry> | undefined {
+    const preferred = this.stationFirst ? this.#waiting.findIndex(({ bytes }) => bytes !== null) : 0
+    const [next] = this.#waiting.splice(Math.max(0, preferred), 1)
+    if (next === undefined || next.bytes === null) return next
+    this.#entries--
+    this.#bytes -= next.bytes
+    return next
+  }
+
+  /** Resumes once half of the inbox is free: a station that floods would otherwise be paused and resumed each time. */
+  #resumeIfRoom(): void {
+    if (!this.#isPaused || this.#isFull(2)) return
+    this.#isPaused = false
+    this.#gate.resume()
+  }
+
+  #isFull(share = 1): boolean {
+    return this.#entries * share >= this.#limits.entries || this.#bytes * share >= this.#limits.bytes
+  }
+}

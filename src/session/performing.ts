@@ -1,0 +1,186 @@
+/**
+ * Takes a station's CALLs and SENDs to the app: attaches the station first, retries transaction messages while the app is
+ * away, and marks an attempt that may not be the first to reach the app.
+ */
+import { isAway, RpcError, type CommandReply } from '../cable/rpc.ts'
+import type { Call, Send } from '../ocpp/frame.ts'
+import { performData, type Extras } from '../translate/commands.ts'
+import { Attachment, type Attached, type AttachmentSettings } from './app/attachment.ts'
+import { hasSaid, type AppConnection } from './app/connection.ts'
+import { hintFor, type Refused } from './app/hints.ts'
+import type { AppMessages } from './app/messages.ts'
+import { Pause } from './pause.ts'
+import type { Fleet, Member } from './ports.ts'
+import type { Collecting } from './reports/collecting.ts'
+import type { Station } from './station.ts'
+import type { KeptAnswer } from './transactions/transactions.ts'
+
+export type PerformingSettings = AttachmentSettings & {
+  readonly granularActions: boolean
+  readonly forwardHeartbeats: boolean
+}
+
+export type PerformingParts = {
+  readonly fleet: Fleet
+  readonly member: Member
+  readonly app: AppConnection
+  readonly messages: AppMessages
+  /** `null` where each part of a report is performed as it comes. */
+  readonly collecting: Collecting | null
+}
+
+/** A CALL on its way to an answer. */
+export type PendingCall = {
+  readonly call: Call
+  /** In ms of `World.now`. */
+  readonly receivedAt: number
+  /** The transaction id that the station gets if the app is silent; `null` if none. */
+  readonly transactionId: number | null
+  /** Attempts that may have reached the app, earlier connections included. */
+  attempts: number
+  isAnswered: boolean
+}
+
+/** How far a CALL came. */
+export type Reached =
+  | { readonly kind: 'performed'; readonly reply: CommandReply }
+  /** It was performed before, and this was its answer. */
+  | { readonly kind: 'replayed'; readonly answer: KeptAnswer }
+  /** The app accepts the station, and need not see this CALL. */
+  | { readonly kind: 'local' }
+  | { readonly kind: 'unauthorized' }
+
+/** How long a station waits for an answer at least; 30 s is common, and no text sets a number. */
+const patienceMs = 20_000
+const retryPauseMs = 500
+
+export class Performing {
+  readonly #station: Station<PerformingSettings>
+  readonly #parts: PerformingParts
+  readonly #attachment: Attachment
+  readonly #retryPause = new Pause()
+  #retries = true
+
+  constructor(station: Station<PerformingSettings>, parts: PerformingParts) {
+    this.#station = station
+    this.#parts = parts
+    this.#attachment = new Attachment(station, parts.app, parts.fleet, parts.member)
+  }
+
+  /** Takes a CALL to the app. Rejects with `RpcError`. */
+  call(pending: PendingCall, extras: Extras): Promise<Reached> {
+    const isTransaction = this.#station.row.transactionMessages.has(pending.call.action)
+    return isTransaction ? this.#untilTaken(pending, extras) : this.#attempt(pending, extras)
+  }
+
+  /** @returns whether the app accepts the station; rejects with `RpcError` */
+  async send(send: Send, extras: Extras): Promise<boolean> {
+    if (!(await this.#attach(send))) return false
+    this.#parts.messages.takeReply(await this.#perform(send, extras))
+    return true
+  }
+
+  /** Retries nothing from now on: the session ends, or the bridge does. */
+  stopRetrying(): void {
+    this.#retries = false
+    this.#retryPause.end()
+  }
+
+  /**
+   * Retries a transaction message while the app is away and the station waits; then the station gets a CALLERROR and keeps
+   * the message (OCPP 1.6 §3.7.1, OCPP 2.0.1 Part 2 E13). An app that ran the message and raised is not asked again.
+   */
+  async #untilTaken(pending: PendingCall, extras: Extras): Promise<Reached> {
+    const deadline = pending.receivedAt + patienceMs
+    const isWanted = (): boolean => this.#retries && !pending.isAnswered
+    // Without it, a message would lose its place in the queue of calls to messages that came later.
+    const queueDeadline = (): number => (isWanted() ? deadline : 0)
+    for (;;) {
+      try {
+        return await this.#attempt(pending, extras, queueDeadline)
+      } catch (error) {
+        const hasTime = this.#station.world.now() + retryPauseMs < deadline
+        if (!isWanted() || !hasTime || !(error instanceof RpcError) || !isAway(error)) throw error
+        await this.#retryPause.wait(retryPauseMs)
+        if (pending.isAnswered) throw error
+      }
+    }
+  }
+
+  /** @param queueDeadline of a transaction message, as in `Rpc` */
+  async #attempt(pending: PendingCall, extras: Extras, queueDeadline?: () => number): Promise<Reached> {
+    const { call } = pending
+    const { app, fleet } = this.#parts
+    const { settings, world } = this.#station
+    // It has waited behind the station's earlier messages.
+    const isTooLate = world.now() >= pending.receivedAt + patienceMs
+    const isAttached = app.identifier !== null && call.action !== 'BootNotification'
+    if (isTooLate && app.identifier === null) throw tooLate()
+    if (!isAttached && !(await this.#attach(call, queueDeadline))) return { kind: 'unauthorized' }
+    if (call.action === 'Heartbeat' && !settings.forwardHeartbeats) return { kind: 'local' }
+    const isTransaction = queueDeadline !== undefined
+    // Looked up no earlier: until now an attempt on an older connection may have been in flight.
+    const known = isTransaction ? fleet.transactions.find(this.#station.handshake.stationId, call) : null
+    if (known !== null && known.answer !== null) return { kind: 'replayed', answer: known.answer }
+    if (isTooLate) throw tooLate()
+    if (known === null) return this.#performOrCollect(call, extras)
+    pending.attempts = Math.max(pending.attempts, known.attempts)
+    return { kind: 'performed', reply: await this.#performTransaction(pending, extras, queueDeadline) }
+  }
+
+  /** Parts of a report are collected; none of them is a transaction message. */
+  async #performOrCollect(call: Call, extras: Extras): Promise<Reached> {
+    const { collecting } = this.#parts
+    const reply = await (collecting === null ? this.#perform(call, extras) : collecting.perform(call, extras))
+    return reply === null ? { kind: 'local' } : { kind: 'performed', reply }
+  }
+
+  async #performTransaction(pending: PendingCall, extras: Extras, queueDeadline?: () => number): Promise<CommandReply> {
+    const { call } = pending
+    const attempt = pending.attempts + 1
+    try {
+      const reply = await this.#perform(call, attempt > 1 ? { attempt, ...extras } : extras, queueDeadline)
+      pending.attempts = attempt
+      return reply
+    } catch (error) {
+      if (!(error instanceof RpcError) || error.outcome !== 'notRun') pending.attempts = attempt
+      throw error
+    }
+  }
+
+  #perform(message: Call | Send, extras: Extras, queueDeadline?: () => number): Promise<CommandReply> {
+    const { settings, closed } = this.#station
+    return this.#parts.app.perform(performData(message, settings.granularActions, extras), closed, queueDeadline)
+  }
+
+  async #attach({ action, payload }: Call | Send, queueDeadline?: () => number): Promise<boolean> {
+    const isBoot = action === 'BootNotification'
+    if (!isBoot && this.#parts.app.identifier !== null) return true
+    const attached = await this.#attachment.attach(isBoot ? payload : null, queueDeadline)
+    const { subscribed, isAccepted } = attached
+    if (subscribed !== null) this.#parts.messages.takeReply(subscribed.reply)
+    if (!isAccepted) this.#warnOfRefusal(attached)
+    else if (subscribed !== null && !hasSaid(subscribed.reply, 'confirm_subscription'))
+      this.#station.world.once(
+        'unconfirmed',
+        this.#station.who,
+        'the app accepted a subscription without confirming it',
+      )
+    return isAccepted
+  }
+
+  #warnOfRefusal({ subscribed }: Attached): void {
+    const { handshake, who, world } = this.#station
+    const refused: Refused =
+      subscribed === null
+        ? { kind: 'connect', withheld: handshake.withheld === true }
+        : { kind: 'subscribe', said: hasSaid(subscribed.reply, 'reject_subscription') }
+    const hint = hintFor(refused)
+    const fields = subscribed === null ? who : { ...who, identifier: subscribed.identifier }
+    if (hint !== null) world.once(hint.key, fields, hint.text)
+  }
+}
+
+function tooLate(): RpcError {
+  return new RpcError('timeout', 'notRun', 'the message has waited too long behind earlier ones')
+}

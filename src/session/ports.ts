@@ -1,0 +1,133 @@
+/**
+ * What a session needs from outside. The edges, the fleet and the tests' fakes implement these.
+ */
+import type { CommandCall, CommandReply, ConnectCall, ConnectReply, DisconnectCall, StreamName } from '../cable/rpc.ts'
+import type { JsonText } from '../ocpp/json.ts'
+import type { Version } from '../ocpp/version.ts'
+import type { Violation } from '../ocpp/violations.ts'
+import type { Log } from '../ops/log.ts'
+import type { Meter } from '../ops/metrics.ts'
+import type { StationHandshake, StationId } from '../translate/handshake.ts'
+import type { Transactions } from './transactions/transactions.ts'
+
+/**
+ * The app, over any transport. Rejects with `RpcError` only.
+ *
+ * An aborted `signal` cancels a call that is not on the wire yet, with the code `aborted`. A call on the wire runs to its
+ * deadline: the app is working on it, and its reply changes states and streams.
+ */
+export interface Rpc {
+  /**
+   * @param queueDeadline until when the call may wait in the queue where that is longer than usual, in ms of
+   * `performance.now()`; read again while the call waits. Once out of the queue, the call has a whole timeout.
+   */
+  connect(call: ConnectCall, signal: AbortSignal, queueDeadline?: () => number): Promise<ConnectReply>
+  /** @param queueDeadline as above */
+  command(call: CommandCall, signal: AbortSignal, queueDeadline?: () => number): Promise<CommandReply>
+  disconnect(call: DisconnectCall, signal: AbortSignal): Promise<void>
+  /**
+   * Fails every call without a reply, and every later one, with the code `aborted`: its outcome is `unknown` where the
+   * call was on the wire, else `notRun`.
+   */
+  abort(): void
+}
+
+/** One station's socket. `send` and `close` do nothing once it is closed. */
+export interface StationSocket {
+  send(text: string): void
+  /** Sends what is queued, then the close frame; `reason` is cut to the 123 bytes of RFC 6455 §5.5. */
+  close(code: CloseCode, reason: string): void
+  pause(): void
+  resume(): void
+}
+
+/**
+ * 1000 closed by the app, 1001 going away, 1002 too many malformed frames, 1008 refused, 1009 too big, 1011 internal
+ * (RFC 6455 §7.4.1).
+ */
+export type CloseCode = 1000 | 1001 | 1002 | 1008 | 1009 | 1011
+
+/** The official schemas of each version. */
+export interface Schemas {
+  /**
+   * The first ten violations of a message's schema; none for a valid payload, and none where there is no such schema.
+   * A SEND counts as a request. Never throws.
+   */
+  violations(version: Version, action: string, message: 'request' | 'response', payload: JsonText): readonly Violation[]
+}
+
+/** Names a station's connection in log lines. */
+export type Who = { readonly sid: string; readonly station: StationId }
+
+/** What all sessions share. */
+export type World = {
+  readonly rpc: Rpc
+  readonly schemas: Schemas
+  readonly meter: Meter
+  readonly log: Log
+  /**
+   * Warns, at most once in ten minutes for each key and detail: a fault that ten thousand stations share is one line.
+   *
+   * @param detail tells faults of one key apart; the first ten of them are logged
+   */
+  readonly once: (key: string, fields: object, message: string, detail?: string) => void
+  /** Logs a frame, redacted; `null` unless the log level shows frames. */
+  readonly trace: ((who: Who, direction: 'received' | 'sent', text: string) => void) | null
+  /** Monotonic, in ms, with the origin of `performance.now()`: for durations and deadlines. */
+  readonly now: () => number
+  /** The wall clock: for times that a station reads. */
+  readonly date: () => Date
+  /** In [0, 1). */
+  readonly random: () => number
+  /** A new id, unique over all connections (OCPP-J 1.6 errata 2025-04 §3.1), of at most 36 characters. */
+  readonly newId: () => string
+}
+
+/** A session, as the fleet sees it. */
+export interface Member {
+  readonly who: Who
+  readonly handshake: StationHandshake
+  /** In ms of `World.now`. */
+  readonly openedAt: number
+  /** Whether the station has sent a CALL or SEND that its version knows. */
+  readonly isHeard: boolean
+  readonly isClosed: boolean
+  /** Resolves when the app has seen the session's end, or cannot be told. */
+  readonly ended: Promise<void>
+  /** Takes the data of a broadcast to one of the session's streams. */
+  deliver(data: string): void
+  close(code: CloseCode, reason: string): void
+  /** Answers what has come in, for `graceMs` with the app and then without it, and closes. Resolves with `ended`. */
+  drain(graceMs: number): Promise<void>
+  /** Sends the Disconnect now rather than in its turn: the station is back. Resolves with `ended`. */
+  expedite(): Promise<void>
+}
+
+/** All stations, as one session sees them. */
+export interface Fleet {
+  readonly transactions: Transactions
+  join(stream: StreamName, member: Member): void
+  leave(stream: StreamName, member: Member): void
+  leaveAll(member: Member): void
+  /**
+   * Makes this the station's only connection, and reachable by its `connectionIdentifiers`. Resolves when the app has
+   * seen the end of the station's older connections, or cannot be told.
+   */
+  claim(member: Member, connectionIdentifiers: string): Promise<void>
+  /** The serial number of the station's last subscription, for a station that reconnects without a boot. */
+  serialNumberOf(stationId: StationId): string | null
+  onSubscribed(stationId: StationId, serialNumber: string): void
+  /** In how many seconds the station should boot again; reserves that time for it. */
+  bootInterval(member: Member): number
+  /** Removes a session from all streams and maps. */
+  remove(member: Member): void
+  /** @param disconnect the RPC */
+  queueDisconnect(disconnect: () => Promise<void>): QueuedDisconnect
+}
+
+/** One session's Disconnect; `done` resolves when the app has it, or when it is lost. */
+export interface QueuedDisconnect {
+  readonly done: Promise<void>
+  /** Sends it now, past the rate limit. */
+  expedite(): void
+}

@@ -1,0 +1,128 @@
+/**
+ * Has the app perform a report that comes in parts once, whole (`ocpp_collect_reports`).
+ */
+import { mayRepeat, RpcError, type CommandReply } from '../../cable/rpc.ts'
+import type { Call } from '../../ocpp/frame.ts'
+import { performData, type Extras } from '../../translate/commands.ts'
+import type { AppConnection } from '../app/connection.ts'
+import type { AppMessages } from '../app/messages.ts'
+import type { Station } from '../station.ts'
+import { Reports, type Whole } from './reports.ts'
+
+export type CollectingSettings = {
+  readonly granularActions: boolean
+  readonly collectReports: boolean
+  /** How long the next part of a report may take. */
+  readonly reportTimeoutMs: number
+}
+
+/** A report that no part's answer waits for. */
+export type PendingReport = { readonly kind: 'report'; readonly whole: Whole }
+
+type Lane = { push(entry: PendingReport, bytes: null): void }
+
+/** How many reports may wait for an app that is away, and how long each before it is retried. */
+const maxRetries = 16
+const retryPauseMs = 5_000
+
+export class Collecting {
+  readonly #station: Station<CollectingSettings>
+  readonly #app: AppConnection
+  readonly #messages: AppMessages
+  readonly #lane: Lane
+  readonly #reports: Reports
+  #isEnding = false
+  /** Reports left over when the inbox was emptied at the end. Their parts are answered: no station sends them again. */
+  readonly #leftOver: Whole[] = []
+  readonly #retries = new Map<Whole, NodeJS.Timeout>()
+
+  constructor(station: Station<CollectingSettings>, app: AppConnection, messages: AppMessages, lane: Lane) {
+    const { row, settings } = station
+    this.#station = station
+    this.#app = app
+    this.#messages = messages
+    this.#lane = lane
+    this.#reports = new Reports(row.reports, settings.reportTimeoutMs, whole =>
+      lane.push({ kind: 'report', whole }, null),
+    )
+  }
+
+  /**
+   * Performs a CALL; with the last part of a report, the whole report. Rejects with `RpcError`.
+   *
+   * @returns `null` for a part that is kept, or that was performed with the others already
+   */
+  async perform(call: Call, extras: Extras): Promise<CommandReply | null> {
+    const taken = this.#reports.take(call)
+    // A part's violations were counted and logged; their paths would mean nothing in the whole.
+    if (taken.kind === 'whole') return this.#performWhole(taken.whole)
+    if (taken.kind === 'full') this.#count('too_large')
+    if (taken.abandoned !== null) await this.report(taken.abandoned)
+    if (taken.kind === 'part' || taken.kind === 'settled') return null
+    return this.#app.perform(this.#data(call, extras))
+  }
+
+  /** Performs a report that no answer waits for, also once the session has closed. */
+  async report(whole: Whole): Promise<void> {
+    const { call, parts, missing, complete } = whole
+    try {
+      if (this.#app.identifier === null) throw new RpcError('unavailable', 'notRun', 'the station is not subscribed')
+      const data = this.#data(call, { parts, ...(!complete && { missing, complete }) })
+      this.#messages.takeReply(await this.#app.performToTheEnd(data))
+      this.#count(complete ? 'whole' : 'incomplete')
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error
+      const retries = !this.#isEnding && mayRepeat(error) && this.#retries.size < maxRetries
+      if (retries) this.#retryLater(whole)
+      else this.#onLost(call, error)
+    }
+  }
+
+  /** Keeps a report that was taken out of the inbox, for `end`. */
+  keepForEnd(whole: Whole): void {
+    this.#leftOver.push(whole)
+  }
+
+  /** Performs what is left of reports side by side: the station may be back, and its next session waits for this end. */
+  async end(): Promise<void> {
+    this.#isEnding = true
+    for (const timer of this.#retries.values()) clearTimeout(timer)
+    const rest = [...this.#retries.keys(), ...this.#leftOver.splice(0), ...this.#reports.takeAll()]
+    this.#retries.clear()
+    await Promise.all(rest.map(whole => this.report(whole)))
+  }
+
+  #onLost({ action }: Call, error: RpcError): void {
+    this.#count('lost')
+    const { world, who } = this.#station
+    world.once('report', { ...who, action, error }, 'the app did not take a report', action)
+  }
+
+  #retryLater(whole: Whole): void {
+    const timer = setTimeout(() => {
+      this.#retries.delete(whole)
+      this.#lane.push({ kind: 'report', whole }, null)
+    }, retryPauseMs)
+    this.#retries.set(whole, timer)
+  }
+
+  async #performWhole(whole: Whole): Promise<CommandReply> {
+    let isTaken = false
+    try {
+      const reply = await this.#app.perform(this.#data(whole.call, { parts: whole.parts }))
+      isTaken = reply.status === 'success'
+      if (isTaken) this.#count('whole')
+      return reply
+    } finally {
+      this.#reports.settle(whole, isTaken)
+    }
+  }
+
+  #data(call: Call, extras: Extras): string {
+    return performData(call, this.#station.settings.granularActions, extras)
+  }
+
+  #count(outcome: 'whole' | 'incomplete' | 'too_large' | 'lost'): void {
+    this.#station.world.meter.count('ocpp_report_total', { outcome })
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * One station's conversation: its CALLs go to the app and the answers back, the app's commands go to the station and their
+ * outcomes back.
+ *
+ * No network library and no clock: the socket, the app and the time come in.
+ */
+import { parseFrame, type Answer, type Call, type CallResultError, type Malformed, type Send } from '../ocpp/frame.ts'
+import { isFromStation } from '../ocpp/version.ts'
+import type { StationHandshake } from '../translate/handshake.ts'
+import { readMessage } from '../translate/messages.ts'
+import type { ValidationSettings } from '../translate/validation.ts'
+import { Allowance } from './allowance.ts'
+import { Answering, type AnsweringSettings } from './answering.ts'
+import { AppConnection } from './app/connection.ts'
+import { AppMessages } from './app/messages.ts'
+import { Boot } from './boot.ts'
+import { Commands, type CommandSettings } from './commands/commands.ts'
+import { Outcomes, type PendingOutcome } from './commands/outcomes.ts'
+import { Ending } from './ending.ts'
+import { InFlight } from './in-flight.ts'
+import { Inbox } from './inbox.ts'
+import { Performing, type PerformingSettings } from './performing.ts'
+import type { CloseCode, Fleet, Member, Who } from './ports.ts'
+import { Collecting, type CollectingSettings, type PendingReport } from './reports/collecting.ts'
+import type { Station } from './station.ts'
+import { Validation } from './validation.ts'
+
+export type SessionSettings = AnsweringSettings &
+  CollectingSettings &
+  CommandSettings &
+  PerformingSettings &
+  ValidationSettings
+
+type Entry =
+  { readonly kind: 'call'; readonly call: Call | Send; readonly receivedAt: number } | PendingOutcome | PendingReport
+
+const inboxLimits = { entries: 64, bytes: 1024 * 1024 }
+/** In a row, without a good frame between them. */
+const maxBadFrames = 20
+
+export class Session implements Member {
+  readonly openedAt: number
+  readonly #station: Station<SessionSettings>
+  readonly #fleet: Fleet
+  readonly #allowance: Allowance
+  readonly #inFlight: InFlight
+  readonly #inbox: Inbox<Entry>
+  readonly #app: AppConnection
+  readonly #outcomes: Outcomes
+  readonly #commands: Commands
+  readonly #messages: AppMessages
+  readonly #collecting: Collecting | null
+  readonly #performing: Performing
+  readonly #answering: Answering
+  readonly #ending = new Ending()
+  #isHeard = false
+  #isDraining = false
+  #badFrames = 0
+
+  constructor(station: Station<SessionSettings>, fleet: Fleet) {
+    const { row, settings, world } = station
+    this.openedAt = world.now()
+    this.#station = station
+    this.#fleet = fleet
+    this.#allowance = new Allowance(this.openedAt)
+    this.#inFlight = new InFlight(row)
+    this.#inbox = new Inbox(entry => this.#serve(entry), station.socket, inboxLimits)
+    this.#app = new AppConnection(station, fleet, this)
+    const boot = new Boot(row)
+    const validation = new Validation(station)
+    this.#outcomes = new Outcomes(station, this.#app, this.#inbox)
+    this.#commands = new Commands(station, boot, validation, this.#outcomes)
+    const messages = new AppMessages(station, this.#commands)
+    this.#messages = messages
+    const collects = settings.collectReports && row.reports.size > 0
+    this.#collecting = collects ? new Collecting(station, this.#app, messages, this.#inbox) : null
+    const parts = { fleet, member: this, messages }
+    this.#performing = new Performing(station, { ...parts, app: this.#app, collecting: this.#collecting })
+    const asking = { inFlight: this.#inFlight, performing: this.#performing }
+    this.#answering = new Answering(station, { ...parts, ...asking, boot, validation })
+  }
+
+  get who(): Who {
+    return this.#station.who
+  }
+
+  get handshake(): StationHandshake {
+    return this.#station.handshake
+  }
+
+  get isHeard(): boolean {
+    return this.#isHeard
+  }
+
+  get isClosed(): boolean {
+    return this.#station.isClosed
+  }
+
+  get ended(): Promise<void> {
+    return this.#ending.done
+  }
+
+  /**
+   * Takes one message from the station. An answer settles its command at once; a CALL waits in the inbox.
+   *
+   * @param bytes the message's size
+   */
+  receive(text: string, bytes: number): void {
+    const { handshake, who, world } = this.#station
+    if (this.isClosed) return
+    try {
+      world.meter.count('client_msg_total')
+      world.trace?.(who, 'received', text)
+      if (this.#app.connectionIdentifiers === null && !this.#allowance.take(bytes, world.now()))
+        return this.close(1008, 'Too much before the app has let it in')
+      const frame = parseFrame(text, handshake.version)
+      switch (frame.kind) {
+        case 'call':
+        case 'send':
+          return this.#onCall(frame, bytes)
+        case 'callResult':
+        case 'callError':
+          return this.#onAnswer(frame)
+        case 'callResultError':
+          return this.#onCallResultError(frame)
+        case 'malformed':
+          return this.#onMalformed(frame)
+        case 'ignored':
+          return
+      }
+    } catch (error) {
+      this.#onFault(error)
+    }
+  }
+
+  deliver(data: string): void {
+    if (this.isClosed) return
+    try {
+      const message = readMessage(data)
+      if (message.kind === 'command') this.#commands.add(message)
+      else if (message.kind !== 'answer' || !this.#answering.settle(message.frame)) this.#messages.take([message])
+    } catch (error) {
+      this.#onFault(error)
+    }
+  }
+
+  /** Ends the session from this side. Answers sent before are still delivered. */
+  close(code: CloseCode, reason: string): void {
+    if (this.isClosed) return
+    this.#station.socket.close(code, reason)
+    this.#end(code, reason)
+  }
+
+  /** The socket is gone. */
+  gone(code: number, reason: string): void {
+    if (!this.isClosed) this.#end(code, reason)
+  }
+
+  async drain(graceMs: number): Promise<void> {
+    this.#isDraining = true
+    this.#performing.stopRetrying()
+    this.#outcomes.stop()
+    this.#commands.stop()
+    const timer = setTimeout(() => this.#emptyInbox(), graceMs)
+    await this.#inbox.idle()
+    clearTimeout(timer)
+    this.close(1001, 'Server restart')
+    await this.ended
+  }
+
+  expedite(): Promise<void> {
+    return this.#ending.expedite()
+  }
+
+  #onCall(call: Call | Send, bytes: number): void {
+    const { row, world } = this.#station
+    this.#badFrames = 0
+    this.#isHeard ||= call.kind === 'call' ? isFromStation(row, call.action) : row.sends.has(call.action)
+    // The station sends it again on its next connection.
+    if (this.#isDraining) return
+    if (call.kind === 'call') {
+      const admitted = this.#inFlight.admit(call)
+      if (admitted === 'repeated') return this.#station.drop('repeated', 'a station repeated a CALL that is in flight')
+      if (admitted === 'superseding') this.#answering.onSuperseded(call.id)
+      if (call.action === 'BootNotification') this.#commands.hold()
+    }
+    this.#inbox.push({ kind: 'call', call, receivedAt: world.now() }, bytes)
+  }
+
+  #onAnswer(answer: Answer): void {
+    if (this.#commands.settle(answer)) this.#badFrames = 0
+    else this.#station.drop('answer_to_nothing', 'a station answered a command that nobody sent')
+  }
+
+  /** The app is told as of a command that failed: `id` and `request` are those of the station's own CALL. */
+  #onCallResultError({ id, code, description, details }: CallResultError): void {
+    const request = this.#inFlight.takeAnswered(id)
+    if (request === null) return this.#station.drop('answer_to_nothing', 'a station refused an answer that nobody sent')
+    const outcome = { kind: 'error', id, request, late: false, failure: null } as const
+    this.#outcomes.ofAnswer({ ...outcome, code, message: description, payload: details })
+  }
+
+  #onMalformed({ fault, answer, brokenAnswer }: Malformed): void {
+    const { world, who } = this.#station
+    world.meter.count('failed_client_msg_total')
+    world.log.debug({ ...who, fault }, 'a malformed message')
+    if (answer !== null) this.#station.send(answer)
+    if (brokenAnswer !== null) this.#commands.settleBroken(brokenAnswer)
+    if (++this.#badFrames >= maxBadFrames) this.close(1002, 'Too many malformed messages')
+  }
+
+  async #serve(entry: Entry): Promise<void> {
+    try {
+      if (entry.kind === 'call') await this.#serveCall(entry.call, entry.receivedAt)
+      else if (entry.kind === 'report') await this.#collecting?.report(entry.whole)
+      else await this.#tell(entry)
+      const { closing } = this.#station
+      if (closing !== null) this.close(closing.code, closing.reason)
+    } catch (error) {
+      this.#onFault(error)
+    }
+  }
+
+  async #serveCall(call: Call | Send, receivedAt: number): Promise<void> {
+    const { who, world } = this.#station
+    const isAccepted = await (call.kind === 'send'
+      ? this.#answering.performSend(call)
+      : this.#answering.answer(call, receivedAt))
+    if (call.kind === 'call' && call.action === 'BootNotification') this.#commands.release()
+    if (isAccepted) return
+    world.meter.count('failed_auths_total')
+    world.log.info(who, 'the app rejected the station')
+    this.close(1008, 'Not authorized')
+  }
+
+  async #tell(outcome: PendingOutcome): Promise<void> {
+    const reply = await this.#outcomes.tell(outcome)
+    if (reply !== null) this.#messages.takeReply(reply)
+    this.#inbox.stationFirst = this.#outcomes.isFailing
+    // An outcome that the app has makes room for one more command.
+    this.#commands.next()
+  }
+
+  /** A bug ends only the session that met it. */
+  #onFault(error: unknown): void {
+    const { who, world } = this.#station
+    world.log.error({ ...who, error }, 'a fault of the bridge ended a session')
+    this.close(1011, 'Internal error')
+  }
+
+  /** What waits for the app goes on without it: CALLs are answered, outcomes and reports are kept for the end. */
+  #emptyInbox(): void {
+    this.#outcomes.leaveLane()
+    for (const entry of this.#inbox.take()) {
+      if (entry.kind === 'outcome') this.#outcomes.keepForEnd(entry)
+      else if (entry.kind === 'report') this.#collecting?.keepForEnd(entry.whole)
+      else if (entry.call.kind === 'call') this.#answering.answerAlone(entry.call, entry.receivedAt)
+    }
+  }
+
+  #end(code: number, reason: string): void {
+    const { who, world } = this.#station
+    this.#station.end()
+    this.#performing.stopRetrying()
+    this.#answering.end()
+    this.#fleet.remove(this)
+    world.log.info({ ...who, code, reason }, 'station disconnected')
+    this.#commands.end()
+    this.#emptyInbox()
+    void this.#finish()
+  }
+
+  /** Work in progress ends first: the app sees the session's Disconnect last. */
+  async #finish(): Promise<void> {
+    try {
+      await this.#inbox.idle()
+      await this.#collecting?.end()
+      for (const reply of await this.#outcomes.end()) this.#messages.takeReply(reply)
+    } catch (error) {
+      this.#onFault(error)
+    }
+    await this.#ending.run(
+      this.#app.connectionIdentifiers === null ? null : this.#fleet.queueDisconnect(() => this.#app.disconnect()),
+    )
+  }
+}

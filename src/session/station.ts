@@ -1,0 +1,59 @@
+/**
+ * A Charging Station as all parts of its session see it: who it is, what it speaks, and the socket to it.
+ */
+import { serializeFrame, type Frame } from '../ocpp/frame.ts'
+import { versions, type VersionRow } from '../ocpp/version.ts'
+import type { DropReason } from '../ops/metrics.ts'
+import type { StationHandshake } from '../translate/handshake.ts'
+import type { CloseCode, StationSocket, Who, World } from './ports.ts'
+
+/** One connection of a station; each part of the session names the settings that it reads. */
+export class Station<Settings = unknown> {
+  readonly handshake: StationHandshake
+  /** Of the version agreed on. */
+  readonly row: VersionRow
+  readonly who: Who
+  readonly settings: Settings
+  readonly world: World
+  readonly socket: StationSocket
+  /** How the app wants the session closed once the current entry is served; `null` if it does not. */
+  closing: { readonly code: CloseCode; readonly reason: string } | null = null
+  readonly #ending = new AbortController()
+
+  constructor(handshake: StationHandshake, socket: StationSocket, settings: Settings, world: World) {
+    this.handshake = handshake
+    this.row = versions[handshake.version]
+    this.who = { sid: world.newId(), station: handshake.stationId }
+    this.settings = settings
+    this.world = world
+    this.socket = socket
+  }
+
+  /** Aborted when the session ends: nothing more is sent to the station, and the app is asked nothing more for it. */
+  get closed(): AbortSignal {
+    return this.#ending.signal
+  }
+
+  get isClosed(): boolean {
+    return this.#ending.signal.aborted
+  }
+
+  /** Marks the session as ended. */
+  end(): void {
+    this.#ending.abort()
+  }
+
+  send(frame: Frame): void {
+    if (this.isClosed) return
+    const text = serializeFrame(frame, this.handshake.version)
+    this.world.meter.count('server_msg_total')
+    this.world.trace?.(this.who, 'sent', text)
+    this.socket.send(text)
+  }
+
+  /** Counts a message that reaches nobody, and warns of the first one. */
+  drop(reason: DropReason, message: string): void {
+    this.world.meter.count('ocpp_dropped_total', { reason })
+    this.world.once(message, this.who, message)
+  }
+}

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Allowance } from '../../src/session/allowance.ts'
+import { acks, FakeWorld, quiet } from '../support/fakes.ts'
+
+const MiB = 1024 * 1024
+
+test('one great message is allowed, and a second one only after a while', () => {
+  const allowance = new Allowance(0)
+  assert.equal(allowance.take(MiB, 0), true)
+  assert.equal(allowance.take(64 * 1024, 0), true)
+  assert.equal(allowance.take(1, 0), false)
+  const later = new Allowance(0)
+  assert.equal(later.take(MiB, 0), true)
+  assert.equal(later.take(MiB, 60_000), true, 'a minute')
+  assert.equal(later.take(MiB, 61_000), false)
+})
+
+test('an allowance does not grow beyond its capacity while a station is silent', () => {
+  const allowance = new Allowance(0)
+  assert.equal(allowance.take(2 * MiB, 3_600_000), false)
+})
+
+const noise = `[3,"x",{"more":"${'x'.repeat(100_000)}"}]`
+
+test('a station that the app has not let in is cut off for saying too much, whatever it says', async t => {
+  const world = new FakeWorld(t)
+  const stranger = world.plug('CP1')
+  for (let count = 0; count < 12; count++) stranger.says(noise)
+  assert.deepEqual(await stranger.socket.end(), { code: 1008, reason: 'Too much before the app has let it in' })
+  assert.deepEqual(world.rpc.names(), [])
+})
+
+test('one that has been let in may say more', async t => {
+  const world = new FakeWorld(t)
+  world.rpc.on('boot_notification', acks({ status: 'Accepted' }))
+  const station = world.plug('CP1')
+  await station.boot()
+  for (let count = 0; count < 30; count++) station.says(noise)
+  await quiet()
+  assert.equal(station.socket.closed, null)
+})
+
+test('answers to nothing do not make up for bad messages', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  for (let count = 0; count < 20; count++) station.says('rubbish', [3, 'x', {}])
+  assert.equal((await station.socket.end()).code, 1002)
+})
+
+for (const text of ['[2,"1","Nonsense",{}]', '[2,"1","Reset",{}]', '[6,"1","Foo",{}]', '[3,"1",{}]']) {
+  test(`${text} alone is no word of a station: it is closed when its time is over`, async t => {
+    const world = new FakeWorld(t)
+    const station = world.plug('CP1', { version: 'ocpp2.1' })
+    station.says(text)
+    await world.pass(1_000)
+    world.hub.closeUnheard(0)
+    assert.deepEqual(await station.socket.end(), { code: 1008, reason: 'No message in time' })
+  })
+}
+
+for (const text of ['[2,"1","Heartbeat",{}]', '[6,"1","NotifyPeriodicEventStream",{}]']) {
+  test(`${text} is one`, async t => {
+    const world = new FakeWorld(t)
+    const station = world.plug('CP1', { version: 'ocpp2.1' })
+    station.says(text)
+    await world.pass(1_000)
+    world.hub.closeUnheard(0)
+    assert.equal(station.socket.closed, null)
+  })
+}

@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import type { StreamName } from '../../../src/cable/rpc.ts'
+import { AppConnection, identifierFor, mergeState } from '../../../src/session/app/connection.ts'
+import { Session } from '../../../src/session/session.ts'
+import { Station } from '../../../src/session/station.ts'
+import {
+  FakeFleet,
+  FakeSocket,
+  FakeWorld,
+  fails,
+  faults,
+  handshakeFor,
+  usualSettings,
+  type RpcCall,
+  type Said,
+} from '../../support/fakes.ts'
+
+const one = identifierFor('OCPPChannel', 'SN1')
+const two = identifierFor('OCPPChannel', 'SN2')
+
+/** A connection, and the streams its session is in. */
+function setUp(t: TestContext) {
+  const world = new FakeWorld(t)
+  const { rpc } = world
+  const fleet = new FakeFleet()
+  const station = new Station(handshakeFor('CP1'), new FakeSocket(), usualSettings, world)
+  const connection = new AppConnection(station, fleet, new Session(station, fleet))
+  const says = (name: string, said: Said): void => rpc.once(name, () => said)
+  const last = (): RpcCall | undefined => rpc.made.all.at(-1)
+  return { rpc, connection, says, last, streams: () => [...fleet.streams] as string[] }
+}
+
+async function setUpSubscribed(t: TestContext, said: Said = {}) {
+  const parts = setUp(t)
+  await parts.connection.connect()
+  parts.says('subscribe', said)
+  await parts.connection.subscribe(one)
+  return parts
+}
+
+const streamNames = (...names: readonly string[]) => names as StreamName[]
+
+test('the identifier is compact, channel first, and holds nothing else', () => {
+  assert.equal(identifierFor('OCPPChannel', 'S"N 1'), '{"channel":"OCPPChannel","sn":"S\\"N 1"}')
+})
+
+test('Connect, subscribe, perform and Disconnect carry the same caller, and just the fields of each', async t => {
+  const { rpc, connection } = await setUpSubscribed(t)
+  await connection.perform('{"action":"heartbeat"}')
+  await connection.unsubscribe()
+  await connection.disconnect()
+  const env = { ...handshakeFor('CP1').env, cstate: {}, istate: {} }
+  const caller = { sid: 'id-1', env }
+  const known = { ...caller, connectionIdentifiers: '{"station_id":"CP1"}' }
+  assert.deepEqual(rpc.made.all, [
+    { name: 'connect', ...caller },
+    { name: 'subscribe', ...known, command: 'subscribe', identifier: one, data: '' },
+    { name: 'heartbeat', ...known, command: 'message', identifier: one, data: '{"action":"heartbeat"}' },
+    { name: 'unsubscribe', ...known, command: 'unsubscribe', identifier: one, data: '' },
+    { name: 'disconnect', ...known, subscriptions: [] },
+  ])
+})
+
+test('cstate is merged from each reply and sent with each call; an empty value deletes its key', async t => {
+  const { connection, says, last } = setUp(t)
+  says('connect', { cstate: { _s_: '{"a":1}', role: 'ev' } })
+  await connection.connect()
+  await connection.subscribe(one)
+  assert.deepEqual(last()?.env.cstate, { _s_: '{"a":1}', role: 'ev' })
+  says('heartbeat', { cstate: { role: '', seen: '"x"' } })
+  await connection.perform('{"action":"heartbeat"}')
+  assert.deepEqual(last()?.env.cstate, { _s_: '{"a":1}', role: 'ev' })
+  await connection.disconnect()
+  assert.deepEqual(last()?.env.cstate, { _s_: '{"a":1}', seen: '"x"' })
+})
+
+test('istate is of the identifier that is called, and of no other', async t => {
+  const { connection, says, last } = await setUpSubscribed(t, { istate: { boots: '0', tag: '"x"' } })
+  says('boot_notification', { istate: { boots: '1', tag: '' } })
+  await connection.perform('{"action":"boot_notification"}')
+  assert.deepEqual(last()?.env.istate, { boots: '0', tag: '"x"' })
+  says('unsubscribe', { istate: { left: 'behind' } })
+  await connection.unsubscribe()
+  assert.deepEqual(last()?.env.istate, { boots: '1' })
+  await connection.subscribe(two)
+  assert.deepEqual(last()?.env.istate, {})
+  await connection.perform('{"action":"heartbeat"}')
+  assert.deepEqual(last()?.env.istate, {})
+})
+
+test('Disconnect names the subscription, and its istate as a JSON text', async t => {
+  const { connection, last } = await setUpSubscribed(t, { istate: { boots: '7', tag: '"\\"x\\""' } })
+  await connection.disconnect()
+  assert.deepEqual(last()?.subscriptions, [one])
+  assert.deepEqual(last()?.env.istate, { [one]: '{"boots":"7","tag":"\\"\\\\\\"x\\\\\\"\\""}' })
+})
+
+test('Disconnect of a subscription without a state has an empty istate', async t => {
+  const { connection, last } = await setUpSubscribed(t)
+  await connection.disconnect()
+  assert.deepEqual(last()?.subscriptions, [one])
+  assert.deepEqual(last()?.env.istate, {})
+})
+
+test('Connect FAILURE: no identifiers, and no Disconnect', async t => {
+  const { rpc, connection, says } = setUp(t)
+  says('connect', { status: 'failure' })
+  assert.equal(await connection.connect(), null)
+  assert.equal(connection.connectionIdentifiers, null)
+  await connection.disconnect()
+  assert.deepEqual(rpc.names(), ['connect'])
+})
+
+const rows: readonly [string, Said, string[]][] = [
+  ['streams are joined', { streams: streamNames('x', 'y') }, ['a', 'b', 'x', 'y']],
+  ['one stopped', { stoppedStreams: streamNames('a') }, ['b']],
+  ['all stopped', { stopAllStreams: true }, []],
+  ['all stopped, then one started', { stopAllStreams: true, streams: streamNames('x') }, ['x']],
+  ['all stopped, then the same started', { stopAllStreams: true, streams: streamNames('a') }, ['a']],
+  ['one stopped and started', { stoppedStreams: streamNames('a'), streams: streamNames('a') }, ['b', 'a']],
+  ['one stopped that was not on', { stoppedStreams: streamNames('z') }, ['a', 'b']],
+  ['a stop beside a stop of all says nothing', { stopAllStreams: true, stoppedStreams: streamNames('a') }, []],
+]
+for (const [what, said, expected] of rows) {
+  test(`streams stop before they start: ${what}`, async t => {
+    const { connection, says, streams } = await setUpSubscribed(t, { streams: streamNames('a', 'b') })
+    says('authorize', said)
+    await connection.perform('{"action":"authorize"}')
+    assert.deepEqual(streams(), expected)
+  })
+}
+
+test('subscribe FAILURE: neither its streams nor its istate, but the cstate; not subscribed', async t => {
+  const { connection, says, last, streams } = setUp(t)
+  await connection.connect()
+  says('subscribe', { status: 'failure', streams: streamNames('x'), istate: { a: '1' }, cstate: { c: '1' } })
+  await connection.subscribe(one)
+  assert.equal(connection.identifier, null)
+  assert.deepEqual(streams(), [])
+  await connection.disconnect()
+  assert.deepEqual(last()?.subscriptions, [])
+  assert.deepEqual(last()?.env.cstate, { c: '1' })
+  assert.deepEqual(last()?.env.istate, {})
+})
+
+test('unsubscribe leaves every stream, whatever its reply says', async t => {
+  const { connection, says, streams } = await setUpSubscribed(t, { streams: streamNames('a', 'b') })
+  says('unsubscribe', { stopAllStreams: false, streams: streamNames('x') })
+  await connection.unsubscribe()
+  assert.deepEqual(streams(), [])
+  assert.equal(connection.identifier, null)
+})
+
+test('a call without a reply changes nothing', async t => {
+  const { rpc, connection, last, streams } = await setUpSubscribed(t, { streams: streamNames('a'), istate: { a: '1' } })
+  rpc.once('unsubscribe', fails(faults.slow))
+  await assert.rejects(connection.unsubscribe(), faults.slow)
+  rpc.once('authorize', fails(faults.raised))
+  await assert.rejects(connection.perform('{"action":"authorize"}'), faults.raised)
+  assert.equal(connection.identifier, one)
+  assert.deepEqual(streams(), ['a'])
+  await connection.disconnect()
+  assert.deepEqual(last()?.env.istate, { [one]: '{"a":"1"}' })
+})
+
+test('the state that a call was made with does not change under it', async t => {
+  const { rpc, connection } = await setUpSubscribed(t, { istate: { a: '1' } })
+  rpc.once('authorize', () => ({ istate: { a: '2' } }))
+  await connection.perform('{"action":"authorize"}')
+  assert.deepEqual(rpc.made.all.find(({ name }) => name === 'authorize')?.env.istate, { a: '1' })
+})
+
+const merges = [
+  [{}, {}, {}, 'nothing to nothing'],
+  [{ a: '1' }, {}, { a: '1' }, 'a reply without changes'],
+  [{}, { a: '1' }, { a: '1' }, 'a new key'],
+  [{ a: '1', b: '2' }, { a: '3' }, { a: '3', b: '2' }, 'a changed key leaves the others'],
+  [{ a: '1', b: '2' }, { a: '' }, { b: '2' }, 'an empty value deletes'],
+  [{ b: '2' }, { a: '' }, { b: '2' }, 'also what is not there'],
+  [{ a: '1' }, { a: 'null' }, { a: 'null' }, 'nil is written as null, and kept'],
+  [{ a: '1' }, { a: '""' }, { a: '""' }, 'an empty string is written as two quotes, and kept'],
+  [{ a: '1' }, { a: '', b: '2' }, { b: '2' }, 'deleted and added in one reply'],
+  [
+    { $w: 's' },
+    { _s_: '{}', __ltags__: '[]' },
+    { $w: 's', _s_: '{}', __ltags__: '[]' },
+    "AnyCable's own keys are keys",
+  ],
+] as const
+for (const [state, changes, expected, because] of merges) {
+  test(`state is merged: ${because}`, () => {
+    assert.deepEqual(mergeState(state, changes), expected)
+  })
+}
+
+test('merging changes neither the state before nor the reply', () => {
+  const [state, changes] = [Object.freeze({ a: '1', b: '2' }), Object.freeze({ a: '', c: '3' })]
+  assert.deepEqual(mergeState(state, changes), { b: '2', c: '3' })
+})
+
+for (const key of ['__proto__', 'constructor', 'toString']) {
+  test(`a key ${key} is harmless, as a change, as a deletion and in the state`, () => {
+    const odd = JSON.parse(`{"${key}":"x","a":"1"}`) as Record<string, string>
+    const deleting = JSON.parse(`{"${key}":""}`) as Record<string, string>
+    for (const merged of [
+      mergeState({ b: '2' }, odd),
+      mergeState(odd, { b: '2' }),
+      mergeState(mergeState({ b: '2' }, odd), deleting),
+    ]) {
+      assert.equal(merged['b'], '2')
+      assert.equal(Object.getPrototypeOf(merged), Object.prototype)
+      assert.ok(Object.values(merged).every(value => typeof value === 'string'))
+    }
+    assert.equal(Object.hasOwn(mergeState(odd, deleting), key), false)
+    assert.equal(typeof Reflect.get({}, 'toString'), 'function')
+  })
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { messageId, type Call } from '../../src/ocpp/frame.ts'
+import { jsonText } from '../../src/ocpp/json.ts'
+import { versions, type Version } from '../../src/ocpp/version.ts'
+import { Boot } from '../../src/session/boot.ts'
+
+function bootIn(version: Version, ...statuses: readonly string[]): Boot {
+  const boot = new Boot(versions[version])
+  for (const status of statuses) boot.onAnswer(jsonText({ status }))
+  return boot
+}
+
+function command(action: string, payload: object = {}): Call {
+  return { kind: 'call', id: messageId('1'), action, payload: jsonText(payload) }
+}
+
+const rows: readonly [Version, string[], { calls: string[]; not: string[] }, string][] = [
+  ['ocpp1.6', [], { calls: ['BootNotification', 'StatusNotification'], not: [] }, 'it reconnects without a boot'],
+  ['ocpp2.0.1', ['Accepted'], { calls: ['BootNotification', 'Heartbeat', 'TransactionEvent'], not: [] }, 'accepted'],
+  ['ocpp1.6', ['Pending'], { calls: ['BootNotification'], not: ['Heartbeat', 'StatusNotification'] }, 'pending'],
+  ['ocpp2.1', ['Rejected'], { calls: ['BootNotification'], not: ['Heartbeat', 'NotifyReport'] }, 'rejected'],
+  ['ocpp2.0.1', ['Pending', 'Accepted'], { calls: ['Heartbeat'], not: [] }, 'pending at first (TC_B_02)'],
+  ['ocpp1.6', ['Accepted', 'Rejected'], { calls: [], not: ['Heartbeat'] }, 'the last answer counts'],
+  ['ocpp1.6', ['Pending', 'Perhaps'], { calls: [], not: ['Heartbeat'] }, 'a word that is no status changes nothing'],
+  ['ocpp1.6', ['constructor'], { calls: ['Heartbeat'], not: [] }, 'nor does one that every object has'],
+]
+for (const [version, statuses, { calls, not }, because] of rows) {
+  test(`${version} after ${statuses.join(', ') || 'no boot'}: ${because}`, () => {
+    const boot = bootIn(version, ...statuses)
+    for (const action of calls) assert.equal(boot.passesCall(action), true, action)
+    for (const action of not) assert.equal(boot.passesCall(action), false, action)
+  })
+}
+
+const commandRows: readonly [Version, string[], string, boolean, string][] = [
+  ['ocpp1.6', [], 'RemoteStartTransaction', true, 'without a boot all pass'],
+  ['ocpp1.6', ['Accepted'], 'RemoteStartTransaction', true, 'accepted'],
+  ['ocpp1.6', ['Pending'], 'RemoteStartTransaction', false, '1.6 §4.2'],
+  ['ocpp1.6', ['Pending'], 'RemoteStopTransaction', false, '1.6 §4.2'],
+  ['ocpp1.6', ['Pending'], 'ChangeConfiguration', true, 'that is what Pending is for'],
+  ['ocpp2.0.1', ['Pending'], 'RequestStartTransaction', true, 'the station rejects it by itself (B02.FR.05)'],
+  ['ocpp1.6', ['Rejected'], 'Reset', false, '1.6 SHOULD NOT'],
+  ['ocpp2.1', ['Rejected'], 'SetVariables', false, 'B03.FR.03 SHALL NOT'],
+]
+for (const [version, statuses, action, passes, because] of commandRows) {
+  test(`${version} after ${statuses.join() || 'no boot'}: ${action} ${passes ? 'passes' : 'does not'}: ${because}`, () => {
+    assert.equal(bootIn(version, ...statuses).passesCommand(action), passes)
+  })
+}
+
+const triggers: readonly [Version, Call, string, string][] = [
+  ['ocpp1.6', command('TriggerMessage', { requestedMessage: 'MeterValues' }), 'MeterValues', 'by its name'],
+  [
+    'ocpp1.6',
+    command('ExtendedTriggerMessage', { requestedMessage: 'LogStatusNotification' }),
+    'LogStatusNotification',
+    'extended',
+  ],
+  ['ocpp2.0.1', command('GetBaseReport'), 'NotifyReport', 'B02.FR.02'],
+  ['ocpp2.0.1', command('GetReport'), 'NotifyReport', 'B02.FR.02'],
+  [
+    'ocpp2.0.1',
+    command('TriggerMessage', { requestedMessage: 'SignV2GCertificate' }),
+    'SignCertificate',
+    'by another name',
+  ],
+]
+for (const [version, trigger, action, because] of triggers) {
+  test(`${version} pending: ${action} passes after ${trigger.action}: ${because}`, () => {
+    const boot = bootIn(version, 'Pending')
+    assert.equal(boot.passesCall(action), false)
+    boot.onCommand(trigger)
+    assert.equal(boot.passesCall(action), true)
+    assert.equal(boot.passesCall('StatusNotification'), false, 'and nothing else')
+    boot.onAnswer(jsonText({ status: 'Pending' }))
+    assert.equal(boot.passesCall(action), false, 'the next boot answer ends it')
+  })
+}
+
+test('rejected: what was triggered while pending does not pass any more', () => {
+  const boot = bootIn('ocpp2.0.1', 'Pending')
+  boot.onCommand(command('GetReport'))
+  boot.onAnswer(jsonText({ status: 'Rejected' }))
+  boot.onCommand(command('GetReport'))
+  assert.equal(boot.passesCall('NotifyReport'), false)
+})

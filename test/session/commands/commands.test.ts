@@ -1,0 +1,300 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { callError, messageId, type MessageId } from '../../../src/ocpp/frame.ts'
+import { emptyObject, jsonText } from '../../../src/ocpp/json.ts'
+import { Boot } from '../../../src/session/boot.ts'
+import { Commands, type CommandSettings } from '../../../src/session/commands/commands.ts'
+import { Station } from '../../../src/session/station.ts'
+import type { CommandOutcome } from '../../../src/translate/commands.ts'
+import type { RemoteCommand } from '../../../src/translate/messages.ts'
+import { FakeSocket, FakeWorld, handshakeFor } from '../../support/fakes.ts'
+
+const timeoutMs = 30_000
+const usual: CommandSettings = { callQueue: 50, callTimeoutMs: timeoutMs }
+/** What is wrong with a payload is `validation.test.ts`'s. */
+const lax = {
+  ofCommand: () => ({ violations: [], refusal: null }),
+  ofResult: () => ({ violations: [], refusal: null }),
+}
+
+/** The CALLs to a station: what was sent, and how each ended, in words. */
+function setUp(
+  t: TestContext,
+  settings: Partial<CommandSettings> = {},
+  onOutcome: (calls: Commands, outcome: CommandOutcome) => void = () => undefined,
+) {
+  const outcomes: CommandOutcome[] = []
+  const socket = new FakeSocket()
+  const station = new Station(handshakeFor('CP1'), socket, { ...usual, ...settings }, new FakeWorld(t))
+  const boot = new Boot(station.row)
+  const room = { isLeft: true }
+  const calls: Commands = new Commands(station, boot, lax, {
+    get hasRoom() {
+      return room.isLeft
+    },
+    ofCommand: outcome => {
+      outcomes.push(outcome)
+      onOutcome(calls, outcome)
+    },
+  })
+  const add = (...ids: readonly string[]): void => {
+    for (const id of ids) calls.add(callOf(id))
+  }
+  const ends = (): string[] =>
+    outcomes.map(outcome => {
+      const how = outcome.kind === 'ack' ? 'ack' : outcome.code
+      return `${JSON.parse(outcome.id) as string} ${how}${outcome.late ? ' late' : ''}`
+    })
+  const pass = (ms: number): void => t.mock.timers.tick(ms)
+  const sent = socket.sent.all
+  return {
+    calls,
+    boot,
+    room,
+    sent: () => sent.map(text => (JSON.parse(text) as unknown[])[1]),
+    outcomes,
+    add,
+    ends,
+    pass,
+  }
+}
+
+function callOf(id: string, action = 'Reset', payload: object = {}): RemoteCommand {
+  return { kind: 'command', id: messageId(id), action, payload: jsonText(payload) }
+}
+
+const result = (id: string) => ({ kind: 'callResult', id: messageId(id), payload: emptyObject }) as const
+
+test('one is on the wire; the next one goes out when it has its answer', t => {
+  const { calls, sent, add, ends } = setUp(t)
+  add('a', 'b', 'c')
+  assert.deepEqual(sent(), ['a'])
+  assert.equal(calls.settle(result('a')), true)
+  assert.deepEqual(sent(), ['a', 'b'])
+  assert.deepEqual(ends(), ['a ack'])
+})
+
+test('a CALLRESULT ends it as an ack with the payload as it came; a CALLERROR as an error with its words', t => {
+  const { calls, outcomes, add } = setUp(t)
+  add('a', 'b')
+  const payload = jsonText({ status: 'Accepted' })
+  calls.settle({ kind: 'callResult', id: messageId('a'), payload })
+  const details = jsonText({ hint: 1 })
+  calls.settle({ kind: 'callError', id: messageId('b'), code: 'VendorWord', description: 'no', details })
+  const common = { request: 'Reset', late: false, failure: null }
+  assert.deepEqual(outcomes, [
+    { ...common, kind: 'ack', id: messageId('a'), payload, violations: [] },
+    { ...common, kind: 'error', id: messageId('b'), code: 'VendorWord', message: 'no', payload: details },
+  ])
+})
+
+test('an answer to nothing that was asked belongs to nobody', t => {
+  const { calls, sent, add, ends } = setUp(t)
+  assert.equal(calls.settle(result('a')), false)
+  add('a', 'b')
+  assert.equal(calls.settle(result('b')), false, 'b has not been sent')
+  assert.equal(calls.settle(callError(messageId('x'), 'GenericError', '')), false)
+  calls.settle(result('a'))
+  assert.equal(calls.settle(result('a')), false, 'a second answer')
+  assert.deepEqual(sent(), ['a', 'b'])
+  assert.deepEqual(ends(), ['a ack'])
+})
+
+test('a CALLERROR "-1" is for the open one: the station could not read it', t => {
+  const { calls, sent, add, ends } = setUp(t)
+  add('a', 'b')
+  assert.equal(calls.settle(callError(messageId('-1'), 'FormatViolation', '')), true)
+  assert.deepEqual(ends(), ['a FormatViolation'])
+  assert.deepEqual(sent(), ['a', 'b'])
+})
+
+test('a CALLERROR "-1" while none is open, and a CALLRESULT "-1", are for nobody', t => {
+  const { calls, add, ends } = setUp(t)
+  assert.equal(calls.settle(callError(messageId('-1'), 'FormatViolation', '')), false)
+  add('a')
+  assert.equal(calls.settle(result('-1')), false)
+  assert.deepEqual(ends(), [])
+})
+
+test('an id that the app wrote as a number, and a station as a string, is the same', t => {
+  const { calls, add } = setUp(t)
+  add('7')
+  assert.equal(calls.settle({ ...result('7'), id: jsonText(7) as MessageId }), true)
+})
+
+test('each has its own timeout, from when it went out', t => {
+  const { sent, add, ends, pass } = setUp(t)
+  add('a', 'b')
+  pass(timeoutMs - 1)
+  assert.deepEqual(ends(), [])
+  pass(1)
+  assert.deepEqual(ends(), ['a CallTimeout'])
+  assert.deepEqual(sent(), ['a', 'b'])
+  pass(timeoutMs - 1)
+  assert.deepEqual(ends(), ['a CallTimeout'])
+  pass(1)
+  assert.deepEqual(ends(), ['a CallTimeout', 'b CallTimeout'])
+})
+
+test('a late answer is told once, as late, and leaves the open one alone', t => {
+  const { calls, add, ends, pass } = setUp(t)
+  add('a', 'b')
+  pass(timeoutMs)
+  assert.equal(calls.settle(result('a')), true)
+  assert.equal(calls.settle(result('a')), false)
+  calls.settle(result('b'))
+  assert.deepEqual(ends(), ['a CallTimeout', 'a ack late', 'b ack'])
+})
+
+test('an answer ends the timeout', t => {
+  const { calls, add, ends, pass } = setUp(t)
+  add('a')
+  calls.settle(result('a'))
+  pass(2 * timeoutMs)
+  assert.deepEqual(ends(), ['a ack'])
+})
+
+test('the open one is not counted; one more than the queue holds fails at once', t => {
+  const { calls, sent, add, ends } = setUp(t, { callQueue: 2 })
+  add('open', 'a', 'b', 'c')
+  assert.deepEqual(ends(), ['c QueueFull'])
+  calls.settle(result('open'))
+  add('d')
+  assert.deepEqual(ends(), ['c QueueFull', 'open ack'])
+  calls.settle(result('a'))
+  calls.settle(result('b'))
+  assert.deepEqual(sent(), ['open', 'a', 'b', 'd'])
+})
+
+test('a queue of none still lets one out', t => {
+  const { sent, add, ends } = setUp(t, { callQueue: 0 })
+  add('a', 'b')
+  assert.deepEqual(sent(), ['a'])
+  assert.deepEqual(ends(), ['b QueueFull'])
+})
+
+const invalid: readonly [string, string[], string][] = [
+  ['longer than 36 characters', ['x'.repeat(37)], `${'x'.repeat(37)} InvalidId`],
+  ['in use by the open one', ['a', 'a'], 'a InvalidId'],
+  ['in use by one that waits', ['a', 'b', 'b'], 'b InvalidId'],
+]
+for (const [what, ids, end] of invalid) {
+  test(`an id ${what} is refused, and the first of that id is not touched`, t => {
+    const { calls, add, ends } = setUp(t)
+    add(...ids)
+    assert.deepEqual(ends(), [end])
+    for (const id of new Set(ids.filter(id => id.length <= 36))) assert.equal(calls.settle(result(id)), true)
+  })
+}
+
+test('an id of 36 characters is fine, and so is one whose command has ended', t => {
+  const { calls, sent, add, ends } = setUp(t)
+  const id = '€'.repeat(36)
+  add(id)
+  calls.settle(result(id))
+  add(id)
+  assert.deepEqual(sent(), [id, id])
+  assert.deepEqual(ends(), [`${id} ack`])
+})
+
+test('an id whose command timed out is refused: its late answer could be for either', t => {
+  const { add, ends, pass } = setUp(t)
+  add('a')
+  pass(timeoutMs)
+  add('a')
+  assert.deepEqual(ends(), ['a CallTimeout', 'a InvalidId'])
+})
+
+test('an unknown action, and one of the other direction, fail at once: they take no place in the line', t => {
+  const { calls, sent, add, ends } = setUp(t, { callQueue: 1 })
+  add('a')
+  calls.add(callOf('b', 'MakeCoffee'))
+  calls.add(callOf('c', 'StatusNotification'))
+  add('d')
+  assert.deepEqual(ends(), ['b UnknownAction', 'c UnknownAction'])
+  calls.settle(result('a'))
+  assert.deepEqual(sent(), ['a', 'd'])
+})
+
+test('held until each boot has its answer; then whether it may pass is asked', t => {
+  const { calls, boot, sent, add, ends } = setUp(t)
+  calls.hold()
+  calls.hold()
+  add('a')
+  calls.add(callOf('b', 'RemoteStartTransaction'))
+  calls.release()
+  assert.deepEqual(sent(), [])
+  boot.onAnswer(jsonText({ status: 'Pending' }))
+  calls.release()
+  calls.settle(result('a'))
+  assert.deepEqual(sent(), ['a'])
+  assert.deepEqual(ends(), ['a ack', 'b NotAccepted'])
+})
+
+test('a hold leaves the open one open, and the queue bounded', t => {
+  const { calls, sent, add, ends } = setUp(t, { callQueue: 1 })
+  add('open')
+  calls.hold()
+  calls.settle(result('open'))
+  add('a', 'b')
+  assert.deepEqual(sent(), ['open'])
+  assert.deepEqual(ends(), ['open ack', 'b QueueFull'])
+})
+
+test('a command that goes out while pending lets pass what it triggers; one that waits does not yet', t => {
+  const { calls, boot, add } = setUp(t)
+  boot.onAnswer(jsonText({ status: 'Pending' }))
+  add('a')
+  calls.add(callOf('b', 'TriggerMessage', { requestedMessage: 'StatusNotification' }))
+  assert.equal(boot.passesCall('StatusNotification'), false)
+  calls.settle(result('a'))
+  assert.equal(boot.passesCall('StatusNotification'), true)
+})
+
+test('stop fails those that wait and all that come; the open one may still be answered', t => {
+  const { calls, sent, add, ends } = setUp(t)
+  add('open', 'a')
+  calls.stop()
+  add('b')
+  assert.deepEqual(ends(), ['a ConnectionClosed', 'b ConnectionClosed'])
+  calls.settle(result('open'))
+  assert.deepEqual(ends().at(-1), 'open ack')
+  assert.deepEqual(sent(), ['open'])
+})
+
+test('end fails all, each once, and nothing is left to time out or to be answered', t => {
+  const { calls, add, ends, pass } = setUp(t)
+  add('late')
+  pass(timeoutMs)
+  add('open', 'a')
+  calls.end()
+  calls.end()
+  assert.deepEqual(ends(), ['late CallTimeout', 'open ConnectionClosed', 'a ConnectionClosed'])
+  for (const id of ['late', 'open', 'a']) assert.equal(calls.settle(result(id)), false)
+  pass(2 * timeoutMs)
+  assert.equal(ends().length, 3)
+})
+
+test('nothing goes out while the app has no room for what comes of it: the line holds what it holds, and then it goes on', t => {
+  const { calls, room, sent, add, ends } = setUp(t, { callQueue: 2 })
+  add('a', 'b')
+  room.isLeft = false
+  calls.settle(result('a'))
+  assert.deepEqual(sent(), ['a'], 'b waits')
+  add('c', 'd')
+  assert.deepEqual(ends(), ['a ack', 'd QueueFull'])
+  room.isLeft = true
+  calls.next()
+  assert.deepEqual(sent(), ['a', 'b'], 'one at a time')
+  calls.settle(result('b'))
+  assert.deepEqual(sent(), ['a', 'b', 'c'])
+})
+
+test('a command that the app sends as it learns an outcome waits behind the open one', t => {
+  const { calls, sent, add } = setUp(t, {}, (commands, { id }) => {
+    if (id === messageId('a')) commands.add(callOf('new'))
+  })
+  add('a', 'b')
+  calls.settle(result('a'))
+  assert.deepEqual(sent(), ['a', 'b'])
+})

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import type { HubSettings } from '../../../src/fleet/hub.ts'
+import { dataOf, fails, FakeWorld, faults, quiet, type FakeStation } from '../../support/fakes.ts'
+
+/** A station that the app knows. */
+async function open(t: TestContext, settings: Partial<HubSettings> = {}) {
+  const world = new FakeWorld(t, settings)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  /** Commands that fail at once: no station has such an action. */
+  const refuse = (count: number, from = 0): void => {
+    for (let id = from; id < from + count; id++) world.broadcast('SN1', { command: 'MakeCoffee', id: String(id) })
+  }
+  const dropped = (): number => world.meter.total('ocpp_dropped_total', { reason: 'outcome' })
+  /** What the app was asked, from the first command on. */
+  const performed = (): string[] => world.rpc.made.all.slice(3).map(call => `${call.name} ${dataOf(call).id}`)
+  return { world, station, refuse, dropped, performed }
+}
+
+function ids(station: FakeStation): unknown[] {
+  return station.got.filter(([type]) => type === 2).map(([, id]) => id)
+}
+
+test('a flood of refusals does not pause the socket, and keeps no CALL waiting longer than one perform', async t => {
+  const { world, station, refuse, performed } = await open(t)
+  const [first, second] = [world.rpc.hold('error'), world.rpc.hold('error')]
+  refuse(1_000)
+  await first.arrived()
+  assert.equal(station.socket.isPaused, false)
+  for (const id of ['a', 'b']) station.call('Authorize', {}, id)
+  first.release()
+  await second.arrived()
+  assert.deepEqual(performed(), ['error 0', 'authorize a', 'authorize b', 'error 1'])
+  station.call('Authorize', {}, 'c')
+  second.release()
+  await quiet()
+  assert.deepEqual(performed().slice(4, 7), ['authorize c', 'error 2', 'error 3'])
+  assert.equal(performed().at(-1), 'error 999')
+})
+
+test('a station that CALLs without end does not delay refusals: after the CALLs that wait, one refusal is told', async t => {
+  const { world, station, refuse, performed } = await open(t)
+  let calls = 0
+  world.rpc.on('authorize', () => {
+    if (calls < 10) station.call('Authorize', {}, `c${++calls}`)
+    return {}
+  })
+  station.call('Authorize', {}, 'c0')
+  refuse(3)
+  await quiet()
+  assert.deepEqual(performed().slice(0, 6), [
+    'authorize c0',
+    'authorize c1',
+    'error 0',
+    'authorize c2',
+    'error 1',
+    'authorize c3',
+  ])
+})
+
+test('what the station answered goes in the order of its own messages, however many refusals wait', async t => {
+  const { world, station, refuse, performed } = await open(t)
+  world.broadcast('SN1', { command: 'Reset', id: 'r' })
+  const slow = world.rpc.hold('error')
+  refuse(100)
+  await slow.arrived()
+  station.call('Authorize', {}, 'before')
+  station.says([3, 'r', { status: 'Accepted' }])
+  station.call('Authorize', {}, 'after')
+  slow.release()
+  await quiet()
+  assert.deepEqual(performed().slice(0, 5), ['error 0', 'authorize before', 'ack r', 'authorize after', 'error 1'])
+})
+
+test('refusals keep their order also where the app is away for a while', async t => {
+  const { world, refuse, performed, dropped } = await open(t)
+  world.rpc.once('error', fails(faults.absent))
+  refuse(5)
+  await quiet()
+  assert.deepEqual(performed(), ['error 0'], 'the rest waits behind it')
+  await world.pass(1_000)
+  assert.deepEqual(performed().slice(1), ['error 0', 'error 1', 'error 2', 'error 3', 'error 4'])
+  assert.equal(dropped(), 0)
+})
+
+test('answers that wait for the app are bounded by their bytes: no command goes out until there is room', async t => {
+  const { world, station, dropped } = await open(t)
+  const slow = world.rpc.hold('ack')
+  const count = 20
+  for (let id = 0; id < count; id++) world.broadcast('SN1', { command: 'Reset', id: String(id) })
+  const data = 'x'.repeat(1024 * 1024)
+  const answered: unknown[] = []
+  /** The station answers what it is asked, until it is asked no more. */
+  const answerAll = (): number => {
+    const [id] = ids(station).slice(answered.length)
+    if (id === undefined) return answered.length
+    answered.push(id)
+    station.says([3, id, { data }])
+    return answerAll()
+  }
+  assert.equal(answerAll(), 4, 'of 1 MiB each')
+  slow.release()
+  for (let before = 4; before < count;) {
+    await quiet()
+    const now = answerAll()
+    assert.ok(now > before, `it goes on after ${before}`)
+    before = now
+  }
+  await quiet()
+  assert.equal(world.rpc.names().filter(name => name === 'ack').length, count)
+  assert.equal(dropped(), 0)
+})
+
+test('late answers, which need no further command, are dropped where there is no room, and counted', async t => {
+  const { world, station, dropped } = await open(t, { callTimeoutMs: 1_000 })
+  for (let id = 0; id < 10; id++) world.broadcast('SN1', { command: 'Reset', id: String(id) })
+  await world.pass(10_000)
+  const slow = world.rpc.hold('ack')
+  const data = 'x'.repeat(1024 * 1024)
+  for (let id = 0; id < 10; id++) station.says([3, String(id), { data }])
+  assert.equal(dropped(), 10 - 3, 'the first three are less than 4 MiB')
+  slow.release()
+  await quiet()
+  assert.equal(world.rpc.names().filter(name => name === 'ack').length, 3)
+})
+
+test('at the end all are told before the app sees it, few at once', async t => {
+  const { world, station, refuse, dropped } = await open(t)
+  const slow = world.rpc.hold('error')
+  refuse(100)
+  await slow.arrived()
+  station.vanish()
+  slow.release()
+  await world.pass(100)
+  await station.ended()
+  const names = world.rpc.names().slice(3)
+  assert.deepEqual([names.length, names.at(-1)], [101, 'disconnect'])
+  assert.equal(dropped(), 0)
+})
+
+test('at the end an app that hangs is not asked for ever: the refusals that are left are counted', async t => {
+  const { world, station, refuse, dropped } = await open(t)
+  world.rpc.on('error', () => new Promise((_, reject) => void setTimeout(() => reject(faults.slow), 3_000)))
+  refuse(1_000)
+  station.vanish()
+  await world.pass(12_000, 100)
+  await station.ended()
+  assert.equal(dropped(), 1_000)
+  const asked = world.rpc.names().filter(name => name === 'error').length
+  assert.ok(asked > 16 && asked < 64, `${asked} were tried`)
+})

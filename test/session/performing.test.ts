@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { RpcError } from '../../src/cable/rpc.ts'
+import type { Rpc } from '../../src/session/ports.ts'
+import { fails, FakeWorld, faults, type FakeRpc, type FakeStation } from '../support/fakes.ts'
+
+/** How long each call may wait for its turn (`Rpc`). */
+function patienceOf(rpc: FakeRpc) {
+  const patience: ((() => number) | undefined)[] = []
+  const command = rpc.command.bind(rpc)
+  const port: Rpc = rpc
+  port.command = (call, signal, turnBy) => {
+    patience.push(turnBy)
+    return command(call, signal)
+  }
+  return patience
+}
+
+/** A station that has booted, and how long each perform of it may wait. */
+async function setUp(t: TestContext) {
+  const world = new FakeWorld(t)
+  const patience = patienceOf(world.rpc)
+  const station: FakeStation = world.plug('CP1')
+  await station.boot('SN1')
+  patience.length = 0
+  return { world, rpc: world.rpc, station, patience }
+}
+
+test('a transaction message may wait for its turn as long as it is held, from when it came', async t => {
+  const { world, rpc, station, patience } = await setUp(t)
+  const running = rpc.hold('stop_transaction')
+  const cameAt = world.now()
+  station.call('StopTransaction', {}, 'x')
+  await running.arrived()
+  assert.equal(patience[0]?.(), cameAt + 20_000)
+  await world.pass(5_000)
+  assert.equal(patience[0](), cameAt + 20_000)
+  running.release()
+  await station.next()
+})
+
+test('so may the subscribe that it needs first', async t => {
+  const world = new FakeWorld(t)
+  const patience = patienceOf(world.rpc)
+  const running = world.rpc.hold('subscribe')
+  const cameAt = world.now()
+  world.plug('CP1').call('StopTransaction', {}, 'x')
+  await running.arrived()
+  assert.equal(patience.at(-1)?.(), cameAt + 20_000)
+  running.release()
+})
+
+test('any other message waits as long as any call', async t => {
+  const { station, patience } = await setUp(t)
+  station.call('StatusNotification')
+  await station.next()
+  assert.deepEqual(patience, [undefined])
+})
+
+test('a drain ends its patience: the station keeps the message', async t => {
+  const { rpc, station, patience } = await setUp(t)
+  const running = rpc.hold('stop_transaction')
+  station.call('StopTransaction', {}, 'x')
+  await running.arrived()
+  void station.session.drain(10_000)
+  assert.equal(patience[0]?.(), 0)
+  running.release()
+  assert.equal((await station.socket.end()).code, 1001)
+})
+
+test('one that has its answer meanwhile does not wait on', async t => {
+  const { world, rpc, station, patience } = await setUp(t)
+  const running = rpc.hold('stop_transaction')
+  station.call('StopTransaction', {}, 'x')
+  await running.arrived()
+  world.broadcast('SN1', { command: 'Ack', id: 'x', payload: {} })
+  await station.next()
+  assert.equal(patience[0]?.(), 0)
+  running.release()
+})
+
+const retried: readonly (readonly [failures: readonly RpcError[], because: string])[] = [
+  [[], 'the first reply ends it'],
+  [[faults.absent, faults.absent], 'the app is not there'],
+  [[faults.lost, faults.absent], 'the connection is lost on the way'],
+  [[faults.slow, faults.slow], 'there is no reply in time'],
+]
+for (const [failures, because] of retried) {
+  test(`a transaction message is performed until the app replies: ${because}`, async t => {
+    const { world, rpc, station } = await setUp(t)
+    for (const failure of failures) rpc.once('stop_transaction', fails(failure))
+    station.call('StopTransaction', {}, 'x')
+    await world.pass(10_000)
+    assert.deepEqual(station.got.at(-1), [3, 'x', {}])
+    assert.equal(rpc.names().filter(name => name === 'stop_transaction').length, failures.length + 1)
+  })
+}
+
+const notRetried: readonly (readonly [failure: Error, frame: unknown[], because: string])[] = [
+  [faults.raised, [4, 'x', 'InternalError'], 'the app ran it and raised'],
+  [new RpcError('aborted', 'notRun', 'no time was left'), [4, 'x', 'InternalError'], 'the bridge ends'],
+]
+for (const [failure, frame, because] of notRetried) {
+  test(`a transaction message is performed once where ${because}`, async t => {
+    const { world, rpc, station } = await setUp(t)
+    rpc.on('stop_transaction', fails(failure))
+    station.call('StopTransaction', {}, 'x')
+    await world.pass(10_000)
+    assert.deepEqual(station.got.at(-1)?.slice(0, 3), frame)
+    assert.equal(rpc.names().filter(name => name === 'stop_transaction').length, 1)
+  })
+}
+
+test('a bug in a perform is not retried, and ends the session', async t => {
+  const { rpc, station } = await setUp(t)
+  rpc.on('stop_transaction', fails(new TypeError('bug')))
+  station.call('StopTransaction', {}, 'x')
+  assert.equal((await station.socket.end()).code, 1011)
+  assert.equal(rpc.names().filter(name => name === 'stop_transaction').length, 1)
+})
+
+test('a transaction message that a broadcast answers between two attempts is not performed again', async t => {
+  const { world, rpc, station } = await setUp(t)
+  rpc.on('stop_transaction', fails(faults.slow))
+  station.call('StopTransaction', {}, 'x')
+  await world.pass(100)
+  world.broadcast('SN1', { command: 'Ack', id: 'x', payload: {} })
+  await world.pass(20_000)
+  assert.deepEqual(station.got.at(-1), [3, 'x', {}])
+  assert.equal(rpc.names().filter(name => name === 'stop_transaction').length, 1)
+})
+
+test('a transaction message gets a CALLERROR shortly before the station stops waiting for an answer', async t => {
+  const { world, rpc, station } = await setUp(t)
+  rpc.on('stop_transaction', fails(faults.absent))
+  station.call('StopTransaction', {}, 'x')
+  await world.pass(18_000)
+  assert.equal(station.got.length, 1, 'only the boot has its answer')
+  await world.pass(2_000)
+  assert.deepEqual(station.got.at(-1)?.slice(0, 3), [4, 'x', 'InternalError'])
+})
+
+test('the end of a session ends the pause between two attempts', async t => {
+  const { world, rpc, station } = await setUp(t)
+  rpc.on('stop_transaction', fails(faults.absent))
+  station.call('StopTransaction', {}, 'x')
+  await world.pass(100)
+  station.vanish()
+  await world.pass(50)
+  await station.ended()
+  assert.ok(rpc.names().filter(name => name === 'stop_transaction').length <= 2)
+})

@@ -1,0 +1,594 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { StreamName } from '../../src/cable/rpc.ts'
+import { identifierFor } from '../../src/session/app/connection.ts'
+import { acks, dataOf, fails, FakeWorld, faults, handshakeFor, quiet, streamOf, transmitted } from '../support/fakes.ts'
+
+test('Connect, subscribe and perform, in that order, with these bodies; later CALLs only perform', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  station.says('[2,"1","BootNotification",{"chargePointSerialNumber":"SN1", "chargePointModel":"M"}]')
+  await station.next()
+  station.says('[2,"2","Authorize",{ "idTag":"é\\u00e9" }]')
+  await station.next()
+  const caller = { sid: 'id-1', env: handshakeFor('CP1').env }
+  const identifier = identifierFor('OCPPChannel', 'SN1')
+  const known = { ...caller, connectionIdentifiers: '{"station_id":"CP1"}', identifier }
+  const payload = '{"chargePointSerialNumber":"SN1", "chargePointModel":"M"}'
+  assert.deepEqual(world.rpc.made.all, [
+    { name: 'connect', ...caller },
+    { name: 'subscribe', ...known, command: 'subscribe', data: '' },
+    {
+      name: 'boot_notification',
+      ...known,
+      command: 'message',
+      data: `{"action":"boot_notification","id":"1","command":"BootNotification","payload":${payload}}`,
+    },
+    {
+      name: 'authorize',
+      ...known,
+      command: 'message',
+      data: '{"action":"authorize","id":"2","command":"Authorize","payload":{ "idTag":"é\\u00e9" }}',
+    },
+  ])
+})
+
+test('nothing is asked of the app before the first CALL', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  station.says('[3,"1",{}]', '', 'no frame')
+  await quiet()
+  assert.deepEqual(world.rpc.names(), [])
+  assert.equal(station.session.isHeard, false)
+})
+
+test('two stations, two CALLs in one tick each: each station its own connection, each CALL its own answer', async t => {
+  const world = new FakeWorld(t)
+  world.rpc.on('authorize', call => acks({ idTagInfo: { status: dataOf(call).id } })(call))
+  const stations = ['CP1', 'CP2'].map(stationId => world.plug(stationId))
+  for (const station of stations) station.says([2, 'a', 'Authorize', {}], [2, 'b', 'Authorize', {}])
+  await quiet()
+  for (const station of stations) {
+    assert.deepEqual(station.got, [
+      [3, 'a', { idTagInfo: { status: 'a' } }],
+      [3, 'b', { idTagInfo: { status: 'b' } }],
+    ])
+    assert.deepEqual(world.rpc.names(station.sid), ['connect', 'subscribe', 'authorize', 'authorize'])
+  }
+})
+
+test('CALLs go to the app strictly one after another', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  const first = world.rpc.hold('authorize')
+  station.says([2, 'a', 'Authorize', {}], [2, 'b', 'StatusNotification', {}])
+  await first.arrived()
+  await quiet()
+  assert.equal(world.rpc.names().at(-1), 'authorize')
+  first.release()
+  assert.deepEqual((await station.next())[1], 'a')
+  assert.deepEqual((await station.next())[1], 'b')
+})
+
+test('a boot with another serial number moves the station: unsubscribe, subscribe, and the old stream is left', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  await station.boot('SN2')
+  assert.deepEqual(world.rpc.names().slice(3), ['unsubscribe', 'subscribe', 'boot_notification'])
+  world.broadcast('SN1', { command: 'Reset', id: 'old' })
+  world.broadcast('SN2', { command: 'Reset', id: 'new' })
+  assert.deepEqual(await station.next(), [2, 'new', 'Reset', {}])
+  assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'no_station' }), 1)
+})
+
+test('a station that reconnects without a boot is subscribed by the serial number it booted with last', async t => {
+  const world = new FakeWorld(t)
+  const before = world.plug('CP1')
+  await before.boot('SN1')
+  before.vanish()
+  await world.pass(10)
+  const station = world.plug('CP1')
+  station.call('StatusNotification')
+  await station.next()
+  world.broadcast('SN1', { command: 'Reset', id: 'r' })
+  assert.deepEqual(await station.next(), [2, 'r', 'Reset', {}])
+})
+
+test('a FAILURE of subscribe joins no stream, whatever it lists', async t => {
+  const world = new FakeWorld(t)
+  world.rpc.once('subscribe', () => ({ status: 'failure', streams: ['ocpp:ev/SN1' as StreamName] }))
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  assert.equal(world.hub.streamCount, 0)
+})
+
+test('subscribe SUCCESS without a confirmation counts as subscribed, and is said once', async t => {
+  const world = new FakeWorld(t)
+  world.rpc.on('subscribe', () => ({ transmissions: [] }))
+  for (const stationId of ['CP1', 'CP2']) assert.equal((await world.plug(stationId).boot())[0], 3)
+  assert.equal(world.notices.size, 2, 'one for the confirmation, one for the silent boot')
+})
+
+test('subscribe SUCCESS with reject_subscription is a rejection', async t => {
+  const world = new FakeWorld(t)
+  world.rpc.once('subscribe', () => ({ transmissions: ['{"identifier":"I","type":"reject_subscription"}'] }))
+  const station = world.plug('CP1')
+  assert.deepEqual((await station.boot())[2], {
+    status: 'Rejected',
+    currentTime: '2026-01-02T03:04:05.000Z',
+    interval: 45,
+  })
+  await quiet()
+  assert.equal(station.socket.closed?.code, 1008)
+})
+
+test('a command of a subscribe reply waits until the boot answer is out', async t => {
+  const world = new FakeWorld(t)
+  world.rpc.once('subscribe', () => transmitted({ command: 'GetConfiguration', id: 'g', payload: { key: ['a'] } }))
+  const boot = world.rpc.hold('boot_notification')
+  const station = world.plug('CP1')
+  station.call('BootNotification', {}, 'b')
+  await boot.arrived()
+  assert.deepEqual(station.got, [])
+  boot.release()
+  assert.deepEqual((await station.next()).slice(0, 2), [3, 'b'])
+  assert.deepEqual(await station.next(), [2, 'g', 'GetConfiguration', { key: ['a'] }])
+})
+
+test('a reply with an Ack and a command: the answer first, then the command', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  const ack = { command: 'Ack', id: 'a', payload: { idTagInfo: { status: 'Accepted' } } }
+  world.rpc.once('authorize', () => transmitted(ack, { command: 'Reset', id: 'r', payload: { type: 'Soft' } }))
+  station.call('Authorize', {}, 'a')
+  assert.deepEqual(await station.next(), [3, 'a', { idTagInfo: { status: 'Accepted' } }])
+  assert.deepEqual(await station.next(), [2, 'r', 'Reset', { type: 'Soft' }])
+})
+
+test("a command's answer performs ack or error with what was asked, the payload byte for byte", async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  world.broadcast('SN1', '{"command":"GetConfiguration","id":"g","payload":{ "key" : ["\\u0061"], "n":1.50 }}')
+  assert.equal(await station.socket.sent.next(), '[2,"g","GetConfiguration",{ "key" : ["\\u0061"], "n":1.50 }]')
+  station.says('[3,"g",{"unknownKey":["a"], "x":2935.600}]')
+  const ack = await world.rpc.next('ack')
+  assert.equal(
+    ack.data,
+    '{"action":"ack","id":"g","command":"Ack","payload":{"unknownKey":["a"], "x":2935.600},"request":"GetConfiguration"}',
+  )
+  world.broadcast('SN1', { command: 'Reset', id: 'r' })
+  await station.next()
+  station.says('[4,"r","NotSupported","no",{"a": 1.0}]')
+  assert.equal(
+    (await world.rpc.next('error')).data,
+    '{"action":"error","id":"r","command":"Error","code":"NotSupported","message":"no","payload":{"a": 1.0},"request":"Reset"}',
+  )
+})
+
+test('without granular actions all lands in receive', async t => {
+  const world = new FakeWorld(t, { granularActions: false })
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  world.broadcast('SN1', { command: 'Reset', id: 'r' })
+  await station.next()
+  station.says([3, 'r', {}])
+  await quiet()
+  assert.deepEqual(world.rpc.names(), ['connect', 'subscribe', 'receive', 'receive'])
+  assert.deepEqual(
+    world.rpc.made.all.slice(2).map(call => dataOf(call).command),
+    ['BootNotification', 'Ack'],
+  )
+})
+
+test('a command without an id gets one of ours, and its outcome tells it', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  world.broadcast('SN1', { command: 'Reset' })
+  const [, id] = await station.next()
+  assert.match(String(id), /^id-/)
+  station.says([3, id, {}])
+  assert.equal(dataOf(await world.rpc.next('ack')).id, id)
+})
+
+const refusedCommands: readonly [string, object, string][] = [
+  ['an action that the version does not know', { command: 'MakeCoffee', id: 'x' }, 'UnknownAction'],
+  ['an action of the other direction', { command: 'MeterValues', id: 'x' }, 'UnknownAction'],
+  ['an id of 37 characters', { command: 'Reset', id: 'x'.repeat(37) }, 'InvalidId'],
+]
+for (const [what, command, code] of refusedCommands) {
+  test(`a command with ${what} is not sent, and ends as ${code}`, async t => {
+    const world = new FakeWorld(t)
+    const station = world.plug('CP1')
+    await station.boot('SN1')
+    world.broadcast('SN1', command)
+    assert.equal(dataOf(await world.rpc.next('error'))['code'], code)
+    assert.equal(station.got.length, 1)
+  })
+}
+
+test('rejected: a command ends as NotAccepted; pending: one that triggers lets its message pass', async t => {
+  const world = new FakeWorld(t)
+  world.rpc.once('boot_notification', acks({ status: 'Rejected' }))
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  world.broadcast('SN1', { command: 'Reset', id: 'r' })
+  assert.equal(dataOf(await world.rpc.next('error'))['code'], 'NotAccepted')
+  world.rpc.once('boot_notification', acks({ status: 'Pending' }))
+  await station.boot('SN1')
+  station.call('StatusNotification', {}, 's1')
+  assert.deepEqual((await station.next()).slice(0, 3), [4, 's1', 'SecurityError'])
+  world.broadcast('SN1', { command: 'TriggerMessage', id: 't', payload: { requestedMessage: 'StatusNotification' } })
+  await station.next()
+  station.says([3, 't', { status: 'Accepted' }])
+  station.call('StatusNotification', {}, 's2')
+  assert.deepEqual(await station.next(), [3, 's2', {}])
+})
+
+test('an answer to a command is settled while a CALL of the station is with the app; its ack joins the lane', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  const slow = world.rpc.hold('authorize')
+  for (const id of ['r1', 'r2']) world.broadcast('SN1', { command: 'Reset', id })
+  await station.next()
+  station.call('Authorize', {}, 'a')
+  station.says([3, 'r1', { status: 'Accepted' }])
+  station.call('StatusNotification', {}, 's')
+  assert.deepEqual(await station.next(), [2, 'r2', 'Reset', {}])
+  station.says([4, 'r2', 'InternalError', '', {}])
+  await slow.arrived()
+  await quiet()
+  assert.equal(world.rpc.names().at(-1), 'authorize')
+  slow.release()
+  await quiet()
+  assert.deepEqual(world.rpc.names().slice(3), ['authorize', 'ack', 'status_notification', 'error'])
+})
+
+test('no answer in time: CallTimeout, then what comes is late; the next command went out meanwhile', async t => {
+  const world = new FakeWorld(t, { callTimeoutMs: 5_000 })
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  for (const id of ['r1', 'r2']) world.broadcast('SN1', { command: 'Reset', id })
+  await world.pass(5_000)
+  assert.equal(dataOf(await world.rpc.next('error'))['code'], 'CallTimeout')
+  station.says([3, 'r1', { status: 'Accepted' }])
+  assert.deepEqual(dataOf(await world.rpc.next('ack')), {
+    action: 'ack',
+    id: 'r1',
+    command: 'Ack',
+    payload: { status: 'Accepted' },
+    request: 'Reset',
+    late: true,
+  })
+  assert.deepEqual(station.got.at(-1), [2, 'r2', 'Reset', {}])
+})
+
+test('the end of the connection ends its commands, then the app sees the end', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  const slow = world.rpc.hold('authorize')
+  station.call('Authorize')
+  for (const id of ['r1', 'r2']) world.broadcast('SN1', { command: 'Reset', id })
+  await slow.arrived()
+  station.call('StatusNotification', {}, 'never performed')
+  station.vanish()
+  slow.release()
+  await world.pass(10)
+  await station.ended()
+  assert.deepEqual(world.rpc.names().slice(3), ['authorize', 'error', 'error', 'disconnect'])
+  assert.equal(world.meter.total('ocpp_call_total', { action: 'StatusNotification' }), 0, 'nobody answered it')
+  const errors = world.rpc.made.all.filter(({ name }) => name === 'error').map(call => dataOf(call))
+  assert.deepEqual(errors.map(({ id, code }) => [id, code]), [['r1', 'ConnectionClosed'], ['r2', 'ConnectionClosed']]) // prettier-ignore
+})
+
+test('an app that answers each error with another command does not keep a closed session alive', async t => {
+  const world = new FakeWorld(t)
+  let errors = 0
+  world.rpc.on('error', () => (++errors < 1_000 ? transmitted({ command: 'Reset' }) : {}))
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  world.broadcast('SN1', { command: 'Reset', id: 'r' })
+  station.vanish()
+  await world.pass(10)
+  await station.ended()
+  assert.ok(errors <= 2, `${errors} errors after the end`)
+})
+
+test('how commands ended is counted, an action that nobody knows as `other`', async t => {
+  const world = new FakeWorld(t, { callTimeoutMs: 1_000 })
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  for (const command of ['Reset', 'ClearCache', 'GetConfiguration', 'MakeCoffee']) world.broadcast('SN1', { command, id: command }) // prettier-ignore
+  station.says([3, 'Reset', {}])
+  station.says([4, 'ClearCache', 'InternalError', '', {}])
+  await world.pass(1_000)
+  const counted = [
+    ['Reset', 'ack'],
+    ['ClearCache', 'error'],
+    ['GetConfiguration', 'CallTimeout'],
+    ['other', 'UnknownAction'],
+  ]
+  for (const [action = '', outcome = ''] of counted) {
+    assert.equal(world.meter.total('ocpp_command_total', { version: '1.6', action, outcome }), 1, action)
+  }
+  assert.equal(world.meter.total('ocpp_command_total'), 4)
+})
+
+test('a flood of refused commands keeps a bounded number of outcomes; the rest is counted', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  const slow = world.rpc.hold('authorize')
+  station.call('Authorize')
+  await slow.arrived()
+  const count = 20_000
+  for (let id = 0; id < count; id++) world.broadcast('SN1', { command: 'MakeCoffee', id: String(id) })
+  slow.release()
+  await quiet()
+  const told = world.rpc.names().filter(name => name === 'error').length
+  assert.ok(told >= 10_000 && told < 15_000, `${told} were told`)
+  assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'outcome' }), count - told)
+})
+
+test('an outcome that the app does not take is counted, and does not end the session', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  world.rpc.once('ack', fails(faults.lost))
+  world.broadcast('SN1', { command: 'Reset', id: 'r' })
+  station.says([3, 'r', {}])
+  await quiet()
+  assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'outcome' }), 1)
+  station.call('Heartbeat', {}, 'h')
+  assert.equal(station.socket.closed, null)
+})
+
+test('an outcome is told again to an app that was not there, and does not keep the station waiting', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  world.rpc.once('ack', fails(faults.absent))
+  world.broadcast('SN1', { command: 'Reset', id: 'r' })
+  station.says([3, 'r', {}])
+  await quiet()
+  station.call('Authorize', {}, 'a')
+  await quiet()
+  assert.equal(station.got.at(-1)?.[1], 'a')
+  await world.pass(1_000)
+  assert.deepEqual(world.rpc.names().filter(name => name === 'ack').length, 2)
+  assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'outcome' }), 0)
+})
+
+test('a CALL that is sent again while it is in flight is performed once and answered once', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  const running = world.rpc.hold('stop_transaction')
+  for (let count = 0; count < 2; count++) station.call('StopTransaction', { transactionId: 1 }, 's')
+  await running.arrived()
+  running.release()
+  await quiet()
+  assert.equal(world.rpc.names().filter(name => name === 'stop_transaction').length, 1)
+  assert.equal(station.got.filter(([, id]) => id === 's').length, 1)
+})
+
+test('the same id with other content gives the first CALL up: it is performed, and its answer is not sent', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  const running = world.rpc.hold('authorize')
+  station.call('Authorize', { idTag: 'A' }, 'x')
+  await running.arrived()
+  station.call('StatusNotification', { connectorId: 1 }, 'x')
+  running.release()
+  await quiet()
+  assert.deepEqual(world.rpc.names().slice(-2), ['authorize', 'status_notification'])
+  assert.deepEqual(
+    station.got.filter(([, id]) => id === 'x'),
+    [[3, 'x', {}]],
+  )
+  assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'superseded' }), 1)
+})
+
+test("Action Cable's own words and what is no message reach no station; the latter is counted", async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  const cable = ['{"type":"ping","message":1}', '{"type":"confirm_subscription","identifier":"I"}']
+  world.rpc.once('authorize', () => ({ transmissions: [...cable, '{"identifier":"I","message":{"hello":1}}', 'x'] }))
+  station.call('Authorize', {}, 'a')
+  assert.equal((await station.next())[1], 'a')
+  world.broadcast('SN1', 'no JSON')
+  world.broadcast('SN1', { hello: 'world' })
+  await quiet()
+  assert.equal(station.got.length, 2)
+  assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'foreign' }), 4)
+})
+
+const closings: readonly [string, object, number][] = [
+  ['disconnect', { disconnect: true }, 1000],
+  ['its reason', { disconnect: true, transmissions: ['{"type":"disconnect","reason":"unauthorized"}'] }, 1008],
+  ['an unknown reason', { disconnect: true, transmissions: ['{"type":"disconnect","reason":"bye"}'] }, 1000],
+  ['a reason that every object has', { transmissions: ['{"type":"disconnect","reason":"constructor"}'] }, 1000],
+  ['a restart', { transmissions: ['{"type":"disconnect","reason":"server_restart"}'] }, 1001],
+]
+for (const [what, said, code] of closings) {
+  test(`the app closes (${what}): the CALL has its answer first, then ${code}`, async t => {
+    const world = new FakeWorld(t)
+    const station = world.plug('CP1')
+    await station.boot('SN1')
+    world.rpc.once('status_notification', () => said)
+    station.call('StatusNotification', {}, 's')
+    assert.deepEqual(await station.next(), [3, 's', {}])
+    assert.equal((await station.socket.end()).code, code)
+  })
+}
+
+test('the app closes in the reply to an outcome, or to a SEND', async t => {
+  const world = new FakeWorld(t)
+  const one = world.plug('CP1')
+  const two = world.plug('CP2', { version: 'ocpp2.1' })
+  await one.boot('SN1')
+  await two.boot()
+  world.rpc.once('ack', () => ({ disconnect: true }))
+  world.broadcast('SN1', { command: 'Reset', id: 'r' })
+  one.says([3, 'r', {}])
+  world.rpc.once('notify_periodic_event_stream', () => ({ disconnect: true }))
+  two.says([6, 's', 'NotifyPeriodicEventStream', {}])
+  await quiet()
+  assert.equal(one.socket.closed?.code, 1000)
+  assert.equal(two.socket.closed?.code, 1000)
+})
+
+test('a SEND is performed in its turn, and never answered, whatever the app says', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1', { version: 'ocpp2.1' })
+  const action = 'NotifyPeriodicEventStream'
+  world.rpc.once('notify_periodic_event_stream', acks({}))
+  world.rpc.once('notify_periodic_event_stream', fails(faults.raised))
+  world.rpc.once('notify_periodic_event_stream', () => ({ status: 'failure' }))
+  station.says([6, 's1', action, {}], [6, 's2', action, {}], [6, 's3', action, {}], [6, 's4', 'StatusNotification', {}])
+  await quiet()
+  assert.deepEqual(world.rpc.names(), [
+    'connect',
+    'subscribe',
+    ...Array<string>(3).fill('notify_periodic_event_stream'),
+  ])
+  assert.deepEqual(station.got, [])
+  assert.equal(station.socket.closed, null)
+})
+
+test('a SEND of a station that the app does not accept closes the connection', async t => {
+  const world = new FakeWorld(t)
+  world.rpc.on('connect', () => ({ status: 'failure' }))
+  const station = world.plug('CP1', { version: 'ocpp2.1' })
+  station.says([6, 's1', 'NotifyPeriodicEventStream', {}])
+  await quiet()
+  assert.deepEqual(station.got, [])
+  assert.equal(station.socket.closed?.code, 1008)
+})
+
+test('twenty malformed messages in a row close the connection; a good one between starts anew', async t => {
+  const world = new FakeWorld(t)
+  const one = world.plug('CP1')
+  const two = world.plug('CP2')
+  for (const station of [one, two]) for (let count = 0; count < 19; count++) station.says('no frame')
+  two.call('Heartbeat')
+  assert.equal(one.session.isClosed, false)
+  for (const station of [one, two]) station.says('no frame')
+  assert.equal((await one.socket.end()).code, 1002)
+  assert.equal(two.socket.closed, null)
+  assert.equal(world.meter.total('failed_client_msg_total'), 40)
+})
+
+test('a message that is passed over does not count as a good one', t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  for (let count = 0; count < 20; count++) station.says('no frame', ' ', '[9,"x"]')
+  assert.equal(station.socket.closed?.code, 1002)
+})
+
+test('a malformed message is answered at once, past the lane, and the CALLs before it keep theirs', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1', { version: 'ocpp2.0.1' })
+  await station.boot()
+  const slow = world.rpc.hold('authorize')
+  station.call('Authorize', {}, 'a')
+  station.says('no frame', [2, 'b', 'Authorize'])
+  assert.deepEqual((await station.next()).slice(0, 3), [4, '-1', 'RpcFrameworkError'])
+  assert.deepEqual((await station.next()).slice(0, 3), [4, 'b', 'RpcFrameworkError'])
+  slow.release()
+  assert.equal((await station.next())[1], 'a')
+})
+
+test('a full inbox pauses the socket, and resumes it; nothing is dropped, nothing overtakes', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  const slow = world.rpc.hold('status_notification')
+  const ids = Array.from({ length: 200 }, (_, number) => String(number))
+  for (const id of ids) station.call('StatusNotification', {}, id)
+  await slow.arrived()
+  assert.equal(station.socket.isPaused, true)
+  assert.ok(station.socket.unread.length > 100)
+  slow.release()
+  await quiet()
+  assert.equal(station.socket.isPaused, false)
+  assert.deepEqual(
+    station.got.slice(1).map(([, id]) => id),
+    ids,
+  )
+})
+
+test('a fault of the bridge closes its session with 1011, and no other; the app sees the end', async t => {
+  const world = new FakeWorld(t)
+  const one = world.plug('CP1')
+  const two = world.plug('CP2')
+  await one.boot()
+  await two.boot()
+  world.rpc.once('authorize', fails(new TypeError('bug')))
+  one.call('Authorize')
+  two.call('Authorize', {}, 'a')
+  assert.equal((await one.socket.end()).code, 1011)
+  assert.equal((await two.next())[1], 'a')
+  await world.pass(10)
+  await one.ended()
+  assert.equal(world.rpc.names(one.sid).at(-1), 'disconnect')
+  assert.equal(two.socket.closed, null)
+})
+
+test('a fault while a message is taken, or a broadcast, closes that session with 1011, and no other', async t => {
+  const world = new FakeWorld(t)
+  world.rpc.on('subscribe', () => ({ streams: [streamOf('SN')] }))
+  const stations = ['CP1', 'CP2', 'CP3'].map(stationId => world.plug(stationId, { version: 'ocpp2.0.1' }))
+  for (const station of stations) await station.boot()
+  const [one, two, three] = stations
+  for (const station of [one, two]) {
+    assert.ok(station)
+    station.socket.send = () => {
+      throw new TypeError('bug')
+    }
+  }
+  one?.says('no frame')
+  assert.equal(one?.socket.closed?.code, 1011)
+  world.broadcast('SN', { command: 'Reset', id: 'r' })
+  assert.equal(two?.socket.closed?.code, 1011)
+  assert.deepEqual(await three?.next(), [2, 'r', 'Reset', {}])
+})
+
+test('what comes after the end is nothing to it', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  station.vanish()
+  const asked = world.rpc.made.all.length
+  station.call('Authorize')
+  station.says('no frame', [3, 'x', {}])
+  station.session.deliver('{"command":"Reset"}')
+  station.session.close(1000, 'again')
+  station.session.gone(1006, '')
+  await world.pass(10)
+  assert.deepEqual(world.rpc.names().slice(asked), ['disconnect'])
+  assert.equal(station.got.length, 1)
+})
+
+test('a session that never sent a CALL is closed after the boot timeout; one that did is not', async t => {
+  const world = new FakeWorld(t)
+  const heard = world.plug('CP1')
+  const silent = world.plug('CP2')
+  heard.call('Heartbeat')
+  silent.says('[3,"1",{}]')
+  await world.pass(60_000)
+  world.hub.closeUnheard(60_000)
+  assert.equal(silent.socket.closed, null)
+  await world.pass(10)
+  world.hub.closeUnheard(60_000)
+  assert.equal((await silent.socket.end()).code, 1008)
+  assert.equal(heard.socket.closed, null)
+})

@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { callError, messageId, type Call } from '../../../src/ocpp/frame.ts'
+import { jsonText, type JsonText } from '../../../src/ocpp/json.ts'
+import { Transactions } from '../../../src/session/transactions/transactions.ts'
+import type { StationId } from '../../../src/translate/handshake.ts'
+
+const one = 'CP1' as StationId
+const other = 'CP2' as StationId
+
+function callOf(id: string, payload: object = {}): Call {
+  return { kind: 'call', id: messageId(id), action: 'MeterValues', payload: jsonText(payload) }
+}
+
+const small = { lifeMs: 1_000, ofStation: { messages: 3, bytes: 10_000 }, bytes: 1_000_000 }
+
+/** What is remembered, by a clock that the test moves. */
+function newTransactions(limits = small) {
+  const clock = { now: 0 }
+  const transactions = new Transactions(() => clock.now, limits)
+  /** Records messages that were answered, or those that were not. */
+  const answer = (stationId: StationId, call: Call, payload = '{}'): void =>
+    transactions.record(stationId, call, {
+      attempts: 1,
+      answer: { kind: 'callResult', id: call.id, payload: payload as JsonText },
+    })
+  const fail = (stationId: StationId, call: Call, attempts = 1): void =>
+    transactions.record(stationId, call, { attempts, answer: null })
+  const found = (stationId: StationId, ...ids: readonly string[]): boolean[] =>
+    ids.map(id => transactions.find(stationId, callOf(id)).answer !== null)
+  const attempts = (stationId: StationId, ...ids: readonly string[]): number[] =>
+    ids.map(id => transactions.find(stationId, callOf(id)).attempts)
+  return { clock, transactions, answer, fail, found, attempts }
+}
+
+test('a station keeps its latest answers whatever other stations have', () => {
+  const { answer, found } = newTransactions()
+  for (const id of ['a', 'b', 'c', 'd']) answer(one, callOf(id))
+  answer(other, callOf('a'))
+  assert.deepEqual(found(one, 'a', 'b', 'c', 'd'), [false, true, true, true])
+  assert.deepEqual(found(other, 'a', 'b'), [true, false])
+})
+
+test('an answer recorded again becomes the latest', () => {
+  const { transactions, answer, found } = newTransactions()
+  for (const id of ['a', 'b', 'c', 'a', 'd']) answer(one, callOf(id))
+  assert.deepEqual(found(one, 'a', 'b', 'c', 'd'), [true, false, true, true])
+  assert.equal(transactions.size, 3)
+})
+
+test('answers evict answers before unanswered messages', () => {
+  const { answer, fail, found, attempts } = newTransactions()
+  fail(one, callOf('doubt'))
+  for (const id of ['a', 'b', 'c', 'd']) answer(one, callOf(id))
+  assert.deepEqual(attempts(one, 'doubt'), [1])
+  assert.deepEqual(found(one, 'a', 'b', 'c', 'd'), [false, false, true, true])
+})
+
+test('unanswered messages evict the oldest of them', () => {
+  const { fail, attempts } = newTransactions()
+  for (const id of ['a', 'b', 'c', 'd']) fail(one, callOf(id))
+  assert.deepEqual(attempts(one, 'a', 'b', 'c', 'd'), [0, 1, 1, 1])
+})
+
+test('silent answers of ten thousand stations leave one unanswered message where it is', () => {
+  const { transactions, fail, attempts } = newTransactions({ ...small, bytes: 64 * 1024 * 1024 })
+  fail(one, callOf('start'), 2)
+  for (let station = 0; station < 10_000; station++)
+    transactions.record(`S${station}` as StationId, callOf('m'), {
+      attempts: 1,
+      answer: { kind: 'callResult', id: messageId('m'), payload: jsonText({}) },
+    })
+  assert.deepEqual(attempts(one, 'start'), [2])
+})
+
+test('bytes of a station are limited: older answers are evicted, and one that is too large is not kept', () => {
+  const { answer, found } = newTransactions()
+  const large = jsonText({ v: 'x'.repeat(6_000) })
+  for (const id of ['a', 'b']) answer(one, callOf(id), large)
+  assert.deepEqual(found(one, 'a', 'b'), [false, true])
+  answer(one, callOf('c'), jsonText({ v: 'x'.repeat(20_000) }))
+  assert.deepEqual(found(one, 'b', 'c'), [true, false])
+})
+
+test('bytes are counted as UTF-8, not as characters', () => {
+  const { answer, found } = newTransactions()
+  for (const id of ['a', 'b']) answer(one, callOf(id), jsonText({ v: 'é'.repeat(3_000) }))
+  assert.deepEqual(found(one, 'a', 'b'), [false, true])
+})
+
+test('bytes of all stations are limited: the oldest answers are evicted, whosever they are', () => {
+  const { answer, found } = newTransactions({ ...small, bytes: 15_000 })
+  const large = jsonText({ v: 'x'.repeat(6_000) })
+  answer(one, callOf('a'), large)
+  answer(other, callOf('b'), large)
+  answer(one, callOf('c'))
+  answer(other, callOf('d'), jsonText({ v: 'x'.repeat(3_000) }))
+  assert.deepEqual(found(one, 'a', 'c'), [false, true])
+  assert.deepEqual(found(other, 'b', 'd'), [true, true])
+})
+
+test('a message is forgotten after its time, and leaves nothing behind', () => {
+  const { clock, transactions, answer, fail, found, attempts } = newTransactions()
+  answer(one, callOf('a'))
+  clock.now = 600
+  fail(other, callOf('b'))
+  clock.now = 999
+  assert.deepEqual(found(one, 'a'), [true])
+  clock.now = 1_000
+  assert.deepEqual(found(one, 'a'), [false])
+  clock.now = 1_599
+  assert.deepEqual(attempts(other, 'b'), [1])
+  clock.now = 1_600
+  assert.deepEqual(attempts(other, 'b'), [0])
+  assert.equal(transactions.size, 0)
+})
+
+test('the same id with other content, or another action, is another message and takes the place', () => {
+  const { transactions, answer } = newTransactions()
+  answer(one, callOf('a', { v: 1 }))
+  assert.equal(transactions.find(one, callOf('a', { v: 2 })).answer, null)
+  assert.equal(transactions.find(one, callOf('a', { v: 2 })).attempts, 0)
+  assert.equal(transactions.find(one, { ...callOf('a', { v: 1 }), action: 'StopTransaction' }).answer, null)
+  answer(one, callOf('a', { v: 2 }), '{"n":2}')
+  assert.equal(transactions.find(one, callOf('a', { v: 1 })).answer, null)
+  assert.deepEqual(transactions.find(one, callOf('a', { v: 2 })).answer, { kind: 'callResult', payload: '{"n":2}' })
+  assert.equal(transactions.size, 1)
+})
+
+test('the app’s CALLERROR is kept with its code and words', () => {
+  const { transactions } = newTransactions()
+  const call = callOf('a')
+  transactions.record(one, call, { attempts: 1, answer: callError(call.id, 'GenericError', 'no') })
+  const kept = { kind: 'callError', code: 'GenericError', description: 'no', details: '{}' }
+  assert.deepEqual(transactions.find(one, call).answer, kept)
+})
+
+test('an attempt that cannot have reached the app changes nothing that is known', () => {
+  const { fail, attempts } = newTransactions()
+  fail(one, callOf('a'), 2)
+  fail(one, callOf('a'), 0)
+  assert.deepEqual(attempts(one, 'a'), [2])
+})
+
+test('ten thousand stations keep eight answers each, for their time', () => {
+  const transactions = new Transactions(() => 0)
+  const stations = Array.from({ length: 10_000 }, (_, at) => `CP${at}` as StationId)
+  for (let turn = 0; turn < 9; turn++) {
+    for (const station of stations) {
+      const call = callOf(`3f2504e0-4f89-41d3-9a0c-0305e82c${turn}301`)
+      transactions.record(station, call, {
+        attempts: 1,
+        answer: { kind: 'callResult', id: call.id, payload: jsonText({}) },
+      })
+    }
+  }
+  assert.equal(transactions.size, 80_000)
+})
+
+test('a kept answer keeps no message alive', () => {
+  const transactions = new Transactions(() => 0)
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  gc()
+  const before = process.memoryUsage().heapUsed
+  for (let at = 0; at < 50; at++) {
+    const message = `[3,"3f2504e0-4f89-41d3-9a0c-${at}",{"more":"${'x'.repeat(20)}"},"${String(at).repeat(500_000)}"]`
+    const id = message.slice(3, 31 + String(at).length) as Call['id']
+    const payload = message.slice(message.indexOf('{'), message.indexOf('}') + 1) as JsonText
+    const call = { kind: 'call', id, action: 'MeterValues', payload } as const
+    transactions.record(`CP${at}` as StationId, call, { attempts: 1, answer: { kind: 'callResult', id, payload } })
+  }
+  gc()
+  assert.ok(process.memoryUsage().heapUsed - before < 2_000_000, 'not the messages, of half a megabyte or more each')
+  assert.equal(transactions.size, 50)
+})
