@@ -13,7 +13,7 @@ import { createServer as createTlsServer } from 'node:https'
 import { Socket, type DropArgument } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
-import { listen, pathOf } from '../ops/server.ts'
+import { authorityOf, listen, pathOf } from '../ops/server.ts'
 import type { StationSocket } from '../station/ports.ts'
 import {
   isStationPath,
@@ -116,8 +116,7 @@ export async function openListener(
     refuse(stream, 400, problem, { 'Sec-WebSocket-Version': 13 })
   })
   server.on('drop', (dropped?: DropArgument) => {
-    const request = { target: '', headers: {}, remoteAddress: dropped?.remoteAddress ?? '', encrypted: false }
-    reception.onRefused(request, 503, 'No further connection can be opened')
+    reception.onRefused(unreadRequest(dropped?.remoteAddress), 503, 'No further connection can be opened')
   })
   server.on('clientError', (error: Error & { code?: string }, stream: Duplex) => onNoRequest(error, stream, reception))
   server.maxConnections = settings.maxConnections ?? Infinity
@@ -202,9 +201,8 @@ function onNoRequest({ code = '' }: { readonly code?: string }, stream: Duplex, 
   }
   const status = statusOfError.get(code) ?? 400
   const problem = 'Not a request that can be read'
-  const remoteAddress = stream instanceof Socket ? addressOf(stream) : ''
-  if (code.startsWith('HPE_'))
-    reception.onRefused({ target: '', headers: {}, remoteAddress, encrypted: false }, status, `${problem} (${code})`)
+  const remoteAddress = stream instanceof Socket ? stream.remoteAddress : undefined
+  if (code.startsWith('HPE_')) reception.onRefused(unreadRequest(remoteAddress), status, `${problem} (${code})`)
   stream.once('finish', () => stream.destroy())
   refuse(stream, status, problem)
 }
@@ -216,16 +214,27 @@ const statusOfError: ReadonlyMap<string, number> = new Map([
 
 function upgradeRequest(request: IncomingMessage): UpgradeRequest {
   const { url, headers, socket } = request
+  const { localAddress, localPort } = socket
   return {
     target: url ?? '/',
     headers,
-    remoteAddress: addressOf(socket),
+    remoteAddress: addressOf(socket.remoteAddress),
+    localAuthority:
+      localAddress === undefined || localPort === undefined
+        ? ''
+        : authorityOf({ host: addressOf(localAddress), port: localPort }),
     encrypted: socket instanceof TLSSocket,
   }
 }
 
-function addressOf({ remoteAddress = '' }: Socket): string {
-  return remoteAddress.replace(/^::ffff:/, '')
+/** Stands for a request that ended before it could be parsed. */
+function unreadRequest(remoteAddress: string | undefined): UpgradeRequest {
+  return { target: '', headers: {}, remoteAddress: addressOf(remoteAddress), localAuthority: '', encrypted: false }
+}
+
+/** An IPv4 address without the prefix that it has on a dual-stack socket. */
+function addressOf(address = ''): string {
+  return address.replace(/^::ffff:/, '')
 }
 
 function refuse(

@@ -85,28 +85,28 @@ const identities: readonly (readonly [string, string, string, string])[] = [
   ['/ocpp/..%2Fx', '../x', '/ocpp/..%2Fx', 'and is no path'],
   ['/ocpp/a%252Fb', 'a%2Fb', '/ocpp/a%252Fb', 'decoded once'],
   ['/ocpp/a+b', 'a+b', '/ocpp/a+b', 'a plus is a plus in a path'],
-  ['//ocpp/CP01', 'CP01', '//ocpp/CP01', 'a slash too many first'],
-  ['/ocpp//CP01', 'CP01', '/ocpp//CP01', 'or between'],
-  ['/ocpp/CP01/', 'CP01', '/ocpp/CP01/', 'a trailing slash'],
-  ['/ocpp/CP01//', 'CP01', '/ocpp/CP01//', 'two'],
+  ['//ocpp/CP01', 'CP01', '/ocpp/CP01', 'a slash too many first'],
+  ['/ocpp//CP01', 'CP01', '/ocpp/CP01', 'or between'],
+  ['/ocpp/CP01/', 'CP01', '/ocpp/CP01', 'a trailing slash'],
+  ['/ocpp/CP01//', 'CP01', '/ocpp/CP01', 'two'],
   ['/ocpp/CP01?token=a/b&x=1', 'CP01', '/ocpp/CP01?token=a/b&x=1', 'a query'],
-  ['/ocpp/CP01/?x=1', 'CP01', '/ocpp/CP01/?x=1', 'a query behind a trailing slash'],
+  ['/ocpp/CP01/?x=1', 'CP01', '/ocpp/CP01?x=1', 'a query behind a trailing slash'],
   ['/ocpp/CP%3F01', 'CP?01', '/ocpp/CP%3F01', 'a question mark that begins no query'],
-  [`/ocpp/${'%78'.repeat(255)}`, 'x'.repeat(255), `/ocpp/${'%78'.repeat(255)}`, 'as long as may be, once decoded'],
+  [`/ocpp/${'%78'.repeat(255)}`, 'x'.repeat(255), `/ocpp/${'x'.repeat(255)}`, 'as long as may be, once decoded'],
   ['/ocpp/ocpp2.1', 'ocpp2.1', '/ocpp/ocpp2.1', 'a version where the identity stands is the identity'],
 ]
 
 /** [request target, status, what the body says, because] */
 const refusals: readonly (readonly [string, number, RegExp, string])[] = [
-  ['/ocpp', 400, /names no Charging Station/, 'no identity'],
-  ['/ocpp/', 400, /names no Charging Station/, 'none, with a slash'],
-  ['/ocpp//', 400, /names no Charging Station/, 'none, with two'],
-  ['/ocpp?id=CP01', 400, /names no Charging Station/, 'none but in the query'],
+  ['/ocpp', 400, /contains no Charging Station identity/, 'no identity'],
+  ['/ocpp/', 400, /contains no Charging Station identity/, 'none, with a slash'],
+  ['/ocpp//', 400, /contains no Charging Station identity/, 'none, with two'],
+  ['/ocpp?id=CP01', 400, /contains no Charging Station identity/, 'none but in the query'],
   ['/ocpp/CP01/CP02', 400, /more than one segment/, 'two segments'],
   ['/ocpp/v16/CP01', 400, /more than one segment/, 'a version in the path that is not in ocpp_path'],
-  ['/ocpp/CP%zz', 400, /not percent-encoded/, 'no percent-encoding'],
-  ['/ocpp/CP%', 400, /not percent-encoded/, 'a percent sign alone'],
-  ['/ocpp/CP%2', 400, /not percent-encoded/, 'half an escape'],
+  ['/ocpp/CP%zz', 400, /not percent-encoded UTF-8/, 'no percent-encoding'],
+  ['/ocpp/CP%', 400, /not percent-encoded UTF-8/, 'a percent sign alone'],
+  ['/ocpp/CP%2', 400, /not percent-encoded UTF-8/, 'half an escape'],
   ['/ocpp/%FF%FE', 400, /not percent-encoded UTF-8/, 'no UTF-8'],
   ['/ocpp/CP%0D%0AX:%20y', 400, /control characters/, 'line breaks'],
   ['/ocpp/CP%00', 400, /control characters/, 'NUL'],
@@ -115,16 +115,20 @@ const refusals: readonly (readonly [string, number, RegExp, string])[] = [
   ['/ocpp/CP\u0001', 400, /^Not a request/, 'one that is not encoded, which is no HTTP'],
   ['/ocpp/K\u00f6ln', 400, /^Not a request/, 'not encoded at all, which is no HTTP'],
   [`/ocpp/${'x'.repeat(256)}`, 400, /too long/, 'more than 255 bytes'],
-  ['/CP01', 404, /Nothing is served here/, 'without the prefix'],
-  ['/', 404, /Nothing is served here/, 'the root'],
-  ['//evil.example/CP01', 404, /Nothing is served here/, 'a host behind two slashes'],
-  ['/ocppx/CP01', 404, /Nothing is served here/, 'more than the prefix'],
-  ['/OCPP/CP01', 404, /Nothing is served here/, 'the prefix in capitals'],
-  ['/cable', 404, /Nothing is served here/, "Action Cable's own path"],
-  ['/health', 404, /Nothing is served here/, 'the path of health checks'],
-  ['http://csms.example', 404, /Nothing is served here/, 'an absolute request line without a path'],
-  ['http://csms.example/ocpp/', 400, /names no Charging Station/, 'or without an identity'],
-  ['http://csms.example/cable/CP01', 404, /Nothing is served here/, 'an absolute request line of another path'],
+  ['/CP01', 404, /Not found/, 'without the prefix'],
+  ['/', 404, /Not found/, 'the root'],
+  ['//evil.example/CP01', 404, /Not found/, 'a host behind two slashes'],
+  ['/ocppx/CP01', 404, /Not found/, 'more than the prefix'],
+  ['/OCPP/CP01', 404, /Not found/, 'the prefix in capitals'],
+  ['/cable', 404, /Not found/, "Action Cable's own path"],
+  ['/health', 404, /Not found/, 'the path of health checks'],
+  ['http://csms.example', 404, /Not found/, 'an absolute request line without a path'],
+  ['http://csms.example/ocpp/', 400, /contains no Charging Station identity/, 'or without an identity'],
+  ['http://csms.example/cable/CP01', 404, /Not found/, 'an absolute request line of another path'],
+  ['http://user@csms.example/ocpp/CP01', 400, /invalid host/, 'one with user information (RFC 9110 §4.2.4)'],
+  ['/ocpp/CP01#x', 400, /fragment/, 'a fragment'],
+  ['/ocpp/..', 400, /dot segment/, 'a dot segment'],
+  ['/ocpp/CP01/%2e%2E', 400, /dot segment/, 'an encoded one'],
 ]
 
 describe('identities', { timeout: 60_000 }, () => {
@@ -136,7 +140,7 @@ describe('identities', { timeout: 60_000 }, () => {
     })
   }
 
-  test('an absolute request line (RFC 9112 §3.2.2) is the url as it stands', async () => {
+  test('the host of an absolute request line (RFC 9112 §3.2.2) goes before the Host header', async () => {
     const target = 'http://other.example:8080/ocpp/CP01?x=1'
     const { sn, env } = await seenAfter(target)
     assert.deepEqual([sn, env.url], ['CP01', target])
@@ -186,14 +190,30 @@ describe('subprotocols', { timeout: 60_000 }, () => {
   }
 
   for (const [headers, body, because] of [
-    [[], `No Sec-WebSocket-Protocol was offered; served: ${served}\n`, 'no header'],
-    [[protocol('')], `No Sec-WebSocket-Protocol was offered; served: ${served}\n`, 'an empty one'],
-    [[protocol('ocpp1.5, soap')], `None of the subprotocols offered is served; served: ${served}\n`, 'none in common'],
-    [[protocol(' , ')], `No Sec-WebSocket-Protocol was offered; served: ${served}\n`, 'one of commas'],
-    [[protocol('ocpp1.6 ocpp2.1')], `None of the subprotocols offered is served; served: ${served}\n`, 'no commas'],
-    [[protocol('"ocpp1.6"')], `None of the subprotocols offered is served; served: ${served}\n`, 'a quoted string'],
-    [[protocol('ocpp1.60')], `None of the subprotocols offered is served; served: ${served}\n`, 'not quite one'],
-    [[protocol('actioncable-v1-json')], `None of the subprotocols offered is served; served: ${served}\n`, 'a browser'],
+    [[], `No Sec-WebSocket-Protocol offered; supported: ${served}\n`, 'no header'],
+    [[protocol('')], `No Sec-WebSocket-Protocol offered; supported: ${served}\n`, 'an empty one'],
+    [
+      [protocol('ocpp1.5, soap')],
+      `None of the offered subprotocols is supported; supported: ${served}\n`,
+      'none in common',
+    ],
+    [[protocol(' , ')], `No Sec-WebSocket-Protocol offered; supported: ${served}\n`, 'one of commas'],
+    [
+      [protocol('ocpp1.6 ocpp2.1')],
+      `None of the offered subprotocols is supported; supported: ${served}\n`,
+      'no commas',
+    ],
+    [
+      [protocol('"ocpp1.6"')],
+      `None of the offered subprotocols is supported; supported: ${served}\n`,
+      'a quoted string',
+    ],
+    [[protocol('ocpp1.60')], `None of the offered subprotocols is supported; supported: ${served}\n`, 'not quite one'],
+    [
+      [protocol('actioncable-v1-json')],
+      `None of the offered subprotocols is supported; supported: ${served}\n`,
+      'a browser',
+    ],
   ] as const) {
     test(`is refused before the upgrade, and told what is served: ${because}`, async () => {
       const response = await upgrade('/ocpp/CP01', headers)
@@ -220,7 +240,7 @@ describe('with other options', { timeout: 60_000 }, () => {
     assert.equal(sn, 'CP01')
     assert.deepEqual(head.match(/^sec-websocket-protocol: .*$/gim), [protocol('ocpp2.0.1')])
     const { status, body } = await upgrade('/ocpp/2.1/CP01', [protocol('ocpp2.1')], port)
-    assert.deepEqual([status, body], [404, 'Nothing is served here\n'])
+    assert.deepEqual([status, body], [404, 'Not found\n'])
     assert.equal((await upgrade('/ocpp/1.6/CP01', [], port)).status, 400, 'nor is it a default')
   })
 
@@ -229,7 +249,7 @@ describe('with other options', { timeout: 60_000 }, () => {
     const { head } = await seenAfter('/ocpp/CP01', [protocol('ocpp2.1, ocpp1.6, ocpp2.0.1')], port)
     assert.deepEqual(head.match(/^sec-websocket-protocol: .*$/gim), [protocol('ocpp2.0.1')])
     const { status, body } = await upgrade('/ocpp/CP01', [protocol('ocpp2.1, ocpp1.6')], port)
-    assert.deepEqual([status, body], [400, 'None of the subprotocols offered is served; served: ocpp2.0.1\n'])
+    assert.deepEqual([status, body], [400, 'None of the offered subprotocols is supported; supported: ocpp2.0.1\n'])
   })
 
   test('ocpp_default_version is for a station that offers none, and no other', async t => {
