@@ -15,7 +15,7 @@ import {
   type UpgradeRequest,
 } from '../translate/handshake.ts'
 import type { KeyPair } from './certificates.ts'
-import { answerRequest, type Answers, type RequestSettings } from './requests.ts'
+import { answerRequest, asksForWebSocket, replayAsPlain, type Answers, type RequestSettings } from './requests.ts'
 import type { SocketEnd, Sockets } from './socket.ts'
 import { Turnstile } from './turnstile.ts'
 
@@ -88,6 +88,7 @@ export async function openListener(
   const turnstile = new Turnstile(now)
   const server = newServer(settings, (request, response) => answerRequest(request, response, settings, reception))
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    if (!asksForWebSocket(request)) return replayAsPlain(server, request, stream, head)
     // A station may disconnect during its upgrade.
     stream.on('error', () => stream.destroy())
     // Nothing reads the stream before its turn: Node buffers up to the high-water mark, and stops.
@@ -121,6 +122,8 @@ function newServer({ keyPairs }: ListenerSettings, listener: RequestListener): S
     headersTimeout: headTimeoutMs,
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
+    // Node versions without this option ignore it: see `replayAsPlain`.
+    shouldUpgradeCallback: asksForWebSocket,
   }
   if (keyPairs.length === 0) return createServer(options, listener)
   const tls = {

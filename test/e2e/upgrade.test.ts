@@ -5,8 +5,9 @@ import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { ScriptedApp, type Received } from '../support/app.ts'
-import { openBridge, type Bridge } from '../support/bridge.ts'
-import { dial, frameOf, isUpgraded, opcodes, protocol, upgradeHeaders } from '../support/peer.ts'
+import { commandBroadcast, openBridge, streamOf, type Bridge } from '../support/bridge.ts'
+import { dial, frameOf, isUpgraded, opcodes, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
+import { freePort } from '../support/ports.ts'
 
 type Response = { readonly status: number; readonly head: string; readonly body: string }
 type Env = { readonly url: string; readonly headers: Readonly<Record<string, string>> }
@@ -35,6 +36,7 @@ function reply({ method, message }: Received): object {
   if (command === 'subscribe') {
     const { sn } = JSON.parse(identifier ?? '') as { sn: string }
     subscriptions.emit('subscription', { sn, env })
+    return { status: 'SUCCESS', streams: [streamOf(sn)] }
   }
   return { status: 'SUCCESS', ...(method === 'Connect' && { identifiers: '{}' }) }
 }
@@ -322,10 +324,8 @@ describe('what is no upgrade', { timeout: 60_000 }, () => {
     }
   })
 
-  test('an upgrade to something else, or of an unknown WebSocket version, is refused, and the bridge lives', async () => {
+  test('an upgrade of an unknown WebSocket version is refused, and the bridge lives', async () => {
     const [, connection, , key] = upgradeHeaders
-    const other = await request('/ocpp/CP01', ['Upgrade: h2c', connection, protocol('ocpp1.6')])
-    assert.ok(other.status >= 400 && other.status < 500, other.head)
     const headers = ['Upgrade: websocket', connection, 'Sec-WebSocket-Version: 12', key, protocol('ocpp1.6')]
     const unknown = await request('/ocpp/CP01', headers)
     assert.ok(unknown.status >= 400 && unknown.status < 500, unknown.head)
@@ -336,5 +336,63 @@ describe('what is no upgrade', { timeout: 60_000 }, () => {
     const { head } = await dial(bridge.port, ['[2,"1","Heartbeat",{}]'])
     assert.match(head, /^HTTP\/1.1 400 /)
     assert.equal((await bridge.get('/health')).status, 200)
+  })
+})
+
+describe('an upgrade to another protocol', { timeout: 60_000 }, () => {
+  const key = 'k'
+  const authorization = `Authorization: Bearer ${key}`
+  const h2c = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAEAAEAAAAIAAAAB']
+  let other: Bridge
+  let port: number
+
+  before(async () => {
+    port = await freePort()
+    const flags = [`--port=${port}`, `--http_broadcast_port=${port}`, `--broadcast_key=${key}`, '--ocpp_sn=station_id']
+    other = await openBridge([`--rpc_host=${app.host}`, ...flags])
+  })
+  after(() => other.close())
+
+  /** [request line, headers, status, body, because] */
+  const requests: readonly (readonly [string, readonly string[], number, RegExp, string])[] = [
+    ['GET /health', [], 200, /stayin' alive/, 'the health check of a Java program'],
+    ['GET /ready', [], 200, /"ready":true/, 'its readiness check'],
+    ['GET http://csms.example/health', [], 200, /stayin' alive/, 'in absolute form'],
+    ['GET /ocpp/CP01', [protocol('ocpp1.6')], 426, /WebSocket/, "a station's path is for WebSockets only"],
+    ['GET /nothing', [], 404, /Not found/, 'an unknown path'],
+    ['POST /_broadcast', [], 401, /^$/, 'a broadcast without the key'],
+  ]
+  for (const [line, headers, status, body, because] of requests) {
+    test(`${line} is served as a plain request, ${status}: ${because}`, async () => {
+      const response = await dial(port, [`${line} HTTP/1.1`, 'Host: csms.example', ...h2c, ...headers])
+      assert.equal(Number(/^HTTP\/1.1 (\d+)/.exec(response.head)?.[1]), status, response.head)
+      assert.match(response.body, body)
+    })
+  }
+
+  test('POST /_broadcast is served with its body, and reaches the station', async () => {
+    const station = await openPeer(port, '/ocpp/CP01', [protocol('ocpp1.6')])
+    station.write(frameOf('[2,"1","Heartbeat",{}]'))
+    await station.next(opcodes.text)
+    const command = { command: 'Reset', id: 'r1', payload: { type: 'Soft' } }
+    const body = Buffer.from(JSON.stringify(commandBroadcast('CP01', command)))
+    const head = ['POST /_broadcast HTTP/1.1', 'Host: csms.example', ...h2c, authorization]
+    const response = await dial(port, [...head, `Content-Length: ${body.length}`], body)
+    assert.match(response.head, /^HTTP\/1.1 201 /)
+    assert.match((await station.next(opcodes.text)).payload.toString(), /^\[2,"r1","Reset"/)
+    station.socket.destroy()
+  })
+
+  test('among others, a WebSocket is what the station gets', async () => {
+    const headers = [...upgradeHeaders.slice(1), 'Upgrade: h2c, websocket', protocol('ocpp1.6')]
+    assert.equal((await request('/ocpp/CP01', headers, '', port)).status, 101)
+  })
+
+  test('no line in the log says that a station was refused', async () => {
+    await other.close()
+    assert.deepEqual(
+      other.log().filter(({ msg }) => msg.includes('refused')),
+      [],
+    )
   })
 })
