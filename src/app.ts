@@ -19,13 +19,14 @@ import { rpcKey } from './rpc/http/client.ts'
 import { protov } from './rpc/messages.ts'
 import { openTransport } from './rpc/open.ts'
 import { readKeyPair, type KeyPair } from './server/certificates.ts'
-import { openListener, type Listener, type Readiness, type Reception } from './server/listener.ts'
+import { openListener, type Listener, type Reception } from './server/listener.ts'
 import { mostConnections, readOpenFiles, roomFor } from './server/open-files.ts'
+import type { Readiness } from './server/requests.ts'
 import { openSockets } from './server/socket.ts'
 import { Disconnects } from './fleet/disconnects.ts'
 import { drainWithin } from './fleet/draining.ts'
 import { Hub } from './fleet/hub.ts'
-import type { Rpc, Schemas, World } from './session/ports.ts'
+import type { Member, Rpc, Schemas, World } from './session/ports.ts'
 import { openSchemas } from './validation/schemas.ts'
 import { silentAnswerProblems } from './validation/silent-answers.ts'
 
@@ -37,6 +38,8 @@ export interface Opened {
 /** How long a station that finds no room is told to wait. */
 const retryAfterSeconds = 30
 const heardCheckMs = 1_000
+/** In characters: longer than any host name. */
+const maxLoggedHost = 300
 /** Room for so many stations is room enough not to be spoken of. */
 const wideRoom = 4_096
 
@@ -181,15 +184,19 @@ async function openStations(
       const isFull = hub.size >= room && !hub.mayReplace(handshake)
       return isFull ? { ...later, problem: 'The CSMS has no room for another Charging Station' } : null
     },
-    admit: (handshake, socket) => hub.admit(handshake, socket),
+    admit: (handshake, socket) => {
+      const session = hub.admit(handshake, socket)
+      warnOfHost(session, once)
+      return session
+    },
     onRefused: ({ target, remoteAddress }, status, problem) => {
-      const fields = { path: pathWithoutQuery(target), remoteAddress, status, problem }
+      const fields = { path: loggedPath(target), remoteAddress, status, problem }
       // Who hunts the fault of one station looks for its address; what all share is one line.
       const whose = status === 503 || status === 409 ? '' : ` ${remoteAddress}`
       once(`refused ${problem}${whose}`, fields, 'a station was refused')
     },
     onFault: ({ target, remoteAddress }, error) =>
-      log.error({ path: pathWithoutQuery(target), remoteAddress, error }, 'a fault of the bridge ended a connection'),
+      log.error({ path: loggedPath(target), remoteAddress, error }, 'a fault of the bridge ended a connection'),
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
     answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), hub.publish) : () => false,
   }
@@ -224,9 +231,21 @@ function capacityOf(maxConn: number, log: Log): { readonly room: number; readonl
   return { room, maxConnections: mostConnections(files) }
 }
 
-/** A query may hold a secret. */
-function pathWithoutQuery(target: string): string {
-  return target.replace(/\?.*/s, '')
+/** One warning per peer: behind a proxy, the proxy is what sends the header. */
+function warnOfHost({ handshake: { invalidHost, env }, who }: Member, once: World['once']): void {
+  if (invalidHost === undefined) return
+  const remoteAddress = env.headers['REMOTE_ADDR']
+  const fields = { ...who, remoteAddress, host: invalidHost.replace(/^.*@/s, '***@').slice(0, maxLoggedHost) }
+  once(
+    `host ${remoteAddress}`,
+    fields,
+    "a station sent an invalid Host header, env.url has the bridge's own address: check its endpoint URL, or the proxy",
+  )
+}
+
+/** Without query and user information, which may contain secrets. */
+function loggedPath(target: string): string {
+  return target.replace(/[?#].*/s, '').replace(/^(\w+:\/\/)[^/]*@/, '$1***@')
 }
 
 async function drain({ lifecycle }: Config, hub: Hub, log: Log): Promise<void> {

@@ -43,9 +43,13 @@ export async function listen(server: Server, { host, port }: Address): Promise<n
   return (server.address() as AddressInfo).port
 }
 
-/** A server's address as people write it: an IPv6 one in brackets. */
-export function originOf(scheme: 'http' | 'https', { host, port }: Address): string {
-  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
+export function originOf(scheme: 'http' | 'https', address: Address): string {
+  return `${scheme}://${authorityOf(address)}`
+}
+
+/** The `host:port` of a URL: an IPv6 address is in brackets. */
+export function authorityOf({ host, port }: Address): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
 /** `localhost` as Go binds it: where it means `::1` first, everybody who says 127.0.0.1 would find nobody. */

@@ -1,82 +1,66 @@
 /**
- * The stations' port: the upgrade, and the few plain requests beside it.
+ * The stations' port: accepts connections, lets upgrades through the turnstile, and answers those it refuses.
  */
-import {
-  createServer,
-  STATUS_CODES,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-} from 'node:http'
+import { createServer, STATUS_CODES, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { Socket, type DropArgument } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
-import { listen, pathOf } from '../ops/server.ts'
+import { authorityOf, listen } from '../ops/server.ts'
 import type { StationSocket } from '../session/ports.ts'
 import {
-  isStationPath,
   readHandshake,
   type HandshakeSettings,
   type StationHandshake,
   type UpgradeRequest,
 } from '../translate/handshake.ts'
 import type { KeyPair } from './certificates.ts'
+import { answerRequest, asksForWebSocket, replayAsPlain, type Answers, type RequestSettings } from './requests.ts'
 import type { SocketEnd, Sockets } from './socket.ts'
 import { Turnstile } from './turnstile.ts'
 
-export type ListenerSettings = {
+export type ListenerSettings = RequestSettings & {
   readonly host: string
   readonly port: number
-  readonly healthPath: string
-  readonly readyPath: string
-  /** None: plain HTTP. */
+  /** Empty: plain HTTP. */
   readonly keyPairs: readonly KeyPair[]
   readonly handshake: HandshakeSettings
-  /** One more is closed without a word. */
+  /** Connections beyond this number are closed without an answer. */
   readonly maxConnections?: number
 }
 
-/** Why a station cannot come in now: 503, and when to come back, or 409, for its place is taken. */
+/** Why a station cannot connect now: 503 with a Retry-After, or 409 if it is already connected. */
 export type Unavailable = {
   readonly status: 409 | 503
   readonly problem: string
   readonly retryAfterSeconds: number | null
 }
 
-/** What `/ready` tells a load balancer, each by name; all have to be true. */
-export type Readiness = Readonly<Record<string, boolean>>
-
-export interface Reception {
-  /** Whether a station may come in now; `null` if it may. */
+export interface Reception extends Answers {
+  /** Why the station cannot connect now, `null` if it can. */
   refusal(handshake: StationHandshake): Unavailable | null
   admit(handshake: StationHandshake, socket: StationSocket): SocketEnd
-  /** An upgrade was refused, with an HTTP status and the words that the station was given. */
+  /** Called after an upgrade is refused, with the HTTP status and the text sent to the station. */
   onRefused(request: UpgradeRequest, status: number, problem: string): void
-  /** A fault of ours met an upgrade; its connection is cut, without a word. */
+  /** Called when a bug of the bridge breaks an upgrade. The connection is closed without an answer. */
   onFault(request: UpgradeRequest, error: unknown): void
-  readiness(): Readiness
-  /** A request for something else on this port: whether it was answered. */
-  answer(request: IncomingMessage, response: ServerResponse): boolean
 }
 
 export interface Listener {
-  /** The port that was bound, also where 0 was asked for. */
+  /** The port in use, also when port 0 was requested. */
   readonly port: number
-  /** Takes no more connections; upgrades that wait have their answer. Those that were upgraded stay. May be called twice. */
+  /** Stops accepting connections and decides all pending upgrades. Upgraded connections stay open. May be called twice. */
   close(): Promise<void>
 }
 
-/** AnyCable's own words (`server/health_handler.go`): health checks in the field compare them. */
-const alive = "Ah, ha, ha, ha, stayin' alive, stayin' alive."
-
 const headTimeoutMs = 10_000
+const requestTimeoutMs = 30_000
+const keepAliveTimeoutMs = 5_000
 const tlsHandshakeTimeoutMs = 10_000
 
 /**
- * The suites that OCPP requires of a CSMS (2.0.1 Part 2 A00.FR.317 and 318), and TLS 1.3's. Named, for later Node
- * releases may leave those without forward secrecy out.
+ * The suites that OCPP requires of a CSMS (2.0.1 Part 2 A00.FR.317 and 318), and those of TLS 1.3. Listed explicitly:
+ * later Node releases may drop the ones without forward secrecy from their defaults.
  */
 const ciphers = [
   'TLS_AES_256_GCM_SHA384',
@@ -91,9 +75,9 @@ const ciphers = [
 ].join(':')
 
 /**
- * Rejects where the port cannot be bound, or a certificate does not fit its key.
+ * Rejects if the port cannot be bound, or if a certificate does not match its key.
  *
- * @param now in ms; says how long upgrades take
+ * @param now in ms; measures how long upgrades take
  */
 export async function openListener(
   settings: ListenerSettings,
@@ -102,24 +86,26 @@ export async function openListener(
   now = (): number => performance.now(),
 ): Promise<Listener> {
   const turnstile = new Turnstile(now)
-  const server = newServer(settings, (request, response) => onRequest(request, response, settings, reception))
+  const server = newServer(settings, (request, response) => answerRequest(request, response, settings, reception))
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    // A station may vanish in the middle of its upgrade.
+    if (!asksForWebSocket(request)) return replayAsPlain(server, request, stream, head)
+    // A station may disconnect during its upgrade.
     stream.on('error', () => stream.destroy())
-    // Nobody reads the stream until then: Node stops at its high-water mark, and keeps what has come.
+    // Nothing reads the stream before its turn: Node buffers up to the high-water mark, and stops.
     const letIn = (): void => onUpgrade({ request, stream, head }, settings, sockets, reception)
     turnstile.enter({ stream, letIn: () => guarded(letIn, request, stream, reception) })
   })
   sockets.onRefused((request, stream, problem) => {
     reception.onRefused(upgradeRequest(request), 400, problem)
-    // RFC 6455 §4.4: also to a version that is not spoken here.
+    // RFC 6455 §4.4 requires the header for an unsupported version; it does no harm for other problems.
     refuse(stream, 400, problem, { 'Sec-WebSocket-Version': 13 })
   })
   server.on('drop', (dropped?: DropArgument) => {
-    const request = { target: '', headers: {}, remoteAddress: dropped?.remoteAddress ?? '', encrypted: false }
-    reception.onRefused(request, 503, 'No further connection can be opened')
+    reception.onRefused(unreadRequest(dropped?.remoteAddress), 503, 'The connection limit is reached')
   })
-  server.on('clientError', (error: Error & { code?: string }, stream: Duplex) => onNoRequest(error, stream, reception))
+  server.on('clientError', (error: Error & { code?: string }, stream: Duplex) =>
+    onClientError(error, stream, reception),
+  )
   server.maxConnections = settings.maxConnections ?? Infinity
   const port = await listen(server, settings)
   return {
@@ -132,8 +118,14 @@ export async function openListener(
 }
 
 function newServer({ keyPairs }: ListenerSettings, listener: RequestListener): Server {
-  const limits = { headersTimeout: headTimeoutMs, requestTimeout: 30_000, keepAliveTimeout: 5_000 }
-  if (keyPairs.length === 0) return createServer(limits, listener)
+  const options = {
+    headersTimeout: headTimeoutMs,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    // Node versions without this option ignore it: see `replayAsPlain`.
+    shouldUpgradeCallback: asksForWebSocket,
+  }
+  if (keyPairs.length === 0) return createServer(options, listener)
   const tls = {
     cert: keyPairs.map(({ cert }) => cert),
     key: keyPairs.map(({ key }) => key),
@@ -141,26 +133,10 @@ function newServer({ keyPairs }: ListenerSettings, listener: RequestListener): S
     ciphers,
     handshakeTimeout: tlsHandshakeTimeoutMs,
   }
-  return createTlsServer({ ...limits, ...tls }, listener)
+  return createTlsServer({ ...options, ...tls }, listener)
 }
 
-function onRequest(
-  request: IncomingMessage,
-  response: ServerResponse,
-  settings: ListenerSettings,
-  reception: Reception,
-): void {
-  const target = request.url ?? '/'
-  const path = pathOf(target)
-  if (path === settings.healthPath) return respond(response, 200, alive)
-  if (path === settings.readyPath) return respondReadiness(response, reception.readiness())
-  if (reception.answer(request, response)) return
-  if (!isStationPath(target, settings.handshake.path)) return respond(response, 404, 'Not found')
-  response.setHeader('Upgrade', 'websocket')
-  respond(response, 426, 'This is a WebSocket endpoint for charging stations')
-}
-
-/** What Node hands over of an upgrade; `head` is what was read beyond the request. */
+/** An upgrade as Node emits it; `head` is what was read beyond the request. */
 type Upgrade = { readonly request: IncomingMessage; readonly stream: Duplex; readonly head: Buffer }
 
 function onUpgrade(
@@ -184,7 +160,7 @@ function onUpgrade(
   sockets.upgrade(request, stream, head, handshake, socket => reception.admit(handshake, socket))
 }
 
-/** A bug ends the connection that met it alone. */
+/** Confines a bug to the connection that triggers it. */
 function guarded(letIn: () => void, request: IncomingMessage, stream: Duplex, reception: Reception): void {
   try {
     letIn()
@@ -194,17 +170,18 @@ function guarded(letIn: () => void, request: IncomingMessage, stream: Duplex, re
   }
 }
 
-/** What Node cannot read as a request, such as a path with a space, is told as Node does; its bytes are not repeated. */
-function onNoRequest({ code = '' }: { readonly code?: string }, stream: Duplex, reception: Reception): void {
+/** Answers bytes that Node cannot parse as a request, such as a path with a space. The answer does not repeat them. */
+function onClientError({ code = '' }: { readonly code?: string }, stream: Duplex, reception: Reception): void {
   if (!stream.writable) {
     stream.destroy()
     return
   }
   const status = statusOfError.get(code) ?? 400
-  const problem = 'Not a request that can be read'
-  const remoteAddress = stream instanceof Socket ? addressOf(stream) : ''
-  if (code.startsWith('HPE_'))
-    reception.onRefused({ target: '', headers: {}, remoteAddress, encrypted: false }, status, `${problem} (${code})`)
+  const problem = 'Malformed HTTP request'
+  if (code.startsWith('HPE_')) {
+    const remoteAddress = stream instanceof Socket ? stream.remoteAddress : undefined
+    reception.onRefused(unreadRequest(remoteAddress), status, `${problem} (${code})`)
+  }
   stream.once('finish', () => stream.destroy())
   refuse(stream, status, problem)
 }
@@ -216,16 +193,27 @@ const statusOfError: ReadonlyMap<string, number> = new Map([
 
 function upgradeRequest(request: IncomingMessage): UpgradeRequest {
   const { url, headers, socket } = request
+  const { localAddress, localPort } = socket
   return {
     target: url ?? '/',
     headers,
-    remoteAddress: addressOf(socket),
+    remoteAddress: addressOf(socket.remoteAddress),
+    localAuthority:
+      localAddress === undefined || localPort === undefined
+        ? ''
+        : authorityOf({ host: addressOf(localAddress), port: localPort }),
     encrypted: socket instanceof TLSSocket,
   }
 }
 
-function addressOf({ remoteAddress = '' }: Socket): string {
-  return remoteAddress.replace(/^::ffff:/, '')
+/** Stands for a request that ended before it could be parsed. */
+function unreadRequest(remoteAddress: string | undefined): UpgradeRequest {
+  return { target: '', headers: {}, remoteAddress: addressOf(remoteAddress), localAuthority: '', encrypted: false }
+}
+
+/** An IPv4 address without the prefix that it has on a dual-stack socket. */
+function addressOf(address = ''): string {
+  return address.replace(/^::ffff:/, '')
 }
 
 function refuse(
@@ -245,21 +233,7 @@ function refuse(
   stream.end(`${lines.join('\r\n')}\r\n\r\n${body}`)
 }
 
-function respond(response: ServerResponse, status: number, body: string): void {
-  response
-    .writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': Buffer.byteLength(body) })
-    .end(body)
-}
-
-function respondReadiness(response: ServerResponse, readiness: Readiness): void {
-  const ready = Object.values(readiness).every(Boolean)
-  const body = `${JSON.stringify({ ready, ...readiness })}\n`
-  response
-    .writeHead(ready ? 200 : 503, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) })
-    .end(body)
-}
-
-/** Not waiting for 'close': on Node 20 it comes only when the upgraded sockets have gone, too. */
+/** Does not wait for 'close', which Node 20 emits only after the upgraded sockets are closed as well. */
 function closeServer(server: Server): Promise<void> {
   server.close()
   server.closeIdleConnections()

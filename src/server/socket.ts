@@ -76,7 +76,9 @@ export function openSockets(settings: SocketSettings, meter: Meter): Sockets {
   }, patience.sweepMs)
   return {
     upgrade: (request, stream, head, { subprotocol, version }, onOpen) => {
-      // `ws` reads the header again, and refuses what HTTP allows: empty elements, and one twice (RFC 9110 §5.6.1).
+      // `ws` parses both headers again and refuses what HTTP allows: other protocols in Upgrade (RFC 9110 §7.8), empty
+      // or repeated elements in the list of subprotocols (§5.6.1).
+      request.headers.upgrade = 'websocket'
       if (subprotocol === null) delete request.headers['sec-websocket-protocol']
       else request.headers['sec-websocket-protocol'] = subprotocol
       const upgradeBy = (server: WebSocketServer): void =>

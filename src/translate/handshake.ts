@@ -1,32 +1,35 @@
 /**
- * A station's HTTP upgrade request: who it is, which version it speaks, and what the app is told of it.
+ * A station's HTTP upgrade request: the station's identity, the OCPP version, and what the app is told about the request.
  *
  * Pure: no I/O, no clock.
  * Spec: OCPP-J 1.6 §3.1 and §3.2; OCPP 2.0.1 and 2.1 Part 4 §3.1 to §3.3; AnyCable `server/request_info.go`.
  */
 import type { SessionEnv } from '../cable/rpc.ts'
 import { versionOf, versions, type Version } from '../ocpp/version.ts'
+import { decodeSegment, isDotSegment, parseAuthority, parseTarget, segmentsOf, urlFor, type Target } from './url.ts'
 
-/** A Charging Station's identity, decoded; compared exactly, for the app keys on the spelling it sees. */
+/** A Charging Station's identity, decoded. Compared exactly: the app looks it up in the spelling that it gets. */
 export type StationId = string & { readonly __brand: 'StationId' }
 
 export type UpgradeRequest = {
-  /** The request target as received: percent-encoding, query and all. */
+  /** The request target as received, percent-encoding and query included. */
   readonly target: string
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
   /** The peer's address, without a port. */
   readonly remoteAddress: string
-  /** Whether TLS ended here. */
+  /** The address and port that accepted the connection, such as `192.0.2.1:9000`; empty if unknown. */
+  readonly localAuthority: string
+  /** Whether the bridge terminated TLS. */
   readonly encrypted: boolean
 }
 
 export type HandshakeSettings = {
-  /** The prefix before the station's identity. */
+  /** The path before the station's identity. */
   readonly path: string
   readonly versions: readonly Version[]
-  /** Assumed for a station that offers no subprotocol; `null` refuses it. */
+  /** Assumed for a station that offers no subprotocol; `null` refuses such a station. */
   readonly defaultVersion: Version | null
-  /** The request's headers that the app is given, in lower case. */
+  /** The request headers forwarded to the app, in lower case. */
   readonly headers: readonly string[]
 }
 
@@ -34,56 +37,98 @@ export type StationHandshake = {
   readonly kind: 'station'
   readonly stationId: StationId
   readonly version: Version
-  /** The subprotocol in the station's own spelling, to be echoed; `null` where it offered none. */
+  /** The subprotocol in the station's own spelling, to be echoed; `null` if it offered none. */
   readonly subprotocol: string | null
   readonly env: SessionEnv
-  /** The station sent credentials that the app is not given, for `headers` leaves them out. */
+  /** Set if the station sent an Authorization header that `headers` does not forward to the app. */
   readonly withheld?: true
+  /** The Host header, set if it is invalid: `env.url` then has the bridge's own address. */
+  readonly invalidHost?: string
 }
 
 export type Handshake = StationHandshake | Refusal
 
-/** A request that gets an HTTP answer and no session. */
+/** A request that is answered with an HTTP error and opens no session. */
 export type Refusal = { readonly kind: 'refused'; readonly status: 400 | 404; readonly problem: string }
 
 export function readHandshake(request: UpgradeRequest, settings: HandshakeSettings): Handshake {
-  const stationId = readIdentity(pathOf(request.target), settings.path)
+  const target = parseTarget(request.target)
+  const stationId = readIdentity(request.target, target, settings.path)
   if (typeof stationId !== 'string') return stationId
+  const host = readHost(request, target)
+  if (host === null) return refused(400, 'The request target has an invalid host')
   const agreed = agreeOnVersion(header(request, 'sec-websocket-protocol'), settings)
   if (!('version' in agreed)) return agreed
-  if (!versions[agreed.version].isIdentity(stationId))
-    return refused(400, 'The identity of the Charging Station is too long')
+  if (!versions[agreed.version].isIdentity(stationId)) return refused(400, 'The Charging Station identity is too long')
+  const url = urlFor({
+    scheme: request.encrypted ? 'https' : 'http',
+    authority: host.authority,
+    prefix: segmentsOf(settings.path),
+    identity: stationId,
+    query: target.query,
+  })
+  const env = { url, headers: forwardedHeaders(request, settings), cstate: {}, istate: {} }
   const isWithheld = header(request, 'authorization') !== '' && !settings.headers.includes('authorization')
-  const env = envOf(request, settings)
-  return { kind: 'station', stationId, ...agreed, env, ...(isWithheld && { withheld: true }) }
+  return {
+    kind: 'station',
+    stationId,
+    ...agreed,
+    env,
+    ...(isWithheld && { withheld: true }),
+    ...(host.invalid !== null && { invalidHost: host.invalid }),
+  }
 }
 
-/** Whether a request's path lies under the stations' prefix, identity or none. */
+/** Whether the path of a request target starts with the stations' prefix, with or without an identity after it. */
 export function isStationPath(target: string, prefix: string): boolean {
-  const expected = segmentsOf(prefix)
-  const segments = segmentsOf(pathOf(target))
-  return expected.every((segment, at) => segments[at] === segment)
+  return isUnder(parseTarget(target), segmentsOf(prefix))
 }
 
-/**
- * The last segment of the raw path, decoded once: `%2F` stays part of the identity. Not by `new URL`, which takes the
- * first segment of `//ocpp/CP1` for a host.
- */
-function readIdentity(path: string, prefix: string): StationId | Refusal {
-  if (!isStationPath(path, prefix)) return refused(404, 'Nothing is served here')
-  const [encoded, ...more] = segmentsOf(path).slice(segmentsOf(prefix).length)
-  if (encoded === undefined) return refused(400, 'The path names no Charging Station')
+function isUnder({ segments }: Target, prefix: readonly string[]): boolean {
+  return prefix.every((segment, at) => segments[at] === segment)
+}
+
+/** The one segment after the prefix. What the app could read as another identity is refused, never corrected. */
+function readIdentity(text: string, target: Target, path: string): StationId | Refusal {
+  const prefix = segmentsOf(path)
+  if (!isUnder(target, prefix)) return refused(404, 'Not found')
+  if (target.hasFragment) return refused(400, 'The request target has a fragment')
+  // eslint-disable-next-line no-control-regex -- they are what is refused
+  if (/[\u0000-\u001f\u007f]/.test(text)) return refused(400, 'The request target contains control characters')
+  const [encoded, ...more] = target.segments.slice(prefix.length)
+  if (encoded === undefined) return refused(400, 'The path contains no Charging Station identity')
+  if ([encoded, ...more].some(isDotSegment)) return refused(400, 'The path contains a dot segment')
   if (more.length > 0) return refused(400, 'The path has more than one segment after the prefix')
-  const identity = decode(escapeBytes(encoded))
-  if (identity === null) return refused(400, 'The identity of the Charging Station is not percent-encoded UTF-8')
-  if (/\p{Cc}/u.test(identity)) return refused(400, 'The identity of the Charging Station has control characters')
+  const identity = decodeSegment(encoded)
+  if (identity === null) return refused(400, 'The Charging Station identity is not percent-encoded UTF-8')
+  if (/\p{Cc}/u.test(identity)) return refused(400, 'The Charging Station identity contains control characters')
   return identity as StationId
 }
 
 /**
- * The first of the station's own list that is enabled (2.1 Part 4 §3.1.2: in order of preference), in its own spelling.
- * None in common is refused before the upgrade, as the certification's TC_B_58 has it; the older text (1.6 §3.2)
- * would upgrade and close at once.
+ * The authority of the app's URL. A target in absolute form overrides the Host header (RFC 9112 §3.2.2); `null` if its
+ * authority is invalid. A missing or invalid Host header is replaced by the bridge's own address: stations with a
+ * malformed Host header exist, and the app needs a valid URL to serve them.
+ */
+function readHost(
+  request: UpgradeRequest,
+  { authority: given }: Target,
+): { readonly authority: string; readonly invalid: string | null } | null {
+  if (given !== null) {
+    const authority = parseAuthority(given)
+    return authority === null ? null : { authority, invalid: null }
+  }
+  const host = header(request, 'host')
+  const authority = parseAuthority(host)
+  if (authority !== null) return { authority, invalid: null }
+  return { authority: parseAuthority(request.localAuthority) ?? 'localhost', invalid: host === '' ? null : host }
+}
+
+/**
+ * The first subprotocol in the station's list that is enabled (2.1 Part 4 §3.1.2: in order of preference).
+ *
+ * Without a common subprotocol the upgrade is refused, as certification test TC_B_58 requires. The older text
+ * (1.6 §3.2) has the server complete the upgrade and close the connection at once.
  */
 function agreeOnVersion(
   offer: string,
@@ -98,63 +143,24 @@ function agreeOnVersion(
     if (version !== null && enabled.includes(version)) return { version, subprotocol }
   }
   if (offered.length === 0 && defaultVersion !== null) return { version: defaultVersion, subprotocol: null }
-  const what =
-    offered.length === 0 ? 'No Sec-WebSocket-Protocol was offered' : 'None of the subprotocols offered is served'
-  return refused(400, `${what}; served: ${enabled.join(', ')}`)
+  const problem =
+    offered.length === 0 ? 'No Sec-WebSocket-Protocol offered' : 'None of the offered subprotocols is supported'
+  return refused(400, `${problem}; supported: ${enabled.join(', ')}`)
 }
 
-function envOf(request: UpgradeRequest, settings: HandshakeSettings): SessionEnv {
+function forwardedHeaders(request: UpgradeRequest, settings: HandshakeSettings): Record<string, string> {
   const headers: Record<string, string> = { REMOTE_ADDR: request.remoteAddress }
   for (const name of settings.headers) {
     const value = header(request, name)
     if (value !== '') headers[name] = value
   }
-  return { url: urlOf(request), headers, cstate: {}, istate: {} }
+  return headers
 }
 
-/** Ruby's `URI` refuses what a URI may not hold, and the app then answers ERROR: such characters are encoded. */
-function urlOf(request: UpgradeRequest): string {
-  const scheme = request.encrypted ? 'https' : 'http'
-  const host = header(request, 'host') || 'localhost'
-  const url = isAbsolute(request.target) ? request.target : `${scheme}://${host}${request.target}`
-  const [origin = ''] = /^[a-z]+:\/\/(?:\[[\da-f:.]+\])?/i.exec(url) ?? []
-  return origin + escapeBytes(url.slice(origin.length).replace(/%(?![\da-fA-F]{2})/g, '%25'))
-}
-
-/** What a URI may not hold, percent-encoded byte by byte: Node gives a request's head as one character a byte. */
-function escapeBytes(text: string): string {
-  return text.replace(
-    /[^\w\-.~:/?@!$&'()*+,;=%]/g,
-    byte => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
-  )
-}
-
-/** The first value: a repeated header is joined or listed by HTTP's reader. */
+/** The first value, as AnyCable forwards it. Node joins or lists repeated headers. */
 function header({ headers }: UpgradeRequest, name: string): string {
   const value = headers[name]
   return (typeof value === 'string' ? value : value?.[0]) ?? ''
-}
-
-/** The raw path of a request target, which may be in absolute form (RFC 9112 §3.2.2). */
-function pathOf(target: string): string {
-  const relative = isAbsolute(target) ? target.replace(/^[a-z]+:\/\/[^/?]*/i, '') : target
-  return relative.replace(/[?#].*$/s, '')
-}
-
-function isAbsolute(target: string): boolean {
-  return /^(?:https?|wss?):\/\//i.test(target)
-}
-
-function segmentsOf(path: string): string[] {
-  return path.split('/').filter(segment => segment !== '')
-}
-
-function decode(segment: string): string | null {
-  try {
-    return decodeURIComponent(segment)
-  } catch {
-    return null
-  }
 }
 
 function refused(status: Refusal['status'], problem: string): Refusal {

@@ -86,7 +86,7 @@ test('what is no HTTP request is refused, and in the log without its bytes', asy
     /^HTTP\/1\.1 400 /,
   )
   const { problem, status } = await bridge.logged(/a station was refused/)
-  assert.deepEqual([problem, status], ['Not a request that can be read (HPE_INVALID_CONSTANT)', 400])
+  assert.deepEqual([problem, status], ['Malformed HTTP request (HPE_INVALID_CONSTANT)', 400])
   assert.ok(!bridge.process.output.includes('SECRET'), 'the request is in the log')
 })
 

@@ -5,8 +5,9 @@ import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { ScriptedApp, type Received } from '../support/app.ts'
-import { openBridge, type Bridge } from '../support/bridge.ts'
-import { dial, frameOf, isUpgraded, opcodes, protocol, upgradeHeaders } from '../support/peer.ts'
+import { commandBroadcast, openBridge, streamOf, type Bridge } from '../support/bridge.ts'
+import { dial, frameOf, isUpgraded, opcodes, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
+import { freePort } from '../support/ports.ts'
 
 type Response = { readonly status: number; readonly head: string; readonly body: string }
 type Env = { readonly url: string; readonly headers: Readonly<Record<string, string>> }
@@ -35,6 +36,7 @@ function reply({ method, message }: Received): object {
   if (command === 'subscribe') {
     const { sn } = JSON.parse(identifier ?? '') as { sn: string }
     subscriptions.emit('subscription', { sn, env })
+    return { status: 'SUCCESS', streams: [streamOf(sn)] }
   }
   return { status: 'SUCCESS', ...(method === 'Connect' && { identifiers: '{}' }) }
 }
@@ -85,46 +87,50 @@ const identities: readonly (readonly [string, string, string, string])[] = [
   ['/ocpp/..%2Fx', '../x', '/ocpp/..%2Fx', 'and is no path'],
   ['/ocpp/a%252Fb', 'a%2Fb', '/ocpp/a%252Fb', 'decoded once'],
   ['/ocpp/a+b', 'a+b', '/ocpp/a+b', 'a plus is a plus in a path'],
-  ['//ocpp/CP01', 'CP01', '//ocpp/CP01', 'a slash too many first'],
-  ['/ocpp//CP01', 'CP01', '/ocpp//CP01', 'or between'],
-  ['/ocpp/CP01/', 'CP01', '/ocpp/CP01/', 'a trailing slash'],
-  ['/ocpp/CP01//', 'CP01', '/ocpp/CP01//', 'two'],
+  ['//ocpp/CP01', 'CP01', '/ocpp/CP01', 'a slash too many first'],
+  ['/ocpp//CP01', 'CP01', '/ocpp/CP01', 'or between'],
+  ['/ocpp/CP01/', 'CP01', '/ocpp/CP01', 'a trailing slash'],
+  ['/ocpp/CP01//', 'CP01', '/ocpp/CP01', 'two'],
   ['/ocpp/CP01?token=a/b&x=1', 'CP01', '/ocpp/CP01?token=a/b&x=1', 'a query'],
-  ['/ocpp/CP01/?x=1', 'CP01', '/ocpp/CP01/?x=1', 'a query behind a trailing slash'],
+  ['/ocpp/CP01/?x=1', 'CP01', '/ocpp/CP01?x=1', 'a query behind a trailing slash'],
   ['/ocpp/CP%3F01', 'CP?01', '/ocpp/CP%3F01', 'a question mark that begins no query'],
-  [`/ocpp/${'%78'.repeat(255)}`, 'x'.repeat(255), `/ocpp/${'%78'.repeat(255)}`, 'as long as may be, once decoded'],
+  [`/ocpp/${'%78'.repeat(255)}`, 'x'.repeat(255), `/ocpp/${'x'.repeat(255)}`, 'as long as may be, once decoded'],
   ['/ocpp/ocpp2.1', 'ocpp2.1', '/ocpp/ocpp2.1', 'a version where the identity stands is the identity'],
 ]
 
 /** [request target, status, what the body says, because] */
 const refusals: readonly (readonly [string, number, RegExp, string])[] = [
-  ['/ocpp', 400, /names no Charging Station/, 'no identity'],
-  ['/ocpp/', 400, /names no Charging Station/, 'none, with a slash'],
-  ['/ocpp//', 400, /names no Charging Station/, 'none, with two'],
-  ['/ocpp?id=CP01', 400, /names no Charging Station/, 'none but in the query'],
+  ['/ocpp', 400, /contains no Charging Station identity/, 'no identity'],
+  ['/ocpp/', 400, /contains no Charging Station identity/, 'none, with a slash'],
+  ['/ocpp//', 400, /contains no Charging Station identity/, 'none, with two'],
+  ['/ocpp?id=CP01', 400, /contains no Charging Station identity/, 'none but in the query'],
   ['/ocpp/CP01/CP02', 400, /more than one segment/, 'two segments'],
   ['/ocpp/v16/CP01', 400, /more than one segment/, 'a version in the path that is not in ocpp_path'],
-  ['/ocpp/CP%zz', 400, /not percent-encoded/, 'no percent-encoding'],
-  ['/ocpp/CP%', 400, /not percent-encoded/, 'a percent sign alone'],
-  ['/ocpp/CP%2', 400, /not percent-encoded/, 'half an escape'],
+  ['/ocpp/CP%zz', 400, /not percent-encoded UTF-8/, 'no percent-encoding'],
+  ['/ocpp/CP%', 400, /not percent-encoded UTF-8/, 'a percent sign alone'],
+  ['/ocpp/CP%2', 400, /not percent-encoded UTF-8/, 'half an escape'],
   ['/ocpp/%FF%FE', 400, /not percent-encoded UTF-8/, 'no UTF-8'],
   ['/ocpp/CP%0D%0AX:%20y', 400, /control characters/, 'line breaks'],
   ['/ocpp/CP%00', 400, /control characters/, 'NUL'],
   ['/ocpp/CP%7F', 400, /control characters/, 'DEL'],
   ['/ocpp/CP%C2%85', 400, /control characters/, 'one beyond ASCII'],
-  ['/ocpp/CP\u0001', 400, /^Not a request/, 'one that is not encoded, which is no HTTP'],
-  ['/ocpp/K\u00f6ln', 400, /^Not a request/, 'not encoded at all, which is no HTTP'],
+  ['/ocpp/CP\u0001', 400, /^Malformed HTTP request/, 'one that is not encoded, which is no HTTP'],
+  ['/ocpp/K\u00f6ln', 400, /^Malformed HTTP request/, 'not encoded at all, which is no HTTP'],
   [`/ocpp/${'x'.repeat(256)}`, 400, /too long/, 'more than 255 bytes'],
-  ['/CP01', 404, /Nothing is served here/, 'without the prefix'],
-  ['/', 404, /Nothing is served here/, 'the root'],
-  ['//evil.example/CP01', 404, /Nothing is served here/, 'a host behind two slashes'],
-  ['/ocppx/CP01', 404, /Nothing is served here/, 'more than the prefix'],
-  ['/OCPP/CP01', 404, /Nothing is served here/, 'the prefix in capitals'],
-  ['/cable', 404, /Nothing is served here/, "Action Cable's own path"],
-  ['/health', 404, /Nothing is served here/, 'the path of health checks'],
-  ['http://csms.example', 404, /Nothing is served here/, 'an absolute request line without a path'],
-  ['http://csms.example/ocpp/', 400, /names no Charging Station/, 'or without an identity'],
-  ['http://csms.example/cable/CP01', 404, /Nothing is served here/, 'an absolute request line of another path'],
+  ['/CP01', 404, /Not found/, 'without the prefix'],
+  ['/', 404, /Not found/, 'the root'],
+  ['//evil.example/CP01', 404, /Not found/, 'a host behind two slashes'],
+  ['/ocppx/CP01', 404, /Not found/, 'more than the prefix'],
+  ['/OCPP/CP01', 404, /Not found/, 'the prefix in capitals'],
+  ['/cable', 404, /Not found/, "Action Cable's own path"],
+  ['/health', 404, /Not found/, 'the path of health checks'],
+  ['http://csms.example', 404, /Not found/, 'an absolute request line without a path'],
+  ['http://csms.example/ocpp/', 400, /contains no Charging Station identity/, 'or without an identity'],
+  ['http://csms.example/cable/CP01', 404, /Not found/, 'an absolute request line of another path'],
+  ['http://user@csms.example/ocpp/CP01', 400, /invalid host/, 'one with user information (RFC 9110 §4.2.4)'],
+  ['/ocpp/CP01#x', 400, /fragment/, 'a fragment'],
+  ['/ocpp/..', 400, /dot segment/, 'a dot segment'],
+  ['/ocpp/CP01/%2e%2E', 400, /dot segment/, 'an encoded one'],
 ]
 
 describe('identities', { timeout: 60_000 }, () => {
@@ -136,7 +142,7 @@ describe('identities', { timeout: 60_000 }, () => {
     })
   }
 
-  test('an absolute request line (RFC 9112 §3.2.2) is the url as it stands', async () => {
+  test('the host of an absolute request line (RFC 9112 §3.2.2) goes before the Host header', async () => {
     const target = 'http://other.example:8080/ocpp/CP01?x=1'
     const { sn, env } = await seenAfter(target)
     assert.deepEqual([sn, env.url], ['CP01', target])
@@ -186,14 +192,30 @@ describe('subprotocols', { timeout: 60_000 }, () => {
   }
 
   for (const [headers, body, because] of [
-    [[], `No Sec-WebSocket-Protocol was offered; served: ${served}\n`, 'no header'],
-    [[protocol('')], `No Sec-WebSocket-Protocol was offered; served: ${served}\n`, 'an empty one'],
-    [[protocol('ocpp1.5, soap')], `None of the subprotocols offered is served; served: ${served}\n`, 'none in common'],
-    [[protocol(' , ')], `No Sec-WebSocket-Protocol was offered; served: ${served}\n`, 'one of commas'],
-    [[protocol('ocpp1.6 ocpp2.1')], `None of the subprotocols offered is served; served: ${served}\n`, 'no commas'],
-    [[protocol('"ocpp1.6"')], `None of the subprotocols offered is served; served: ${served}\n`, 'a quoted string'],
-    [[protocol('ocpp1.60')], `None of the subprotocols offered is served; served: ${served}\n`, 'not quite one'],
-    [[protocol('actioncable-v1-json')], `None of the subprotocols offered is served; served: ${served}\n`, 'a browser'],
+    [[], `No Sec-WebSocket-Protocol offered; supported: ${served}\n`, 'no header'],
+    [[protocol('')], `No Sec-WebSocket-Protocol offered; supported: ${served}\n`, 'an empty one'],
+    [
+      [protocol('ocpp1.5, soap')],
+      `None of the offered subprotocols is supported; supported: ${served}\n`,
+      'none in common',
+    ],
+    [[protocol(' , ')], `No Sec-WebSocket-Protocol offered; supported: ${served}\n`, 'one of commas'],
+    [
+      [protocol('ocpp1.6 ocpp2.1')],
+      `None of the offered subprotocols is supported; supported: ${served}\n`,
+      'no commas',
+    ],
+    [
+      [protocol('"ocpp1.6"')],
+      `None of the offered subprotocols is supported; supported: ${served}\n`,
+      'a quoted string',
+    ],
+    [[protocol('ocpp1.60')], `None of the offered subprotocols is supported; supported: ${served}\n`, 'not quite one'],
+    [
+      [protocol('actioncable-v1-json')],
+      `None of the offered subprotocols is supported; supported: ${served}\n`,
+      'a browser',
+    ],
   ] as const) {
     test(`is refused before the upgrade, and told what is served: ${because}`, async () => {
       const response = await upgrade('/ocpp/CP01', headers)
@@ -220,7 +242,7 @@ describe('with other options', { timeout: 60_000 }, () => {
     assert.equal(sn, 'CP01')
     assert.deepEqual(head.match(/^sec-websocket-protocol: .*$/gim), [protocol('ocpp2.0.1')])
     const { status, body } = await upgrade('/ocpp/2.1/CP01', [protocol('ocpp2.1')], port)
-    assert.deepEqual([status, body], [404, 'Nothing is served here\n'])
+    assert.deepEqual([status, body], [404, 'Not found\n'])
     assert.equal((await upgrade('/ocpp/1.6/CP01', [], port)).status, 400, 'nor is it a default')
   })
 
@@ -229,7 +251,7 @@ describe('with other options', { timeout: 60_000 }, () => {
     const { head } = await seenAfter('/ocpp/CP01', [protocol('ocpp2.1, ocpp1.6, ocpp2.0.1')], port)
     assert.deepEqual(head.match(/^sec-websocket-protocol: .*$/gim), [protocol('ocpp2.0.1')])
     const { status, body } = await upgrade('/ocpp/CP01', [protocol('ocpp2.1, ocpp1.6')], port)
-    assert.deepEqual([status, body], [400, 'None of the subprotocols offered is served; served: ocpp2.0.1\n'])
+    assert.deepEqual([status, body], [400, 'None of the offered subprotocols is supported; supported: ocpp2.0.1\n'])
   })
 
   test('ocpp_default_version is for a station that offers none, and no other', async t => {
@@ -302,10 +324,8 @@ describe('what is no upgrade', { timeout: 60_000 }, () => {
     }
   })
 
-  test('an upgrade to something else, or of an unknown WebSocket version, is refused, and the bridge lives', async () => {
+  test('an upgrade of an unknown WebSocket version is refused, and the bridge lives', async () => {
     const [, connection, , key] = upgradeHeaders
-    const other = await request('/ocpp/CP01', ['Upgrade: h2c', connection, protocol('ocpp1.6')])
-    assert.ok(other.status >= 400 && other.status < 500, other.head)
     const headers = ['Upgrade: websocket', connection, 'Sec-WebSocket-Version: 12', key, protocol('ocpp1.6')]
     const unknown = await request('/ocpp/CP01', headers)
     assert.ok(unknown.status >= 400 && unknown.status < 500, unknown.head)
@@ -316,5 +336,63 @@ describe('what is no upgrade', { timeout: 60_000 }, () => {
     const { head } = await dial(bridge.port, ['[2,"1","Heartbeat",{}]'])
     assert.match(head, /^HTTP\/1.1 400 /)
     assert.equal((await bridge.get('/health')).status, 200)
+  })
+})
+
+describe('an upgrade to another protocol', { timeout: 60_000 }, () => {
+  const key = 'k'
+  const authorization = `Authorization: Bearer ${key}`
+  const h2c = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAEAAEAAAAIAAAAB']
+  let other: Bridge
+  let port: number
+
+  before(async () => {
+    port = await freePort()
+    const flags = [`--port=${port}`, `--http_broadcast_port=${port}`, `--broadcast_key=${key}`, '--ocpp_sn=station_id']
+    other = await openBridge([`--rpc_host=${app.host}`, ...flags])
+  })
+  after(() => other.close())
+
+  /** [request line, headers, status, body, because] */
+  const requests: readonly (readonly [string, readonly string[], number, RegExp, string])[] = [
+    ['GET /health', [], 200, /stayin' alive/, 'the health check of a Java program'],
+    ['GET /ready', [], 200, /"ready":true/, 'its readiness check'],
+    ['GET http://csms.example/health', [], 200, /stayin' alive/, 'in absolute form'],
+    ['GET /ocpp/CP01', [protocol('ocpp1.6')], 426, /WebSocket/, "a station's path is for WebSockets only"],
+    ['GET /nothing', [], 404, /Not found/, 'an unknown path'],
+    ['POST /_broadcast', [], 401, /^$/, 'a broadcast without the key'],
+  ]
+  for (const [line, headers, status, body, because] of requests) {
+    test(`${line} is served as a plain request, ${status}: ${because}`, async () => {
+      const response = await dial(port, [`${line} HTTP/1.1`, 'Host: csms.example', ...h2c, ...headers])
+      assert.equal(Number(/^HTTP\/1.1 (\d+)/.exec(response.head)?.[1]), status, response.head)
+      assert.match(response.body, body)
+    })
+  }
+
+  test('POST /_broadcast is served with its body, and reaches the station', async () => {
+    const station = await openPeer(port, '/ocpp/CP01', [protocol('ocpp1.6')])
+    station.write(frameOf('[2,"1","Heartbeat",{}]'))
+    await station.next(opcodes.text)
+    const command = { command: 'Reset', id: 'r1', payload: { type: 'Soft' } }
+    const body = Buffer.from(JSON.stringify(commandBroadcast('CP01', command)))
+    const head = ['POST /_broadcast HTTP/1.1', 'Host: csms.example', ...h2c, authorization]
+    const response = await dial(port, [...head, `Content-Length: ${body.length}`], body)
+    assert.match(response.head, /^HTTP\/1.1 201 /)
+    assert.match((await station.next(opcodes.text)).payload.toString(), /^\[2,"r1","Reset"/)
+    station.socket.destroy()
+  })
+
+  test('among others, a WebSocket is what the station gets', async () => {
+    const headers = [...upgradeHeaders.slice(1), 'Upgrade: h2c, websocket', protocol('ocpp1.6')]
+    assert.equal((await request('/ocpp/CP01', headers, '', port)).status, 101)
+  })
+
+  test('no line in the log says that a station was refused', async () => {
+    await other.close()
+    assert.deepEqual(
+      other.log().filter(({ msg }) => msg.includes('refused')),
+      [],
+    )
   })
 })

@@ -8,6 +8,7 @@ import {
   type HandshakeSettings,
   type UpgradeRequest,
 } from '../../src/translate/handshake.ts'
+import { upgradeRequests } from '../support/targets.ts'
 
 const settings: HandshakeSettings = {
   path: '/ocpp',
@@ -18,7 +19,7 @@ const settings: HandshakeSettings = {
 const headers = { host: 'csms.example:8080', 'sec-websocket-protocol': 'ocpp1.6' }
 
 function upgrade(target: string, more: Partial<UpgradeRequest> = {}): UpgradeRequest {
-  return { target, headers, remoteAddress: '203.0.113.7', encrypted: false, ...more }
+  return { target, headers, remoteAddress: '203.0.113.7', localAuthority: '192.0.2.9:9000', encrypted: false, ...more }
 }
 
 /** A text as Node gives a request's head: one character a byte. */
@@ -38,7 +39,12 @@ const identities: readonly (readonly [string, string | number, string])[] = [
   ['/ocpp/cp01', 'cp01', 'compared exactly: case is kept'],
   ['/ocpp/a%2Fb', 'a/b', '%2F stays part of the identity'],
   ['/ocpp/..%2Fx', '../x', 'and is no path'],
-  ['/ocpp/..', '..', 'nor is this'],
+  ['/ocpp/..%5Cx', '..\\x', 'nor is a backslash one'],
+  ['/ocpp/a\\b', 'a\\b', 'not encoded'],
+  ['/ocpp/...', '...', 'three dots are no dot segment'],
+  ['/ocpp/.x', '.x', 'nor is a name that starts with one'],
+  ['/ocpp/%252e%252E', '%2e%2E', 'nor are dots that are encoded twice'],
+  ['/ocpp/a;b', 'a;b', 'a path parameter is part of the identity'],
   ['/ocpp/a%252Fb', 'a%2Fb', 'decoded once'],
   ['/ocpp/a+b', 'a+b', 'a plus is a plus in a path'],
   ['/ocpp/a:b@c*d=e', 'a:b@c*d=e', 'what an identifierString may hold'],
@@ -60,6 +66,29 @@ const identities: readonly (readonly [string, string | number, string])[] = [
   ['HTTPS://csms.example//ocpp/CP01/', 'CP01', 'schemes have no case'],
   ['http://csms.example', 404, 'an absolute one without a path'],
   ['http://csms.example?x=/ocpp/CP01', 404, 'or with a query alone'],
+  ['http://csms.example#/ocpp/CP01', 404, 'or with a fragment alone'],
+  ['http:\\\\csms.example\\ocpp\\CP01', 404, 'with backslashes it is no absolute one'],
+  ['http:///ocpp/CP01', 400, 'an absolute one without a host, which URL parsers look for in the path'],
+  ['http://user@csms.example/ocpp/CP01', 400, 'with user information (RFC 9110 §4.2.4)'],
+  ['http://csms.example:99999/ocpp/CP01', 400, 'with a port that does not exist'],
+  ['http://csms.example\\/ocpp/CP01', 400, 'with a backslash after the host'],
+  ['http://csms/ocpp/VICTIM#/../ATTACKER', 400, 'with a fragment'],
+  ['/ocpp/CP01#', 400, 'an empty fragment'],
+  ['/ocpp/CP01?x=1#y', 400, 'a fragment after the query'],
+  ['/ocpp#/CP01', 400, 'a fragment before the identity'],
+  ['/ocpp/.', 400, 'a dot segment'],
+  ['/ocpp/..', 400, 'two dots'],
+  ['/ocpp/%2e', 400, 'a dot, encoded'],
+  ['/ocpp/.%2E', 400, 'half encoded'],
+  ['/ocpp/%2e%2E/', 400, 'two dots, encoded, with a trailing slash'],
+  ['/ocpp/VICTIM/../ATTACKER', 400, 'dot segments further down'],
+  ['/ocpp/VICTIM/%2e%2e/%2E/ATTACKER', 400, 'encoded ones'],
+  ['/ocpp/../ocpp/CP01', 400, 'out of the prefix and back'],
+  ['/x/../ocpp/CP01', 404, 'not even into it'],
+  ['/./ocpp/CP01', 404, 'nor by a single dot'],
+  ['/ocpp/CP01?x=\u0001', 400, 'a control character in the query'],
+  ['/ocpp/CP01?\t', 400, 'which URL parsers drop'],
+  ['\n/ocpp/CP01', 404, 'one before the path'],
   ['ftp://csms.example/ocpp/CP01', 404, 'of another scheme'],
   ['/ocpp', 400, 'no identity'],
   ['/ocpp/', 400, 'none, with a slash'],
@@ -176,7 +205,8 @@ for (const [offer, enabled, expected, because] of offers) {
     if (expected === null) {
       assert.ok(handshake.kind === 'refused', 'a refusal')
       assert.equal(handshake.status, 400)
-      for (const version of enabled) assert.ok(handshake.problem.includes(version), 'the refusal names what is served')
+      for (const version of enabled)
+        assert.ok(handshake.problem.includes(version), 'the refusal names what is supported')
       return
     }
     assert.ok(handshake.kind === 'station', 'no refusal')
@@ -211,7 +241,7 @@ test('a bad path is told before a bad subprotocol', () => {
   assert.deepEqual(
     ['/nowhere', '/ocpp/', '/ocpp/CP01'].map(target => {
       const handshake = readHandshake(upgrade(target, bare), settings)
-      return handshake.kind === 'refused' && [handshake.status, /served:/.test(handshake.problem)]
+      return handshake.kind === 'refused' && [handshake.status, /supported:/.test(handshake.problem)]
     }),
     [
       [404, false],
@@ -233,62 +263,124 @@ test('no refusal repeats what the request said', () => {
   assert.doesNotMatch(offered.problem, /EVIL/)
 })
 
+const site = 'http://csms.example:8080'
 const urls: readonly (readonly [string, Partial<UpgradeRequest>, string, string])[] = [
-  ['/ocpp/CP01?x=1', {}, 'http://csms.example:8080/ocpp/CP01?x=1', 'the host with its port, and the query'],
-  ['/ocpp/CP01?x=1', { encrypted: true }, 'https://csms.example:8080/ocpp/CP01?x=1', 'https where TLS ended here'],
-  ['//ocpp/CP01/', {}, 'http://csms.example:8080//ocpp/CP01/', 'as received'],
-  ['/ocpp/a%2Fb%20c', {}, 'http://csms.example:8080/ocpp/a%2Fb%20c', 'percent-encoding as received'],
-  ['http://other.example/ocpp/CP01?x=1', {}, 'http://other.example/ocpp/CP01?x=1', 'an absolute request line as it is'],
-  ['wss://other.example/ocpp/CP01', { encrypted: true }, 'wss://other.example/ocpp/CP01', 'whatever its scheme'],
-  ['/ocpp/RDAM|123', {}, 'http://csms.example:8080/ocpp/RDAM%7C123', 'Ruby’s URI refuses a bar'],
-  ['/ocpp/a"b<c>d\\e^f`g{h}', {}, 'http://csms.example:8080/ocpp/a%22b%3Cc%3Ed%5Ce%5Ef%60g%7Bh%7D', 'and the like'],
-  ['/ocpp/CP01?a=%zz&b=5%', {}, 'http://csms.example:8080/ocpp/CP01?a=%25zz&b=5%25', 'and what is no escape'],
-  ['/ocpp/CP01?a[]=1|2', {}, 'http://csms.example:8080/ocpp/CP01?a%5B%5D=1%7C2', 'in the query too'],
+  ['/ocpp/CP01?x=1', {}, `${site}/ocpp/CP01?x=1`, 'the host with its port, and the query'],
+  ['/ocpp/CP01?x=1', { encrypted: true }, 'https://csms.example:8080/ocpp/CP01?x=1', 'https if TLS ended here'],
+  ['//ocpp//CP01/', {}, `${site}/ocpp/CP01`, 'one slash between segments, none at the end'],
+  ['/ocpp/a%2Fb%20c', {}, `${site}/ocpp/a%2Fb%20c`, '%2F stays encoded'],
+  ['/ocpp/%2e%2e%2fa', {}, `${site}/ocpp/..%2Fa`, 'in upper case, and only where it has to be'],
+  ['/ocpp/%43P%30%31', {}, `${site}/ocpp/CP01`, 'the identity is encoded anew'],
+  ['/ocpp/CP%3F01%23', {}, `${site}/ocpp/CP%3F01%23`, 'no encoded delimiter becomes one'],
+  ['/ocpp/a%252Fb', {}, `${site}/ocpp/a%252Fb`, 'a percent sign is encoded once'],
+  ['/ocpp/a;b', {}, `${site}/ocpp/a%3Bb`, 'no parser sees a path parameter'],
+  ["/ocpp/a:b@c*d=e+f,g&h$i'j(k)!~", {}, `${site}/ocpp/a:b@c*d=e+f,g&h$i'j(k)!~`, 'what a path may contain stays'],
+  ['http://other.example/ocpp/CP01?x=1', {}, 'http://other.example/ocpp/CP01?x=1', 'the host of an absolute target'],
   [
-    "/ocpp/CP01?a=!$&'()*+,;:@/?~",
+    'wss://other.example/ocpp/CP01',
     {},
-    "http://csms.example:8080/ocpp/CP01?a=!$&'()*+,;:@/?~",
-    'what a URI may hold stays',
+    'http://other.example/ocpp/CP01',
+    'its scheme is the station’s word, the connection’s counts',
   ],
   [
-    bytes('/ocpp/Köln?ort=Köln'),
-    {},
-    'http://csms.example:8080/ocpp/K%C3%B6ln?ort=K%C3%B6ln',
-    'raw UTF-8, byte by byte',
+    'http://other.example/ocpp/CP01',
+    { encrypted: true },
+    'https://other.example/ocpp/CP01',
+    'that of a connection with TLS too',
   ],
   [
-    '/ocpp/CP01',
-    { headers: { 'sec-websocket-protocol': 'ocpp1.6' } },
-    'http://localhost/ocpp/CP01',
-    'HTTP/1.0 needs no Host',
+    'http://other.example/ocpp/CP01',
+    { headers: { ...headers, host: 'csms/ocpp/X?' } },
+    'http://other.example/ocpp/CP01',
+    'which makes the Host header void (RFC 9112 §3.2.2)',
   ],
+  ['/ocpp/RDAM|123', {}, `${site}/ocpp/RDAM%7C123`, 'Ruby’s URI refuses a bar'],
+  ['/ocpp/a"b<c>d\\e^f`g{h}', {}, `${site}/ocpp/a%22b%3Cc%3Ed%5Ce%5Ef%60g%7Bh%7D`, 'and the like'],
+  ['/ocpp/CP01?', {}, `${site}/ocpp/CP01`, 'an empty query is none'],
+  ['/ocpp/CP01?a=%zz&b=5%', {}, `${site}/ocpp/CP01?a=%25zz&b=5%25`, 'a percent sign that begins no escape'],
+  ['/ocpp/CP01?a[]=1|2', {}, `${site}/ocpp/CP01?a%5B%5D=1%7C2`, 'in the query too'],
+  ['/ocpp/CP01?a=%23%3f%2f..', {}, `${site}/ocpp/CP01?a=%23%3f%2f..`, 'escapes in the query stay'],
+  ['/ocpp/CP01?a=!$&()*+,;:@/?~', {}, `${site}/ocpp/CP01?a=!$&()*+,;:@/?~`, 'what a query may contain stays'],
+  ["/ocpp/CP01?a='", {}, `${site}/ocpp/CP01?a=%27`, 'but for the one character that only some parsers escape'],
+  [bytes('/ocpp/Köln?ort=Köln'), {}, `${site}/ocpp/K%C3%B6ln?ort=K%C3%B6ln`, 'raw UTF-8, byte by byte'],
   [
     '/ocpp/CP01',
     { headers: { ...headers, 'x-forwarded-proto': 'https' } },
-    'http://csms.example:8080/ocpp/CP01',
+    `${site}/ocpp/CP01`,
     'X-Forwarded-Proto is ignored',
   ],
-  [
-    '/ocpp/CP01',
-    { headers: { ...headers, 'x-forwarded-host': 'evil.example' } },
-    'http://csms.example:8080/ocpp/CP01',
-    'and X-Forwarded-Host',
-  ],
-  ['/ocpp/CP01', { headers: { ...headers, host: '192.0.2.1' } }, 'http://192.0.2.1/ocpp/CP01', 'an address'],
-  [
-    '/ocpp/CP01',
-    { headers: { ...headers, host: '[2001:db8::1]:8080' } },
-    'http://[2001:db8::1]:8080/ocpp/CP01',
-    'an address of IPv6: its brackets are the host’s',
-  ],
-  ['http://[::1]:8080/ocpp/CP01', {}, 'http://[::1]:8080/ocpp/CP01', 'also in an absolute request line'],
+  ['/ocpp/CP01', { headers: { ...headers, 'x-forwarded-host': 'evil' } }, `${site}/ocpp/CP01`, 'and X-Forwarded-Host'],
+  ['http://[::1]:8080/ocpp/CP01', {}, 'http://[::1]:8080/ocpp/CP01', 'brackets in an absolute target are the host’s'],
 ]
 for (const [target, more, expected, because] of urls) {
   test(`the app is given ${expected}: ${because}`, () => {
     const handshake = readHandshake(upgrade(target, more), settings)
     assert.ok(handshake.kind === 'station', 'no refusal')
     assert.equal(handshake.env.url, expected)
+    assert.equal(handshake.invalidHost, undefined)
     assert.equal(URL.canParse(expected), true)
+  })
+}
+
+const own = 'http://192.0.2.9:9000/ocpp/VICTIM'
+const hosts: readonly (readonly [string | undefined, string, string])[] = [
+  ['csms.example', 'http://csms.example/ocpp/VICTIM', 'a name'],
+  ['csms_1.example:80', 'http://csms_1.example:80/ocpp/VICTIM', 'with the default port'],
+  ['192.0.2.1', 'http://192.0.2.1/ocpp/VICTIM', 'an IPv4 address'],
+  ['[2001:db8::1]:8080', 'http://[2001:db8::1]:8080/ocpp/VICTIM', 'an IPv6 address in brackets'],
+  ['csms.example:', 'http://csms.example/ocpp/VICTIM', 'an empty port (RFC 3986 §3.2.3)'],
+  [undefined, own, 'no Host header: HTTP/1.0 needs none'],
+  ['', own, 'an empty one (RFC 9110 §7.2)'],
+]
+for (const [host, url, because] of hosts) {
+  test(`Host ${JSON.stringify(host)} gives the app ${url}: ${because}`, () => {
+    const handshake = readHandshake(upgrade('/ocpp/VICTIM', { headers: { ...headers, host } }), settings)
+    assert.ok(handshake.kind === 'station', 'no refusal')
+    assert.deepEqual([handshake.env.url, handshake.invalidHost], [url, undefined])
+  })
+}
+
+const invalidHosts = [
+  ['csms.example/ocpp/ATTACKER?', 'a path and the beginning of a query'],
+  ['csms.example/ocpp/ATTACKER#', 'or of a fragment'],
+  ['csms.example/ocpp/ATTACKER/..', 'or a dot segment'],
+  ['csms.example\\ocpp\\ATTACKER?', 'a backslash, which some parsers read as a slash'],
+  ['ATTACKER@csms.example', 'user information'],
+  ['csms.example:80:81', 'two ports'],
+  ['csms.example:99999', 'a port that does not exist'],
+  ['csms.example:8o', 'a port that is no number'],
+  [':8080', 'a port alone'],
+  ['2001:db8::1', 'an IPv6 address without brackets'],
+  ['[2001:db8::1', 'with half of them'],
+  ['[:::]', 'brackets around no address'],
+  ['[fe80::1%eth0]', 'a zone'],
+  ['1.2.3.999', 'what looks like an IPv4 address'],
+  ['xn--', 'broken Punycode'],
+  ['csms%2Eexample', 'percent-encoding, on which parsers disagree'],
+  ['csms example', 'a space'],
+  ['a, b', 'two hosts'],
+  [bytes('csms.köln'), 'a name that is not ASCII'],
+  ['csms\u0000', 'NUL'],
+] as const
+for (const [host, because] of invalidHosts) {
+  test(`Host ${JSON.stringify(host)} is invalid, and the bridge's own address replaces it: ${because}`, () => {
+    const handshake = readHandshake(upgrade('/ocpp/VICTIM', { headers: { ...headers, host } }), settings)
+    assert.ok(handshake.kind === 'station', 'no refusal')
+    assert.deepEqual([handshake.env.url, handshake.invalidHost], [own, host])
+  })
+}
+
+for (const [localAuthority, expected, because] of [
+  ['[2001:db8::9]:9000', 'http://[2001:db8::9]:9000/ocpp/CP01', 'an IPv6 address'],
+  ['[fe80::9%eth0]:9000', 'http://localhost/ocpp/CP01', 'one with a zone, which a URL cannot contain'],
+  ['', 'http://localhost/ocpp/CP01', 'none, of a connection that is gone'],
+] as const) {
+  test(`without a Host header, the bridge's own address ${JSON.stringify(localAuthority)}: ${because}`, () => {
+    const handshake = readHandshake(
+      upgrade('/ocpp/CP01', { headers: { ...headers, host: undefined }, localAuthority }),
+      settings,
+    )
+    assert.equal(handshake.kind === 'station' ? handshake.env.url : null, expected)
   })
 }
 
@@ -367,33 +459,42 @@ for (const [given, listed, expected, because] of forwarded) {
   })
 }
 
-test('no request makes it throw, and each url it gives is one', () => {
-  const byte = fc.integer({ min: 0x21, max: 0xff }).map(code => String.fromCharCode(code))
-  const some = fc.string({ unit: byte, maxLength: 20 })
-  const escaped = fc.constantFrom('%2F', '%zz', '%', '/', '?', '#', '..', 'ws://', '[', 'CP01')
-  const target = fc
-    .tuple(
-      fc.constantFrom('/ocpp/', '//ocpp/', '/', '', 'http://csms.example/ocpp/'),
-      fc.array(fc.oneof(some, escaped), { maxLength: 4 }),
-    )
-    .map(([first, more]) => first + more.join(''))
+test('no request makes readHandshake throw, whatever its subprotocol', () => {
+  const bytes = fc.string({ unit: fc.integer({ min: 0x20, max: 0xff }).map(code => String.fromCharCode(code)) })
   fc.assert(
-    fc.property(target, some, (text, subprotocol) => {
-      readHandshake(upgrade(text, { headers: { ...headers, 'sec-websocket-protocol': subprotocol } }), settings)
-      const handshake = readHandshake(upgrade(text), settings)
-      if (handshake.kind === 'refused') return
-      assert.match(handshake.env.url, /^(?:https?|wss?):\/\/(?:[\w\-.~:/?@!$&'()*+,;=]|%[\dA-Fa-f]{2})*$/)
-      assert.notEqual(handshake.stationId, '')
+    fc.property(upgradeRequests, bytes, (request, offer) => {
+      readHandshake({ ...request, headers: { ...request.headers, 'sec-websocket-protocol': offer } }, settings)
     }),
-    { numRuns: 1000 },
   )
 })
+
+for (const path of ['/ocpp', '/']) {
+  test(`under ${path}, the app reads the identity that the bridge uses, or the answer is 400 or 404`, () => {
+    const counts = { station: 0, refused: 0 }
+    fc.assert(
+      fc.property(upgradeRequests, request => {
+        const handshake = readHandshake(request, { ...settings, path })
+        counts[handshake.kind]++
+        if (handshake.kind === 'refused') return assert.ok([400, 404].includes(handshake.status), 'a status of its own')
+        const { url } = handshake.env
+        assert.match(url, /^https?:\/\/[^/?#@\\]+\/(?:[\w\-.~:/?@!$&'()*+,;=]|%[\dA-Fa-f]{2})*$/)
+        const { pathname, hash, username, protocol } = new URL(url)
+        assert.equal(decodeURIComponent(pathname.split('/').at(-1) ?? ''), handshake.stationId)
+        const prefix = path === '/' ? '' : path
+        assert.equal(pathname.slice(0, pathname.lastIndexOf('/')), prefix, 'nothing but the prefix comes before it')
+        assert.deepEqual([hash, username, protocol], ['', '', request.encrypted ? 'https:' : 'http:'])
+      }),
+      { numRuns: 5000 },
+    )
+    assert.ok(counts.station > 100 && counts.refused > 100, `both happened: ${JSON.stringify(counts)}`)
+  })
+}
 
 test('what decodeURIComponent reads of a segment is the identity', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }), name => {
-      // eslint-disable-next-line no-control-regex -- control characters are refused, which other rows show
-      fc.pre(!/[\u0000-\u001f\u007f-\u009f]/.test(name))
+      // eslint-disable-next-line no-control-regex -- control characters and dot segments are refused, which other rows show
+      fc.pre(!/[\u0000-\u001f\u007f-\u009f]/.test(name) && name !== '.' && name !== '..')
       assert.equal(identity(`/ocpp/${encodeURIComponent(name)}`), name)
     }),
   )
