@@ -1,10 +1,10 @@
 /**
- * Says a thing that many stations share once, and again only after a while: one line per fault, not one per frame.
+ * Rate-limits warnings: a problem that many stations or frames share is logged once, then at most every ten minutes.
  */
 import type { Log } from './log.ts'
 
 const againMs = 10 * 60 * 1000
-/** Some keys hold what a stranger chose, such as an address: the oldest make room. */
+/** Some keys contain what a peer chooses, such as its address, so the oldest are evicted. */
 const maxKeys = 1_000
 
 export class Notices {
@@ -15,7 +15,7 @@ export class Notices {
     this.#log = log
   }
 
-  /** Warns, unless the same `key` was warned of in the last ten minutes; whether it did. */
+  /** Logs a warning, unless one with the same `key` was logged within ten minutes. @returns whether it did */
   once(key: string, fields: object, message: string): boolean {
     const now = Date.now()
     const before = this.#saidAt.get(key)
