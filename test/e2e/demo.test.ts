@@ -228,12 +228,12 @@ const machines = [
   {
     because: 'without Node it says to install it',
     tools: {},
-    said: /^bin\/demo: Node is missing\. Install Node/m,
+    said: /^bin\/demo: Node is missing\. Install it/m,
   },
   {
     because: 'an old Node is named, with the one that is needed',
     tools: { node: 'echo v20.18.3' },
-    said: /^bin\/demo: Node 20\.19 or newer is needed, and this is Node 20\.18\.3\./m,
+    said: /^bin\/demo: Node 20\.19 or newer is required, but this is Node 20\.18\.3\./m,
   },
   {
     because: 'without npm it says where that comes from',
@@ -243,7 +243,7 @@ const machines = [
   {
     because: 'what npm says of its failure is shown, and what it takes',
     tools: { node: `exec '${process.execPath}' "$@"`, npm: 'echo "npm error network" >&2; exit 1' },
-    said: /npm error network\nbin\/demo: npm ci has failed, .*It needs a network/,
+    said: /npm error network\nbin\/demo: npm ci failed, .*It needs network access/,
   },
   {
     because: 'a build that fails is no build',
@@ -251,7 +251,7 @@ const machines = [
       node: `exec '${process.execPath}' "$@"`,
       npm: 'test "$1" = ci && exit 0; mkdir -p dist; touch dist/main.js; echo "error TS1"; exit 2',
     },
-    said: /error TS1\nbin\/demo: The build has failed/,
+    said: /error TS1\nbin\/demo: The build failed/,
   },
 ] as const
 for (const { because, tools, said } of machines) {
