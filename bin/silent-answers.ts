@@ -11,10 +11,10 @@ import { answerFor, choiceFor, type SilentMode } from '../src/translate/answers.
 
 /** Sample requests for actions whose answer depends on the request, by the condition shown in the table. */
 const samples: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  Authorize: { '': '{}', 'asking about certificates': '{"certificate":"PEM"}' },
+  Authorize: { '': '{}', 'that asks about certificates': '{"certificate":"PEM"}' },
   TransactionEvent: {
     'without an idToken': '{}',
-    'with one of type `NoAuthorization`': '{"idToken":{"type":"NoAuthorization"}}',
+    'with an idToken of type `NoAuthorization`': '{"idToken":{"type":"NoAuthorization"}}',
     'with another idToken': '{"idToken":{"type":"Central"}}',
   },
   VatNumberValidation: { '': '{"vatNumber":"as asked","evseId":1}' },
