@@ -169,7 +169,7 @@ describe('what it needs is not there', { concurrency: 2, timeout: 120_000 }, () 
     const toml = join(folder, 'answers.toml')
     await writeFile(toml, '[ocpp_silent_answers]\nDataTransfer = { status = "Perhaps" }\n')
     const error = await failureOf(['--port=0', `--config-path=${toml}`, '--ocpp_versions=1.6'])
-    assert.equal(error, 'ocpp_silent_answers.DataTransfer: no valid answer in OCPP 1.6: /status: enum')
+    assert.equal(error, 'ocpp_silent_answers.DataTransfer: not a valid answer in OCPP 1.6: /status: enum')
   })
 
   test('the app: it starts all the same, and says once where it looks for it and what to do', async t => {
