@@ -31,7 +31,7 @@ type Found = { readonly row: Row; readonly spelling: Spelling }
 const flags = byName([...rows, ...programRows], spelling => spelling.flag)
 const tomlKeys = byName(rows, spelling => spelling.toml)
 
-/** Reads `--flag value` and `--flag=value`, with one dash or two. The last of a repeated flag wins, unless it is a list. */
+/** Reads `--flag value` and `--flag=value`, with one dash or two. A repeated flag overrides, or adds to its list. */
 export function readFlags(argv: readonly string[]): Reading {
   const reading: Reading = { given: [], problems: [] }
   let rest = argv

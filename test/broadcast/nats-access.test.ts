@@ -166,12 +166,12 @@ test('a server without TLS is told nothing where a CA is given', async t => {
 
 const faults: readonly [text: string, option: 'nkeySeedFile' | 'credentialsFile', expected: RegExp, because: string][] =
   [
-    ['', 'nkeySeedFile', /holds no seed of a NATS user/, 'an empty file'],
-    [seedOf(nkeys.createAccount()), 'nkeySeedFile', /holds no seed of a NATS user/, 'the seed of an account'],
-    [nkeys.createUser().getPublicKey(), 'nkeySeedFile', /holds no seed of a NATS user/, 'the public half'],
-    [`SU${'A'.repeat(56)}`, 'nkeySeedFile', /holds no seed of a NATS user/, 'a seed with a wrong checksum'],
-    [seedOf(nkeys.createUser()), 'credentialsFile', /is no NATS credentials file/, 'a seed without its JWT'],
-    ['', 'credentialsFile', /is no NATS credentials file/, 'an empty file'],
+    ['', 'nkeySeedFile', /contains no NATS user seed/, 'an empty file'],
+    [seedOf(nkeys.createAccount()), 'nkeySeedFile', /contains no NATS user seed/, 'the seed of an account'],
+    [nkeys.createUser().getPublicKey(), 'nkeySeedFile', /contains no NATS user seed/, 'the public half'],
+    [`SU${'A'.repeat(56)}`, 'nkeySeedFile', /contains no NATS user seed/, 'a seed with a wrong checksum'],
+    [seedOf(nkeys.createUser()), 'credentialsFile', /is not a NATS credentials file/, 'a seed without its JWT'],
+    ['', 'credentialsFile', /is not a NATS credentials file/, 'an empty file'],
   ]
 for (const [text, option, expected, because] of faults) {
   test(`${option}: ${because} stops the start, with the name of the file`, async t => {

@@ -269,7 +269,7 @@ test('tls:// encrypts, and a certificate that nobody vouches for is refused', as
 })
 
 const faults = [
-  [{ servers: ['http://127.0.0.1:4222'] }, /no NATS address: http:/, 'a scheme of something else'],
+  [{ servers: ['http://127.0.0.1:4222'] }, /not a NATS address: http:/, 'a scheme of something else'],
   [{ servers: ['nats://a b'] }, /Invalid URL/, 'no address at all'],
   [{ servers: ['nats://h'], credentialsFile: '/nowhere' }, /ENOENT/, 'a missing credentials file'],
   [{ servers: ['nats://h'], tls: { caFile: '/nowhere' } }, /ENOENT/, 'a missing certificate'],
