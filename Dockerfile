@@ -19,5 +19,5 @@ USER node
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
   CMD wget -q -O /dev/null "http://127.0.0.1:${ANYCABLE_PORT}/health" || exit 1
-# `node` is PID 1: it gets SIGTERM itself, and drains.
+# Runs `node` as PID 1, so that it receives SIGTERM and drains.
 ENTRYPOINT ["node", "bin/ocpp-cable"]

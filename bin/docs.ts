@@ -1,4 +1,4 @@
-/** Writes the pages of docs/ that are made from tables, and the tables within others: `npm run docs`. */
+/** Generates the pages, and tables within pages, of docs/ that derive from the source: `npm run docs`. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { configurationPage } from '../src/config/help.ts'
 import { metricsPage } from './metrics-page.ts'

@@ -1,11 +1,11 @@
 /**
- * docs/metrics.md, made from the table of metrics.
+ * Generates docs/metrics.md from the metrics table.
  *
- * Pure: one text.
+ * Pure.
  */
 import { table, type Row, type Values } from '../src/ops/metrics.ts'
 
-/** In the form that prettier keeps. */
+/** The page, formatted as prettier formats it. */
 export function metricsPage(): string {
   const rows = Object.entries<Row<string>>(table)
   const cells = rows.map(([name, { type, help, labels }]) => [
@@ -16,10 +16,11 @@ export function metricsPage(): string {
   ])
   return `# Metrics
 
-Served at \`--metrics_http\` on \`--metrics_port\`, in Prometheus' text format. In front of each name stands
-\`--metrics_prefix\`: \`ocpp_cable_\`, or \`anycable_go_\` for the dashboards of AnyCable. A client is a charging station.
+Metrics are served at \`--metrics_http\` on \`--metrics_port\`, in Prometheus' text format. Every name is prefixed with
+\`--metrics_prefix\`: \`ocpp_cable_\` by default, or \`anycable_go_\` for AnyCable's dashboards. A client is a charging
+station.
 
-${markdownTable([['Name', 'Type', 'What it says', 'Labels'], ...cells])}
+${markdownTable([['Name', 'Type', 'Description', 'Labels'], ...cells])}
 
 ## Labels
 
@@ -27,7 +28,7 @@ ${labelLines(rows).join('\n')}
 `
 }
 
-/** A line for each label, and one more where two metrics have it with different values. */
+/** One line per label, or several for a label whose values differ between metrics. */
 function labelLines(rows: readonly (readonly [string, Row<string>])[]): string[] {
   const uses = rows.flatMap(([name, { labels }]) => Object.entries(labels).map(each => [name, ...each] as const))
   const lines = uses.map(([name, label, values]) => {

@@ -1,7 +1,7 @@
 /**
- * The table of silent answers in docs/protocol.md, made by asking for each answer that it shows.
+ * Generates the table of silent answers in docs/protocol.md by computing each answer.
  *
- * Pure: a page's text in, a page's text out.
+ * Pure: takes the text of the page and returns the new text.
  */
 import { bootAnswer } from '../src/ocpp/answers.ts'
 import type { MessageId } from '../src/ocpp/frame.ts'
@@ -9,12 +9,12 @@ import type { JsonText } from '../src/ocpp/json.ts'
 import { versions, type Version } from '../src/ocpp/version.ts'
 import { answerFor, choiceFor, type SilentMode } from '../src/translate/answers.ts'
 
-/** Requests that differ in their answers, by what is special about them; an action that is not here has one answer. */
+/** Sample requests for actions whose answer depends on the request, by the condition shown in the table. */
 const samples: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  Authorize: { '': '{}', 'asking about certificates': '{"certificate":"PEM"}' },
+  Authorize: { '': '{}', 'that asks about certificates': '{"certificate":"PEM"}' },
   TransactionEvent: {
     'without an idToken': '{}',
-    'with one of type `NoAuthorization`': '{"idToken":{"type":"NoAuthorization"}}',
+    'with an idToken of type `NoAuthorization`': '{"idToken":{"type":"NoAuthorization"}}',
     'with another idToken': '{"idToken":{"type":"Central"}}',
   },
   VatNumberValidation: { '': '{"vatNumber":"as asked","evseId":1}' },
@@ -23,17 +23,17 @@ const samples: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 const begin = '<!-- silent answers: made by npm run docs -->'
 const end = '<!-- end -->'
 
-/** One line of the table: actions that have all else in common. */
+/** One line of the table, for all actions that share it. */
 type Line = {
   readonly actions: readonly string[]
   readonly when: string
   readonly versions: readonly string[]
-  /** As shown: safe, anycable, off. */
+  /** As shown, for safe, anycable and off. */
   readonly answers: readonly string[]
   readonly why: string
 }
 
-/** The page with its table made anew. */
+/** The page with its table replaced. */
 export function withSilentAnswers(page: string): string {
   const from = page.indexOf(begin)
   const to = page.indexOf(end, from)
@@ -57,7 +57,7 @@ function silentAnswersTable(): string {
   ].join('\n')
 }
 
-/** The lines of a version, one for each action and each sample that is answered in its own way. */
+/** The lines of a version: one per action, and one per sample with an answer of its own. */
 function linesOf(version: Version): Line[] {
   const { number, silentAnswers } = versions[version]
   return Object.entries(silentAnswers).flatMap(([action, { why }]) => {
@@ -81,7 +81,7 @@ function shown(version: Version, action: string, payload: string, silentAck: Sil
   return `\`${answer.kind === 'putOff' ? bootAnswer('Pending', 30, asked) : answer.payload}\``
 }
 
-/** Lines that agree in all that is named become one, with the actions and the versions of each. */
+/** Merges lines that agree in all named columns; a merged line has the actions and versions of all. */
 function merged(lines: readonly Line[], agreeing: readonly (keyof Line)[]): Line[] {
   const byKey = new Map<string, Line>()
   for (const line of lines) {

@@ -1,6 +1,6 @@
 /**
- * The only composer: which app, which broadcasts, which port. Opens from the app outwards to the stations, closes in
- * the reverse order.
+ * The composition root: builds every part from the configuration. Opens from the app outwards to the stations, closes
+ * in the reverse order.
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -35,15 +35,15 @@ export interface Opened {
   close(): Promise<void>
 }
 
-/** How long a station that finds no room is told to wait. */
+/** The Retry-After of a 503. */
 const retryAfterSeconds = 30
 const heardCheckMs = 1_000
 /** In characters: longer than any host name. */
 const maxLoggedHost = 300
-/** Room for so many stations is room enough not to be spoken of. */
-const wideRoom = 4_096
+/** At or above this open-files limit, capacity is not logged. */
+const ampleOpenFiles = 4_096
 
-/** Opens the program. Closed also when opening fails half-way; rejects with what kept it from opening. */
+/** Opens the program. When a part fails to open, closes the parts already open and rejects with the cause. */
 export async function openApp(config: Config, log: Log): Promise<Opened> {
   const parts: Opened[] = []
   const keep = <Part extends Opened>(part: Part): Part => (parts.push(part), part)
@@ -86,12 +86,12 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
       rpc_pending_num: () => rpc.pending,
       rpc_capacity_num: () => rpc.capacity,
     }
-    keep(await bound('metrics_port', openMetrics({ host, port, path: httpPath }, metrics, gauges, log)))
+    keep(await listening('metrics_port', openMetrics({ host, port, path: httpPath }, metrics, gauges, log)))
   }
   const nats = await openBroadcasts(config, hub.publish, log, keep)
   const readiness = (): Readiness => ({ rpc: app.isConnected(), ...(nats !== null && { nats: nats.connected() }) })
   keep(await openStations(config, keyPairs, hub, readiness, world))
-  // Not before all is open: a start that fails has closed the way to the app, which says nothing of the app.
+  // Only after every part is open: a failed start closes the transport, and the check would then blame the app.
   void rpc.checkAtStart()
 }
 
@@ -111,7 +111,7 @@ function worldOf(rpc: Rpc, schemas: Schemas, meter: Meter, config: Config, log: 
   }
 }
 
-/** @returns the subscription, where there is one: without it the stations are not reachable */
+/** @returns the NATS subscription, for the readiness check; `null` when NATS is not configured */
 async function openBroadcasts(
   config: Config,
   deliver: Deliver,
@@ -122,7 +122,7 @@ async function openBroadcasts(
   const nats = adapters.includes('nats') ? keep(await openNats(natsOptions(config), deliver, log)) : null
   if (adapters.includes('http') && !broadcastsOnStationsPort(config)) {
     const endpoint = { host: config.server.host, port, ...endpointOf(config) }
-    keep(await bound('http_broadcast_port', openHttpBroadcast(endpoint, deliver, log)))
+    keep(await listening('http_broadcast_port', openHttpBroadcast(endpoint, deliver, log)))
   }
   return nats
 }
@@ -150,7 +150,7 @@ function endpointOf({ broadcast: { access, httpPath: path } }: Config): Broadcas
   return { path, key: keyOf(access, broadcastKey) }
 }
 
-/** @param derived makes a key of the secret, as the app does */
+/** @param derived derives the key from the secret, as the app does */
 function keyOf(access: Config['rpc']['httpAccess'], derived: (secret: string) => string): string | null {
   switch (access.kind) {
     case 'open':
@@ -162,7 +162,7 @@ function keyOf(access: Config['rpc']['httpAccess'], derived: (secret: string) =>
   }
 }
 
-/** The stations' port, and the sessions behind it. */
+/** Opens the stations' port, and closes the sessions behind it in order. */
 async function openStations(
   config: Config,
   keyPairs: readonly KeyPair[],
@@ -178,11 +178,11 @@ async function openStations(
   const reception: Reception = {
     refusal: handshake => {
       const later = { status: 503, retryAfterSeconds } as const
-      if (draining.signal.aborted) return { ...later, problem: 'The CSMS is going down' }
+      if (draining.signal.aborted) return { ...later, problem: 'The CSMS is shutting down' }
       if (hub.isTaken(handshake.stationId))
-        return { status: 409, problem: 'Another connection of this Charging Station is open', retryAfterSeconds: null }
+        return { status: 409, problem: 'This Charging Station is already connected', retryAfterSeconds: null }
       const isFull = hub.size >= room && !hub.mayReplace(handshake)
-      return isFull ? { ...later, problem: 'The CSMS has no room for another Charging Station' } : null
+      return isFull ? { ...later, problem: 'The CSMS has reached its connection limit' } : null
     },
     admit: (handshake, socket) => {
       const session = hub.admit(handshake, socket)
@@ -191,17 +191,17 @@ async function openStations(
     },
     onRefused: ({ target, remoteAddress }, status, problem) => {
       const fields = { path: loggedPath(target), remoteAddress, status, problem }
-      // Who hunts the fault of one station looks for its address; what all share is one line.
+      // 503 and 409 can refuse many stations for one reason: one line. The rest is one station's fault: a line each.
       const whose = status === 503 || status === 409 ? '' : ` ${remoteAddress}`
       once(`refused ${problem}${whose}`, fields, 'a station was refused')
     },
     onFault: ({ target, remoteAddress }, error) =>
-      log.error({ path: loggedPath(target), remoteAddress, error }, 'a fault of the bridge ended a connection'),
+      log.error({ path: loggedPath(target), remoteAddress, error }, 'a bug in the bridge ended a connection'),
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
     answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), hub.publish) : () => false,
   }
   const settings = { ...server, keyPairs, handshake: { ...ocpp, headers: rpc.headers }, maxConnections }
-  const listener = await bound('port', openListener(settings, sockets, reception)).catch((error: unknown) => {
+  const listener = await listening('port', openListener(settings, sockets, reception)).catch((error: unknown) => {
     sockets.close()
     throw error
   })
@@ -221,13 +221,13 @@ async function openStations(
   }
 }
 
-/** @returns how many stations may be connected, and how many connections there may be, with those that are none yet */
+/** @returns the limit on connected stations, and the limit on connections, which counts those not yet upgraded */
 function capacityOf(maxConn: number, log: Log): { readonly room: number; readonly maxConnections: number } {
   const files = maxConn > 0 ? null : readOpenFiles()
   if (files === null) return { room: maxConn || Infinity, maxConnections: Infinity }
   const room = roomFor(files)
-  if (files.limit < wideRoom)
-    log.warn({}, `room for ${room} stations: the open-files limit is ${files.limit}; raise it (ulimit -n)`)
+  if (files.limit < ampleOpenFiles)
+    log.warn({ limit: files.limit, stations: room }, 'the open-files limit allows few stations; raise it (ulimit -n)')
   return { room, maxConnections: mostConnections(files) }
 }
 
@@ -258,7 +258,7 @@ async function drain({ lifecycle }: Config, hub: Hub, log: Log): Promise<void> {
   clearTimeout(overdue)
 }
 
-/** In AnyCable's words. */
+/** Worded as AnyCable words it. */
 function announceRpc({ rpc: { host, concurrency, impl, enableTls, headers } }: Config, log: Log): void {
   const { initial, min, max } = limitRange
   const number = concurrency === 0 ? `auto (initial=${initial}, min=${min}, max=${max})` : concurrency
@@ -279,11 +279,11 @@ function announce(config: Config, { port }: Listener, log: Log): void {
   log.info({}, `Handle health requests at ${origin}${server.healthPath}`)
 }
 
-/** A port that cannot be bound is told with the option that chose it. */
-async function bound<Part>(option: string, opening: Promise<Part>): Promise<Part> {
+/** Adds the option that chose the address to the error of a failed listen. */
+async function listening<Part>(option: string, opening: Promise<Part>): Promise<Part> {
   try {
     return await opening
   } catch (error) {
-    throw new Error(`${option}: no port to listen on`, { cause: error })
+    throw new Error(`${option}: cannot listen`, { cause: error })
   }
 }

@@ -1,7 +1,9 @@
 /**
- * The program: arguments, environment and file become a configuration; signals end what was opened.
+ * The program: resolves the configuration from arguments, environment and file, opens the bridge, and closes it on
+ * SIGINT or SIGTERM.
  *
- * Exit codes: 0 after a clean end; 1 where it could not start, did not end in time, or was told twice to end.
+ * Exit codes: 0 after a clean shutdown; 1 when the bridge cannot start, does not close within `--shutdown_timeout`, or
+ * receives a second signal.
  */
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
@@ -43,7 +45,7 @@ async function run(config: Config, file: ConfigFile | null): Promise<void> {
   }
 }
 
-/** The first signal ends the program in order, also in the middle of its start; a second one at once. */
+/** The first signal closes the program in order, even during startup; a second one exits immediately. */
 function endOnSignal(opening: Promise<Opened>, timeoutMs: number, log: Log): void {
   let isEnding = false
   const onSignal = (): void => {
@@ -58,10 +60,10 @@ function endOnSignal(opening: Promise<Opened>, timeoutMs: number, log: Log): voi
       `Shutting down... (hit Ctrl-C to stop immediately or wait for up to ${seconds}s for graceful shutdown)`,
     )
     setTimeout(() => {
-      log.error({}, `Not ended within ${seconds}s (--shutdown_timeout). Stopped`)
+      log.error({}, `Shutdown did not finish within ${seconds}s (--shutdown_timeout). Stopped`)
       process.exit(1)
     }, timeoutMs)
-    // A start that fails ends the program by itself.
+    // A failed start exits on its own.
     void opening.then(
       app => end(app, log),
       () => undefined,
@@ -77,7 +79,7 @@ async function end(app: Opened, log: Log): Promise<void> {
   process.exit(0)
 }
 
-/** The file as it is found; none where it may be missing and is. */
+/** Reads the file; `null` when it is optional and missing. */
 function readConfigFile(asked: Asked['file']): ConfigFile | null {
   if (asked === null || (!asked.required && !existsSync(asked.path))) return null
   try {

@@ -1,6 +1,6 @@
 /**
- * A small charging app: it lets stations in, authorizes cards, books transactions, and ends those that reach their
- * limit. What happens stands on its standard output, one JSON object a line; the book is at GET /transactions.
+ * A small charging app: it accepts stations, authorizes cards, books transactions, and stops those that reach their
+ * limit. It prints a journal to standard output, one JSON object per line, and serves its book at GET /transactions.
  *
  *   npx tsx examples/app/app.ts [--rpc_port=50051] [--web_port=3000] [--broadcast_url=http://127.0.0.1:8090/_broadcast]
  */
@@ -24,7 +24,7 @@ function note(entry: Entry): void {
   process.stdout.write(`${JSON.stringify({ at: new Date().toISOString(), ...entry })}\n`)
 }
 
-/** How the app speaks first: it posts to the bridge, which finds the stations that listen on the stream. */
+/** Sends a command: posts it to the bridge, which delivers it to the stations that listen to the stream. */
 const broadcast: Broadcast = async (stream, command, id, payload) => {
   const body = JSON.stringify({ stream, data: JSON.stringify({ command, id, payload }) })
   try {
@@ -37,7 +37,7 @@ const broadcast: Broadcast = async (stream, command, id, payload) => {
   }
 }
 
-/** What a web page of the app would show. */
+/** Serves the book, in place of a web page. */
 async function openWeb(port: number, book: Book): Promise<Server> {
   const server = createServer((request, response) => {
     const isBook = request.url === '/transactions'

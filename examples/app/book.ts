@@ -1,13 +1,13 @@
 /**
- * The book of the example app: the cards it knows, and every transaction with its meter values.
+ * The book of the example app: the known cards, and every transaction with its meter values.
  *
- * It lives in memory, to keep the example free of a database. With one, `once` is an insert into a table with a unique
- * index on station, message id and payload, and the row that was there already where the index refuses it.
+ * The book is in memory, so the example needs no database. With a database, `once` inserts into a table with a unique
+ * index on station, message id and payload, and returns the existing row if the index rejects the insert.
  */
 
 export type Card = {
   readonly driver: string
-  /** How much one transaction may take before the app ends it. */
+  /** The energy at which the app stops a transaction. */
   readonly limitWh: number
 }
 
@@ -17,14 +17,14 @@ export type Transaction = {
   readonly id: number
   readonly station: string
   readonly idTag: string
-  /** `null`: the card is not known. */
+  /** `null` for an unknown card. */
   readonly driver: string | null
   readonly startedAt: string
   readonly meterStartWh: number
   readonly readings: Reading[]
-  /** The RemoteStopTransaction that the app sent, and what the station said to it. */
+  /** The RemoteStopTransaction that the app sent, and the station's answer. */
   remoteStop: { readonly id: string; answer: string | null } | null
-  /** `null` as long as it runs. */
+  /** `null` while the transaction is running. */
   stop: { readonly at: string; readonly meterWh: number; readonly reason: string } | null
 }
 
@@ -45,7 +45,7 @@ export class Book {
     return this.#transactions.get(id)
   }
 
-  /** The app owns the transaction ids: the station quotes in its meter values and in its stop what it is told here. */
+  /** Assigns the transaction id, to which the station refers in its meter values and its stop. */
   open(start: Pick<Transaction, 'station' | 'idTag' | 'startedAt' | 'meterStartWh'>): Transaction {
     const id = this.#transactions.size + 1
     const driver = cards.get(start.idTag)?.driver ?? null
@@ -55,9 +55,9 @@ export class Book {
   }
 
   /**
-   * Books a message once, however often it comes: a station that missed the answer sends its message again, and the
-   * bridge performs it again (`attempt` in the data) where it cannot know whether the app has had it. The payload is
-   * part of the key, as some stations count their message ids from 1 after each start.
+   * Books a message exactly once. A station that missed the answer retries its message, and the bridge performs it again
+   * (with `attempt` in the data) if it cannot know whether the app has run it. The payload is part of the key because
+   * some stations restart their message ids at 1 after every boot.
    *
    * @returns what `book` returned the first time
    */
@@ -68,7 +68,7 @@ export class Book {
   }
 }
 
-/** What a transaction has taken: to its end, or so far. */
+/** The energy of a transaction, so far or in total. */
 export function energyWh({ meterStartWh, readings, stop }: Transaction): number {
   return (stop?.meterWh ?? readings.at(-1)?.wh ?? meterStartWh) - meterStartWh
 }

@@ -1,24 +1,24 @@
 /**
- * What the app does about each OCPP 1.6 action of a station: one method each, as in a Rails channel class.
+ * The app's channel: one method per OCPP 1.6 action, as in a Rails channel class.
  *
- * A method returns the payload of its answer. One that returns nothing leaves the answer to the bridge.
+ * A method returns the payload of its answer, or `undefined` to leave the answer to the bridge.
  */
 import { cards, energyWh, type Book, type Transaction } from './book.ts'
 
-/** What the bridge performs a method with. */
+/** The data that the bridge performs a method with. */
 export type Data = {
-  /** The message's id; for `ack` and `error`, that of the remote command. */
+  /** The id of the message; for `ack` and `error`, the id of the remote command. */
   readonly id: string
-  /** OCPP's name of the action. */
+  /** The OCPP action. */
   readonly command: string
   readonly payload: Payload
 }
 export type Payload = Readonly<Record<string, unknown>>
 
-/** The station that a message is from. */
+/** The sender of a message. */
 export type From = { readonly station: string; readonly stream: string }
 
-/** Asks something of the stations that listen on a stream. Settles once the bridge has taken it. */
+/** Sends a command to the stations that listen to a stream. Resolves when the bridge has accepted it. */
 export type Broadcast = (stream: string, command: string, id: string, payload: Payload) => Promise<void>
 
 type Method = (data: Data, from: From) => Payload | undefined
@@ -50,7 +50,7 @@ export function channelFor(book: Book, broadcast: Broadcast): Readonly<Record<st
       return {}
     },
 
-    // The station's answers to the app's own commands, with the command's id.
+    // The station's answers to the app's commands, with the id of the command.
     ack: ({ id, payload }) => noteAnswer(book, id, String(payload['status'])),
     error: ({ id, ...error }) => noteAnswer(book, id, JSON.stringify(error)),
   }
@@ -60,7 +60,7 @@ function idTagInfo({ idTag }: Payload): Payload {
   return { status: cards.has(String(idTag)) ? 'Accepted' : 'Invalid' }
 }
 
-/** Also for a card that is not known: the station has started already, and ends it when it hears `Invalid`. */
+/** Books an unknown card too: the station has already started, and stops when it receives `Invalid`. */
 function openTransaction(book: Book, station: string, { idTag, timestamp, meterStart }: Payload): Transaction {
   return book.open({
     station,
@@ -83,13 +83,13 @@ function isOverLimit(transaction: Transaction): boolean {
   return card !== undefined && energyWh(transaction) >= card.limitWh
 }
 
-/** Asks once. The bridge gets the command while the station still waits for this message's answer; it knows to cope. */
+/** Sends the command once. It may reach the bridge before the answer to the current message, which the bridge handles. */
 function stopRemotely(transaction: Transaction, { stream }: From, broadcast: Broadcast): void {
   if (transaction.remoteStop !== null || transaction.stop !== null) return
   const id = `stop-${transaction.id}`
   transaction.remoteStop = { id, answer: null }
   broadcast(stream, 'RemoteStopTransaction', id, { transactionId: transaction.id }).catch(() => {
-    transaction.remoteStop = null // asked again at the next meter value
+    transaction.remoteStop = null // retried at the next meter value
   })
 }
 
@@ -98,7 +98,7 @@ function noteAnswer(book: Book, id: string, answer: string): undefined {
   if (asked?.remoteStop) asked.remoteStop.answer = answer
 }
 
-/** The energy register in each of a MeterValues' readings; OCPP 1.6 leaves out what is the default. */
+/** The energy readings of a MeterValues. In OCPP 1.6, `measurand` may be absent: the default is the energy register. */
 function readingsOf({ meterValue }: Payload): { timestamp: string; wh: number }[] {
   return (meterValue as MeterValue[]).flatMap(({ timestamp, sampledValue }) =>
     sampledValue

@@ -1,6 +1,6 @@
 /**
- * The demo behind bin/demo: starts app and bridge, plugs in a simulated station, tells its session, checks the app's
- * book, and leaves nothing running. Exit codes: 0 if the session happened, 1 if not, 130 after Ctrl-C.
+ * The demo behind bin/demo: starts the app and the bridge, connects a simulated station, narrates its session, checks
+ * the app's book, and stops everything. Exit codes: 0 if the session succeeded, 1 if not, 130 after Ctrl-C.
  */
 import { parseArgs } from 'node:util'
 import { problemsOf } from './demo/check.ts'
@@ -14,11 +14,11 @@ import { Teller } from './demo/teller.ts'
 
 const usage = `Usage: bin/demo [--keep] [--pace=SECONDS]
 
-Shows one charging session, from the station's first hello to the receipt. Needs nothing but Node and npm.
+Shows one charging session, from the station's first hello to the receipt. Needs only Node and npm.
 
-  --keep            leaves the bridge, the app and the station up afterwards, until Ctrl-C
-  --pace=SECONDS    how long to pause after each line (0.3 on a terminal, else 0)
-  --help            prints this page and ends
+  --keep            keeps the bridge, the app and the station running afterwards, until Ctrl-C
+  --pace=SECONDS    pause after each line (default: 0.3 on a terminal, otherwise 0)
+  --help            prints this help and exits
 `
 
 const endings = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
@@ -31,8 +31,8 @@ class Demo {
   readonly #opened: { close(): unknown }[] = []
   readonly #ending = new AbortController()
   readonly #programs: Program[] = []
-  /** The exit code of whoever told the demo to end. */
-  #told: number | null = null
+  /** The exit code of the signal that ends the demo; `null` before one arrives. */
+  #exitCode: number | null = null
 
   async run(options: Options): Promise<number> {
     const interrupted = this.#listenForEnd()
@@ -42,10 +42,10 @@ class Demo {
       process.stdout.write('Nothing is left running.\n')
       return 0
     } catch (error) {
-      const code = this.#told ?? 1
-      if (this.#told === null) this.#explain(error)
+      const code = this.#exitCode ?? 1
+      if (this.#exitCode === null) this.#explain(error)
       await this.#close()
-      if (code === endings.SIGINT) process.stdout.write('\nEnded. Nothing is left running.\n')
+      if (code === endings.SIGINT) process.stdout.write('\nStopped. Nothing is left running.\n')
       return code
     }
   }
@@ -71,8 +71,8 @@ class Demo {
     const bridge = await startBridge(app.rpc, broadcastUrl, keep)
     await page.heading('One charging session, from the first hello to the receipt')
     await page.text('')
-    await page.row('station', `${stationId}, a charging station, simulated; speaks OCPP 1.6 over a WebSocket`)
-    await page.row('bridge', `ocpp-cable, listens on ${bridge.base} (pid ${bridge.pid})`)
+    await page.row('station', `${stationId}, a simulated charging station; speaks OCPP 1.6 over a WebSocket`)
+    await page.row('bridge', `ocpp-cable, listening on ${bridge.base} (pid ${bridge.pid})`)
     await page.row('app', `examples/app, a small charging app; speaks gRPC on ${app.rpc} (pid ${app.pid})`)
     return { page, app, bridge, teller: new Teller(page, app, stationId) }
   }
@@ -80,25 +80,25 @@ class Demo {
   async #perform(stage: Stage, { keep }: Options, startedAt: number): Promise<void> {
     const pluggedIn = await plugIn(stage)
     this.#opened.push({ close: () => pluggedIn.station.cut() })
-    const told = await charge(stage, pluggedIn)
+    const session = await charge(stage, pluggedIn)
     if (!keep) await unplug(stage, pluggedIn)
-    const problems = problemsOf(await stage.app.transactions(), told)
+    const problems = problemsOf(await stage.app.transactions(), session)
     if (problems.length > 0) throw new Failure(problems.join('\n'))
     const seconds = ((Date.now() - startedAt) / 1000).toFixed(1)
     await stage.page.text(
-      `\nChecked: the app's book has this one transaction, closed, with every reading that the station sent, and the\n` +
-        `station's "Accepted" to the remote stop. It took ${seconds} s.`,
+      `\nChecked: the app's book has exactly one transaction, closed, with every reading that the station sent, and the\n` +
+        `station's "Accepted" to the remote stop. The session took ${seconds} s.`,
     )
     if (keep) await keepUp(stage, pluggedIn, this.#ending.signal)
   }
 
-  /** The first signal ends things in order, a second one at once (what is left is killed at exit). */
+  /** The first signal shuts down in order. A second one exits at once, which kills the remaining programs. */
   #listenForEnd(): Promise<never> {
     return new Promise((_, reject) => {
       const end = (code: number): void => {
-        if (this.#told !== null) process.exit(code)
-        this.#told = code
-        const interruption = new Failure('The demo was told to end')
+        if (this.#exitCode !== null) process.exit(code)
+        this.#exitCode = code
+        const interruption = new Failure('The demo was interrupted')
         reject(interruption)
         this.#ending.abort(interruption)
       }
@@ -107,23 +107,23 @@ class Demo {
     })
   }
 
-  /** The journal of the app is left out: what counts of it has been told. */
+  /** Prints the last log lines of each program, without the app's journal, which the demo has already shown. */
   #explain(error: unknown): void {
-    process.stderr.write(`\nbin/demo: the session did not happen. ${reasonOf(error)}\n`)
+    process.stderr.write(`\nbin/demo: the session failed. ${reasonOf(error)}\n`)
     for (const { name, lines } of this.#programs) {
       const last = lines.filter(line => entryOf(line) === undefined).slice(-linesShown)
-      if (last.length > 0) process.stderr.write(`${name}'s last words:\n  ${last.join('\n  ')}\n`)
+      if (last.length > 0) process.stderr.write(`${name}'s last output:\n  ${last.join('\n  ')}\n`)
     }
   }
 
-  /** The station first, then the bridge, which tells the app of the station's end, then the app. */
+  /** Stops the station, then the bridge, which reports the disconnect to the app, then the app. */
   async #close(): Promise<void> {
     this.#ending.abort()
     for (const part of this.#opened.splice(0).reverse()) await part.close()
   }
 }
 
-/** `null`: there is nothing to do but to say how. */
+/** @returns `null` if only the help is requested */
 function readOptions(args: readonly string[]): Options | null {
   const { values } = parseArgs({
     args: [...args],
@@ -135,7 +135,7 @@ function readOptions(args: readonly string[]): Options | null {
   })
   if (values.help) return null
   const paceMs = Number(values.pace) * 1000
-  if (!(paceMs >= 0 && paceMs <= 3_600_000)) throw new Failure(`--pace=${values.pace}: a number of seconds is wanted`)
+  if (!(paceMs >= 0 && paceMs <= 3_600_000)) throw new Failure(`--pace=${values.pace}: expected a number of seconds`)
   return { keep: values.keep, paceMs }
 }
 

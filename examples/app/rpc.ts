@@ -1,19 +1,19 @@
 /**
- * The example app's gRPC server: AnyCable's contract, with which the bridge tells the app what the stations do.
+ * The example app's gRPC server, which implements AnyCable's contract.
  *
- * Connect lets a station in, Command subscribes it to the channel and performs the channel's actions, Disconnect says
- * that it has gone. anycable-rails does all of this for a Rails app; here it is spelled out.
+ * Connect accepts a station, Command subscribes it to the channel and performs the channel's actions, and Disconnect
+ * reports that it has left. In a Rails app, anycable-rails does all of this.
  */
 import { loadPackageDefinition, Server, ServerCredentials, type ServiceClientConstructor } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { fileURLToPath } from 'node:url'
 import type { channelFor, Data } from './channel.ts'
 
-/** One line of the app's journal: what happened, at which station. */
+/** One line of the app's journal. */
 export type Entry = {
   readonly event: string
   readonly station?: string
-  /** The message that it was about, and the answer that the app gave, if it gave one. */
+  /** The id of the message, and the app's answer, if any. */
   readonly id?: string
   readonly answer?: object
   readonly [detail: string]: unknown
@@ -38,7 +38,7 @@ type Handler<Request> = (call: { readonly request: Request }, answer: (error: nu
 
 type Channel = ReturnType<typeof channelFor>
 
-/** Listens on 127.0.0.1. Resolves with the port that was bound; rejects where it cannot be. */
+/** Listens on 127.0.0.1. Resolves with the bound port; rejects if it cannot be bound. */
 export async function openRpc(port: number, channel: Channel, note: (entry: Entry) => void) {
   const server = new Server()
   const handler =
@@ -61,13 +61,13 @@ export async function openRpc(port: number, channel: Channel, note: (entry: Entr
   return { port: bound, close: () => server.forceShutdown() }
 }
 
-/** Here an app looks at `env.headers` too, such as the station's password, and says FAILURE to whom it does not know. */
+/** A real app would also check `env.headers`, such as the station's password, and reply FAILURE to unknown stations. */
 function connect({ url }: Env, note: (entry: Entry) => void): Reply {
   const station = decodeURIComponent(new URL(url).pathname.split('/').at(-1) ?? '')
   note({ event: 'connected', station })
   return {
     status: 'SUCCESS',
-    // Comes back with every later call: it is how the app knows whose it is.
+    // Sent back with every later call, so that the app knows the station.
     identifiers: JSON.stringify({ station_id: station }),
     transmissions: [JSON.stringify({ type: 'welcome' })],
   }
@@ -77,7 +77,7 @@ function command(message: CommandMessage, channel: Channel, note: (entry: Entry)
   const { identifier } = message
   const station = stationOf(message.connection_identifiers)
   const { sn } = JSON.parse(identifier) as { sn: string }
-  const stream = `ocpp:ev/${sn}` // what `stream_for "ev/#{params["sn"]}"` makes in Rails
+  const stream = `ocpp:ev/${sn}` // like `stream_for "ev/#{params["sn"]}"` in Rails
   switch (message.command) {
     case 'subscribe':
       note({ event: 'subscribed', station, stream })
@@ -109,7 +109,7 @@ function stationOf(identifiers: string): string {
   return (JSON.parse(identifiers) as { station_id: string }).station_id
 }
 
-/** As the gem does it: what an action throws is an ERROR, which the bridge turns into an answer for the station. */
+/** As in the gem, an action that throws becomes an ERROR, which the bridge turns into an answer to the station. */
 function orError(reply: () => Reply, note: (entry: Entry) => void): Reply {
   try {
     return reply()

@@ -1,5 +1,5 @@
 /**
- * AnyCable's HTTP broadcaster: the app posts its publications to one path of ours.
+ * AnyCable's HTTP broadcaster: the app posts its publications to the bridge.
  *
  * Source: AnyCable `broadcast/http.go`.
  */
@@ -11,21 +11,21 @@ import type { Log } from '../ops/log.ts'
 
 export type BroadcastEndpoint = {
   readonly path: string
-  /** What the app must say as `Authorization: Bearer …`; `null`: nothing. */
+  /** The Bearer token that the app must send; `null`: none is required. */
   readonly key: string | null
 }
 
-/** Room for a batch of some ten thousand commands; more than one NATS message may hold (1 MiB). */
+/** Enough for a batch of about ten thousand commands, and more than a NATS message may have (1 MiB). */
 const MAX_BODY_BYTES = 8 * 1024 * 1024
-/** Of all bodies that are being received. */
+/** Of all bodies being received at the same time. */
 const MAX_OPEN_BYTES = 8 * MAX_BODY_BYTES
 
-/** The key that AnyCable derives from the app's secret. */
+/** Derives the key from the app's secret, as AnyCable does. */
 export function broadcastKey(secret: string): string {
   return createHmac('sha256', secret).update('broadcast-cable').digest('hex')
 }
 
-/** Opens the endpoint on a port of its own, where every other path is 404. Rejects where the port cannot be bound. */
+/** Opens the endpoint on a port of its own; every other path is 404. Rejects if the port cannot be bound. */
 export async function openHttpBroadcast(
   { host, port, path, key }: BroadcastEndpoint & { readonly host: string; readonly port: number },
   deliver: Deliver,
@@ -35,19 +35,19 @@ export async function openHttpBroadcast(
   const server = await listenHttp({ host, port }, (request, response) => {
     if (!route(request, response)) end(response, 404)
   })
-  const said = log.child({ context: 'broadcast', provider: 'http' })
+  const ownLog = log.child({ context: 'broadcast', provider: 'http' })
   const condition = key === null ? 'no authorization' : 'authorization required'
-  said.info({}, `Accept broadcast requests at ${originOf('http', { host, port: server.port })}${path} (${condition})`)
+  ownLog.info({}, `Accept broadcast requests at ${originOf('http', { host, port: server.port })}${path} (${condition})`)
   if (key === null && !isLoopback(host)) {
-    said.warn({ host }, 'Whoever reaches this port can command every station: set --broadcast_key or --secret')
+    ownLog.warn({ host }, 'anyone who reaches this port can command every station; set --broadcast_key or --secret')
   }
   return server
 }
 
 /**
- * The endpoint as a part of any HTTP server: returns whether the request was for it, and if so answers it.
+ * The endpoint as a route of any HTTP server: answers requests to its path, and returns whether a request was one.
  *
- * 201 taken (also what nobody can read), 401 wrong key, 413 over 8 MiB, 422 not a POST, 503 too much at once.
+ * 201: accepted, even if unreadable. 401: wrong key. 413: over 8 MiB. 422: not a POST. 503: over 64 MiB of open bodies.
  */
 export function broadcastRoute(
   { path, key }: BroadcastEndpoint,
@@ -65,7 +65,7 @@ export function broadcastRoute(
   }
 }
 
-/** Keeps no more than the limit; what a client sends beyond it is read and forgotten, so that it gets to see the 413. */
+/** Buffers up to the limit. Discards the rest of a body instead of closing, so that the client receives the 413. */
 function readBody(request: IncomingMessage, response: ServerResponse, deliver: Deliver, open: { bytes: number }): void {
   const chunks: Buffer[] = []
   let kept = 0
@@ -95,7 +95,7 @@ function end(response: ServerResponse, status: number): void {
   response.writeHead(status, { 'content-length': 0 }).end()
 }
 
-/** Equal lengths, so that the time a comparison takes tells nothing. */
+/** Makes lengths equal, for a comparison in constant time. */
 function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }

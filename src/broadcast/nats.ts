@@ -1,8 +1,8 @@
 /**
- * Broadcasts over NATS: a plain subscription, so that every node gets every publication. The only import of `nats`.
+ * Broadcasts over NATS: a plain subscription, so every node gets every publication. The only import of `nats`.
  *
- * What is published while NATS is not reached is lost (core NATS keeps nothing): `connected()` is for readiness.
- * Source: AnyCable `broadcast/legacy_nats.go`; unlike it, this one never gives up.
+ * Core NATS stores nothing, so publications are lost while the bridge is disconnected; `connected()` is for readiness.
+ * Source: AnyCable `broadcast/legacy_nats.go`; unlike AnyCable, the bridge retries forever.
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -20,17 +20,17 @@ import type { Log } from '../ops/log.ts'
 import type { Deliver } from '../cable/broadcast.ts'
 
 export type NatsOptions = {
-  /** `nats://[user:password@|token@]host[:4222]`, or `tls://…`. The first credentials found hold for all of them. */
+  /** `nats://[user:password@|token@]host[:4222]`, or `tls://…`. The first credentials found apply to all servers. */
   readonly servers: readonly string[]
   readonly channel: string
   readonly dontRandomizeServers: boolean
   /** A `.creds` file: JWT and seed. */
   readonly credentialsFile?: string
-  /** A file with the seed of a user nkey (`SU…`), bare or with lines around it. */
+  /** A file with the seed of a user nkey (`SU…`), alone or between other lines. */
   readonly nkeySeedFile?: string
-  /** Where it does not stand in an address. */
+  /** The token, if no URL has it. */
   readonly token?: string
-  /** PEM files; given, the connection is encrypted or not made at all. */
+  /** PEM files. If set, TLS is mandatory. */
   readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string }
 }
 
@@ -39,16 +39,16 @@ export type NatsSubscription = { close(): Promise<void>; connected(): boolean }
 const CONNECT_MS = 2000
 const RETRY_MS = { first: 250, most: 5000 }
 const DRAIN_MS = 3000
-/** A server that vanished without a word is noticed after two unanswered pings, within half a minute. */
+/** Two unanswered pings mark a vanished server as lost, within 30 s. */
 const PING_MS = 10_000
 
 /**
  * Subscribes, and stays subscribed until `close()`.
  *
- * Returns after the first attempt, also where that failed: it goes on in the background. Throws only where the options
- * themselves are at fault (an address that is none, a file that cannot be read).
+ * Returns after the first attempt, even if it failed; retries run in the background. Throws only for invalid options,
+ * such as an invalid address or an unreadable file.
  *
- * @param deliver  gets each publication, in the order they came; if it throws, that ends the process
+ * @param deliver  receives every publication in order; an error thrown by it ends the process
  */
 export async function openNats(options: NatsOptions, deliver: Deliver, log: Log): Promise<NatsSubscription> {
   const subscription = new Subscription(options, deliver, log.child({ context: 'broadcast', provider: 'nats' }))
@@ -61,12 +61,12 @@ class Subscription implements NatsSubscription {
   readonly #connectionOptions: ConnectionOptions
   readonly #deliver: Deliver
   readonly #log: Log
-  /** For the log: without their credentials. */
+  /** For the log, without credentials. */
   readonly #servers: string
   readonly #closing = new AbortController()
   #connection: NatsConnection | null = null
   #connected = false
-  /** What was logged of this outage: a retry that fails in the same way says nothing. */
+  /** The errors already logged in the current outage; each is logged once. */
   readonly #faults = new Set<string>()
   #closed: Promise<void> | null = null
 
@@ -79,7 +79,7 @@ class Subscription implements NatsSubscription {
   }
 
   async open(): Promise<void> {
-    this.#log.info({ channel: this.#channel, servers: this.#servers }, 'subscribing for broadcasts')
+    this.#log.info({ channel: this.#channel, servers: this.#servers }, 'subscribing to broadcasts')
     const attempted = await this.#subscribe()
     void this.#stay(attempted)
   }
@@ -92,7 +92,7 @@ class Subscription implements NatsSubscription {
     return (this.#closed ??= this.#end())
   }
 
-  /** The library reconnects by itself once it was connected; the first time, and after it gave up, it is done here. */
+  /** Retries the first connection, and connections that the library has closed. It handles other reconnects itself. */
   async #stay(connection: NatsConnection | null): Promise<void> {
     let waitMs = RETRY_MS.first
     for (;;) {
@@ -105,7 +105,7 @@ class Subscription implements NatsSubscription {
     }
   }
 
-  /** Half the time to all of it, so that the nodes of a cluster do not come all at once; ends early at `close()`. */
+  /** Sleeps half to all of `ms`: the jitter spreads the nodes of a cluster. `close()` ends the sleep. */
   async #pause(ms: number): Promise<void> {
     await sleep(ms / 2 + Math.random() * (ms / 2), undefined, { signal: this.#closing.signal }).catch(() => null)
   }
@@ -118,7 +118,7 @@ class Subscription implements NatsSubscription {
       this.#connection = connection
       void this.#watch(connection)
       const refused = this.#listen(connection)
-      // The answer to a ping comes after the refusal of a subscription, if there is one.
+      // The server answers the ping of `flush` only after it has refused or accepted the subscription.
       await Promise.race([connection.flush(), refused])
       this.#back(connection.getServer())
       return connection
@@ -128,7 +128,7 @@ class Subscription implements NatsSubscription {
     }
   }
 
-  /** Rejects if the server refuses the subscription, also later, after a reconnect; never resolves. */
+  /** Never resolves. Rejects if the server refuses the subscription, now or after a reconnect. */
   #listen(connection: NatsConnection): Promise<never> {
     const refused = new Promise<never>((_, reject) => {
       connection.subscribe(this.#channel, {
@@ -170,7 +170,7 @@ class Subscription implements NatsSubscription {
     const fault = error instanceof Error ? error.message : String(error)
     if (this.#isClosing() || this.#faults.has(fault)) return
     this.#faults.add(fault)
-    this.#log.warn({ error, servers: this.#servers }, 'no broadcasts from NATS for now, trying again')
+    this.#log.warn({ error, servers: this.#servers }, 'no broadcasts from NATS, retrying')
   }
 
   #isClosing(): boolean {
@@ -187,7 +187,7 @@ class Subscription implements NatsSubscription {
   }
 }
 
-/** A throw in the library's reader would end the reader, and the process would live on without broadcasts. */
+/** Rethrows outside the library: a throw inside ends its reader, and the process would run on without broadcasts. */
 function handOver(deliver: Deliver, text: string): void {
   try {
     deliver(text)
@@ -203,7 +203,7 @@ async function closed(connection: NatsConnection): Promise<null> {
   return null
 }
 
-/** The library takes neither credentials nor a scheme from an address, and reads a digit of a password as the port. */
+/** The library accepts no credentials or scheme in an address, and would read digits of a password as the port. */
 function connectionOptions(options: NatsOptions): ConnectionOptions {
   const { servers, dontRandomizeServers, token, tls } = options
   const urls = servers.map(serverUrl)
@@ -230,7 +230,7 @@ function connectionOptions(options: NatsOptions): ConnectionOptions {
 function serverUrl(server: string): URL {
   const url = new URL(server.includes('://') ? server : `nats://${server}`)
   if (url.protocol !== 'nats:' && url.protocol !== 'tls:')
-    throw new Error(`no NATS address: ${url.protocol}//${url.host}`)
+    throw new Error(`not a NATS address: ${url.protocol}//${url.host}`)
   return url
 }
 
@@ -242,14 +242,14 @@ function credentialsOf({ username, password }: URL): ConnectionOptions {
 function authenticatorOf({ credentialsFile, nkeySeedFile }: NatsOptions): Authenticator | null {
   if (credentialsFile !== undefined) {
     const authenticator = credsAuthenticator(readFileSync(credentialsFile))
-    return proven(authenticator, `${credentialsFile} is no NATS credentials file (a JWT and a seed)`)
+    return proven(authenticator, `${credentialsFile} is not a NATS credentials file (JWT and seed)`)
   }
   if (nkeySeedFile === undefined) return null
   const [seed = ''] = /\bSU[A-Z2-7]{56}\b/.exec(readFileSync(nkeySeedFile, 'utf8')) ?? []
-  return proven(nkeyAuthenticator(Buffer.from(seed)), `${nkeySeedFile} holds no seed of a NATS user (SU…)`)
+  return proven(nkeyAuthenticator(Buffer.from(seed)), `${nkeySeedFile} contains no NATS user seed (SU…)`)
 }
 
-/** Tried here, once: a file that is at fault would else look like a server that cannot be reached. */
+/** Tests the authenticator once, so that an invalid file is not mistaken for an unreachable server. */
 function proven(authenticator: Authenticator, problem: string): Authenticator {
   try {
     authenticator('a nonce')

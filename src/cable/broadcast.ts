@@ -1,8 +1,8 @@
 /**
- * AnyCable's publications: what the app says on NATS, or to the HTTP broadcaster.
+ * AnyCable's publications, which the app sends over NATS or HTTP.
  *
  * Pure: no I/O, no clock. Imports nothing outside `cable/`.
- * Source: AnyCable `common/common.go`, PubSubMessageFromJSON: the three shapes, tried in that order.
+ * Source: AnyCable `common/common.go`, PubSubMessageFromJSON: the three shapes, in the order in which it tries them.
  */
 import type { StreamName } from './rpc.ts'
 
@@ -10,15 +10,15 @@ export type Broadcast =
   | {
       readonly kind: 'stream'
       readonly stream: StreamName
-      /** The text that was broadcast, most often JSON; kept as it came. */
+      /** The broadcast text, usually JSON, unchanged. */
       readonly data: string
-      /** The `sid` of the session that must not get it (`broadcast_to …, to_others: true`). */
+      /** The `sid` of the session to skip (`broadcast_to …, to_others: true`). */
       readonly excludeSid: string | null
     }
   | { readonly kind: 'disconnect'; readonly connectionIdentifiers: string }
   | { readonly kind: 'unreadable'; readonly problem: string }
 
-/** Takes one publication's text. Never throws: what it is told is for `parseBroadcasts` to judge. */
+/** Delivers the text of one publication, valid or not. Never throws. */
 export type Deliver = (text: string) => void
 
 /** Reads one publication: a stream message, a batch of them in order, or a remote disconnect. Never throws. */
@@ -37,12 +37,12 @@ function readBroadcast(body: unknown): Broadcast {
   if (!isRecord(body)) return unreadable('neither an object nor a batch of objects')
   if (typeof body['stream'] === 'string' && body['stream'] !== '') return readStream(body['stream'], body)
   if (body['command'] === 'disconnect') return readDisconnect(body['payload'])
-  return unreadable('no stream, and no command that is known')
+  return unreadable('neither a stream nor a known command')
 }
 
 function readStream(stream: string, body: Readonly<Record<string, unknown>>): Broadcast {
   const { data, meta } = body
-  if (typeof data !== 'string') return unreadable('data is not a string (a JSON text, encoded once more)')
+  if (typeof data !== 'string') return unreadable('data is not a string (JSON data must be encoded as a string)')
   const excluded = isRecord(meta) ? meta['exclude_socket'] : undefined
   const excludeSid = typeof excluded === 'string' && excluded !== '' ? excluded : null
   return { kind: 'stream', stream: stream as StreamName, data, excludeSid }
@@ -50,7 +50,7 @@ function readStream(stream: string, body: Readonly<Record<string, unknown>>): Br
 
 function readDisconnect(payload: unknown): Broadcast {
   if (!isRecord(payload) || typeof payload['identifier'] !== 'string')
-    return unreadable('disconnect names no identifier')
+    return unreadable('a disconnect without an identifier')
   return { kind: 'disconnect', connectionIdentifiers: payload['identifier'] }
 }
 

@@ -1,37 +1,37 @@
 /**
- * AnyCable's RPC contract in its own words: what the bridge asks of the app, and what the app answers.
+ * AnyCable's RPC contract: the calls of the bridge and the replies of the app.
  *
  * Pure: no I/O, no clock. Imports nothing outside `cable/`.
  * Source: AnyCable `etc/rpc.proto` (service `anycable.RPC`, protocol version v1).
  */
 
-/** The channel's identifier: a JSON text with `channel` in it, the key of the subscription, opaque after it is made. */
+/** The key of a subscription: JSON text with `channel` in it, opaque once created. */
 export type Identifier = string & { readonly __brand: 'Identifier' }
 
-/** A stream the app let a subscription listen to, such as `ocpp:ev/SN1`. Compared exactly, never computed here. */
+/** A stream that the app opened for a subscription, such as `ocpp:ev/SN1`. Compared exactly, never built here. */
 export type StreamName = string & { readonly __brand: 'StreamName' }
 
-/** `cstate` (a connection's) and `istate` (a subscription's): the app's own notes, kept for it between two calls. */
+/** `cstate` (of a connection) and `istate` (of a subscription): state of the app, stored between calls. */
 export type State = Readonly<Record<string, string>>
 
-/** What every call carries of the station's HTTP request, as it stood at the handshake, and the state so far. */
+/** Sent with every call: the station's HTTP request as of the handshake, and the current state. */
 export type SessionEnv = {
-  /** `http(s)://Host` and the request target as received: a valid URI, or Ruby answers ERROR. */
+  /** `http(s)://Host` and the request target as received. Must be a valid URI, or Ruby answers ERROR. */
   readonly url: string
-  /** Lower-case names, and `REMOTE_ADDR` in capitals. */
+  /** Names are lower case, except `REMOTE_ADDR`. */
   readonly headers: State
   readonly cstate: State
-  /** In a Command: the state of that identifier. In a Disconnect: identifier -> its state as a JSON text. */
+  /** In a Command: the state of its identifier. In a Disconnect: maps each identifier to its state as JSON text. */
   readonly istate: State
 }
 
-/** What all calls of one session have in common; `sid` travels as metadata. */
+/** Common to all calls of one session. `sid` is sent as metadata. */
 export type Caller = { readonly sid: string; readonly env: SessionEnv }
 
 export type Command = {
   readonly command: 'subscribe' | 'unsubscribe' | 'message'
   readonly identifier: Identifier
-  /** A JSON object for `message`, empty for the others. */
+  /** A JSON object for `message`, otherwise empty. */
   readonly data: string
 }
 
@@ -51,7 +51,7 @@ export type ConnectReply =
     }
   | { readonly status: 'failure'; readonly transmissions: readonly string[] }
 
-/** The status ERROR is not here: it is thrown, as `RpcError` with the code `application`. */
+/** The status ERROR is thrown instead, as an `RpcError` with the code `application`. */
 export type CommandReply = {
   readonly status: 'success' | 'failure'
   readonly disconnect: boolean
@@ -66,16 +66,16 @@ export type CommandReply = {
 /**
  * Why the app gave no reply. Callers branch on `code` and `outcome`; `message` and `cause` are for the log.
  *
- * - `unavailable`: nobody answers at `rpc_host`
- * - `exhausted`: the app, or the bridge's own queue for it, is full
+ * - `unavailable`: no connection to `rpc_host`
+ * - `exhausted`: the app, or the bridge's queue of calls to it, is full
  * - `timeout`: no reply within the deadline
- * - `application`: the app ran and raised (status ERROR), or the call itself was refused
+ * - `application`: the app raised an error (status ERROR), or rejected the call as such
  * - `aborted`: the bridge ended the call, because its session ended or the bridge is stopping
  */
 export class RpcError extends Error {
   override readonly name = 'RpcError'
   readonly code: 'unavailable' | 'exhausted' | 'timeout' | 'application' | 'aborted'
-  /** Whether the app can have run the call: `notRun` is certain, `unknown` may have run, `ran` has. */
+  /** Whether the app ran the call: `notRun` certainly not, `unknown` maybe, `ran` certainly. */
   readonly outcome: 'notRun' | 'unknown' | 'ran'
   /** Whether the bridge ended the call by itself: such an error does not tell whether the app is there. */
   readonly isLocal: boolean
@@ -90,12 +90,12 @@ export class RpcError extends Error {
 
 type RpcErrorOptions = ErrorOptions & { readonly isLocal?: boolean }
 
-/** Whether the app gave no verdict on a call: it is unreachable, overloaded or silent. */
+/** Whether the app did not judge the call: it is unreachable, overloaded or silent. */
 export function isAway({ code }: RpcError): boolean {
   return code !== 'application' && code !== 'aborted'
 }
 
-/** Whether the same call may be made again: the app cannot have run it, and did not refuse it for what it is. */
+/** Whether the call may be retried: the app cannot have run it, and did not reject it as such. */
 export function mayRepeat(error: RpcError): boolean {
   return error.outcome === 'notRun' && isAway(error)
 }

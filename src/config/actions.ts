@@ -1,6 +1,5 @@
 /**
- * The kinds of value that speak of single OCPP actions: what is held against a schema, and what a silent app's
- * stations are told.
+ * The kinds of value that name single OCPP actions: which messages are validated, and the answers for a silent app.
  *
  * Pure.
  */
@@ -11,7 +10,7 @@ import type { ValidationMode, ValidationRule } from '../translate/validation.ts'
 import { oneOf, text } from './kinds.ts'
 import { didYouMean } from './nearest.ts'
 import type { Kind, TomlValue } from './option.ts'
-import { field, isTable, table, tableBy, tableOf, tablesOf, tellWhatIsNoJson } from './toml.ts'
+import { field, isTable, reportNonJson, table, tableBy, tableOf, tablesOf } from './toml.ts'
 
 export const validationMode: Kind<ValidationMode> = oneOf('off', 'warn', 'strict')
 export const silentMode: Kind<SilentMode> = oneOf('safe', 'anycable', 'off')
@@ -21,9 +20,9 @@ const sends = new Set(rows.flatMap(row => [...row.sends]))
 const fromStation = new Set(rows.flatMap(row => Object.keys(row.silentAnswers)))
 const actions = new Set([...fromStation, ...sends, ...rows.flatMap(row => [...row.toStation])])
 
-/** The name of an action of any version, in either direction, or `*` for all of them. */
+/** The name of an action, of any version and in either direction, or `*` for all actions. */
 const anyAction: Kind<string> = {
-  ...text('the name of an OCPP action, or *'),
+  ...text('an OCPP action name, or *'),
   fromToml: (given, fault) => {
     if (typeof given !== 'string') return undefined
     if (given !== '*' && !actions.has(given)) fault('', noSuchAction(given, actions, 'OCPP has no such action'))
@@ -32,7 +31,7 @@ const anyAction: Kind<string> = {
 }
 
 const validationRule: Kind<ValidationRule> = tableOf({
-  accepts: `a table with mode (${validationMode.accepts}), and station and action where it is not for all of them`,
+  accepts: `a table with mode (${validationMode.accepts}) and optionally station and action`,
   keys: ['station', 'action', 'mode'],
   read: (given, fault) => {
     const station = field(given, 'station', text('a pattern such as ABB-*'), fault, '*')
@@ -49,19 +48,19 @@ export const validationRules: Kind<readonly ValidationRule[]> = tablesOf(validat
   mode: 'off',
 })
 
-/** A word, or the answer's own payload, kept as the text that goes to the station. */
+/** A mode, or a payload, which is kept as the JSON text that goes to the station. */
 const silentOverride: Kind<SilentOverride> = {
   ...table,
-  accepts: `${silentMode.accepts}, or a table that is the payload of the answer`,
+  accepts: `${silentMode.accepts}, or a table with the payload of the answer`,
   fromToml: (given, fault) => {
     if (isTable(given)) {
-      tellWhatIsNoJson(given, fault)
+      reportNonJson(given, fault)
       return { kind: 'payload', payload: jsonText(given) }
     }
     const mode = silentMode.fromToml(given, fault)
     return mode === undefined ? undefined : { kind: 'mode', mode }
   },
-  // What came from TOML goes back to it: there is no null in it.
+  // The payload came from TOML, so it has no null, which TOML cannot write.
   toToml: given => (given.kind === 'mode' ? given.mode : (parseObject(given.payload) as TomlValue)),
 }
 
@@ -71,12 +70,12 @@ export const silentAnswers: Kind<Readonly<Record<string, SilentOverride>>> = tab
   { Authorize: 'anycable', DataTransfer: { status: 'Accepted' } },
 )
 
-/** Why an action's silent answer cannot be set, if so. */
+/** Why the silent answer of an action cannot be set; `null` if it can. */
 function problemOfAnswered(action: string): string | null {
   if (sends.has(action)) return 'this action is never answered'
   if (!fromStation.has(action)) return noSuchAction(action, fromStation, 'stations send no such action')
   const isLocal = rows.some(row => silentAnswerFor(row, action)?.kind === 'local')
-  return isLocal ? 'this action is always answered here, with the time of the clock' : null
+  return isLocal ? 'the bridge always answers this action itself, with the current time' : null
 }
 
 function noSuchAction(given: string, known: ReadonlySet<string>, problem: string): string {

@@ -1,7 +1,7 @@
 /**
- * The kinds of value that say where the app, NATS or its trust is found.
+ * The kinds of value that say where to find the app, NATS and CA certificates.
  *
- * Pure: a file is named, not read.
+ * Pure: files are named, not read.
  */
 import { scalar, text } from './kinds.ts'
 import type { Kind } from './option.ts'
@@ -9,7 +9,7 @@ import type { Kind } from './option.ts'
 const hostAndPort = /^(\[[\da-f:.]+\]|[^\s:/?#@,[\]\\]+):[1-9]\d{0,4}$/i
 const httpTarget = /^(\[[\da-f:.]+\]|[^\s:/?#@,[\]\\]+)(:[1-9]\d{0,4})?(\/[^\s?#]*)?$/i
 
-/** The forms of `rpc_host`, by the scheme that tells them apart. A scheme is written small. */
+/** The forms of `rpc_host` by scheme. Schemes are lower case. */
 const rpcForms: readonly (readonly [scheme: string, fits: (rest: string) => boolean])[] = [
   ['dns:///', isHostAndPort],
   ['grpc-list://', rest => rest.split(',').every(isHostAndPort)],
@@ -18,12 +18,12 @@ const rpcForms: readonly (readonly [scheme: string, fits: (rest: string) => bool
   ['', isHostAndPort],
 ]
 
-/** How the app is called: gRPC at one address or several, or HTTP. */
+/** `rpc_host`: one or several gRPC addresses, or an HTTP URL. */
 export const rpcAddress: Kind<string> = {
   ...scalar({
     placeholder: '<address>',
     accepts:
-      'host:port, dns:///host:port, grpc-list://host:port,host:port, or a URL with http:// or https://, without user and query',
+      'host:port, dns:///host:port, grpc-list://host:port,host:port, or an http:// or https:// URL without user and query',
     parse: given => {
       const [scheme, fits] = rpcForms.find(([each]) => given.startsWith(each)) ?? ['', isHostAndPort]
       return fits(given.slice(scheme.length)) ? given : undefined
@@ -46,22 +46,19 @@ export const natsServer: Kind<string> = {
   hides: hasCredentials,
 }
 
-/** Whether an address has a user, a password or a token in it. */
+/** Whether an address contains a user, a password or a token. */
 export function hasCredentials(address: string): boolean {
   return address.includes('@')
 }
 
-/** A file is told from the PEM text itself by `-----BEGIN`. What is no certificate may be a key, and is not shown. */
+/** A file path, or PEM text, recognised by `-----BEGIN`. A private key given by mistake is hidden. */
 export const certificates: Kind<string> = {
-  ...text(
-    'a path of a file, or the PEM text of certificates itself',
-    /^(?!.*-----BEGIN).|-----BEGIN CERTIFICATE-----/s,
-  ),
+  ...text('a file path, or certificates as PEM text', /^(?!.*-----BEGIN).|-----BEGIN CERTIFICATE-----/s),
   placeholder: '<file>',
   hides: given => given.includes('PRIVATE KEY'),
 }
 
-/** The shape alone lets pass a port of 99999 and an address of 1.2.3.999. */
+/** `URL.canParse` rejects what the pattern alone accepts, such as port 99999 or address 1.2.3.999. */
 function isHostAndPort(given: string): boolean {
   return hostAndPort.test(given) && URL.canParse(`http://${given}`)
 }

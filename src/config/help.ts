@@ -1,7 +1,7 @@
 /**
- * The option table for people to read: `--help`, `--print-config`, docs/configuration.md.
+ * The option table as text: `--help`, `--print-config`, docs/configuration.md.
  *
- * Pure: each is one text.
+ * Pure.
  */
 import { stringify } from 'smol-toml'
 import { nameOf, rowsOf, textOf, type Group, type Row, type TomlValue } from './option.ts'
@@ -12,7 +12,7 @@ const width = 100
 
 type Values = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
-/** The page that `--help` prints, at most 100 columns wide but where a single name is longer. */
+/** The output of `--help`, at most 100 columns wide unless a single word is longer. */
 export function helpText(): string {
   return [
     'Usage: ocpp-cable [--flag=value …]',
@@ -24,10 +24,10 @@ export function helpText(): string {
 }
 
 /**
- * The configuration as a TOML file, from which the same configuration is read; secrets are left out, as comments.
+ * The configuration as a TOML file that reads back as the same configuration; secrets are commented out.
  *
- * @param settings  as given, so that a value which derives from another still does when the file is changed
- * @param config    what came of them; where that is something else, a comment says so
+ * @param settings  as given, so that derived values still derive when the file is edited
+ * @param config    the resolved values; a comment shows each value that differs from the settings
  */
 export function printedConfig(settings: Settings, config: Config): string {
   const plain = rows.filter(row => !isTable(row))
@@ -64,15 +64,15 @@ export function configurationPage(): string {
 }
 
 const usage =
-  'An option is given as a flag, as an environment variable, or in a TOML file (./ocpp-cable.toml if it is there, or --config-path). ' +
-  'A flag wins over a variable, a variable over the file, the file over the default.'
+  'Set options with flags, environment variables, or a TOML file (--config-path, or ./ocpp-cable.toml if it exists). ' +
+  'Flags override variables, variables override the file, and the file overrides the defaults.'
 
 const pageIntroduction = [
-  '- Flags are written `--flag=value`, `--flag value`, or with one dash. A switch is written `--flag` or `--flag=false`.',
-  '- A variable that is empty counts as not given; for a switch it means false. Variables that are not listed here are ignored.',
-  '- Unknown flags, unknown TOML keys and values that are not accepted stop the start, with one line for each of them.',
-  '- What is a table, or several, has neither flag nor variable: it is written in the TOML file.',
-  '- `--print-config` prints what comes of all this as a TOML file, without secrets.',
+  '- Write flags as `--flag=value` or `--flag value`, with one dash or two. Write a switch as `--flag` or `--flag=false`.',
+  '- An empty variable counts as unset, except for a switch, where it means false. Variables not listed here are ignored.',
+  '- Unknown flags, unknown TOML keys and invalid values prevent the start, with one line for each problem.',
+  '- Options that are tables have no flag and no variable; set them in the TOML file.',
+  '- `--print-config` prints the resulting configuration as a TOML file, without secrets.',
   '',
 ]
 
@@ -128,7 +128,7 @@ function plainEntryFor(row: Row): string[] {
     `- Takes ${kind.accepts}.`,
     `- Default: ${code(defaultOf(row))}`,
     `- Environment: ${envNamesOf(row).map(code).join(', or ')}`,
-    `- TOML: ${code(key)} ${section === '' ? 'at the top' : `in ${code(`[${section}]`)}`}`,
+    `- TOML: ${code(key)} ${section === '' ? 'at the top level' : `in ${code(`[${section}]`)}`}`,
   ]
   const old = row.spellings.filter(spelling => spelling.old).flatMap(spelling => spelling.flag ?? [])
   return [
@@ -137,7 +137,7 @@ function plainEntryFor(row: Row): string[] {
     about,
     '',
     ...(isOfProgram(row) ? facts.slice(0, 1) : facts),
-    ...old.map(flag => `- The old spelling ${code(flag)} is accepted too, with a warning.`),
+    ...old.map(flag => `- The deprecated spelling ${code(flag)} is accepted too, with a warning.`),
     '',
   ]
 }
@@ -148,14 +148,14 @@ function tomlFor(row: Row, settings: Values, config: Values): string[] {
   const given = settings[row.group]?.[row.key]
   const text = textOf(kind, given)
   const comment = wrapped(about, '# ')
-  if (text !== '' && kind.hides(text)) return [...comment, `# ${key} = "…" (set, and not shown)`]
+  if (text !== '' && kind.hides(text)) return [...comment, `# ${key} = "…" (set, not shown)`]
   const written = kind.toToml(given)
   const line = written === null ? `# ${key} = "" (not set)` : stringify({ [key]: written }).trimEnd()
   const inEffect = textOf(kind, config[row.group]?.[row.key])
   return [...comment, line, ...(inEffect === text ? [] : [`# in effect: ${inEffect || 'none'}`])]
 }
 
-/** After all the rest of the file: whatever followed it would be part of it. */
+/** Goes at the end of the file: TOML reads any keys after a table as part of it. */
 function tableFor(row: Row, settings: Values): string[] {
   const { kind, about } = row.option
   const written = kind.toToml(settings[row.group]?.[row.key])
@@ -176,7 +176,7 @@ function tableLines(row: Row, value: TomlValue): string[] {
     .split('\n')
 }
 
-/** As the file has it: in one pair of brackets, or in two. */
+/** The table header as in the file: `[name]` or `[[name]]`. */
 function headOf(row: Row): string {
   return exampleOf(row)[0] ?? nameOf(row)
 }
@@ -212,7 +212,7 @@ function code(text: string): string {
   return `\`${text}\``
 }
 
-/** A text in lines of at most 100 columns, each after the same indent. */
+/** Wraps a text at 100 columns and indents each line. */
 function wrapped(text: string, indent: string): string[] {
   const lines: string[] = []
   for (const word of text.split(' ')) {

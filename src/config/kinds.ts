@@ -1,7 +1,8 @@
 /**
  * The kinds of value that options have.
  *
- * Pure. Each reads the text of a flag or variable and the value of a TOML key, and writes what it reads back to.
+ * Pure. Each kind reads the text of a flag or variable and the value of a TOML key, and writes a value that reads back
+ * as the same.
  */
 import { textOf, type Kind } from './option.ts'
 
@@ -9,14 +10,14 @@ export const second = 1000
 const minute = 60 * second
 const hour = 60 * minute
 
-/** Timers hold no more than 24 days; no option here has a use for more than one. */
+/** Node's timers overflow after 24 days; no option needs more than one day. */
 const longestMs = 24 * hour
 
 export const KiB = 1024
 export const MiB = 1024 * KiB
 
-/** Text that must match a pattern; anything but nothing, if none is given. */
-export function text(accepts = 'a text', pattern = /./s, placeholder = '<text>'): Kind<string> {
+/** Text that must match a pattern; by default, any text but the empty one. */
+export function text(accepts = 'text', pattern = /./s, placeholder = '<text>'): Kind<string> {
   return scalar({
     placeholder,
     accepts,
@@ -26,17 +27,17 @@ export function text(accepts = 'a text', pattern = /./s, placeholder = '<text>')
 }
 
 export const port = integer({ max: 65535 })
-export const path = text('a path that begins with /', /^\/[^\s?#]*$/, '<path>')
-export const file = text('a path of a file', /./s, '<file>')
+export const path = text('a path that starts with /', /^\/[^\s?#]*$/, '<path>')
+export const file = text('a file path', /./s, '<file>')
 export const hostName = text('a host name or an IP address', /^[^\s/]+$/, '<host>')
 
-/** Never shown: not in problems, not by `--print-config`. `none` says nothing, and stands for no secret. */
+/** Hidden in problems and in `--print-config`. `none` means no secret, and is not hidden. */
 export const secret: Kind<string> = {
-  ...text('a text, which is never shown', /./s, '<secret>'),
+  ...text('text (never shown)', /./s, '<secret>'),
   hides: given => given !== 'none',
 }
 
-/** True or false; the flag alone means true. The spellings are those of Go's `strconv.ParseBool`. */
+/** The spellings are those of Go's `strconv.ParseBool`. */
 export const onOff: Kind<boolean> = {
   ...scalar<boolean>({
     placeholder: '',
@@ -67,9 +68,10 @@ export function integer({ min = 0, max = Infinity } = {}): Kind<number> {
 const msOf = new Map(Object.entries({ ms: 1, s: second, m: minute, h: hour }))
 
 /**
- * A span of time, in milliseconds. `bare` is the unit of a number without one: AnyCable's, for its own names.
+ * A duration, in milliseconds.
  *
- * @param minMs  the least that is accepted
+ * @param bare   the unit of a bare number; AnyCable's unit for an option that AnyCable has
+ * @param minMs  the minimum
  */
 export function duration({ bare, minMs = 0 }: { bare: 'ms' | 's'; minMs?: number }): Kind<number> {
   return scalar({
@@ -83,7 +85,7 @@ export function duration({ bare, minMs = 0 }: { bare: 'ms' | 's'; minMs?: number
 
 const bytesOf = new Map(Object.entries({ B: 1, KiB, MiB }))
 
-/** A number of bytes. */
+/** A size, in bytes. */
 export function bytes({ min = 0 } = {}): Kind<number> {
   const max = 1024 * MiB
   return scalar({
@@ -95,7 +97,7 @@ export function bytes({ min = 0 } = {}): Kind<number> {
   })
 }
 
-/** One of some words, compared without regard to case. */
+/** One of several words, compared case-insensitively. */
 export function oneOf<const Word extends string>(...words: readonly Word[]): Kind<Word> {
   return scalar({
     placeholder: `<${words.join('|')}>`,
@@ -105,7 +107,7 @@ export function oneOf<const Word extends string>(...words: readonly Word[]): Kin
   })
 }
 
-/** A value, or nothing: the empty text. */
+/** A value, or `null` for the empty text. */
 export function optional<T>(kind: Kind<T>): Kind<T | null> {
   return {
     ...kind,
@@ -116,7 +118,7 @@ export function optional<T>(kind: Kind<T>): Kind<T | null> {
   }
 }
 
-/** A comma list; in TOML an array, or the same comma list. */
+/** A comma-separated list; in TOML, an array or the same list as a string. */
 export function listOf<T>(item: Kind<T>, { min = 0, distinct = false } = {}): Kind<readonly T[]> {
   const all = (items: readonly (T | undefined)[]) => {
     const read = items.filter(each => each !== undefined)
@@ -126,7 +128,7 @@ export function listOf<T>(item: Kind<T>, { min = 0, distinct = false } = {}): Ki
   const parse = (given: string) => all(partsOf(given).map(part => item.parse(part)))
   return {
     placeholder: `${item.placeholder},…`,
-    accepts: `a comma list, each ${item.accepts}${min > 0 ? '; not an empty one' : ''}`,
+    accepts: `a comma-separated list, each ${item.accepts}${min > 0 ? '; at least one' : ''}`,
     shape: 'many',
     parse,
     fromToml: (given, fault) => {
@@ -139,11 +141,11 @@ export function listOf<T>(item: Kind<T>, { min = 0, distinct = false } = {}): Ki
 }
 
 type Scalar<T> = Pick<Kind<T>, 'placeholder' | 'accepts' | 'parse' | 'toToml'> & {
-  /** TOML's own type for it, beside a string. A string is enough where it is not given. */
+  /** TOML's own type for the value, accepted besides a string. */
   readonly tomlType?: 'number' | 'boolean'
 }
 
-/** A kind of one value, which TOML gives in its own type or as the same text as a flag would. */
+/** A kind of one value, which TOML writes in its own type, or as a string with the text that a flag takes. */
 export function scalar<T>({ tomlType, ...kind }: Scalar<T>): Kind<T> {
   return {
     ...kind,
@@ -160,7 +162,7 @@ function partsOf(list: string): string[] {
     .filter(part => part !== '')
 }
 
-/** A whole number and a unit, in the smallest unit. */
+/** Reads a whole number with a unit; the result is in the smallest unit. */
 function scaled(given: string, units: ReadonlyMap<string, number>, bare: string): number | undefined {
   const [, digits, unit] = /^(\d+)([A-Za-z]*)$/.exec(given) ?? []
   const size = units.get(unit === undefined || unit === '' ? bare : unit)
@@ -175,7 +177,7 @@ function range(min: string, max: string | null): string {
   return max === null ? `, ${min} or more` : `, from ${min} to ${max}`
 }
 
-/** In the largest unit that gives a whole number, but 90s rather than 1.5m. */
+/** In the largest unit that gives a whole number: 90s rather than 1.5m. */
 function writeDuration(ms: number): string {
   return ms === 0 ? '0s' : written(ms, msOf)
 }

@@ -1,10 +1,10 @@
 /**
- * What somebody may have meant by a name that there is not.
+ * Suggestions for misspelled names.
  *
  * Pure.
  */
 
-/** A known name that differs by a letter or two, if there is one. */
+/** Suggests the nearest known name, at most two edits away (fewer for a short name); empty if there is none. */
 export function didYouMean(given: string, known: readonly string[], dashes = ''): string {
   const [nearest] = known
     .map(name => ({ name, apart: distance(alike(given), alike(name)) }))
@@ -17,7 +17,7 @@ function alike(name: string): string {
   return name.toLowerCase().replaceAll('-', '_')
 }
 
-/** How many letters must be put in, left out or changed to make one text of the other (Levenshtein). */
+/** The Levenshtein distance. */
 function distance(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, at) => at)
   for (let at = 0; at < one.length; at++) {

@@ -1,54 +1,54 @@
 /**
- * What an option is: a kind of value, a default, a description, and the names it goes by.
+ * What an option is: a kind of value, a default, a description, and its names.
  *
- * Pure. A kind is both ways between a value and its text; everything else about an option is derived from its row.
+ * Pure. A kind converts between a value and its text, both ways; everything else about an option derives from its row.
  */
 
 /** A value as TOML writes it. */
 export type TomlValue = string | number | boolean | readonly TomlValue[] | { readonly [key: string]: TomlValue }
 
-/** Told of a part of a value that is not accepted: where it is, as TOML would go on (`[1].mode`), and what is wrong. */
+/** Reports an invalid part of a value: its path within the value, in TOML's notation (`[1].mode`), and the problem. */
 export type OnFault = (at: string, problem: string) => void
 
-/** One kind of value. What it cannot read comes back as `undefined`, never as a throw. */
+/** One kind of value. Invalid input reads as `undefined`; nothing throws. */
 export interface Kind<T> {
-  /** What stands for the value in `--help`. */
+  /** The placeholder of the value in `--help`. */
   readonly placeholder: string
-  /** What is accepted, to follow "it takes". */
+  /** What is accepted, as a phrase that follows "expected". */
   readonly accepts: string
   /**
-   * `switch`: the flag alone means true. `many`: a flag given again adds to the list.
-   * `table`: no text can hold it, so that it has neither flag nor variable, and its TOML key stands at the top.
+   * `switch`: the flag alone means true. `many`: a repeated flag adds to the list.
+   * `table`: only TOML can write it, so there is no flag and no variable; its key is at the top level.
    */
   readonly shape: 'one' | 'many' | 'switch' | 'table'
-  /** For a table, which a page has to show to make it plain. */
+  /** For a table: the example in docs/configuration.md. */
   readonly example?: TomlValue
   /** Reads the text of a flag or of an environment variable. */
   parse(text: string): T | undefined
-  /** @param fault  told of each part that is not accepted; of none where it is the value as a whole */
+  /** @param fault  called for each invalid part, but not when the value is invalid as a whole */
   fromToml(value: unknown, fault: OnFault): T | undefined
-  /** `null`: there is nothing to write, the option is not set. */
+  /** `null`: the option is not set. */
   toToml(value: T): TomlValue | null
-  /** Whether a text holds a secret, and so must not be shown. */
+  /** Whether a text contains a secret, and must not be shown. */
   hides(text: string): boolean
 }
 
-/** Where an option's names do not follow from its group and key. */
+/** The names of an option that do not follow from its group and key. */
 export type Naming = {
   readonly flag?: string
   /** Dotted: the section, then the key. */
   readonly toml?: string
-  /** Another flag or environment variable for it, in good standing. */
+  /** A second flag or environment variable, not deprecated. */
   readonly alsoFlag?: string
   readonly alsoEnv?: string
-  /** A spelling that is accepted still, with a warning. */
+  /** A deprecated spelling, accepted with a warning. */
   readonly old?: { readonly flag: string; readonly toml: string }
 }
 
 export type Option<T> = {
   readonly kind: Kind<T>
   readonly default: T
-  /** For an operator: what it is for and what happens. What is accepted, the kind says. */
+  /** The description in `--help` and docs/configuration.md. The kind describes the accepted values. */
   readonly about: string
   readonly naming: Naming
 }
@@ -62,12 +62,12 @@ export type ValuesOf<Groups extends Readonly<Record<string, Group>>> = {
   }
 }
 
-/** An option in its place, with all its names. */
+/** An option with its group, its key and all its names. */
 export type Row = {
   readonly group: string
   readonly key: string
   readonly option: Option<unknown>
-  /** The first is the one to use; later ones are accepted, with a warning if they are old. */
+  /** The first is canonical; the others are accepted too, with a warning if they are old. */
   readonly spellings: readonly [Spelling, ...Spelling[]]
 }
 
@@ -93,13 +93,13 @@ export function rowsOf(groups: Readonly<Record<string, Group>>): readonly Row[] 
   )
 }
 
-/** The name by which rules and warnings call an option. */
+/** The name of an option in rules and warnings. */
 export function nameOf(row: Row): string {
   const [{ flag, toml }] = row.spellings
   return flag ?? toml ?? row.key
 }
 
-/** A value as a flag would give it, or a table in one line; empty if it is not set. */
+/** A value as a flag would give it, or a table on one line; empty if not set. */
 export function textOf<T>(kind: Kind<T>, value: T): string {
   const written = kind.toToml(value)
   if (written === null) return ''
@@ -107,25 +107,25 @@ export function textOf<T>(kind: Kind<T>, value: T): string {
   return Array.isArray(written) && kind.shape === 'many' ? written.join(',') : JSON.stringify(written)
 }
 
-/** What to say of a value that a kind could not read; a secret is not shown in it. */
+/** The problem with a value that a kind could not read. Hides secrets. */
 export function notAccepted(kind: Pick<Kind<unknown>, 'accepts' | 'hides'>, raw: unknown): string {
   const json = typeof raw === 'number' ? String(raw) : JSON.stringify(raw)
   const hidden = kind.hides(typeof raw === 'string' ? raw : json)
-  return `${hidden ? 'the value given (not shown)' : cut(json)} is not accepted; it takes ${kind.accepts}`
+  return `invalid value ${hidden ? '(not shown)' : cut(json)}; expected ${kind.accepts}`
 }
 
-/** Reads a value of TOML; everything that is not accepted is told to `fault`, and then the value is `undefined`. */
+/** Reads a TOML value. Reports every invalid part to `fault`; the result is then `undefined`. */
 export function readWith<T>(kind: Kind<T>, raw: unknown, fault: OnFault): T | undefined {
-  let told = 0
+  let faults = 0
   const value = kind.fromToml(raw, (at, problem) => {
-    told++
+    faults++
     fault(at, problem)
   })
-  if (value === undefined && told === 0) fault('', notAccepted(kind, raw))
-  return told === 0 ? value : undefined
+  if (value === undefined && faults === 0) fault('', notAccepted(kind, raw))
+  return faults === 0 ? value : undefined
 }
 
-/** A value may be a whole file, by mistake. */
+/** Keeps the line short when the value is a whole file, given by mistake. */
 function cut(text: string): string {
   return text.length > 80 ? `${text.slice(0, 80)}…` : text
 }
@@ -143,7 +143,7 @@ function spellingsOf(groupName: string, key: string, { naming, kind }: Option<un
   ]
 }
 
-/** `requestTimeoutMs` is written `request_timeout`: the unit is part of the value there. */
+/** `requestTimeoutMs` becomes `request_timeout`: outside the code, the value carries the unit. */
 function snakeCase(key: string): string {
   return key.replace(/Ms$/, '').replace(/[A-Z]/g, capital => `_${capital.toLowerCase()}`)
 }

@@ -1,9 +1,9 @@
 /**
- * THE option table. Flags, environment variables, TOML keys, `--help`, `--print-config`, docs/configuration.md and the
- * types of `Settings` and `Config` derive from it; a new option is a new row in one of the files of `table/`.
+ * The option table. Flags, environment variables, TOML keys, `--help`, `--print-config`, docs/configuration.md and the
+ * types `Settings` and `Config` derive from it; a new option is a new row in one of the files of `table/`.
  *
- * Pure. Names are AnyCable's where it has one; a row says so only where group and key do not give that name.
- * What several options decide together is in `rules.ts`.
+ * Pure. An option that AnyCable has keeps AnyCable's name; its row states the name only where group and key do not give
+ * it. Rules across options are in `rules.ts`.
  */
 import { rowsOf, type ValuesOf } from './option.ts'
 import { broadcast, rpc } from './table/app.ts'
@@ -13,12 +13,12 @@ import { server } from './table/server.ts'
 
 export const groups = { server, ocpp, rpc, broadcast, lifecycle, log, metrics, node }
 
-/** What the command line alone can say: no environment variable, no TOML key. */
+/** Options of the command line only, without environment variable and TOML key. */
 export const programGroups = { program }
 
 export const rows = rowsOf(groups)
 export const programRows = rowsOf(programGroups)
 
-/** The options as given: what is derived from others is not in it. */
+/** The options as given, without derived values. */
 export type Settings = ValuesOf<typeof groups>
 export type ProgramSettings = ValuesOf<typeof programGroups>['program']

@@ -1,41 +1,42 @@
 /**
- * From what an operator wrote to the configuration, or to every problem at once.
+ * Resolves defaults, TOML file, environment and flags to the configuration, or to all problems at once. Each source
+ * overrides those before it.
  *
- * Pure: reads no file, no variable, no clock. What is given later wins: defaults, TOML file, environment, flags.
+ * Pure: reads no file, no variable, no clock.
  */
 import { nameOf, type Row } from './option.ts'
 import { programRows, rows, type ProgramSettings, type Settings } from './options.ts'
 import { cautions, rules, settle, type Config, type Rule } from './rules.ts'
 import { readEnv, readFlags, readToml, type Given, type Reading } from './sources.ts'
 
-/** Where the configuration may be written. */
+/** Where the configuration comes from. */
 export type Sources = {
-  /** The arguments after the program's name. */
+  /** The arguments after the program name. */
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string | undefined>>
-  /** The file of `askedOf(argv).file` as it was found; `null` where none was asked for and none was there. */
+  /** The contents of `askedOf(argv).file`; `null` when the file is optional and missing. */
   readonly file: ConfigFile | null
-  /** The `node_id`, where none is given. */
+  /** The default `node_id`. */
   readonly nodeId: string
 }
 
-/** `unreadable` says why, in a few words. */
+/** `unreadable` is the reason why the file could not be read. */
 export type ConfigFile = { readonly path: string } & ({ readonly text: string } | { readonly unreadable: string })
 
 export type Resolution =
   | {
       readonly ok: true
       readonly config: Config
-      /** As given, for `--print-config`: what is derived stays derived. */
+      /** As given, for `--print-config`, so that derived values stay derived. */
       readonly settings: Settings
       readonly warnings: readonly string[]
     }
   | { readonly ok: false; readonly problems: readonly string[]; readonly warnings: readonly string[] }
 
-/** What the command line asks for, to be known before the file is read. */
+/** What the command line asks for, known before the file is read. */
 export type Asked = {
   readonly wish: 'help' | 'version' | 'print-config' | 'run'
-  /** The TOML file to read. Where it is `required`, its absence is to be handed to `resolve` as `unreadable`. */
+  /** The TOML file to read. If it is `required` and missing, pass it to `resolve` as `unreadable`. */
   readonly file: { readonly path: string; readonly required: boolean } | null
 }
 
@@ -44,7 +45,7 @@ export function askedOf(argv: readonly string[]): Asked {
   return { wish: wishOf(program), file: fileOf(program) }
 }
 
-/** The configuration that the sources give, or one line for each problem that they have, all at once. */
+/** @returns the configuration, or one line for each problem in any source */
 export function resolve({ argv, env, file, nodeId }: Sources): Resolution {
   const readings = [readFile(file), readEnv(env), readFlags(argv)]
   const given = readings.flatMap(reading => reading.given)
@@ -73,7 +74,7 @@ function readFile(file: ConfigFile | null): Reading {
   return readToml(file.text, file.path)
 }
 
-/** The defaults, overlaid by what was given and accepted, in its order. The casts to the table's types are its callers'. */
+/** The defaults, overridden by the valid given values in order. Callers cast the result to the table's types. */
 function valuesOf(table: readonly Row[], given: readonly Given[]): Record<string, Record<string, unknown>> {
   const values: Record<string, Record<string, unknown>> = {}
   for (const { group, key, option } of table) (values[group] ??= {})[key] = option.default
@@ -93,7 +94,7 @@ function isBad({ problems }: Given): boolean {
 }
 
 function oldSpelling({ from, insteadOf }: Given): string[] {
-  return insteadOf === null ? [] : [`${from}: this is an old spelling; write ${insteadOf}`]
+  return insteadOf === null ? [] : [`${from}: deprecated spelling; use ${insteadOf}`]
 }
 
 function broken(table: readonly Rule[], config: Config, doubtful: ReadonlySet<string>): string[] {

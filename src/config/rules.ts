@@ -1,6 +1,5 @@
 /**
- * What several options decide together: the values that derive from others, what does not go together, and what is
- * likely not meant.
+ * Rules across options: derived values, combinations that prevent the start, and combinations that are warned about.
  *
  * Pure.
  */
@@ -8,29 +7,29 @@ import { versions as numbers } from '../ocpp/version.ts'
 import { hasCredentials, isHttp } from './addresses.ts'
 import type { Settings } from './options.ts'
 
-/** What a request over HTTP carries. `keyOf`: the key that is derived from the secret, by the one who opens the edge. */
+/** How an HTTP request is authorized. `keyOf`: with a key derived from the secret; `app.ts` derives it. */
 type Access =
   | { readonly kind: 'open' }
   | { readonly kind: 'key'; readonly key: string }
   | { readonly kind: 'keyOf'; readonly secret: string }
 
-/** The settings with everything decided that was left open. */
+/** The settings with every derived value filled in. */
 export type Config = Settings & {
   readonly node: { readonly id: string }
   readonly rpc: {
     readonly impl: Exclude<Settings['rpc']['impl'], 'auto'>
-    /** What calls over HTTP show to the app: decided from `httpSecret` and `secret`. */
+    /** How the bridge authorizes itself in RPC over HTTP; derived from `httpSecret` and `secret`. */
     readonly httpAccess: Access
   }
   readonly broadcast: {
-    /** Who may broadcast over HTTP: decided from `key` and `secret`, which are not to be read for it. */
+    /** How an HTTP broadcast must be authorized; derived from `key` and `secret`. Read this, not those. */
     readonly access: Access
   }
 }
 
 const minute = 60_000
 
-/** The one place where values derive from others. */
+/** Derives every value that depends on other options. */
 export function settle(settings: Settings, nodeId: string): Config {
   const { ocpp, log, node } = settings
   return {
@@ -83,15 +82,15 @@ function accessBy(key: string | null, secret: string | null): Access {
   return key === null ? { kind: 'keyOf', secret: secret ?? '' } : { kind: 'key', key }
 }
 
-/** One thing that several options must not, or had better not, say together. */
+/** A combination of options that is invalid or doubtful. */
 export type Rule = {
-  /** The flags it looks at: it holds its tongue while one of them has a bad value. */
+  /** The options that the rule reads. The rule is skipped while one of them has an invalid value. */
   readonly of: readonly string[]
-  /** The line to print, if the rule is broken. */
+  /** The line to print if the rule is broken, otherwise `null`. */
   broken(config: Config): string | null
 }
 
-/** What stops the start. */
+/** Rules that prevent the start. */
 export const rules: readonly Rule[] = [
   {
     of: ['ssl_cert', 'ssl_key'],
@@ -105,14 +104,14 @@ export const rules: readonly Rule[] = [
     broken: ({ broadcast: { natsTlsCert, natsTlsKey } }) =>
       (natsTlsCert === null) === (natsTlsKey === null)
         ? null
-        : 'nats_tls_cert and nats_tls_key go together: set both, or none',
+        : 'nats_tls_cert and nats_tls_key go together: set both or neither',
   },
   {
     of: ['nats_credentials', 'nats_nkey', 'nats_token', 'nats_servers'],
     broken: ({ broadcast }) => {
       const ways = waysIntoNats(broadcast)
       return ways.length > 1
-        ? `${ways.join(' and ')} are set: NATS is shown one of them only, so leave the rest out`
+        ? `${ways.join(' and ')} are set, but NATS takes one kind of credentials: keep only one of them`
         : null
     },
   },
@@ -120,22 +119,22 @@ export const rules: readonly Rule[] = [
     of: ['rpc_host', 'rpc_impl'],
     broken: ({ rpc }) => {
       if (isHttp(rpc.host) === (rpc.impl === 'http')) return null
-      const form = rpc.impl === 'http' ? 'http:// or https:// before it' : 'host:port, dns:/// or grpc-list://'
-      return `rpc_impl is ${rpc.impl}, but rpc_host is ${rpc.host}: write ${form}, or leave rpc_impl out`
+      const form = rpc.impl === 'http' ? 'an http:// or https:// URL' : 'host:port, dns:/// or grpc-list://'
+      return `rpc_impl is ${rpc.impl}, but rpc_host is ${rpc.host}: set it to ${form}, or remove rpc_impl`
     },
   },
   {
     of: ['rpc_host', 'rpc_enable_tls', 'rpc_tls_root_ca'],
     broken: ({ rpc }) =>
       rpc.enableTls && rpc.host.startsWith('http://')
-        ? `${rpc.tlsRootCa === null ? 'rpc_enable_tls' : 'rpc_tls_root_ca'} is set, but rpc_host begins with http://, which is never encrypted: write https://`
+        ? `${rpc.tlsRootCa === null ? 'rpc_enable_tls' : 'rpc_tls_root_ca'} is set, but rpc_host starts with http://, which is never encrypted: use https://`
         : null,
   },
   {
     of: ['shutdown_delay', 'shutdown_timeout'],
     broken: ({ lifecycle: { shutdownDelayMs, shutdownTimeoutMs } }) =>
       shutdownDelayMs > 0 && shutdownDelayMs >= shutdownTimeoutMs
-        ? `shutdown_delay is ${shutdownDelayMs / 1000} s, which is all of shutdown_timeout (${shutdownTimeoutMs / 1000} s): no time is left to end in order`
+        ? `shutdown_delay is ${shutdownDelayMs / 1000} s, which uses up shutdown_timeout (${shutdownTimeoutMs / 1000} s): no time is left for a graceful shutdown`
         : null,
   },
   {
@@ -143,34 +142,34 @@ export const rules: readonly Rule[] = [
     broken: ({ ocpp }) =>
       ocpp.heartbeatIntervalMs % 1000 === 0
         ? null
-        : `ocpp_heartbeat_interval is ${ocpp.heartbeatIntervalMs}ms: OCPP tells it to stations in whole seconds`,
+        : `ocpp_heartbeat_interval is ${ocpp.heartbeatIntervalMs}ms: OCPP has whole seconds only`,
   },
   {
     of: ['ocpp_versions', 'ocpp_default_version'],
     broken: ({ ocpp: { versions, defaultVersion } }) =>
       defaultVersion === null || versions.includes(defaultVersion)
         ? null
-        : `ocpp_default_version is ${numbers[defaultVersion].number}, which is not one of ocpp_versions: add it there, or take another`,
+        : `ocpp_default_version is ${numbers[defaultVersion].number}, which is not one of ocpp_versions: add it there, or choose another`,
   },
   {
     of: ['metrics_http', 'metrics_port'],
     broken: ({ metrics }) =>
       metrics.httpPath === null || metrics.port !== 0
         ? null
-        : "metrics_http is set, but metrics_port is not: set it, for example --metrics_port=9090 (metrics never stand on the stations' port)",
+        : "metrics_http is set, but metrics_port is not: set it, for example --metrics_port=9090 (metrics are never served on the stations' port)",
   },
   {
     of: ['metrics_http', 'metrics_port', 'port'],
     broken: ({ metrics, server }) =>
       metrics.httpPath !== null && metrics.port !== 0 && metrics.port === server.port
-        ? `metrics_port is ${metrics.port}, the stations' own port: set another one`
+        ? `metrics_port is ${metrics.port}, the stations' port: set another port`
         : null,
   },
   {
     of: ['broadcast_adapter', 'nats_servers', 'port', 'http_broadcast_port', 'broadcast_key', 'secret'],
     broken: config =>
       broadcastsOnStationsPort(config) && config.broadcast.access.kind === 'open'
-        ? `http_broadcast_port is ${config.server.port}, the stations' own port, and no key is asked for: set broadcast_key or secret, or another port`
+        ? `http_broadcast_port is ${config.server.port}, the stations' port, and broadcasts need no key: set broadcast_key or secret, or another port`
         : null,
   },
   {
@@ -188,30 +187,28 @@ export const rules: readonly Rule[] = [
       const twice = pathsOnStationPort(config).find(([, path], at, all) =>
         all.some(([, other], to) => to < at && other === path),
       )
-      return twice === undefined
-        ? null
-        : `${twice[0]} is ${twice[1]}, which serves something else already: set another path`
+      return twice === undefined ? null : `${twice[0]} is ${twice[1]}, which is already in use: set another path`
     },
   },
 ]
 
 const unverified =
-  'the certificate of the app is not checked, and anybody on the way may pass for the app; rpc_tls_root_ca trusts a private CA'
+  'the certificate of the app is not verified, so anyone on the network path can impersonate the app; to trust a private CA, set rpc_tls_root_ca'
 
-/** What is said and then done all the same. */
+/** Rules that only print a warning. */
 export const cautions: readonly Rule[] = [
   {
     of: ['headers'],
     broken: ({ rpc }) =>
       rpc.headers.includes('origin')
-        ? 'headers names origin: Rails then checks it as if a browser had sent it, and refuses stations'
+        ? 'headers includes origin: Rails then applies its origin check for browsers and rejects stations; remove it'
         : null,
   },
   {
     of: ['rpc_host', 'http_rpc_secret'],
     broken: ({ rpc }) =>
       rpc.httpSecret !== null && !isHttp(rpc.host)
-        ? `http_rpc_secret is set, but rpc_host is ${rpc.host}, which is called over gRPC: the secret is not used`
+        ? `http_rpc_secret is set, but rpc_host is ${rpc.host}, a gRPC address: the secret is not used`
         : null,
   },
   {
@@ -227,7 +224,7 @@ export const cautions: readonly Rule[] = [
     of: ['shutdown_slowdrain', 'shutdown_timeout'],
     broken: ({ lifecycle }) =>
       lifecycle.slowDrain && lifecycle.shutdownTimeoutMs === 0
-        ? 'shutdown_slowdrain is set, but shutdown_timeout is 0: there is no time to spread anything over'
+        ? 'shutdown_slowdrain is set, but shutdown_timeout is 0: there is no time to spread the closing over'
         : null,
   },
   {
@@ -241,24 +238,24 @@ export const cautions: readonly Rule[] = [
     of: ['broadcast_adapter', 'nats_servers'],
     broken: ({ broadcast }) =>
       broadcast.natsServers.length > 0 && !broadcast.adapters.includes('nats')
-        ? 'nats_servers is set, but broadcast_adapter has no nats in it: NATS is not used'
+        ? 'nats_servers is set, but broadcast_adapter does not include nats: NATS is not used'
         : null,
   },
   {
     of: ['ocpp_idle_timeout', 'ocpp_heartbeat_interval', 'ocpp_ping_interval'],
     broken: ({ ocpp }) =>
       ocpp.idleTimeoutMs <= ocpp.pingIntervalMs
-        ? `the idle timeout is ${ocpp.idleTimeoutMs / 1000} s, no longer than ocpp_ping_interval: a quiet station is cut off before it is pinged`
+        ? `the idle timeout is ${ocpp.idleTimeoutMs / 1000} s, no longer than ocpp_ping_interval: a silent station is disconnected before it is pinged`
         : null,
   },
 ]
 
-/** Whether HTTP broadcasts come in on the stations' own port, and so need no listener of their own. */
+/** Whether HTTP broadcasts arrive on the stations' port, and need no listener of their own. */
 export function broadcastsOnStationsPort({ broadcast, server }: Config): boolean {
   return broadcast.adapters.includes('http') && broadcast.httpPort === server.port
 }
 
-/** By their options: all the ways in which a NATS server would be shown who we are. */
+/** The options that give NATS credentials. */
 function waysIntoNats({ natsCredentials, natsNkey, natsToken, natsServers }: Settings['broadcast']): string[] {
   return [
     ...(natsCredentials === null ? [] : ['nats_credentials']),

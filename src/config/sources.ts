@@ -1,8 +1,8 @@
 /**
- * The three places that options are given in: the command line, the environment, a TOML file.
+ * The three sources of options: the command line, the environment, a TOML file.
  *
- * Pure. Each is read against the table, into the values given and the faults of the place itself (what is not in the
- * table); whether a value is accepted is seen here too, what becomes of it is not.
+ * Pure. Each source is read against the option table. A reading has the values given, each validated, and the problems
+ * of the source itself, such as unknown names. How the values combine is not decided here.
  */
 import { parse, TomlError } from 'smol-toml'
 import { didYouMean } from './nearest.ts'
@@ -10,17 +10,17 @@ import { notAccepted, readWith, type Row, type Spelling } from './option.ts'
 import { programRows, rows } from './options.ts'
 import { isTable } from './toml.ts'
 
-/** One value, as it was given in one place. */
+/** One value, as given in one source. */
 export type Given = {
   readonly row: Row
-  /** The place, in words: `--port`, `ANYCABLE_PORT`, `server.port in ./ocpp-cable.toml`. */
+  /** Where the value was given: `--port`, `ANYCABLE_PORT`, `server.port in ./ocpp-cable.toml`. */
   readonly from: string
   readonly raw: unknown
-  /** `undefined`: not accepted. */
+  /** `undefined` if invalid. */
   readonly value: unknown
-  /** Why not, with the place; empty if it is. */
+  /** Why the value is invalid, one line each, with `from`; empty if it is valid. */
   readonly problems: readonly string[]
-  /** The spelling to use, where an old one was. */
+  /** The canonical spelling, if a deprecated one was used. */
   readonly insteadOf: string | null
 }
 
@@ -31,7 +31,7 @@ type Found = { readonly row: Row; readonly spelling: Spelling }
 const flags = byName([...rows, ...programRows], spelling => spelling.flag)
 const tomlKeys = byName(rows, spelling => spelling.toml)
 
-/** Reads `--flag value`, `--flag=value` and the same with one dash; of a flag given twice the last counts. */
+/** Reads `--flag value` and `--flag=value`, with one dash or two. A repeated flag overrides, or adds to its list. */
 export function readFlags(argv: readonly string[]): Reading {
   const reading: Reading = { given: [], problems: [] }
   let rest = argv
@@ -39,7 +39,7 @@ export function readFlags(argv: readonly string[]): Reading {
   return reading
 }
 
-/** Reads the variables of the table, and no other. One that is empty is not given; for a switch it means false. */
+/** Reads only the variables in the table. An empty variable is unset, except for a switch, where it means false. */
 export function readEnv(env: Readonly<Record<string, string | undefined>>): Reading {
   const given = rows.flatMap(row => {
     const spelling = row.spellings.find(each => isGiven(row, env[each.env ?? '']))
@@ -51,7 +51,7 @@ export function readEnv(env: Readonly<Record<string, string | undefined>>): Read
   return { given, problems: [] }
 }
 
-/** Reads a TOML text; of two spellings of one option the right one counts. */
+/** Reads a TOML text. The canonical spelling of an option wins over a deprecated one. */
 export function readToml(toml: string, path: string): Reading {
   let table: object
   try {
@@ -63,11 +63,11 @@ export function readToml(toml: string, path: string): Reading {
   const unknown = [...leaves.keys()].filter(key => !tomlKeys.has(key))
   return {
     given: rows.flatMap(row => givenInToml(row, leaves, path)),
-    problems: unknown.map(key => `${key} in ${path}: there is no such key${didYouMean(key, [...tomlKeys.keys()], '')}`),
+    problems: unknown.map(key => `${key} in ${path}: unknown key${didYouMean(key, [...tomlKeys.keys()], '')}`),
   }
 }
 
-/** Reads the first argument, and the next if it is its value; returns what is left. */
+/** Reads the first argument, and the second one if it is the value of the first; returns the rest. */
 function readArgument([argument = '', ...rest]: readonly string[], into: Reading): readonly string[] {
   const [, name = '', text] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(argument) ?? []
   const found = flags.get(name)
@@ -93,7 +93,7 @@ function readValue(
   return value === undefined ? rest : [value, ...rest]
 }
 
-/** What follows an unknown flag is taken for its value, so that one mistake is one problem. */
+/** Takes the argument after an unknown flag for its value, so that one mistake is one problem. */
 function readUnknown(
   argument: string,
   name: string,
@@ -106,8 +106,8 @@ function readUnknown(
     into.problems.push(`${JSON.stringify(argument)}: only flags are accepted here${hint}`)
     return rest
   }
-  const hint = tomlKeys.get(name)?.row.option.kind.shape === 'table' ? '; it is a table of the TOML file' : null
-  into.problems.push(`--${name}: there is no such flag${hint ?? didYouMean(name, [...flags.keys()], '--')}`)
+  const hint = tomlKeys.get(name)?.row.option.kind.shape === 'table' ? '; it is a table in the TOML file' : null
+  into.problems.push(`--${name}: unknown flag${hint ?? didYouMean(name, [...flags.keys()], '--')}`)
   return hasValue || rest[0]?.startsWith('-') !== false ? rest : rest.slice(1)
 }
 
@@ -142,7 +142,7 @@ function givenInToml(row: Row, leaves: ReadonlyMap<string, unknown>, path: strin
   return [{ row, from: `${toml} in ${path}`, raw, value, problems, insteadOf: insteadOf(row, spelling, 'toml') }]
 }
 
-/** The values of a table by dotted key. An empty table counts as a key unless it is one of ours. */
+/** The values of a table by dotted key. An empty table counts as a key, unless it is a known section. */
 function leavesOf(table: object, prefix: string): [string, unknown][] {
   return Object.entries(table).flatMap(([key, value]: [string, unknown]): [string, unknown][] => {
     const path = prefix + key
@@ -156,7 +156,7 @@ function isSection(path: string): boolean {
   return [...tomlKeys.keys()].some(key => key.startsWith(`${path}.`))
 }
 
-/** The first line of the message; the lines after it draw the place, which line and column name. */
+/** The first line of the message only: the rest draws the position, which line and column already give. */
 function syntaxProblem(error: unknown): string {
   if (!(error instanceof TomlError)) throw error
   const [message = ''] = error.message.split('\n')

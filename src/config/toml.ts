@@ -1,5 +1,5 @@
 /**
- * Kinds of value that no flag can hold: tables of TOML.
+ * The kinds of value that only TOML can write: tables.
  *
  * Pure.
  */
@@ -8,10 +8,10 @@ import { notAccepted, readWith, type Kind, type OnFault, type TomlValue } from '
 
 type Table = Readonly<Record<string, unknown>>
 
-/** What all such kinds have in common. */
+/** The members that all such kinds share. */
 export const table = { placeholder: '', shape: 'table', parse: () => undefined, hides: () => false } as const
 
-/** One table, whose keys are known. */
+/** One table with a fixed set of keys. */
 export function tableOf<T>({ keys, read, ...kind }: TableKind<T>): Kind<T> {
   return {
     ...table,
@@ -19,7 +19,7 @@ export function tableOf<T>({ keys, read, ...kind }: TableKind<T>): Kind<T> {
     fromToml: (given, fault) => {
       if (!isTable(given)) return undefined
       for (const key of Object.keys(given))
-        if (!keys.includes(key)) fault(atKey(key), `there is no such key${didYouMean(key, keys)}`)
+        if (!keys.includes(key)) fault(atKey(key), `unknown key${didYouMean(key, keys)}`)
       return read(given, fault)
     },
   }
@@ -30,15 +30,15 @@ type TableKind<T> = Pick<Kind<T>, 'accepts' | 'toToml'> & {
   readonly read: (given: Table, fault: OnFault) => T | undefined
 }
 
-/** One field of a table; without `otherwise` it must be there. */
+/** One field of a table; required unless there is a default, `otherwise`. */
 export function field<T>(given: Table, key: string, kind: Kind<T>, fault: OnFault, otherwise?: T): T | undefined {
   const value = given[key]
   if (value !== undefined) return readWith(kind, value, within(atKey(key), fault))
-  if (otherwise === undefined) fault('', `${key} is missing; it takes ${kind.accepts}`)
+  if (otherwise === undefined) fault('', `${key} is missing; expected ${kind.accepts}`)
   return otherwise
 }
 
-/** Tables of one kind in their order; `example` is one of them. */
+/** An array of tables of one kind, in order; `example` is one item. */
 export function tablesOf<T>(item: Kind<T>, example: TomlValue): Kind<readonly T[]> {
   return {
     ...table,
@@ -53,7 +53,7 @@ export function tablesOf<T>(item: Kind<T>, example: TomlValue): Kind<readonly T[
   }
 }
 
-/** One table from names to values. `problemOf` says what is wrong with a name, if anything is. */
+/** One table that maps names to values. `problemOf` returns the problem with a name, or `null`. */
 export function tableBy<T>(
   names: { readonly accepts: string; problemOf(name: string): string | null },
   item: Kind<T>,
@@ -80,16 +80,16 @@ export function tableBy<T>(
   }
 }
 
-/** Tells what JSON has no word for: TOML's dates and times, and numbers that are none. */
-export function tellWhatIsNoJson(value: unknown, fault: OnFault): void {
-  if (Array.isArray(value)) value.forEach((each, at) => tellWhatIsNoJson(each, within(`[${at}]`, fault)))
+/** Reports values that JSON cannot represent: TOML's dates and times, `nan` and `inf`. */
+export function reportNonJson(value: unknown, fault: OnFault): void {
+  if (Array.isArray(value)) value.forEach((each, at) => reportNonJson(each, within(`[${at}]`, fault)))
   else if (isTable(value))
-    for (const [key, each] of Object.entries(value)) tellWhatIsNoJson(each, within(atKey(key), fault))
+    for (const [key, each] of Object.entries(value)) reportNonJson(each, within(atKey(key), fault))
   else if (value instanceof Date || (typeof value === 'number' && !Number.isFinite(value)))
     fault('', notAccepted(json, value))
 }
 
-const json = { accepts: 'what JSON can hold (a time in quotes)', hides: () => false }
+const json = { accepts: 'a JSON value (quote a date or time)', hides: () => false }
 
 export function isTable(value: unknown): value is Table {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)

@@ -1,5 +1,5 @@
 /**
- * The actions that a CSMS sends, by version. What a station sends stands in `answers.ts`, one row an action.
+ * The actions that a CSMS sends, by version. Those that a station sends are the rows of `answers.ts`.
  *
  * Pure: imports nothing outside `ocpp/`.
  * Spec: OCPP 1.6 edition 2 §4 and §5; "Improved security for OCPP 1.6-J" edition 3 §5; OCPP 2.0.1 and 2.1 Part 2.

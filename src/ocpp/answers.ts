@@ -1,10 +1,10 @@
 /**
- * What a station is told when the app was silent: one row for each action that a station sends, by version, and why.
- * The table in `docs/protocol.md` is made from these rows.
+ * The bridge's answers for a silent app: one row per action that a station sends, by version, with the reason.
+ * The table in `docs/protocol.md` is generated from these rows.
  *
- * An empty confirmation is safe once the app has run the action. A row that decides something takes the answer that
- * gives no energy away and promises nothing, and beside it the one that accepts; where every answer would be an
- * invention, there is none (`null`) and the station gets a CALLERROR, which it can retry.
+ * An empty confirmation is safe once the app has run the action. A row that decides something has two answers: one that
+ * gives no energy away and promises nothing, and one that accepts. Where any answer would be made up, there is none
+ * (`null`), and the station gets a CALLERROR, which it can retry.
  *
  * Pure: time and ids come in as arguments. Imports nothing outside `ocpp/`.
  * Spec: OCPP 1.6 edition 2 §4; "Improved security for OCPP 1.6-J" edition 3; OCPP 2.0.1 and 2.1 Part 2.
@@ -12,13 +12,13 @@
 import { emptyObject, jsonText, membersOf, type JsonText } from './json.ts'
 import { acceptedVatNumber, asksAboutCertificates, tokenOf } from './requests.ts'
 
-/** What an answer may be made from. */
+/** The inputs of an answer. */
 export type Asked = {
   readonly payload: JsonText
   /** UTC, with milliseconds and `Z`. */
   readonly now: string
   readonly heartbeatIntervalSeconds: number
-  /** Minted by the bridge for a silent app, positive, of 31 bits (errata 2025-04 §3.54); `null` where none was. */
+  /** Minted by the bridge for a silent app: positive, 31 bits (errata 2025-04 §3.54). `null` if none was minted. */
   readonly transactionId: number | null
 }
 
@@ -26,24 +26,24 @@ type Answer = (asked: Asked) => JsonText | null
 
 export type SilentAnswer = {
   /**
-   * - `local`: the bridge's own to answer, whatever the app does
-   * - `empty`: a confirmation that decides nothing; `safe` is `null` where there would be something to decide
-   * - `decision`: the app's to make
+   * - `local`: the bridge always answers, whatever the app does
+   * - `empty`: a confirmation that decides nothing; `safe` returns `null` for a request that needs a decision
+   * - `decision`: only the app can decide
    */
   readonly kind: 'local' | 'empty' | 'decision'
-  /** The least harmful answer; `null` where each would be an invention. */
+  /** The least harmful answer; `null` where any answer would be made up. */
   readonly safe: Answer
-  /** The one that accepts, or the safe one where accepting needs what only the app has. */
+  /** The answer that accepts, or the safe one where accepting requires data that only the app has. */
   readonly anycable: Answer
-  /** Whether the accepting answer holds a transaction id, which the app has to be given first. */
+  /** Whether the accepting answer contains a transaction id, which the app must receive beforehand. */
   readonly mintsTransactionId: boolean
-  /** Written for the table in `docs/protocol.md`. */
+  /** The reason, as shown in the table in `docs/protocol.md`. */
   readonly why: string
 }
 
 export type SilentAnswers = Readonly<Record<string, SilentAnswer>>
 
-/** A BootNotification's answer; `intervalSeconds` is the heartbeat's if accepted, else the least wait for the next boot. */
+/** The answer to a BootNotification. `intervalSeconds`: if accepted, for heartbeats; otherwise, until the next boot. */
 export function bootAnswer(
   status: 'Accepted' | 'Pending' | 'Rejected',
   intervalSeconds: number,
@@ -53,8 +53,8 @@ export function bootAnswer(
 }
 
 /**
- * The app's answer with the fields filled in whose meaning leaves no choice: the clock, and the heartbeat interval.
- * AnyCable's channel class acks a boot with a status alone; a `nil` of Ruby counts as left out.
+ * Fills in the fields of the app's answer that the bridge knows: the current time and the heartbeat interval.
+ * AnyCable's channel class acks a boot with a status alone. A `null` (Ruby's `nil`) counts as missing.
  */
 export function completeAnswer(action: string, payload: JsonText, asked: Asked): JsonText {
   const fields = fillings[action]
@@ -73,7 +73,7 @@ function joined(members: Iterable<readonly [string, JsonText]>): string {
   return Array.from(members, ([name, value]) => `${jsonText(name)}:${value}`).join(',')
 }
 
-/** Whether an action's answer has such fields at all. */
+/** Whether `completeAnswer` may change the answer to an action. */
 export function isCompletable(action: string): boolean {
   return Object.hasOwn(fillings, action)
 }
@@ -96,13 +96,13 @@ const row = (kind: SilentAnswer['kind'], why: string, safe: Answer, anycable = s
 }
 
 const empty = row('empty', 'decides nothing', () => emptyObject)
-const boot = row('decision', 'as on AnyCable’s page; a boot never gets a CALLERROR for the app’s silence', asked =>
+const boot = row('decision', 'as AnyCable documents it; a silent app never fails a boot with a CALLERROR', asked =>
   bootAnswer('Accepted', asked.heartbeatIntervalSeconds, asked),
 )
-const heartbeat = row('local', 'the clock is the bridge’s own', ({ now }) => jsonText({ currentTime: now }))
+const heartbeat = row('local', 'the bridge answers with its own clock', ({ now }) => jsonText({ currentTime: now }))
 const dataTransfer = row(
   'decision',
-  'required where nothing is implemented for the vendor (1.6 §4.3, 2.x P01.FR.05)',
+  'required if the vendor is not supported (1.6 §4.3, 2.x P01.FR.05)',
   status('UnknownVendorId'),
   status('Accepted'),
 )
@@ -125,14 +125,18 @@ export const answers16: SilentAnswers = {
   StartTransaction: {
     ...row(
       'decision',
-      'Stop and MeterValues quote the transaction id (§4.8): the app has to own it, or to be given it as `transactionId` beside the payload',
+      'Stop and MeterValues refer to the transaction id (§4.8): the app must assign it, or receive it as `transactionId` beside the payload',
       none,
       ({ transactionId }) =>
         transactionId === null ? null : jsonText({ idTagInfo: { status: 'Accepted' }, transactionId }),
     ),
     mintsTransactionId: true,
   },
-  StopTransaction: row('empty', 'idTagInfo is optional, and nothing can prevent the stop (§4.10)', () => emptyObject),
+  StopTransaction: row(
+    'empty',
+    'idTagInfo is optional, and the CSMS cannot prevent the stop (§4.10)',
+    () => emptyObject,
+  ),
   MeterValues: empty,
   StatusNotification: empty,
   DataTransfer: dataTransfer,
@@ -154,13 +158,13 @@ export const answers201: SilentAnswers = {
   Heartbeat: heartbeat,
   Authorize: row(
     'decision',
-    'a status is mandatory (C01.FR.07), for certificates too (C07.FR.13 to 17); `Accepted` gives energy away',
+    'a status is mandatory (C01.FR.07), also for certificates (C07.FR.13 to 17); `Accepted` gives energy away',
     asked => (asksAboutCertificates(asked.payload) ? null : unknownToken(asked)),
     asked => (asksAboutCertificates(asked.payload) ? acceptedCertificates(asked) : acceptedToken(asked)),
   ),
   TransactionEvent: row(
     'empty',
-    'the status of an idToken is mandatory, and the app’s to give (E01.FR.12, C12.FR.03), but for one that is prescribed (C02.FR.02)',
+    'the status of an idToken is mandatory, and only the app knows it (E01.FR.12, C12.FR.03), unless the spec prescribes it (C02.FR.02)',
     asked => tokenAnswers[tokenOf(asked.payload)](asked),
     asked => (tokenOf(asked.payload) === 'none' ? emptyObject : acceptedToken(asked)),
   ),
@@ -183,10 +187,10 @@ export const answers201: SilentAnswers = {
   SignCertificate: signCertificate,
   Get15118EVCertificate: row(
     'decision',
-    'an `exiResponse` is required, and an accepted one that is empty would break the EV’s session',
+    '`exiResponse` is required, and `Accepted` with an empty one would break the EV’s session',
     constant({ status: 'Failed', exiResponse: '' }),
   ),
-  GetCertificateStatus: row('decision', '`Accepted` has to hold the `ocspResult` (M06.FR.04)', status('Failed')),
+  GetCertificateStatus: row('decision', '`Accepted` must include the `ocspResult` (M06.FR.04)', status('Failed')),
   NotifyEVChargingNeeds: row(
     'decision',
     '`Accepted` promises a SetChargingProfile (K15.FR.04)',
@@ -195,7 +199,7 @@ export const answers201: SilentAnswers = {
   ),
   NotifyEVChargingSchedule: row(
     'decision',
-    '`Rejected` starts a renegotiation (K15.FR.11, 12); the station has checked the limits itself',
+    '`Rejected` starts a renegotiation (K15.FR.11, 12); the station has already checked the limits',
     status('Accepted'),
   ),
 }
@@ -216,20 +220,20 @@ export const answers21: SilentAnswers = {
   ClosePeriodicEventStream: empty,
   NotifySettlement: row(
     'empty',
-    'a `receiptUrl`, where the CSMS makes the receipts, is the app’s to give (C21.FR.03)',
+    'only the app can give a `receiptUrl`, if the CSMS issues the receipts (C21.FR.03)',
     () => emptyObject,
   ),
   OpenPeriodicEventStream: row(
     'decision',
-    '`Accepted` starts a stream that perhaps nobody reads (N11.FR.05)',
+    '`Accepted` starts a stream that the app may never read (N11.FR.05)',
     status('Rejected'),
     status('Accepted'),
   ),
-  PullDynamicScheduleUpdate: row('decision', '`Accepted` has to hold the new limits (K28.FR.07)', status('Rejected')),
-  GetCertificateChainStatus: row('decision', 'each answer states something of a certificate (M07.FR.08)', none),
+  PullDynamicScheduleUpdate: row('decision', '`Accepted` must include the new limits (K28.FR.07)', status('Rejected')),
+  GetCertificateChainStatus: row('decision', 'any answer would state the status of a certificate (M07.FR.08)', none),
   VatNumberValidation: row(
     'decision',
-    'each answer states something of a VAT number (C18.FR.09)',
+    'any answer would state the status of a VAT number (C18.FR.09)',
     none,
     ({ payload }) => acceptedVatNumber(payload),
   ),

@@ -10,8 +10,8 @@ import { boundedElementsOf, emptyObject, isObject, jsonText, parseJson, type Jso
 import { versions, type Version } from './version.ts'
 
 /**
- * A message id as the JSON text it came in, quotes included, so that it is echoed as it came: the specs want a string
- * of 1 to 36 characters, the field sends numbers and longer strings too. Compare by `idKey`.
+ * A message id as its original JSON text, quotes included, so that it is echoed unchanged. The specs require a string
+ * of 1 to 36 characters, but stations send numbers and longer strings too. Compare ids by `idKey`.
  */
 export type MessageId = JsonText & { readonly __id: 'MessageId' }
 
@@ -27,37 +27,37 @@ export type CallResult = { readonly kind: 'callResult'; readonly id: MessageId; 
 export type CallError = {
   readonly kind: 'callError'
   readonly id: MessageId
-  /** A code of `errors.ts`; from a station, whatever word it sent. */
+  /** A code of `errors.ts`; from a station, any text. */
   readonly code: string
   readonly description: string
   readonly details: JsonText
 }
 /** 2.1: the answer to a CALLRESULT that could not be read. */
 export type CallResultError = Omit<CallError, 'kind'> & { readonly kind: 'callResultError' }
-/** What a CALL is answered with. */
+/** The answer to a CALL. */
 export type Answer = CallResult | CallError
 export type Frame = Call | Send | CallResult | CallError | CallResultError
 
-/** A message that is no frame. */
+/** A message that is not a valid frame. */
 export type Malformed = {
   readonly kind: 'malformed'
   readonly fault: Fault
-  /** What the station is told, `null` where the spec wants silence. */
+  /** The answer to the station; `null` where the spec forbids one. */
   readonly answer: CallError | null
-  /** The answer to a CALL of ours that is broken but for its id: the CALL need not wait for another. */
+  /** Set for a malformed answer with a readable id, so that its CALL can fail at once instead of timing out. */
   readonly brokenAnswer: { readonly id: MessageId; readonly kind: 'callResult' | 'callError' } | null
 }
-/** A message to pass over: a blank one, or of a type that the version says to ignore. */
+/** A message to ignore: a blank one, or one of a type that the version ignores. */
 export type Ignored = { readonly kind: 'ignored' }
 
-/** Nesting at which a message is no honest one any more. */
+/** Deepest nesting of a message that is parsed; no legitimate message comes near it. */
 const maxDepth = 32
-/** A CALLERROR has five; one more is a message to be refused, and any number of them not worth reading. */
+/** Most elements of a message that is parsed. A CALLERROR has five; a message of six is parsed and then refused. */
 const maxElements = 6
 const maxIdLength = 255
 /** OCPP 2.0.1 Part 4 table 7; 1.6 sets no limit. */
 const maxDescriptionLength = 255
-/** The id of an answer to a message whose own id cannot be read (OCPP 2.0.1 Part 4 §4.2.3). */
+/** The id that answers a message whose own id cannot be read (OCPP 2.0.1 Part 4 §4.2.3). */
 const unreadableId = '"-1"' as MessageId
 
 const typeNumbers = { call: 2, callResult: 3, callError: 4, callResultError: 5, send: 6 } as const
@@ -68,9 +68,9 @@ const kinds: Readonly<Record<number, Frame['kind']>> = Object.fromEntries(
 /**
  * Reads one WebSocket message as a frame. Never throws.
  *
- * An answer is never answered: a broken CALLRESULT, CALLERROR, CALLRESULTERROR or SEND comes back without one.
+ * Answers and SENDs are never answered: a malformed CALLRESULT, CALLERROR, CALLRESULTERROR or SEND has no `answer`.
  *
- * @param text one whole message; a byte order mark before it is skipped
+ * @param text one whole message; a leading byte order mark is skipped
  */
 export function parseFrame(text: string, version: Version): Frame | Malformed | Ignored {
   const message = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
@@ -89,7 +89,7 @@ export function parseFrame(text: string, version: Version): Frame | Malformed | 
   return typeof frame === 'object' ? frame : broken(frame, kind, version, id)
 }
 
-/** The text to send. Codes get the version's spelling, descriptions their longest length. */
+/** The text to send. Codes are spelled as the version spells them; descriptions are cut to 255 characters. */
 export function serializeFrame(frame: Frame, version: Version): string {
   switch (frame.kind) {
     case 'call':
@@ -105,14 +105,14 @@ export function serializeFrame(frame: Frame, version: Version): string {
   }
 }
 
-/** An id of our own, or of the app, as a frame carries it. */
+/** Encodes an id of the bridge or the app as a message id. */
 export function messageId(id: string): MessageId {
   return jsonText(id) as MessageId
 }
 
 /**
- * What two ids are compared by: an app may escape a character that the station did not, quote a number, or write `1` for
- * `1.0`. A number beyond the safe integers is taken by its text, for two of them may be one and the same double.
+ * The key for comparing ids. Equal ids may differ in text: an app may escape a character that the station did not,
+ * quote a number, or write `1` for `1.0`. Numbers beyond the safe integers compare by text: several share one double.
  */
 export function idKey(id: JsonText): string {
   const value = id.startsWith('"') || /[.eE]/.test(id) ? parseJson(id) : undefined
@@ -128,7 +128,7 @@ export function callError(id: MessageId, code: ErrorCode, description: string): 
   return { kind: 'callError', id, code, description, details: emptyObject }
 }
 
-/** Whether a CALLERROR tells that the station could not even read our id (OCPP 2.0.1 Part 4 §4.2.3). */
+/** Whether an answer says that the station could not read the bridge's id (OCPP 2.0.1 Part 4 §4.2.3). */
 export function isUnreadableId(id: MessageId): boolean {
   return idKey(id) === '-1'
 }
@@ -150,7 +150,7 @@ function frameOf(kind: Frame['kind'], id: MessageId, elements: unknown[], texts:
     }
     case 'callError':
     case 'callResultError': {
-      // Stations leave the last two out; what they mean is plain all the same.
+      // Some stations omit the last two elements, which are not needed to understand the error.
       const [, , code, description, details] = elements
       if (typeof code !== 'string' || elements.length > 5) return 'shape'
       return {
@@ -181,8 +181,8 @@ function brokenAnswer(kind: Frame['kind'] | undefined, id: MessageId | null): Ma
 }
 
 /**
- * What is not to be parsed, or cannot be: a message of too many elements, or one that nests too deeply, and one that is no
- * JSON (cut off, or with a NUL in a text). Its beginning tells whether it was to be an answer, which is not answered.
+ * Classifies a message that is not parsed (too many elements, or nested too deeply) or is not JSON (truncated, or with
+ * a NUL in a string). Its beginning shows whether it is an answer, which must not be answered.
  */
 function unread(fault: 'outOfBounds' | 'notJson', message: string, version: Version): Malformed | Ignored {
   const [, type, idText] =
@@ -212,7 +212,7 @@ function malformed(fault: Fault, version: Version, id: MessageId): Malformed {
   return { kind: 'malformed', fault, answer, brokenAnswer: null }
 }
 
-/** Half a surrogate pair at the end would be no UTF-8. */
+/** Drops half a surrogate pair at the end, which UTF-8 cannot encode. */
 function cut(description: string): string {
   return description.slice(0, maxDescriptionLength).replace(/[\ud800-\udbff]$/, '')
 }

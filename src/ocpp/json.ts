@@ -1,13 +1,13 @@
 /**
- * JSON text by position: what lies between the brackets, byte for byte.
+ * Slices JSON text without changing a byte of it.
  *
- * `JSON.parse` followed by `JSON.stringify` turns `2935.600` into `2935.6` and drops the first of two equal keys; a
- * meter value must not change on its way through. Hence payloads travel as the text they came in.
+ * `JSON.parse` followed by `JSON.stringify` turns `2935.600` into `2935.6` and drops the first of two equal keys. A
+ * meter value must pass through unchanged, so payloads are kept as their original text.
  *
  * Pure: no I/O, no clock. Imports nothing outside `ocpp/`.
  */
 
-/** The text of one whole JSON value, white space within included. */
+/** The text of one whole JSON value, including its inner whitespace. */
 export type JsonText = string & { readonly __brand: 'JsonText' }
 
 export const emptyObject = '{}' as JsonText
@@ -16,14 +16,14 @@ export function jsonText(value: unknown): JsonText {
   return JSON.stringify(value) as JsonText
 }
 
-/** The text of each element of an array. `text` must be one that `JSON.parse` took for an array. */
+/** The text of each element of an array. `text` must be a valid JSON array. */
 export function elementsOf(text: string): JsonText[] {
   return scan(text).parts.map(part => part.trim() as JsonText)
 }
 
 /**
- * The text of each member of an object; of equal keys the last one counts, as in `JSON.parse`.
- * `text` must be one that `JSON.parse` took for an object.
+ * The text of each member of an object. The last of equal keys wins, as in `JSON.parse`.
+ * `text` must be a valid JSON object.
  */
 export function membersOf(text: string): Map<string, JsonText> {
   const members = new Map<string, JsonText>()
@@ -38,10 +38,10 @@ export function membersOf(text: string): Map<string, JsonText> {
 }
 
 /**
- * The text of each element of an array, found without parsing it: a text made to nest without end, or of nothing but
- * commas, would cost a hundred times as much to parse as to pass over.
+ * The text of each element of an array, without parsing: hostile text, such as endless nesting or nothing but commas,
+ * costs a hundred times as much to parse as to scan.
  *
- * @returns `null` where there are more elements, or brackets nest deeper (`[]` nests 1 deep), than the bounds allow
+ * @returns `null` if there are more elements than `bounds.parts`, or they nest deeper than `bounds.depth` (`[]`: 1)
  */
 export function boundedElementsOf(text: string, bounds: Bounds): JsonText[] | null {
   const { parts, depth } = scan(text, bounds)
@@ -49,7 +49,7 @@ export function boundedElementsOf(text: string, bounds: Bounds): JsonText[] | nu
   return parts.map(part => part.trim() as JsonText)
 }
 
-/** The value of a text, or `undefined` where it is no JSON. */
+/** The value of a text; `undefined` if it is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -58,7 +58,7 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** An object's value; `{}` for a text that is no JSON object. */
+/** The value of an object; `{}` for any other text. */
 export function parseObject(text: string): Readonly<Record<string, unknown>> {
   const value = parseJson(text)
   return isObject(value) ? value : {}
@@ -79,7 +79,7 @@ const closeObject = 0x7d
 type Bounds = { readonly parts: number; readonly depth: number }
 const boundless: Bounds = { parts: Infinity, depth: Infinity }
 
-/** Cuts a bracketed text at its outermost commas, and measures it; only as far as it keeps to the bounds. */
+/** Splits a bracketed text at its outermost commas and measures its depth. Stops when a bound is exceeded. */
 function scan(text: string, bounds = boundless): { parts: string[]; depth: number } {
   const parts: string[] = []
   let depth = 0
@@ -113,7 +113,7 @@ function scan(text: string, bounds = boundless): { parts: string[]; depth: numbe
   return { parts, depth: deepest }
 }
 
-/** Where the string that opens at `opening` ends: at the next quote with an even number of backslashes before it. */
+/** The closing quote of the string at `opening`: the next quote after an even number of backslashes. */
 function endOfString(text: string, opening: number): number {
   for (let closing = text.indexOf('"', opening + 1); closing !== -1; closing = text.indexOf('"', closing + 1)) {
     let before = closing - 1

@@ -1,20 +1,21 @@
 /**
- * Reports that come in parts: which they are, one row an action, and how the parts of one become one payload.
+ * Multi-part reports: one row per action, and how the parts of a report are joined into one payload.
  *
- * Pure: no I/O, no clock. Imports nothing outside `ocpp/`. Payloads are joined as the text they came in.
- * Spec: OCPP 2.0.1 and 2.1 Part 2, the messages of those names; they go on until `tbc` ("to be continued") is false.
+ * Pure: no I/O, no clock. Imports nothing outside `ocpp/`. Payloads are joined as text, byte for byte.
+ * Spec: OCPP 2.0.1 and 2.1 Part 2, the messages of these names. A report ends with the part whose `tbc` ("to be
+ * continued") is false.
  */
 import { membersOf, parseObject, type JsonText } from './json.ts'
 
 export type ReportRow = {
-  /** Whether the parts have a `seqNo`, from 0 on; those that have none go by the order in which they come. */
+  /** Whether the parts have a `seqNo`, starting at 0. Parts without one are ordered by arrival. */
   readonly isNumbered: boolean
   /**
-   * What becomes one of the parts: a list or a string of theirs that goes on from part to part, all else being the
-   * first one's; or nothing, and they are kept side by side as they came.
+   * `list`, `string`: that member is concatenated over all parts, and the other members are those of the first part.
+   * `nothing`: the payloads of the parts are listed unchanged.
    */
   readonly joins: 'list' | 'string' | 'nothing'
-  /** Where the whole has what was joined. */
+  /** The member of the joined payload with the result. */
   readonly member: string
 }
 
@@ -26,19 +27,19 @@ export const reports2x: ReportRows = new Map([
   ['NotifyMonitoringReport', { isNumbered: true, joins: 'list', member: 'monitor' }],
   ['NotifyCustomerInformation', { isNumbered: true, joins: 'string', member: 'data' }],
   ['NotifyDisplayMessages', { isNumbered: false, joins: 'list', member: 'messageInfo' }],
-  // Each part has an `evseId` and a `chargingLimitSource` of its own.
+  // Each part has its own `evseId` and `chargingLimitSource`.
   ['ReportChargingProfiles', { isNumbered: false, joins: 'nothing', member: 'reports' }],
 ])
 
 export type ReportPart = {
   readonly requestId: number
-  /** `null` in a report whose parts have no numbers. */
+  /** `null` in a report without part numbers. */
   readonly seqNo: number | null
   readonly isLast: boolean
   readonly payload: JsonText
 }
 
-/** Reads a part; `null` for one that cannot be joined to others, for what joining needs is missing or of another type. */
+/** Reads a part; `null` if a member needed for joining is missing or has the wrong type. */
 export function reportPartOf(row: ReportRow, payload: JsonText): ReportPart | null {
   const { requestId, tbc, seqNo, [row.member]: piece } = parseObject(payload)
   if (!isInteger(requestId) || !isPiece(row, piece) || !(isAbsent(tbc) || typeof tbc === 'boolean')) return null
@@ -47,7 +48,7 @@ export function reportPartOf(row: ReportRow, payload: JsonText): ReportPart | nu
   return isInteger(seqNo) && seqNo >= 0 ? { ...common, seqNo } : null
 }
 
-/** The parts in order: by their numbers, or as they are where they have none. */
+/** The parts ordered by number, or by arrival if they have none. */
 export function inOrder(parts: Iterable<ReportPart>): ReportPart[] {
   return [...parts].sort((one, other) => (one.seqNo ?? 0) - (other.seqNo ?? 0))
 }
@@ -58,7 +59,7 @@ export function isComplete(parts: readonly ReportPart[]): boolean {
 }
 
 /**
- * The numbers that are not there, below the highest that is.
+ * The missing numbers below the highest received one.
  *
  * @param parts in order, no two with the same number
  */
@@ -69,13 +70,13 @@ export function missingOf(parts: readonly ReportPart[]): number[] {
 }
 
 /**
- * The payload of all parts together, which says `"tbc":false`, and `"seqNo":0` where the parts have numbers. Items and
- * characters are those of the parts, byte for byte.
+ * Joins the parts into one payload with `"tbc":false`, and `"seqNo":0` if the parts are numbered. Items and characters
+ * are copied byte for byte.
  *
  * - `list`, `string`: the first part's payload, with the list or the string of all parts
- * - `nothing`: `{"requestId":…,"tbc":false,"reports":[…]}`, with each part's payload as it came
+ * - `nothing`: `{"requestId":…,"tbc":false,"reports":[…]}`, with the unchanged payload of each part
  *
- * @param parts one at least, in order
+ * @param parts at least one, in order
  */
 export function joinedPayload(row: ReportRow, parts: readonly ReportPart[]): JsonText {
   const payloads = parts.map(({ payload }) => payload)
@@ -92,10 +93,10 @@ export function joinedPayload(row: ReportRow, parts: readonly ReportPart[]): Jso
   return `{${[...members].map(([name, text]) => `${JSON.stringify(name)}:${text}`).join(',')}}` as JsonText
 }
 
-/** From what is between the brackets, or the quotes, of each part. */
+/** Joins the texts between the brackets or quotes of each part. */
 const joins = {
   list: (pieces: readonly string[]) => `[${pieces.filter(piece => piece.trim() !== '').join(',')}]`,
-  // An escape ends within its part, and the halves of a surrogate pair that was cut meet again.
+  // No escape spans two parts, and a surrogate pair split between parts is whole again once they are joined.
   string: (pieces: readonly string[]) => `"${pieces.join('')}"`,
 }
 
@@ -110,7 +111,7 @@ function isPiece({ joins }: ReportRow, piece: unknown): boolean {
   }
 }
 
-/** A `null` counts as left out: there are serializers that write one. */
+/** `null` counts as absent, because some serializers write it. */
 function isAbsent(value: unknown): boolean {
   return value === undefined || value === null
 }

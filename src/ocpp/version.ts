@@ -1,5 +1,5 @@
 /**
- * What differs between the versions of OCPP-J: one row a version, and nowhere else an `if` on one.
+ * The differences between OCPP-J versions, one row per version. No other code branches on a version.
  *
  * Pure: imports nothing outside `ocpp/`.
  */
@@ -11,53 +11,53 @@ import { isObject } from './json.ts'
 import { reports2x, type ReportRows } from './reports.ts'
 import { violationCodes16, violationCodes2, type ViolationCodes } from './violations.ts'
 
-/** A version's official schemas (part 3), as the package `ocpp-rpc` has them. */
+/** The official schemas of a version (part 3), in the package `ocpp-rpc`. */
 export type SchemaSet = {
-  /** Without `.json`. */
+  /** The file name without `.json`. */
   readonly file: string
-  /** What follows the action in the name of a request's schema; a SEND's has neither. */
+  /** The suffix of the action in the name of a request schema. The schema of a SEND has no suffix. */
   readonly request: string
   readonly response: string
 }
 
 export type VersionRow = {
-  /** As options and logs write it. */
+  /** As written in options and logs. */
   readonly number: string
-  /** Whether an identity is short enough; which characters it may hold is not checked, for the field has all kinds. */
+  /** Checks the length of an identity only; stations in the field use all kinds of characters. */
   isIdentity(stationId: string): boolean
-  /** Whether a CSMS has to offer permessage-deflate: a SHALL of 2.0.1 Part 4 §3.3 and 2.1 Part 4 §3.4. */
+  /** Whether a CSMS must support permessage-deflate: a SHALL of 2.0.1 Part 4 §3.3 and 2.1 Part 4 §3.4. */
   readonly compresses: boolean
   /** 2.1 adds CALLRESULTERROR and SEND. */
   readonly messageTypes: readonly number[]
-  /** Whether a CALLRESULT may be answered, with a CALLRESULTERROR: in all other versions no answer is. */
+  /** Whether a CALLRESULT may be answered with a CALLRESULTERROR. */
   readonly answersResults: boolean
-  /** How a broken frame is answered, if at all. */
+  /** The error code that answers each kind of malformed frame, if it is answered. */
   readonly faults: FaultCodes
   spell(code: ErrorCode): string
   readonly schemas: SchemaSet
-  /** How a payload that breaks its schema is answered. */
+  /** The error code that answers each kind of schema violation. */
   readonly violations: ViolationCodes
-  /** Each action that a station may CALL, and what it is told when the app is silent. */
+  /** Each action that a station may CALL, with the answer for a silent app. */
   readonly silentAnswers: SilentAnswers
-  /** The actions that come as a SEND, which is never answered. */
+  /** The actions that arrive as a SEND, which is never answered. */
   readonly sends: ReadonlySet<string>
-  /** Each action that the app may ask of a station. */
+  /** Each action that the app may send to a station. */
   readonly toStation: ReadonlySet<string>
-  /** Messages that cost money when they are lost: kept by the station, and sent again, until they are confirmed. */
+  /** Messages whose loss costs money: the station stores and retries each one until it is confirmed. */
   readonly transactionMessages: ReadonlySet<string>
-  /** What a station reports in parts. */
+  /** The multi-part reports. */
   readonly reports: ReportRows
-  /** Commands that are refused while the boot is Pending; the others may go out (OCPP 1.6 §4.2, 2.0.1 B02). */
+  /** Commands refused while the boot is Pending; others may be sent (OCPP 1.6 §4.2, 2.0.1 B02). */
   readonly refusedWhilePending: ReadonlySet<string>
-  /** The actions that a command asks the station to send, and which may then pass while the boot is Pending. */
+  /** The actions that a command triggers, which may then pass while the boot is Pending. */
   triggeredBy(command: string, payload: Readonly<Record<string, unknown>>): readonly string[]
-  /** The serial number in a BootNotification's payload, by which AnyCable's channel knows the station. */
+  /** The serial number in a BootNotification, which AnyCable's channel uses as the station's name. */
   serialNumber(boot: Readonly<Record<string, unknown>>): string | null
 }
 
 const row16: VersionRow = {
   number: '1.6',
-  // 1.6 sets no limit; this one is ours.
+  // The limit is ours; 1.6 sets none.
   isIdentity: stationId => new TextEncoder().encode(stationId).length <= 255,
   compresses: false,
   messageTypes: [2, 3, 4],
@@ -92,7 +92,7 @@ const row201: VersionRow = {
   toStation: toStation201,
   transactionMessages: new Set(['TransactionEvent', 'MeterValues']),
   reports: reports2x,
-  // A station answers RequestStart and RequestStop with Rejected by itself (B02.FR.05).
+  // The station itself answers RequestStart and RequestStop with Rejected (B02.FR.05).
   refusedWhilePending: new Set(),
   // B02.FR.02.
   triggeredBy: (command, payload) =>
@@ -117,16 +117,16 @@ export const versions = {
   },
 } as const satisfies Record<string, VersionRow>
 
-/** A version by its WebSocket subprotocol's registered name. */
+/** A version, by the registered name of its WebSocket subprotocol. */
 export type Version = keyof typeof versions
 
-/** The version of a subprotocol's name, however a station capitalises it. */
+/** The version of a subprotocol name, compared case-insensitively. */
 export function versionOf(subprotocol: string): Version | null {
   const name = subprotocol.toLowerCase()
   return name in versions && Object.hasOwn(versions, name) ? (name as Version) : null
 }
 
-/** How a version answers an action for a silent app; `null` for one that no station sends. */
+/** The answer to an action for a silent app; `null` for an action that stations do not send. */
 export function silentAnswerFor(row: VersionRow, action: string): SilentAnswer | null {
   return Object.hasOwn(row.silentAnswers, action) ? (row.silentAnswers[action] ?? null) : null
 }
@@ -136,7 +136,7 @@ export function isFromStation(row: VersionRow, action: string): boolean {
   return Object.hasOwn(row.silentAnswers, action)
 }
 
-/** TriggerMessage may name a thing that is no action of that name: certificates are asked for by several names. */
+/** The action named in a TriggerMessage. Several names for certificates all mean SignCertificate. */
 function requestedMessage(command: string, payload: Readonly<Record<string, unknown>>): readonly string[] {
   if (command !== 'TriggerMessage' && command !== 'ExtendedTriggerMessage') return []
   const requested = payload['requestedMessage']
@@ -144,7 +144,7 @@ function requestedMessage(command: string, payload: Readonly<Record<string, unkn
   return /^Sign\w*Certificate$/.test(requested) ? ['SignCertificate'] : [requested]
 }
 
-/** Far beyond any version's schema; it goes to the app with each call. */
+/** In characters, far above every schema's limit. A limit is needed because each call to the app carries the number. */
 const maxSerialNumberLength = 255
 
 function firstText(fields: Readonly<Record<string, unknown>>, names: readonly string[]): string | null {

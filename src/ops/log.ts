@@ -1,15 +1,15 @@
 /**
- * The log: one line per event on stdout, as AnyCable writes it, in `text` or `json`. The only import of pino.
+ * The log: one line per event on stdout, in AnyCable's formats, `text` or `json`. The only import of pino.
  *
- * What a field is called decides how it is written: `error` (an Error: its message and its causes'), `frame` (a frame's
- * text: redacted and cut, and only if the line is written at all). `nodeid`, `sid`, `station` and `context` say whose
- * line it is. `time`, `level` and `msg` are taken.
+ * Field names with a meaning: `error` is written as the messages of the error and its causes; `frame` is redacted and
+ * truncated, lazily, when its line passes the level; `nodeid`, `sid`, `station` and `context` identify the source of a
+ * line. `time`, `level` and `msg` are reserved.
  */
 import { isatty } from 'node:tty'
 import { destination, pino, stdTimeFunctions } from 'pino'
 import { redactFrame } from './redact.ts'
 
-/** The log, as pino has it: fields first, then one sentence. */
+/** A logger with pino's signature: fields first, then the message. */
 export interface Log {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void
@@ -22,15 +22,15 @@ export type LogOptions = {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
   readonly format: 'text' | 'json'
   readonly nodeId: string
-  /** Takes each line, with its line break; default: stdout. */
+  /** Receives each line, including its line break; default: stdout. */
   readonly write?: (line: string) => void
 }
 
-/** Credentials, should an object that holds them be logged whole. */
+/** Masked in case an object with credentials is logged whole. */
 const SECRETS = ['authorization', 'cookie', 'idTag', 'idToken']
 const SECRET_PATHS = SECRETS.flatMap(name => [name, `headers.${name}`, `env.headers.${name}`, `payload.${name}`])
 
-/** Opens the log. Lines are written at once and in order, so that none is lost when the process ends or crashes. */
+/** Opens the log. Writes are synchronous, so no line is lost when the process exits or crashes. */
 export function openLog({ level, format, nodeId, write }: LogOptions): Log {
   const colour = write === undefined && isatty(1)
   return pino(
@@ -51,7 +51,10 @@ function frameText(frame: unknown): unknown {
   return typeof frame === 'string' ? redactFrame(frame) : frame
 }
 
-/** An error's message followed by those of its causes; of several errors in one (as `net.connect` throws), all. */
+/**
+ * The message of an error and those of its causes, at most five. An AggregateError, as `net.connect` throws it, has the
+ * messages of all its errors.
+ */
 function errorText(error: unknown): string {
   const texts: string[] = []
   for (let each = error, depth = 0; each !== undefined && depth < 5; depth++) {
@@ -80,7 +83,7 @@ const levels: Readonly<Record<string, readonly [text: string, colour: number]>> 
   ERROR: ['ERR', 31],
 }
 
-/** pino's line as AnyCable's `text`: local time, level, message, then the fields. */
+/** Converts pino's line to AnyCable's `text` format: local time, level, message, fields. */
 function textLine(line: string, colour: boolean): string {
   const { time, level, msg, ...fields } = JSON.parse(line) as Record<string, unknown>
   const paint = (text: string, code: number) => (colour ? `\u001b[${code}m${text}\u001b[0m` : text)
@@ -105,7 +108,7 @@ function quoted(text: string): string {
   return /[\s"=\p{C}]|^$/u.test(text) ? escaped(JSON.stringify(text)) : text
 }
 
-/** Keeps a line one line, and the terminal of whoever reads it as it was: a station chooses some of these characters. */
+/** Escapes line breaks and terminal control characters, which a station may have sent. */
 function escaped(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, character => {
     const code = character.codePointAt(0) ?? 0

@@ -1,12 +1,13 @@
 /**
- * Metrics: the one table that the counting, the exposition and docs/metrics.md derive from. The only import of prom-client.
+ * The metrics table, from which counting, exposition and docs/metrics.md derive. The only import of prom-client.
  *
- * Names and texts are AnyCable's where it has the metric, so that its dashboards read ours with `anycable_go_` in front.
+ * A metric that AnyCable has keeps AnyCable's name and help text, so that AnyCable's dashboards work with the prefix
+ * `anycable_go_`.
  */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { type HttpServer, listenHttp, originOf, pathOf } from './server.ts'
 
-/** Where a label's values are ours to choose: these, or what each of them means; else what the label says. */
+/** The values of a label: a list, or a map to their meanings; or a description of an open set. */
 export type Values = readonly string[] | Readonly<Record<string, string>> | string
 type Labels = Readonly<Record<string, Values>>
 
@@ -24,15 +25,15 @@ const seconds = <const L extends Labels>(help: string, labels: L): Row<'histogra
   labels,
 })
 
-const version = 'the version of OCPP, such as `1.6`'
-const action = 'as the version spells it; `other` for one that it does not know'
+const version = 'the OCPP version, such as `1.6`'
+const action = 'the action as the version spells it; `other` for an unknown one'
 
 export const table = {
   clients_num: gauge('The number of active clients'),
   broadcast_streams_num: gauge('The number of active broadcasting streams'),
   disconnect_queue_size: gauge('The size of delayed disconnect'),
   rpc_pending_num: gauge('The number of pending RPC calls'),
-  rpc_capacity_num: gauge('The number of RPC calls that may be under way at once'),
+  rpc_capacity_num: gauge('The max number of concurrent RPC calls allowed'),
   mem_sys_bytes: gauge('The total bytes of memory obtained from the OS'),
 
   rpc_call_total: counter('The total number of RPC calls', {}),
@@ -53,44 +54,44 @@ export const table = {
   data_sent_total: counter('The total amount of bytes sent to clients', {}),
   data_rcvd_total: counter('The total amount of bytes received from clients', {}),
   disconnected_slow_clients_total: counter('The total number of disconnected slow clients', {}),
-  disconnect_lost_total: counter('The total number of Disconnect calls that the app never got', {}),
+  disconnect_lost_total: counter('The total number of lost Disconnect calls', {}),
 
   ocpp_call_total: counter('The total number of calls from stations, by who answered', {
     version,
     action,
     answer: ['app', 'replayed', 'silent', 'local', 'failed', 'refused', 'unauthorized', 'rejected'],
   }),
-  ocpp_command_total: counter('The total number of remote commands, by how they ended', {
+  ocpp_command_total: counter('The total number of remote commands, by outcome', {
     version,
     action,
-    outcome: '`ack`, `error`, or the code of a command that failed here, such as `CallTimeout`',
+    outcome: '`ack`, `error`, or the code of a command that failed in the bridge, such as `CallTimeout`',
   }),
-  ocpp_dropped_total: counter('The total number of messages, of stations or of the app, that reached nobody', {
+  ocpp_dropped_total: counter('The total number of dropped messages, from stations and from the app', {
     reason: {
-      no_station: 'a broadcast to a stream that no station listens to here',
-      closed: 'a command to a station that left in the same moment',
-      foreign: 'a message of the app that is neither a command nor an answer',
-      ack_for_nothing: 'an `Ack` or `Error` of the app for a call that does not wait for one (any more)',
-      streams: 'a stream beyond the thousand that one station may listen to',
-      outcome: 'the `ack` or `error` of a command that the app did not take, or that was one too many to wait',
-      answer_to_nothing: 'an answer of a station to a command that nobody sent, or has given up',
-      repeated: 'a call of a station that was in flight already; it has one answer',
-      superseded: 'the answer to a call that its station gave up for another one with the same id',
-      send: 'a SEND (OCPP 2.1) that is unknown, comes before its time, or breaks its schema where that counts',
+      no_station: 'a broadcast to a stream that no station of this bridge listens to',
+      closed: 'a command to a station that has just disconnected',
+      foreign: 'a message from the app that is neither a command nor an answer',
+      ack_for_nothing: 'an `Ack` or `Error` from the app for a call that is not pending (any more)',
+      streams: 'a subscription to a stream beyond the limit of 1,000 per station',
+      outcome: 'the `ack` or `error` of a command that the app did not accept, or that exceeded the queue limit',
+      answer_to_nothing: 'an answer from a station to a command that is not pending (any more)',
+      repeated: 'a repetition of a call that is in flight; the station gets one answer',
+      superseded: 'the answer to a call that the station has replaced by another one with the same id',
+      send: 'a SEND (OCPP 2.1) that is unknown, not allowed in the boot state, or invalid with `strict` validation',
     },
   }),
-  ocpp_report_total: counter('The total number of reports that were collected from their parts', {
+  ocpp_report_total: counter('The total number of reports collected from their parts, by outcome', {
     outcome: ['whole', 'incomplete', 'too_large', 'lost'],
   }),
-  ocpp_takeover_total: counter("The total number of connections that replaced the same station's older one", {}),
-  ocpp_takeover_slowed_total: counter('The total number of such connections that had to wait, for the two flap', {}),
-  ocpp_violation_total: counter('The total number of messages that broke their official schema', {
+  ocpp_takeover_total: counter('The total number of connections that replaced an older one of the same station', {}),
+  ocpp_takeover_slowed_total: counter('The total number of takeovers that were delayed to slow down flapping', {}),
+  ocpp_violation_total: counter('The total number of messages that violated their official schema', {
     version,
     action,
     direction: ['in', 'out', 'acks'],
   }),
 
-  rpc_call_seconds: seconds('The time of one call of the app, waiting and retries included', {
+  rpc_call_seconds: seconds('The duration of an RPC call, including queueing and retries', {
     method: ['connect', 'command', 'disconnect'],
   }),
   ocpp_call_seconds: seconds("The time from a station's call to its answer", { version }),
@@ -107,7 +108,7 @@ type ValueOf<V> = V extends readonly (infer Value extends string)[]
     ? string
     : keyof V & string
 
-/** Why a message reached nobody. */
+/** Why a message was dropped. */
 export type DropReason = LabelsOf<'ocpp_dropped_total'>['reason']
 
 export type CounterName = NameOf<'counter'>
@@ -115,10 +116,11 @@ export type HistogramName = NameOf<'histogram'>
 type PlainCounterName = { [N in CounterName]: keyof LabelsOf<N> extends never ? N : never }[CounterName]
 
 /**
- * Counting, as the rest of the program sees it.
+ * Counts and observes. The rest of the program depends on this interface only.
  *
- * A label value lives as long as the process and costs a series in the operator's database. What a station or the app
- * chooses freely (an action nobody knows, an id) must never become one: it is the caller who maps it to `other` first.
+ * Every label value is kept for the life of the process and costs a time series in the operator's database. A value
+ * that a station or the app chooses freely, such as an id or an unknown action, must not become a label: callers map
+ * unknown actions to `other`.
  */
 export interface Meter {
   count(metric: PlainCounterName, labels?: Readonly<Record<string, never>>, by?: number): void
@@ -126,20 +128,20 @@ export interface Meter {
   observe<N extends HistogramName>(metric: N, labels: LabelsOf<N>, seconds: number): void
 }
 
-/** What only its owner can tell, asked for at each scrape. */
+/** Values read from their owners at each scrape. */
 export type Gauges = Readonly<Record<Exclude<NameOf<'gauge'>, 'mem_sys_bytes'>, () => number>>
 
-/** The RPC deadline is 3 s, a station's patience some 30 s. */
+/** In seconds. Covers the default RPC timeout, 3 s, and the answer timeout of typical stations, about 30 s. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
-/** All metrics of one process. Labelled counts go to prom-client as they are: 0.3 µs each, some three a call. */
+/** All metrics of one process. Counts are not batched: a labelled one takes 0.3 µs, and a call has about three. */
 export class Metrics implements Meter {
   readonly #registry = new Registry()
   readonly #counters = new Map<string, Counter>()
   readonly #gauges = new Map<string, Gauge>()
   readonly #histograms = new Map<string, Histogram>()
 
-  /** @param prefix in front of every name: `ocpp_cable_`, or `anycable_go_` for existing dashboards */
+  /** @param prefix of every name: `ocpp_cable_`, or `anycable_go_` for AnyCable's dashboards */
   constructor(prefix: string) {
     for (const [name, { type, help, labels }] of Object.entries<Row<'gauge' | 'counter' | 'histogram'>>(table)) {
       const metric = { name: prefix + name, help, labelNames: Object.keys(labels), registers: [this.#registry] }
@@ -157,7 +159,7 @@ export class Metrics implements Meter {
     this.#histograms.get(metric)?.observe(labels, seconds)
   }
 
-  /** All of it in Prometheus' text format. */
+  /** All metrics in Prometheus' text format. */
   exposition(gauges: Gauges): Promise<string> {
     const read = { ...gauges, mem_sys_bytes: () => process.memoryUsage.rss() }
     for (const [name, value] of Object.entries(read)) this.#gauges.get(name)?.set(value())
@@ -165,7 +167,7 @@ export class Metrics implements Meter {
   }
 }
 
-/** Serves the metrics on a port of their own, where every other path is 404. Rejects where it cannot be bound. */
+/** Serves the metrics on a port of their own; every other path is 404. Rejects if the port cannot be bound. */
 export async function openMetrics(
   { host, port, path }: { readonly host: string; readonly port: number; readonly path: string },
   metrics: Metrics,

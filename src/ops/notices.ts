@@ -1,12 +1,11 @@
 /**
- * Warnings that many stations share: logged once, and again only after a while, so that a fault is one line and not one
- * line per frame.
+ * Rate-limits warnings: a problem that many stations or frames share is logged once, then at most every ten minutes.
  */
 import type { Log } from './log.ts'
 import { setRecent } from './recent.ts'
 
 const againMs = 10 * 60 * 1000
-/** Some keys hold what a stranger chose, such as an address: the oldest are evicted. */
+/** Some keys contain what a peer chooses, such as its address, so the oldest are evicted. */
 const maxKeys = 1_000
 /** Details are what the app or a station wrote, and may differ each time. */
 const maxDetails = 10

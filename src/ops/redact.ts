@@ -1,47 +1,48 @@
 /**
- * What a frame may show in the log: everything but the secrets of drivers and stations.
+ * Masks the secrets of drivers and stations in frames before they are logged.
  *
- * Pure. Works on the text, so that what is left stands as the station wrote it, and works on text that is no JSON too.
+ * Pure. Works on the text, so the rest of the frame stays exactly as sent, and invalid JSON can be redacted too.
  */
 
-/** How many characters of a frame the log keeps. */
+/** Characters of a frame that are logged. */
 const SHOWN = 1000
 
-/** How many are read to tell what in those is secret: a debug log must not take the time of a station's longest frame. */
+/** Characters scanned for secrets. Limits the cost of logging a long frame; a value's name may follow far behind it. */
 const READ = 16_384
 
 const MASK = '"***"'
 
-/** Members whose value is a secret: tokens of drivers (1.6 and 2.x), passwords and PINs of connection profiles. */
+/** Members with secret values: tokens of drivers (1.6 and 2.x), passwords and PINs of connection profiles. */
 const SECRET_MEMBER = /^(parentIdTag|idTag|idToken|additionalIdToken)$|password|simPin/i
 
-/** Configuration keys and variables whose value is a secret: 1.6 names them in `key`, 2.x in `variable.name`. */
+/** Configuration keys and variables with secret values; 1.6 names them in `key`, 2.x in `variable.name`. */
 const SECRET_VARIABLE = /authorizationKey|password|passphrase|secret|simPin/i
 
-/** A JSON text inside a string, as DataTransfer carries it, that has such a member. */
+/** A secret member of JSON inside a string, as in DataTransfer. */
 const SECRET_INSIDE = /\\"\w*(idTag|idToken|password|authorizationKey)\w*\\"/i
 
-/** The user and password of a URL, as in the `location` of GetDiagnostics; `/` may be escaped. */
+/** The user and password in a URL, as in the `location` of GetDiagnostics; `/` may be escaped. */
 const URL_USER = /(:(?:\\?\/){2})[^\s"/@\\]+@/g
 
 const TOKEN = /"[^"\\]*(?:\\[^][^"\\]*)*"?|[{}[\]:,]|[^\s"{}[\]:,]+/g
 
 type Span = { readonly start: number; readonly end: number }
 
-/** An object or array that is open at this point of the text. */
+/** An object or array that is open at the current position. */
 type Container = {
   readonly isObject: boolean
-  /** The member it is the value of. */
+  /** The name of the member whose value this container is. */
   readonly name: string
-  /** It names a secret variable, and so do its values hold one. */
+  /** Whether the container names a secret variable, so that its values are secret. */
   secret: boolean
-  /** Values that are secret if this container, or one around it, turns out to name a secret variable. */
+  /** Values that are secret if this container or an enclosing one turns out to name a secret variable. */
   readonly values: Span[]
 }
 
 /**
- * A frame's text with idTags, idTokens, passwords and the values of secret variables masked, cut to 1,000 characters
- * with the number of those left out: `…...(4711)`. Where the text ends too early to tell, the value is masked.
+ * Masks idTags, idTokens, passwords and the values of secret variables, and truncates the frame to 1,000 characters,
+ * followed by the number of omitted characters: `…...(4711)`. A value is masked when the scanned text ends before its
+ * name is known.
  */
 export function redactFrame(text: string): string {
   const read = text.slice(0, READ)
@@ -90,7 +91,7 @@ function readValue(
   else if (parent !== undefined && /^(key|name)$/i.test(name)) parent.secret ||= SECRET_VARIABLE.test(token)
 }
 
-/** 1.6 has name and value in one object; in 2.x the name is one object deeper, and a report's values in an array. */
+/** 1.6 has name and value in one object; 2.x has the name one object deeper, and a report has an array of values. */
 function close(open: Container[], secrets: Span[]): void {
   const closed = open.pop()
   if (closed === undefined) return

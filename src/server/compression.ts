@@ -1,11 +1,11 @@
 /**
- * permessage-deflate (RFC 7692): for which stations, and at what price in memory.
+ * permessage-deflate (RFC 7692): which stations it is negotiated with, and its parameters, which limit memory.
  *
  * Spec: required of a CSMS by OCPP 2.0.1 Part 4 §3.3 and 2.1 Part 4 §3.4; OCPP-J 1.6 §5.1 leaves it open.
  */
 import { versions, type Version } from '../ocpp/version.ts'
 
-/** `auto`: where the version requires it. */
+/** `auto`: only if the version requires it. */
 export type Compression = 'auto' | 'on' | 'off'
 
 export function mayCompress(compression: Compression, version: Version): boolean {
@@ -13,13 +13,13 @@ export function mayCompress(compression: Compression, version: Version): boolean
 }
 
 /**
- * What a station's offer is answered with. Nothing is compressed, and no memory taken for it, below the threshold.
- * `client_no_context_takeover` is agreed on where it is offered, and not asked for: a client need not know it
- * (§7.1.1.2), and Netty's then ends the connection. A smaller window than the offer's every client can read.
+ * The response to a station's offer. Messages below the threshold are not compressed and allocate nothing.
+ * `client_no_context_takeover` is accepted if offered, but never requested: a client need not support it (§7.1.1.2),
+ * and Netty then closes the connection. Every client can read a smaller window than it offered.
  */
 export const deflate = {
   serverNoContextTakeover: true,
-  // A quarter of a megabyte a station with the largest; payloads of OCPP come out just as small.
+  // The largest window takes 256 KiB per station, and compresses OCPP payloads no better.
   serverMaxWindowBits: 10,
   threshold: 1024,
   zlibDeflateOptions: { memLevel: 5, chunkSize: 4096 },

@@ -1,16 +1,16 @@
 /**
- * How many stations the open-files limit has room for: a station is one descriptor, and the way to the app and to NATS
- * must never want for one.
+ * Derives the limit on stations from the open-files limit. A station takes one descriptor, and some must stay free for
+ * the connections to the app and NATS.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** What the kernel says of this process. */
+/** The limit and the current number of open files of this process. */
 export type OpenFiles = { readonly limit: number; readonly open: number }
 
-/** Descriptors that stay free for all that is no station: so many, or this share of the limit where that is less. */
+/** Descriptors reserved for everything but stations: the smaller of `most` and the `share` of the limit. */
 const kept = { most: 100, share: 1 / 10 }
 
-/** `null` where nothing is known of a limit. */
+/** @returns `null` if the limit is unknown, as on systems without /proc */
 export function readOpenFiles(folder = '/proc/self'): OpenFiles | null {
   try {
     const [, limit] = /^Max open files +(\d+)/m.exec(readFileSync(`${folder}/limits`, 'utf8')) ?? []
@@ -20,12 +20,12 @@ export function readOpenFiles(folder = '/proc/self'): OpenFiles | null {
   }
 }
 
-/** How many stations may be connected, beside what is open before the first comes. */
+/** The limit on connected stations, given the files that are open before the first one connects. */
 export function roomFor({ limit, open }: OpenFiles): number {
   return Math.max(0, Math.floor(limit - open - Math.min(kept.most, limit * kept.share)))
 }
 
-/** How many connections may be open, upgraded or not: a few more than stations, so that those can be told why. */
+/** The limit on connections, upgraded or not: slightly above that on stations, so that refused ones still get a 503. */
 export function mostConnections(files: OpenFiles): number {
   return roomFor(files) + Math.floor(Math.min(kept.most, files.limit * kept.share) / 2)
 }

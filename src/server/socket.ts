@@ -1,7 +1,7 @@
 /**
- * Stations' WebSockets. The only import of `ws`.
+ * The WebSockets of stations. The only import of `ws`.
  *
- * Spec: RFC 6455; liveness by OCPP-J 1.6 §7 and OCPP 2.0.1 Part 4 §8.4 (any byte of a station counts as life).
+ * Spec: RFC 6455. Liveness follows OCPP-J 1.6 §7 and OCPP 2.0.1 Part 4 §8.4: any byte from a station counts as life.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
@@ -13,9 +13,9 @@ import type { StationHandshake } from '../translate/handshake.ts'
 import { deflate, mayCompress, type Compression } from './compression.ts'
 
 export type SocketSettings = {
-  /** In bytes; a longer message ends the connection with 1009. */
+  /** In bytes; a longer message closes the connection with 1009. */
   readonly maxMessageSize: number
-  /** Bytes that may wait for a station that does not read; 0: no limit. */
+  /** Limit on bytes buffered for a station that does not read; 0: no limit. */
   readonly maxPendingSize: number
   /** 0: no pings. */
   readonly pingIntervalMs: number
@@ -23,7 +23,7 @@ export type SocketSettings = {
   readonly compression: Compression
 }
 
-/** What becomes of a socket, told to whoever it was opened for. */
+/** The listener of a socket: its session. */
 export interface SocketEnd {
   /** @param bytes the message's size */
   receive(text: string, bytes: number): void
@@ -34,8 +34,8 @@ export interface Sockets {
   /**
    * Finishes an upgrade.
    *
-   * @param agreed the subprotocol to be echoed, `null` if the station offered none, and the version that it stands for
-   * @param onOpen called once, with the open socket
+   * @param agreed the subprotocol to echo (`null` if the station offered none) and its version
+   * @param onOpen called once, with the open socket; returns the listener of the socket
    */
   upgrade(
     request: IncomingMessage,
@@ -44,18 +44,18 @@ export interface Sockets {
     agreed: Pick<StationHandshake, 'subprotocol' | 'version'>,
     onOpen: (socket: StationSocket) => SocketEnd,
   ): void
-  /** An upgrade that is no WebSocket's; `refuse` answers it. */
+  /** Sets the function that answers an invalid WebSocket upgrade. */
   onRefused(refuse: (request: IncomingMessage, stream: Duplex, problem: string) => void): void
-  /** Ends the sweep, and every connection that has not ended by itself. */
+  /** Stops the sweep and terminates every connection that is still open. */
   close(): void
 }
 
 /** How long a station may take to answer a close frame. */
 const closeTimeoutMs = 2_000
-/** The longest reason in bytes: a control frame holds 125, two are the code's (RFC 6455 §5.5). */
+/** A control frame has at most 125 bytes, two of which are the close code (RFC 6455 §5.5). */
 const maxReasonBytes = 123
 
-/** What a station may send beyond one message while it is paused: what has come by then is read to its end. */
+/** Limit on data beyond one message from a paused socket: `ws` still emits all messages in the data it has read. */
 const maxOverrunBytes = 1024 * 1024
 
 export function openSockets(settings: SocketSettings, meter: Meter): Sockets {
@@ -68,7 +68,7 @@ export function openSockets(settings: SocketSettings, meter: Meter): Sockets {
   }
   const plain = new WebSocketServer({ ...options, perMessageDeflate: false })
   const compressing = new WebSocketServer({ ...options, perMessageDeflate: deflate })
-  // An offer that cannot be met is declined, and no reason to refuse the station (RFC 7692 §5).
+  // An offer that cannot be met is declined, but the station is not refused for it (RFC 7692 §5).
   compressing.on('wsClientError', (_error, _stream, request) => upgradePlainly.get(request)?.())
   const patience = patienceOf(settings)
   const sweep = setInterval(() => {
@@ -103,8 +103,8 @@ export function openSockets(settings: SocketSettings, meter: Meter): Sockets {
 }
 
 /**
- * How many sweeps in a row may find a station silent. Not by the clock: when it jumps, or when this process stood
- * still, no station has been silent.
+ * How many consecutive sweeps may find a station silent. Sweeps are counted instead of comparing times, because a clock
+ * that jumps or a process that was suspended would make every station look silent.
  */
 type Patience = { readonly sweepMs: number; readonly untilPing: number; readonly untilEnd: number }
 
@@ -114,7 +114,7 @@ function patienceOf({ pingIntervalMs, idleTimeoutMs }: SocketSettings): Patience
   return { sweepMs, untilPing: sweeps(pingIntervalMs || Infinity), untilEnd: sweeps(idleTimeoutMs) }
 }
 
-/** What `ws` closes with for its errors; with 1002 for all others. */
+/** The codes that `ws` closes with for its errors; all others close with 1002. */
 const closeCodes: ReadonlyMap<string, number> = new Map([
   ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 1009],
   ['WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH', 1009],
@@ -130,11 +130,11 @@ class LiveSocket implements StationSocket {
   readonly #connection: Socket
   readonly #settings: SocketSettings
   readonly #meter: Meter
-  /** What the last sweep found: bytes, for a long message comes in over many sweeps. */
+  /** As of the last sweep. Bytes, not messages: a long message may arrive over many sweeps. */
   #bytesRead = -1
   #silentSweeps = 0
   #overrunBytes = 0
-  /** What this side ended the connection with, if it did. */
+  /** The code and reason with which this side ended the connection, if it did. */
   #ending: { readonly code: number; readonly reason: string } | null = null
 
   constructor(ws: WebSocket, connection: Socket, settings: SocketSettings, meter: Meter) {
@@ -153,7 +153,7 @@ class LiveSocket implements StationSocket {
       if (ws.isPaused && this.#isFlooded(bytes.length)) return
       end.receive(bytes.toString(), bytes.length)
     })
-    // `ws` closes the connection by itself, and then tells 1006 of it.
+    // `ws` closes the connection on its own, and then reports code 1006.
     ws.on('error', (error: Error & { code?: string }) => {
       this.#ending ??= { code: closeCodes.get(error.code ?? '') ?? 1002, reason: error.message }
     })
@@ -161,8 +161,8 @@ class LiveSocket implements StationSocket {
   }
 
   /**
-   * What waited for the station before this is looked at, and not what waits here to be compressed: neither one large
-   * message makes a station slow, nor do we.
+   * The pending-size limit counts the data buffered before this message, but not data that waits for compression:
+   * neither a single large message nor the bridge's own delay makes a station slow.
    */
   send(text: string): void {
     if (this.#ws.readyState !== WebSocket.OPEN) return
@@ -192,7 +192,7 @@ class LiveSocket implements StationSocket {
     this.#ws.terminate()
   }
 
-  /** One sweep: pings a silent station; ends one that has been silent too long. A paused one is busy, not silent. */
+  /** One sweep: pings a silent station, and terminates one that is silent for too long. A paused one is not silent. */
   check({ untilPing, untilEnd }: Patience): void {
     const { bytesRead } = this.#connection
     const isSilent = bytesRead === this.#bytesRead && !this.#ws.isPaused
@@ -205,14 +205,14 @@ class LiveSocket implements StationSocket {
     } else if (this.#silentSweeps % untilPing === 0) this.#ws.ping()
   }
 
-  /** It does not read: a close frame would only wait behind the rest. */
+  /** Terminates without a close frame, which would only queue behind the data that the station does not read. */
   #onSlow(): void {
     this.#meter.count('disconnected_slow_clients_total')
-    this.#ending = { code: 1006, reason: 'Too slow to read' }
+    this.#ending = { code: 1006, reason: 'Reads too slowly' }
     this.#ws.terminate()
   }
 
-  /** `ws` does not stop in the middle of what it has read, and that may inflate to a thousand times its size. */
+  /** A paused `ws` still emits the messages in the data it has already read, which may inflate a thousandfold. */
   #isFlooded(length: number): boolean {
     this.#overrunBytes += length
     if (this.#overrunBytes <= this.#settings.maxMessageSize + maxOverrunBytes) return false
@@ -232,7 +232,7 @@ function bytesOf(data: RawData): Buffer {
   return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data)
 }
 
-/** The longest beginning of whole characters that fits a close frame. */
+/** Truncates at a whole character, to fit a close frame. */
 function cut(reason: string): string {
   let end = reason.length
   while (Buffer.byteLength(reason.slice(0, end)) > maxReasonBytes) end--

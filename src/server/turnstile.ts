@@ -1,45 +1,46 @@
 /**
- * Where upgrades wait for their turn: the event loop lets a few in, and then looks after those who are connected.
+ * A queue of upgrades that limits the time they take per turn of the event loop, so that a wave of reconnects does not
+ * delay the stations already connected.
  *
- * Knows nothing of HTTP, and no clock but the one it is given. It holds no timer: there is nothing to close.
+ * Independent of HTTP; the clock is passed in. Has no timer, so there is nothing to close.
  */
 
-/** Somebody who wants to come in. */
+/** A pending upgrade. */
 export type Arrival = {
-  /** One that is gone by its turn is passed over. */
+  /** An upgrade whose stream has been destroyed is skipped. */
   readonly stream: { readonly destroyed: boolean }
-  /** Must not throw. */
+  /** Runs the upgrade. Must not throw. */
   letIn(): void
 }
 
-/** How much of one turn of the event loop goes to those who arrive: some ten upgrades. */
+/** Time for upgrades per turn of the event loop, enough for about ten. */
 const turnMs = 2
 
 export class Turnstile {
   readonly #now: () => number
-  /** In the order in which they came. */
+  /** In order of arrival. */
   readonly #line = new Set<Arrival>()
-  /** This turn, from the first who was let in. */
+  /** Time spent on upgrades in the current turn. */
   #spentMs = 0
   #isCounting = false
 
-  /** @param now in ms; from when does not matter */
+  /** @param now in ms, from any origin */
   constructor(now: () => number) {
     this.#now = now
   }
 
-  /** Lets it in at once where nobody waits and this turn has time left; else behind the others. */
+  /** Runs the upgrade at once if none is queued and the current turn has time left; otherwise queues it. */
   enter(arrival: Arrival): void {
     this.#line.add(arrival)
     this.#letIn(turnMs)
   }
 
-  /** Lets all in who wait, at once. */
+  /** Runs all queued upgrades now. */
   letAllIn(): void {
     this.#letIn(Infinity)
   }
 
-  /** Always at least one a turn, however long it takes. */
+  /** Runs at least one upgrade per turn, however long it takes. */
   #letIn(limitMs: number): void {
     for (const arrival of this.#line) {
       if (this.#spentMs >= limitMs) return
@@ -52,7 +53,7 @@ export class Turnstile {
     }
   }
 
-  /** An immediate comes once sockets have been read: what they had to say is heard before the next are let in. */
+  /** Starts the next turn with an immediate, which runs after the sockets have been read. */
   #count(): void {
     if (this.#isCounting) return
     this.#isCounting = true

@@ -1,10 +1,10 @@
 /**
- * What a station is told when the app has not answered its CALL: silent, failed, refused and unauthorized are four
- * different things, and mixing them up loses transactions.
+ * The bridge's own answers to CALLs that the app has not answered. Silent, failed, refused and unauthorized are four
+ * different cases, and confusing them loses transactions.
  *
  * Pure: time and ids come in as arguments.
- * Spec: OCPP 1.6 §3.7.1 and errata 2025-04 §3.3 (a CALLERROR makes the station keep a transaction message and send it
- * again); OCPP 2.0.1 Part 2 E13; OCPP 1.6 §7.38 (Pending: "not yet ready to accept").
+ * Spec: OCPP 1.6 §3.7.1 and errata 2025-04 §3.3 (after a CALLERROR, the station keeps a transaction message and retries
+ * it); OCPP 2.0.1 Part 2 E13; OCPP 1.6 §7.38 (Pending: "not yet ready to accept").
  */
 import { bootAnswer, type Asked, type SilentAnswer } from '../ocpp/answers.ts'
 import { callError, type Call, type CallError, type CallResult, type MessageId } from '../ocpp/frame.ts'
@@ -12,17 +12,17 @@ import type { JsonText } from '../ocpp/json.ts'
 import { silentAnswerFor, versions, type Version } from '../ocpp/version.ts'
 
 /**
- * - `silent`: the app ran the action and said nothing
- * - `failed`: it raised, gave no reply in time, or is not there
- * - `refused`: it aborted the action (FAILURE)
- * - `unauthorized`: it does not know this station
+ * - `silent`: the app ran the action and sent no Ack
+ * - `failed`: the app raised an error, timed out, or is unreachable
+ * - `refused`: the app aborted the action (FAILURE)
+ * - `unauthorized`: the app does not accept the station
  */
 export type NoAnswer = 'silent' | 'failed' | 'refused' | 'unauthorized'
 
-/** Which silent answers are given: the least harmful, those that accept, or none that decides something. */
+/** The answers for a silent app: the least harmful ones, those that accept, or none that decides anything. */
 export type SilentMode = 'safe' | 'anycable' | 'off'
 
-/** What one action gets instead: the answer of that mode, or this very payload. */
+/** The answer of one action: that of a mode, or a fixed payload. */
 export type SilentOverride =
   { readonly kind: 'mode'; readonly mode: SilentMode } | { readonly kind: 'payload'; readonly payload: JsonText }
 
@@ -34,20 +34,20 @@ export type SilentSettings = {
 
 type SilentPayload = Extract<SilentOverride, { kind: 'payload' }>
 
-/** What one action gets of a silent app: the answers that its version has (`null`: none), and which is set. */
+/** The answers that a version has for an action and a silent app (`null`: none), and which of them is configured. */
 export type Choice = { readonly row: SilentAnswer | null; readonly chosen: SilentMode | SilentPayload }
 
 export type OwnAnswer = {
-  /** `putOff`: a boot is answered with `Pending`, by who knows when its station may come back. */
+  /** `putOff`: the caller answers the boot with `Pending` and the retry interval, which it schedules. */
   readonly answer: CallResult | CallError | { readonly kind: 'putOff' }
   /**
-   * Whether it decides, for a silent app, what is the app's to decide. A payload that the operator wrote is the operator's
-   * decision, and hence none.
+   * Whether the answer decides, for a silent app, what only the app should decide. A payload configured by the operator
+   * is the operator's decision, so it does not count.
    */
   readonly isDecision: boolean
 }
 
-/** What a station that is rejected is told to wait, in seconds: at least, and how far it is spread. */
+/** The boot retry interval for a rejected station, in seconds: the minimum, plus jitter up to `spread`. */
 const retryAfter = { least: 30, spread: 30 }
 
 export function choiceFor(action: string, version: Version, { silentAck, silentAnswers }: SilentSettings): Choice {
@@ -68,11 +68,11 @@ export function mintingActions(version: Version, settings: SilentSettings): Read
 }
 
 /**
- * The bridge's own answer to a CALL. What is chosen counts for a silent app only: a failed one never accepts.
+ * The bridge's own answer to a CALL. Only a silent app gets the configured answer; otherwise nothing is accepted.
  *
- * @param choice of its action
- * @param asked of the same CALL
- * @param random in [0, 1): it spreads the next boots of those who are rejected
+ * @param choice for the action of the CALL
+ * @param asked for the same CALL
+ * @param random in [0, 1): jitter for the next boot of a rejected station
  */
 export function answerFor(
   why: NoAnswer,
@@ -89,7 +89,7 @@ export function answerFor(
   return { answer: { kind: 'callResult', id, payload: rejected }, isDecision }
 }
 
-/** BootNotification and Heartbeat never get a CALLERROR for a fault that is not the station's. */
+/** BootNotification and Heartbeat never get a CALLERROR for a failure of the app. */
 function payloadFor(
   why: NoAnswer,
   { row, chosen }: Choice,

@@ -1,45 +1,45 @@
 /**
- * Station to app: what a station said, as the data that a channel action is performed with.
+ * Station to app: turns a station's messages into the data of channel actions.
  *
- * Pure: no I/O, no clock. Payloads are joined in as the text they came in.
+ * Pure: no I/O, no clock. Payloads are inserted as their original text.
  * Source: AnyCable Pro's OCPP page ("Example Action Cable channel class", "Single-action variant").
  */
 import { type Call, type MessageId, type Send } from '../ocpp/frame.ts'
 import { jsonText, type JsonText } from '../ocpp/json.ts'
 import type { Violation } from '../ocpp/violations.ts'
 
-/** How a remote command ended, told to the app exactly once; once more if an answer comes after a `CallTimeout`. */
+/** The outcome of a remote command. The app gets exactly one, plus a late one if an answer follows a `CallTimeout`. */
 export type CommandOutcome = {
   readonly id: MessageId
-  /** The action that was asked of the station. */
+  /** The action of the command. */
   readonly request: string
-  /** The answer came after the command was given up. */
+  /** Whether the answer arrived after the command had timed out. */
   readonly late: boolean
-  /** The code of a command that the bridge itself gave up; `null` where the station has answered. */
+  /** The error code of the bridge; `null` if the station answered. */
   readonly failure: string | null
 } & (
   | {
       readonly kind: 'ack'
       readonly payload: JsonText
-      /** In which ways the payload breaks its official schema. */
+      /** The violations of the official schema in the payload. */
       readonly violations: readonly Violation[]
     }
   | { readonly kind: 'error'; readonly code: string; readonly message: string; readonly payload: JsonText }
 )
 
-/** What the bridge adds to a station's CALL, each only where there is something to add. */
+/** Members that the bridge adds to a station's message; absent ones are left out. */
 export type Extras = {
-  /** From 2 on: the message may have been performed before, with an unknown outcome. */
+  /** 2 or more: the app may already have performed the message, with an unknown outcome. */
   readonly attempt?: number
-  /** The id that a new transaction gets if the app says nothing. */
+  /** The id of a new transaction if the app sends no Ack. */
   readonly transactionId?: number
-  /** In which ways the payload breaks its official schema. */
+  /** The violations of the official schema in the payload. */
   readonly violations?: readonly Violation[]
-  /** How many parts a report came in. */
+  /** The number of parts of a collected report. */
   readonly parts?: number
-  /** The `seqNo`s that a report lacks. */
+  /** The missing `seqNo`s of a report. */
   readonly missing?: readonly number[]
-  /** The rest of a report has not come in time. */
+  /** The rest of a report did not arrive in time. */
   readonly complete?: false
 }
 
@@ -52,7 +52,7 @@ export function channelAction(ocppAction: string): string {
   return action
 }
 
-/** Each name is cut once: the versions know some ninety, and the bound is for callers that ask for others. */
+/** A cache of names. All versions together have about ninety actions; the limit covers callers with other names. */
 const channelActions = new Map<string, string>()
 const maxChannelActions = 1_000
 
@@ -63,14 +63,14 @@ function underscored(ocppAction: string): string {
 /**
  * The data of a station's CALL or SEND.
  *
- * @param granular names the channel action; without it the data lands in `receive`
+ * @param granular whether the data names the channel action; without a name, it performs `receive`
  */
 export function performData(call: Call | Send, granular: boolean, extras: Extras = {}): string {
   const action = granular ? channelAction(call.action) : null
   return `${opening(action)}"id":${call.id},"command":"${call.action}","payload":${call.payload}${more(extras)}}`
 }
 
-/** The data of a station's answer to a remote command: `ack`, or `error` for one that failed on either side. */
+/** The data of a command's outcome: `ack`, or `error` if the command failed in the station or in the bridge. */
 export function outcomeData(outcome: CommandOutcome, granular: boolean): string {
   const request = `"request":${jsonText(outcome.request)}${outcome.late ? ',"late":true' : ''}`
   switch (outcome.kind) {
@@ -85,7 +85,7 @@ export function outcomeData(outcome: CommandOutcome, granular: boolean): string 
   }
 }
 
-/** The members that follow the others, a comma before each. */
+/** Serializes members to append to an object, each with a leading comma. */
 function more(extras: Extras): string {
   return Object.entries(extras)
     .map(([name, value]) => `,"${name}":${jsonText(value)}`)

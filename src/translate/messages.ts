@@ -1,43 +1,43 @@
 /**
- * App to station: what a transmission or a broadcast of the app asks for.
+ * App to station: reads the app's transmissions and broadcasts.
  *
- * Pure: no I/O, no clock. Payloads are cut out as the text they came in.
+ * Pure: no I/O, no clock. Payloads are sliced out as their original text.
  * Source: Action Cable's protocol (`type` and `identifier`/`message`); AnyCable Pro's OCPP page ("Remote commands").
  */
 import { isSameId, messageId, type CallError, type CallResult, type MessageId } from '../ocpp/frame.ts'
 import { emptyObject, isObject, membersOf, parseJson, type JsonText } from '../ocpp/json.ts'
 
-/** A remote command; `id` is `null` where the app gave none. */
+/** A remote command; `id` is `null` if the app gave none. */
 export type RemoteCommand = {
   readonly kind: 'command'
   readonly id: MessageId | null
   readonly action: string
-  /** `null` where it is no object. */
+  /** `null` if it is not an object. */
   readonly payload: JsonText | null
 }
 
 export type AppMessage =
   | { readonly kind: 'answer'; readonly frame: CallResult | CallError }
   | RemoteCommand
-  /** Action Cable's own: welcome, confirm_subscription, reject_subscription, disconnect, ... */
+  /** A message of Action Cable itself: welcome, confirm_subscription, reject_subscription, disconnect, ... */
   | { readonly kind: 'cable'; readonly type: string; readonly reason: string }
-  /** Nothing that a station could be told. */
+  /** Not a message for a station. */
   | { readonly kind: 'foreign'; readonly problem: string }
 
 /** Reads one transmission of an RPC reply. Never throws. */
 export function readTransmission(text: string): AppMessage {
   const transmission = parseJson(text)
-  if (!isObject(transmission)) return foreign('a transmission that is no JSON object')
+  if (!isObject(transmission)) return foreign('a transmission that is not a JSON object')
   const { type, reason } = transmission
   if (typeof type === 'string') return { kind: 'cable', type, reason: typeof reason === 'string' ? reason : '' }
   const message = membersOf(text).get('message')
   return message === undefined ? foreign('a transmission without a message') : readMessage(message)
 }
 
-/** Reads what was broadcast to a stream, or transmitted as a message. Never throws. */
+/** Reads a broadcast, or the message of a transmission. Never throws. */
 export function readMessage(text: string): AppMessage {
   const message = parseJson(text)
-  if (!isObject(message)) return foreign('a message that is no JSON object')
+  if (!isObject(message)) return foreign('a message that is not a JSON object')
   const { command } = message
   if (typeof command !== 'string') return foreign('a message without a command')
   const members = membersOf(text)
@@ -53,7 +53,7 @@ function answerOf(
   idText: JsonText | undefined,
   payload: JsonText | null,
 ): AppMessage {
-  if (payload === null) return foreign(`an ${command} whose payload is no object`)
+  if (payload === null) return foreign(`an ${command} whose payload is not an object`)
   if (idText === undefined || (typeof id !== 'string' && typeof id !== 'number'))
     return foreign(`an ${command} without an id`)
   if (command === 'Ack') return { kind: 'answer', frame: { kind: 'callResult', id: idText as MessageId, payload } }
@@ -68,7 +68,7 @@ function answerOf(
   return { kind: 'answer', frame }
 }
 
-/** A command's id goes out as a string of its own, whatever the app wrote (OCPP-J 1.6 §4.2.1 table 3). */
+/** The id of a command is always sent as a string, even if the app wrote a number (OCPP-J 1.6 §4.2.1 table 3). */
 function commandId(id: unknown, text: JsonText | undefined): MessageId | null {
   if (typeof id === 'number' && text !== undefined) return messageId(text)
   return typeof id === 'string' && id !== '' ? messageId(id) : null

@@ -1,47 +1,47 @@
 /**
- * Which messages are held against their schemas, and what becomes of one that breaks its own.
+ * Decides which messages are validated against their schemas, and with which consequence.
  *
  * Pure: no I/O, no clock.
  */
 
-/** `warn` passes the message on and says what is wrong with it; `strict` refuses it. */
+/** `warn` passes an invalid message on, with its violations; `strict` refuses it. */
 export type ValidationMode = 'off' | 'warn' | 'strict'
 
-/** One row of `[[ocpp_validation]]`: the first that fits a message decides, before the options of its direction. */
+/** One table of `[[ocpp_validation]]`. The first that matches a message overrides the option of its direction. */
 export type ValidationRule = {
-  /** A pattern for the station's identity: `*` stands for any text, `?` for one character. */
+  /** A pattern for the station identity: `*` matches any text, `?` one character. */
   readonly station: string
-  /** An action's name as OCPP spells it, or `*`. */
+  /** An action as OCPP spells it, or `*`. */
   readonly action: string
   readonly mode: ValidationMode
 }
 
 export type ValidationSettings = {
-  /** CALLs and SENDs of stations, and their answers to remote commands. */
+  /** For CALLs and SENDs from stations, and their answers to remote commands. */
   readonly validateIn: ValidationMode
-  /** Remote commands. */
+  /** For remote commands. */
   readonly validateOut: ValidationMode
-  /** The app's answers to stations. */
+  /** For the app's answers to stations. */
   readonly validateAcks: ValidationMode
   readonly validation: readonly ValidationRule[]
 }
 
-/** Each with its option in `ValidationSettings`. */
+/** Each direction has its option in `ValidationSettings`. */
 export type Direction = 'in' | 'out' | 'acks'
 
 /** The option that decides for each direction, where no rule does. */
 export const optionOf = { in: 'validateIn', out: 'validateOut', acks: 'validateAcks' } as const
 const noRules: readonly ValidationRule[] = []
 
-/** The rules for a station: its patterns are matched here, once for all messages. */
+/** The rules for a station. Matches the patterns once, instead of for every message. */
 export function rulesFor(stationId: string, { validation }: ValidationSettings): readonly ValidationRule[] {
   return validation.length === 0 ? noRules : validation.filter(({ station }) => fits(stationId, station))
 }
 
 /**
- * How a message is held against its schema.
+ * The validation mode of a message.
  *
- * @param rules those for its station
+ * @param rules the rules for the station, from `rulesFor`
  */
 export function modeOf(
   direction: Direction,
@@ -53,8 +53,8 @@ export function modeOf(
 }
 
 /**
- * Whether a pattern fits a whole text, upper and lower case apart. Only the last `*` is ever taken back, as the ones
- * before it can do no better: at most one pass over the pattern for each character, where a RegExp might need ages.
+ * Whether a pattern matches a whole text, case-sensitively. Backtracks to the last `*` only, which is sufficient, so it
+ * takes at most one pass over the pattern per character. A RegExp could take exponential time.
  */
 function fits(text: string, pattern: string): boolean {
   const characters = Array.from(text)

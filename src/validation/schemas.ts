@@ -1,10 +1,10 @@
 /**
- * The official JSON schemas (OCPP part 3), as the package `ocpp-rpc` carries them: its three data files are read, and none
- * of its code is run. All are read at the start: later there may be no file descriptor for it. A message's schema is
- * compiled when it is first needed.
+ * The official JSON schemas (OCPP part 3), from the package `ocpp-rpc`: only its three data files are read, none of its
+ * code runs. The files are read at startup, because no file descriptor may be free later. Each schema is compiled on
+ * first use.
  *
- * The only import of Ajv. The schemas hold as they are, but for one leniency: a `date-time` may come without a zone, as
- * many stations send it.
+ * The only import of Ajv. The schemas apply unchanged, with one exception: a `date-time` may lack its zone, which many
+ * stations omit.
  */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -18,19 +18,19 @@ import type { Schemas } from '../session/ports.ts'
 /** A schema, or a part of one. */
 type Node = Record<string, unknown>
 type SchemaInFile = { readonly $id: string; readonly definitions?: Readonly<Record<string, Node>> } & Node
-/** A version's schemas, by action. */
+/** The schemas of a version, by action. */
 type SchemasByAction = Readonly<Record<'request' | 'response', ReadonlyMap<string, object>>>
 
-/** How many violations of a payload are told. */
-const mostTold = 10
-/** Up to how many characters of payload all violations are looked for: one long array of wrong values has a million. */
-const longestSearched = 65_536
-/** How many characters of an unknown field's name stand in a path. */
-const longestName = 64
-/** How many characters a time may have. */
-const longestTime = 64
+/** Most violations reported for one payload. */
+const maxViolations = 10
+/** In characters. In a longer payload only the first violation is searched: an array of wrong values has a million. */
+const maxLengthForAll = 65_536
+/** Most characters of an unknown field's name in a path. */
+const maxNameLength = 64
+/** Most characters of a time. */
+const maxTimeLength = 64
 
-/** Throws where a file of schemas is missing. */
+/** Throws if a schema file is missing. */
 export function openSchemas(): Schemas {
   const sets = new Map(Object.entries(versions).map(([version, { schemas }]) => [version, readSchemas(schemas)]))
   const first = compiler({ allErrors: false })
@@ -41,7 +41,7 @@ export function openSchemas(): Schemas {
       if (schema === undefined) return []
       const value = parseJson(payload)
       const found = violationsBy(first, schema, value)
-      return found.length === 0 || payload.length > longestSearched ? found : violationsBy(all, schema, value)
+      return found.length === 0 || payload.length > maxLengthForAll ? found : violationsBy(all, schema, value)
     },
   }
 }
@@ -49,7 +49,7 @@ export function openSchemas(): Schemas {
 function readSchemas({ file: name, request, response }: SchemaSet): SchemasByAction {
   const file = createRequire(import.meta.url).resolve(`ocpp-rpc/lib/schemas/${name}.json`)
   const schemas = { request: new Map<string, object>(), response: new Map<string, object>() }
-  // Ajv finds fault with the ids as URNs.
+  // Ajv rejects the ids as URNs.
   for (const { $id, definitions = {}, ...schema } of JSON.parse(readFileSync(file, 'utf8')) as SchemaInFile[]) {
     for (const part of [schema, ...Object.values(definitions)]) linkReferences(part, definitions)
     const id = $id.replace('urn:', '')
@@ -60,8 +60,8 @@ function readSchemas({ file: name, request, response }: SchemaSet): SchemasByAct
 }
 
 /**
- * Puts each definition in the place of the references to it. Ajv would make it a function of its own, and copy the list of
- * all violations so far each time that one finds some: seconds for a list of 32,000 wrong values.
+ * Replaces each reference by its definition. Otherwise Ajv compiles a function per definition, and copies the list of
+ * violations whenever one of them adds to it, which takes seconds for an array of 32,000 wrong values.
  */
 function linkReferences(schema: Node, definitions: Readonly<Record<string, Node>>): void {
   for (const [key, part] of Object.entries(schema)) {
@@ -73,16 +73,16 @@ function linkReferences(schema: Node, definitions: Readonly<Record<string, Node>
 }
 
 /**
- * `strict: false` passes over keywords that mean nothing (`javaType`), and but for `strictNumbers` would take 1e999 for a
- * number. Without a precision 0.3 is no multiple of 0.1. The dialects that the files name are of no account: they use what
- * all have in common.
+ * `strict: false` ignores unknown keywords (`javaType`), but would also accept 1e999 as a number without
+ * `strictNumbers`. Without `multipleOfPrecision`, 0.3 is not a multiple of 0.1. `meta: false` ignores the dialects that
+ * the files declare, as they only use keywords common to all.
  */
 function compiler(options: { readonly allErrors: boolean }): Ajv {
   const lax = { strict: false, strictNumbers: true, meta: false, validateSchema: false, messages: false } as const
-  // This format takes a time without a zone; it cuts a text at each space, hence the limit.
+  // This format accepts a time without a zone. It splits the text at every space, so its length is limited.
   const isTime = new Ajv({ ...lax, formats: { time: formats.default.get('iso-date-time') } }).compile<string>({
     type: 'string',
-    maxLength: longestTime,
+    maxLength: maxTimeLength,
     format: 'time',
   })
   return new Ajv({
@@ -95,10 +95,10 @@ function compiler(options: { readonly allErrors: boolean }): Ajv {
 }
 
 function violationsBy(ajv: Ajv, schema: object, value: unknown): Violation[] {
-  const isValid = ajv.compile(schema) // compiles once, and finds it again by the schema's identity
+  const isValid = ajv.compile(schema) // cached by the identity of the schema
   if (isValid(value)) return []
-  const found = (isValid.errors ?? []).slice(0, mostTold).map(violationOf)
-  isValid.errors = null // else they stay until the next ones come
+  const found = (isValid.errors ?? []).slice(0, maxViolations).map(violationOf)
+  isValid.errors = null // frees the errors, which Ajv otherwise keeps until the next validation
   return found
 }
 
@@ -108,8 +108,8 @@ function violationOf({ instancePath, keyword, params }: ErrorObject): Violation 
   return { path: typeof field === 'string' ? `${instancePath}/${escaped(field)}` : instancePath, rule: keyword }
 }
 
-/** A field's name as a JSON pointer has it, cut: the sender of an unknown one may have made it as long as a message. */
+/** A field name as part of a JSON pointer. Truncated, because an unknown field's name may be as long as a message. */
 function escaped(name: string): string {
-  const shown = name.length > longestName ? `${name.slice(0, longestName)}…` : name
+  const shown = name.length > maxNameLength ? `${name.slice(0, maxNameLength)}…` : name
   return shown.replaceAll('~', '~0').replaceAll('/', '~1')
 }

@@ -1,5 +1,5 @@
 /**
- * The answers that an operator wrote (`[ocpp_silent_answers]`), held against the official schemas before any station gets one.
+ * Validates the answers in `[ocpp_silent_answers]` against the official schemas at startup.
  */
 import { completeAnswer } from '../ocpp/answers.ts'
 import { isFromStation, silentAnswerFor, versions, type Version } from '../ocpp/version.ts'
@@ -7,7 +7,7 @@ import { violationsInWords } from '../ocpp/violations.ts'
 import type { Schemas } from '../session/ports.ts'
 import type { SilentSettings } from '../translate/answers.ts'
 
-/** One line for each answer that a version's schema does not allow. */
+/** @returns one line for each answer that is invalid in a served version */
 export function silentAnswerProblems(
   { silentAnswers }: SilentSettings,
   served: readonly Version[],
@@ -23,9 +23,9 @@ export function silentAnswerProblems(
       const row = versions[version]
       const violations = schemas.violations(version, action, 'response', payload)
       if (violations.length > 0)
-        return `ocpp_silent_answers.${action}: no valid answer in OCPP ${row.number}: ${violationsInWords(violations)}`
+        return `ocpp_silent_answers.${action}: not a valid answer in OCPP ${row.number}: ${violationsInWords(violations)}`
       if (silentAnswerFor(row, action)?.mintsTransactionId !== true) return []
-      return `ocpp_silent_answers.${action}: each transaction would have the same id; "anycable" makes one for each`
+      return `ocpp_silent_answers.${action}: every transaction would get the same id; "anycable" generates one for each`
     })
   })
 }

@@ -166,7 +166,7 @@ test(
     await openStations(t, id)
     const stream = `ocpp:ev/${id}`
     await nats.kill()
-    await bridge.logged(/no broadcasts from NATS for now/)
+    await bridge.logged(/no broadcasts from NATS/)
     const { status, body } = await bridge.get('/ready')
     assert.equal(status, 503, body)
     assert.equal((await bridge.get('/health')).status, 200)

@@ -10,7 +10,7 @@ import type { NatsOptions } from '../../src/broadcast/nats.ts'
 import { makeAccount, makeCertificate, nkeys, seedOf } from './nats-keys.ts'
 import { freePort } from '../support/ports.ts'
 import { NatsServer } from './nats-server.ts'
-import { open, publish, setUp, SUBSCRIBED, temporaryFolder, TRYING } from './nats-site.ts'
+import { open, publish, setUp, SUBSCRIBED, temporaryFolder, RETRYING } from './nats-site.ts'
 
 type Way = {
   /** How the server is started. */
@@ -118,7 +118,7 @@ describe('a way into NATS', { concurrency: 4, timeout: 120_000 }, () => {
       await server.start(...args)
       const stranger = await open(t, { ...at('', server.port), ...wrong })
       assert.equal(stranger.subscription.connected(), false, 'let in with a wrong one')
-      assert.notEqual(stranger.log.found('warn', TRYING).length, 0)
+      assert.notEqual(stranger.log.found('warn', RETRYING).length, 0)
       assert.doesNotMatch(JSON.stringify(stranger.log.lines), /s3cr3t|SU[A-Z2-7]{56}/, 'the log never shows it')
 
       const { log, delivered } = await open(t, { ...at('', server.port), ...right })
@@ -143,7 +143,7 @@ test('a server that wants a client certificate lets in nobody without one', asyn
   const server = await setUp(t, '--tlsverify', '--tlscert', cert, '--tlskey', key, '--tlscacert', ca.cert)
   const { subscription, log } = await open(t, { ...at('', server.port), tls: { caFile: ca.cert } })
   assert.equal(subscription.connected(), false)
-  assert.notEqual(log.found('warn', TRYING).length, 0)
+  assert.notEqual(log.found('warn', RETRYING).length, 0)
 })
 
 test('a server without TLS is told nothing where a CA is given', async t => {
@@ -160,18 +160,18 @@ test('a server without TLS is told nothing where a CA is given', async t => {
   const { subscription, log } = await open(t, { ...at('u:s3cr3t@', port), tls: { caFile: ca.cert } })
   await once(plain, 'connection')
   assert.equal(subscription.connected(), false)
-  assert.notEqual(log.found('warn', TRYING).length, 0)
+  assert.notEqual(log.found('warn', RETRYING).length, 0)
   assert.doesNotMatch(heard, /CONNECT|s3cr3t/)
 })
 
 const faults: readonly [text: string, option: 'nkeySeedFile' | 'credentialsFile', expected: RegExp, because: string][] =
   [
-    ['', 'nkeySeedFile', /holds no seed of a NATS user/, 'an empty file'],
-    [seedOf(nkeys.createAccount()), 'nkeySeedFile', /holds no seed of a NATS user/, 'the seed of an account'],
-    [nkeys.createUser().getPublicKey(), 'nkeySeedFile', /holds no seed of a NATS user/, 'the public half'],
-    [`SU${'A'.repeat(56)}`, 'nkeySeedFile', /holds no seed of a NATS user/, 'a seed with a wrong checksum'],
-    [seedOf(nkeys.createUser()), 'credentialsFile', /is no NATS credentials file/, 'a seed without its JWT'],
-    ['', 'credentialsFile', /is no NATS credentials file/, 'an empty file'],
+    ['', 'nkeySeedFile', /contains no NATS user seed/, 'an empty file'],
+    [seedOf(nkeys.createAccount()), 'nkeySeedFile', /contains no NATS user seed/, 'the seed of an account'],
+    [nkeys.createUser().getPublicKey(), 'nkeySeedFile', /contains no NATS user seed/, 'the public half'],
+    [`SU${'A'.repeat(56)}`, 'nkeySeedFile', /contains no NATS user seed/, 'a seed with a wrong checksum'],
+    [seedOf(nkeys.createUser()), 'credentialsFile', /is not a NATS credentials file/, 'a seed without its JWT'],
+    ['', 'credentialsFile', /is not a NATS credentials file/, 'an empty file'],
   ]
 for (const [text, option, expected, because] of faults) {
   test(`${option}: ${because} stops the start, with the name of the file`, async t => {

@@ -12,7 +12,7 @@ import { RecordedLog } from './recorded-log.ts'
 
 export const CHANNEL = '__anycable__'
 export const SUBSCRIBED = 'subscribed to broadcasts'
-export const TRYING = 'trying again'
+export const RETRYING = 'retrying'
 
 /** What was delivered, and those who wait for it. */
 class Delivered {

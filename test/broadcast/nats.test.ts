@@ -8,7 +8,7 @@ import { test, type TestContext } from 'node:test'
 import { connect } from 'nats'
 import { freePort } from '../support/ports.ts'
 import { NatsServer } from './nats-server.ts'
-import { CHANNEL, open, publish, setUp, SUBSCRIBED, temporaryFolder, TRYING } from './nats-site.ts'
+import { CHANNEL, open, publish, setUp, SUBSCRIBED, temporaryFolder, RETRYING } from './nats-site.ts'
 
 test('every node gets every publication, in the order it was made, as the text it was', async t => {
   const server = await setUp(t)
@@ -36,7 +36,7 @@ test('a server that is killed and comes back is subscribed to again: one line wh
     await delivered.waitFor(round)
   }
   assert.deepEqual(delivered.texts, ['round 1', 'round 2'])
-  assert.equal(log.found('warn', TRYING).length, 2)
+  assert.equal(log.found('warn', RETRYING).length, 2)
   assert.equal(log.found('info', SUBSCRIBED).length, 3)
 })
 
@@ -243,7 +243,7 @@ test('a subscription that the server refuses is one warning and not connected, u
   const server = await setUp(t, '-c', allowing('other'))
   const { subscription, log } = await open(t, { servers: [`nats://u:p@127.0.0.1:${server.port}`] })
   assert.equal(subscription.connected(), false)
-  const [warning, ...more] = log.found('warn', TRYING)
+  const [warning, ...more] = log.found('warn', RETRYING)
   assert.match(String(warning?.fields['error']), /Permissions Violation for Subscription to "__anycable__"/)
   assert.deepEqual(more, [])
   await server.kill()
@@ -269,7 +269,7 @@ test('tls:// encrypts, and a certificate that nobody vouches for is refused', as
 })
 
 const faults = [
-  [{ servers: ['http://127.0.0.1:4222'] }, /no NATS address: http:/, 'a scheme of something else'],
+  [{ servers: ['http://127.0.0.1:4222'] }, /not a NATS address: http:/, 'a scheme of something else'],
   [{ servers: ['nats://a b'] }, /Invalid URL/, 'no address at all'],
   [{ servers: ['nats://h'], credentialsFile: '/nowhere' }, /ENOENT/, 'a missing credentials file'],
   [{ servers: ['nats://h'], tls: { caFile: '/nowhere' } }, /ENOENT/, 'a missing certificate'],

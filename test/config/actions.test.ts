@@ -12,7 +12,7 @@ function faultsIn(kind: Kind<unknown>, toml: string): readonly string[] {
   return faults
 }
 
-const words = 'safe or anycable or off, or a table that is the payload of the answer'
+const words = 'safe or anycable or off, or a table with the payload of the answer'
 
 const told: readonly [kind: Kind<unknown>, toml: string, faults: readonly string[], because: string][] = [
   [actions.validationRules, '[]', [], 'no rule'],
@@ -21,17 +21,17 @@ const told: readonly [kind: Kind<unknown>, toml: string, faults: readonly string
   [actions.validationRules, '[{ mode = "warn", action = "Reset" }]', [], 'an action of the app'],
   [actions.validationRules, '[{ mode = "WARN", action = "TransactionEvent" }]', [], 'an action of one version alone'],
   [actions.validationRules, '[{ mode = "warn", action = "NotifyPeriodicEventStream" }]', [], 'a SEND'],
-  [actions.validationRules, '[{}]', ['[0]: mode is missing; it takes off or warn or strict'], 'no mode'],
+  [actions.validationRules, '[{}]', ['[0]: mode is missing; expected off or warn or strict'], 'no mode'],
   [
     actions.validationRules,
     '[{ mode = "off" }, { mode = true }]',
-    ['[1].mode: true is not accepted; it takes off or warn or strict'],
+    ['[1].mode: invalid value true; expected off or warn or strict'],
     'the second rule',
   ],
   [
     actions.validationRules,
     '[{ mode = "off", "my key" = 1, modes = 2 }]',
-    ['[0]."my key": there is no such key', '[0].modes: there is no such key; did you mean mode?'],
+    ['[0]."my key": unknown key', '[0].modes: unknown key; did you mean mode?'],
     'keys that there are not',
   ],
   [
@@ -44,28 +44,26 @@ const told: readonly [kind: Kind<unknown>, toml: string, faults: readonly string
   [
     actions.validationRules,
     '[{ mode = "off", action = 5 }]',
-    ['[0].action: 5 is not accepted; it takes the name of an OCPP action, or *'],
+    ['[0].action: invalid value 5; expected an OCPP action name, or *'],
     'no text',
   ],
   [
     actions.validationRules,
     '[{ mode = "off", station = "" }]',
-    ['[0].station: "" is not accepted; it takes a pattern such as ABB-*'],
+    ['[0].station: invalid value ""; expected a pattern such as ABB-*'],
     'a pattern that fits no station',
   ],
   [
     actions.validationRules,
     '[5]',
-    [
-      '[0]: 5 is not accepted; it takes a table with mode (off or warn or strict), and station and action where it is not for all of them',
-    ],
+    ['[0]: invalid value 5; expected a table with mode (off or warn or strict) and optionally station and action'],
     'no table',
   ],
   [
     actions.validationRules,
     '{ mode = "off" }',
     [
-      ': {"mode":"off"} is not accepted; it takes an array ([[ ]]), each item a table with mode (off or warn or strict), and station and action where it is not for all of them',
+      ': invalid value {"mode":"off"}; expected an array ([[ ]]), each item a table with mode (off or warn or strict) and optionally station and action',
     ],
     'one pair of brackets in the place of two',
   ],
@@ -89,16 +87,16 @@ const told: readonly [kind: Kind<unknown>, toml: string, faults: readonly string
   [
     actions.silentAnswers,
     '{ Heartbeat = { currentTime = "2026-01-01T00:00:00Z" } }',
-    ['.Heartbeat: this action is always answered here, with the time of the clock'],
+    ['.Heartbeat: the bridge always answers this action itself, with the current time'],
     'clocks would stand still',
   ],
   [
     actions.silentAnswers,
     '{ Authorize = "on", MeterValues = true, StopTransaction = [{}] }',
     [
-      `.Authorize: "on" is not accepted; it takes ${words}`,
-      `.MeterValues: true is not accepted; it takes ${words}`,
-      `.StopTransaction: [{}] is not accepted; it takes ${words}`,
+      `.Authorize: invalid value "on"; expected ${words}`,
+      `.MeterValues: invalid value true; expected ${words}`,
+      `.StopTransaction: invalid value [{}]; expected ${words}`,
     ],
     'neither word nor table',
   ],
@@ -106,16 +104,16 @@ const told: readonly [kind: Kind<unknown>, toml: string, faults: readonly string
     actions.silentAnswers,
     '{ DataTransfer = { data = { at = 07:32:00, "x y" = [1, { b = nan }, -inf] } } }',
     [
-      '.DataTransfer.data.at: "07:32:00.000" is not accepted; it takes what JSON can hold (a time in quotes)',
-      '.DataTransfer.data."x y"[1].b: NaN is not accepted; it takes what JSON can hold (a time in quotes)',
-      '.DataTransfer.data."x y"[2]: -Infinity is not accepted; it takes what JSON can hold (a time in quotes)',
+      '.DataTransfer.data.at: invalid value "07:32:00.000"; expected a JSON value (quote a date or time)',
+      '.DataTransfer.data."x y"[1].b: invalid value NaN; expected a JSON value (quote a date or time)',
+      '.DataTransfer.data."x y"[2]: invalid value -Infinity; expected a JSON value (quote a date or time)',
     ],
     'what TOML has and JSON has not',
   ],
   [
     actions.silentAnswers,
     '2026-01-01',
-    [`: "2026-01-01" is not accepted; it takes a table, each key an action that stations send, each value ${words}`],
+    [`: invalid value "2026-01-01"; expected a table, each key an action that stations send, each value ${words}`],
     'a date is no table',
   ],
 ]

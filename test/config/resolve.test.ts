@@ -164,15 +164,15 @@ test('a flag takes the place of a list from elsewhere, and does not add to it', 
 const old: readonly [given: Given, warning: string][] = [
   [
     { argv: ['-ocpp_hearbeat_interval=60'] },
-    '-ocpp_hearbeat_interval: this is an old spelling; write --ocpp_heartbeat_interval',
+    '-ocpp_hearbeat_interval: deprecated spelling; use --ocpp_heartbeat_interval',
   ],
   [
     { env: { ANYCABLE_OCPP_HEARBEAT_INTERVAL: '60' } },
-    'ANYCABLE_OCPP_HEARBEAT_INTERVAL: this is an old spelling; write ANYCABLE_OCPP_HEARTBEAT_INTERVAL',
+    'ANYCABLE_OCPP_HEARBEAT_INTERVAL: deprecated spelling; use ANYCABLE_OCPP_HEARTBEAT_INTERVAL',
   ],
   [
     { toml: '[ocpp]\nhearbeat_interval = 60' },
-    'ocpp.hearbeat_interval in ./ocpp-cable.toml: this is an old spelling; write ocpp.heartbeat_interval',
+    'ocpp.hearbeat_interval in ./ocpp-cable.toml: deprecated spelling; use ocpp.heartbeat_interval',
   ],
 ]
 for (const [given, warning] of old) {
@@ -193,55 +193,51 @@ for (const given of [
 }
 
 const wrong: readonly [given: Given, problems: readonly string[], because: string][] = [
-  [{ argv: ['--xyzzy'] }, ['--xyzzy: there is no such flag'], 'a flag that is like none'],
-  [{ argv: ['--prot=1'] }, ['--prot: there is no such flag; did you mean --port?'], 'two letters swapped'],
+  [{ argv: ['--xyzzy'] }, ['--xyzzy: unknown flag'], 'a flag that is like none'],
+  [{ argv: ['--prot=1'] }, ['--prot: unknown flag; did you mean --port?'], 'two letters swapped'],
   [
     { argv: ['-max_conn', '5'] },
-    ['--max_conn: there is no such flag; did you mean --max-conn?'],
+    ['--max_conn: unknown flag; did you mean --max-conn?'],
     'its value is no second problem',
   ],
   [
     { argv: ['--xyzzy', '--prot'] },
-    ['--xyzzy: there is no such flag', '--prot: there is no such flag; did you mean --port?'],
+    ['--xyzzy: unknown flag', '--prot: unknown flag; did you mean --port?'],
     'two of them',
   ],
-  [
-    { argv: ['--RPC_HOST=a:1'] },
-    ['--RPC_HOST: there is no such flag; did you mean --rpc_host?'],
-    'flags are written small',
-  ],
+  [{ argv: ['--RPC_HOST=a:1'] }, ['--RPC_HOST: unknown flag; did you mean --rpc_host?'], 'flags are written small'],
   [
     { argv: ['--sercet=hush'] },
-    ['--sercet: there is no such flag; did you mean --secret?'],
+    ['--sercet: unknown flag; did you mean --secret?'],
     'what may be a secret is not shown',
   ],
   [{ argv: ['--port'] }, ['--port: a value is missing'], 'a flag at the end'],
   [
     { argv: ['--host', '--port', 'x'] },
-    ['--host: a value is missing', '--port: "x" is not accepted; it takes a whole number, from 0 to 65535'],
+    ['--host: a value is missing', '--port: invalid value "x"; expected a whole number, from 0 to 65535'],
     'a flag in the place of a value',
   ],
-  [{ argv: ['--port='] }, ['--port: "" is not accepted; it takes a whole number, from 0 to 65535'], 'an empty value'],
+  [{ argv: ['--port='] }, ['--port: invalid value ""; expected a whole number, from 0 to 65535'], 'an empty value'],
   [
     { argv: ['--ocpp_validation=x', '-ocpp_silent_answers', 'y'] },
     [
-      '--ocpp_validation: there is no such flag; it is a table of the TOML file',
-      '--ocpp_silent_answers: there is no such flag; it is a table of the TOML file',
+      '--ocpp_validation: unknown flag; it is a table in the TOML file',
+      '--ocpp_silent_answers: unknown flag; it is a table in the TOML file',
     ],
     'tables have no flags',
   ],
   [
     { toml: 'ocpp_validation = "off"' },
     [
-      'ocpp_validation in ./ocpp-cable.toml: "off" is not accepted; it takes an array ([[ ]]), each item a table with mode (off or warn or strict), and station and action where it is not for all of them',
+      'ocpp_validation in ./ocpp-cable.toml: invalid value "off"; expected an array ([[ ]]), each item a table with mode (off or warn or strict) and optionally station and action',
     ],
     'no table',
   ],
   [
     { toml: '[[ocpp_validation]]\nmode = "off"\n[[ocpp_validation]]\nstaton = "x"\nmode = "of"' },
     [
-      'ocpp_validation[1].staton in ./ocpp-cable.toml: there is no such key; did you mean station?',
-      'ocpp_validation[1].mode in ./ocpp-cable.toml: "of" is not accepted; it takes off or warn or strict',
+      'ocpp_validation[1].staton in ./ocpp-cable.toml: unknown key; did you mean station?',
+      'ocpp_validation[1].mode in ./ocpp-cable.toml: invalid value "of"; expected off or warn or strict',
     ],
     'two in one table, each with its place',
   ],
@@ -252,39 +248,39 @@ const wrong: readonly [given: Given, problems: readonly string[], because: strin
     ['"false": only flags are accepted here (a switch is written --flag=false)'],
     'a switch takes no next argument',
   ],
-  [{ argv: ['--debug=maybe'] }, ['--debug: "maybe" is not accepted; it takes true or false'], 'a switch'],
-  [{ argv: ['--help=maybe'] }, ['--help: "maybe" is not accepted; it takes true or false'], "the command line's own"],
+  [{ argv: ['--debug=maybe'] }, ['--debug: invalid value "maybe"; expected true or false'], 'a switch'],
+  [{ argv: ['--help=maybe'] }, ['--help: invalid value "maybe"; expected true or false'], "the command line's own"],
   [
     { env: { PORT: 'tcp://10.0.0.1:80' } },
-    ['PORT: "tcp://10.0.0.1:80" is not accepted; it takes a whole number, from 0 to 65535'],
+    ['PORT: invalid value "tcp://10.0.0.1:80"; expected a whole number, from 0 to 65535'],
     'a variable',
   ],
-  [{ toml: 'x = 1' }, ['x in ./ocpp-cable.toml: there is no such key'], 'a key that is like none'],
+  [{ toml: 'x = 1' }, ['x in ./ocpp-cable.toml: unknown key'], 'a key that is like none'],
   [
     { toml: '[server]\nprot = 1' },
-    ['server.prot in ./ocpp-cable.toml: there is no such key; did you mean server.port?'],
+    ['server.prot in ./ocpp-cable.toml: unknown key; did you mean server.port?'],
     'a key that is like one',
   ],
-  [{ toml: '[redis]' }, ['redis in ./ocpp-cable.toml: there is no such key'], 'an empty section that is none of ours'],
+  [{ toml: '[redis]' }, ['redis in ./ocpp-cable.toml: unknown key'], 'an empty section that is none of ours'],
   [
     { toml: '[redis]\nurl = "a"\nd = 1979-05-27' },
-    ['redis.url in ./ocpp-cable.toml: there is no such key', 'redis.d in ./ocpp-cable.toml: there is no such key'],
+    ['redis.url in ./ocpp-cable.toml: unknown key', 'redis.d in ./ocpp-cable.toml: unknown key'],
     'each key of a section',
   ],
-  [{ toml: 'server = 1' }, ['server in ./ocpp-cable.toml: there is no such key'], 'a section that is none'],
+  [{ toml: 'server = 1' }, ['server in ./ocpp-cable.toml: unknown key'], 'a section that is none'],
   [
     { toml: '[server]\nport = true' },
-    ['server.port in ./ocpp-cable.toml: true is not accepted; it takes a whole number, from 0 to 65535'],
+    ['server.port in ./ocpp-cable.toml: invalid value true; expected a whole number, from 0 to 65535'],
     'a value of another type',
   ],
   [
     { toml: '[server]\nport = inf' },
-    ['server.port in ./ocpp-cable.toml: Infinity is not accepted; it takes a whole number, from 0 to 65535'],
+    ['server.port in ./ocpp-cable.toml: invalid value Infinity; expected a whole number, from 0 to 65535'],
     'a number that JSON cannot write',
   ],
   [
     { toml: '[server.host]\na = 1' },
-    ['server.host in ./ocpp-cable.toml: {"a":1} is not accepted; it takes a host name or an IP address'],
+    ['server.host in ./ocpp-cable.toml: invalid value {"a":1}; expected a host name or an IP address'],
     'a table in the place of a value',
   ],
   [
@@ -294,57 +290,55 @@ const wrong: readonly [given: Given, problems: readonly string[], because: strin
   ],
   [
     { toml: 'secret = 5' },
-    [
-      'secret in ./ocpp-cable.toml: the value given (not shown) is not accepted; it takes a text, which is never shown; empty for none',
-    ],
+    ['secret in ./ocpp-cable.toml: invalid value (not shown); expected text (never shown); empty for none'],
     'a secret',
   ],
   [
     { toml: 'nats.servers = ["nats://u:p@h h"]' },
     [
-      'nats.servers in ./ocpp-cable.toml: the value given (not shown) is not accepted; it takes a comma list, each a URL such as nats://127.0.0.1:4222',
+      'nats.servers in ./ocpp-cable.toml: invalid value (not shown); expected a comma-separated list, each a URL such as nats://127.0.0.1:4222',
     ],
     'credentials in a URL',
   ],
   [
     { argv: ['--rpc_host=http://u:hush@app'], env: { ANYCABLE_RPC_TLS_ROOT_CA: '-----BEGIN PRIVATE KEY-----' } },
     [
-      'ANYCABLE_RPC_TLS_ROOT_CA: the value given (not shown) is not accepted; it takes a path of a file, or the PEM text of certificates itself; empty for none',
-      '--rpc_host: the value given (not shown) is not accepted; it takes host:port, dns:///host:port, grpc-list://host:port,host:port, or a URL with http:// or https://, without user and query',
+      'ANYCABLE_RPC_TLS_ROOT_CA: invalid value (not shown); expected a file path, or certificates as PEM text; empty for none',
+      '--rpc_host: invalid value (not shown); expected host:port, dns:///host:port, grpc-list://host:port,host:port, or an http:// or https:// URL without user and query',
     ],
     'a password in a URL, and a key in the place of a certificate',
   ],
   [
     { argv: [`--ocpp_path=${'x'.repeat(99)}`] },
-    [`--ocpp_path: "${'x'.repeat(79)}… is not accepted; it takes a path that begins with /`],
+    [`--ocpp_path: invalid value "${'x'.repeat(79)}…; expected a path that starts with /`],
     'a long value is cut',
   ],
   [
     { argv: ['--broadcast_adapter=nats,redis'] },
-    ['--broadcast_adapter: "nats,redis" is not accepted; it takes a comma list, each nats or http'],
+    ['--broadcast_adapter: invalid value "nats,redis"; expected a comma-separated list, each nats or http'],
     'an adapter that there is not',
   ],
   [
     { argv: ['--ocpp_versions='] },
-    ['--ocpp_versions: "" is not accepted; it takes a comma list, each 1.6 or 2.0.1 or 2.1; not an empty one'],
+    ['--ocpp_versions: invalid value ""; expected a comma-separated list, each 1.6 or 2.0.1 or 2.1; at least one'],
     'no versions',
   ],
   [
     { argv: ['--ocpp_versions=1.5'] },
-    ['--ocpp_versions: "1.5" is not accepted; it takes a comma list, each 1.6 or 2.0.1 or 2.1; not an empty one'],
+    ['--ocpp_versions: invalid value "1.5"; expected a comma-separated list, each 1.6 or 2.0.1 or 2.1; at least one'],
     'a version that there is not',
   ],
   [
     { argv: ['--rpc_host=app'] },
     [
-      '--rpc_host: "app" is not accepted; it takes host:port, dns:///host:port, grpc-list://host:port,host:port, or a URL with http:// or https://, without user and query',
+      '--rpc_host: invalid value "app"; expected host:port, dns:///host:port, grpc-list://host:port,host:port, or an http:// or https:// URL without user and query',
     ],
     'no port',
   ],
   [
     { argv: ['--ocpp_heartbeat_interval=0'] },
     [
-      '--ocpp_heartbeat_interval: "0" is not accepted; it takes a duration (300ms, 5s, 2m, 1h), from 1s to 24h; a bare number is seconds',
+      '--ocpp_heartbeat_interval: invalid value "0"; expected a duration (300ms, 5s, 2m, 1h), from 1s to 24h; a bare number is seconds',
     ],
     'below the least',
   ],

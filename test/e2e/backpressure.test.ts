@@ -97,7 +97,7 @@ test(
       await bridge.metricReaches('ocpp_command_total', ++commands)
     }
     const line = await bridge.logged(/station disconnected.*Too slow|Too slow.*station disconnected/)
-    assert.deepEqual([line['station'], line['code'], line['reason']], ['slow', 1006, 'Too slow to read'])
+    assert.deepEqual([line['station'], line['code'], line['reason']], ['slow', 1006, 'Reads too slowly'])
     const sent = await bridge.metric('data_sent_total')
     assert.ok(sent < kernelBytes() + maxPending + 2 * data.length, `${sent} bytes were kept for it`)
     assert.equal(await other.call('1', 'StatusNotification', status), '[3,"1",{}]')

@@ -24,7 +24,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import WebSocket from 'ws'
 import type { Transaction } from '../../examples/app/book.ts'
-import { problemsOf, type Told } from '../../examples/app/demo/check.ts'
+import { problemsOf, type Session } from '../../examples/app/demo/check.ts'
 import { openProcess, run, type Process } from '../support/process.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -87,14 +87,14 @@ const story = [
   /^ {2}station -> bridge +Hello, I am DEMO-1, and I speak OCPP 1\.6\. .*GET ws:/,
   /^ {2}bridge -> station .*101 Switching Protocols \(ocpp1\.6\)/,
   /^ {2}station -> app +I was switched on: .*\[2,"1","BootNotification"/,
-  /^ {2}app +lets DEMO-1 in .*"connected"/,
+  /^ {2}app +accepts DEMO-1 .*"connected"/,
   /^ {2}app .*"subscribed".*"ocpp:ev\/SN-0042"/,
   /^ {2}app -> station +Accepted\. .*\[3,"1",\{"status":"Accepted"/,
   /^ {2}station -> app +Connector 1 is Available/,
   /^ {2}bridge -> station +Noted\. \(The app left the answer to the bridge\.\) +\[3,"2",\{\}\]/,
-  /^ {2}station -> app +A driver shows the card CARD-ALEX/,
+  /^ {2}station -> app +A driver presents the card CARD-ALEX/,
   /^ {2}app -> station +Accepted\. +\[3,"3",\{"idTagInfo":\{"status":"Accepted"\}\}\]/,
-  /^ {2}station -> app +Connector 1 starts for CARD-ALEX\. The meter stands at 1482\.35 kWh/,
+  /^ {2}station -> app +Connector 1 starts for CARD-ALEX\. The meter reads 1482\.35 kWh/,
   /^ {2}app -> station +Accepted\. This is transaction 1\./,
   /^ {2}app -> station +Booked: 2\.74 kWh so far/,
   /^ {2}app -> station +Booked: 5\.50 kWh so far/,
@@ -109,7 +109,7 @@ const story = [
   /^ {2}energy +11\.02 kWh/,
   /^ {2}readings +4$/,
   /^ {2}station -> bridge +Good-bye\. +close 1000/,
-  /^ {2}app +knows that DEMO-1 has gone .*"disconnected"/,
+  /^ {2}app +knows that DEMO-1 has left .*"disconnected"/,
   /^Checked: /,
   /^Nothing is left running\.$/,
 ]
@@ -150,10 +150,7 @@ for (const part of ['app', 'bridge'] as const) {
     await started.process.line(/station -> bridge/)
     process.kill(parts[part].pid, 'SIGKILL')
     assert.deepEqual(await started.process.exited, { code: 1, signal: null })
-    const said = new RegExp(
-      `^bin/demo: the session did not happen\\. The ${part} has ended too early \\(SIGKILL\\)$`,
-      'm',
-    )
+    const said = new RegExp(`^bin/demo: the session failed\\. The ${part} exited unexpectedly \\(SIGKILL\\)$`, 'm')
     assert.match(started.process.output, said)
     assert.doesNotMatch(started.process.output, stackLine)
     assert.doesNotMatch(started.process.output, /Checked/)
@@ -228,12 +225,12 @@ const machines = [
   {
     because: 'without Node it says to install it',
     tools: {},
-    said: /^bin\/demo: Node is missing\. Install Node/m,
+    said: /^bin\/demo: Node is missing\. Install it/m,
   },
   {
     because: 'an old Node is named, with the one that is needed',
     tools: { node: 'echo v20.18.3' },
-    said: /^bin\/demo: Node 20\.19 or newer is needed, and this is Node 20\.18\.3\./m,
+    said: /^bin\/demo: Node 20\.19 or newer is required, but this is Node 20\.18\.3\./m,
   },
   {
     because: 'without npm it says where that comes from',
@@ -243,7 +240,7 @@ const machines = [
   {
     because: 'what npm says of its failure is shown, and what it takes',
     tools: { node: `exec '${process.execPath}' "$@"`, npm: 'echo "npm error network" >&2; exit 1' },
-    said: /npm error network\nbin\/demo: npm ci has failed, .*It needs a network/,
+    said: /npm error network\nbin\/demo: npm ci failed, .*It needs network access/,
   },
   {
     because: 'a build that fails is no build',
@@ -251,7 +248,7 @@ const machines = [
       node: `exec '${process.execPath}' "$@"`,
       npm: 'test "$1" = ci && exit 0; mkdir -p dist; touch dist/main.js; echo "error TS1"; exit 2',
     },
-    said: /error TS1\nbin\/demo: The build has failed/,
+    said: /error TS1\nbin\/demo: The build failed/,
   },
 ] as const
 for (const { because, tools, said } of machines) {
@@ -301,7 +298,7 @@ function linkTool(name: string, folder: string): void {
   symlinkSync(places.find(existsSync) ?? name, join(folder, name))
 }
 
-const told: Told = {
+const session: Session = {
   station: 'S1',
   idTag: 'C1',
   transactionId: 1,
@@ -328,20 +325,20 @@ const books: readonly [book: readonly Transaction[], problem: RegExp | null, bec
   [[booked], null, 'the very session'],
   [[], /has 0 transactions/, 'nothing was booked'],
   [[booked, booked], /has 2 transactions/, 'the start was booked twice'],
-  [[{ ...booked, id: 2 }], /transaction id: 2, where the station said 1/, 'another transaction'],
+  [[{ ...booked, id: 2 }], /transaction id: 2, but the station sent 1/, 'another transaction'],
   [[{ ...booked, station: 'S2' }], /the station: S2/, 'another station'],
   [[{ ...booked, idTag: 'C2' }], /the card: C2/, 'another card'],
   [[{ ...booked, meterStartWh: 0 }], /meter at the start: 0/, 'another start'],
-  [[{ ...booked, readings: firstReading ? [firstReading] : [] }], /meter values: 110, where/, 'a reading was lost'],
+  [[{ ...booked, readings: firstReading ? [firstReading] : [] }], /meter values: 110, but/, 'a reading was lost'],
   [[{ ...booked, readings: [...booked.readings].reverse() }], /meter values: 120, 110/, 'readings out of order'],
   [[{ ...booked, stop: null }], /still open/, 'the stop was lost'],
-  [[{ ...booked, stop: { at: '', meterWh: 1, reason: '' } }], /meter at the stop: 1, where/, 'another stop'],
-  [[{ ...booked, remoteStop: null }], /no "Accepted" for its remote stop, but null/, 'no remote stop was sent'],
-  [[{ ...booked, remoteStop: { id: '', answer: 'Rejected' } }], /but "Rejected"/, 'the station refused'],
+  [[{ ...booked, stop: { at: '', meterWh: 1, reason: '' } }], /meter at the stop: 1, but/, 'another stop'],
+  [[{ ...booked, remoteStop: null }], /remote stop is null, not "Accepted"/, 'no remote stop was sent'],
+  [[{ ...booked, remoteStop: { id: '', answer: 'Rejected' } }], /is "Rejected", not/, 'the station refused'],
 ]
 for (const [book, problem, because] of books) {
   test(`the check of the app's book: ${because}`, () => {
-    const problems = problemsOf(book, told)
+    const problems = problemsOf(book, session)
     assert.equal(problems.length, problem === null ? 0 : 1)
     if (problem !== null) assert.match(problems[0] ?? '', problem)
   })

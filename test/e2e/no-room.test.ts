@@ -63,8 +63,8 @@ test('at the open-files limit a station gets 503, and the bridge finds its app a
   const limited = ['-c', 'ulimit -n 200; exec "$0" "$@"', process.execPath, ...argv]
   const bridge = openProcess('bash', limited, { env: programEnv() })
   t.after(() => bridge.close())
-  const [, told] = /room for (\d+) stations: the open-files limit is 200/.exec(await bridge.line(/room for/)) ?? []
-  const room = Number(told)
+  const [, logged] = /limit=200 stations=(\d+)/.exec(await bridge.line(/the open-files limit allows few/)) ?? []
+  const room = Number(logged)
   assert.ok(room > 120 && room < 180, `there is room for ${room}`)
   await bridge.line(/Handle OCPP/)
   const url = `ws://127.0.0.1:${port}/ocpp`

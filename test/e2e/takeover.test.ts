@@ -24,7 +24,7 @@ test('refuse: the second connection gets 409 as long as the first is open, and i
   assert.equal(response.statusCode, 409)
   second.terminate()
   const { problem, path } = await bridge.logged(/a station was refused/)
-  assert.deepEqual([problem, path], ['Another connection of this Charging Station is open', '/ocpp/CP1'])
+  assert.deepEqual([problem, path], ['This Charging Station is already connected', '/ocpp/CP1'])
   assert.equal(await first.call('2', 'StatusNotification'), '[3,"2",{}]')
   await first.close()
   await bridge.logged(/station disconnected/)

@@ -159,7 +159,7 @@ test('the page lists every metric that is exposed and no other, in the form that
   assert.ok(exposed.length > 25)
   assert.match(page, /^- `answer`: `app`, `replayed`, `silent`/m)
   assert.match(page, /^- `reason`: one of\n( {2}- `\w+`: .*\n)* {2}- `no_station`: a broadcast/m)
-  assert.match(page, /^- `version`: the version/m, 'said once, though several metrics have it')
+  assert.match(page, /^- `version`: the OCPP version/m, 'said once, though several metrics have it')
   assert.match(
     page,
     /^- `outcome` of `ocpp_command_total`: `ack`,/m,

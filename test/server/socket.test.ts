@@ -213,7 +213,7 @@ for (const perMessageDeflate of [true, false]) {
       socket.send(text)
       await sleep(5) // or none of it would be compressed and on its way
     }
-    assert.deepEqual(await gone, { code: 1006, reason: 'Too slow to read' })
+    assert.deepEqual(await gone, { code: 1006, reason: 'Reads too slowly' })
     assert.equal(meter.total('disconnected_slow_clients_total'), 1)
   })
 }

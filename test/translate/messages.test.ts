@@ -98,18 +98,18 @@ const transmissions: readonly (readonly [string, object, string])[] = [
     'of equal keys the last one counts',
   ],
   ['{"identifier":"I"}', foreign('a transmission without a message'), 'neither a type nor a message'],
-  ['{"message":null}', foreign('a message that is no JSON object'), 'a message that is null'],
-  ['{"message":"hello"}', foreign('a message that is no JSON object'), 'a message that is a string'],
-  ['{"message":[{"command":"Reset"}]}', foreign('a message that is no JSON object'), 'a list of messages'],
+  ['{"message":null}', foreign('a message that is not a JSON object'), 'a message that is null'],
+  ['{"message":"hello"}', foreign('a message that is not a JSON object'), 'a message that is a string'],
+  ['{"message":[{"command":"Reset"}]}', foreign('a message that is not a JSON object'), 'a list of messages'],
   [
     '{"__proto__":{"message":{"command":"Reset"}}}',
     foreign('a transmission without a message'),
     'none comes in by __proto__',
   ],
-  ['[]', foreign('a transmission that is no JSON object'), 'a list'],
-  ['"welcome"', foreign('a transmission that is no JSON object'), 'a string'],
-  ['', foreign('a transmission that is no JSON object'), 'nothing'],
-  ['{"message":{"command":"Reset"}', foreign('a transmission that is no JSON object'), 'JSON that breaks off'],
+  ['[]', foreign('a transmission that is not a JSON object'), 'a list'],
+  ['"welcome"', foreign('a transmission that is not a JSON object'), 'a string'],
+  ['', foreign('a transmission that is not a JSON object'), 'nothing'],
+  ['{"message":{"command":"Reset"}', foreign('a transmission that is not a JSON object'), 'JSON that breaks off'],
 ]
 for (const [text, expected, because] of transmissions) {
   test(`a transmission is read: ${because}`, () => {
@@ -187,20 +187,24 @@ const messages: readonly (readonly [string, object, string])[] = [
   ['{"command":"Ack","id":{}}', foreign('an Ack without an id'), 'an Ack for an object'],
   ['{"command":"Ack","id":true}', foreign('an Ack without an id'), 'an Ack for a word'],
   ['{"command":"Error","code":"InternalError"}', foreign('an Error without an id'), 'an Error for nothing'],
-  ['{"command":"Ack","id":"1","payload":[]}', foreign('an Ack whose payload is no object'), 'a payload that is a list'],
+  [
+    '{"command":"Ack","id":"1","payload":[]}',
+    foreign('an Ack whose payload is not an object'),
+    'a payload that is a list',
+  ],
   [
     '{"command":"Ack","id":"1","payload":"{}"}',
-    foreign('an Ack whose payload is no object'),
+    foreign('an Ack whose payload is not an object'),
     'a payload encoded once more',
   ],
   ['{"id":"1","payload":{}}', foreign('a message without a command'), 'no command'],
   ['{"command":7,"id":"1"}', foreign('a message without a command'), 'a command that is a number'],
   ['{"command":["Reset"],"id":"1"}', foreign('a message without a command'), 'a command in a list'],
   ['{"__proto__":{"command":"Reset"}}', foreign('a message without a command'), 'none comes in by __proto__'],
-  ['null', foreign('a message that is no JSON object'), 'null'],
-  ['[{"command":"Reset"}]', foreign('a message that is no JSON object'), 'a list'],
-  ['Reset', foreign('a message that is no JSON object'), 'no JSON'],
-  ['', foreign('a message that is no JSON object'), 'nothing'],
+  ['null', foreign('a message that is not a JSON object'), 'null'],
+  ['[{"command":"Reset"}]', foreign('a message that is not a JSON object'), 'a list'],
+  ['Reset', foreign('a message that is not a JSON object'), 'no JSON'],
+  ['', foreign('a message that is not a JSON object'), 'nothing'],
 ]
 for (const [text, expected, because] of messages) {
   test(`a message is read: ${because}`, () => {

@@ -7,7 +7,7 @@ import { silentAnswerProblems } from '../../src/validation/silent-answers.ts'
 
 const schemas = openSchemas()
 const all: readonly Version[] = ['ocpp1.6', 'ocpp2.0.1', 'ocpp2.1']
-const dataTransfer = 'ocpp_silent_answers.DataTransfer: no valid answer in OCPP'
+const dataTransfer = 'ocpp_silent_answers.DataTransfer: not a valid answer in OCPP'
 
 const rows: readonly [string, string, readonly Version[], readonly string[], string][] = [
   ['DataTransfer', '{"status":"Accepted"}', all, [], 'valid in each version that has it'],
@@ -19,9 +19,9 @@ const rows: readonly [string, string, readonly Version[], readonly string[], str
     [],
     'another version, that is not served, wants another',
   ],
-  ['Authorize', '{"idTagInfo":{"status":"Accepted"}}', ['ocpp1.6', 'ocpp2.0.1'], ['ocpp_silent_answers.Authorize: no valid answer in OCPP 2.0.1: /idTokenInfo: required; /idTagInfo: additionalProperties'], 'one answer for two versions'], // prettier-ignore
+  ['Authorize', '{"idTagInfo":{"status":"Accepted"}}', ['ocpp1.6', 'ocpp2.0.1'], ['ocpp_silent_answers.Authorize: not a valid answer in OCPP 2.0.1: /idTokenInfo: required; /idTagInfo: additionalProperties'], 'one answer for two versions'], // prettier-ignore
   ['BootNotification', '{"status":"Pending"}', all, [], 'the bridge fills in what leaves no choice'],
-  ['StartTransaction', '{"idTagInfo":{"status":"Accepted"},"transactionId":1}', all, ['ocpp_silent_answers.StartTransaction: each transaction would have the same id; "anycable" makes one for each'], 'Stop and MeterValues quote the id'], // prettier-ignore
+  ['StartTransaction', '{"idTagInfo":{"status":"Accepted"},"transactionId":1}', all, ['ocpp_silent_answers.StartTransaction: every transaction would get the same id; "anycable" generates one for each'], 'Stop and MeterValues quote the id'], // prettier-ignore
   ['StopTransaction', '{}', all, [], 'unknown to 2.x, and asked of 1.6 alone'],
 ]
 for (const [action, payload, served, problems, because] of rows) {

@@ -1,10 +1,10 @@
 /**
- * Whether the session really happened: what the station measured and what the app has booked are the same. Pure.
+ * Checks that the app booked what the station measured. Pure.
  */
 import type { Transaction } from '../book.ts'
 
-/** What the station has told of its session. */
-export type Told = {
+/** The session as the station saw it. */
+export type Session = {
   readonly station: string
   readonly idTag: string
   readonly transactionId: number
@@ -13,29 +13,29 @@ export type Told = {
   readonly meterStopWh: number
 }
 
-/** What is wrong with the book, a sentence each; nothing, if it is as it should be. */
-export function problemsOf(book: readonly Transaction[], told: Told): string[] {
+/** @returns one sentence for each difference between the book and the session */
+export function problemsOf(book: readonly Transaction[], session: Session): string[] {
   const [booked] = book
   if (booked === undefined || book.length > 1)
-    return [`The app's book has ${book.length} transactions, where the station had one.`]
+    return [`The app's book has ${book.length} transactions, but the station had one.`]
   const { stop, remoteStop } = booked
   return [
-    ...different('the transaction id', booked.id, told.transactionId),
-    ...different('the station', booked.station, told.station),
-    ...different('the card', booked.idTag, told.idTag),
-    ...different('the meter at the start', booked.meterStartWh, told.meterStartWh),
-    ...different('the meter values', booked.readings.map(({ wh }) => wh).join(', '), told.readingsWh.join(', ')),
+    ...different('the transaction id', booked.id, session.transactionId),
+    ...different('the station', booked.station, session.station),
+    ...different('the card', booked.idTag, session.idTag),
+    ...different('the meter at the start', booked.meterStartWh, session.meterStartWh),
+    ...different('the meter values', booked.readings.map(({ wh }) => wh).join(', '), session.readingsWh.join(', ')),
     ...(stop === null
       ? ["The transaction is still open in the app's book."]
-      : different('the meter at the stop', stop.meterWh, told.meterStopWh)),
+      : different('the meter at the stop', stop.meterWh, session.meterStopWh)),
     ...(remoteStop?.answer === 'Accepted'
       ? []
-      : [`The app has no "Accepted" for its remote stop, but ${JSON.stringify(remoteStop?.answer ?? null)}.`]),
+      : [`The answer to the app's remote stop is ${JSON.stringify(remoteStop?.answer ?? null)}, not "Accepted".`]),
   ]
 }
 
-function different(what: string, booked: string | number, told: string | number): string[] {
-  return booked === told
+function different(what: string, booked: string | number, sent: string | number): string[] {
+  return booked === sent
     ? []
-    : [`The app has booked another value for ${what}: ${booked}, where the station said ${told}.`]
+    : [`The app booked a different value for ${what}: ${booked}, but the station sent ${sent}.`]
 }

@@ -1,13 +1,13 @@
 /**
- * The simulated station's one connector: its meter, its clock and its transaction, as the payloads of OCPP 1.6.
+ * The only connector of the simulated station: its meter, clock and transaction, as OCPP 1.6 payloads.
  *
- * No socket, no output. A reading of the meter stands for a quarter of an hour of charging with 11 kW.
+ * No socket, no output. Each meter reading represents a quarter of an hour of charging at 11 kW.
  */
 import type { Payload } from './station.ts'
 
 const quarterWh = [2740, 2755, 2748, 2762]
 const quarterMs = 15 * 60_000
-/** What still flows between the last reading and the stop. */
+/** Energy between the last reading and the stop. */
 const restWh = 12
 const connectorId = 1
 
@@ -42,7 +42,7 @@ export class Connector {
     return { connectorId, idTag, meterStart: this.#wh, timestamp: this.#timestamp() }
   }
 
-  /** What the meter shows a quarter of an hour later. */
+  /** The next meter reading, a quarter of an hour later. */
   reading(): Payload {
     const wh = quarterWh[this.#readings++ % quarterWh.length] ?? 0
     this.#wh += wh
@@ -63,7 +63,7 @@ export class Connector {
     return { transactionId: this.transactionId, meterStop: this.#wh, timestamp: this.#timestamp(), reason }
   }
 
-  /** The station's answer to a remote command; `null` if it does not know it. */
+  /** The station's answer to a remote command; `null` for an unknown command. */
   answerTo(action: string, payload: Payload): Payload | null {
     switch (action) {
       case 'RemoteStartTransaction':
@@ -81,7 +81,7 @@ export class Connector {
     }
   }
 
-  /** The message that a TriggerMessage asks for; `null` if the station does not send it on request. */
+  /** The message that a TriggerMessage requests; `null` if the station does not support it. */
   triggered(requested: string): Payload | null {
     switch (requested) {
       case 'BootNotification':

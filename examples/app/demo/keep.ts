@@ -1,5 +1,5 @@
 /**
- * After the story, with --keep: everything stays up, the station does what it is asked, and what passes is shown.
+ * The demo after the story, with --keep: everything keeps running, the station obeys commands, and messages are shown.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cards } from '../book.ts'
@@ -10,10 +10,10 @@ import { stationId, stream, type PluggedIn, type Stage } from './story.ts'
 import { cardStatus } from './words.ts'
 
 const readingEveryMs = 1_000
-/** The interval that the app gives in its answer to a boot. */
+/** The interval in the app's answer to a boot. */
 const heartbeatMs = 300_000
 
-/** Settles only by rejecting: when something has ended that should not have, or with the stage's page. */
+/** Never resolves. Rejects when a program or the connection ends unexpectedly, or when the page ends. */
 export async function keepUp(stage: Stage, pluggedIn: PluggedIn, signal: AbortSignal): Promise<never> {
   await stage.page.text(invitation(stage))
   showOthers(stage)
@@ -23,12 +23,12 @@ export async function keepUp(stage: Stage, pluggedIn: PluggedIn, signal: AbortSi
     run(beat(stage, pluggedIn.station, signal))
   })
   const cutOff = pluggedIn.station.ended().then(({ code, reason }) => {
-    throw new Failure(`The bridge has ended the station's connection (${code} ${reason})`)
+    throw new Failure(`The bridge closed the station's connection (${code} ${reason})`)
   })
   return Promise.race([life, cutOff])
 }
 
-/** What the station does once it has said yes to a command. */
+/** Carries out a command that the station has accepted. */
 async function obey(
   { page, teller }: Stage,
   { station, connector }: PluggedIn,
@@ -79,7 +79,7 @@ async function beat({ teller }: Stage, station: Station, signal: AbortSignal): P
   }
 }
 
-/** What the app notes of other stations, and of commands that this one could not obey; and the bridge's log. */
+/** Shows the app's journal of other stations and of failed commands, and the bridge's log. */
 function showOthers({ page, app, bridge }: Stage): void {
   const show = (who: string, what: string): void => void page.line(who, what).catch(() => undefined)
   app.onLine(line => {
@@ -95,19 +95,19 @@ function invitation({ app, bridge }: Stage): string {
     return `  curl -d '${body}' ${bridge.broadcastUrl}`
   }
   return `
-The bridge, the app and the station stay up, on this machine only; Ctrl-C ends them.
+The bridge, the app and the station keep running, reachable from this machine only. Ctrl-C stops them.
 
-Is the bridge alive? What has the app booked?
+Check that the bridge is alive, and what the app has booked:
   curl ${bridge.base}/health
   curl ${app.transactionsUrl}
 
-Ask the station how it is, then start a session from afar; the app ends it when the card's limit is reached:
+Ask the station for its status, then start a session remotely; the app stops it when the card reaches its limit:
 ${post('TriggerMessage', 'try-1', { requestedMessage: 'StatusNotification' })}
 ${post('RemoteStartTransaction', 'try-2', { idTag: 'CARD-ALEX', connectorId: 1 })}
 
-Connect a station, or a simulator, of your own (OCPP 1.6; the cards are ${[...cards.keys()].join(' and ')}):
+Connect your own station or simulator (OCPP 1.6; the cards are ${[...cards.keys()].join(' and ')}):
   ${bridge.base.replace('http', 'ws')}/ocpp/MY-STATION
 
-From here on: what passes, as it passes.
+From here on, messages are shown as they pass.
 `
 }

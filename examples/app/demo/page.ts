@@ -1,6 +1,6 @@
 /**
- * What the demo writes: on a terminal each line with its frame below it, dim; elsewhere with a short form of the frame
- * behind it, so that a line stays a line.
+ * The demo's output. On a terminal, each line is followed by its frame, dimmed; otherwise, a shortened frame is appended
+ * to the line, so that every message is one line.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 
@@ -11,15 +11,15 @@ const bold = ['\u001b[1m', '\u001b[22m'] as const
 type PageSettings = {
   readonly isTerminal: boolean
   readonly hasColour: boolean
-  /** Between two lines that tell something, to let people read along. */
+  /** The pause after each line, so that people can read along. */
   readonly paceMs: number
-  /** Ends the page: nothing is written any more, and what wanted to write is rejected. */
+  /** Ends the page: pending and later writes are rejected. */
   readonly signal: AbortSignal
 }
 
 export class Page {
   readonly #settings: PageSettings
-  /** Lines come from the story and, while the demo is kept up, from what happens meanwhile: one after another. */
+  /** Serializes lines, which come from the story and, with --keep, from concurrent events. */
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(settings: PageSettings) {
@@ -34,16 +34,16 @@ export class Page {
     return this.#inTurn(() => this.#write(`${text}\n`))
   }
 
-  /** A fact that needs no pause to be read. */
+  /** A fact, without a pause. */
   row(name: string, value: string): Promise<void> {
     return this.text(`${labelled(name)} ${value}`)
   }
 
   /**
-   * One thing that has happened.
+   * One event.
    *
-   * @param who    who speaks, or `who -> to whom`
-   * @param frame  what really passed
+   * @param who    the speaker, or `speaker -> listener`
+   * @param frame  the frame on the wire
    */
   line(who: string, what: string, frame?: string): Promise<void> {
     return this.#inTurn(async () => {

@@ -1,5 +1,5 @@
 /**
- * The bridge and the app: started as programs of their own, read line by line, ended by their pid.
+ * Runs the bridge and the app as child processes and reads their output line by line.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -8,27 +8,27 @@ import { Failure } from './failure.ts'
 export interface Program {
   readonly name: string
   readonly pid: number
-  /** What it has written so far. */
+  /** The output so far. */
   readonly lines: readonly string[]
-  /** The first line, written already or yet to come, in which something is found. */
+  /** Resolves with the first result of `look` on a line, past or future. */
   find<Found>(look: (line: string) => Found | undefined): Promise<Found>
   onLine(listener: (line: string) => void): void
-  /** Never settles while the program runs. Rejects when it ends without being told to. */
+  /** Never resolves. Rejects when the program exits before `close` is called. */
   readonly endedEarly: Promise<never>
-  /** SIGTERM, and SIGKILL if it is still there after five seconds. May be called twice. */
+  /** Sends SIGTERM, and SIGKILL after five seconds. May be called twice. */
   close(): Promise<void>
 }
 
 const graceMs = 5_000
 const running = new Set<ChildProcess>()
 
-// The last resort, for whatever way this process ends.
+// A last resort: no child process survives, however this process exits.
 process.on('exit', () => running.forEach(child => child.kill('SIGKILL')))
 
 /**
- * Starts a Node program from the clone's root.
+ * Starts a Node program in the root of the clone.
  *
- * It gets a process group of its own, so that a Ctrl-C reaches the demo alone, which then ends things in order.
+ * The program gets its own process group, so that Ctrl-C reaches only the demo, which then stops everything in order.
  */
 export function startProgram(name: string, args: readonly string[]): Program {
   const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: cleanEnv() })
@@ -44,12 +44,12 @@ export function startProgram(name: string, args: readonly string[]): Program {
 
   let isClosing = false
   const exited = new Promise<string>(resolve => {
-    // 'close' comes after the last of the output.
+    // 'close', unlike 'exit', follows the last output.
     child.once('close', (code, signal) => resolve(signal ?? `exit code ${String(code)}`))
     child.once('error', error => resolve(error.message))
   }).finally(() => running.delete(child))
   const endedEarly = exited.then(how =>
-    isClosing ? new Promise<never>(() => {}) : Promise.reject(new Failure(`${name} has ended too early (${how})`)),
+    isClosing ? new Promise<never>(() => {}) : Promise.reject(new Failure(`${name} exited unexpectedly (${how})`)),
   )
   endedEarly.catch(() => undefined)
 
@@ -87,7 +87,7 @@ function find<Found>(
   })
 }
 
-/** Settings of the shell that were meant for another bridge stay out of this one. */
+/** Keeps settings for another bridge in the shell's environment from affecting the demo's bridge. */
 function cleanEnv(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => name !== 'PORT' && !name.startsWith('ANYCABLE_'))
   return Object.fromEntries(kept)

@@ -1,5 +1,5 @@
 /**
- * The three who play: the app, the bridge and the simulated station, each on free ports of 127.0.0.1.
+ * Starts the app and the bridge on free ports of 127.0.0.1.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
@@ -13,7 +13,7 @@ export type Booked = Transaction & { readonly energyWh: ReturnType<typeof energy
 export interface App extends Program {
   readonly rpc: string
   readonly transactionsUrl: string
-  /** The first entry of the app's journal, written already or yet to come, that is looked for. */
+  /** Resolves with the first matching entry of the app's journal, past or future. */
   entry(what: string, look: (entry: Entry) => boolean): Promise<Entry>
   transactions(): Promise<readonly Booked[]>
 }
@@ -77,9 +77,9 @@ export async function startBridge(
   return { ...program, base, broadcastUrl }
 }
 
-/** Where the bridge will take broadcasts: the app has to be told before the bridge is there. */
+/** The future URL for broadcasts, chosen before the bridge starts, because the app starts first and needs it. */
 export async function freeBroadcastUrl(): Promise<string> {
-  // Below the range from which systems give ports away by themselves, so that it is still free a second later.
+  // Below the ephemeral port range, so that the port is still free a second later.
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000)
     if (await isFree(port)) return `http://127.0.0.1:${port}/_broadcast`

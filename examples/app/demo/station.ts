@@ -1,7 +1,7 @@
 /**
- * A charging station's side of OCPP-J: one WebSocket, calls out and their answers, calls in and ours.
+ * The station's side of OCPP-J: one WebSocket, with calls in both directions.
  *
- * What it measures and decides is in `connector.ts`. Frames: OCPP-J 1.6 §4.2.
+ * `connector.ts` has its measurements and decisions. Frames: OCPP-J 1.6 §4.2.
  */
 import { once } from 'node:events'
 import WebSocket from 'ws'
@@ -9,7 +9,7 @@ import { Failure } from './failure.ts'
 
 export type Payload = Readonly<Record<string, unknown>>
 
-/** A call and its answer, with the frames that really passed. */
+/** A call and its answer, with the frames on the wire. */
 export type Exchange = {
   readonly id: string
   readonly action: string
@@ -19,7 +19,7 @@ export type Exchange = {
   readonly received: string
 }
 
-/** A remote command, and what the station said to it; `null`: that it does not know it. */
+/** A remote command and the station's answer; `null` if the station does not know the command. */
 export type Command = {
   readonly id: string
   readonly action: string
@@ -42,7 +42,7 @@ export class Station {
   readonly #onCommand: (command: Command) => void
   #open: Open | null = null
   #calls = 0
-  /** A station has one call open at a time (OCPP-J 1.6 §4.1.1): the next one waits here for its turn. */
+  /** Serializes calls: a station has at most one call pending (OCPP-J 1.6 §4.1.1). */
   #turn: Promise<unknown> = Promise.resolve()
 
   private constructor(
@@ -53,14 +53,14 @@ export class Station {
     this.#socket = socket
     this.#answerTo = answerTo
     this.#onCommand = onCommand
-    // That the connection breaks is seen by what then does not come.
+    // A broken connection shows as a timeout or as the end of the connection.
     socket.on('error', () => undefined)
     socket.on('message', data => this.#onMessage((data as Buffer).toString()))
   }
 
   /**
-   * @param answerTo   the station's answer to a remote command, `null` if it does not know the command
-   * @param onCommand  told afterwards, when the answer is out
+   * @param answerTo   the station's answer to a remote command; `null` for an unknown command
+   * @param onCommand  called after the answer has been sent
    */
   static async open(
     url: string,
@@ -70,17 +70,17 @@ export class Station {
     const socket = new WebSocket(url, 'ocpp1.6')
     const station = new Station(socket, answerTo, onCommand)
     await once(socket, 'open').catch((error: unknown) => {
-      throw new Failure('The bridge did not let the station in', { cause: error })
+      throw new Failure('The bridge rejected the station', { cause: error })
     })
     return station
   }
 
-  /** What was agreed on for this connection. */
+  /** The negotiated subprotocol. */
   get subprotocol(): string {
     return this.#socket.protocol
   }
 
-  /** Settles when the connection has ended, whoever ended it. */
+  /** Resolves when the connection has ended, on either side. */
   async ended(): Promise<{ code: number; reason: string }> {
     const [code, reason] = (await once(this.#socket, 'close')) as [number, Buffer]
     return { code, reason: reason.toString() }
@@ -93,14 +93,14 @@ export class Station {
     return exchange
   }
 
-  /** Ends the connection, as OCPP has it: by a WebSocket close. */
+  /** Closes the connection with a WebSocket close, as OCPP requires. */
   async close(): Promise<{ code: number; reason: string }> {
     const ended = this.ended()
     this.#socket.close(1000, 'Good-bye')
     return ended
   }
 
-  /** At once, without a word. Does nothing where the connection has ended. */
+  /** Terminates the connection without a close frame. Does nothing if it has ended. */
   cut(): void {
     this.#socket.terminate()
   }
@@ -112,7 +112,7 @@ export class Station {
       const settle = (answer: Frame, received: string): void => {
         this.#open = null
         if (answer[0] === 3) resolve({ id, action, payload, sent, answer: answer[2], received })
-        else reject(new Failure(`The station's ${action} got an error for an answer: ${received}`))
+        else reject(new Failure(`The answer to the station's ${action} is an error: ${received}`))
       }
       this.#open = { frame, settle }
       const sent = this.#send(frame)

@@ -1,9 +1,9 @@
 /**
- * One charging session, in the order in which it happens. Every line is told after the fact, from what has passed.
+ * One charging session, step by step. Every line is printed after the event, from the frames that passed.
  */
 import { cards } from '../book.ts'
 import type { Entry } from '../rpc.ts'
-import type { Told } from './check.ts'
+import type { Session } from './check.ts'
 import { Connector, serialNumber } from './connector.ts'
 import { Failure, within } from './failure.ts'
 import type { Page } from './page.ts'
@@ -15,7 +15,7 @@ import { cardStatus, kWh, readingWh } from './words.ts'
 export const stationId = 'DEMO-1'
 export const stream = `ocpp:ev/${serialNumber}`
 const idTag = 'CARD-ALEX'
-/** As many as it takes to reach the card's limit. */
+/** Enough to reach the card's limit. */
 const readings = 4
 const commandSeconds = 10
 
@@ -25,26 +25,26 @@ export type Stage = { readonly page: Page; readonly app: App; readonly bridge: B
 export type PluggedIn = {
   readonly station: Station
   readonly connector: Connector
-  /** Told of each remote command that the station has answered. */
+  /** Called after the station has answered a remote command. */
   onCommand: (command: Command) => void
 }
 
 export async function plugIn({ page, app, bridge, teller }: Stage): Promise<PluggedIn> {
-  await page.heading('1. The station calls')
+  await page.heading('1. The station connects')
   const url = `${bridge.base.replace('http', 'ws')}/ocpp/${stationId}`
   const connector = new Connector()
   const onCommand = (command: Command): void => pluggedIn.onCommand(command)
   const station = await Station.open(url, (action, payload) => connector.answerTo(action, payload), onCommand)
   const pluggedIn: PluggedIn = { station, connector, onCommand: () => undefined }
   await page.line('station -> bridge', `Hello, I am ${stationId}, and I speak OCPP 1.6.`, `GET ${url} (ocpp1.6)`)
-  await page.line('bridge -> station', 'Then let us speak that.', `101 Switching Protocols (${station.subprotocol})`)
+  await page.line('bridge -> station', 'Then we speak OCPP 1.6.', `101 Switching Protocols (${station.subprotocol})`)
 
-  await page.heading('2. It says what it is, and the app lets it in')
+  await page.heading('2. The station introduces itself, and the app accepts it')
   const between = async (): Promise<void> => {
     const connected = await app.entry('connected', ({ event }) => event === 'connected')
-    await page.line('app', `lets ${stationId} in`, journalText(connected))
+    await page.line('app', `accepts ${stationId}`, journalText(connected))
     const subscribed = await app.entry('subscribed', ({ event }) => event === 'subscribed')
-    await page.line('app', 'names the stream by which it will reach the station', journalText(subscribed))
+    await page.line('app', 'names the stream on which it will reach the station', journalText(subscribed))
   }
   const answer = await teller.exchange(station, 'BootNotification', connector.boot(), { between })
   expectAnswer('BootNotification', answer['status'])
@@ -52,18 +52,18 @@ export async function plugIn({ page, app, bridge, teller }: Stage): Promise<Plug
   return pluggedIn
 }
 
-/** Returns what the station has said of the session. */
-export async function charge(stage: Stage, pluggedIn: PluggedIn): Promise<Told> {
+/** Returns the session as the station saw it. */
+export async function charge(stage: Stage, pluggedIn: PluggedIn): Promise<Session> {
   const { page, app, teller } = stage
   const { station, connector } = pluggedIn
   const stopped = new Promise<Command>(resolve => {
     pluggedIn.onCommand = command => command.action === 'RemoteStopTransaction' && resolve(command)
   })
 
-  await page.heading('3. A driver comes')
+  await page.heading('3. A driver arrives')
   expectAnswer('Authorize', cardStatus(await teller.exchange(station, 'Authorize', { idTag })))
 
-  await page.heading('4. Energy flows (a reading each quarter of an hour; the clock of this station runs fast)')
+  await page.heading("4. Energy flows (a reading every quarter of an hour; this station's clock runs fast)")
   const start = connector.start(idTag)
   const answer = await teller.exchange(station, 'StartTransaction', start)
   expectAnswer('StartTransaction', cardStatus(answer))
@@ -78,7 +78,7 @@ export async function charge(stage: Stage, pluggedIn: PluggedIn): Promise<Told> 
     readingsWh.push(readingWh(reading))
   }
 
-  await page.heading('5. The app ends it, from afar')
+  await page.heading('5. The app stops the transaction remotely')
   const command = await within(commandSeconds, stopped, 'the remote stop to reach the station')
   await tellRemoteStop(stage, command)
 
@@ -98,14 +98,14 @@ export async function charge(stage: Stage, pluggedIn: PluggedIn): Promise<Told> 
 }
 
 export async function unplug({ page, app }: Stage, { station }: PluggedIn): Promise<void> {
-  await page.heading('7. The station leaves')
+  await page.heading('7. The station disconnects')
   const { code, reason } = await within(commandSeconds, station.close(), 'the connection to end')
   await page.line('station -> bridge', 'Good-bye.', `close ${code} ${reason}`)
   const gone = await app.entry(
     'disconnected',
     ({ event, station }) => event === 'disconnected' && station === stationId,
   )
-  await page.line('app', `knows that ${stationId} has gone`, journalText(gone))
+  await page.line('app', `knows that ${stationId} has left`, journalText(gone))
 }
 
 async function tellRemoteStop({ page, app, bridge, teller }: Stage, command: Command): Promise<void> {
@@ -128,7 +128,7 @@ async function tellReceipt(page: Page, { id, driver, idTag, ...booked }: Booked)
   await page.row('ended', stop === null ? 'not yet' : `${stop.at}, ${stop.reason}`)
 }
 
-/** A line of the app's journal, without the time. */
+/** A journal entry as text, without its time. */
 function journalText(entry: Entry): string {
   return JSON.stringify({ ...entry, at: undefined })
 }

@@ -1,5 +1,5 @@
 /**
- * Tells of a message what it was: who said it, who answered it, in plain words and with the frames that passed.
+ * Narrates messages: who sent them and who answered, in plain words and with the frames on the wire.
  */
 import type { Entry } from '../rpc.ts'
 import type { Page } from './page.ts'
@@ -8,17 +8,17 @@ import type { Command, Exchange, Payload, Station } from './station.ts'
 import { within } from './failure.ts'
 import { answering, asking } from './words.ts'
 
-/** What is told besides the frames' own words. */
+/** Additions to the narration of an exchange. */
 type Asides = {
-  /** Between the station's message and its answer. */
+  /** Runs between the lines of the message and of its answer. */
   readonly between?: () => Promise<void>
-  /** The answer's words, where the app's book says more than the frame. */
+  /** The words for the answer, if the app's book says more than the frame. */
   readonly answered?: () => Promise<string>
 }
 
 const answerSeconds = 10
 
-/** The bridge answers it by itself, and does not trouble the app with it. */
+/** Actions that the bridge answers without the app. */
 const bridgesOwn: ReadonlySet<string> = new Set(['Heartbeat'])
 
 export class Teller {
@@ -32,7 +32,7 @@ export class Teller {
     this.#stationId = stationId
   }
 
-  /** Lets the station say something, waits for its answer and for the app's word on it, and tells of both. */
+  /** Sends a call from the station, waits for its answer and for the app's journal entry, and prints both. */
   async exchange(
     station: Station,
     action: string,
@@ -47,14 +47,14 @@ export class Teller {
     return exchange.answer
   }
 
-  /** Tells of a remote command of the app, once the app has the station's answer to it. */
+  /** Prints a remote command of the app, once the app has received the station's answer. */
   async command({ id, action, payload, received, answer, sent }: Command): Promise<void> {
     await this.noted(`the answer to ${action}`, id, answer === null ? 'error' : 'ack')
     await this.#page.line('app -> station', asking(action, payload), received)
     await this.#page.line('station -> app', answering(action, answer), sent)
   }
 
-  /** The app's own note of a message of this station. */
+  /** The app's journal entry for a message of this station. */
   noted(what: string, id: string, event?: string): Promise<Entry> {
     return this.#app.entry(
       what,
@@ -62,7 +62,7 @@ export class Teller {
     )
   }
 
-  /** Who answered is known from the app's note: if it gave no answer, the bridge did. */
+  /** If the app's journal entry has no answer, the bridge answered. */
   async #tellAnswer({ action, received }: Exchange, entry: Entry | null, words: string): Promise<void> {
     if (entry?.answer !== undefined) return this.#page.line('app -> station', words, received)
     const why = bridgesOwn.has(action) ? '' : ' (The app left the answer to the bridge.)'

@@ -1,5 +1,5 @@
 /**
- * OCPP 1.6 in plain words: what a frame says, for somebody who has never read one. Pure.
+ * OCPP 1.6 in plain words, for readers who do not know its frames. Pure.
  */
 import type { Payload } from './station.ts'
 
@@ -8,7 +8,7 @@ type Words = {
   readonly answers: (answer: Payload) => string
 }
 
-/** An energy in Wh, as people read it. */
+/** Formats an energy in Wh. */
 export function kWh(wh: unknown): string {
   return `${(Number(wh) / 1000).toFixed(2)} kWh`
 }
@@ -18,7 +18,7 @@ const words: Readonly<Record<string, Words>> = {
     asks: p =>
       `I was switched on: a "${text(p['chargePointModel'])}" by ${text(p['chargePointVendor'])}, serial number ${text(p['chargePointSerialNumber'])}.`,
     answers: a =>
-      `${text(a['status'])}. It is ${text(a['currentTime'])}; show a sign of life every ${text(a['interval'])} s.`,
+      `${text(a['status'])}. It is ${text(a['currentTime'])}; send a heartbeat every ${text(a['interval'])} s.`,
   },
   StatusNotification: {
     asks: p => `Connector ${text(p['connectorId'])} is ${text(p['status'])} (${text(p['errorCode'])}).`,
@@ -29,21 +29,21 @@ const words: Readonly<Record<string, Words>> = {
     answers: a => `It is ${text(a['currentTime'])}.`,
   },
   Authorize: {
-    asks: p => `A driver shows the card ${text(p['idTag'])}. May it charge?`,
+    asks: p => `A driver presents the card ${text(p['idTag'])}. May it charge?`,
     answers: a => `${cardStatus(a)}.`,
   },
   StartTransaction: {
     asks: p =>
-      `Connector ${text(p['connectorId'])} starts for ${text(p['idTag'])}. The meter stands at ${kWh(p['meterStart'])}.`,
+      `Connector ${text(p['connectorId'])} starts for ${text(p['idTag'])}. The meter reads ${kWh(p['meterStart'])}.`,
     answers: a => `${cardStatus(a)}. This is transaction ${text(a['transactionId'])}.`,
   },
   MeterValues: {
-    asks: p => `Transaction ${text(p['transactionId'])}: the meter stands at ${kWh(readingWh(p))}.`,
+    asks: p => `Transaction ${text(p['transactionId'])}: the meter reads ${kWh(readingWh(p))}.`,
     answers: () => 'Noted.',
   },
   StopTransaction: {
     asks: p =>
-      `Transaction ${text(p['transactionId'])} has stopped (${text(p['reason'])}). The meter stands at ${kWh(p['meterStop'])}.`,
+      `Transaction ${text(p['transactionId'])} has stopped (${text(p['reason'])}). The meter reads ${kWh(p['meterStop'])}.`,
     answers: () => 'Noted.',
   },
   RemoteStartTransaction: {
@@ -64,13 +64,13 @@ export function asking(action: string, payload: Payload): string {
   return words[action]?.asks(payload) ?? `${action}?`
 }
 
-/** `null`: the station does not know the command. */
+/** @param answer `null` if the station does not know the command */
 export function answering(action: string, answer: Payload | null): string {
   if (answer === null) return `I cannot do ${action}.`
   return words[action]?.answers(answer) ?? JSON.stringify(answer)
 }
 
-/** What a MeterValues says of the energy register. */
+/** The energy register in a MeterValues. */
 export function readingWh({ meterValue }: Payload): number {
   const [value] = meterValue as { sampledValue: { value: string }[] }[]
   return Number(value?.sampledValue[0]?.value)

@@ -13,13 +13,13 @@ module ChargingApp
     config.eager_load = true
     config.enable_reloading = false
 
-    # Rails wants one for every request; nothing is signed or encrypted with it here.
+    # Rails requires a secret key; this app signs and encrypts nothing with it.
     config.secret_key_base = ENV.fetch("SECRET_KEY_BASE") { SecureRandom.hex(64) }
 
     config.logger = ActiveSupport::TaggedLogging.new(ActiveSupport::Logger.new($stdout))
     config.log_level = ENV.fetch("LOG_LEVEL", "info")
 
-    # Who may come in. Unset: every station, without a password, and every tag.
+    # Which stations and tags are accepted. If unset: every station, without a password, and every tag.
     config.x.stations = ENV["STATIONS"]&.split(",")
     config.x.station_password = ENV["STATION_PASSWORD"].presence
     config.x.id_tags = ENV["ID_TAGS"]&.split(",")

@@ -1,5 +1,5 @@
 /**
- * OCPP's part of the option table: how it is spoken with stations, and with the app about them.
+ * OCPP's part of the option table: the protocol with stations, and the channel actions that the app sees of it.
  *
  * Pure.
  */
@@ -8,7 +8,7 @@ import { silentAnswers, silentMode, validationMode, validationRules } from '../a
 import { duration, integer, listOf, oneOf, onOff, optional, path, scalar, second, text } from '../kinds.ts'
 import { group, option, type Kind } from '../option.ts'
 
-const className = text('the name of a Ruby class', /^[A-Z]\w*(::[A-Z]\w*)*$/, '<class>')
+const className = text('a Ruby class name', /^[A-Z]\w*(::[A-Z]\w*)*$/, '<class>')
 
 const version: Kind<Version> = scalar({
   placeholder: '<version>',
@@ -21,117 +21,117 @@ const version: Kind<Version> = scalar({
 })
 
 export const ocpp = group('OCPP', {
-  path: option(path, '/ocpp', 'The path before the identity of the station, as in /ocpp/CP01.'),
-  channel: option(className, 'OCPPChannel', 'The channel of the app that stations are subscribed to.'),
+  path: option(path, '/ocpp', 'Path before the station identity, as in /ocpp/CP01.'),
+  channel: option(className, 'OCPPChannel', 'Channel class that stations are subscribed to.'),
   granularActions: option(
     onOff,
     true,
-    'Whether each OCPP action performs a channel action of its own (BootNotification performs boot_notification). If false, everything lands in receive.',
+    'Whether each OCPP action performs its own channel action (BootNotification performs boot_notification). If false, every message performs receive.',
   ),
   heartbeatIntervalMs: option(
     duration({ bare: 's', minMs: second }),
     30 * second,
-    'The interval that a station is told to send heartbeats at, in whole seconds, where the app does not tell it one.',
+    'Heartbeat interval that the bridge gives a station when the app gives none, in whole seconds.',
     { old: { flag: 'ocpp_hearbeat_interval', toml: 'ocpp.hearbeat_interval' } },
   ),
   versions: option(
     listOf(version, { min: 1, distinct: true }),
     ['ocpp1.6', 'ocpp2.0.1', 'ocpp2.1'],
-    'The OCPP versions that are served. Of those that a station offers, the first in its own order is taken.',
+    "OCPP versions to serve. If a station offers several of them, the first one in the station's order is used.",
   ),
   defaultVersion: option(
     optional(version),
     null,
-    'The version, one of ocpp_versions, to assume for a station that offers no subprotocol. Without one such a station is refused.',
+    'Version to assume for a station that offers no subprotocol; must be one of ocpp_versions. When empty, such a station is refused.',
   ),
   sn: option(
     oneOf('serial', 'station_id'),
     'serial',
-    'What the channel gets as sn: the serial number of the BootNotification (the station id, where there is none), or always the station id.',
+    'Value of the sn param of the channel. serial: the serial number in the BootNotification, or the station id if there is none. station_id: always the station id.',
   ),
   takeover: option(
     oneOf('newest', 'refuse'),
     'newest',
-    'What becomes of a second connection of the same station. newest: once the app has let it in, it takes the place of the first. refuse: it is refused with 409 while the first is open.',
+    'What to do with a second connection of the same station. newest: it replaces the first one as soon as the app accepts it. refuse: it gets 409 while the first one is open.',
   ),
   compression: option(
     oneOf('auto', 'on', 'off'),
     'auto',
-    'Whether permessage-deflate is agreed on with stations that offer it. auto does so with OCPP 2.x, which requires it of a CSMS, and not with 1.6; each compressed connection takes more memory.',
+    'Whether to negotiate permessage-deflate with stations that offer it. auto: with OCPP 2.x, which requires a CSMS to support it, but not with 1.6. Each compressed connection takes more memory.',
   ),
   validateIn: option(
     validationMode,
     'warn',
-    "What becomes of a station's message that breaks the official schema. off does not look. warn performs it, with the violations in the data. strict answers a CALLERROR, but performs transaction messages all the same.",
+    'What to do with a station message that breaks the official schema. off: no validation. warn: perform it, with the violations in the data. strict: answer with a CALLERROR, but still perform transaction messages.',
   ),
   validateOut: option(
     validationMode,
     'strict',
-    'What becomes of a remote command that breaks the official schema. off does not look. warn sends it, and logs what is wrong. strict does not send it and tells the app InvalidPayload, with the path that is wrong.',
+    'What to do with a remote command that breaks the official schema. off: no validation. warn: send it and log the violations. strict: drop it and report InvalidPayload to the app, with the path of each violation.',
   ),
   validateAcks: option(
     validationMode,
     'warn',
-    "What becomes of an Ack of the app that breaks the official schema. off does not look. warn sends it, and logs what is wrong. strict answers a CALLERROR in its place, but sends a transaction message's Ack all the same.",
+    'What to do with an Ack of the app that breaks the official schema. off: no validation. warn: send it and log the violations. strict: answer with a CALLERROR instead, but still send the Ack of a transaction message.',
   ),
   validation: option(
     validationRules,
     [],
-    'Exceptions from ocpp_validate_in, ocpp_validate_out and ocpp_validate_acks, for stations by a pattern of their identity (* is any text, ? one character) and for actions by name. The first table that fits a message decides; station and action are * where they are left out.',
+    'Exceptions to ocpp_validate_in, ocpp_validate_out and ocpp_validate_acks, by station (a pattern for the identity: * matches any text, ? one character) and by action. The first table that matches a message wins; station and action default to *.',
   ),
   silentAck: option(
     silentMode,
     'safe',
-    'What a station is told when the app ran the action and sent no Ack. safe gives the answer that decides nothing and loses nothing. anycable accepts wherever OCPP knows Accepted, as AnyCable does, unknown idTags too. off gives a CALLERROR where an answer would have to decide.',
+    'How the bridge answers a station when the app ran the action but sent no Ack. safe: with an answer that decides nothing and loses nothing. anycable: with Accepted wherever OCPP has it, as AnyCable does, even for unknown idTags. off: with a CALLERROR where an answer would have to decide something.',
   ),
   silentAnswers: option(
     silentAnswers,
     {},
-    'What is told in place of what ocpp_silent_ack gives, action by action: the answer of another mode, or the payload of the answer itself. Heartbeat cannot be set, for it is always answered here.',
+    'Overrides ocpp_silent_ack for single actions: with another mode, or with the payload of the answer. Heartbeat cannot be overridden; the bridge always answers it itself.',
   ),
   ackTimeoutMs: option(
     duration({ bare: 's' }),
     0,
-    'How long to wait for an Ack that comes after the reply of the RPC call, as a broadcast. 0 waits for none.',
+    'How long to wait, after the RPC reply, for an Ack that arrives as a broadcast. 0 does not wait.',
   ),
   forwardHeartbeats: option(
     onOff,
     false,
-    'Whether heartbeats are performed in the app. If false, they are answered here and the app does not see them.',
+    'Whether heartbeats are performed in the app. If false, the bridge answers them and the app does not see them.',
   ),
   collectReports: option(
     onOff,
     false,
-    'Whether reports that come in parts (NotifyReport, NotifyMonitoringReport, NotifyCustomerInformation, ReportChargingProfiles, NotifyDisplayMessages) are performed once, whole. If false, each part is performed as it comes.',
+    'Whether to collect multi-part reports (NotifyReport, NotifyMonitoringReport, NotifyCustomerInformation, ReportChargingProfiles, NotifyDisplayMessages) and perform each one once, as a whole. If false, each part is performed as it arrives.',
   ),
   reportTimeoutMs: option(
     duration({ bare: 's', minMs: second }),
     60 * second,
-    'How long the next part of a collected report may take; then what has come is performed, with what is missing named.',
+    'How long to wait for the next part of a collected report; after that, the parts received are performed, and the missing ones are listed.',
   ),
   callTimeoutMs: option(
     duration({ bare: 's', minMs: second }),
     30 * second,
-    'How long a station may take to answer a remote command; then the app is told CallTimeout.',
+    'How long a station may take to answer a remote command; after that, the app gets CallTimeout.',
   ),
   callQueue: option(
     integer(),
     50,
-    'How many remote commands may wait for one station, the one that is under way not counted; for a further one the app is told QueueFull.',
+    'Limit on remote commands queued for one station, not counting the one in flight; beyond it, the app gets QueueFull.',
   ),
   pingIntervalMs: option(
     duration({ bare: 's' }),
     30 * second,
-    'How long a station may say nothing before it is sent a WebSocket ping. 0 sends no pings.',
+    'How long a station may be silent before the bridge sends it a WebSocket ping. 0 sends no pings.',
   ),
   idleTimeoutMs: option(
     duration({ bare: 's' }),
     0,
-    'How long a station may say nothing, pongs included, before its connection is ended. 0 takes 2.5 times ocpp_heartbeat_interval, and at least 2m.',
+    'How long a station may send nothing, not even a pong, before its connection is terminated. 0 means 2.5 times ocpp_heartbeat_interval, but at least 2m.',
   ),
   bootTimeoutMs: option(
     duration({ bare: 's', minMs: second }),
     60 * second,
-    'How long a station may take from the upgrade to its first CALL before it is closed with 1008.',
+    'How long a station may take from the upgrade to its first CALL before its connection is closed with 1008.',
   ),
 })

@@ -1,5 +1,5 @@
 /**
- * The server's part of the option table: where stations' sockets are accepted, and what one socket may use.
+ * The server's part of the option table: where stations connect, and the limits of one socket.
  *
  * Pure.
  */
@@ -7,48 +7,48 @@ import { bytes, file, hostName, integer, KiB, listOf, MiB, path, port } from '..
 import { group, option } from '../option.ts'
 
 export const server = group('Server', {
-  host: option(hostName, 'localhost', 'The address to listen on for stations. 0.0.0.0 or :: listens on all of them.', {
+  host: option(hostName, 'localhost', 'Address to listen on for stations. 0.0.0.0 or :: listens on all addresses.', {
     flag: 'host',
   }),
-  port: option(port, 8080, 'The port to listen on for stations. 0 takes any free port.', {
+  port: option(port, 8080, 'Port to listen on for stations. 0 picks any free port.', {
     flag: 'port',
     alsoEnv: 'PORT',
   }),
-  healthPath: option(path, '/health', 'The path that answers 200 as long as the process lives.', {
+  healthPath: option(path, '/health', 'Path of the health check: 200 as long as the process is alive.', {
     flag: 'health-path',
   }),
   readyPath: option(
     path,
     '/ready',
-    'The path that answers 200 while stations are taken, the app can be reached and NATS is connected; else 503.',
+    'Path of the readiness check: 200 while stations are accepted, the app is reachable and NATS, if used, is connected; otherwise 503.',
     { flag: 'ready-path' },
   ),
   sslCert: option(
     listOf(file),
     [],
-    'The certificate chains to serve TLS with, for example an RSA and an ECDSA one. Without any, connections are not encrypted.',
+    'TLS certificate chains, for example one RSA and one ECDSA. When empty, connections are not encrypted.',
     { flag: 'ssl_cert', toml: 'server.ssl.cert_path' },
   ),
-  sslKey: option(listOf(file), [], 'The private keys, one for each certificate, in the same order.', {
+  sslKey: option(listOf(file), [], 'TLS private keys, one for each certificate, in the same order.', {
     flag: 'ssl_key',
     toml: 'server.ssl.key_path',
   }),
   maxConn: option(
     integer(),
     0,
-    'How many stations may be connected at once; a further one is refused with 503. A station that takes over its own connection is let in. 0: as many as the open-files limit has room for.',
+    'Limit on connected stations; a station beyond it gets 503, unless it replaces its own connection. 0 derives the limit from the open-files limit.',
     { flag: 'max-conn' },
   ),
   maxMessageSize: option(
     bytes({ min: KiB }),
     MiB,
-    'The largest message that a station may send; for a larger one its connection is closed with 1009.',
+    'Largest message that a station may send; a larger one closes its connection with 1009.',
     { flag: 'max_message_size', toml: 'ws.max_message_size' },
   ),
   maxPendingSize: option(
     bytes(),
     MiB,
-    'How much may wait to be written to a station that reads too slowly; beyond it the connection is ended. 0 sets no limit.',
+    'Limit on data buffered for a station that reads too slowly; beyond it, the connection is terminated. 0 means no limit.',
     { flag: 'ws_max_pending_size', toml: 'ws.max_pending_size' },
   ),
 })

@@ -83,7 +83,7 @@ const failures: Readonly<Record<string, Failure>> = {
 
 const whole = ['Accepted', 'transaction 1', 'Reset'] as const
 const subscribed = 'subscribed to broadcasts'
-const outage = [subscribed, 'no broadcasts from NATS for now, trying again', subscribed] as const
+const outage = [subscribed, 'no broadcasts from NATS, retrying', subscribed] as const
 const logs = { killed: outage, cut: outage, stopped: [subscribed] } as const
 const untilCommand = [
   'before boot',

@@ -1,5 +1,5 @@
-# A charging station that speaks OCPP 1.6: a method for each action in which the app has a say.
-# `data` holds the message's "id", its "command" (the OCPP action) and its "payload".
+# The channel of an OCPP 1.6 station: a method for each action that the app handles.
+# `data` has the message's "id", its "command" (the OCPP action) and its "payload".
 class OCPPChannel < ApplicationCable::Channel
   def subscribed
     stream_for "ev/#{params["sn"]}"
@@ -10,7 +10,7 @@ class OCPPChannel < ApplicationCable::Channel
     transmit_ack(id: data["id"], status: "Accepted", currentTime: Time.now.utc.iso8601, interval: 300)
   end
 
-  # No ack: the bridge answers for the app.
+  # Sends no Ack: the bridge answers for the app.
   def status_notification(data) = record(data)
 
   def authorize(data)

@@ -1,8 +1,8 @@
-# The same with one method for everything, in any version of OCPP. The bridge runs it with
+# The same channel with one method for every action, for any version of OCPP. To use it, start the bridge with
 # --ocpp_channel=OCPPReceiveChannel --ocpp_granular_actions=false.
 class OCPPReceiveChannel < ApplicationCable::Channel
   def subscribed
-    stream_from OCPPChannel.broadcasting_for("ev/#{params["sn"]}") # so that one broadcast reaches either class
+    stream_from OCPPChannel.broadcasting_for("ev/#{params["sn"]}") # so that a broadcast reaches both classes
   end
 
   def receive(data)
@@ -16,9 +16,9 @@ class OCPPReceiveChannel < ApplicationCable::Channel
       transmit_ack(id:)
     when "Authorize"
       record(data)
-      transmit_ack(id:, idTagInfo: id_tag_info(data)) if data["payload"].key?("idTag") # OCPP 2.x has another answer
+      transmit_ack(id:, idTagInfo: id_tag_info(data)) if data["payload"].key?("idTag") # OCPP 2.x needs a different answer
     else
-      record(data) # BootNotification and the like, which the bridge answers, and the station's own Ack and Error
+      record(data) # BootNotification and others, which the bridge answers; the station's Ack and Error to commands
     end
   end
 end

@@ -1,7 +1,7 @@
-# What happened at the stations, one JSON object a line, so that an app that was restarted still knows it.
+# The events of all stations, one JSON object per line. A file, so that bookings survive a restart of the app.
 #
-# A file keeps the example free of a database. With one, `book` is an insert into a table that has a unique index on
-# station, message id and payload, and the row that was there already when the index refuses it.
+# The example needs no database. With a database, `book` inserts into a table with a unique index on station, message id
+# and payload, and returns the existing row if the index rejects the insert.
 class ChargingLedger
   include Singleton
 
@@ -14,15 +14,15 @@ class ChargingLedger
     @mutex = Mutex.new
   end
 
-  # Notes that something happened, as often as it does.
+  # Records an event, every time.
   def record(event, **fields)
     exclusively { write(event:, **fields) }
   end
 
-  # Books what may count only once, and numbers it. A station sends a message again when it has missed the answer, and
-  # the bridge performs it again ("attempt": 2) when it cannot know whether the app has had it: that is noted as a
-  # duplicate of the first booking. The payload is part of the key, as some stations count their message ids from 1
-  # after each start.
+  # Books an event exactly once, with a number. A station that missed the answer retries its message, and the bridge
+  # performs it again ("attempt": 2) if it cannot know whether the app has run it; `book` records that as a duplicate of
+  # the first booking. The payload is part of the key because some stations restart their message ids at 1 after every
+  # boot.
   def book(event, station:, id:, payload:, **fields)
     exclusively do
       first = @bookings[[station, id, payload]]
@@ -32,7 +32,7 @@ class ChargingLedger
     end
   end
 
-  # The first entry for which the block is true, or nil when there is none after that many seconds.
+  # Returns the first entry for which the block is true, or nil after a timeout in seconds.
   def wait_for(seconds)
     deadline = now + seconds
     File.open(@path) do |file|
@@ -49,7 +49,7 @@ class ChargingLedger
 
   private
 
-  # One at a time, among this process's threads and among the processes that share the file.
+  # Locks out the other threads of this process and the other processes that share the file.
   def exclusively
     @mutex.synchronize do
       @file.flock(File::LOCK_EX)

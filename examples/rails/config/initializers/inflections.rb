@@ -1,2 +1,2 @@
-# Without this line Rails looks for app/channels/ocpp_channel.rb to define OcppChannel, and stops.
+# Without this line, Rails expects app/channels/ocpp_channel.rb to define OcppChannel, and does not start.
 ActiveSupport::Inflector.inflections(:en) { |inflect| inflect.acronym "OCPP" }

@@ -1,13 +1,13 @@
 namespace :ocpp do
   ask = lambda do |sn, command, **payload|
-    Rails.logger.level = :warn # what is printed is the answer
+    Rails.logger.level = :warn # print only the answer
     answer = RemoteCommand.new(sn, command, **payload).call(wait: ENV.fetch("WAIT", 35).to_f)
 
-    abort "#{sn}: no answer. Is the station connected, and do broadcasts get to the bridge?" unless answer
+    abort "#{sn}: no answer. Is the station connected, and do broadcasts reach the bridge?" unless answer
     abort "#{sn}: #{answer.values_at("code", "message").join(" ")}" if answer["event"] == "error"
     puts "#{sn}: #{answer["payload"].to_json}"
   rescue SystemCallError => error
-    abort "#{sn}: nothing was sent. #{error.message}"
+    abort "#{sn}: the command was not sent. #{error.message}"
   end
 
   desc "Ask the station with this serial number to start charging for a tag"

@@ -1,12 +1,12 @@
 module ApplicationCable
-  # What both channel classes share. All of it is private: a public method would be an action that stations can call.
+  # Shared by both channel classes. All methods are private: a public method would be an action that stations can call.
   class Channel < ActionCable::Channel::Base
     after_subscribe { ledger.record("subscribed", station: station_id, sn: params["sn"]) }
     after_unsubscribe { ledger.record("unsubscribed", station: station_id, sn: params["sn"]) }
 
     private
 
-    # The command has to be "Ack": that is how the bridge knows an answer from a remote command.
+    # The command must be "Ack", by which the bridge tells an answer from a remote command.
     def transmit_ack(id:, **payload)
       transmit({command: :Ack, id:, payload:})
     end
@@ -15,7 +15,7 @@ module ApplicationCable
       ledger.record(data["command"].underscore, station: station_id, **fields(data))
     end
 
-    # For what costs money. Returns the booking; a message that comes twice gets the booking of the first time.
+    # For everything that costs money. Returns the booking; for a repeated message, that of the first time.
     def book(data)
       ledger.book(data["command"].underscore, station: station_id, **fields(data))
     end

@@ -1,5 +1,5 @@
 module ApplicationCable
-  # A station's WebSocket, as the bridge presents it: the path and the headers are those of the station's own request.
+  # A station's WebSocket. The bridge passes on the path and the headers of the station's own request.
   class Connection < ActionCable::Connection::Base
     identified_by :station_id
 
@@ -21,7 +21,7 @@ module ApplicationCable
       station_id.present? && (stations.nil? || stations.include?(station_id))
     end
 
-    # OCPP security profiles 1 and 2: HTTP Basic, and the user name is the station's id.
+    # OCPP security profiles 1 and 2: HTTP Basic, with the station id as the user name.
     def authenticated?
       password = Rails.configuration.x.station_password or return true
       basic = Rack::Auth::Basic::Request.new(request.env)
