@@ -200,7 +200,7 @@ export class Disconnects {
   #lose({ resolve }: Queued, error: unknown): void {
     this.#lost++
     this.#world.meter.count('disconnect_lost_total')
-    this.#world.once('disconnect lost', { error }, 'the app did not get the Disconnect of a station that left')
+    this.#world.once('disconnect lost', { error }, 'lost the Disconnect of a station: the app may show it as online')
     resolve()
   }
 }

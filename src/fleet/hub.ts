@@ -122,7 +122,7 @@ export class Hub implements Fleet {
         return
       case 'unreadable':
         meter.count('failed_broadcast_msg_total')
-        return this.#world.once(broadcast.problem, { problem: broadcast.problem }, 'a broadcast could not be read')
+        return this.#world.once(broadcast.problem, { problem: broadcast.problem }, 'dropped an unreadable broadcast')
     }
   }
 
@@ -177,7 +177,11 @@ export class Hub implements Fleet {
     if (member.isClosed) return
     if (this.#streams.countOf(member) < maxStreams) return this.#streams.add(stream, member)
     this.#world.meter.count('ocpp_dropped_total', { reason: 'streams' })
-    this.#world.once('streams', member.who, 'the app subscribed a station to too many streams')
+    this.#world.once(
+      'streams',
+      member.who,
+      'the app subscribes a station to too many streams: further ones are ignored',
+    )
   }
 
   leave(stream: StreamName, member: Member): void {
@@ -250,7 +254,7 @@ export class Hub implements Fleet {
   #logLoss(num: number): void {
     if (num === 0 || this.#hasLoggedLoss) return
     this.#hasLoggedLoss = true
-    this.#world.log.warn({ num }, 'the app did not get the Disconnect of stations that left at the end')
+    this.#world.log.warn({ num }, 'lost the Disconnect of stations at shutdown: the app may show them as online')
   }
 
   async #slowTakeover(session: Member): Promise<void> {
@@ -258,7 +262,11 @@ export class Hub implements Fleet {
     // It left while it was in Connect: the end of its wait has passed already.
     if (session.isClosed || !this.#takeovers.isFlapping(stationId, this.#world.now())) return
     this.#world.meter.count('ocpp_takeover_slowed_total')
-    this.#world.once(`flapping ${stationId}`, session.who, 'connections of one station keep replacing each other')
+    this.#world.once(
+      `flapping ${stationId}`,
+      session.who,
+      'connections of one station keep replacing each other: look for a second device with its id',
+    )
     await this.#takeovers.delay(stationId, session, this.#world.now())
   }
 

@@ -166,7 +166,8 @@ export class Answering {
   }
 
   #onAppAnswer(pending: PendingCall, answer: Answer): void {
-    if (pending.isAnswered) return this.#station.drop('ack_for_nothing', 'the app answered a CALL that does not wait')
+    if (pending.isAnswered)
+      return this.#station.drop('ack_for_nothing', 'dropped an answer of the app: no CALL waits for it')
     const completed = this.#completed(pending, answer)
     const isRefused =
       completed.kind === 'callResult' &&
@@ -214,7 +215,11 @@ export class Answering {
     const { answer, isDecision } = answerFor(why, call, choice, asked, world.random())
     if (isDecision) {
       const fields = { ...who, action: call.action }
-      world.once(`silent ${call.action}`, fields, 'the app sent no Ack for an action that wants a decision')
+      world.once(
+        `silent ${call.action}`,
+        fields,
+        'the app sent no Ack for an action that needs a decision: transmit one',
+      )
     }
     if (answer.kind !== 'putOff') return this.#completed(pending, answer)
     const payload = bootAnswer('Pending', this.#bootInterval(), asked)

@@ -180,7 +180,7 @@ export class Session implements Member {
     if (this.#isDraining) return
     if (call.kind === 'call') {
       const admitted = this.#inFlight.admit(call)
-      if (admitted === 'repeated') return this.#station.drop('repeated', 'a station repeated a CALL that is in flight')
+      if (admitted === 'repeated') return this.#station.drop('repeated', 'dropped a CALL that repeats one in flight')
       if (admitted === 'superseding') this.#answering.onSuperseded(call.id)
       if (call.action === 'BootNotification') this.#commands.hold()
     }
@@ -189,13 +189,17 @@ export class Session implements Member {
 
   #onAnswer(answer: Answer): void {
     if (this.#commands.settle(answer)) this.#badFrames = 0
-    else this.#station.drop('answer_to_nothing', 'a station answered a command that nobody sent')
+    else this.#station.drop('answer_to_nothing', 'dropped the answer of a station: no command waits for it')
   }
 
   /** The app is told as of a command that failed: `id` and `request` are those of the station's own CALL. */
   #onCallResultError({ id, code, description, details }: CallResultError): void {
     const request = this.#inFlight.takeAnswered(id)
-    if (request === null) return this.#station.drop('answer_to_nothing', 'a station refused an answer that nobody sent')
+    if (request === null)
+      return this.#station.drop(
+        'answer_to_nothing',
+        'dropped the CALLRESULTERROR of a station: no such answer was sent',
+      )
     const outcome = { kind: 'error', id, request, late: false, failure: null } as const
     this.#outcomes.ofAnswer({ ...outcome, code, message: description, payload: details })
   }
@@ -203,7 +207,7 @@ export class Session implements Member {
   #onMalformed({ fault, answer, brokenAnswer }: Malformed): void {
     const { world, who } = this.#station
     world.meter.count('failed_client_msg_total')
-    world.log.debug({ ...who, fault }, 'a malformed message')
+    world.log.debug({ ...who, fault }, 'received a malformed message')
     if (answer !== null) this.#station.send(answer)
     if (brokenAnswer !== null) this.#commands.settleBroken(brokenAnswer)
     if (++this.#badFrames >= maxBadFrames) this.close(1002, 'Too many malformed messages')
@@ -244,7 +248,7 @@ export class Session implements Member {
   /** A bug ends only the session that met it. */
   #onFault(error: unknown): void {
     const { who, world } = this.#station
-    world.log.error({ ...who, error }, 'a fault of the bridge ended a session')
+    world.log.error({ ...who, error }, 'a bug in the bridge ended a session')
     this.close(1011, 'Internal error')
   }
 

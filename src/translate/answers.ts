@@ -15,7 +15,7 @@ import { silentAnswerFor, versions, type Version } from '../ocpp/version.ts'
  * - `silent`: the app ran the action and sent no Ack
  * - `failed`: the app raised an error, timed out, or is unreachable
  * - `refused`: the app aborted the action (FAILURE)
- * - `unauthorized`: the app does not accept the station
+ * - `unauthorized`: the app rejected the station
  */
 export type NoAnswer = 'silent' | 'failed' | 'refused' | 'unauthorized'
 

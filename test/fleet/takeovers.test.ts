@@ -59,7 +59,10 @@ for (const authorization of [undefined, 'Basic A']) {
     assert.equal((await four.next())[1], 'h')
     assert.equal(world.meter.total('ocpp_takeover_slowed_total'), 1)
     assert.equal(world.meter.total('ocpp_takeover_total'), 3)
-    assert.deepEqual([...world.notices.values()], ['connections of one station keep replacing each other'])
+    assert.deepEqual(
+      [...world.notices.values()],
+      ['connections of one station keep replacing each other: look for a second device with its id'],
+    )
   })
 }
 

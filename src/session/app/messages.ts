@@ -44,13 +44,13 @@ export class AppMessages {
       case 'command':
         return this.#commands.add(message)
       case 'answer':
-        return this.#station.drop('ack_for_nothing', 'the app answered a CALL that does not wait')
+        return this.#station.drop('ack_for_nothing', 'dropped an answer of the app: no CALL waits for it')
       case 'cable':
         if (message.type === 'disconnect')
           this.#station.closing ??= { code: closeCodes.get(message.reason) ?? 1000, reason }
         return
       case 'foreign':
-        return this.#station.drop('foreign', `the app said what no station can be told: ${message.problem}`)
+        return this.#station.drop('foreign', `dropped a message of the app: ${message.problem}`)
     }
   }
 }

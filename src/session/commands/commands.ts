@@ -87,7 +87,7 @@ export class Commands {
   /** Sends a command now, or queues it; one that cannot be sent ends at once. */
   add({ id: given, action, payload }: RemoteCommand): void {
     const { row, world, isClosed } = this.#station
-    if (isClosed) return this.#station.drop('closed', 'the app sent a command to a station that has left')
+    if (isClosed) return this.#station.drop('closed', 'dropped a command to a station that has left')
     const id = given ?? messageId(world.newId())
     if (payload === null) return this.#fail({ id, action }, 'InvalidPayload')
     const call: Call = { kind: 'call', id, action, payload }

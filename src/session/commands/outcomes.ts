@@ -165,11 +165,11 @@ export class Outcomes {
   }
 
   #dropOne(): void {
-    this.#station.drop('outcome', 'too many outcomes of commands wait for the app')
+    this.#station.drop('outcome', 'dropped the outcome of a command: too many wait for the app')
   }
 
   #dropUntold(): void {
-    this.#station.drop('outcome', 'the app did not take the outcome of a command')
+    this.#station.drop('outcome', 'dropped the outcome of a command: the app did not take it')
   }
 
   /** Puts the next refusal into the inbox, behind everything that waits there now. */

@@ -95,7 +95,7 @@ export class Collecting {
   #onLost({ action }: Call, error: RpcError): void {
     this.#count('lost')
     const { world, who } = this.#station
-    world.once('report', { ...who, action, error }, 'the app did not take a report', action)
+    world.once('report', { ...who, action, error }, 'lost a report that the app did not take: request it again', action)
   }
 
   #retryLater(whole: Whole): void {

@@ -81,7 +81,7 @@ const silentRows: readonly Omit<Cell, 'how'>[] = [
   { when: 'after perform, before the answer', station: whole, app: { 'start_transaction again': 1 } },
   {
     ...{ when: 'during a remote command', station: [...whole, 'Reset'], app: { ack: [1, 2] } },
-    log: ['the app did not take the outcome of a command'],
+    log: ['dropped the outcome of a command: the app did not take it'],
     because: 'the app may have taken the ack: it is not told again',
   },
 ]

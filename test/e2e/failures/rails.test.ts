@@ -168,7 +168,7 @@ const stoppedRows: readonly Row[] = [
   },
   {
     ...{ when: 'during a remote command', station: [...whole, 'Reset'], app: { ack: [1, 2] } },
-    log: ['the app did not take the outcome of a command'],
+    log: ['dropped the outcome of a command: the app did not take it'],
   },
 ]
 
