@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { openHttp, rpcKey, type HttpSettings } from '../../../src/rpc/http/client.ts'
-import { rpcErrorForStatus } from '../../../src/rpc/http/status.ts'
 import { defaultLimits } from '../../../src/rpc/transport.ts'
 import { rpcError, testRpcContract } from '../../contract/rpc.ts'
 import { HttpApp, HttpStatus, type HttpAppOptions } from '../../support/http-app.ts'
@@ -221,26 +220,3 @@ test('calls after the end are not sent; the end lets those on the wire finish, a
   assert.equal((await reply).status, 'success')
   assert.equal(app.received.all.length, 1)
 })
-
-const statuses = [
-  [302, 'application', 'notRun', 'a login page, or TLS'],
-  [400, 'application', 'notRun', 'Rails could not read it'],
-  [401, 'application', 'notRun', 'another key'],
-  [403, 'application', 'notRun', 'a host that Rails does not know'],
-  [404, 'application', 'notRun', 'another path'],
-  [408, 'timeout', 'unknown', 'a proxy has lost patience with one side or the other'],
-  [413, 'application', 'notRun', 'over the limit of a proxy'],
-  [422, 'application', 'notRun', 'the gem could not read it'],
-  [429, 'exhausted', 'notRun', 'throttled'],
-  [500, 'application', 'unknown', "Rails's own fault"],
-  [502, 'unavailable', 'unknown', 'a proxy whose app has gone, perhaps after it ran'],
-  [503, 'unavailable', 'unknown', 'as 502'],
-  [504, 'timeout', 'unknown', 'a proxy that waited in vain'],
-  [204, 'application', 'unknown', 'not AnyCable'],
-] as const
-for (const [code, expected, outcome, because] of statuses) {
-  test(`HTTP ${code} is ${expected}, ${outcome}: ${because}`, () => {
-    const error = rpcErrorForStatus(code, 'said')
-    assert.ok(rpcError(expected, outcome, new RegExp(`^HTTP status ${code}: said`))(error), error.message)
-  })
-}
