@@ -98,7 +98,7 @@ const offers: readonly (readonly [Compression, Version, string, string | null, s
     'ocpp2.1',
     'permessage-deflate; client_no_context_takeover',
     'permessage-deflate; client_no_context_takeover; server_no_context_takeover; server_max_window_bits=10',
-    'where it is offered it is agreed on; unasked, Netty would end the connection',
+    'accepted if offered, but not requested, as Netty would close the connection',
   ],
   [
     'auto',
@@ -218,7 +218,7 @@ for (const perMessageDeflate of [true, false]) {
 }
 
 test(
-  'a station that is paused is closed with 1009 once far more comes than one read can hold',
+  'a paused socket is closed with 1009 when it receives far more than one read can hold',
   { timeout: 30_000 },
   async t => {
     const { port, next } = await open(t, {}, 'ocpp2.1', socket => socket.pause())
