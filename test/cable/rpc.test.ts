@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isAway, mayRepeat, RpcError } from '../../src/cable/rpc.ts'
 
-test('an RpcError keeps what callers branch on, and its cause', () => {
+test('an RpcError has its code, outcome and cause', () => {
   const cause = new Error('socket hang up')
   const error = new RpcError('unavailable', 'unknown', 'no connection', { cause })
   assert.ok(error instanceof Error)
