@@ -240,3 +240,17 @@ for (const [options, condition, warnings, because] of announcements) {
     assert.equal(await statusOf(url, { method: 'GET' }), 422, 'reached over IPv4')
   })
 }
+
+const hosts: readonly (readonly [host: string, expected: boolean])[] = [
+  ['127.0.0.1', true],
+  ['127.1.2.3', true],
+  ['::1', true],
+  ['localhost', true],
+  ['0.0.0.0', false],
+  ['127.example.com', false],
+]
+for (const [host, expected] of hosts) {
+  test(`isLoopback is ${expected} for ${host}`, () => {
+    assert.equal(isLoopback(host), expected)
+  })
+}

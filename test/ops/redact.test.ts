@@ -84,6 +84,7 @@ const rows = [
     String.raw`{"location":"ftp:\/\/***@h\/in"}`,
     'in a URL with escaped slashes too',
   ],
+  ['{"location":"ftp://user:p@ss@h/in"}', '{"location":"ftp://***@h/in"}', 'an @ in the password of a URL'],
   ['{"location":"https://h/a@b"}', '{"location":"https://h/a@b"}', 'an @ in the path of a URL is not masked'],
   ['', '', 'an empty text'],
   ['hello', 'hello', 'a text that is not JSON'],
