@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import { broadcastKey, broadcastRoute, openHttpBroadcast } from '../../src/broadcast/http.ts'
+import { broadcastKey, broadcastRoute, isLoopback, openHttpBroadcast } from '../../src/broadcast/http.ts'
 import { RecordedLog } from './recorded-log.ts'
 
 const KEY = '42923a28b760e667fc92f7c6123bb07a282822b329dd2ef48e7aee7830d98485'
