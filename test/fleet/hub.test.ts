@@ -503,7 +503,7 @@ test('giveUp: what is with the app is answered without it, counted and closed; n
   assert.equal(station.socket.closed?.code, 1001)
   assert.equal(world.meter.total('ocpp_report_total', { outcome: 'lost' }), 2)
   assert.equal(world.notices.get('report NotifyReport'), 'lost a report that the app did not take: request it again')
-  const said = world.log.lines.find(({ message }) => message.startsWith('the app did not get the Disconnect'))
+  const said = world.log.lines.find(({ message }) => message.startsWith('lost the Disconnect of stations'))
   assert.deepEqual(said?.fields, { num: 2 })
   assert.equal(world.rpc.names().length, made)
 })
