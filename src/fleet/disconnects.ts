@@ -1,6 +1,6 @@
 /**
  * Disconnect RPCs at a steady rate: a network outage that ends ten thousand sessions at once must not flood the app. While
- * the app is away they are kept, so that its restart leaves no station marked online that has left.
+ * the app is away they are kept, so that a restart of the app leaves no departed station marked online.
  *
  * Source: AnyCable `node/disconnect_queue.go`; unlike there, a Disconnect that the app cannot have run is not lost at once.
  */
@@ -27,7 +27,7 @@ type Queued = {
 const concurrency = 16
 /** While the app is away: the least pause between two attempts, and how long a Disconnect is kept. */
 const away = { pauseMs: 1_000, keptMs: 10 * 60_000 }
-/** An app that may have run a call without a reply costs a Disconnect for each attempt: attempts become this rare. */
+/** An app that hangs may run each attempt, and the Disconnect is lost: attempts become this rare. */
 const mostSilentPauseMs = 30_000
 /** The pause before a retry while flushing: the bridge's own queue of calls may be full. */
 const flushPauseMs = 100
@@ -55,6 +55,11 @@ export class Disconnects {
     return this.#queue.size
   }
 
+  /** Whether no Disconnect is ever sent. */
+  get isOff(): boolean {
+    return this.#limits.mode === 'never'
+  }
+
   /** How many were lost since `flush`. */
   get lost(): number {
     return this.#lost
@@ -69,7 +74,7 @@ export class Disconnects {
    * @param send the RPC
    */
   add(send: () => Promise<void>): QueuedDisconnect {
-    if (this.#limits.mode === 'never') return { done: Promise.resolve(), expedite: () => undefined }
+    if (this.isOff) return { done: Promise.resolve(), expedite: () => undefined }
     let resolve: () => void = () => undefined
     const done = new Promise<void>(settled => (resolve = settled))
     const queued: Queued = { send, resolve, since: this.#world.now(), isExpedited: false }
@@ -158,7 +163,7 @@ export class Disconnects {
     } catch (error) {
       // It counts as in flight meanwhile.
       if (this.#isFlushing && isStuckHere(error)) await pause(flushPauseMs)
-      // Otherwise `abort` has given it up.
+      // Otherwise `abort` has dropped it.
       if (this.#inFlight.delete(queued)) this.#onFailure(queued, error)
     }
     if (this.#queue.size > 0) this.#schedule()
@@ -170,6 +175,8 @@ export class Disconnects {
     // At the back of the queue, so that a failing Disconnect holds up no other; an expedited one goes past them all.
     if (retries && !queued.isExpedited) this.#queue.add(queued)
     else this.#lose(queued, error)
+    // An error of the bridge's own says nothing about the app.
+    if (isRpc && error.isLocal) return
     if (isRpc && isAway(error)) this.#onAway(error)
     else this.#onReply()
   }
@@ -200,7 +207,12 @@ export class Disconnects {
   #lose({ resolve }: Queued, error: unknown): void {
     this.#lost++
     this.#world.meter.count('disconnect_lost_total')
-    this.#world.once('disconnect lost', { error }, 'lost the Disconnect of a station: the app may show it as online')
+    this.#world.once(
+      'disconnect lost',
+      { error },
+      'lost the Disconnect of a station: the app may show it as online',
+      detailOf(error),
+    )
     resolve()
   }
 }
@@ -210,8 +222,12 @@ function isStuckHere(error: unknown): boolean {
   return error instanceof RpcError && mayRepeat(error) && error.code !== 'unavailable'
 }
 
+function detailOf(error: unknown): string {
+  return error instanceof Error ? error.message : ''
+}
+
 function outOfTime(): Error {
-  return new Error('no time was left')
+  return new Error('shutdown timed out')
 }
 
 function pause(ms: number): Promise<void> {

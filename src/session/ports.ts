@@ -92,7 +92,7 @@ export interface Member {
   /** Whether the station has sent a CALL or SEND that its version knows. */
   readonly isHeard: boolean
   readonly isClosed: boolean
-  /** Resolves when the app has seen the session's end, or cannot be told. */
+  /** Resolves when the app has seen the session's end, or its Disconnect is lost. */
   readonly ended: Promise<void>
   /** Takes the data of a broadcast to one of the session's streams. */
   deliver(data: string): void
@@ -111,7 +111,7 @@ export interface Fleet {
   leaveAll(member: Member): void
   /**
    * Makes this the station's only connection, and reachable by its `connectionIdentifiers`. Resolves when the app has
-   * seen the end of the station's older connections, or cannot be told.
+   * seen the end of the station's older connections, or their Disconnects are lost.
    */
   claim(member: Member, connectionIdentifiers: string): Promise<void>
   /** The serial number of the station's last subscription, for a station that reconnects without a boot. */

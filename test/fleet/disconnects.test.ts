@@ -8,7 +8,11 @@ function setUp(t: TestContext, limits: Partial<DisconnectLimits> = {}) {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 0 })
   const meter = new FakeMeter()
   const notices = new Map<string, string>()
-  const once = (key: string, _fields: object, message: string) => void notices.set(key, message)
+  const details = new Set<string>()
+  const once = (key: string, _fields: object, message: string, detail = '') => {
+    notices.set(key, message)
+    details.add(detail)
+  }
   const disconnects = new Disconnects(
     { mode: 'auto', ratePerSecond: 10, backlog: 100, ...limits },
     { meter, once, now: () => Date.now() },
@@ -21,7 +25,7 @@ function setUp(t: TestContext, limits: Partial<DisconnectLimits> = {}) {
       await quiet()
     }
   }
-  return { disconnects, meter, notices, made, add, pass }
+  return { disconnects, meter, notices, details, made, add, pass }
 }
 
 test('they are made in their order, at the rate, and not at once', async t => {
@@ -431,4 +435,26 @@ test('lost counts from the flush on: what was lost before has had its line', asy
   disconnects.flush()
   await pass(1)
   assert.equal(disconnects.lost, 0)
+})
+
+test('an error of the bridge’s own says nothing about the app: Disconnects are kept no longer for it', async t => {
+  const { disconnects, pass } = setUp(t, { ratePerSecond: 1 })
+  const tooLarge = new RpcError('application', 'notRun', 'the call is too large', { isLocal: true })
+  let isLost = false
+  void disconnects.add(() => Promise.reject(faults.absent)).done.then(() => (isLost = true))
+  await pass(9 * 60_000, 1_000)
+  disconnects.add(() => Promise.reject(tooLarge))
+  await pass(61_000, 1_000)
+  assert.equal(isLost, true)
+})
+
+test('each reason for a lost Disconnect is logged', async t => {
+  const { disconnects, details, pass } = setUp(t, { backlog: 1 })
+  disconnects.add(() => Promise.reject(faults.raised))
+  await pass(50)
+  for (let count = 0; count < 2; count++) disconnects.add(() => Promise.resolve())
+  assert.deepEqual(
+    [...details],
+    [faults.raised.message, 'the queue of Disconnect calls is full (disconnect_backlog_size)'],
+  )
 })

@@ -502,7 +502,10 @@ test('giveUp: what is with the app is answered without it, counted and closed; n
   ])
   assert.equal(station.socket.closed?.code, 1001)
   assert.equal(world.meter.total('ocpp_report_total', { outcome: 'lost' }), 2)
-  assert.equal(world.notices.get('report NotifyReport'), 'lost a report that the app did not take: request it again')
+  assert.equal(
+    world.notices.get('report NotifyReport the bridge is stopping'),
+    'lost a report that the app did not take: request it again',
+  )
   const said = world.log.lines.find(({ message }) => message.startsWith('lost the Disconnect of stations'))
   assert.deepEqual(said?.fields, { num: 2 })
   assert.equal(world.rpc.names().length, made)
@@ -570,4 +573,17 @@ test('a station listens to a thousand streams at most; what the app adds is coun
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'streams' }), 201)
   assert.equal(world.notices.has('streams'), true)
   assert.equal(await isReached(world, station, 'SN1'), true)
+})
+
+test('an aborted drain logs no lost Disconnects when none are ever sent', async t => {
+  const world = new FakeWorld(t, {}, { mode: 'never' })
+  const station = world.plug('CP1')
+  await station.boot()
+  world.rpc.on('authorize', () => new Promise(() => undefined))
+  station.call('Authorize')
+  void world.hub.drain(60_000)
+  await quiet()
+  world.hub.abort()
+  await quiet()
+  assert.deepEqual(world.log.said('warn'), [])
 })

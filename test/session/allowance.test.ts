@@ -27,7 +27,10 @@ test('a station that the app has not let in is cut off for saying too much, what
   const world = new FakeWorld(t)
   const stranger = world.plug('CP1')
   for (let count = 0; count < 12; count++) stranger.says(noise)
-  assert.deepEqual(await stranger.socket.end(), { code: 1008, reason: 'Too much before the app has let it in' })
+  assert.deepEqual(await stranger.socket.end(), {
+    code: 1008,
+    reason: 'Too much data before the app accepted the station',
+  })
   assert.deepEqual(world.rpc.names(), [])
 })
 

@@ -478,3 +478,34 @@ test('2.x: TransactionEvent without an idToken is confirmed, with one it is the 
   station.call('TransactionEvent', { eventType: 'Started', idToken: { idToken: 'x', type: 'Central' } }, 'b')
   assert.deepEqual((await station.next()).slice(0, 3), [4, 'b', 'InternalError'])
 })
+
+test('a CALL superseded during its perform does not wait for an Ack', async t => {
+  const { rpc, station } = await setUp(t, { ackTimeoutMs: 10_000 })
+  const running = rpc.hold('authorize')
+  station.call('Authorize', { idTag: 'A' }, 'x')
+  await running.arrived()
+  station.call('Authorize', { idTag: 'B' }, 'x')
+  running.release()
+  await quiet()
+  assert.deepEqual(rpc.names().slice(-2), ['authorize', 'authorize'])
+})
+
+test('a superseded transaction message is not retried in front of the CALL that superseded it', async t => {
+  const { world, rpc, station } = await setUp(t)
+  rpc.on('start_transaction', fails(faults.absent))
+  station.call('StartTransaction', { meterStart: 1 }, 'x')
+  await world.pass(100)
+  station.call('StartTransaction', { meterStart: 2 }, 'x')
+  await world.pass(500)
+  const meters = rpc.made.all.filter(({ name }) => name === 'start_transaction').map(call => dataOf(call).payload)
+  assert.deepEqual(meters.slice(0, 2), [{ meterStart: 1 }, { meterStart: 2 }])
+})
+
+test('a CALL that waits for an Ack gets the bridge’s own answer when a drain runs out of grace', async t => {
+  const { world, station } = await setUp(t, { ackTimeoutMs: 60_000 })
+  station.call('StatusNotification', {}, 'x')
+  await quiet()
+  void world.hub.drain(1_000)
+  await world.pass(1_100)
+  assert.deepEqual(station.got.at(-1), [3, 'x', {}])
+})

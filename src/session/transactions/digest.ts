@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 import { idKey, type Call } from '../../ocpp/frame.ts'
 import type { StationId } from '../../translate/handshake.ts'
 
-/** Equal for two messages of the same action and payload, whatever their ids; payloads themselves have no bound. */
+/** Equal for two messages of the same action and payload, whatever their ids; payloads themselves have no size limit. */
 export function contentOf({ action, payload }: Call): string {
   return createHash('sha256').update(`${action}\n${payload}`).digest('base64')
 }

@@ -24,8 +24,8 @@ const usualLimits: TransactionLimits = {
   ofStation: { messages: 8, bytes: 64 * 1024 },
   bytes: 64 * 1024 * 1024,
 }
-/** What a message costs beside its answer's text. */
-const messageBytes = 400
+/** What a message costs beside its answer's text: its id has 255 characters at most. */
+const messageBytes = 600
 
 /** An answer without its id: the retry has its own. */
 export type KeptAnswer = Omit<CallResult, 'id'> | Omit<CallError, 'id'>
@@ -86,16 +86,17 @@ export class Transactions {
     const before = this.#stations.get(stationId)?.get(key)
     if (before !== undefined) this.#delete(before)
     const text =
-      answer === null ? '' : answer.kind === 'callResult' ? answer.payload : `${answer.description}${answer.details}`
-    const bytes = messageBytes + Buffer.byteLength(key) + Buffer.byteLength(text)
-    if (bytes > this.#limits.ofStation.bytes) return
+      answer === null ? '' : answer.kind === 'callResult' ? answer.payload : answer.description + answer.details
+    const answerBytes = Buffer.byteLength(text)
+    // Too large to keep: a retry is performed again, and the app is told that it is one.
+    const isKept = messageBytes + answerBytes <= this.#limits.ofStation.bytes
     this.#add({
       stationId,
       key: flat(key),
       content: contentOf(call),
       attempts,
-      answer: answer === null ? null : kept(answer),
-      bytes,
+      answer: answer !== null && isKept ? kept(answer) : null,
+      bytes: messageBytes + (isKept ? answerBytes : 0),
       at: this.#now(),
     })
   }

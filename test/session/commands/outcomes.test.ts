@@ -150,3 +150,74 @@ test('at the end an app that hangs is not asked for ever: the refusals that are 
   const asked = world.rpc.names().filter(name => name === 'error').length
   assert.ok(asked > 16 && asked < 64, `${asked} were tried`)
 })
+
+test('an exception of the app in ack or error is logged with its action and message', async t => {
+  const { world, station } = await open(t)
+  world.rpc.on('ack', fails(faults.raised))
+  world.broadcast('SN1', { command: 'Reset', id: 'r' })
+  station.says([3, 'r', { status: 'Accepted' }])
+  await quiet()
+  assert.ok(world.notices.has(`raised ack ${faults.raised.message}`))
+})
+
+test('an outcome that the app raised on does not put later outcomes behind the station’s CALLs', async t => {
+  const { world, station, performed } = await open(t)
+  world.rpc.once('ack', fails(faults.raised))
+  for (const id of ['r1', 'r2']) {
+    world.broadcast('SN1', { command: 'Reset', id })
+    const running = id === 'r2' ? world.rpc.hold('authorize') : null
+    if (running !== null) {
+      station.call('Authorize', {}, 'first')
+      await running.arrived()
+    }
+    station.says([3, id, { status: 'Accepted' }])
+    if (running !== null) station.call('StatusNotification', {}, 'after')
+    running?.release()
+    await quiet()
+  }
+  assert.deepEqual(performed(), ['ack r1', 'authorize first', 'ack r2', 'status_notification after'])
+})
+
+test('outcomes left at the end of a session are performed sixteen at a time', async t => {
+  const { world, station } = await open(t, { callQueue: 500 })
+  for (let id = 0; id < 400; id++) world.broadcast('SN1', { command: 'Reset', id: String(id) })
+  const running = new Set<() => void>()
+  let most = 0
+  world.rpc.on('error', async () => {
+    await new Promise<void>(resolve => running.add(resolve))
+    return {}
+  })
+  station.vanish()
+  for (let round = 0; round < 100 && world.rpc.names().at(-1) !== 'disconnect'; round++) {
+    await quiet()
+    most = Math.max(most, running.size)
+    for (const release of running) release()
+    running.clear()
+  }
+  assert.equal(most, 16)
+  assert.equal(world.rpc.names().filter(name => name === 'error').length, 400)
+})
+
+test('a retried outcome is performed before the Disconnect when the station leaves while a report is performed', async t => {
+  const world = new FakeWorld(t, { collectReports: true })
+  const station = world.plug('CP1', { version: 'ocpp2.0.1' })
+  await station.boot('SN1')
+  const report = { requestId: 7, generatedAt: '2026-01-02T03:04:05Z', seqNo: 0, tbc: true, reportData: [] }
+  station.call('NotifyReport', report, 'part')
+  await station.next()
+  world.rpc.once('ack', fails(faults.absent))
+  world.broadcast('CP1', { command: 'Reset', id: 'r', payload: { type: 'Immediate' } })
+  station.says([3, 'r', { status: 'Accepted' }])
+  await quiet()
+  const reporting = world.rpc.hold('notify_report')
+  const retrying = world.rpc.hold('ack')
+  station.vanish()
+  await reporting.arrived()
+  await world.pass(1_500)
+  reporting.release()
+  await retrying.arrived()
+  assert.equal(world.rpc.names().includes('disconnect'), false)
+  retrying.release()
+  await world.pass(50)
+  assert.equal(world.rpc.names().at(-1), 'disconnect')
+})

@@ -91,7 +91,7 @@ test('bytes are counted as UTF-8, not as characters', () => {
 })
 
 test('bytes of all stations are limited: the oldest answers are evicted, whosever they are', () => {
-  const { answer, found } = newTransactions({ ...small, bytes: 15_000 })
+  const { answer, found } = newTransactions({ ...small, ofStation: { messages: 3, bytes: 11_000 }, bytes: 15_600 })
   const large = jsonText({ v: 'x'.repeat(6_000) })
   answer(one, callOf('a'), large)
   answer(other, callOf('b'), large)
@@ -175,4 +175,10 @@ test('a kept answer keeps no message alive', () => {
   gc()
   assert.ok(process.memoryUsage().heapUsed - before < 2_000_000, 'not the messages, of half a megabyte or more each')
   assert.equal(transactions.size, 50)
+})
+
+test('an answer too large to keep leaves the number of attempts', () => {
+  const { answer, found, attempts } = newTransactions()
+  answer(one, callOf('a'), jsonText({ v: 'x'.repeat(20_000) }))
+  assert.deepEqual([found(one, 'a'), attempts(one, 'a')], [[false], [1]])
 })
