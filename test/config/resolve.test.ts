@@ -305,7 +305,9 @@ const wrong: readonly [given: Given, problems: readonly string[], because: strin
   ],
   [
     { toml: 'secret = 5' },
-    ['secret in ./ocpp-cable.toml: invalid value (not shown); expected text (never shown); empty for none'],
+    [
+      'secret in ./ocpp-cable.toml: invalid value (not shown); expected text without control characters (never shown); empty for none',
+    ],
     'a secret is not shown',
   ],
   [
