@@ -414,9 +414,6 @@ test("Action Cable's own words and what is no message reach no station; the latt
 const closings: readonly [string, object, number][] = [
   ['disconnect', { disconnect: true }, 1000],
   ['its reason', { disconnect: true, transmissions: ['{"type":"disconnect","reason":"unauthorized"}'] }, 1008],
-  ['an unknown reason', { disconnect: true, transmissions: ['{"type":"disconnect","reason":"bye"}'] }, 1000],
-  ['a reason that every object has', { transmissions: ['{"type":"disconnect","reason":"constructor"}'] }, 1000],
-  ['a restart', { transmissions: ['{"type":"disconnect","reason":"server_restart"}'] }, 1001],
 ]
 for (const [what, said, code] of closings) {
   test(`the app closes (${what}): the CALL has its answer first, then ${code}`, async t => {
