@@ -246,6 +246,22 @@ test('a socket that is gone while Connect is under way: the app sees its end, an
   assert.equal(world.hub.mayReplace(station.handshake), false)
 })
 
+test('a session of a flapping station ends without the takeover delay when it closed during Connect', async t => {
+  const world = new FakeWorld(t)
+  for (let count = 0; count < 3; count++) await world.plug('CP1').boot('SN1')
+  assert.equal(world.meter.total('ocpp_takeover_total'), 2, 'the third takeover is slowed down')
+  const connect = world.rpc.hold('connect')
+  const newest = world.plug('CP1')
+  newest.call('BootNotification')
+  await connect.arrived()
+  newest.vanish()
+  connect.release()
+  await world.pass(100)
+  await newest.ended()
+  assert.deepEqual(world.rpc.names(newest.sid), ['connect', 'disconnect'])
+  assert.equal(world.meter.total('ocpp_takeover_slowed_total'), 0)
+})
+
 test('a socket that is gone while subscribe is under way: Disconnect names the subscription, and no stream is left', async t => {
   const world = new FakeWorld(t)
   const subscribe = world.rpc.hold('subscribe')

@@ -135,6 +135,24 @@ test('one that is rejected takes no turn', async t => {
   assert.deepEqual(await putOff(world, 'A', 1), [13])
 })
 
+const leaving: readonly (readonly [name: string, actions: readonly string[], because: string])[] = [
+  ['connect', ['BootNotification'], 'the app fails when the station has left'],
+  ['connect', ['StatusNotification', 'BootNotification'], 'the boot never reaches the app'],
+]
+for (const [name, actions, because] of leaving) {
+  test(`a boot takes no slot in the boot schedule when its station has left: ${because}`, async t => {
+    const world = new FakeWorld(t)
+    const calls = Array.from({ length: 1_000 }, () => world.rpc.hold(name))
+    const stations = calls.map((_, at) => world.plug(`G${at}`))
+    for (const station of stations) for (const action of actions) station.call(action)
+    await quiet()
+    for (const station of stations) station.vanish()
+    for (const call of calls) call.reject(faults.absent)
+    await quiet()
+    assert.deepEqual(await putOff(world, 'A', 1), [13])
+  })
+}
+
 test('those that are put off come back at the pace at which the app lets in, with a boot or without', async t => {
   const world = new FakeWorld(t)
   for (let second = 0; second < 4; second++) {
@@ -248,6 +266,27 @@ test('without a wait, an Ack that comes after the reply is for nobody', async t 
   world.broadcast('SN1', ack('a'))
   await quiet()
   assert.equal(station.got.length, 2)
+})
+
+test('a superseded CALL does not wait for its Ack: the CALL that supersedes it is performed at once', async t => {
+  const { world, rpc, station } = await setUp(t, { ackTimeoutMs: 60_000 })
+  station.call('Authorize', { idTag: 'A' }, 'x')
+  await rpc.next('authorize')
+  await quiet()
+  rpc.once('status_notification', call => transmitted({ command: 'Ack', id: dataOf(call).id, payload: {} }))
+  station.call('StatusNotification', { connectorId: 1 }, 'x')
+  assert.deepEqual(await station.next(), [3, 'x', {}])
+  assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'superseded' }), 1)
+})
+
+test('a CALL still waits for its Ack when a CALL behind it is superseded', async t => {
+  const { rpc, station } = await setUp(t, { ackTimeoutMs: 60_000 })
+  station.call('Authorize', { idTag: 'A' }, 'x')
+  await rpc.next('authorize')
+  await quiet()
+  for (const connectorId of [1, 2]) station.call('StatusNotification', { connectorId }, 'y')
+  await quiet()
+  assert.equal(rpc.names().at(-1), 'authorize')
 })
 
 test('the CALL behind one whose Ack is waited for waits, too, and gets its own', async t => {
@@ -367,9 +406,9 @@ test('a silent decision is logged once for an action, an exception of the app on
   assert.deepEqual([...world.notices.keys()], keys)
 })
 
-/** The attempts that the app was told of, `undefined` for none. */
-function attempts({ rpc }: FakeWorld): unknown[] {
-  return rpc.made.all.filter(({ name }) => name === 'stop_transaction').map(call => dataOf(call)['attempt'])
+/** The `attempt` of each perform, `undefined` for none. */
+function attempts({ rpc }: FakeWorld, action = 'stop_transaction'): unknown[] {
+  return rpc.made.all.filter(({ name }) => name === action).map(call => dataOf(call)['attempt'])
 }
 
 const held: readonly [string, RpcError[], unknown[]][] = [
@@ -445,6 +484,37 @@ test('a transaction message that the app has answered is not performed again, th
   await world.pass(5_000)
   assert.equal(attempts(world).length, 1)
   assert.deepEqual(station.got.at(-1), [3, 'x', {}])
+})
+
+test('the unanswered attempt of a StartTransaction is remembered when the app answers 10,000 MeterValues silently', async t => {
+  const { world, rpc, station } = await setUp(t)
+  rpc.once('start_transaction', fails(faults.lost))
+  rpc.once('start_transaction', fails(faults.raised))
+  station.call('StartTransaction', {}, 's')
+  await world.pass(1_000)
+  assert.equal((await station.next())[0], 4)
+  const others = Array.from({ length: 2_000 }, (_, at) => world.plug(`M${at}`))
+  for (const other of others) for (let count = 0; count < 5; count++) other.call('MeterValues')
+  for (let count = 0; count < 20; count++) station.call('MeterValues')
+  await world.pass(10)
+  assert.equal(world.meter.total('ocpp_call_total', { action: 'MeterValues', answer: 'silent' }), 10_020)
+  station.vanish()
+  const again = world.plug('CP1')
+  rpc.once('start_transaction', acks({ idTagInfo: { status: 'Accepted' }, transactionId: 1 }))
+  again.call('StartTransaction', {}, 's')
+  await again.next()
+  assert.deepEqual(attempts(world, 'start_transaction'), [undefined, 2, 3])
+})
+
+test('a MeterValues that was answered silently is replayed, and other content under its id is a first attempt', async t => {
+  const { world, station } = await setUp(t)
+  for (const connectorId of [1, 1, 2]) {
+    station.call('MeterValues', { connectorId }, 'm')
+    assert.deepEqual(await station.next(), [3, 'm', {}])
+  }
+  assert.deepEqual(attempts(world, 'meter_values'), [undefined, undefined])
+  const performed = world.rpc.made.all.filter(({ name }) => name === 'meter_values').map(call => dataOf(call).payload)
+  assert.deepEqual(performed, [{ connectorId: 1 }, { connectorId: 2 }])
 })
 
 test('a transaction message that comes first is held while Connect or subscribe fails', async t => {

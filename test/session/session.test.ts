@@ -491,6 +491,26 @@ test('a message that is passed over does not count as a good one', t => {
   assert.equal(station.socket.closed?.code, 1002)
 })
 
+test('a real answer to a command resets the count of malformed messages', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  world.broadcast('SN1', { command: 'Reset', id: 'r' })
+  for (let count = 0; count < 19; count++) station.says('no frame')
+  station.says([3, 'r', {}])
+  for (let count = 0; count < 19; count++) station.says('no frame')
+  assert.equal(station.socket.closed, null)
+  station.says('no frame')
+  assert.equal((await station.socket.end()).code, 1002)
+})
+
+test('an answer to nothing does not reset the count of malformed messages', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  for (let count = 0; count < 20; count++) station.says('rubbish', [3, 'x', {}])
+  assert.equal((await station.socket.end()).code, 1002)
+})
+
 test('a malformed message is answered at once, past the lane, and the CALLs before it keep theirs', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1', { version: 'ocpp2.0.1' })
@@ -521,6 +541,50 @@ test('a full inbox pauses the socket, and resumes it; nothing is dropped, nothin
     station.got.slice(1).map(([, id]) => id),
     ids,
   )
+})
+
+/** 1.1 MB of UTF-8. */
+const twoByteText = 'é'.repeat(550_000)
+
+test('the inbox counts bytes: a CALL of 550,000 two-byte characters fills it', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  const running = world.rpc.hold('data_transfer')
+  station.call('DataTransfer', { data: 'x'.repeat(550_000) }, 'small')
+  assert.equal(station.socket.isPaused, false, 'as many characters of one byte')
+  await running.arrived()
+  station.call('DataTransfer', { data: twoByteText }, 'large')
+  assert.equal(station.socket.isPaused, true)
+  running.release()
+  await quiet()
+  assert.equal(station.socket.isPaused, false)
+})
+
+test('the queue of commands counts bytes: a payload of two-byte characters takes twice its length', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  world.broadcast('SN1', { command: 'Reset', id: 'open' })
+  for (const id of ['a', 'b', 'c', 'd'])
+    world.broadcast('SN1', { command: 'DataTransfer', id, payload: { data: twoByteText } })
+  const { id, code } = dataOf(await world.rpc.next('error'))
+  assert.deepEqual([id, code], ['d', 'QueueFull'], 'three take 3.3 MB of 4 MiB')
+})
+
+test('outcomes count bytes: no command is sent when answers of two-byte characters have taken the room', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  const running = world.rpc.hold('ack')
+  const ids = ['a', 'b', 'c', 'd', 'e']
+  for (const id of ids) world.broadcast('SN1', { command: 'Reset', id })
+  for (const id of ids) station.says([3, id, { data: twoByteText }])
+  const sent = (): unknown[] => station.got.filter(([type]) => type === 2).map(([, id]) => id)
+  assert.deepEqual(sent(), ['a', 'b', 'c', 'd'], 'four answers take 4.4 MB of 4 MiB')
+  running.release()
+  await quiet()
+  assert.deepEqual(sent(), ids)
 })
 
 test('a fault of the bridge closes its session with 1011, and no other; the app sees the end', async t => {
