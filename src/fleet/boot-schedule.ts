@@ -37,7 +37,7 @@ export class BootSchedule {
   }
 
   /**
-   * Takes a slot for a connection. One that boots again too early keeps its slot: booting without a pause lengthens nobody's
+   * Takes a slot for a connection. One that boots again too early keeps its slot: booting without a pause does not lengthen anyone's
    * wait.
    *
    * @param random in [0, 1)

@@ -21,8 +21,8 @@ const SECRET_VARIABLE = /authorizationKey|password|passphrase|secret|simPin/i
 /** A secret member of JSON inside a string, as in DataTransfer. */
 const SECRET_INSIDE = /\\"\w*(idTag|idToken|password|authorizationKey)\w*\\"/i
 
-/** The user and password in a URL, as in the `location` of GetDiagnostics; `/` may be escaped. */
-const URL_USER = /(:(?:\\?\/){2})[^\s"/@\\]+@/g
+/** The user and password in a URL, up to its last `@`, as in the `location` of GetDiagnostics; `/` may be escaped. */
+const URL_USER = /(:(?:\\?\/){2})[^\s"/\\]+@/g
 
 const TOKEN = /"[^"\\]*(?:\\[^][^"\\]*)*"?|[{}[\]:,]|[^\s"{}[\]:,]+/g
 

@@ -192,7 +192,7 @@ export class Session implements Member {
     else this.#station.drop('answer_to_nothing', 'dropped the answer of a station: no command waits for it')
   }
 
-  /** The app is told as of a command that failed: `id` and `request` are those of the station's own CALL. */
+  /** Reaches the app like a failed command: `id` and `request` are those of the station's own CALL. */
   #onCallResultError({ id, code, description, details }: CallResultError): void {
     const request = this.#inFlight.takeAnswered(id)
     if (request === null)

@@ -1,5 +1,5 @@
 /**
- * NATS and HTTP at once, to the built program: what the app publishes by either reaches the stations that it is for.
+ * NATS and HTTP at the same time, against the built program: publications over either reach the right stations.
  */
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
@@ -15,11 +15,11 @@ let app: ScriptedApp
 let nats: Nats
 let bridge: Bridge
 let publisher: NatsConnection
-/** The ids of the commands whose answers the app has been told. */
+/** The ids of the commands whose answers the app has received. */
 const answers: string[] = []
 const came = new EventEmitter()
 const sids = new Map<string, string>()
-/** What stations were asked to do, in the order of its coming. */
+/** The commands that stations received, in order. */
 const asked = new Map<string, string[]>()
 
 before(async () => {
@@ -57,12 +57,12 @@ const yes = cableApp(({ id, command }) => {
   return null
 })
 
-/** `A-1` is a station of the site `A`, whose stations share a stream, and what they are identified by. */
+/** `A-1` is a station of the site `A`, whose stations share a stream and connection identifiers. */
 function siteOf(id: string): string {
   return id.split('-')[0] ?? ''
 }
 
-/** Stations of one site, booted. */
+/** Opens and boots stations of one site. */
 async function openStations(t: TestContext, ...ids: readonly string[]): Promise<Station[]> {
   const stations = []
   for (const id of ids) {
@@ -79,7 +79,7 @@ async function openStations(t: TestContext, ...ids: readonly string[]): Promise<
   return stations
 }
 
-/** Commands are told apart by the connector that they are for. */
+/** A command, identified by its connector. */
 function commandTo(stream: string, connectorId: number, meta?: object): object {
   const payload = { connectorId, type: 'Operative' }
   return {
@@ -89,13 +89,13 @@ function commandTo(stream: string, connectorId: number, meta?: object): object {
   }
 }
 
-/** So many stations have answered it, which got it after all that was published for them before. */
+/** Resolves when this many stations have answered, and so have received everything published before. */
 async function answered(stream: string, connectorId: number, times = 1): Promise<void> {
   const id = `${stream} ${connectorId}`
   while (answers.filter(each => each === id).length < times) await once(came, 'answer')
 }
 
-/** As AnyCable derives it: the app has the secret, and so the key. */
+/** The key, derived from the secret as in AnyCable. */
 const key = createHmac('sha256', 'qwerty').update('broadcast-cable').digest('hex')
 
 const ways: Readonly<Record<string, (publication: object) => Promise<void>>> = {
@@ -112,7 +112,7 @@ const ways: Readonly<Record<string, (publication: object) => Promise<void>>> = {
 }
 for (const [name, publish] of Object.entries(ways)) {
   describe(`over ${name}`, { timeout: 60_000 }, () => {
-    test('a stream that stations share reaches each of them, and nobody else', async t => {
+    test('a broadcast to a shared stream reaches each of its stations and no other', async t => {
       const [one, two, other] = [`${name}share-1`, `${name}share-2`, `${name}elsewhere-1`] as const
       await openStations(t, one, two, other)
       await publish(commandTo(`site:${siteOf(one)}`, 1))
@@ -122,7 +122,7 @@ for (const [name, publish] of Object.entries(ways)) {
       assert.deepEqual([asked.get(one), asked.get(two), asked.get(other)], [['1'], ['1'], ['2']])
     })
 
-    test('a batch is taken in its order, whatever streams it is for', async t => {
+    test('a batch is delivered in order across streams', async t => {
       const [one, two] = [`${name}batch-1`, `${name}batch-2`] as const
       await openStations(t, one, two)
       const streams = [`ocpp:ev/${one}`, `ocpp:ev/${two}`] as const
@@ -132,7 +132,7 @@ for (const [name, publish] of Object.entries(ways)) {
       assert.deepEqual([asked.get(one), asked.get(two)], [connectors.map(String), connectors.map(String)])
     })
 
-    test('meta.exclude_socket leaves out that session, and no other', async t => {
+    test('meta.exclude_socket excludes only that session', async t => {
       const [one, two] = [`${name}exclude-1`, `${name}exclude-2`] as const
       await openStations(t, one, two)
       const site = `site:${siteOf(one)}`
@@ -143,7 +143,7 @@ for (const [name, publish] of Object.entries(ways)) {
       assert.deepEqual([asked.get(one), asked.get(two)], [['2'], ['1', '2']])
     })
 
-    test('a remote disconnect puts out every session of those identifiers, and no other', async t => {
+    test('a remote disconnect closes only the sessions with its identifiers', async t => {
       const [one, two, other] = [`${name}out-1`, `${name}out-2`, `${name}stays-1`] as const
       const [first, second] = await openStations(t, one, two, other)
       await publish({ command: 'disconnect', payload: { identifier: `site:${siteOf(one)}`, reconnect: true } })
@@ -159,7 +159,7 @@ for (const [name, publish] of Object.entries(ways)) {
 }
 
 test(
-  'while NATS is away it is not ready and not dead: HTTP still carries, and NATS does when it is back',
+  'while NATS is down, the bridge is alive but not ready, HTTP broadcasts arrive, and NATS broadcasts resume later',
   { timeout: 60_000 },
   async t => {
     const id = 'away-1'

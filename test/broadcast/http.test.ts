@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import { broadcastKey, broadcastRoute, openHttpBroadcast } from '../../src/broadcast/http.ts'
+import { broadcastKey, broadcastRoute, isLoopback, openHttpBroadcast } from '../../src/broadcast/http.ts'
 import { RecordedLog } from './recorded-log.ts'
 
 const KEY = '42923a28b760e667fc92f7c6123bb07a282822b329dd2ef48e7aee7830d98485'
@@ -37,11 +37,11 @@ async function answerOn(socket: Socket): Promise<string> {
   return chunk.toString().split('\r\n')[0] ?? ''
 }
 
-test('the key is derived from the secret as AnyCable derives it', () => {
+test('broadcastKey derives the key from the secret as AnyCable does', () => {
   assert.equal(broadcastKey('qwerty'), KEY)
 })
 
-test('a POST is delivered as it came and answered 201, also where nobody can read it', async t => {
+test('a POST is delivered unchanged and answered 201, even if it is unreadable', async t => {
   const { url, delivered } = await open(t)
   const bodies = ['{"stream":"s","data":"ü €"}', 'not json', '']
   for (const body of bodies) assert.equal(await statusOf(url, { body }), 201)
@@ -51,21 +51,21 @@ test('a POST is delivered as it came and answered 201, also where nobody can rea
 const refusals = [
   ['', { method: 'GET' }, 422, 'not a POST'],
   ['', { method: 'HEAD' }, 422, 'not a POST'],
-  ['', { method: 'OPTIONS' }, 422, 'not a POST: a browser has no business here'],
+  ['', { method: 'OPTIONS' }, 422, 'not a POST, even for a CORS preflight'],
   ['', { method: 'DELETE' }, 422, 'not a POST'],
-  ['', { method: 'PUT', body: 'x' }, 422, 'not a POST, though with a body'],
-  ['/more', { body: 'x' }, 404, 'a path below ours'],
+  ['', { method: 'PUT', body: 'x' }, 422, 'not a POST, even with a body'],
+  ['/more', { body: 'x' }, 404, 'a path below the endpoint'],
   ['/../other', { body: 'x' }, 404, 'another path'],
 ] as const
 for (const [suffix, request, expected, because] of refusals) {
-  test(`${expected}: ${because}`, async t => {
+  test(`the endpoint answers ${expected} to a request: ${because}`, async t => {
     const { url, delivered } = await open(t)
     assert.equal(await statusOf(url + suffix, request), expected)
     assert.deepEqual(delivered, [])
   })
 }
 
-test('a query string does not hide the path', async t => {
+test('a query string does not change the path', async t => {
   const { url, delivered } = await open(t)
   assert.equal(await statusOf(`${url}?from=app`, { body: 'x' }), 201)
   assert.deepEqual(delivered, ['x'])
@@ -76,12 +76,12 @@ const authorizations = [
   [undefined, 401, 'no header'],
   ['', 401, 'an empty header'],
   [`Bearer ${KEY.slice(1)}`, 401, 'a part of the key'],
-  [`Bearer ${KEY}${KEY}`, 401, 'more than the key'],
+  [`Bearer ${KEY}${KEY}`, 401, 'the key twice'],
   [KEY, 401, 'the key without its scheme'],
-  [`bearer ${KEY}`, 401, 'AnyCable compares the scheme exactly, too'],
+  [`bearer ${KEY}`, 401, 'the scheme is case-sensitive, as in AnyCable'],
 ] as const
 for (const [authorization, expected, because] of authorizations) {
-  test(`with a key, ${expected}: ${because}`, async t => {
+  test(`the endpoint with a key answers ${expected}: ${because}`, async t => {
     const { url, delivered } = await open(t, { key: KEY })
     const headers = authorization === undefined ? undefined : { authorization }
     assert.equal(await statusOf(url, { body: 'x', ...(headers && { headers }) }), expected)
@@ -90,7 +90,7 @@ for (const [authorization, expected, because] of authorizations) {
 }
 
 for (const type of ['application/json', 'text/plain;charset=UTF-8', 'application/x-www-form-urlencoded', '']) {
-  test(`a body is read for what it is, though it is called ${JSON.stringify(type)}, as AnyCable does`, async t => {
+  test(`the content type ${JSON.stringify(type)} is ignored, as in AnyCable`, async t => {
     const { url, delivered } = await open(t)
     assert.equal(await statusOf(url, { body: Buffer.from('{}'), headers: { 'content-type': type } }), 201)
     assert.deepEqual(delivered, ['{}'])
@@ -101,9 +101,9 @@ const targets = [
   ['http://127.0.0.1/_broadcast', 201, 'as the gem sends it'],
   ['https://bridge.example:8090/_broadcast?x=/other', 201, 'any scheme, host, port and query'],
   ['http://127.0.0.1/other', 404, 'another path'],
-  ['http://127.0.0.1/other?/_broadcast', 404, 'our path in the query'],
-  ['http://_broadcast', 404, 'our name as the host'],
-  ['http://user@127.0.0.1/_broadcast', 201, 'a user, who is not asked for'],
+  ['http://127.0.0.1/other?/_broadcast', 404, 'the path of the endpoint in the query'],
+  ['http://_broadcast', 404, 'the name of the endpoint as the host'],
+  ['http://user@127.0.0.1/_broadcast', 201, 'a user in the URL is ignored'],
 ] as const
 for (const [target, expected, because] of targets) {
   test(`an absolute request line, ${target}, is answered ${expected}: ${because}`, async t => {
@@ -116,7 +116,7 @@ for (const [target, expected, because] of targets) {
   })
 }
 
-test('an absolute request line does not spare the key', async t => {
+test('an absolute request line needs the key too', async t => {
   const { server, delivered } = await open(t, { key: KEY })
   const socket = await dial(t, server.port)
   const target = `http://127.0.0.1:${server.port}/_broadcast`
@@ -135,7 +135,7 @@ test('two publications on one connection are delivered in order', async t => {
   assert.deepEqual(delivered, ['first', 'second'])
 })
 
-test('a body of 8 MiB is taken, one byte more is 413 and the connection lives on', async t => {
+test('a body of 8 MiB is accepted, one byte more gets 413 and keeps the connection', async t => {
   const { url, delivered } = await open(t)
   assert.equal(await statusOf(url, { body: 'x'.repeat(8 * MiB) }), 201)
   assert.equal(await statusOf(url, { body: 'x'.repeat(8 * MiB + 1) }), 413)
@@ -146,14 +146,14 @@ test('a body of 8 MiB is taken, one byte more is 413 and the connection lives on
   )
 })
 
-test('a body that is announced too big is refused before it is sent', async t => {
+test('a body with too large a content length is refused before it is sent', async t => {
   const { server } = await open(t)
   const socket = await dial(t, server.port)
   socket.write(`POST /_broadcast HTTP/1.1\r\nHost: h\r\nContent-Length: ${9 * MiB}\r\n\r\n`)
   assert.equal(await answerOn(socket), 'HTTP/1.1 413 Payload Too Large')
 })
 
-test('a body of unknown length is refused where it grows too big', async t => {
+test('a body of unknown length is refused when it exceeds the limit', async t => {
   const { server, delivered } = await open(t)
   const socket = await dial(t, server.port)
   socket.write('POST /_broadcast HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n')
@@ -165,7 +165,7 @@ test('a body of unknown length is refused where it grows too big', async t => {
   assert.deepEqual(delivered, ['after'])
 })
 
-test('a client that goes away in the middle of its body harms nobody', async t => {
+test('a client that disconnects in the middle of its body does not affect others', async t => {
   const { server, url, delivered } = await open(t)
   const socket = await dial(t, server.port)
   socket.write('POST /_broadcast HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nhalf')
@@ -175,7 +175,7 @@ test('a client that goes away in the middle of its body harms nobody', async t =
   assert.deepEqual(delivered, ['whole'])
 })
 
-test('as a part of another server it answers for its own path only', async t => {
+test('broadcastRoute on another server answers only its own path', async t => {
   const delivered: string[] = []
   const route = broadcastRoute({ path: '/_broadcast', key: 'k' }, text => delivered.push(text))
   const server = createServer((request, response) => {
@@ -190,7 +190,7 @@ test('as a part of another server it answers for its own path only', async t => 
   assert.deepEqual(delivered, ['y'])
 })
 
-test('close ends at once with a connection that is kept alive, and may be called twice', async t => {
+test('close returns at once with a keep-alive connection, and may be called twice', async t => {
   const { server, url } = await open(t)
   const socket = await dial(t, server.port)
   socket.write('POST /_broadcast HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\nx')
@@ -213,7 +213,7 @@ test('close does not wait for a request that never ends', { timeout: 10_000 }, a
   await ended
 })
 
-test('a port that is taken rejects', async t => {
+test('openHttpBroadcast rejects when its port is in use', async t => {
   const { server, log } = await open(t)
   const options = { host: '127.0.0.1', port: server.port, path: '/_broadcast', key: null }
   await assert.rejects(
@@ -223,13 +223,13 @@ test('a port that is taken rejects', async t => {
 })
 
 const announcements = [
-  [{ host: 'localhost', key: null }, 'no authorization', 0, 'the default: the app is on this machine'],
-  [{ host: '127.0.0.1', key: 'k' }, 'authorization required', 0, 'a key'],
-  [{ host: '0.0.0.0', key: 'k' }, 'authorization required', 0, 'open to others, with a key'],
-  [{ host: '0.0.0.0', key: null }, 'no authorization', 1, 'open to others without a key: a warning'],
+  [{ host: 'localhost', key: null }, 'no authorization', 0, 'the default, for an app on the same machine'],
+  [{ host: '127.0.0.1', key: 'k' }, 'authorization required', 0, 'a key on a loopback address'],
+  [{ host: '0.0.0.0', key: 'k' }, 'authorization required', 0, 'reachable by others, with a key'],
+  [{ host: '0.0.0.0', key: null }, 'no authorization', 1, 'reachable by others, without a key'],
 ] as const
 for (const [options, condition, warnings, because] of announcements) {
-  test(`at ${options.host} it says "${condition}" and warns ${warnings} times: ${because}`, async t => {
+  test(`the start at ${options.host} logs "${condition}" and ${warnings} warnings: ${because}`, async t => {
     const { server, log, url } = await open(t, options)
     const line = `Accept broadcast requests at http://${options.host}:${server.port}/_broadcast (${condition})`
     assert.deepEqual(
@@ -238,5 +238,19 @@ for (const [options, condition, warnings, because] of announcements) {
     )
     assert.equal(log.found('warn', 'command every station').length, warnings)
     assert.equal(await statusOf(url, { method: 'GET' }), 422, 'reached over IPv4')
+  })
+}
+
+const hosts: readonly (readonly [host: string, expected: boolean])[] = [
+  ['127.0.0.1', true],
+  ['127.1.2.3', true],
+  ['::1', true],
+  ['localhost', true],
+  ['0.0.0.0', false],
+  ['127.example.com', false],
+]
+for (const [host, expected] of hosts) {
+  test(`isLoopback is ${expected} for ${host}`, () => {
+    assert.equal(isLoopback(host), expected)
   })
 }

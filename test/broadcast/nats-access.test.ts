@@ -1,4 +1,4 @@
-/** Who we are to NATS, and who it is to us: each way in, against a real server that lets in nobody else. */
+/** Authentication of the bridge and of NATS: each kind of credentials, against a real server that requires it. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
@@ -13,15 +13,15 @@ import { NatsServer } from './nats-server.ts'
 import { open, publish, setUp, SUBSCRIBED, temporaryFolder, RETRYING } from './nats-site.ts'
 
 type Way = {
-  /** How the server is started. */
+  /** The arguments of the server. */
   readonly server: readonly string[]
   readonly right: Partial<NatsOptions>
   readonly wrong: Partial<NatsOptions>
-  /** For the app's side, by the library itself. */
+  /** The options of the publisher, which uses the library directly. */
   readonly app: ConnectionOptions
 }
 
-/** Files of one test. */
+/** The files of one test. */
 class Files {
   readonly #folder: string
 
@@ -42,7 +42,7 @@ class Files {
 
 const at = (user: string, port: number) => ({ servers: [`nats://${user}127.0.0.1:${port}`] })
 
-/** Where a way says nothing of the address, it is the server's plain one. */
+/** Credentials without an address use the plain address of the server. */
 const ways: Readonly<Record<string, (files: Files, port: number) => Way>> = {
   'a token in the URL': (_, port) => ({
     server: ['--auth', 's3cr3t'],
@@ -109,9 +109,9 @@ function nkeyWay(files: Files, fileOf: (seed: string) => string): Way {
   }
 }
 
-describe('a way into NATS', { concurrency: 4, timeout: 120_000 }, () => {
+describe('credentials for NATS', { concurrency: 4, timeout: 120_000 }, () => {
   for (const [name, make] of Object.entries(ways)) {
-    test(`${name} lets in, again after the server was restarted; a wrong one is a warning`, async t => {
+    test(`${name} connects, also after a restart of the server, and wrong credentials log a warning`, async t => {
       const server = new NatsServer(await freePort())
       t.after(() => server.kill())
       const { server: args, right, wrong, app } = make(new Files(temporaryFolder(t)), server.port)
@@ -136,7 +136,7 @@ describe('a way into NATS', { concurrency: 4, timeout: 120_000 }, () => {
   }
 })
 
-test('a server that wants a client certificate lets in nobody without one', async t => {
+test('a server that requires a client certificate rejects a connection without one', async t => {
   const files = new Files(temporaryFolder(t))
   const ca = files.certificate('ca')
   const { cert, key } = files.certificate('server', ca)
@@ -146,7 +146,7 @@ test('a server that wants a client certificate lets in nobody without one', asyn
   assert.notEqual(log.found('warn', RETRYING).length, 0)
 })
 
-test('a server without TLS is told nothing where a CA is given', async t => {
+test('a server without TLS receives nothing when a CA is configured', async t => {
   let heard = ''
   const plain = createServer(socket => {
     socket.on('error', () => null)
@@ -168,13 +168,13 @@ const faults: readonly [text: string, option: 'nkeySeedFile' | 'credentialsFile'
   [
     ['', 'nkeySeedFile', /contains no NATS user seed/, 'an empty file'],
     [seedOf(nkeys.createAccount()), 'nkeySeedFile', /contains no NATS user seed/, 'the seed of an account'],
-    [nkeys.createUser().getPublicKey(), 'nkeySeedFile', /contains no NATS user seed/, 'the public half'],
+    [nkeys.createUser().getPublicKey(), 'nkeySeedFile', /contains no NATS user seed/, 'the public key'],
     [`SU${'A'.repeat(56)}`, 'nkeySeedFile', /contains no NATS user seed/, 'a seed with a wrong checksum'],
     [seedOf(nkeys.createUser()), 'credentialsFile', /is not a NATS credentials file/, 'a seed without its JWT'],
     ['', 'credentialsFile', /is not a NATS credentials file/, 'an empty file'],
   ]
 for (const [text, option, expected, because] of faults) {
-  test(`${option}: ${because} stops the start, with the name of the file`, async t => {
+  test(`${option} with ${because} prevents the start and names the file`, async t => {
     const file = new Files(temporaryFolder(t)).write('the-file', text)
     const problem = await open(t, { ...at('', 1), [option]: file }).then(() => assert.fail('it started'), String)
     assert.match(problem, expected)

@@ -1,5 +1,5 @@
 /**
- * What a NATS operator hands out: nkeys, credentials files, certificates.
+ * Creates what a NATS operator issues: nkeys, credentials files, certificates.
  *
  * Source: NATS JWT (ADR-14): a JWT signed by an nkey, from the operator over the account to the user.
  */
@@ -15,14 +15,14 @@ type KeyPair = {
   sign(data: Uint8Array): Uint8Array
 }
 
-/** The library's own, which it gives no types. */
+/** An untyped export of the library. */
 export const nkeys = untyped as Readonly<Record<'createUser' | 'createAccount' | 'createOperator', () => KeyPair>>
 
 export function seedOf(keys: KeyPair): string {
   return Buffer.from(keys.getSeed()).toString()
 }
 
-/** An operator, its account, and the configuration of a server that trusts them. */
+/** An operator, its account, and the configuration of a server that trusts it. */
 export function makeAccount() {
   const [operator, account] = [nkeys.createOperator(), nkeys.createAccount()]
   const unlimited = { subs: -1, data: -1, payload: -1, imports: -1, exports: -1, wildcards: true, conn: -1, leaf: -1 }
@@ -61,7 +61,7 @@ function framed(name: string, text: string): string {
 
 export type Certificate = { readonly cert: string; readonly key: string }
 
-/** A certificate for this machine, by a CA or by itself. */
+/** A certificate for this machine, signed by a CA or self-signed. */
 export function makeCertificate(folder: string, name: string, ca?: Certificate): Certificate {
   const [cert, key] = [join(folder, `${name}.pem`), join(folder, `${name}.key`)]
   const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', key]

@@ -1,9 +1,9 @@
-/** A real nats-server on a port of its own, which can be killed and started again. */
+/** A real nats-server on its own port, which can be killed and restarted. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 
-// Debian puts the server where only root's PATH looks.
+// Debian installs the server in a folder that is only in root's PATH.
 const env = { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` }
 
 export class NatsServer {
@@ -18,7 +18,7 @@ export class NatsServer {
     return `nats://127.0.0.1:${this.port}`
   }
 
-  /** Resolves when it takes connections. */
+  /** Resolves when the server accepts connections. */
   async start(...args: readonly string[]): Promise<void> {
     const child = spawn('nats-server', ['-a', '127.0.0.1', '-p', String(this.port), ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
@@ -37,7 +37,7 @@ export class NatsServer {
     throw new Error(`nats-server did not start: ${last}`)
   }
 
-  /** Ends it as a crash does. */
+  /** Kills the server, like a crash. */
   async kill(): Promise<void> {
     const child = this.#process
     if (child?.exitCode !== null || child.signalCode !== null) return

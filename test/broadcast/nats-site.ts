@@ -1,4 +1,4 @@
-/** A NATS server, those who subscribe to it as the bridge does, and those who publish. */
+/** A NATS server with subscribers, as in the bridge, and publishers. */
 import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,7 +14,7 @@ export const CHANNEL = '__anycable__'
 export const SUBSCRIBED = 'subscribed to broadcasts'
 export const RETRYING = 'retrying'
 
-/** What was delivered, and those who wait for it. */
+/** The delivered publications, with promises for future ones. */
 class Delivered {
   readonly texts: string[] = []
   readonly #came = new EventEmitter()

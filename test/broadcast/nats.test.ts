@@ -10,7 +10,7 @@ import { freePort } from '../support/ports.ts'
 import { NatsServer } from './nats-server.ts'
 import { CHANNEL, open, publish, setUp, SUBSCRIBED, temporaryFolder, RETRYING } from './nats-site.ts'
 
-test('every node gets every publication, in the order it was made, as the text it was', async t => {
+test('every node receives every publication in order and unchanged', async t => {
   const server = await setUp(t)
   const one = await open(t, { servers: [server.url] })
   const two = await open(t, { servers: [server.url] })
@@ -21,7 +21,7 @@ test('every node gets every publication, in the order it was made, as the text i
   assert.equal(one.subscription.connected(), true)
 })
 
-test('a server that is killed and comes back is subscribed to again: one line when lost, one when back', async t => {
+test('a restarted server is subscribed to again, with one log line for the loss and one for the return', async t => {
   const server = await setUp(t)
   const { subscription, log, delivered } = await open(t, { servers: [server.url] })
   for (const round of [1, 2]) {
@@ -40,7 +40,7 @@ test('a server that is killed and comes back is subscribed to again: one line wh
   assert.equal(log.found('info', SUBSCRIBED).length, 3)
 })
 
-test('a server that is down at the start is a warning, and is subscribed to when it comes up', async t => {
+test('a server that is down at startup logs a warning and is subscribed to when it comes up', async t => {
   const server = new NatsServer(await freePort())
   t.after(() => server.kill())
   const { subscription, log, delivered } = await open(t, { servers: [server.url] })
@@ -52,7 +52,7 @@ test('a server that is down at the start is a warning, and is subscribed to when
   assert.deepEqual(await delivered.waitFor(1), ['late'])
 })
 
-test('of two servers the one that lives is found, and the other when that one dies', async t => {
+test('with two servers, the subscription moves to the one that is up', async t => {
   const first = await setUp(t)
   const second = await setUp(t)
   const { log, delivered } = await open(t, { servers: [first.url, second.url], dontRandomizeServers: true })
@@ -64,7 +64,7 @@ test('of two servers the one that lives is found, and the other when that one di
   await delivered.waitFor(1)
 })
 
-test('of two servers the first may be down from the start: nobody is told, and the broadcasts come', async t => {
+test('with two servers, the first may be down at startup without a warning', async t => {
   const lives = await setUp(t)
   const servers = [`127.0.0.1:${await freePort()}`, lives.url]
   const { subscription, log, delivered } = await open(t, { servers, dontRandomizeServers: true })
@@ -74,7 +74,7 @@ test('of two servers the first may be down from the start: nobody is told, and t
   assert.deepEqual(log.found('warn', ''), [])
 })
 
-test('the servers are tried in any order, or in the order given', async t => {
+test('servers are tried in random order, or in the given order if configured', async t => {
   const both = [await setUp(t), await setUp(t)]
   const firstOf = async (dontRandomizeServers: boolean) => {
     const { subscription, log } = await open(t, { servers: both.map(({ url }) => url), dontRandomizeServers })
@@ -89,7 +89,7 @@ test('the servers are tried in any order, or in the order given', async t => {
   assert.equal(inAnyOrder.size, 2, 'one of them was never the first')
 })
 
-test('only the subject of the app is listened to, be it another one', { timeout: 60_000 }, async t => {
+test('only the configured subject is subscribed to', { timeout: 60_000 }, async t => {
   const server = await setUp(t)
   const { delivered } = await open(t, { servers: [server.url], channel: 'production.cable' })
   for (const channel of ['production', 'production.cable.x', CHANNEL]) await publish(server.url, ['x'], { channel })
@@ -98,7 +98,7 @@ test('only the subject of the app is listened to, be it another one', { timeout:
 })
 
 test(
-  'a server that is away for longer than the five attempts of AnyCable is found again',
+  "a server that is down for longer than AnyCable's five attempts is subscribed to again",
   { timeout: 60_000 },
   async t => {
     const server = await setUp(t)
@@ -114,7 +114,7 @@ test(
   },
 )
 
-test('a cluster of nodes comes back spread out, not at one moment', { timeout: 60_000 }, async t => {
+test('the nodes of a cluster reconnect spread out by jitter', { timeout: 60_000 }, async t => {
   const server = await setUp(t)
   const nodes = await Promise.all(Array.from({ length: 20 }, () => open(t, { servers: [server.url] })))
   await server.kill()
@@ -124,7 +124,7 @@ test('a cluster of nodes comes back spread out, not at one moment', { timeout: 6
   assert.ok(last - first > 200, `the second attempts of 20 nodes came within ${last - first} ms`)
 })
 
-/** Takes connections and ends them at once, as a proxy does whose server is away. */
+/** Accepts connections and closes them at once, like a proxy whose server is down. */
 async function refuseOn(t: TestContext, port: number) {
   const times: number[] = []
   const refusing = createServer(socket => {
@@ -146,7 +146,7 @@ async function refuseOn(t: TestContext, port: number) {
   }
 }
 
-test('close delivers what the server had sent before', async t => {
+test('close delivers everything that the server sent before', async t => {
   const server = await setUp(t)
   const { subscription, delivered } = await open(t, { servers: [server.url] })
   const publisher = await connect({ servers: server.url })
@@ -161,14 +161,14 @@ test('close delivers what the server had sent before', async t => {
   assert.equal(delivered.texts.length, 50_000)
 })
 
-test('close ends at once where NATS was never reached, also twice', async t => {
+test('close returns at once if NATS was never connected, also when called twice', async t => {
   const { subscription } = await open(t, { servers: [`127.0.0.1:${await freePort()}`] })
   const started = performance.now()
   await Promise.all([subscription.close(), subscription.close()])
   assert.ok(performance.now() - started < 1000)
 })
 
-test('close ends at once where NATS is lost, and leaves nothing trying', async t => {
+test('close returns at once while NATS is down, and stops the retries', async t => {
   const server = await setUp(t)
   const { subscription, log } = await open(t, { servers: [server.url] })
   await server.kill()
@@ -178,7 +178,7 @@ test('close ends at once where NATS is lost, and leaves nothing trying', async t
   assert.ok(performance.now() - started < 1000)
 })
 
-test('close ends at once while a server that says nothing is waited for', async t => {
+test('close returns at once while a connection attempt to a silent server is pending', async t => {
   const sockets: Socket[] = []
   const mute = createServer(socket => sockets.push(socket)).listen(0, '127.0.0.1')
   t.after(() => {
@@ -195,7 +195,7 @@ test('close ends at once while a server that says nothing is waited for', async 
   assert.ok(performance.now() - started < 1000)
 })
 
-test('credentials in the address are used, escaped characters and digits first included', async t => {
+test('credentials in the URL are used, including escaped characters and leading digits', async t => {
   const server = await setUp(t, '--user', 'app', '--pass', '4222:p@ss/word')
   const servers = [`nats://app:${encodeURIComponent('4222:p@ss/word')}@127.0.0.1:${server.port}`]
   const { log, delivered } = await open(t, { servers })
@@ -204,7 +204,7 @@ test('credentials in the address are used, escaped characters and digits first i
   assert.doesNotMatch(JSON.stringify(log.lines), /p@ss|p%40ss/, 'the log never shows them')
 })
 
-test('wrong credentials are one warning, and are tried until the server takes them', async t => {
+test('wrong credentials log one warning and are retried until the server accepts them', async t => {
   const server = await setUp(t, '--auth', 'other')
   const { log } = await open(t, { servers: [`nats://token@127.0.0.1:${server.port}`] })
   assert.equal(log.found('warn', "'Authorization Violation'").length, 1)
@@ -213,7 +213,7 @@ test('wrong credentials are one warning, and are tried until the server takes th
   await log.waitFor('info', SUBSCRIBED)
 })
 
-test('a restarted server that refuses the credentials twice is not given up', async t => {
+test('a restarted server that rejects the credentials twice is retried', async t => {
   const server = await setUp(t, '--auth', 'token')
   const { log } = await open(t, { servers: [`nats://token@127.0.0.1:${server.port}`] })
   await server.kill()
@@ -233,7 +233,7 @@ test('a restarted server that refuses the credentials twice is not given up', as
   await log.waitFor('info', SUBSCRIBED, 2)
 })
 
-test('a subscription that the server refuses is one warning and not connected, until it is allowed', async t => {
+test('a refused subscription logs one warning and counts as disconnected until it is allowed', async t => {
   const folder = temporaryFolder(t)
   const allowing = (subject: string) => {
     const file = join(folder, `${subject}.conf`)
@@ -252,7 +252,7 @@ test('a subscription that the server refuses is one warning and not connected, u
   assert.equal(subscription.connected(), true)
 })
 
-test('tls:// encrypts, and a certificate that nobody vouches for is refused', async t => {
+test('tls:// encrypts, and an untrusted certificate is rejected', async t => {
   const folder = temporaryFolder(t)
   const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
   const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost']
@@ -269,18 +269,18 @@ test('tls:// encrypts, and a certificate that nobody vouches for is refused', as
 })
 
 const faults = [
-  [{ servers: ['http://127.0.0.1:4222'] }, /not a NATS address: http:/, 'a scheme of something else'],
-  [{ servers: ['nats://a b'] }, /Invalid URL/, 'no address at all'],
+  [{ servers: ['http://127.0.0.1:4222'] }, /not a NATS address: http:/, 'a URL with another scheme'],
+  [{ servers: ['nats://a b'] }, /Invalid URL/, 'an invalid URL'],
   [{ servers: ['nats://h'], credentialsFile: '/nowhere' }, /ENOENT/, 'a missing credentials file'],
   [{ servers: ['nats://h'], tls: { caFile: '/nowhere' } }, /ENOENT/, 'a missing certificate'],
 ] as const
 for (const [options, expected, because] of faults) {
-  test(`${because} stops the start`, async t => {
+  test(`${because} prevents the start`, async t => {
     await assert.rejects(open(t, options), expected)
   })
 }
 
-test('a throw in deliver ends the process', { timeout: 20_000 }, async t => {
+test('an error thrown by deliver ends the process', { timeout: 20_000 }, async t => {
   const server = await setUp(t)
   const script = `
     import { openNats } from '${new URL('../../src/broadcast/nats.ts', import.meta.url).href}'

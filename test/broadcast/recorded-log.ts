@@ -1,4 +1,4 @@
-/** A log that keeps what it is told and wakes those who wait for a line. */
+/** A log that records its lines, with promises for future ones. */
 import { EventEmitter, once } from 'node:events'
 import type { Log } from '../../src/ops/log.ts'
 
@@ -32,12 +32,12 @@ export class RecordedLog implements Log {
     return this
   }
 
-  /** All lines of this level whose message or error has this text. */
+  /** All lines of a level whose message or error contains a text. */
   found(level: string, text: string): Line[] {
     return this.lines.filter(line => line.level === level && `${line.message} ${errorOf(line)}`.includes(text))
   }
 
-  /** Resolves when there are so many such lines, counted from the first line of all. */
+  /** Resolves when the log has this many such lines in all. */
   async waitFor(level: string, text: string, times = 1): Promise<Line> {
     while (this.found(level, text).length < times) await once(this.#written, 'line')
     return this.found(level, text).at(-1) as Line

@@ -13,7 +13,7 @@ const disconnect = (connectionIdentifiers: string) => ({
   connectionIdentifiers,
 })
 
-/** The first six are as the gem published them. */
+/** The first six were recorded from the gem. */
 const publications = [
   [
     String.raw`{"stream":"ocpp:ev/SN1","data":"{\"command\":\"TriggerMessage\",\"id\":\"u1\",\"payload\":{\"requestedMessage\":\"BootNotification\"}}"}`,
@@ -30,7 +30,7 @@ const publications = [
     [stream('ocpp:42', '"plain string"')],
     'a string, encoded once more',
   ],
-  ['{"stream":"raw","data":"not json"}', [stream('raw', 'not json')], 'a text that is no JSON'],
+  ['{"stream":"raw","data":"not json"}', [stream('raw', 'not json')], 'data that is not JSON'],
   [
     String.raw`[{"stream":"s1","data":"{\"x\":1}"},{"stream":"s2","data":"{\"x\":2}"}]`,
     [stream('s1', '{"x":1}'), stream('s2', '{"x":2}')],
@@ -61,10 +61,18 @@ const publications = [
     [disconnect('I')],
     'an empty stream is none',
   ],
-  ['{"stream":"s","data":""}', [stream('s', '')], 'empty data is data'],
-  ['{"stream":"s","data":"d","meta":{"exclude_socket":""}}', [stream('s', 'd')], 'nobody to leave out'],
-  ['{"stream":"s","data":"d","meta":{"exclude_socket":7}}', [stream('s', 'd')], 'a sid is a string'],
-  ['{"stream":"s","data":"d","meta":null,"more":[1]}', [stream('s', 'd')], 'members that nobody knows do not matter'],
+  ['{"stream":"s","data":""}', [stream('s', '')], 'empty data is kept'],
+  [
+    '{"stream":"s","data":"d","meta":{"exclude_socket":""}}',
+    [stream('s', 'd')],
+    'an empty exclude_socket excludes nobody',
+  ],
+  [
+    '{"stream":"s","data":"d","meta":{"exclude_socket":7}}',
+    [stream('s', 'd')],
+    'an exclude_socket that is not a string excludes nobody',
+  ],
+  ['{"stream":"s","data":"d","meta":null,"more":[1]}', [stream('s', 'd')], 'unknown members are ignored'],
   [
     ' \n{"stream":"Ünïcode ⚡","data":"\\u26a1"}\n',
     [stream('Ünïcode ⚡', '⚡')],
@@ -72,58 +80,58 @@ const publications = [
   ],
 ] as const
 for (const [text, expected, because] of publications) {
-  test(`a publication is read: ${because}`, () => {
+  test(`parseBroadcasts reads a publication: ${because}`, () => {
     assert.deepEqual(parseBroadcasts(text), expected)
   })
 }
 
 const unreadable = [
   ['', 'an empty body'],
-  ['{"stream":"s"', 'a JSON text that breaks off'],
-  ['null', 'no object'],
+  ['{"stream":"s"', 'truncated JSON'],
+  ['null', 'not an object'],
   ['7', 'a number'],
   ['"stream"', 'a string'],
   ['{}', 'an empty object'],
   ['[]', 'an empty batch'],
-  ['{"stream":7,"data":"d"}', 'a stream is a string'],
+  ['{"stream":7,"data":"d"}', 'a stream that is not a string'],
   ['{"stream":"s"}', 'no data'],
-  ['{"stream":"s","data":{"a":1}}', 'data that is not encoded once more, which AnyCable drops too'],
+  ['{"stream":"s","data":{"a":1}}', 'data that is not encoded as a string, which AnyCable drops too'],
   ['{"stream":"s","data":null}', 'data that is null'],
-  ['{"command":"restart","payload":{}}', 'a command that nobody knows'],
+  ['{"command":"restart","payload":{}}', 'an unknown command'],
   ['{"command":"disconnect"}', 'a disconnect without a payload'],
-  ['{"command":"disconnect","payload":[]}', 'a disconnect whose payload is no object'],
-  ['{"command":"disconnect","payload":{"identifier":7}}', 'a disconnect of no string'],
-  ['{"__proto__":{"stream":"s","data":"d"}}', 'a stream may not come in by __proto__'],
-  ['{"command":"disconnect","payload":{"__proto__":{"identifier":"I"}}}', 'nor an identifier'],
-  ['{"constructor":{"prototype":{"stream":"s"}}}', 'nor by constructor'],
+  ['{"command":"disconnect","payload":[]}', 'a disconnect whose payload is not an object'],
+  ['{"command":"disconnect","payload":{"identifier":7}}', 'a disconnect whose identifier is not a string'],
+  ['{"__proto__":{"stream":"s","data":"d"}}', 'a stream in __proto__'],
+  ['{"command":"disconnect","payload":{"__proto__":{"identifier":"I"}}}', 'an identifier in __proto__'],
+  ['{"constructor":{"prototype":{"stream":"s"}}}', 'a stream in constructor.prototype'],
 ] as const
 for (const [text, because] of unreadable) {
-  test(`a publication is unreadable: ${because}`, () => {
+  test(`parseBroadcasts rejects a publication as unreadable: ${because}`, () => {
     const [broadcast, ...more] = parseBroadcasts(text)
     assert.equal(broadcast?.kind, 'unreadable')
     assert.deepEqual(more, [])
   })
 }
 
-test('what is unreadable in a batch leaves the others as they are', () => {
+test('an unreadable item in a batch does not affect the others', () => {
   const text =
     '[{"stream":"a","data":"1"},7,{"stream":"b","data":{}},[{"stream":"c","data":"3"}],{"stream":"d","data":"4"}]'
   const kinds = parseBroadcasts(text).map(broadcast => broadcast.kind)
   assert.deepEqual(kinds, ['stream', 'unreadable', 'unreadable', 'unreadable', 'stream'])
 })
 
-test('a batch may mix messages and disconnects', () => {
+test('a batch may contain both messages and disconnects', () => {
   const text = '[{"stream":"a","data":"1"},{"command":"disconnect","payload":{"identifier":"I"}}]'
   assert.deepEqual(parseBroadcasts(text), [stream('a', '1'), disconnect('I')])
 })
 
-test('__proto__ beside a stream changes nothing, here or anywhere else', () => {
+test('__proto__ beside a stream changes no prototype', () => {
   const text = '{"__proto__":{"polluted":1},"stream":"s","data":"d","meta":{"__proto__":{"exclude_socket":"x"}}}'
   assert.deepEqual(parseBroadcasts(text), [stream('s', 'd')])
   assert.equal(Reflect.get({}, 'polluted'), undefined)
 })
 
-test('brackets without end are unreadable, not a crash', () => {
+test('deeply nested brackets are unreadable and do not crash', () => {
   for (const text of ['['.repeat(200_000), `${'['.repeat(200_000)}${']'.repeat(200_000)}`]) {
     assert.deepEqual(
       parseBroadcasts(text).map(broadcast => broadcast.kind),

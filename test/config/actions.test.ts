@@ -4,22 +4,27 @@ import { parse } from 'smol-toml'
 import * as actions from '../../src/config/actions.ts'
 import { readWith, type Kind } from '../../src/config/option.ts'
 
-/** What is told of a TOML value, each with its place. */
+/** The faults in a TOML value, each with its path. */
 function faultsIn(kind: Kind<unknown>, toml: string): readonly string[] {
   const faults: string[] = []
   const value = readWith(kind, parse(`v = ${toml}`)['v'], (at, problem) => faults.push(`${at}: ${problem}`))
-  assert.equal(value === undefined, faults.length > 0, 'there is a value, or something is told')
+  assert.equal(value === undefined, faults.length > 0, 'either a value or a fault')
   return faults
 }
 
 const words = 'safe or anycable or off, or a table with the payload of the answer'
 
-const told: readonly [kind: Kind<unknown>, toml: string, faults: readonly string[], because: string][] = [
-  [actions.validationRules, '[]', [], 'no rule'],
-  [actions.validationRules, '[{ mode = "off" }]', [], 'a rule for all'],
-  [actions.validationRules, '[{ mode = "off", action = "*", station = "*" }]', [], 'a rule for all, in full'],
+const rows: readonly [kind: Kind<unknown>, toml: string, faults: readonly string[], because: string][] = [
+  [actions.validationRules, '[]', [], 'no rules'],
+  [actions.validationRules, '[{ mode = "off" }]', [], 'a rule for all messages'],
+  [
+    actions.validationRules,
+    '[{ mode = "off", action = "*", station = "*" }]',
+    [],
+    'a rule for all messages, written in full',
+  ],
   [actions.validationRules, '[{ mode = "warn", action = "Reset" }]', [], 'an action of the app'],
-  [actions.validationRules, '[{ mode = "WARN", action = "TransactionEvent" }]', [], 'an action of one version alone'],
+  [actions.validationRules, '[{ mode = "WARN", action = "TransactionEvent" }]', [], 'an action of a single version'],
   [actions.validationRules, '[{ mode = "warn", action = "NotifyPeriodicEventStream" }]', [], 'a SEND'],
   [actions.validationRules, '[{}]', ['[0]: mode is missing; expected off or warn or strict'], 'no mode'],
   [
@@ -32,32 +37,37 @@ const told: readonly [kind: Kind<unknown>, toml: string, faults: readonly string
     actions.validationRules,
     '[{ mode = "off", "my key" = 1, modes = 2 }]',
     ['[0]."my key": unknown key', '[0].modes: unknown key; did you mean mode?'],
-    'keys that there are not',
+    'unknown keys',
   ],
   [
     actions.validationRules,
     '[{ mode = "off", action = "metervalues" }]',
     ['[0].action: OCPP has no such action; did you mean MeterValues?'],
-    'actions are spelled as OCPP does',
+    'actions are case-sensitive',
   ],
-  [actions.validationRules, '[{ mode = "off", action = "Foo" }]', ['[0].action: OCPP has no such action'], 'like none'],
+  [
+    actions.validationRules,
+    '[{ mode = "off", action = "Foo" }]',
+    ['[0].action: OCPP has no such action'],
+    'an unknown action',
+  ],
   [
     actions.validationRules,
     '[{ mode = "off", action = 5 }]',
     ['[0].action: invalid value 5; expected an OCPP action name, or *'],
-    'no text',
+    'an action that is not a string',
   ],
   [
     actions.validationRules,
     '[{ mode = "off", station = "" }]',
     ['[0].station: invalid value ""; expected a pattern such as ABB-*'],
-    'a pattern that fits no station',
+    'an empty pattern',
   ],
   [
     actions.validationRules,
     '[5]',
     ['[0]: invalid value 5; expected a table with mode (off or warn or strict) and optionally station and action'],
-    'no table',
+    'an item that is not a table',
   ],
   [
     actions.validationRules,
@@ -65,19 +75,34 @@ const told: readonly [kind: Kind<unknown>, toml: string, faults: readonly string
     [
       ': invalid value {"mode":"off"}; expected an array ([[ ]]), each item a table with mode (off or warn or strict) and optionally station and action',
     ],
-    'one pair of brackets in the place of two',
+    'a table instead of an array of tables',
   ],
   [actions.silentAnswers, '{}', [], 'no answers'],
-  [actions.silentAnswers, '{ Authorize = "SAFE", StatusNotification = {}, TransactionEvent = "off" }', [], 'all sorts'],
-  [actions.silentAnswers, '{ Reset = "off" }', ['.Reset: stations send no such action'], "the app's action"],
+  [
+    actions.silentAnswers,
+    '{ Authorize = "SAFE", StatusNotification = {}, TransactionEvent = "off" }',
+    [],
+    'modes and payloads',
+  ],
+  [
+    actions.silentAnswers,
+    '{ Reset = "off" }',
+    ['.Reset: stations send no such action'],
+    'an action that only the app sends',
+  ],
   [
     actions.silentAnswers,
     '{ Authorise = "off" }',
     ['.Authorise: stations send no such action; did you mean Authorize?'],
-    'an action misspelled',
+    'a misspelled action',
   ],
-  [actions.silentAnswers, '{ "*" = "off" }', ['."*": stations send no such action'], 'ocpp_silent_ack is for all'],
-  [actions.silentAnswers, '{ constructor = "off" }', ['.constructor: stations send no such action'], "an object's own"],
+  [actions.silentAnswers, '{ "*" = "off" }', ['."*": stations send no such action'], '* is not supported'],
+  [
+    actions.silentAnswers,
+    '{ constructor = "off" }',
+    ['.constructor: stations send no such action'],
+    'an inherited property',
+  ],
   [
     actions.silentAnswers,
     '{ NotifyPeriodicEventStream = {} }',
@@ -88,7 +113,7 @@ const told: readonly [kind: Kind<unknown>, toml: string, faults: readonly string
     actions.silentAnswers,
     '{ Heartbeat = { currentTime = "2026-01-01T00:00:00Z" } }',
     ['.Heartbeat: the bridge always answers this action itself, with the current time'],
-    'clocks would stand still',
+    'a fixed time',
   ],
   [
     actions.silentAnswers,
@@ -98,7 +123,7 @@ const told: readonly [kind: Kind<unknown>, toml: string, faults: readonly string
       `.MeterValues: invalid value true; expected ${words}`,
       `.StopTransaction: invalid value [{}]; expected ${words}`,
     ],
-    'neither word nor table',
+    'neither a mode nor a table',
   ],
   [
     actions.silentAnswers,
@@ -108,22 +133,22 @@ const told: readonly [kind: Kind<unknown>, toml: string, faults: readonly string
       '.DataTransfer.data."x y"[1].b: invalid value NaN; expected a JSON value (quote a date or time)',
       '.DataTransfer.data."x y"[2]: invalid value -Infinity; expected a JSON value (quote a date or time)',
     ],
-    'what TOML has and JSON has not',
+    'values that JSON cannot represent',
   ],
   [
     actions.silentAnswers,
     '2026-01-01',
     [`: invalid value "2026-01-01"; expected a table, each key an action that stations send, each value ${words}`],
-    'a date is no table',
+    'a date is not a table',
   ],
 ]
-for (const [kind, toml, faults, because] of told) {
-  test(`${toml} ${faults.length === 0 ? 'is accepted' : 'is not accepted'}: ${because}`, () => {
+for (const [kind, toml, faults, because] of rows) {
+  test(`${toml} is ${faults.length === 0 ? 'valid' : 'invalid'}: ${because}`, () => {
     assert.deepEqual(faultsIn(kind, toml), faults)
   })
 }
 
-test('a payload is kept as compact JSON, in the order and with the values that were written', () => {
+test('a payload is kept as compact JSON with the same order and values', () => {
   const toml = '{ DataTransfer = { status = "Accepted", "é" = [1, 2.5, { b = true }], a = { n = 1e17 } } }'
   assert.deepEqual(
     actions.silentAnswers.fromToml(parse(`v = ${toml}`)['v'], (at, problem) => assert.fail(at + problem)),

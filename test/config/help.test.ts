@@ -10,7 +10,7 @@ import { resolve } from '../../src/config/resolve.ts'
 
 const help = helpText()
 
-test('help names every option, with its default and its variable, and no old spelling', () => {
+test('helpText lists every option with its default and variable, and no deprecated spelling', () => {
   for (const { spellings } of rows) {
     for (const { flag, env, old } of spellings) {
       if (flag !== undefined) assert.equal(help.includes(`--${flag}`), !old, flag)
@@ -23,13 +23,13 @@ test('help names every option, with its default and its variable, and no old spe
   )
 })
 
-test("help names the command line's own flags, which have no variable", () => {
+test('helpText lists the flags of the command line without variables', () => {
   for (const { spellings } of programRows) assert.match(help, new RegExp(`\n  --${spellings[0].flag ?? ''}\\b`))
   assert.match(help, /\n {2}--help, -h\n/)
   assert.doesNotMatch(help, /ANYCABLE_(CONFIG_PATH|IGNORE_CONFIG_PATH|PRINT_CONFIG|HELP|VERSION|H|V)\b/)
 })
 
-test('help is readable at 100 columns, and ends its last line', () => {
+test('helpText fits 100 columns and ends with a line break', () => {
   assert.deepEqual(
     help.split('\n').filter(line => line.length > 100 || line !== line.trimEnd()),
     [],
@@ -37,18 +37,18 @@ test('help is readable at 100 columns, and ends its last line', () => {
   assert.ok(help.endsWith('.\n'))
 })
 
-test('docs/configuration.md is in step with the table', () => {
+test('docs/configuration.md matches the option table', () => {
   const page = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8')
   assert.equal(page, configurationPage(), 'run npm run docs')
 })
 
-test('help names the tables as the file has them, and says that they are nowhere else', () => {
+test('helpText lists tables with their TOML headers, as TOML only', () => {
   assert.match(help, /\n {2}\[\[ocpp_validation\]\]\n( {6}.*\n)+ {6}\[TOML file only; an array/)
   assert.match(help, /\n {2}\[ocpp_silent_answers\]\n( {6}.*\n)+ {6}\[TOML file only; a table/)
   assert.doesNotMatch(help, /(--|\$)undefined|--ocpp_validation|\$ANYCABLE_OCPP_VALIDATION/)
 })
 
-test('docs/configuration.md has an example of each table, which the program accepts', () => {
+test('docs/configuration.md has a valid example of each table', () => {
   const examples = Array.from(configurationPage().matchAll(/```toml\n(.*?)```/gs), ([, text = '']) => text)
   assert.equal(examples.length, rows.filter(each => each.option.kind.shape === 'table').length)
   for (const text of examples) {
@@ -64,7 +64,7 @@ function emptyHanded() {
   return resolution.settings
 }
 
-test('docs/configuration.md has an entry for every option, and says where an old spelling is accepted', () => {
+test('docs/configuration.md has an entry for every option, and lists deprecated spellings', () => {
   const page = configurationPage()
   for (const row of [...rows, ...programRows]) {
     const heading = row.option.kind.shape === 'table' ? /^### `\[+NAME\]+`$/ : /^### `--NAME\b/
@@ -82,10 +82,10 @@ function printed(argv: readonly string[], toml = ''): string {
 }
 
 const lines: readonly [argv: readonly string[], expected: RegExp, because: string][] = [
-  [[], /\n\[server\]\n(# .*\n)+host = "localhost"\n/, 'a section, and what its key is for'],
-  [[], /\n# default_version = "" \(not set\)\n/, 'what is not set is a comment'],
-  [[], /\nidle_timeout = "0s"\n# in effect: 2m\n/, 'what derives from others still does, and what came of it is told'],
-  [[], /\n# node_id = "" \(not set\)\n# in effect: random\n/, 'a random id is not kept'],
+  [[], /\n\[server\]\n(# .*\n)+host = "localhost"\n/, 'a section, with the description of a key'],
+  [[], /\n# default_version = "" \(not set\)\n/, 'an unset option is a comment'],
+  [[], /\nidle_timeout = "0s"\n# in effect: 2m\n/, 'a derived value stays unset, and a comment shows it'],
+  [[], /\n# node_id = "" \(not set\)\n# in effect: random\n/, 'a random id is not written'],
   [['--debug'], /\nlevel = "info"\n# in effect: debug\n/, 'a level that another option overrules'],
   [[], /\nimplementation = "auto"\n# in effect: grpc\n/, 'the way that is found by the address'],
   [['--rpc_tls_root_ca=ca'], /\nenable_tls = false\n# in effect: true\n/, 'a switch that another option sets'],
@@ -95,12 +95,12 @@ const lines: readonly [argv: readonly string[], expected: RegExp, because: strin
   [['--headers=a,b'], /\nproxy_headers = \[ "a", "b" \]\n/, 'a list'],
 ]
 for (const [argv, expected, because] of lines) {
-  test(`[${argv.join(' ')}] is printed with ${expected.source}: ${because}`, () => {
+  test(`printedConfig for [${argv.join(' ')}] matches ${expected.source}: ${because}`, () => {
     assert.match(printed(argv), expected)
   })
 }
 
-test('a table that is not set is printed as a comment, with an example', () => {
+test('printedConfig writes an unset table as a comment with an example', () => {
   const lines = printed([]).split('\n')
   const at = lines.indexOf('# [[ocpp_validation]]')
   assert.deepEqual(lines.slice(at - 1, at + 4), [
@@ -112,7 +112,7 @@ test('a table that is not set is printed as a comment, with an example', () => {
   ])
 })
 
-test('tables that are set are printed after everything else, of which they would else take a part', () => {
+test('printedConfig writes tables last, because later keys would belong to them', () => {
   const toml = printed(
     [],
     'ocpp_validation = [{ mode = "off" }]\nocpp_silent_answers.DataTransfer = { status = "Rejected" }',
@@ -123,7 +123,7 @@ test('tables that are set are printed after everything else, of which they would
   )
 })
 
-test('secrets are not printed', () => {
+test('printedConfig hides secrets', () => {
   const toml = printed([
     ...['--secret=hush1', '--broadcast_key=hush2', '--nats_servers=nats://u:hush3@n:1'],
     ...['--rpc_host=http://app', '--http_rpc_secret=hush4'],
@@ -152,12 +152,12 @@ const size = fc.oneof(
 )
 const list = (item: fc.Arbitrary<string>, minLength = 0) =>
   fc.array(item, { minLength, maxLength: 4 }).map(each => each.join(','))
-/** For options that seldom go together with others: most often they are as if they were not given. */
+/** For options that conflict with others: usually unset. */
 const rarely = (value: fc.Arbitrary<string>, otherwise = '') =>
   fc.oneof({ arbitrary: fc.constant(otherwise), weight: 9 }, value)
 const version = fc.constantFrom('1.6', '2.0.1', '2.1')
 
-/** A value for each option, as a flag gives it. Some do not go together; those are left out below. */
+/** A value for each option, as a flag. The property skips combinations that conflict. */
 const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   host: name,
   port,
@@ -244,7 +244,7 @@ const { json } = fc.letrec(tie => ({
   ),
 }))
 
-/** A value for each table, as the file gives it. */
+/** A value for each table, as TOML. */
 const tables: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   ocpp_validation: fc.array(
     fc.record(
@@ -263,15 +263,15 @@ const tables: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
   ),
 }
 
-/** Each option is given or not. */
+/** Each option may be absent. */
 const anyFlags = fc.record(values, { requiredKeys: [] })
 const anyTables = fc.record(tables, { requiredKeys: [] }).map(given => stringify(given))
 
-test('the property below has a value for every option', () => {
+test('the property test has a value for every option', () => {
   assert.deepEqual(new Set([...Object.keys(values), ...Object.keys(tables)]), new Set(rows.map(nameOf)))
 })
 
-test('what --print-config prints is read back to the same configuration, the secrets apart', () => {
+test('the output of --print-config reads back as the same configuration, except for secrets', () => {
   let tried = 0
   fc.assert(
     fc.property(anyFlags, anyTables, (given, toml) => {

@@ -3,10 +3,10 @@ import { test } from 'node:test'
 import * as kinds from '../../src/config/kinds.ts'
 import { textOf, type Kind } from '../../src/config/option.ts'
 
-/** What cannot be read is `undefined`, which JSON does not know. */
+/** JSON, or `nothing` for `undefined`, the result of invalid input. */
 const shown = (value: unknown) => (value === undefined ? 'nothing' : JSON.stringify(value))
 
-const unheard = () => assert.fail('of a value that is no table, nothing is told but that it is not accepted')
+const unheard = () => assert.fail('only tables report faults in their parts')
 
 const seconds = kinds.duration({ bare: 's' })
 const milliseconds = kinds.duration({ bare: 'ms' })
@@ -16,23 +16,23 @@ const list = kinds.listOf(kinds.text())
 const words = kinds.listOf(kinds.oneOf('a', 'b'), { min: 1, distinct: true })
 
 const texts: readonly [kind: Kind<unknown>, text: string, expected: unknown, because: string][] = [
-  [kinds.text(), ' a b ', ' a b ', 'a text is taken as it is'],
-  [kinds.text(), '', undefined, 'nothing is no text'],
+  [kinds.text(), ' a b ', ' a b ', 'a text is not trimmed'],
+  [kinds.text(), '', undefined, 'an empty text'],
   [kinds.text('digits', /^\d+$/), '12x', undefined, 'a text that does not match'],
   [kinds.path, '/ocpp', '/ocpp', 'a path'],
   [kinds.path, '/', '/', 'the root'],
   [kinds.path, 'ocpp', undefined, 'a path without its /'],
   [kinds.path, '/ocpp?x', undefined, 'a path with a query'],
-  [kinds.hostName, '::', '::', 'all addresses of IPv6'],
-  [kinds.hostName, 'http://here', undefined, 'a URL is no host'],
+  [kinds.hostName, '::', '::', 'the IPv6 wildcard address'],
+  [kinds.hostName, 'http://here', undefined, 'a URL is not a host'],
   [kinds.integer(), '0', 0, 'zero'],
   [kinds.integer(), '007', 7, 'leading zeros'],
   [kinds.integer(), '-1', undefined, 'a sign'],
   [kinds.integer(), '1.5', undefined, 'a fraction'],
   [kinds.integer(), '1e3', undefined, 'an exponent'],
-  [kinds.integer(), '', undefined, 'nothing is no number'],
-  [kinds.integer(), '99999999999999999999', undefined, 'more than a number can hold exactly'],
-  [kinds.integer({ min: 1 }), '0', undefined, 'below the least'],
+  [kinds.integer(), '', undefined, 'an empty text is not a number'],
+  [kinds.integer(), '99999999999999999999', undefined, 'a number beyond double precision'],
+  [kinds.integer({ min: 1 }), '0', undefined, 'below the minimum'],
   [kinds.port, '65535', 65535, 'the last port'],
   [kinds.port, '65536', undefined, 'beyond the last port'],
   [seconds, '5', 5000, 'a bare number, in seconds'],
@@ -40,35 +40,35 @@ const texts: readonly [kind: Kind<unknown>, text: string, expected: unknown, bec
   [seconds, '300ms', 300, 'milliseconds'],
   [milliseconds, '5s', 5000, 'seconds'],
   [seconds, '2m', 120_000, 'minutes'],
-  [seconds, '24h', 86_400_000, 'the longest'],
-  [seconds, '25h', undefined, 'more than the longest'],
-  [seconds, '0', 0, 'zero, where it is not forbidden'],
-  [atLeastASecond, '999ms', undefined, 'less than the least'],
-  [seconds, '5d', undefined, 'a unit that is not known'],
-  [seconds, '5S', undefined, 'units are written small'],
-  [seconds, '5 s', undefined, 'a blank before the unit'],
-  [seconds, '1.5s', undefined, 'a fraction: 1500ms says it'],
-  [seconds, '-5s', undefined, 'time goes on'],
+  [seconds, '24h', 86_400_000, 'the maximum'],
+  [seconds, '25h', undefined, 'above the maximum'],
+  [seconds, '0', 0, 'zero, if the minimum allows it'],
+  [atLeastASecond, '999ms', undefined, 'below the minimum'],
+  [seconds, '5d', undefined, 'an unknown unit'],
+  [seconds, '5S', undefined, 'an upper-case unit'],
+  [seconds, '5 s', undefined, 'a space before the unit'],
+  [seconds, '1.5s', undefined, 'a fraction'],
+  [seconds, '-5s', undefined, 'a negative number'],
   [seconds, 's', undefined, 'a unit without a number'],
   [size, '2048', 2048, 'bare bytes'],
   [size, '64KiB', 65536, 'kibibytes'],
   [size, '1MiB', 1_048_576, 'mebibytes'],
-  [size, '4096B', 4096, 'bytes by name'],
-  [size, '1023', undefined, 'below the least'],
-  [size, '1025MiB', undefined, 'beyond the most'],
-  [size, '1MB', undefined, 'a unit that means two things'],
+  [size, '4096B', 4096, 'bytes with their unit'],
+  [size, '1023', undefined, 'below the minimum'],
+  [size, '1025MiB', undefined, 'above the maximum'],
+  [size, '1MB', undefined, 'an ambiguous unit'],
   [kinds.oneOf('safe', 'off'), 'off', 'off', 'one of the words'],
-  [kinds.oneOf('safe', 'off'), 'OFF', 'off', 'in capitals'],
+  [kinds.oneOf('safe', 'off'), 'OFF', 'off', 'a word in capitals'],
   [kinds.oneOf('safe', 'off'), 'on', undefined, 'none of the words'],
-  [kinds.optional(kinds.port), '', null, 'nothing'],
-  [kinds.optional(kinds.port), '80', 80, 'something'],
-  [kinds.optional(kinds.port), 'x', undefined, 'nonsense'],
-  [list, 'a, b ,,c', ['a', 'b', 'c'], 'blanks and empty parts are left out'],
-  [list, 'a,a', ['a', 'a'], 'the same twice, where that may be'],
+  [kinds.optional(kinds.port), '', null, 'an empty text'],
+  [kinds.optional(kinds.port), '80', 80, 'a value'],
+  [kinds.optional(kinds.port), 'x', undefined, 'an invalid value'],
+  [list, 'a, b ,,c', ['a', 'b', 'c'], 'spaces and empty items are dropped'],
+  [list, 'a,a', ['a', 'a'], 'duplicates are kept in a list'],
   [list, '', [], 'an empty list'],
-  [words, 'b,a,b', ['b', 'a'], 'the same twice, where once is enough'],
-  [words, 'a,c', undefined, 'one bad item'],
-  [words, ' , ', undefined, 'an empty list, where one must be'],
+  [words, 'b,a,b', ['b', 'a'], 'duplicates are removed from a distinct list'],
+  [words, 'a,c', undefined, 'one invalid item'],
+  [words, ' , ', undefined, 'an empty list below its minimum'],
   [kinds.secret, 'none', 'none', 'the word for no secret'],
 ]
 for (const [kind, text, expected, because] of texts) {
@@ -97,18 +97,18 @@ const tomls: readonly [kind: Kind<unknown>, value: unknown, expected: unknown, b
   [kinds.onOff, false, false, "TOML's own boolean"],
   [kinds.onOff, 'false', false, 'a boolean in quotes'],
   [kinds.onOff, 0, undefined, 'another type'],
-  [kinds.text(), 5, undefined, 'a number is no text'],
+  [kinds.text(), 5, undefined, 'a number is not text'],
   [kinds.text(), {}, undefined, 'a table'],
   [seconds, 5, 5000, 'a bare number'],
   [seconds, '5m', 300_000, 'a duration with its unit'],
   [size, 4096, 4096, 'a bare number'],
-  [kinds.optional(kinds.port), '', null, 'nothing'],
-  [kinds.optional(kinds.port), 80, 80, 'something'],
-  [list, ['a,b', 'c'], ['a,b', 'c'], 'commas in an array are no commas of a list'],
-  [list, 'a,b', ['a', 'b'], 'a comma list'],
+  [kinds.optional(kinds.port), '', null, 'an empty text'],
+  [kinds.optional(kinds.port), 80, 80, 'a value'],
+  [list, ['a,b', 'c'], ['a,b', 'c'], 'commas inside array items do not separate'],
+  [list, 'a,b', ['a', 'b'], 'a comma-separated list'],
   [list, ['a', 1], undefined, 'one item of another type'],
-  [list, 5, undefined, 'neither array nor text'],
-  [words, [], undefined, 'an empty array, where one must be'],
+  [list, 5, undefined, 'neither an array nor a string'],
+  [words, [], undefined, 'an empty array below its minimum'],
 ]
 for (const [kind, value, expected, because] of tomls) {
   test(`${kind.placeholder} in TOML, ${JSON.stringify(value)}, gives ${shown(expected)}: ${because}`, () => {
@@ -117,18 +117,18 @@ for (const [kind, value, expected, because] of tomls) {
 }
 
 const written: readonly [kind: Kind<unknown>, value: unknown, expected: string, because: string][] = [
-  [seconds, 0, '0s', 'zero has a unit too'],
+  [seconds, 0, '0s', 'zero has a unit'],
   [seconds, 90_000, '90s', 'the largest unit that gives a whole number'],
   [seconds, 120_000, '2m', 'minutes'],
   [seconds, 3_600_000, '1h', 'hours'],
   [seconds, 1500, '1500ms', 'milliseconds'],
   [size, 0, '0', 'no bytes'],
-  [size, 1000, '1000', 'bytes that are no kibibytes'],
+  [size, 1000, '1000', 'bytes that are not whole kibibytes'],
   [size, 65536, '64KiB', 'kibibytes'],
   [size, 1_048_576, '1MiB', 'mebibytes'],
-  [kinds.optional(kinds.port), null, '', 'nothing'],
+  [kinds.optional(kinds.port), null, '', 'an unset value'],
   [kinds.listOf(kinds.port), [80, 81], '80,81', 'a list'],
-  [kinds.listOf(kinds.optional(kinds.port)), [null], '', 'a list of nothing'],
+  [kinds.listOf(kinds.optional(kinds.port)), [null], '', 'a list with an unset item'],
 ]
 for (const [kind, value, expected, because] of written) {
   test(`${kind.placeholder} ${JSON.stringify(value)} is written ${JSON.stringify(expected)}: ${because}`, () => {
@@ -136,7 +136,7 @@ for (const [kind, value, expected, because] of written) {
   })
 }
 
-test('a secret is hidden, the word none is not, and a list is hidden for one item', () => {
+test('a secret is hidden, the word none is not, and a list is hidden if one item is', () => {
   assert.equal(kinds.secret.hides('s3cret'), true)
   assert.equal(kinds.secret.hides('none'), false)
   assert.equal(kinds.listOf(kinds.secret).hides('none,s3cret'), true)

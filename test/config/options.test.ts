@@ -8,7 +8,7 @@ import type { SilentOverride } from '../../src/translate/answers.ts'
 
 const all = [...rows, ...programRows]
 
-// Flag, variable and key of AnyCable, where it has them: an app's existing configuration is to be read as it is.
+// AnyCable's names where it has the option, so that an existing configuration keeps working.
 const names: readonly [flag: string, env: string, toml: string][] = [
   ['host', 'ANYCABLE_HOST', 'server.host'],
   ['port', 'ANYCABLE_PORT', 'server.port'],
@@ -83,7 +83,7 @@ const names: readonly [flag: string, env: string, toml: string][] = [
   ['node_id', 'ANYCABLE_NODE_ID', 'node_id'],
 ]
 for (const [flag, env, toml] of names) {
-  test(`--${flag} is ${env} and ${toml}`, () => {
+  test(`--${flag} has the variable ${env} and the key ${toml}`, () => {
     const row = rows.find(({ spellings }) => spellings[0].flag === flag)
     assert.deepEqual(row?.spellings[0], { flag, env, toml, old: false })
   })
@@ -91,13 +91,13 @@ for (const [flag, env, toml] of names) {
 
 const tables = ['ocpp_validation', 'ocpp_silent_answers']
 for (const toml of tables) {
-  test(`${toml} is a table: it has no flag and no variable`, () => {
+  test(`${toml} is a table without flag and variable`, () => {
     const row = rows.find(({ spellings }) => spellings[0].toml === toml)
     assert.deepEqual(row?.spellings, [{ toml, old: false }])
   })
 }
 
-test('the names of no option are left unsaid', () => {
+test('this test lists the names of every option', () => {
   assert.deepEqual(new Set([...names.map(([flag]) => flag), ...tables]), new Set(rows.map(nameOf)))
 })
 
@@ -109,7 +109,7 @@ test('no two options share a name', () => {
   }
 })
 
-test('each default is a value that its own kind accepts, written out and read back', () => {
+test('each default reads back as the same value', () => {
   for (const { option, key } of rows) {
     const { kind } = option
     if (kind.shape === 'table') continue
@@ -119,7 +119,7 @@ test('each default is a value that its own kind accepts, written out and read ba
   }
 })
 
-test('the example of each table is accepted, and written as it is read; without one, it is not set', () => {
+test('the example of each table reads back as the same value, and the default is unset', () => {
   for (const { option, key } of rows.filter(each => each.option.kind.shape === 'table')) {
     const { kind } = option
     const read = readWith(kind, kind.example, (at, problem) => assert.fail(`${key}${at}: ${problem}`))
@@ -129,11 +129,11 @@ test('the example of each table is accepted, and written as it is read; without 
   }
 })
 
-test('each description is a sentence that ends', () => {
+test('each description ends with a full stop', () => {
   for (const { option, key } of all) assert.match(option.about, /^[A-Z].*\.$|^[A-Z].*4222\.$/, key)
 })
 
-test('rules name options that there are', () => {
+test('rules refer to existing options', () => {
   const flags = new Set(rows.map(nameOf))
   for (const rule of [...rules, ...cautions]) for (const flag of rule.of) assert.ok(flags.has(flag), flag)
 })

@@ -1,7 +1,7 @@
 /**
- * What every `Transport` holds true, whatever carries it: what the app gets of a call, and what becomes of its reply.
+ * What every `Transport` does, over gRPC and HTTP: what the app gets of a call, and what its reply becomes.
  *
- * The replies in `rpc.proto`'s words are those of the real gem, where it gives such a one.
+ * The replies in `rpc.proto`'s words are the real gem's, where it has such a reply.
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
@@ -51,18 +51,18 @@ const commandCall: CommandCall = {
 }
 const disconnectCall: DisconnectCall = { sid: 's1', env: bare, connectionIdentifiers, subscriptions: [identifier] }
 
-type Ask = (rpc: Transport) => Promise<unknown>
-const connect: Ask = rpc => rpc.connect(connectCall, never)
+type Send = (rpc: Transport) => Promise<unknown>
+const connect: Send = rpc => rpc.connect(connectCall, never)
 const command =
-  (call: Partial<CommandCall> = {}): Ask =>
+  (call: Partial<CommandCall> = {}): Send =>
   rpc =>
     rpc.command({ ...commandCall, ...call }, never)
-const disconnect: Ask = rpc => rpc.disconnect(disconnectCall, never)
+const disconnect: Send = rpc => rpc.disconnect(disconnectCall, never)
 
 const sent = { identifier, connection_identifiers: connectionIdentifiers, data: '', env: bare }
 
 /** [call, the method it is, what the app gets, because] */
-const requests: readonly (readonly [Ask, RpcMethod, object, string])[] = [
+const requests: readonly (readonly [Send, RpcMethod, object, string])[] = [
   [
     rpc => rpc.connect({ sid: 's1', env: { ...env, cstate: {}, istate: {} } }, never),
     'Connect',
@@ -191,20 +191,20 @@ const commandReplies: readonly (readonly [object, object, string])[] = [
   [{ status: 'SUCCESS', transmissions: ['x'.repeat(mebibyte)] }, { transmissions: ['x'.repeat(mebibyte)] }, '1 MiB'],
 ]
 
-const asks = { connect, subscribe: command({ command: 'subscribe' }), perform: command(), disconnect } as const
+const sends = { connect, subscribe: command({ command: 'subscribe' }), perform: command(), disconnect } as const
 
 /** @param open  a `Transport` and the app behind it, both closed when the test ends */
 export function testRpcContract(name: string, open: (t: TestContext) => Promise<Bench>): void {
-  for (const [ask, method, message, because] of requests) {
-    test(`${name}: the app gets ${method}: ${because}`, async t => {
+  for (const [send, method, message, because] of requests) {
+    test(`${name}: the app receives ${method}: ${because}`, async t => {
       const { rpc, app } = await open(t)
-      await ask(rpc)
+      await send(rpc)
       assert.deepEqual(app.received.all, [{ method, metadata: { sid: 's1', protov: 'v1' }, message }])
     })
   }
 
   for (const [reply, expected, because] of connectReplies) {
-    test(`${name}: reply to Connect: ${because}`, async t => {
+    test(`${name}: connect reads the reply: ${because}`, async t => {
       const { rpc, app } = await open(t)
       app.once(() => reply)
       assert.deepEqual({ ...((await connect(rpc)) as object) }, expected)
@@ -212,34 +212,34 @@ export function testRpcContract(name: string, open: (t: TestContext) => Promise<
   }
 
   for (const [reply, expected, because] of commandReplies) {
-    test(`${name}: reply to Command: ${because}`, async t => {
+    test(`${name}: command reads the reply: ${because}`, async t => {
       const { rpc, app } = await open(t)
       app.once(() => reply)
       assert.deepEqual(await command()(rpc), { ...nothing, ...expected })
     })
   }
 
-  test(`${name}: a FAILURE of Disconnect is no fault`, async t => {
+  test(`${name}: disconnect resolves when the app replies FAILURE`, async t => {
     const { rpc, app } = await open(t)
     app.once(() => ({ status: 'FAILURE' }))
     assert.equal(await disconnect(rpc), undefined)
   })
 
-  for (const [which, ask] of Object.entries(asks)) {
-    test(`${name}: ERROR to ${which} is thrown, with the app's words`, async t => {
+  for (const [which, send] of Object.entries(sends)) {
+    test(`${name}: ${which} rejects with the app's message when the app replies ERROR`, async t => {
       const { rpc, app } = await open(t)
       app.once(() => ({ status: 'ERROR', error_msg: 'boom ⚡', transmissions: ['lost'] }))
-      await assert.rejects(ask(rpc), rpcError('application', 'ran', /^boom ⚡$/))
+      await assert.rejects(send(rpc), rpcError('application', 'ran', /^boom ⚡$/))
     })
 
-    test(`${name}: a reply to ${which} without a status is ERROR`, async t => {
+    test(`${name}: ${which} rejects when the reply has no status`, async t => {
       const { rpc, app } = await open(t)
       app.once(() => ({}))
-      await assert.rejects(ask(rpc), rpcError('application', 'ran', /./))
+      await assert.rejects(send(rpc), rpcError('application', 'ran', /./))
     })
   }
 
-  test(`${name}: calls of two sessions keep their own sid and replies`, async t => {
+  test(`${name}: calls of two sessions get their own replies when they run at once`, async t => {
     const { rpc, app } = await open(t)
     const byIdentifier = ({ message }: Received) => ({ status: 'SUCCESS', transmissions: [message['identifier']] })
     app.once(byIdentifier)
@@ -261,7 +261,7 @@ export function testRpcContract(name: string, open: (t: TestContext) => Promise<
     )
   })
 
-  test(`${name}: an aborted call is not sent`, async t => {
+  test(`${name}: a call is not sent when its signal is aborted`, async t => {
     const { rpc, app } = await open(t)
     await assert.rejects(rpc.command(commandCall, AbortSignal.abort()), rpcError('aborted', 'notRun', /./))
     await connect(rpc)
@@ -271,7 +271,7 @@ export function testRpcContract(name: string, open: (t: TestContext) => Promise<
     )
   })
 
-  test(`${name}: a call on the wire is not cut short by its signal`, async t => {
+  test(`${name}: a call on the wire gets its reply when its signal is aborted`, async t => {
     const { rpc, app } = await open(t)
     const session = new AbortController()
     app.once(() => {
@@ -279,6 +279,18 @@ export function testRpcContract(name: string, open: (t: TestContext) => Promise<
       return { status: 'SUCCESS', transmissions: ['late'] }
     })
     assert.deepEqual((await rpc.command(commandCall, session.signal)).transmissions, ['late'])
+  })
+
+  test(`${name}: abort fails every call on the wire, which may have run, and every later one, which is not sent`, async t => {
+    const { rpc, app } = await open(t)
+    for (let calls = 0; calls < 2; calls++) app.once(() => new Promise(() => undefined))
+    const calls = [connect(rpc), command()(rpc)]
+    const failures = calls.map(call => assert.rejects(call, rpcError('aborted', 'unknown', /./)))
+    while (app.received.all.length < 2) await new Promise(setImmediate)
+    rpc.abort()
+    await Promise.all(failures)
+    for (const send of Object.values(sends)) await assert.rejects(send(rpc), rpcError('aborted', 'notRun', /./))
+    assert.equal(app.received.all.length, 2)
   })
 }
 
@@ -293,5 +305,14 @@ export function rpcError(
     assert.deepEqual([error.code, error.outcome], [code, outcome], error.message)
     assert.match(error.message, message)
     return true
+  }
+}
+
+/** The same, for an error that the bridge made by itself, without the app. */
+export function localRpcError(...expected: Parameters<typeof rpcError>): (error: unknown) => true {
+  const isExpected = rpcError(...expected)
+  return error => {
+    assert.ok(error instanceof RpcError && error.isLocal, 'it is local')
+    return isExpected(error)
   }
 }

@@ -96,7 +96,7 @@ test(
       await broadcast(bridge, commandBroadcast('slow', { command: 'DataTransfer', id: String(commands), payload }))
       await bridge.metricReaches('ocpp_command_total', ++commands)
     }
-    const line = await bridge.logged(/station disconnected.*Too slow|Too slow.*station disconnected/)
+    const line = await bridge.logged(/station disconnected.*Reads too slowly|Reads too slowly.*station disconnected/)
     assert.deepEqual([line['station'], line['code'], line['reason']], ['slow', 1006, 'Reads too slowly'])
     const sent = await bridge.metric('data_sent_total')
     assert.ok(sent < kernelBytes() + maxPending + 2 * data.length, `${sent} bytes were kept for it`)

@@ -91,7 +91,7 @@ describe('one app, all ways', { timeout: 120_000 }, () => {
       const rpc = rpcOf(name)
       await toldBy(rpc)
       const large = perform({ action: 'boot_notification', id: 'large', text: 'x'.repeat(5 * 2 ** 20) })
-      await assert.rejects(rpc.command(large, never), rpcError('application', 'notRun', /what the app's server takes/))
+      await assert.rejects(rpc.command(large, never), rpcError('application', 'notRun', /the app's server accepts/))
       assert.deepEqual(await toldBy(rpc), [])
     })
   }

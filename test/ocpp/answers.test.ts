@@ -15,7 +15,7 @@ const asked = (payload = '{}', transactionId: number | null = minted): Asked => 
   transactionId,
 })
 
-/** An action, its payload where the answer depends on it, its kind, the safe and the accepting answer (`null`: none), and why. */
+/** [action, payload if the answer depends on it, kind, safe answer, accepting answer (`null`: none), because] */
 type Row = readonly [
   action: string,
   payload: string,
@@ -41,7 +41,7 @@ const rowsOfAll: readonly Row[] = [
     '{}',
     'decision',
     `{"status":"Accepted","currentTime":"${now}","interval":300}`,
-    'as AnyCable documents, but valid',
+    'as AnyCable documents it, with the missing fields',
   ),
   bothWays('Heartbeat', '{}', 'local', `{"currentTime":"${now}"}`, 'the clock'),
   [
@@ -50,7 +50,7 @@ const rowsOfAll: readonly Row[] = [
     'decision',
     '{"status":"UnknownVendorId"}',
     '{"status":"Accepted"}',
-    'nothing is implemented (16 §4.3, P01.FR.05)',
+    'the vendor is not supported (1.6 §4.3, P01.FR.05)',
   ],
   [
     'SignCertificate',
@@ -58,7 +58,7 @@ const rowsOfAll: readonly Row[] = [
     'decision',
     '{"status":"Rejected"}',
     '{"status":"Accepted"}',
-    'a CertificateSigned would be promised (A02.FR.12)',
+    'Accepted would promise a CertificateSigned (A02.FR.12)',
   ],
   ...emptied('StatusNotification FirmwareStatusNotification', 'says nothing'),
   ...emptied('LogStatusNotification SecurityEventNotification', 'says nothing'),
@@ -72,7 +72,7 @@ const rows16: readonly Row[] = [
     'decision',
     '{"idTagInfo":{"status":"Invalid"}}',
     '{"idTagInfo":{"status":"Accepted"}}',
-    'gives no energy away (§4.1)',
+    'the safe answer gives no energy away (§4.1)',
   ],
   [
     'StartTransaction',
@@ -80,21 +80,21 @@ const rows16: readonly Row[] = [
     'decision',
     null,
     `{"idTagInfo":{"status":"Accepted"},"transactionId":${minted}}`,
-    'only the app can own a transactionId (§4.8), or be given one',
+    'a transactionId needs an app that assigns or receives it (§4.8)',
   ],
   bothWays(
     'StopTransaction',
     '{"transactionId":-1,"idTag":"T1","meterStop":0,"timestamp":"2026-11-20T20:00:00Z"}',
     'empty',
     '{}',
-    'a station that never got its id is answered all the same (errata 3.18), and with no word on the idTag',
+    'a station without a transaction id is answered too (errata 3.18), without an idTagInfo',
   ),
   bothWays(
     'MeterValues',
     '{"transactionId":-1,"connectorId":1,"meterValue":[]}',
     'empty',
     '{}',
-    'the same of the meter values',
+    'a station without a transaction id is answered too (errata 3.18)',
   ),
   ...emptied('DiagnosticsStatusNotification SignedFirmwareStatusNotification', 'says nothing'),
 ]
@@ -115,7 +115,7 @@ const rows201and21: readonly Row[] = [
     'decision',
     '{"idTokenInfo":{"status":"Unknown"}}',
     acceptedToken,
-    'an indication is mandatory (C01.FR.07)',
+    'a status is mandatory (C01.FR.07)',
   ],
   [
     'Authorize',
@@ -123,7 +123,7 @@ const rows201and21: readonly Row[] = [
     'decision',
     null,
     acceptedCertificate,
-    'certificateStatus is the app’s to say (C07.FR.13)',
+    'only the app knows the certificateStatus (C07.FR.13)',
   ],
   [
     'Authorize',
@@ -131,7 +131,7 @@ const rows201and21: readonly Row[] = [
     'decision',
     null,
     acceptedCertificate,
-    'the same',
+    'only the app knows the certificateStatus (C07.FR.13)',
   ],
   bothWays('TransactionEvent', `{${event}}`, 'empty', '{}', 'without an idToken nothing is decided'),
   [
@@ -140,21 +140,21 @@ const rows201and21: readonly Row[] = [
     'empty',
     null,
     acceptedToken,
-    'with one its status is mandatory, and the app’s (E01.FR.12)',
+    'the status of an idToken is mandatory, and only the app knows it (E01.FR.12)',
   ],
   bothWays(
     'TransactionEvent',
     `{${event},${token('NoAuthorization')}}`,
     'empty',
     acceptedToken,
-    'prescribed (C02.FR.02)',
+    'the spec prescribes the status (C02.FR.02)',
   ),
   bothWays(
     'Get15118EVCertificate',
     '{}',
     'decision',
     '{"status":"Failed","exiResponse":""}',
-    'nobody can make up an exiResponse, which the schema wants',
+    'the schema requires an exiResponse, which cannot be made up',
   ),
   bothWays('GetCertificateStatus', '{}', 'decision', '{"status":"Failed"}', 'nor an ocspResult (M06.FR.04)'),
   bothWays(
@@ -180,7 +180,7 @@ const rows: Readonly<Record<Version, readonly Row[]>> = {
       'decision',
       '{"status":"Rejected"}',
       '{"status":"Accepted"}',
-      'a SetChargingProfile would be promised (K15.FR.04)',
+      'Accepted would promise a SetChargingProfile (K15.FR.04)',
     ],
   ],
   'ocpp2.1': [
@@ -199,21 +199,21 @@ const rows: Readonly<Record<Version, readonly Row[]>> = {
       'decision',
       '{"status":"Rejected"}',
       '{"status":"Accepted"}',
-      'nobody would read the stream (N11.FR.05)',
+      'the app may never read the stream (N11.FR.05)',
     ],
     bothWays(
       'PullDynamicScheduleUpdate',
       '{}',
       'decision',
       '{"status":"Rejected"}',
-      'Accepted has to hold the limits (K28.FR.07)',
+      'Accepted must include the limits (K28.FR.07)',
     ),
     bothWays(
       'GetCertificateChainStatus',
       '{}',
       'decision',
       null,
-      'a statement about somebody’s certificate (M07.FR.08)',
+      'any answer would state the status of a certificate (M07.FR.08)',
     ),
     [
       'VatNumberValidation',
@@ -221,7 +221,7 @@ const rows: Readonly<Record<Version, readonly Row[]>> = {
       'decision',
       null,
       '{"status":"Accepted","vatNumber":"NL123"}',
-      'a statement about somebody’s VAT number (C18.FR.09)',
+      'any answer would state the status of a VAT number (C18.FR.09)',
     ],
     [
       'VatNumberValidation',
@@ -229,7 +229,7 @@ const rows: Readonly<Record<Version, readonly Row[]>> = {
       'decision',
       null,
       '{"status":"Accepted","vatNumber":"12345678901234567890","evseId":0}',
-      'what was asked is said again',
+      'the answer repeats the request’s fields',
     ],
     ...emptied('BatterySwap NotifyDERAlarm NotifyDERStartStop NotifyPriorityCharging', 'says nothing'),
     ...emptied('ReportDERControl ClosePeriodicEventStream NotifySettlement', 'says nothing'),
@@ -257,7 +257,7 @@ for (const version of allVersions) {
     })
   }
 
-  test(`${version}: each action that a station sends has its row, here and there`, () => {
+  test(`${version}: each action that a station sends has a row in the source and in this test`, () => {
     const { toStation, sends } = versions[version]
     const sent = [...actionsOf(version)].filter(action => !toStation.has(action) && !sends.has(action))
     const expected = [...sent, 'DataTransfer'].sort()
@@ -265,7 +265,7 @@ for (const version of allVersions) {
     assert.deepEqual([...new Set(rows[version].map(([action]) => action))].sort(), expected)
   })
 
-  test(`${version}: an id is minted for StartTransaction alone, and without one nothing is accepted there`, () => {
+  test(`${version}: only StartTransaction mints an id, and is not accepted without one`, () => {
     const minting = Object.entries(versions[version].silentAnswers).filter(([, row]) => row.mintsTransactionId)
     assert.deepEqual(
       minting.map(([action]) => action),
@@ -274,7 +274,7 @@ for (const version of allVersions) {
     for (const [, row] of minting) assert.equal(row.anycable(asked('{}', null)), null)
   })
 
-  test(`${version}: whatever a station writes, an answer is one that its schema allows`, () => {
+  test(`${version}: the answer to any request is valid`, () => {
     const value = fc.oneof(
       fc.string(),
       fc.string({ minLength: 21, maxLength: 30 }),
@@ -298,9 +298,9 @@ for (const version of allVersions) {
   })
 }
 
-/** A request that no station should send, the safe and the accepting answer. */
+/** [malformed request, safe answer, accepting answer, because] */
 const oddRequests: readonly (readonly [string, string, string | null, string | null, string])[] = [
-  ['TransactionEvent', '{"idToken":null}', '{}', '{}', 'null is no idToken'],
+  ['TransactionEvent', '{"idToken":null}', '{}', '{}', 'null counts as no idToken'],
   ['TransactionEvent', '{"idToken":"T1"}', null, acceptedToken, 'one that cannot be read is the app’s to decide on'],
   ['TransactionEvent', '{"idToken":{}}', null, acceptedToken, 'one without a type, too'],
   ['TransactionEvent', '{"idToken":["NoAuthorization"]}', null, acceptedToken, 'and a list'],
@@ -310,7 +310,7 @@ const oddRequests: readonly (readonly [string, string, string | null, string | n
     '{"idToken":{"type":"Central"},"idToken":{"type":"NoAuthorization"}}',
     acceptedToken,
     acceptedToken,
-    'of equal keys the last one counts',
+    'the last of equal keys counts',
   ],
   [
     'TransactionEvent',
@@ -319,21 +319,21 @@ const oddRequests: readonly (readonly [string, string, string | null, string | n
     '{}',
     'only the outermost idToken counts',
   ],
-  ['TransactionEvent', '{"__proto__":{"idToken":{"type":"Central"}}}', '{}', '{}', 'none comes in by __proto__'],
-  ['TransactionEvent', '{"idToken":{"__proto__":{"type":"NoAuthorization"}}}', null, acceptedToken, 'nor does a type'],
   [
-    'Authorize',
+    'TransactionEvent',
+    '{"__proto__":{"idToken":{"type":"Central"}}}',
     '{}',
-    '{"idTokenInfo":{"status":"Unknown"}}',
-    acceptedToken,
-    'a request without an idToken, which is not for this place',
+    '{}',
+    'an idToken in __proto__ is ignored',
   ],
+  ['TransactionEvent', '{"idToken":{"__proto__":{"type":"NoAuthorization"}}}', null, acceptedToken, 'nor does a type'],
+  ['Authorize', '{}', '{"idTokenInfo":{"status":"Unknown"}}', acceptedToken, 'a missing idToken is not checked here'],
   [
     'Authorize',
     '{"__proto__":{"certificate":"PEM"}}',
     '{"idTokenInfo":{"status":"Unknown"}}',
     acceptedToken,
-    'no certificate comes in by __proto__',
+    'a certificate in __proto__ is ignored',
   ],
 ]
 const oddNumbers: typeof oddRequests = [
@@ -347,7 +347,7 @@ const oddNumbers: typeof oddRequests = [
         `{"vatNumber":"NL1","evseId":${evseId}}`,
         null,
         '{"status":"Accepted","vatNumber":"NL1"}',
-        'an evseId that the answer may not have is left out',
+        'an evseId that is invalid in the answer is omitted',
       ] as const,
   ),
 ]
@@ -362,7 +362,7 @@ for (const [version, action, payload, safe, anycable, because] of odd) {
   })
 }
 
-test('the schemas do reject: AnyCable’s literal default fits 2 of 14, 5 of 25 and 7 of 36 actions', () => {
+test('AnyCable’s literal default is valid for 2 of 14, 5 of 25 and 7 of 36 actions', () => {
   const fitting = allVersions.map(version => {
     const actions = Object.keys(versions[version].silentAnswers)
     return [
@@ -377,10 +377,10 @@ test('the schemas do reject: AnyCable’s literal default fits 2 of 14, 5 of 25 
   ])
 })
 
-/** Where `{"status":"Accepted"}` would do by the schema alone, or another status, but accepting takes more. */
+/** Actions whose schema allows a bare status, though accepting requires more. */
 const unaccepted = ['PullDynamicScheduleUpdate', 'GetCertificateStatus', 'Get15118EVCertificate']
 for (const version of allVersions) {
-  test(`${version}: where the schema takes the bare status, it is the accepting answer, but for ${unaccepted.join(', ')}`, () => {
+  test(`${version}: the accepting answer is the bare status if the schema allows it, except for ${unaccepted.join(', ')}`, () => {
     for (const action of Object.keys(versions[version].silentAnswers)) {
       if (problemOfResponse(version, action, '{"status":"Accepted"}') !== null || unaccepted.includes(action)) continue
       assert.equal(rowOf(version, action).anycable(asked()), '{"status":"Accepted"}', action)
@@ -389,7 +389,7 @@ for (const version of allVersions) {
 }
 
 for (const status of ['Accepted', 'Pending', 'Rejected'] as const) {
-  test(`a boot that is ${status} has a clock and an interval`, () => {
+  test(`the answer to a boot that is ${status} has a time and an interval`, () => {
     const answer = bootAnswer(status, 45, asked())
     assert.equal(answer, `{"status":"${status}","currentTime":"${now}","interval":45}`)
     for (const version of allVersions) assert.equal(problemOfResponse(version, 'BootNotification', answer), null)
@@ -402,32 +402,32 @@ const completed: readonly (readonly [string, string, string, string])[] = [
     'BootNotification',
     '{"status":"Accepted"}',
     `{"status":"Accepted",${clock},"interval":300}`,
-    'a status alone, as on AnyCable’s page',
+    'a bare status gets both fields, as in AnyCable’s documentation',
   ],
   [
     'BootNotification',
     '{"status":"Accepted","interval":60}',
     `{"status":"Accepted","interval":60,${clock}}`,
-    'the app’s interval stays',
+    'the app’s interval is kept',
   ],
   [
     'BootNotification',
     `{"status":"Accepted","currentTime":"2026-01-02T03:04:05.000Z"}`,
     '{"status":"Accepted","currentTime":"2026-01-02T03:04:05.000Z","interval":300}',
-    'so does its clock',
+    'the app’s time is kept',
   ],
   [
     'BootNotification',
     `{"currentTime":"x","interval":0,"status":"Rejected"}`,
     `{"currentTime":"x","interval":0,"status":"Rejected"}`,
-    'nothing is missing, whatever it says',
+    'an answer with both fields is unchanged',
   ],
   ['BootNotification', ' { "status" : "Pending" } ', `{ "status" : "Pending" ,${clock},"interval":300}`, 'white space'],
   [
     'BootNotification',
     '{"currentTime":null,"status":"Accepted","interval":null}',
     `{"status":"Accepted",${clock},"interval":300}`,
-    'a nil of Ruby is left out',
+    'null counts as missing',
   ],
   ['BootNotification', '{}', `{${clock},"interval":300}`, 'the status is the app’s to give'],
   ['BootNotification', '{ }', `{${clock},"interval":300}`, 'an empty object with white space'],
@@ -441,33 +441,33 @@ const completed: readonly (readonly [string, string, string, string])[] = [
     'BootNotification',
     '{"status":"Acc}epted","v":1.50}',
     `{"status":"Acc}epted","v":1.50,${clock},"interval":300}`,
-    'brackets in strings, and the rest byte for byte',
+    'the rest of the answer is unchanged, with brackets in strings',
   ],
   [
     'BootNotification',
     String.raw`{"status":"Accepted","\u0069nterval":60}`,
     String.raw`{"status":"Accepted","\u0069nterval":60,${clock}}`,
-    'an escaped key is the key it spells',
+    'an escaped key is recognised',
   ],
   ['Heartbeat', '{}', `{${clock}}`, 'an empty Ack'],
   [
     'Heartbeat',
     '{"currentTime":"2026-01-02T03:04:05.000Z"}',
     '{"currentTime":"2026-01-02T03:04:05.000Z"}',
-    'the app’s clock stays',
+    'the app’s time is kept',
   ],
   [
     'Heartbeat',
     '{"customData":{"vendorId":"V"}}',
     `{"customData":{"vendorId":"V"},${clock}}`,
-    'beside what else there is',
+    'other members are kept',
   ],
-  ['Authorize', '{}', '{}', 'of other actions nothing is known for certain'],
-  ['StatusNotification', '{"status":"Accepted"}', '{"status":"Accepted"}', 'nor taken away'],
-  ['GetCertificateStatus', '{ "status" : "Accepted" }', '{ "status" : "Accepted" }', 'byte for byte'],
+  ['Authorize', '{}', '{}', 'other actions are not completed'],
+  ['StatusNotification', '{"status":"Accepted"}', '{"status":"Accepted"}', 'no member is removed'],
+  ['GetCertificateStatus', '{ "status" : "Accepted" }', '{ "status" : "Accepted" }', 'the text is unchanged'],
 ]
 for (const [action, payload, expected, because] of completed) {
-  test(`${action}: ${payload} is completed: ${because}`, () => {
+  test(`completeAnswer of ${action} ${payload}: ${because}`, () => {
     assert.equal(completeAnswer(action, payload as JsonText, asked()), expected)
     JSON.parse(expected)
   })

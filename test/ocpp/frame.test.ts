@@ -22,11 +22,11 @@ const text255 = 'd'.repeat(255)
 const text256 = 'd'.repeat(256)
 const json = (text: string): JsonText => text as JsonText
 const id = (text: string): MessageId => text as MessageId
-/** An object whose frame nests `depth` levels, the frame's own included. */
+/** An object that makes its frame nest `depth` levels deep, including the frame itself. */
 const nested = (depth: number): string => `${'{"a":'.repeat(depth - 2)}{}${'}'.repeat(depth - 2)}`
 
 /**
- * What a message comes to: `frame`, `ignored`, `silence` (bad, but not to be answered), or `<id> <code>` of the CALLERROR
+ * The result of a message: `frame`, `ignored`, `silence` (malformed, but not answered), or `<id> <code>` of the CALLERROR
  * that goes out.
  */
 function outcome(text: string, version: Version): string {
@@ -45,43 +45,43 @@ function outcome(text: string, version: Version): string {
 
 const unreadable = '"-1" RpcFrameworkError'
 
-/** What comes in, then what each version does: 1.6, 2.0.1, 2.1. */
+/** [message, result in 1.6, in 2.0.1, in 2.1, because] */
 const badFrames = [
-  ['hello', 'silence', unreadable, unreadable, 'no JSON: 1.6 has no rule for it, 2.x answers "-1" (Part 4 §4.2.3)'],
-  ['[2,"1","Heartbeat",{}', 'silence', unreadable, unreadable, 'JSON that breaks off, though the id could be guessed'],
-  ['[3,"1",{"currentTime":"2026', 'silence', 'silence', 'silence', 'an answer that breaks off is not answered'],
-  ['[4,"1","GenericError","a\u0000b",{}]', 'silence', 'silence', 'silence', 'an answer with a NUL in a text'],
+  ['hello', 'silence', unreadable, unreadable, 'not JSON: 1.6 has no rule for it, 2.x answers "-1" (Part 4 §4.2.3)'],
+  ['[2,"1","Heartbeat",{}', 'silence', unreadable, unreadable, 'truncated JSON, although its id could be guessed'],
+  ['[3,"1",{"currentTime":"2026', 'silence', 'silence', 'silence', 'a truncated answer is not answered'],
+  ['[4,"1","GenericError","a\u0000b",{}]', 'silence', 'silence', 'silence', 'an answer with a NUL in a string'],
   [' [ 5 , oops', 'silence', unreadable, 'silence', 'the beginning of a CALLRESULTERROR, which only 2.1 has'],
   [' [ 6 , oops', 'silence', unreadable, 'silence', 'the beginning of a SEND'],
-  ["[2,'1','Heartbeat',{}]", 'silence', unreadable, unreadable, 'the wrong quotes'],
-  ['[2,"1","Heartbeat",{},]', 'silence', unreadable, unreadable, 'a comma too many'],
+  ["[2,'1','Heartbeat',{}]", 'silence', unreadable, unreadable, 'single quotes'],
+  ['[2,"1","Heartbeat",{},]', 'silence', unreadable, unreadable, 'a trailing comma'],
   ['[2,"1","Heartbeat",{}][2,"2","Heartbeat",{}]', 'silence', unreadable, unreadable, 'two messages in one'],
-  ['\ufeff\ufeff[2,"1","Heartbeat",{}]', 'silence', unreadable, unreadable, 'one byte order mark is skipped, not two'],
-  ['{"id":"1","action":"Heartbeat"}', 'silence', unreadable, unreadable, 'no array (§4.2)'],
+  ['\ufeff\ufeff[2,"1","Heartbeat",{}]', 'silence', unreadable, unreadable, 'only one byte order mark is skipped'],
+  ['{"id":"1","action":"Heartbeat"}', 'silence', unreadable, unreadable, 'not an array (§4.2)'],
   ['"Heartbeat"', 'silence', unreadable, unreadable, 'a string'],
   ['2', 'silence', unreadable, unreadable, 'a number'],
   ['null', 'silence', unreadable, unreadable, 'null'],
-  ['[]', 'silence', unreadable, unreadable, 'an empty array: its type is no number'],
+  ['[]', 'silence', unreadable, unreadable, 'an empty array'],
   [
     '["2","1","Heartbeat",{}]',
     'silence',
     '"1" RpcFrameworkError',
     '"1" RpcFrameworkError',
-    '"2" is not 2; the id can be read',
+    'a type that is a string, with a readable id',
   ],
   ['["CALL","1","Heartbeat",{}]', 'silence', '"1" RpcFrameworkError', '"1" RpcFrameworkError', 'a type by its name'],
   ['[null,"1","Heartbeat",{}]', 'silence', '"1" RpcFrameworkError', '"1" RpcFrameworkError', 'a type that is null'],
-  ['[[2],"1","Heartbeat",{}]', 'silence', '"1" RpcFrameworkError', '"1" RpcFrameworkError', 'a type in a list'],
+  ['[[2],"1","Heartbeat",{}]', 'silence', '"1" RpcFrameworkError', '"1" RpcFrameworkError', 'a type that is a list'],
   [
     '[true,7,"Heartbeat",{}]',
     'silence',
     '7 RpcFrameworkError',
     '7 RpcFrameworkError',
-    'no type, and an id that is a number',
+    'no type, with a number as the id',
   ],
   ['["2",{},"Heartbeat",{}]', 'silence', unreadable, unreadable, 'neither a type nor an id'],
-  ['["2"]', 'silence', unreadable, unreadable, 'neither a type nor an id, and nothing else'],
-  [`["2","${text256}"]`, 'silence', unreadable, unreadable, 'no type, and an id that is too long to echo'],
+  ['["2"]', 'silence', unreadable, unreadable, 'a string alone'],
+  [`["2","${text256}"]`, 'silence', unreadable, unreadable, 'no type, and an id too long to echo'],
   [
     '[1,"1","Heartbeat",{}]',
     'ignored',
@@ -89,19 +89,19 @@ const badFrames = [
     'ignored',
     'an unknown type (1.6 and 2.1 ignore it, 2.0.1 Part 4 §4.4)',
   ],
-  ['[7,"1",{}]', 'ignored', '"1" MessageTypeNotSupported', 'ignored', 'the first type that no version has'],
+  ['[7,"1",{}]', 'ignored', '"1" MessageTypeNotSupported', 'ignored', 'the lowest type that no version has'],
   ['[0]', 'ignored', '"-1" MessageTypeNotSupported', 'ignored', 'an unknown type without an id'],
   ['[-2,"1","Heartbeat",{}]', 'ignored', '"1" MessageTypeNotSupported', 'ignored', 'a negative type'],
-  ['[2.5,"1","Heartbeat",{}]', 'ignored', '"1" MessageTypeNotSupported', 'ignored', 'a type between two'],
-  ['[1e400,"1","Heartbeat",{}]', 'ignored', '"1" MessageTypeNotSupported', 'ignored', 'a type beyond all numbers'],
-  ['[9,null]', 'ignored', '"-1" MessageTypeNotSupported', 'ignored', 'an unknown type, and an id that cannot be read'],
-  ['[9,17]', 'ignored', '17 MessageTypeNotSupported', 'ignored', 'an unknown type, and an id that is a number'],
+  ['[2.5,"1","Heartbeat",{}]', 'ignored', '"1" MessageTypeNotSupported', 'ignored', 'a type that is a fraction'],
+  ['[1e400,"1","Heartbeat",{}]', 'ignored', '"1" MessageTypeNotSupported', 'ignored', 'a type that overflows'],
+  ['[9,null]', 'ignored', '"-1" MessageTypeNotSupported', 'ignored', 'an unknown type, with an unreadable id'],
+  ['[9,17]', 'ignored', '17 MessageTypeNotSupported', 'ignored', 'an unknown type, with a number as the id'],
   [
     `[9,"${text256}"]`,
     'ignored',
     '"-1" MessageTypeNotSupported',
     'ignored',
-    'an unknown type, and an id that is too long to echo',
+    'an unknown type, with an id too long to echo',
   ],
   ['[2]', 'silence', unreadable, unreadable, 'a CALL without an id'],
   ['[2,null,"Heartbeat",{}]', 'silence', unreadable, unreadable, 'an id that is null'],
@@ -115,29 +115,29 @@ const badFrames = [
     '"" FormationViolation',
     '"" RpcFrameworkError',
     '"" RpcFrameworkError',
-    'an empty id can be echoed',
+    'an empty id is echoed',
   ],
-  ['[2,"1"]', '"1" FormationViolation', '"1" RpcFrameworkError', '"1" RpcFrameworkError', 'a CALL of an id alone'],
+  ['[2,"1"]', '"1" FormationViolation', '"1" RpcFrameworkError', '"1" RpcFrameworkError', 'a CALL with only an id'],
   [
     '[2,"1","Heartbeat"]',
     '"1" FormationViolation',
     '"1" RpcFrameworkError',
     '"1" RpcFrameworkError',
-    'no payload: no version allows to leave it out',
+    'no version allows a CALL without a payload',
   ],
   [
     '[2,"1","Heartbeat",{},{}]',
     '"1" FormationViolation',
     '"1" RpcFrameworkError',
     '"1" RpcFrameworkError',
-    'an element too many',
+    'a CALL with five elements',
   ],
   [
     '[2,"1",{},"Heartbeat"]',
     '"1" FormationViolation',
     '"1" RpcFrameworkError',
     '"1" RpcFrameworkError',
-    'action and payload exchanged',
+    'action and payload in reverse order',
   ],
   [
     '[2,"1",null,{}]',
@@ -158,7 +158,7 @@ const badFrames = [
     '1 FormationViolation',
     '1 RpcFrameworkError',
     '1 RpcFrameworkError',
-    'the id is echoed as it came',
+    'a numeric id is echoed unchanged',
   ],
   [
     `[2,"${text255}","Heartbeat"]`,
@@ -179,7 +179,7 @@ const badFrames = [
     '"1" FormationViolation',
     '"1" FormatViolation',
     '"1" FormatViolation',
-    'a payload encoded once more',
+    'a payload that is a JSON string',
   ],
   [
     '[2,"1","Heartbeat",0]',
@@ -193,65 +193,95 @@ const badFrames = [
     '"1" FormationViolation',
     '"1" FormatViolation',
     '"1" FormatViolation',
-    'a payload that is a word',
+    'a payload that is a boolean',
   ],
   [
     `[2,"1","Heartbeat",${nested(33)}]`,
     '"1" FormationViolation',
     '"1" FormatViolation',
     '"1" FormatViolation',
-    'a payload that nests too deeply',
+    'a payload nested too deeply',
   ],
   [
     `[2,"1","Heartbeat",${'['.repeat(9000)}${']'.repeat(9000)}]`,
     '"1" FormationViolation',
     '"1" FormatViolation',
     '"1" FormatViolation',
-    'or absurdly',
+    'a payload nested extremely deeply',
   ],
   [
     `[2,${'['.repeat(9000)}${']'.repeat(9000)},"Heartbeat",{}]`,
     'silence',
     unreadable,
     unreadable,
-    'an id that nests absurdly',
+    'an id nested extremely deeply',
   ],
-  ['[3]', 'silence', 'silence', 'silence', 'an answer is never answered: a CALLRESULT without an id'],
-  ['[3,null,{}]', 'silence', 'silence', 'silence', 'nor one whose id is null'],
-  [`[3,"${text256}",{}]`, 'silence', 'silence', 'silence', 'nor one whose id is too long'],
-  ['[3,"1"]', 'silence', 'silence', 'silence', 'nor one without a payload'],
-  ['[3,"1",{},{}]', 'silence', 'silence', 'silence', 'nor one with an element too many'],
-  ['[3,"1",[]]', 'silence', 'silence', 'silence', 'nor one whose payload is a list'],
-  ['[3,"1","Accepted"]', 'silence', 'silence', 'silence', 'or a string'],
-  [`[3,"1",${nested(33)}]`, 'silence', 'silence', 'silence', 'nor one that nests too deeply'],
-  ['[4]', 'silence', 'silence', 'silence', 'nor a CALLERROR without an id'],
-  ['[4,"1"]', 'silence', 'silence', 'silence', 'or without a code'],
-  ['[4,"1",500,"",{}]', 'silence', 'silence', 'silence', 'or whose code is a number'],
-  ['[4,{},"InternalError","",{}]', 'silence', 'silence', 'silence', 'or whose id is an object'],
-  ['[4,"1","InternalError","",{},1]', 'silence', 'silence', 'silence', 'or with an element too many'],
-  [`[4,"1","InternalError","",${nested(33)}]`, 'silence', 'silence', 'silence', 'or that nests too deeply'],
-  ['[5,"1","FormatViolation","",{}]', 'ignored', '"1" MessageTypeNotSupported', 'frame', 'a CALLRESULTERROR is 2.1’s'],
-  ['[5]', 'ignored', '"-1" MessageTypeNotSupported', 'silence', 'a bad one'],
-  ['[5,"1"]', 'ignored', '"1" MessageTypeNotSupported', 'silence', 'a bad one'],
-  ['[6,"1","NotifyPeriodicEventStream",{}]', 'ignored', '"1" MessageTypeNotSupported', 'frame', 'a SEND is 2.1’s'],
-  ['[6]', 'ignored', '"-1" MessageTypeNotSupported', 'silence', 'never answered, not even with an error (P2.1 FR.07)'],
-  ['[6,"1","NotifyPeriodicEventStream"]', 'ignored', '"1" MessageTypeNotSupported', 'silence', 'nor without a payload'],
-  ['[6,"1","NotifyPeriodicEventStream",[]]', 'ignored', '"1" MessageTypeNotSupported', 'silence', 'nor with a bad one'],
+  ['[3]', 'silence', 'silence', 'silence', 'a CALLRESULT without an id is not answered'],
+  ['[3,null,{}]', 'silence', 'silence', 'silence', 'a CALLRESULT whose id is null is not answered'],
+  [`[3,"${text256}",{}]`, 'silence', 'silence', 'silence', 'a CALLRESULT whose id is too long is not answered'],
+  ['[3,"1"]', 'silence', 'silence', 'silence', 'a CALLRESULT without a payload is not answered'],
+  ['[3,"1",{},{}]', 'silence', 'silence', 'silence', 'a CALLRESULT with four elements is not answered'],
+  ['[3,"1",[]]', 'silence', 'silence', 'silence', 'a CALLRESULT whose payload is a list is not answered'],
+  ['[3,"1","Accepted"]', 'silence', 'silence', 'silence', 'a CALLRESULT whose payload is a string is not answered'],
+  [`[3,"1",${nested(33)}]`, 'silence', 'silence', 'silence', 'a CALLRESULT nested too deeply is not answered'],
+  ['[4]', 'silence', 'silence', 'silence', 'a CALLERROR without an id is not answered'],
+  ['[4,"1"]', 'silence', 'silence', 'silence', 'a CALLERROR without a code is not answered'],
+  ['[4,"1",500,"",{}]', 'silence', 'silence', 'silence', 'a CALLERROR whose code is a number is not answered'],
+  [
+    '[4,{},"InternalError","",{}]',
+    'silence',
+    'silence',
+    'silence',
+    'a CALLERROR whose id is an object is not answered',
+  ],
+  ['[4,"1","InternalError","",{},1]', 'silence', 'silence', 'silence', 'a CALLERROR with six elements is not answered'],
+  [
+    `[4,"1","InternalError","",${nested(33)}]`,
+    'silence',
+    'silence',
+    'silence',
+    'a CALLERROR nested too deeply is not answered',
+  ],
+  [
+    '[5,"1","FormatViolation","",{}]',
+    'ignored',
+    '"1" MessageTypeNotSupported',
+    'frame',
+    'only 2.1 has CALLRESULTERROR',
+  ],
+  ['[5]', 'ignored', '"-1" MessageTypeNotSupported', 'silence', 'a malformed CALLRESULTERROR'],
+  ['[5,"1"]', 'ignored', '"1" MessageTypeNotSupported', 'silence', 'a malformed CALLRESULTERROR with an id'],
+  ['[6,"1","NotifyPeriodicEventStream",{}]', 'ignored', '"1" MessageTypeNotSupported', 'frame', 'only 2.1 has SEND'],
+  ['[6]', 'ignored', '"-1" MessageTypeNotSupported', 'silence', 'a malformed SEND is not answered (P2.1 FR.07)'],
+  [
+    '[6,"1","NotifyPeriodicEventStream"]',
+    'ignored',
+    '"1" MessageTypeNotSupported',
+    'silence',
+    'a SEND without a payload is not answered',
+  ],
+  [
+    '[6,"1","NotifyPeriodicEventStream",[]]',
+    'ignored',
+    '"1" MessageTypeNotSupported',
+    'silence',
+    'a SEND whose payload is a list is not answered',
+  ],
   [
     `[6,"1","NotifyPeriodicEventStream",${nested(33)}]`,
     'ignored',
     '"1" MessageTypeNotSupported',
     'silence',
-    'nor when it nests too deeply',
+    'a SEND nested too deeply is not answered',
   ],
-  ['', 'ignored', 'ignored', 'ignored', 'nothing: some stations send it'],
-  [' \r\n\t', 'ignored', 'ignored', 'ignored', 'white space'],
+  ['', 'ignored', 'ignored', 'ignored', 'an empty message, which some stations send'],
+  [' \r\n\t', 'ignored', 'ignored', 'ignored', 'whitespace'],
   ['\ufeff', 'ignored', 'ignored', 'ignored', 'a byte order mark alone'],
-  ['\ufeff \n', 'ignored', 'ignored', 'ignored', 'a byte order mark and white space'],
+  ['\ufeff \n', 'ignored', 'ignored', 'ignored', 'a byte order mark and whitespace'],
 ] as const
 for (const [text, in16, in201, in21, because] of badFrames) {
   const shown = text.length > 60 ? `${text.slice(0, 57)}...` : text
-  test(`${JSON.stringify(shown)} is no frame: ${because}`, () => {
+  test(`${JSON.stringify(shown)} is not a frame: ${because}`, () => {
     const outcomes = allVersions.map(version => outcome(text, version))
     assert.deepEqual(outcomes, [in16, in201, in21])
   })
@@ -266,12 +296,12 @@ const frames: readonly (readonly [string, Frame, string])[] = [
   [
     ' [ 2 , "1" ,\n"MeterValues" , { "v" : 2935.600 , "v" : 1 } ] ',
     { kind: 'call', id: id('"1"'), action: 'MeterValues', payload: json('{ "v" : 2935.600 , "v" : 1 }') },
-    'the payload is its own text, white space and equal keys included',
+    'the payload keeps its text, including whitespace and equal keys',
   ],
   [
     '[2.0,"1","Heartbeat",{}]',
     { kind: 'call', id: id('"1"'), action: 'Heartbeat', payload: json('{}') },
-    '2.0 is 2 in JSON',
+    '2.0 equals 2 in JSON',
   ],
   [
     '[2,"1","Heartbeat",null]',
@@ -286,17 +316,17 @@ const frames: readonly (readonly [string, Frame, string])[] = [
   [
     String.raw`[2,"\u0031","Heart\u0062eat",{"\u0061":"\u00e9"}]`,
     { kind: 'call', id: id(String.raw`"\u0031"`), action: 'Heartbeat', payload: json(String.raw`{"\u0061":"\u00e9"}`) },
-    'the action is read, the id and the payload stay as they are',
+    'the action is unescaped, id and payload keep their text',
   ],
   [
     '[2,"1","constructor",{"__proto__":{}}]',
     { kind: 'call', id: id('"1"'), action: 'constructor', payload: json('{"__proto__":{}}') },
-    'which actions there are is not for this place',
+    'the action is not checked here',
   ],
   [
     `[2,"1","DataTransfer",${nested(32)}]`,
     { kind: 'call', id: id('"1"'), action: 'DataTransfer', payload: json(nested(32)) },
-    'as deep as may be',
+    'the deepest nesting allowed',
   ],
   [
     '[3,"1",{"status":"Accepted"}]',
@@ -304,11 +334,7 @@ const frames: readonly (readonly [string, Frame, string])[] = [
     'a CALLRESULT',
   ],
   ['[3,"1",null]', { kind: 'callResult', id: id('"1"'), payload: json('{}') }, 'one with no payload'],
-  [
-    '[3,"",{}]',
-    { kind: 'callResult', id: id('""'), payload: json('{}') },
-    'an answer to nobody, which is not a bad one',
-  ],
+  ['[3,"",{}]', { kind: 'callResult', id: id('""'), payload: json('{}') }, 'an empty id is valid in an answer'],
   [
     '[4,"1","InternalError","broken",{"a":1.0}]',
     { kind: 'callError', id: id('"1"'), code: 'InternalError', description: 'broken', details: json('{"a":1.0}') },
@@ -317,32 +343,32 @@ const frames: readonly (readonly [string, Frame, string])[] = [
   [
     '[4,"-1","RpcFrameworkError","",{}]',
     { kind: 'callError', id: id('"-1"'), code: 'RpcFrameworkError', description: '', details: json('{}') },
-    'the station could not read us',
+    'the station could not read the bridge’s message',
   ],
   [
     '[4,"1","InternalError"]',
     { kind: 'callError', id: id('"1"'), code: 'InternalError', description: '', details: json('{}') },
-    'the last two left out: what it means is plain',
+    'a CALLERROR may lack its last two elements',
   ],
   [
     '[4,"1","InternalError","broken"]',
     { kind: 'callError', id: id('"1"'), code: 'InternalError', description: 'broken', details: json('{}') },
-    'the last one left out',
+    'a CALLERROR may lack its last element',
   ],
   [
     '[4,"1","InternalError",null,null]',
     { kind: 'callError', id: id('"1"'), code: 'InternalError', description: '', details: json('{}') },
-    'the last two null',
+    'the last two elements may be null',
   ],
   [
     '[4,"1","InternalError",7,"x"]',
     { kind: 'callError', id: id('"1"'), code: 'InternalError', description: '', details: json('{}') },
-    'the last two of another type',
+    'the last two elements may have the wrong type',
   ],
   [
     '[4,"1","OutOfCoffee","",{}]',
     { kind: 'callError', id: id('"1"'), code: 'OutOfCoffee', description: '', details: json('{}') },
-    'a code that no version has is kept',
+    'an unknown error code is kept',
   ],
 ]
 for (const [text, expected, because] of frames) {
@@ -368,25 +394,25 @@ test('2.1 has CALLRESULTERROR and SEND', () => {
 })
 
 const ids = [
-  ['"1"', 'a short one'],
+  ['"1"', 'a short id'],
   [`"${text36}"`, '36 characters, the most that the specs allow'],
-  [`"${text37}"`, '37, as the field has it'],
-  [`"${text255}"`, '255, the most that is taken'],
-  [`"${'\\u0064'.repeat(255)}"`, '255, each escaped'],
-  [`"${'⚡'.repeat(255)}"`, '255 that are no ASCII'],
+  [`"${text37}"`, '37 characters, as some stations send'],
+  [`"${text255}"`, '255 characters, the most that are accepted'],
+  [`"${'\\u0064'.repeat(255)}"`, '255 escaped characters'],
+  [`"${'⚡'.repeat(255)}"`, '255 characters beyond ASCII'],
   ['7', 'a number'],
   ['-1', 'a negative number'],
-  ['1.50', 'a number with a zero too many'],
-  ['1757000000000000001', 'a clock’s nanoseconds, more than a double holds'],
-  ['1e400', 'more than a double reaches'],
-  [String.raw`"\u0041"`, 'an escape'],
+  ['1.50', 'a number with a trailing zero'],
+  ['1757000000000000001', 'a number beyond double precision'],
+  ['1e400', 'a number beyond double range'],
+  [String.raw`"\u0041"`, 'an escaped character'],
   [String.raw`"a\"],[b\\"`, 'quotes, brackets and backslashes'],
-  ['" "', 'a blank is a character'],
-  ['"é⚡"', 'letters of the world'],
-  ['"__proto__"', 'what objects inherit'],
+  ['" "', 'a space'],
+  ['"é⚡"', 'letters beyond ASCII'],
+  ['"__proto__"', 'the name of an inherited property'],
 ] as const
 for (const [text, because] of ids) {
-  test(`the id ${text.slice(0, 40)} is echoed as it came: ${because}`, () => {
+  test(`the id ${text.slice(0, 40)} is echoed unchanged: ${because}`, () => {
     for (const version of allVersions) {
       const call = parseFrame(`[2, ${text} ,"Heartbeat",{}]`, version)
       assert.ok(call.kind === 'call', 'a CALL')
@@ -399,24 +425,24 @@ for (const [text, because] of ids) {
 
 const idPairs = [
   ['"1"', '"1"', true, 'the same text'],
-  ['"1"', '"2"', false, 'another'],
-  [String.raw`"\u0041"`, '"A"', true, 'the app may escape what the station did not'],
-  ['"<"', String.raw`"\u003c"`, true, 'as Rails does'],
+  ['"1"', '"2"', false, 'a different text'],
+  [String.raw`"\u0041"`, '"A"', true, 'the app may escape characters'],
+  ['"<"', String.raw`"\u003c"`, true, 'Rails escapes characters'],
   ['7', '"7"', true, 'the app may quote a number'],
-  ['"7"', '"07"', false, 'characters count'],
-  ['"a"', '"A"', false, 'case counts'],
-  ['"1"', '" 1"', false, 'white space counts'],
-  ['1757000000000000001', '1757000000000000002', false, 'two numbers that one double stands for'],
-  ['1757000000000000001', '"1757000000000000001"', true, 'a number that no double holds, quoted by the app'],
-  ['1e400', '1e401', false, 'two numbers beyond all doubles'],
+  ['"7"', '"07"', false, 'leading zeros count'],
+  ['"a"', '"A"', false, 'ids are case-sensitive'],
+  ['"1"', '" 1"', false, 'whitespace counts'],
+  ['1757000000000000001', '1757000000000000002', false, 'two numbers with the same double'],
+  ['1757000000000000001', '"1757000000000000001"', true, 'a number beyond double precision, quoted by the app'],
+  ['1e400', '1e401', false, 'two numbers beyond double range'],
 ] as const
 for (const [one, other, expected, because] of idPairs) {
-  test(`the ids ${one} and ${other} are ${expected ? 'one' : 'two'}: ${because}`, () => {
+  test(`the ids ${one} and ${other} are ${expected ? 'equal' : 'different'}: ${because}`, () => {
     assert.equal(idKey(json(one)) === idKey(json(other)), expected)
   })
 }
 
-test('"-1" is the id of an answer to what could not be read', () => {
+test('isUnreadableId recognises "-1"', () => {
   const rows = [
     ['"-1"', true],
     ['-1', true],
@@ -426,7 +452,7 @@ test('"-1" is the id of an answer to what could not be read', () => {
   for (const [text, expected] of rows) assert.equal(isUnreadableId(id(text)), expected)
 })
 
-test('an id of our own, or of the app, is quoted', () => {
+test('messageId quotes an id', () => {
   assert.equal(messageId('a"b\\'), String.raw`"a\"b\\"`)
 })
 
@@ -436,19 +462,19 @@ const sent: readonly (readonly [Frame, Version, string, string])[] = [
     { kind: 'call', id: id('"u1"'), action: 'Reset', payload: json('{ "type" : "Soft" }') },
     'ocpp1.6',
     '[2,"u1","Reset",{ "type" : "Soft" }]',
-    'the payload is sent as it came',
+    'the payload is sent unchanged',
   ],
   [
     { kind: 'call', id: id('"u1"'), action: 'A"\n', payload: json('{}') },
     'ocpp1.6',
     String.raw`[2,"u1","A\"\n",{}]`,
-    'an action breaks no frame',
+    'the action is escaped',
   ],
   [
     { kind: 'callResult', id: id('7'), payload: json('{"v":2935.600,"v":1}') },
     'ocpp2.0.1',
     '[3,7,{"v":2935.600,"v":1}]',
-    'numbers and equal keys too',
+    'numbers and equal keys are sent unchanged',
   ],
   [
     { kind: 'send', id: id('"1"'), action: 'NotifyPeriodicEventStream', payload: json('{}') },
@@ -456,33 +482,53 @@ const sent: readonly (readonly [Frame, Version, string, string])[] = [
     '[6,"1","NotifyPeriodicEventStream",{}]',
     'a SEND',
   ],
-  [callError(id('"1"'), 'FormatViolation', 'x'), 'ocpp1.6', '[4,"1","FormationViolation","x",{}]', '1.6 spells it so'],
-  [callError(id('"1"'), 'FormatViolation', 'x'), 'ocpp2.0.1', '[4,"1","FormatViolation","x",{}]', '2.x spells it so'],
+  [
+    callError(id('"1"'), 'FormatViolation', 'x'),
+    'ocpp1.6',
+    '[4,"1","FormationViolation","x",{}]',
+    '1.6 has its own spelling',
+  ],
+  [
+    callError(id('"1"'), 'FormatViolation', 'x'),
+    'ocpp2.0.1',
+    '[4,"1","FormatViolation","x",{}]',
+    '2.x has the canonical spelling',
+  ],
   [
     callError(id('"1"'), 'OccurrenceConstraintViolation', ''),
     'ocpp1.6',
     '[4,"1","OccurenceConstraintViolation","",{}]',
-    '1.6 has one r',
+    '1.6 spells it with one r',
   ],
   [
     callError(id('"1"'), 'OccurrenceConstraintViolation', ''),
     'ocpp2.1',
     '[4,"1","OccurrenceConstraintViolation","",{}]',
-    '2.x has two',
+    '2.x spells it with two r',
   ],
-  [callError(id('"1"'), 'RpcFrameworkError', ''), 'ocpp1.6', '[4,"1","FormationViolation","",{}]', '1.6 has it not'],
-  [callError(id('"1"'), 'MessageTypeNotSupported', ''), 'ocpp1.6', '[4,"1","NotSupported","",{}]', 'nor this'],
+  [
+    callError(id('"1"'), 'RpcFrameworkError', ''),
+    'ocpp1.6',
+    '[4,"1","FormationViolation","",{}]',
+    '1.6 has no RpcFrameworkError',
+  ],
+  [
+    callError(id('"1"'), 'MessageTypeNotSupported', ''),
+    'ocpp1.6',
+    '[4,"1","NotSupported","",{}]',
+    '1.6 has no MessageTypeNotSupported',
+  ],
   [
     { kind: 'callError', id: id('"1"'), code: 'FormationViolation', description: '', details: json('{}') },
     'ocpp2.0.1',
     '[4,"1","FormatViolation","",{}]',
-    'the app’s word of 1.6, for a station of 2.0.1',
+    'a 1.6 code of the app is respelled for 2.0.1',
   ],
   [
     { kind: 'callError', id: id('"1"'), code: 'OutOf"Coffee', description: 'a"\n', details: json('{ "a": 1.0 }') },
     'ocpp1.6',
     String.raw`[4,"1","OutOf\"Coffee","a\"\n",{ "a": 1.0 }]`,
-    'a word that no version has is passed on',
+    'an unknown code is sent unchanged',
   ],
   [
     { kind: 'callResultError', id: id('"1"'), code: 'FormationViolation', description: 'x', details: json('{}') },
@@ -500,13 +546,13 @@ const sent: readonly (readonly [Frame, Version, string, string])[] = [
     callError(id('"1"'), 'GenericError', text256),
     'ocpp1.6',
     `[4,"1","GenericError","${text255}",{}]`,
-    'one of 256 is cut',
+    'a description of 256 characters is truncated',
   ],
   [
     callError(id('"1"'), 'GenericError', pair),
     'ocpp2.1',
     `[4,"1","GenericError","${'⚡'.repeat(254)}",{}]`,
-    'no character is cut in two: half a pair is no UTF-8',
+    'a surrogate pair is not split, as half of one is not UTF-8',
   ],
 ]
 for (const [frame, version, expected, because] of sent) {
@@ -515,7 +561,7 @@ for (const [frame, version, expected, because] of sent) {
   })
 }
 
-/** Random frames of a version, as `parseFrame` would give them. */
+/** Random frames of a version, as `parseFrame` returns them. */
 const idText = fc.oneof(
   fc.string({ unit: 'binary', minLength: 1, maxLength: 255 }).map(text => JSON.stringify(text)),
   fc
@@ -546,7 +592,7 @@ const frame = fc.oneof(
 const version = fc.constantFrom(...allVersions)
 const isOf21 = (kind: Frame['kind']): boolean => kind === 'send' || kind === 'callResultError'
 
-test('what is serialized is read as the same frame', () => {
+test('a serialized frame parses as the same frame', () => {
   fc.assert(
     fc.property(frame, version, (original, spoken) => {
       fc.pre(spoken === 'ocpp2.1' || !isOf21(original.kind))
@@ -559,7 +605,7 @@ test('what is serialized is read as the same frame', () => {
   )
 })
 
-/** One of the elements, or one of the characters, gone, doubled or changed. */
+/** Removes, duplicates or changes one element or one character. */
 const mutated = fc
   .tuple(frame, fc.constantFrom('gone', 'doubled', 'changed'), fc.boolean(), fc.nat(), fc.jsonValue())
   .map(([original, change, byElement, where, other]) => {
@@ -581,7 +627,7 @@ const anyText = fc.oneof(
     .map(parts => JSON.stringify(parts)),
 )
 
-test('no message makes it throw, no answer is answered, and no answer of ours is bad', () => {
+test('parseFrame never throws, never answers an answer, and produces only valid answers', () => {
   fc.assert(
     fc.property(anyText, version, (text, spoken) => {
       const read = parseFrame(text, spoken)
@@ -593,7 +639,7 @@ test('no message makes it throw, no answer is answered, and no answer of ours is
       } catch {
         isJson = false
       }
-      // Broken JSON has no type; and 2.0.1 answers the types that it has not.
+      // Invalid JSON has no type, and 2.0.1 answers types that it does not have.
       if (isJson && type !== undefined)
         assert.ok(spoken === 'ocpp2.0.1' && Number(type) > 4, `an answer was answered: ${text}`)
       const answer = parseFrame(serializeFrame(read.answer, spoken), spoken)
@@ -604,23 +650,23 @@ test('no message makes it throw, no answer is answered, and no answer of ours is
 })
 
 const brokenResults: readonly [string, string | null, string][] = [
-  ['[3,"a"]', '"a"', 'no payload'],
-  ['[3,"a",[]]', '"a"', 'a payload that is no object'],
-  ['[3,"a",{},{}]', '"a"', 'an element too many'],
+  ['[3,"a"]', '"a"', 'a CALLRESULT without a payload'],
+  ['[3,"a",[]]', '"a"', 'a payload that is not an object'],
+  ['[3,"a",{},{}]', '"a"', 'a CALLRESULT with four elements'],
   ['[3,17,"x"]', '17', 'an id that is a number'],
-  ['[3,"a",{"status":"Acc', '"a"', 'it breaks off'],
-  ['[ 3 , "a\\u0062" , {"x": nul', '"a\\u0062"', 'it breaks off after an escaped id'],
-  ['[3,17,{', '17', 'it breaks off after a number'],
+  ['[3,"a",{"status":"Acc', '"a"', 'a truncated CALLRESULT'],
+  ['[ 3 , "a\\u0062" , {"x": nul', '"a\\u0062"', 'a CALLRESULT truncated after an escaped id'],
+  ['[3,17,{', '17', 'a CALLRESULT truncated after a numeric id'],
   ['[3,"a', null, 'it breaks off in the id'],
   ['[3,{},{}]', null, 'its id cannot be read'],
   ['[3,"a\\q",{', null, 'its id is no JSON'],
   [`[3,"${'a'.repeat(256)}",{`, null, 'its id is absurdly long'],
   ['[4,"a"]', '"a"', 'a CALLERROR without a code'],
-  ['[4,"a",null,"",{}]', '"a"', 'a CALLERROR whose code is no text'],
-  ['[4,"a","GenericError","",{},1]', '"a"', 'a CALLERROR of six elements'],
-  ['[4,"a","Gene', '"a"', 'a CALLERROR that breaks off'],
-  ['[3,"a",[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[', '"a"', 'an answer that nests without end'],
-  ['[3,"a",{},1,2,3,4,5,6,7]', '"a"', 'an answer of ten elements'],
+  ['[4,"a",null,"",{}]', '"a"', 'a CALLERROR whose code is not a string'],
+  ['[4,"a","GenericError","",{},1]', '"a"', 'a CALLERROR with six elements'],
+  ['[4,"a","Gene', '"a"', 'a truncated CALLERROR'],
+  ['[3,"a",[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[', '"a"', 'an answer nested extremely deeply'],
+  ['[3,"a",{},1,2,3,4,5,6,7]', '"a"', 'an answer with ten elements'],
   ['[2,"a","Reset",[]]', null, 'a CALL'],
 ]
 for (const [text, id, because] of brokenResults) {

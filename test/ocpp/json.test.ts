@@ -18,26 +18,26 @@ const elements = [
   [
     ' [ 2 ,\t"19"\r\n, "Heartbeat" , { } ] ',
     ['2', '"19"', '"Heartbeat"', '{ }'],
-    'white space around goes, within stays',
+    'outer whitespace is trimmed, inner whitespace is kept',
   ],
-  ['[2935.600,-0,1E5,1e400]', ['2935.600', '-0', '1E5', '1e400'], 'numbers as they were written'],
-  ['[12345678901234567890]', ['12345678901234567890'], 'a number that no double holds'],
-  ['[{"a":1,"a":2}]', ['{"a":1,"a":2}'], 'both of two equal keys'],
-  [String.raw`["\u0041\u00e9"]`, [String.raw`"\u0041\u00e9"`], 'escapes as they were written'],
-  [String.raw`["\"","a\"b",1]`, [String.raw`"\""`, String.raw`"a\"b"`, '1'], 'an escaped quote ends no string'],
-  [String.raw`["\\",1]`, [String.raw`"\\"`, '1'], 'two backslashes: the quote after them ends the string'],
-  [String.raw`["\\\"",1]`, [String.raw`"\\\""`, '1'], 'three backslashes: it does not'],
-  [String.raw`["\\\\",1]`, [String.raw`"\\\\"`, '1'], 'four: it does'],
+  ['[2935.600,-0,1E5,1e400]', ['2935.600', '-0', '1E5', '1e400'], 'numbers are kept as written'],
+  ['[12345678901234567890]', ['12345678901234567890'], 'a number beyond double precision is kept'],
+  ['[{"a":1,"a":2}]', ['{"a":1,"a":2}'], 'equal keys are both kept'],
+  [String.raw`["\u0041\u00e9"]`, [String.raw`"\u0041\u00e9"`], 'escapes are kept as written'],
+  [String.raw`["\"","a\"b",1]`, [String.raw`"\""`, String.raw`"a\"b"`, '1'], 'an escaped quote does not end a string'],
+  [String.raw`["\\",1]`, [String.raw`"\\"`, '1'], 'a quote after two backslashes ends the string'],
+  [String.raw`["\\\"",1]`, [String.raw`"\\\""`, '1'], 'a quote after three backslashes does not end the string'],
+  [String.raw`["\\\\",1]`, [String.raw`"\\\\"`, '1'], 'a quote after four backslashes ends the string'],
   ['["],[","}{",1]', ['"],["', '"}{"', '1'], 'brackets in strings'],
   ['[",",1]', ['","', '1'], 'a comma in a string'],
   ['["",""]', ['""', '""'], 'empty strings'],
   [
     '[[],[1,[2,3]],{"a":[1,2],"b":{"c":1}}]',
     ['[]', '[1,[2,3]]', '{"a":[1,2],"b":{"c":1}}'],
-    'only the outermost commas cut',
+    'only the outermost commas separate',
   ],
-  ['["\u00a0","\u2028 "]', ['"\u00a0"', '"\u2028 "'], 'white space that is not JSON stays in its string'],
-  ['[null,true,false]', ['null', 'true', 'false'], 'words'],
+  ['["\u00a0","\u2028 "]', ['"\u00a0"', '"\u2028 "'], 'non-JSON whitespace in a string is kept'],
+  ['[null,true,false]', ['null', 'true', 'false'], 'literals'],
 ] as const
 for (const [text, expected, because] of elements) {
   test(`elements of ${JSON.stringify(text)}: ${because}`, () => {
@@ -54,7 +54,7 @@ const members = [
       ['a', '1'],
       ['b', '2'],
     ],
-    'two',
+    'two members',
   ],
   [
     ' { "a" : 2935.600 , "b" : { "c" : 1 } } ',
@@ -62,7 +62,7 @@ const members = [
       ['a', '2935.600'],
       ['b', '{ "c" : 1 }'],
     ],
-    'white space around goes, within stays',
+    'outer whitespace is trimmed, inner whitespace is kept',
   ],
   [
     '{"a":1,"b":2,"a":3}',
@@ -70,7 +70,7 @@ const members = [
       ['a', '3'],
       ['b', '2'],
     ],
-    'of equal keys the last one counts, as in JSON.parse',
+    'the last of equal keys counts, as in JSON.parse',
   ],
   [String.raw`{"\u0061":1,"a":2}`, [['a', '2']], 'an escaped key is the key it spells'],
   [
@@ -104,7 +104,7 @@ const members = [
       ['__proto__', '{"a":1}'],
       ['constructor', '2'],
     ],
-    'keys that objects inherit',
+    'keys named like inherited properties',
   ],
   [
     '{"2":0,"1":1}',
@@ -112,7 +112,7 @@ const members = [
       ['2', '0'],
       ['1', '1'],
     ],
-    'number-like keys, in their order',
+    'numeric keys keep their order',
   ],
   [
     '{"payload":{"payload":{"id":1}},"id":2}',
@@ -120,7 +120,7 @@ const members = [
       ['payload', '{"payload":{"id":1}}'],
       ['id', '2'],
     ],
-    'only the outermost members count',
+    'only the outermost members are listed',
   ],
 ] as const
 for (const [text, expected, because] of members) {
@@ -132,9 +132,9 @@ for (const [text, expected, because] of members) {
 const bounded = [
   ['[]', 1, 0, 'an array'],
   ['["[[["]', 1, 1, 'brackets in a string'],
-  ['[[],[]]', 2, 2, 'side by side is no deeper'],
-  ['[[1],{"a":[{}]},[]]', 4, 3, 'the deepest counts, wherever it stands'],
-  [`${'['.repeat(5000)}${']'.repeat(5000)}`, 5000, 1, 'JSON.parse takes this, so it is measured'],
+  ['[[],[]]', 2, 2, 'sibling arrays do not add depth'],
+  ['[[1],{"a":[{}]},[]]', 4, 3, 'the deepest part counts, at any position'],
+  [`${'['.repeat(5000)}${']'.repeat(5000)}`, 5000, 1, 'JSON.parse accepts deep nesting, so it is limited'],
   ['[1,2,3,4]', 1, 4, 'elements'],
 ] as const
 for (const [text, depth, parts, because] of bounded) {
@@ -145,18 +145,18 @@ for (const [text, depth, parts, because] of bounded) {
   })
 }
 
-test('what follows the last bracket is not looked at', () => {
+test('boundedElementsOf ignores text after the last bracket', () => {
   assert.deepEqual(boundedElementsOf('[1][2,3,4]', { parts: 2, depth: 1 }), ['1'])
 })
 
 const values = [
   ['', undefined, 'an empty text'],
-  ['{', undefined, 'one that breaks off'],
-  ["{'a':1}", undefined, 'the wrong quotes'],
-  ['undefined', undefined, 'a word of JavaScript'],
-  ['\ufeff{}', undefined, 'a byte order mark is not for this place'],
-  ['null', null, 'null is a value'],
-  [' 7 ', 7, 'white space around it'],
+  ['{', undefined, 'truncated JSON'],
+  ["{'a':1}", undefined, 'single quotes'],
+  ['undefined', undefined, 'a JavaScript literal'],
+  ['\ufeff{}', undefined, 'a byte order mark is not skipped here'],
+  ['null', null, 'null'],
+  [' 7 ', 7, 'outer whitespace'],
 ] as const
 for (const [text, expected, because] of values) {
   test(`the value of ${JSON.stringify(text)}: ${because}`, () => {
@@ -166,10 +166,10 @@ for (const [text, expected, because] of values) {
 
 const objects = [
   ['{"a":1}', { a: 1 }, 'an object'],
-  ['[1]', {}, 'an array is none'],
-  ['null', {}, 'nor is null'],
-  ['"a"', {}, 'nor a string'],
-  ['{', {}, 'nor what is no JSON'],
+  ['[1]', {}, 'an array is not an object'],
+  ['null', {}, 'null is not an object'],
+  ['"a"', {}, 'a string is not an object'],
+  ['{', {}, 'invalid JSON is not an object'],
 ] as const
 for (const [text, expected, because] of objects) {
   test(`the object of ${text}: ${because}`, () => {
@@ -178,11 +178,11 @@ for (const [text, expected, because] of objects) {
   })
 }
 
-test('a text by position is the value without white space', () => {
+test('the elements of a text are the parsed values without whitespace', () => {
   assert.equal(jsonText({ a: [1, 'ü"'] }), '{"a":[1,"ü\\""]}')
 })
 
-/** JSON texts that `JSON.stringify` would never write: white space, escapes, long numbers, equal keys. */
+/** JSON texts that `JSON.stringify` never writes: with whitespace, escapes, long numbers, equal keys. */
 const space = fc.string({ unit: fc.constantFrom(' ', '\t', '\n', '\r'), maxLength: 3 })
 const padded = (text: fc.Arbitrary<string>): fc.Arbitrary<string> =>
   fc.tuple(space, text, space).map(([before, inner, after]) => before + inner + after)
@@ -219,7 +219,7 @@ const { value } = fc.letrec<{ value: string; array: string; object: string }>(ti
     .map(parts => `{${parts.map(([key, inner]) => `${key}:${inner}`).join(',')}}`),
 }))
 
-test('elementsOf agrees with JSON.parse, and gives each text back as it stood', () => {
+test('elementsOf agrees with JSON.parse and returns each text unchanged', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(space, value, space), { maxLength: 6 }), space, (parts, outside) => {
       const text = `${outside}[${parts.map(part => part.join('')).join(',')}]${outside}`
@@ -236,7 +236,7 @@ test('elementsOf agrees with JSON.parse, and gives each text back as it stood', 
   )
 })
 
-test('membersOf agrees with JSON.parse, and gives each text back as it stood', () => {
+test('membersOf agrees with JSON.parse and returns each text unchanged', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(padded(stringText), value, space), { maxLength: 6 }), space, (parts, outside) => {
       const text = `${outside}{${parts.map(([key, inner, after]) => `${key}:${inner}${after}`).join(',')}}${outside}`
@@ -248,7 +248,7 @@ test('membersOf agrees with JSON.parse, and gives each text back as it stood', (
   )
 })
 
-test('the bounds count what JSON.parse nests', () => {
+test('the depth limit counts the nesting that JSON.parse sees', () => {
   const nesting = (inner: unknown): number =>
     typeof inner === 'object' && inner !== null ? 1 + Math.max(0, ...Object.values(inner).map(nesting)) : 0
   fc.assert(
@@ -261,7 +261,7 @@ test('the bounds count what JSON.parse nests', () => {
   )
 })
 
-test('no JSON text makes any of them throw, nor any text those that take one', () => {
+test('no function throws for valid JSON, and those for any text never throw', () => {
   fc.assert(
     fc.property(padded(value), text => {
       const parsed = JSON.parse(text) as unknown

@@ -1,5 +1,5 @@
 /**
- * What each version's official JSON schemas (OCPP part 3) say of a payload.
+ * Validates payloads against the official JSON schemas of each version (OCPP part 3).
  */
 import { createValidator } from 'ocpp-rpc'
 import { versions, type Version } from '../../src/ocpp/version.ts'
@@ -14,19 +14,19 @@ function load(version: Version): { ids: readonly string[]; validator: ReturnType
 
 const official = { 'ocpp1.6': load('ocpp1.6'), 'ocpp2.0.1': load('ocpp2.0.1'), 'ocpp2.1': load('ocpp2.1') }
 
-/** Every action that a version has a schema for, a SEND's among them. */
+/** Every action that has a schema in a version, including SENDs. */
 export function actionsOf(version: Version): ReadonlySet<string> {
   return new Set(
     official[version].ids.map(id => id.replace(/^urn:/, '').replace(/(\.req|\.conf|Request|Response)$/, '')),
   )
 }
 
-/** What is wrong with a request's payload by its official schema; `null` if nothing is. */
+/** The problem with a request's payload according to its official schema; `null` if it is valid. */
 export function problemOfRequest(version: Version, action: string, payload: string): string | null {
   return problemOf(version, `urn:${action}${versions[version].schemas.request}`, payload)
 }
 
-/** What is wrong with an answer's payload by its official schema; `null` if nothing is. */
+/** The problem with an answer's payload according to its official schema; `null` if it is valid. */
 export function problemOfResponse(version: Version, action: string, payload: string): string | null {
   return problemOf(version, `urn:${action}${versions[version].schemas.response}`, payload)
 }

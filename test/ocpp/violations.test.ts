@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { versions, type Version } from '../../src/ocpp/version.ts'
 import { violationCode, violationsInWords, type Violation } from '../../src/ocpp/violations.ts'
 
-/** The rule that is broken, and the code as 1.6 spells it, and as 2.0.1 and 2.1 do. */
+/** [violated rule, error code in 1.6, error code in 2.0.1 and 2.1] */
 const rows: readonly (readonly [string, string, string])[] = [
   ['required', 'OccurenceConstraintViolation', 'OccurrenceConstraintViolation'],
   ['minItems', 'OccurenceConstraintViolation', 'OccurrenceConstraintViolation'],
@@ -22,33 +22,33 @@ const spelled = (version: Version, violation: Violation): string =>
   versions[version].spell(violationCode(versions[version].violations, violation))
 
 for (const [rule, in16, in2] of rows) {
-  test(`${rule}: ${in16} in 1.6, ${in2} in 2.x`, () => {
+  test(`a violation of ${rule} is a ${in16} in 1.6 and a ${in2} in 2.x`, () => {
     assert.equal(spelled('ocpp1.6', { path: '/a', rule }), in16)
     assert.equal(spelled('ocpp2.0.1', { path: '/a', rule }), in2)
     assert.equal(spelled('ocpp2.1', { path: '/a', rule }), in2)
   })
 }
 
-test('a payload that is no object is a matter of its format', () => {
+test('a payload that is not an object is a FormatViolation', () => {
   const violation = { path: '', rule: 'type' }
   assert.equal(spelled('ocpp1.6', violation), 'FormationViolation')
   assert.equal(spelled('ocpp2.0.1', violation), 'FormatViolation')
   assert.equal(spelled('ocpp2.1', violation), 'FormatViolation')
 })
 
-/** Violations, the words for them, and why. */
+/** [violations, their description, because] */
 const sentences: readonly (readonly [readonly Violation[], string, string])[] = [
-  [[], '', 'none'],
-  [[{ path: '', rule: 'type' }], 'payload: type', 'the payload itself has an empty path'],
+  [[], '', 'no violation gives an empty text'],
+  [[{ path: '', rule: 'type' }], 'payload: type', 'an empty path is written as payload'],
   [
     [
       { path: '/meterValue/0/timestamp', rule: 'format' },
       { path: '/connectorId', rule: 'required' },
     ],
     '/meterValue/0/timestamp: format; /connectorId: required',
-    'two',
+    'several violations are joined',
   ],
 ]
 for (const [violations, words, because] of sentences) {
-  test(`violations in words: ${because}`, () => assert.equal(violationsInWords(violations), words))
+  test(`violationsInWords: ${because}`, () => assert.equal(violationsInWords(violations), words))
 }

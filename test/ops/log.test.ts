@@ -4,14 +4,14 @@ import { test } from 'node:test'
 import { type LogOptions, openLog } from '../../src/ops/log.ts'
 import type { Log } from '../../src/ops/log.ts'
 
-/** The lines that a log writes. */
+/** The lines that the log writes. */
 function linesOf(options: Partial<LogOptions>, write: (log: Log) => void): string[] {
   const lines: string[] = []
   write(openLog({ level: 'info', format: 'text', nodeId: 'N1', ...options, write: line => lines.push(line) }))
   return lines
 }
 
-/** The one line that one entry makes, without its time and level. */
+/** The line of one entry, without its time and level. */
 function textOf(fields: object, message: string, options: Partial<LogOptions> = {}): string {
   const lines = linesOf(options, log => log.info(fields, message))
   assert.equal(lines.length, 1)
@@ -25,29 +25,39 @@ function jsonOf(fields: object, message: string): Record<string, unknown> {
 }
 
 const rows = [
-  [{}, 'hello', 'hello nodeid=N1', 'the node is always named'],
-  [{ sid: 's1', n: 7, on: true }, 'hello', 'hello nodeid=N1 sid=s1 n=7 on=true', 'fields in their order'],
-  [{ a: 'two words' }, 'm', 'm nodeid=N1 a="two words"', 'white space is quoted'],
-  [{ a: 'x=y' }, 'm', 'm nodeid=N1 a="x=y"', 'so is what would read as a field'],
-  [{ a: 'say "hi"' }, 'm', String.raw`m nodeid=N1 a="say \"hi\""`, 'quotes are escaped'],
-  [{ a: '' }, 'm', 'm nodeid=N1 a=""', 'an empty value is seen'],
-  [{ a: null, b: undefined }, 'm', 'm nodeid=N1 a=null', 'null is a value, undefined none'],
-  [{ a: [1, 'b'] }, 'm', String.raw`m nodeid=N1 a="[1,\"b\"]"`, 'a list'],
-  [{ a: { b: 1 } }, 'm', String.raw`m nodeid=N1 a="{\"b\":1}"`, 'an object'],
-  [{ a: 'x\ny' }, 'a\nb\r', String.raw`a\u000ab\u000d nodeid=N1 a="x\ny"`, 'a line break never breaks the line'],
-  [{ a: '\u001b[2J' }, '\u001b[31m', String.raw`\u001b[31m nodeid=N1 a="\u001b[2J"`, 'nor does a terminal obey'],
-  [{ a: '\u2028\u202e\u0085' }, 'm', String.raw`m nodeid=N1 a="\u2028\u202e\u0085"`, 'nor do other controls pass'],
-  [{ station: 'Säule ⚡' }, 'm', 'm nodeid=N1 station="Säule ⚡"', 'letters of all languages do'],
-  [{ 'a b\n': 1 }, 'm', String.raw`m nodeid=N1 a b\u000a=1`, 'a key'],
-  [{}, '100% %s %d', '100% %s %d nodeid=N1', 'a message is no pattern'],
+  [{}, 'hello', 'hello nodeid=N1', 'the node id is always written'],
+  [{ sid: 's1', n: 7, on: true }, 'hello', 'hello nodeid=N1 sid=s1 n=7 on=true', 'fields are written in order'],
+  [{ a: 'two words' }, 'm', 'm nodeid=N1 a="two words"', 'a value with whitespace is quoted'],
+  [{ a: 'x=y' }, 'm', 'm nodeid=N1 a="x=y"', 'a value that looks like a field is quoted'],
+  [{ a: 'say "hi"' }, 'm', String.raw`m nodeid=N1 a="say \"hi\""`, 'quotes in a value are escaped'],
+  [{ a: '' }, 'm', 'm nodeid=N1 a=""', 'an empty value is quoted'],
+  [{ a: null, b: undefined }, 'm', 'm nodeid=N1 a=null', 'null is written, undefined is not'],
+  [{ a: [1, 'b'] }, 'm', String.raw`m nodeid=N1 a="[1,\"b\"]"`, 'a list is written as JSON'],
+  [{ a: { b: 1 } }, 'm', String.raw`m nodeid=N1 a="{\"b\":1}"`, 'an object is written as JSON'],
+  [{ a: 'x\ny' }, 'a\nb\r', String.raw`a\u000ab\u000d nodeid=N1 a="x\ny"`, 'line breaks are escaped'],
+  [
+    { a: '\u001b[2J' },
+    '\u001b[31m',
+    String.raw`\u001b[31m nodeid=N1 a="\u001b[2J"`,
+    'terminal escape sequences are escaped',
+  ],
+  [
+    { a: '\u2028\u202e\u0085' },
+    'm',
+    String.raw`m nodeid=N1 a="\u2028\u202e\u0085"`,
+    'other control characters are escaped',
+  ],
+  [{ station: 'Säule ⚡' }, 'm', 'm nodeid=N1 station="Säule ⚡"', 'letters of any language are written unchanged'],
+  [{ 'a b\n': 1 }, 'm', String.raw`m nodeid=N1 a b\u000a=1`, 'control characters in a key are escaped'],
+  [{}, '100% %s %d', '100% %s %d nodeid=N1', 'a message is not used as a format string'],
 ] as const
 for (const [fields, message, expected, because] of rows) {
-  test(`text: ${because}`, () => {
+  test(`text format: ${because}`, () => {
     assert.equal(textOf(fields, message), expected)
   })
 }
 
-test('text: local time to the millisecond, and the level in three letters', () => {
+test('text format: has local time in milliseconds and three-letter levels', () => {
   const before = Date.now()
   const lines = linesOf({ level: 'debug' }, log => {
     log.debug({}, 'm')
@@ -64,13 +74,13 @@ test('text: local time to the millisecond, and the level in three letters', () =
   assert.ok(written >= before && written <= Date.now())
 })
 
-test("json: AnyCable's keys", () => {
+test("json format: uses AnyCable's keys", () => {
   const { time, ...rest } = jsonOf({ sid: 's1', n: 7 }, 'a\nb')
   assert.deepEqual(rest, { level: 'INFO', msg: 'a\nb', nodeid: 'N1', sid: 's1', n: 7 })
   assert.match(String(time), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/)
 })
 
-test('json: levels by name, one line each', () => {
+test('json format: writes level names, one line per entry', () => {
   const lines = linesOf({ level: 'debug', format: 'json' }, log => {
     log.debug({}, 'a\nb')
     log.warn({}, 'm')
@@ -89,7 +99,7 @@ const thresholds = [
   ['error', 1],
 ] as const
 for (const [level, expected] of thresholds) {
-  test(`at level ${level}, ${expected} of four lines are written`, () => {
+  test(`the log writes ${expected} of four lines at level ${level}`, () => {
     const lines = linesOf({ level }, log => {
       log.debug({}, 'm')
       log.info({}, 'm')
@@ -100,7 +110,7 @@ for (const [level, expected] of thresholds) {
   })
 }
 
-test('a child adds its fields to each line, a child of it more', () => {
+test('a child logger adds its fields to each line, also a child of a child', () => {
   const lines = linesOf({}, log => {
     const session = log.child({ sid: 's1' })
     session.child({ context: 'rpc' }).info({ n: 1 }, 'inner')
@@ -114,18 +124,22 @@ const looped = new Error('a')
 looped.cause = looped
 const errors = [
   [new Error('no luck'), 'no luck', 'its message'],
-  [new Error('outer', { cause: new Error('inner', { cause: 'innermost' }) }), 'outer: inner: innermost', 'its causes'],
-  [new Error('same', { cause: new Error('same') }), 'same', 'what says the same is said once'],
-  [new TypeError(), 'TypeError', 'its name where it has no message'],
+  [
+    new Error('outer', { cause: new Error('inner', { cause: 'innermost' }) }),
+    'outer: inner: innermost',
+    'its message and those of its causes',
+  ],
+  [new Error('same', { cause: new Error('same') }), 'same', 'one message if its cause has the same one'],
+  [new TypeError(), 'TypeError', 'its name if it has no message'],
   [
     new AggregateError([new Error('ECONNREFUSED ::1'), new Error('ECONNREFUSED 127.0.0.1')]),
     'ECONNREFUSED ::1, ECONNREFUSED 127.0.0.1',
     'the errors that it gathers',
   ],
-  ['just a text', 'just a text', 'a text that was thrown'],
-  [{ code: 7 }, '{"code":7}', 'an object that was thrown'],
+  ['just a text', 'just a text', 'the text if a string was thrown'],
+  [{ code: 7 }, '{"code":7}', 'JSON if an object was thrown'],
   [null, 'null', 'null'],
-  [looped, 'a', 'a cause that goes round in circles'],
+  [looped, 'a', 'a finite text if its causes form a cycle'],
 ] as const
 for (const [error, expected, because] of errors) {
   test(`an error is written as ${because}, without its stack`, () => {
@@ -133,19 +147,19 @@ for (const [error, expected, because] of errors) {
   })
 }
 
-test('at level debug an error has its stack, in the same line', () => {
+test('an error is written with its stack, on the same line, at level debug', () => {
   const line = textOf({ error: new Error('no luck') }, 'm', { level: 'debug' })
   assert.match(line, /error="no luck\\n {4}at .*log\.test\.ts/)
 })
 
-test('a frame is redacted', () => {
+test('a frame field is redacted', () => {
   assert.equal(
     jsonOf({ frame: '[2,"1","Authorize",{"idTag":"AB12"}]' }, 'm')['frame'],
     '[2,"1","Authorize",{"idTag":"***"}]',
   )
 })
 
-test('credentials and tags are censored where they stand', () => {
+test('credentials and tags are masked in logged objects', () => {
   const secrets = { authorization: 'Basic x', cookie: 'x', idTag: 'x', idToken: 'x' }
   const line = textOf({ ...secrets, headers: secrets, payload: secrets, env: { headers: secrets } }, 'm')
   assert.doesNotMatch(line, /x[",}]|=x/)
@@ -163,7 +177,7 @@ for (const [end, code] of [
   ['process.exit(3)', 3],
   ["throw new Error('a bug')", 1],
 ] as const) {
-  test(`no line is lost when the process ends by ${end}, and a pipe gets no colours`, () => {
+  test(`the log loses no line when the process ends by ${end}, and writes no colours to a pipe`, () => {
     const run = spawnSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script(end)])
     const lines = run.stdout.toString().trimEnd().split('\n')
     assert.equal(run.status, code, run.stderr.toString())

@@ -14,13 +14,13 @@ const gauges = {
   rpc_capacity_num: () => 11,
 }
 
-/** The lines of the exposition that are about this metric. */
+/** The lines of one metric in the exposition. */
 async function linesOf(metrics: Metrics, name: string): Promise<string[]> {
   const text = await metrics.exposition(gauges)
   return text.split('\n').filter(line => new RegExp(`^(# \\w+ )?${name}(_bucket|_sum|_count)?[ {]`).test(line))
 }
 
-test("a counter has AnyCable's name and text, and is there before it counts", async () => {
+test("a counter has AnyCable's name and help text, and is exposed before it counts", async () => {
   assert.deepEqual(await linesOf(new Metrics('anycable_go_'), 'anycable_go_rpc_timeout_total'), [
     '# HELP anycable_go_rpc_timeout_total The total number of RPC call that timed out',
     '# TYPE anycable_go_rpc_timeout_total counter',
@@ -28,7 +28,7 @@ test("a counter has AnyCable's name and text, and is there before it counts", as
   ])
 })
 
-test('counters count by one, or by what they are told', async () => {
+test('a counter increments by one, or by a given number', async () => {
   const metrics = new Metrics('ocpp_cable_')
   metrics.count('rpc_call_total')
   metrics.count('rpc_call_total')
@@ -38,7 +38,7 @@ test('counters count by one, or by what they are told', async () => {
   assert.equal((await linesOf(metrics, 'ocpp_cable_data_rcvd_total')).at(-1), 'ocpp_cable_data_rcvd_total 123')
 })
 
-test('labels count apart, and any value of one is escaped', async () => {
+test('a counter counts each label value separately and escapes it', async () => {
   const metrics = new Metrics('')
   metrics.count('ocpp_call_total', { version: '1.6', action: 'Heartbeat', answer: 'local' })
   metrics.count('ocpp_call_total', { version: '1.6', action: 'Authorize', answer: 'app' })
@@ -54,7 +54,7 @@ test('labels count apart, and any value of one is escaped', async () => {
   )
 })
 
-test('a histogram counts what it observed, in seconds', async () => {
+test('a histogram counts its observations in seconds', async () => {
   const metrics = new Metrics('')
   metrics.observe('rpc_call_seconds', { method: 'command' }, 0.02)
   metrics.observe('rpc_call_seconds', { method: 'command' }, 4)
@@ -70,7 +70,7 @@ test('a histogram counts what it observed, in seconds', async () => {
   }
 })
 
-test('gauges are asked at each scrape', async () => {
+test('gauges are read at each scrape', async () => {
   const metrics = new Metrics('')
   let clients = 1
   const asked = { ...gauges, clients_num: () => clients }
@@ -85,14 +85,14 @@ test('gauges are asked at each scrape', async () => {
   assert.ok(Number(/\nmem_sys_bytes (\d+)\n/.exec(text)?.[1]) > 10_000_000)
 })
 
-test('two processes of metrics know nothing of each other', async () => {
+test('two Metrics instances are independent', async () => {
   const [one, two] = [new Metrics(''), new Metrics('')]
   one.count('rpc_call_total')
   assert.equal((await linesOf(one, 'rpc_call_total')).at(-1), 'rpc_call_total 1')
   assert.equal((await linesOf(two, 'rpc_call_total')).at(-1), 'rpc_call_total 0')
 })
 
-test('the compiler refuses what the table does not have', () => {
+test('the compiler rejects names and labels that are not in the table', () => {
   const meter: Meter = new Metrics('')
   // @ts-expect-error: it is a gauge
   meter.count('clients_num')
@@ -115,7 +115,7 @@ async function open(t: TestContext) {
   return { server, lines, url: `http://127.0.0.1:${server.port}` }
 }
 
-test('metrics are served at their path, and the log says where', async t => {
+test('metrics are served at their path, and the log shows the URL', async t => {
   const { server, lines, url } = await open(t)
   const response = await fetch(`${url}/metrics?x=1`)
   assert.equal(response.status, 200)
@@ -130,13 +130,13 @@ for (const [method, path] of [
   ['GET', '/metrics/x'],
   ['POST', '/metrics'],
 ] as const) {
-  test(`${method} ${path} is 404`, async t => {
+  test(`the metrics server answers 404 to ${method} ${path}`, async t => {
     const { url } = await open(t)
     assert.equal((await fetch(url + path, { method })).status, 404)
   })
 }
 
-test('close ends at once with a scraper that keeps its connection', async t => {
+test('close returns at once while a scraper keeps its connection open', async t => {
   const { server } = await open(t)
   const socket = connect(server.port, '127.0.0.1')
   t.after(() => socket.destroy())
@@ -150,7 +150,7 @@ test('close ends at once with a scraper that keeps its connection', async t => {
   await ended
 })
 
-test('the page lists every metric that is exposed and no other, in the form that prettier keeps', async () => {
+test('docs/metrics.md lists exactly the exposed metrics, as prettier formats it', async () => {
   const text = await new Metrics('').exposition(gauges)
   const exposed = [...text.matchAll(/^# TYPE (\S+) (\w+)$/gm)].map(([, name, type]) => `${name} ${type}`)
   const page = metricsPage()
@@ -159,7 +159,7 @@ test('the page lists every metric that is exposed and no other, in the form that
   assert.ok(exposed.length > 25)
   assert.match(page, /^- `answer`: `app`, `replayed`, `silent`/m)
   assert.match(page, /^- `reason`: one of\n( {2}- `\w+`: .*\n)* {2}- `no_station`: a broadcast/m)
-  assert.match(page, /^- `version`: the OCPP version/m, 'said once, though several metrics have it')
+  assert.match(page, /^- `version`: the OCPP version/m, 'listed once, though several metrics have the label')
   assert.match(
     page,
     /^- `outcome` of `ocpp_command_total`: `ack`,/m,

@@ -33,11 +33,11 @@ const rows = [
   ['[2,"1","Authorize",{"IDTAG":"A"}]', '[2,"1","Authorize",{"IDTAG":"***"}]', 'a key in another case'],
   [String.raw`{"id\u0054ag":"A"}`, String.raw`{"id\u0054ag":"***"}`, 'a key with an escape'],
   [String.raw`{"idTag":"A\"B","x":1}`, '{"idTag":"***","x":1}', 'a quote within the value'],
-  ['{"idTag":["A","B"]}', '{"idTag":["***","***"]}', 'several in an array'],
-  ['{"a":"idTag","b":"AB12"}', '{"a":"idTag","b":"AB12"}', 'a value that reads like a key is none'],
-  ['[",",":5",{"idTag":"A"}]', '[",",":5",{"idTag":"***"}]', 'punctuation within strings is not read'],
-  ['[2,"1","Authorize",{"idTag":"AB1', '[2,"1","Authorize",{"idTag":"***"', 'a frame that breaks off'],
-  ['{"idTag":"A', '{"idTag":"***"', 'and in the value itself'],
+  ['{"idTag":["A","B"]}', '{"idTag":["***","***"]}', 'tags in an array'],
+  ['{"a":"idTag","b":"AB12"}', '{"a":"idTag","b":"AB12"}', 'a value that equals a secret key is not masked'],
+  ['[",",":5",{"idTag":"A"}]', '[",",":5",{"idTag":"***"}]', 'punctuation inside strings is ignored'],
+  ['[2,"1","Authorize",{"idTag":"AB1', '[2,"1","Authorize",{"idTag":"***"', 'a truncated frame'],
+  ['{"idTag":"A', '{"idTag":"***"', 'a frame truncated inside the secret value'],
   [
     '[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"00FF"}]',
     '[2,"1","ChangeConfiguration",{"key":"AuthorizationKey","value":"***"}]',
@@ -48,7 +48,7 @@ const rows = [
     '[2,"1","ChangeConfiguration",{"value":"***","key":"AuthorizationKey"}]',
     'in whatever order',
   ],
-  ['{"value":"00FF","key":"Autho', '{"value":"***","key":"Autho', 'before it is known what it is the value of'],
+  ['{"value":"00FF","key":"Autho', '{"value":"***","key":"Autho', 'a value whose key is truncated is masked'],
   [
     '[3,"1",{"configurationKey":[{"key":"AuthorizationKey","readonly":false,"value":"00FF"},{"key":"HeartbeatInterval","readonly":false,"value":"30"}]}]',
     '[3,"1",{"configurationKey":[{"key":"AuthorizationKey","readonly":false,"value":"***"},{"key":"HeartbeatInterval","readonly":false,"value":"30"}]}]',
@@ -84,9 +84,10 @@ const rows = [
     String.raw`{"location":"ftp:\/\/***@h\/in"}`,
     'in a URL with escaped slashes too',
   ],
-  ['{"location":"https://h/a@b"}', '{"location":"https://h/a@b"}', 'an @ in the path is no credential'],
-  ['', '', 'nothing'],
-  ['hello', 'hello', 'no JSON at all'],
+  ['{"location":"ftp://user:p@ss@h/in"}', '{"location":"ftp://***@h/in"}', 'an @ in the password of a URL'],
+  ['{"location":"https://h/a@b"}', '{"location":"https://h/a@b"}', 'an @ in the path of a URL is not masked'],
+  ['', '', 'an empty text'],
+  ['hello', 'hello', 'a text that is not JSON'],
   [']}{[,:"', ']}{[,:"', 'brackets that do not match'],
 ] as const
 for (const [text, expected, because] of rows) {
@@ -95,22 +96,22 @@ for (const [text, expected, because] of rows) {
   })
 }
 
-test('a frame is cut after 1,000 characters, with the number of those left out', () => {
+test('a frame is truncated after 1,000 characters, with the number of omitted ones', () => {
   assert.equal(redactFrame('x'.repeat(1000)), 'x'.repeat(1000))
   assert.equal(redactFrame('x'.repeat(1234)), `${'x'.repeat(1000)}...(234)`)
 })
 
-test('what the end of a long frame tells of its start counts', () => {
+test('a value is masked when its key follows beyond the shown part of the frame', () => {
   const text = `{"value":"00FF","filler":"${'x'.repeat(2000)}","key":"AuthorizationKey"}`
   assert.match(redactFrame(text), /^\{"value":"\*\*\*","filler":"x+\.\.\.\(\d+\)$/)
 })
 
-test('of a frame too long to be read to its end, values that may be secret are masked', () => {
+test('values that may be secret are masked when the frame is longer than the scanned part', () => {
   const text = `{"value":"00FF","filler":"${'x'.repeat(20_000)}","key":"AuthorizationKey"}`
   assert.match(redactFrame(text), /^\{"value":"\*\*\*","filler":"x+\.\.\.\(\d+\)$/)
 })
 
-test('frames of the largest size, in any shape, are redacted without harm', () => {
+test('frames of the largest size and hostile shapes are redacted and truncated', () => {
   const size = 1024 * 1024
   const shapes = ['x', '[', '{', '"', '\\', '{"a":', '["idTag",', String.raw`"\"`, '://', ':"']
   for (const shape of shapes) {

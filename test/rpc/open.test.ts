@@ -1,4 +1,4 @@
-/** TLS on the way to the app, over gRPC and over HTTP: a private CA, no check at all, and each way to get it wrong. */
+/** TLS to the app over gRPC and HTTP: a private CA, no verification, and each misconfiguration. */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -88,17 +88,17 @@ const overHttp: OpenApp = async (t, certificate) => {
   return app.url.replace('http:', 'https:')
 }
 
-/** [the app's certificate, settings, what is said where it cannot be called, because] */
+/** [the app's certificate, settings, the error where a call fails, because] */
 const rows: readonly (readonly [
   'app' | 'elsewhere' | null,
   () => Partial<TransportSettings>,
   RegExp | null,
   string,
 ])[] = [
-  ['app', () => ({ tlsRootCa: fileOf('ca.crt') }), null, 'a private CA, by its file'],
-  ['app', () => ({ tlsRootCa: textOf('ca.crt') }), null, 'a private CA, by its text'],
+  ['app', () => ({ tlsRootCa: fileOf('ca.crt') }), null, 'a private CA from a file'],
+  ['app', () => ({ tlsRootCa: textOf('ca.crt') }), null, 'a private CA from text'],
   ['app', () => ({ tlsRootCa: textOf('stranger.crt') + textOf('ca.crt') }), null, 'one CA of several'],
-  ['app', () => ({}), /; .* not signed by a trusted CA: set rpc_tls_root_ca/, 'the system does not know the CA'],
+  ['app', () => ({}), /; .* not signed by a trusted CA: set rpc_tls_root_ca/, 'a CA that the system does not trust'],
   ['app', () => ({ tlsRootCa: fileOf('stranger.crt') }), /; .* not signed by a trusted CA/, 'another CA'],
   [
     'elsewhere',
@@ -106,14 +106,19 @@ const rows: readonly (readonly [
     /127\.0\.0\.1.*; .* is for another name: .* rpc_host/,
     'another name',
   ],
-  ['elsewhere', () => ({ tlsVerify: false }), null, 'nothing is checked'],
-  ['elsewhere', () => ({ tlsVerify: false, tlsRootCa: fileOf('stranger.crt') }), null, 'nothing is checked, CA or not'],
+  ['elsewhere', () => ({ tlsVerify: false }), null, 'no verification'],
+  [
+    'elsewhere',
+    () => ({ tlsVerify: false, tlsRootCa: fileOf('stranger.crt') }),
+    null,
+    'no verification, whatever the CA',
+  ],
   [null, () => ({ tlsRootCa: fileOf('ca.crt') }), /; the app does not speak TLS there/, 'the app has no TLS'],
 ]
 
-/** grpc-js 1.14 gives TLS the address as a server name, which Node.js 26 takes no more: there it needs a name. */
+/** grpc-js 1.14 passes an address to TLS as the server name, which Node.js 26 rejects. */
 const skipped = (impl: string) =>
-  impl === 'grpc-js' && Number(process.versions.node.split('.')[0]) >= 26 && 'grpc-js needs a name, and no address'
+  impl === 'grpc-js' && Number(process.versions.node.split('.')[0]) >= 26 && 'grpc-js needs a host name'
 
 for (const [impl, openApp] of [
   ['grpc', overGrpc],
@@ -122,7 +127,7 @@ for (const [impl, openApp] of [
 ] as const) {
   for (const [certificate, more, problem, because] of rows) {
     test(
-      `${impl}: ${because}: ${problem === null ? 'the app is called' : 'it is told'}`,
+      `${impl}: a call ${problem === null ? 'succeeds' : 'fails with the remedy'} with ${because}`,
       { skip: skipped(impl) },
       async t => {
         const rpc = openTransport({ ...settings, host: await openApp(t, certificate), impl, ...more() })
@@ -132,7 +137,7 @@ for (const [impl, openApp] of [
           assert.equal((await reply).status, 'success')
         } else {
           await assert.rejects(reply, rpcError('unavailable', 'notRun', problem))
-          assert.ok(rpcError('unavailable', 'notRun', problem)(await rpc.problem(2_000)), 'it is told at the start too')
+          assert.ok(rpcError('unavailable', 'notRun', problem)(await rpc.problem(2_000)), 'the start tells the same')
         }
       },
     )
@@ -140,7 +145,7 @@ for (const [impl, openApp] of [
 }
 
 for (const impl of ['grpc', 'grpc-js'] as const) {
-  test(`${impl} without TLS at an app that expects it is told`, async t => {
+  test(`${impl}: a call fails with the remedy when the app expects TLS`, async t => {
     const host = await overGrpc(t, 'app')
     const rpc = openTransport({ ...settings, host, impl, enableTls: false })
     t.after(() => rpc.close())
@@ -149,7 +154,7 @@ for (const impl of ['grpc', 'grpc-js'] as const) {
   })
 }
 
-test('a CA that cannot be used stops the start', () => {
+test('openTransport throws with the option in the message when the CA cannot be used', () => {
   const open = (tlsRootCa: string) => () => openTransport({ ...settings, host: 'a:1', impl: 'grpc', tlsRootCa })
   assert.throws(open(fileOf('missing.pem')), /^Error: rpc_tls_root_ca: .*missing\.pem cannot be read$/)
   assert.throws(open(fileOf('junk.pem')), /^Error: rpc_tls_root_ca: .*junk\.pem is not a PEM certificate$/)

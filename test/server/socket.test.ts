@@ -1,6 +1,5 @@
 /**
- * Stations' sockets, on real connections: what is compressed, and what becomes of a station that reads too little or
- * sends too much.
+ * The sockets of stations, on real connections: compression, and stations that read too slowly or send too much.
  */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
@@ -31,7 +30,7 @@ const usual: SocketSettings = {
 }
 const offer = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'
 
-/** Takes stations of one version; `onReceive` is called with each message. */
+/** Accepts stations of one version; `onReceive` is called with each message. */
 async function open(
   t: TestContext,
   settings: Partial<SocketSettings> = {},
@@ -67,12 +66,12 @@ async function open(
   return {
     meter,
     port: (server.address() as AddressInfo).port,
-    /** The bridge's end of the next station that comes. */
+    /** The bridge's socket of the next station that connects. */
     next: () => new Promise<Opened>(resolve => waiting.push(resolve)),
   }
 }
 
-/** Upgrades, and gives both ends; the client agrees to compression. */
+/** Connects a client that offers compression, and returns both ends. */
 async function connected(t: TestContext, settings: Partial<SocketSettings> = {}) {
   const { meter, port, next } = await open(t, settings)
   const opened = next()
@@ -86,20 +85,20 @@ async function connected(t: TestContext, settings: Partial<SocketSettings> = {})
 const agreed = 'permessage-deflate; server_no_context_takeover; server_max_window_bits=10'
 /** [setting, version, Sec-WebSocket-Extensions, the answer's or null, because] */
 const offers: readonly (readonly [Compression, Version, string, string | null, string])[] = [
-  ['auto', 'ocpp1.6', 'permessage-deflate', null, '1.6 does not ask for it'],
+  ['auto', 'ocpp1.6', 'permessage-deflate', null, '1.6 does not require it'],
   ['auto', 'ocpp2.0.1', 'permessage-deflate', agreed, 'a SHALL of 2.0.1 Part 4 §3.3'],
-  ['auto', 'ocpp2.1', 'permessage-deflate', agreed, 'and of 2.1 Part 4 §3.4'],
+  ['auto', 'ocpp2.1', 'permessage-deflate', agreed, 'a SHALL of 2.1 Part 4 §3.4'],
   ['on', 'ocpp1.6', 'permessage-deflate', agreed, '1.6 does not forbid it'],
   ['off', 'ocpp2.1', 'permessage-deflate', null, 'switched off'],
   ['auto', 'ocpp2.1', 'x-webkit-deflate-frame', null, 'another extension'],
-  ['auto', 'ocpp2.1', 'x-other, permessage-deflate', agreed, 'among others'],
-  ['auto', 'ocpp2.1', 'permessage-deflate; client_max_window_bits', agreed, 'whatever window it would take'],
+  ['auto', 'ocpp2.1', 'x-other, permessage-deflate', agreed, 'one of several extensions'],
+  ['auto', 'ocpp2.1', 'permessage-deflate; client_max_window_bits', agreed, 'any client window is accepted'],
   [
     'auto',
     'ocpp2.1',
     'permessage-deflate; client_no_context_takeover',
     'permessage-deflate; client_no_context_takeover; server_no_context_takeover; server_max_window_bits=10',
-    'where it is offered it is agreed on; unasked, Netty would end the connection',
+    'accepted if offered, but not requested, as Netty would close the connection',
   ],
   [
     'auto',
@@ -108,7 +107,7 @@ const offers: readonly (readonly [Compression, Version, string, string | null, s
     'permessage-deflate; server_max_window_bits=10; server_no_context_takeover',
     'a smaller window than asked for',
   ],
-  ['auto', 'ocpp2.1', 'permessage-deflate; server_max_window_bits=8', null, 'one smaller than ours: declined'],
+  ['auto', 'ocpp2.1', 'permessage-deflate; server_max_window_bits=8', null, "a window smaller than the bridge's"],
   [
     'auto',
     'ocpp2.1',
@@ -116,13 +115,13 @@ const offers: readonly (readonly [Compression, Version, string, string | null, s
     agreed,
     'its second choice is looked at',
   ],
-  ['auto', 'ocpp2.1', 'permessage-deflate; server_max_window_bits=99', null, 'no window: declined (RFC 7692 §7)'],
-  ['auto', 'ocpp2.1', 'permessage-deflate; more=1', null, 'a parameter nobody knows'],
-  ['auto', 'ocpp2.1', 'permessage-deflate; client_no_context_takeover=1', null, 'a value where none belongs'],
-  ['auto', 'ocpp2.1', ';;, =', null, 'no list at all: read as without compression'],
+  ['auto', 'ocpp2.1', 'permessage-deflate; server_max_window_bits=99', null, 'an invalid window (RFC 7692 §7)'],
+  ['auto', 'ocpp2.1', 'permessage-deflate; more=1', null, 'an unknown parameter'],
+  ['auto', 'ocpp2.1', 'permessage-deflate; client_no_context_takeover=1', null, 'a value for a parameter without one'],
+  ['auto', 'ocpp2.1', ';;, =', null, 'an invalid header, treated as no offer'],
 ]
 for (const [compression, version, extensions, expected, because] of offers) {
-  test(`${compression}, ${version}: ${extensions} is ${expected === null ? 'declined' : 'agreed on'}: ${because}`, async t => {
+  test(`compression=${compression}, ${version}: the offer ${extensions} is ${expected === null ? 'declined' : 'accepted'}: ${because}`, async t => {
     const { port } = await open(t, { compression }, version)
     const { head, socket } = await openPeer(port, '/', [`Sec-WebSocket-Extensions: ${extensions}`])
     socket.destroy()
@@ -138,7 +137,7 @@ test('an upgrade without a key is refused with and without compression', async t
   }
 })
 
-test('a message is compressed from 1 KiB on, and each can be read without the one before', async t => {
+test('messages from 1 KiB on are compressed without context from earlier ones', async t => {
   const { port, next } = await open(t)
   const opened = next()
   const peer = await openPeer(port, '/', [offer])
@@ -154,7 +153,7 @@ test('a message is compressed from 1 KiB on, and each can be read without the on
   }
 })
 
-test('messages and the close frame behind them arrive in the order in which they were sent', async t => {
+test('messages and the close frame after them arrive in order', async t => {
   const { client, socket, gone } = await connected(t)
   const received: string[] = []
   client.on('message', (data: Buffer) => received.push(data.toString()))
@@ -166,7 +165,7 @@ test('messages and the close frame behind them arrive in the order in which they
   assert.equal((await gone).code, 1008)
 })
 
-test('what is counted is the messages, not what is on the wire', async t => {
+test('the byte counters count messages before compression', async t => {
   const { client, socket, meter } = await connected(t)
   const arrived = once(client, 'message')
   socket.send('x'.repeat(10_000))
@@ -177,7 +176,7 @@ test('what is counted is the messages, not what is on the wire', async t => {
   assert.deepEqual([meter.total('data_sent_total'), meter.total('data_rcvd_total')], [10_000, 20_000])
 })
 
-test('many at once reach a station that reads, though they wait to be compressed', async t => {
+test('many messages at once reach a reading station, although they queue for compression', async t => {
   const { client, socket } = await connected(t)
   const texts = Array.from({ length: 20 }, (_, at) => `${at}`.padEnd(200_000))
   const received: string[] = []
@@ -189,7 +188,7 @@ test('many at once reach a station that reads, though they wait to be compressed
   assert.deepEqual(received, texts)
 })
 
-test('one message beyond what may wait reaches a station that reads', async t => {
+test('a message above the pending-size limit reaches a reading station', async t => {
   const { client, socket } = await connected(t, { maxPendingSize: 1_000 })
   const arrived = once(client, 'message')
   socket.send('x'.repeat(MiB))
@@ -198,7 +197,7 @@ test('one message beyond what may wait reaches a station that reads', async t =>
 })
 
 for (const perMessageDeflate of [true, false]) {
-  test(`a station that does not read is cut off, ${perMessageDeflate ? '' : 'not '}compressed`, async t => {
+  test(`a station that does not read is disconnected ${perMessageDeflate ? 'with' : 'without'} compression`, async t => {
     const { meter, port, next } = await open(t)
     const opening = next()
     const client = new WebSocket(`ws://127.0.0.1:${port}/`, { perMessageDeflate })
@@ -219,7 +218,7 @@ for (const perMessageDeflate of [true, false]) {
 }
 
 test(
-  'a station that is paused is closed with 1009 once far more comes than one read can hold',
+  'a paused socket is closed with 1009 when it receives far more than one read can hold',
   { timeout: 30_000 },
   async t => {
     const { port, next } = await open(t, {}, 'ocpp2.1', socket => socket.pause())
@@ -237,7 +236,7 @@ test(
   },
 )
 
-test('a burst of ordinary messages is no flood: it waits while the station is paused', async t => {
+test('a burst of ordinary messages to a paused socket is not treated as a flood', async t => {
   let left = 400
   const done = new Promise<void>(resolve => {
     void open(t, { maxMessageSize: 2_000, compression: 'off' }, 'ocpp1.6', socket => {

@@ -1,12 +1,12 @@
 /**
- * The turnstile: who is let in in which turn of the event loop, by a clock that moves as they are.
+ * The turnstile: which upgrades run in which turn of the event loop. Each upgrade advances a fake clock.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { Turnstile } from '../../src/server/turnstile.ts'
 
-/** Lets somebody in by name; each takes so many ms, and may be gone by then. */
+/** An arrival by name, whose upgrade takes some ms and whose stream may be destroyed. */
 function open() {
   let now = 1_000
   const inside: string[] = []
@@ -23,18 +23,18 @@ function open() {
   return { turnstile, inside, enter, pass: (ms: number) => (now += ms) }
 }
 
-/** [what each takes in ms, who is in after each turn, because] */
+/** [the duration of each upgrade in ms, the number of finished upgrades after each turn, because] */
 const lines: readonly (readonly [readonly number[], readonly number[], string])[] = [
-  [[1], [1], 'one alone waits for nothing'],
-  [[0.3, 0.3, 0.3], [3], 'nor do some that fit into a turn'],
-  [[1, 1, 1, 1, 1], [2, 4, 5], 'as many as fit, and the rest by turns'],
-  [[0.5, 0.5, 0.5, 0.5, 0.5], [4, 5], 'more of them where each takes less'],
-  [[9, 9, 9], [1, 2, 3], 'one a turn, however long it takes'],
-  [[1.9, 9, 1], [2, 3], 'the last of a turn may take longer than is left of it'],
-  [[9, 1, 1, 9, 1], [1, 3, 4, 5], 'a turn does not pay for the one before'],
+  [[1], [1], 'a single upgrade runs at once'],
+  [[0.3, 0.3, 0.3], [3], 'upgrades that fit into one turn run at once'],
+  [[1, 1, 1, 1, 1], [2, 4, 5], 'the rest runs in later turns'],
+  [[0.5, 0.5, 0.5, 0.5, 0.5], [4, 5], 'more upgrades fit into a turn if each takes less time'],
+  [[9, 9, 9], [1, 2, 3], 'at least one upgrade runs per turn, however long it takes'],
+  [[1.9, 9, 1], [2, 3], 'the last upgrade of a turn may exceed its limit'],
+  [[9, 1, 1, 9, 1], [1, 3, 4, 5], 'time above the limit does not count against the next turn'],
 ]
 for (const [each, turns, because] of lines) {
-  test(`those who take ${each.join(', ')} ms are in by turns, ${turns.join(', ')}: ${because}`, async () => {
+  test(`upgrades of ${each.join(', ')} ms finish in turns of ${turns.join(', ')}: ${because}`, async () => {
     const { inside, enter } = open()
     const names = each.map((_, at) => `${at}`)
     each.forEach((ms, at) => enter(`${at}`, ms))
@@ -46,7 +46,7 @@ for (const [each, turns, because] of lines) {
   })
 }
 
-test('who comes later stands behind those who wait, also in a turn that has time left', async () => {
+test('a later upgrade queues behind pending ones, even in a turn with time left', async () => {
   const { inside, enter } = open()
   for (const name of ['a', 'b', 'c']) enter(name, 2)
   await setImmediate()
@@ -57,7 +57,7 @@ test('who comes later stands behind those who wait, also in a turn that has time
   assert.deepEqual(inside, ['a', 'b', 'c', 'd'])
 })
 
-test("time in which nobody is let in is nobody's", () => {
+test('time outside upgrades does not count against the limit', () => {
   const { inside, enter, pass } = open()
   enter('a', 1)
   pass(60)
@@ -65,7 +65,7 @@ test("time in which nobody is let in is nobody's", () => {
   assert.deepEqual(inside, ['a', 'b'])
 })
 
-test("one that is gone by its turn is passed over, and takes nobody's place", async () => {
+test('an upgrade whose stream is destroyed is skipped and takes no time', async () => {
   const { inside, enter } = open()
   const [, b, , d] = ['a', 'b', 'c', 'd', 'e'].map(name => enter(name, 2))
   for (const gone of [b, d]) if (gone !== undefined) gone.destroyed = true
@@ -75,7 +75,7 @@ test("one that is gone by its turn is passed over, and takes nobody's place", as
   assert.deepEqual(inside, ['a', 'c', 'e'])
 })
 
-test('all who wait can be let in at once, and later ones come in as before', async () => {
+test('letAllIn runs all pending upgrades at once, and later ones are limited again', async () => {
   const { turnstile, inside, enter } = open()
   for (const name of ['a', 'b', 'c']) enter(name, 2)
   turnstile.letAllIn()

@@ -32,13 +32,13 @@ const inMode = (silentAck: SilentMode, silentAnswers: SilentSettings['silentAnsw
   silentAnswers,
 })
 
-/** How the bridge answers. */
+/** The bridge's own answer. */
 function own(why: NoAnswer, asking: Call, version: Version, settings: SilentSettings, random = 0.5) {
   const choice = choiceFor(asking.action, version, settings)
   return answerFor(why, asking, choice, asked(asking.payload), random)
 }
 
-/** What goes out: a CALLRESULT's payload, or a CALLERROR's code; `putOff` where that is not said here. */
+/** The payload of a CALLRESULT, the code of a CALLERROR, or `putOff`. */
 function told(why: NoAnswer, asking: Call, version: Version, settings: SilentSettings, random = 0.5): string {
   const { answer } = own(why, asking, version, settings, random)
   if (answer.kind === 'putOff') return answer.kind
@@ -53,7 +53,7 @@ const accepted = '{"status":"Accepted"}'
 const acceptedToken = '{"idTokenInfo":{"status":"Accepted"}}'
 
 type Told = Readonly<Record<NoAnswer, string>>
-/** What an action gets for each reason; for a silent app in each mode, for any other reason the same in all. */
+/** The answer for each reason: for a silent app, one per mode; for the others, the same in every mode. */
 type Expected = Omit<Told, 'silent'> & { readonly silent: readonly [safe: string, anycable: string, off: string] }
 
 const inAll = (answer: string): Expected['silent'] => [answer, answer, answer]
@@ -81,73 +81,87 @@ const inAllVersions = (action: string, expected: Expected, because: string): Row
 const rows: readonly Row[] = [
   ...inAllVersions('BootNotification', boot, 'a boot never gets a CALLERROR'),
   ...inAllVersions('Heartbeat', local, 'the clock is ours, but not for strangers'),
-  ...inAllVersions('StatusNotification', empty, 'says nothing, once the app has run it'),
-  ...inAllVersions('MeterValues', empty, 'an empty answer deletes the record: only when the app has it'),
-  ...inAllVersions('DataTransfer', decision('{"status":"UnknownVendorId"}', accepted), 'decides something'),
-  ...inAllVersions('SignCertificate', decision('{"status":"Rejected"}', accepted), 'decides something'),
-  ['ocpp1.6', call('StopTransaction'), empty, 'an empty answer deletes the record'],
+  ...inAllVersions('StatusNotification', empty, 'an empty confirmation is safe once the app has run the action'),
+  ...inAllVersions(
+    'MeterValues',
+    empty,
+    'a confirmation deletes the station’s record, so only after the app has run the action',
+  ),
+  ...inAllVersions('DataTransfer', decision('{"status":"UnknownVendorId"}', accepted), 'the answer decides something'),
+  ...inAllVersions('SignCertificate', decision('{"status":"Rejected"}', accepted), 'the answer decides something'),
+  ['ocpp1.6', call('StopTransaction'), empty, 'a confirmation deletes the station’s record'],
   [
     'ocpp1.6',
     call('StartTransaction'),
     decision('InternalError', '{"idTagInfo":{"status":"Accepted"},"transactionId":7}'),
-    'no id can be invented, but for an app that was given it',
+    'a transaction id is only valid if the app received it',
   ],
   [
     'ocpp1.6',
     call('Authorize'),
     decision('{"idTagInfo":{"status":"Invalid"}}', '{"idTagInfo":{"status":"Accepted"}}'),
-    'decides something',
+    'the answer decides something',
   ],
   [
     'ocpp2.0.1',
     call('Authorize'),
     decision('{"idTokenInfo":{"status":"Unknown"}}', acceptedToken),
-    'decides something',
+    'the answer decides something',
   ],
   [
     'ocpp2.0.1',
     call('Authorize', '{"certificate":"PEM"}'),
     decision('InternalError', '{"idTokenInfo":{"status":"Accepted"},"certificateStatus":"Accepted"}'),
-    'a certificate is the app’s to judge',
+    'only the app can judge a certificate',
   ],
   [
     'ocpp2.1',
     call('TransactionEvent', '{"idToken":{"type":"Central"}}'),
     decision('InternalError', acceptedToken),
-    'an idToken is the app’s to judge',
+    'only the app can judge an idToken',
   ],
   [
     'ocpp2.1',
     call('TransactionEvent', '{"idToken":{"type":"NoAuthorization"}}'),
     { ...error, silent: inAll(acceptedToken) },
-    'prescribed (C02.FR.02), hence no decision',
+    'the spec prescribes the answer (C02.FR.02)',
   ],
   [
     'ocpp2.0.1',
     call('TransactionEvent'),
     empty,
-    'without an idToken there is nothing to decide, whatever the mode: a CALLERROR would be repeated for ever',
+    'without an idToken nothing is decided; a CALLERROR would be retried forever',
   ],
-  ['ocpp2.0.1', call('NotifyEVChargingNeeds'), decision('{"status":"Rejected"}', accepted), 'decides something'],
-  ['ocpp2.1', call('NotifyEVChargingNeeds'), decision('{"status":"NoChargingProfile"}', accepted), 'decides something'],
+  [
+    'ocpp2.0.1',
+    call('NotifyEVChargingNeeds'),
+    decision('{"status":"Rejected"}', accepted),
+    'the answer decides something',
+  ],
+  [
+    'ocpp2.1',
+    call('NotifyEVChargingNeeds'),
+    decision('{"status":"NoChargingProfile"}', accepted),
+    'the answer decides something',
+  ],
   [
     'ocpp2.1',
     call('PullDynamicScheduleUpdate'),
     decision('{"status":"Rejected"}', '{"status":"Rejected"}'),
-    'limits cannot be invented',
+    'limits cannot be made up',
   ],
   [
     'ocpp2.1',
     call('VatNumberValidation', '{"vatNumber":"NL1"}'),
     decision('InternalError', '{"status":"Accepted","vatNumber":"NL1"}'),
-    'a VAT number is the app’s to judge',
+    'only the app can judge a VAT number',
   ],
   ['ocpp2.1', call('GetCertificateChainStatus'), none, 'there is nothing to accept'],
   ['ocpp1.6', call('TransactionEvent'), none, 'an action of another version'],
   ['ocpp2.1', call('Reset'), none, 'an action of the other direction'],
-  ['ocpp2.1', call('NotifyPeriodicEventStream'), none, 'a SEND’s action, in a CALL'],
-  ['ocpp1.6', call('constructor'), none, 'what objects inherit is no action'],
-  ['ocpp2.1', call('__proto__'), none, 'nor is this'],
+  ['ocpp2.1', call('NotifyPeriodicEventStream'), none, 'an action of a SEND'],
+  ['ocpp1.6', call('constructor'), none, 'an inherited property is not an action'],
+  ['ocpp2.1', call('__proto__'), none, 'an inherited property is not an action'],
 ]
 for (const [version, asking, expected, because] of rows) {
   for (const why of reasons) {
@@ -167,19 +181,29 @@ for (const [version, asking, expected, because] of rows) {
 const payload = (text: string): SilentOverride => ({ kind: 'payload', payload: text as JsonText })
 const mode = (mode: SilentMode): SilentOverride => ({ kind: 'mode', mode })
 
-/** What is set for which action, what a silent app's station then gets for a CALL in the modes safe, anycable, off. */
+/** [overrides, [version, call, expected answers, because]] */
 const overrides: readonly (readonly [Record<string, SilentOverride>, Row])[] = [
   [
     { DataTransfer: payload('{ "status": "Rejected" }') },
-    ['ocpp1.6', call('DataTransfer'), { ...error, silent: inAll('{ "status": "Rejected" }') }, 'byte for byte'],
+    [
+      'ocpp1.6',
+      call('DataTransfer'),
+      { ...error, silent: inAll('{ "status": "Rejected" }') },
+      'the payload is sent unchanged',
+    ],
   ],
   [
     { DataTransfer: payload('{"status":"Rejected"}') },
-    ['ocpp1.6', call('StatusNotification'), empty, 'not for another action'],
+    ['ocpp1.6', call('StatusNotification'), empty, 'an override does not affect other actions'],
   ],
   [
     { Authorize: mode('anycable') },
-    ['ocpp2.1', call('DataTransfer'), decision('{"status":"UnknownVendorId"}', accepted), 'nor a mode'],
+    [
+      'ocpp2.1',
+      call('DataTransfer'),
+      decision('{"status":"UnknownVendorId"}', accepted),
+      'a mode does not affect other actions',
+    ],
   ],
   [
     { StatusNotification: payload('{"customData":{"vendorId":"V"}}') },
@@ -187,7 +211,7 @@ const overrides: readonly (readonly [Record<string, SilentOverride>, Row])[] = [
       'ocpp2.1',
       call('StatusNotification'),
       { ...error, silent: inAll('{"customData":{"vendorId":"V"}}') },
-      'also where nothing is decided',
+      'an override also applies to an empty confirmation',
     ],
   ],
   [
@@ -196,7 +220,7 @@ const overrides: readonly (readonly [Record<string, SilentOverride>, Row])[] = [
       'ocpp2.1',
       call('VatNumberValidation'),
       { ...error, silent: inAll('{"status":"Rejected","vatNumber":"?"}') },
-      'and where the table has no answer',
+      'an override also applies where the table has no answer',
     ],
   ],
   [
@@ -205,19 +229,22 @@ const overrides: readonly (readonly [Record<string, SilentOverride>, Row])[] = [
       'ocpp1.6',
       call('BootNotification'),
       { ...boot, silent: inAll('{"status":"Pending"}') },
-      'for silence only: it is completed later',
+      'an override applies to a silent app only, and is completed later',
     ],
   ],
   [
     { Heartbeat: payload('{"currentTime":"x"}') },
-    ['ocpp1.6', call('Heartbeat'), local, 'a clock is not to be overridden'],
+    ['ocpp1.6', call('Heartbeat'), local, 'the time cannot be overridden'],
   ],
-  [{ Heartbeat: mode('off') }, ['ocpp2.1', call('Heartbeat'), local, 'nor to be switched off']],
+  [{ Heartbeat: mode('off') }, ['ocpp2.1', call('Heartbeat'), local, 'the time cannot be switched off']],
   [
     { TransactionEvent: payload('{}') },
-    ['ocpp1.6', call('TransactionEvent'), none, 'an action that the version does not have stays unknown'],
+    ['ocpp1.6', call('TransactionEvent'), none, 'an override does not add an action to a version'],
   ],
-  [{ Reset: payload('{}') }, ['ocpp1.6', call('Reset'), none, 'and one of the other direction']],
+  [
+    { Reset: payload('{}') },
+    ['ocpp1.6', call('Reset'), none, 'an override does not add an action of the other direction'],
+  ],
 ]
 for (const [silentAnswers, [version, asking, expected, because]] of overrides) {
   test(`${version}: ${JSON.stringify(silentAnswers)} for ${asking.action}: ${because}`, () => {
@@ -230,7 +257,7 @@ for (const [silentAnswers, [version, asking, expected, because]] of overrides) {
   })
 }
 
-test('what the settings inherit is no override', () => {
+test('an inherited property of the settings is not an override', () => {
   const inherited = Object.create({ DataTransfer: payload('{"status":"Accepted"}') }) as Record<string, SilentOverride>
   assert.equal(
     told('silent', call('DataTransfer'), 'ocpp1.6', inMode('safe', inherited)),
@@ -239,29 +266,41 @@ test('what the settings inherit is no override', () => {
 })
 
 const minting: readonly (readonly [Version, string, SilentSettings, boolean, string])[] = [
-  ['ocpp1.6', 'StartTransaction', inMode('anycable'), true, 'the answer quotes it'],
-  ['ocpp1.6', 'StartTransaction', inMode('safe'), false, 'there is no such answer'],
-  ['ocpp1.6', 'StartTransaction', inMode('off'), false, 'nor here'],
-  ['ocpp1.6', 'StartTransaction', inMode('off', { StartTransaction: mode('anycable') }), true, 'its own mode counts'],
-  ['ocpp1.6', 'StartTransaction', inMode('anycable', { StartTransaction: mode('safe') }), false, 'this way, too'],
+  ['ocpp1.6', 'StartTransaction', inMode('anycable'), true, 'the accepting answer contains the id'],
+  ['ocpp1.6', 'StartTransaction', inMode('safe'), false, 'the safe answer has no id'],
+  ['ocpp1.6', 'StartTransaction', inMode('off'), false, 'mode off has no id'],
+  [
+    'ocpp1.6',
+    'StartTransaction',
+    inMode('off', { StartTransaction: mode('anycable') }),
+    true,
+    'the mode of the action overrides',
+  ],
+  [
+    'ocpp1.6',
+    'StartTransaction',
+    inMode('anycable', { StartTransaction: mode('safe') }),
+    false,
+    'the mode of the action overrides',
+  ],
   [
     'ocpp1.6',
     'StartTransaction',
     inMode('anycable', { StartTransaction: payload('{}') }),
     false,
-    'nobody would use it',
+    'a fixed payload has no minted id',
   ],
   [
     'ocpp1.6',
     'StartTransaction',
     inMode('safe', { StopTransaction: mode('anycable') }),
     false,
-    'another action’s mode',
+    'the mode of another action does not matter',
   ],
-  ['ocpp1.6', 'StopTransaction', inMode('anycable'), false, 'it has one'],
-  ['ocpp1.6', 'constructor', inMode('anycable'), false, 'no action'],
+  ['ocpp1.6', 'StopTransaction', inMode('anycable'), false, 'a stop has its transaction id'],
+  ['ocpp1.6', 'constructor', inMode('anycable'), false, 'not an action'],
   ['ocpp2.0.1', 'StartTransaction', inMode('anycable'), false, 'not of this version'],
-  ['ocpp2.1', 'TransactionEvent', inMode('anycable'), false, 'the station makes the id'],
+  ['ocpp2.1', 'TransactionEvent', inMode('anycable'), false, 'the station assigns the id in 2.x'],
 ]
 for (const [version, action, settings, expected, because] of minting) {
   test(`${version}: ${action} ${expected ? 'mints' : 'does not mint'} an id, ${JSON.stringify(settings)}: ${because}`, () => {
@@ -271,23 +310,29 @@ for (const [version, action, settings, expected, because] of minting) {
 
 const centralToken = '{"idToken":{"type":"Central"}}'
 const decided: readonly (readonly [Version, Call, SilentSettings, boolean, string])[] = [
-  ['ocpp1.6', call('Authorize'), inMode('safe'), true, 'the least harmful answer is one all the same'],
+  ['ocpp1.6', call('Authorize'), inMode('safe'), true, 'the least harmful answer is a decision too'],
   ['ocpp1.6', call('Authorize'), inMode('anycable'), true, 'gives energy away'],
-  ['ocpp1.6', call('Authorize'), inMode('off'), true, 'a CALLERROR is no answer: somebody should look'],
-  ['ocpp1.6', call('Authorize'), inMode('safe', { Authorize: mode('anycable') }), true, 'by its own mode'],
+  ['ocpp1.6', call('Authorize'), inMode('off'), true, 'a CALLERROR leaves the station without a decision'],
+  [
+    'ocpp1.6',
+    call('Authorize'),
+    inMode('safe', { Authorize: mode('anycable') }),
+    true,
+    'the mode of the action overrides',
+  ],
   ['ocpp1.6', call('Authorize'), inMode('safe', { Authorize: payload('{}') }), false, 'the operator has decided'],
-  ['ocpp1.6', call('BootNotification'), inMode('safe'), true, 'a station is let in'],
-  ['ocpp1.6', call('BootNotification'), inMode('off'), true, 'or kept waiting'],
-  ['ocpp1.6', call('Heartbeat'), inMode('anycable'), false, 'the clock'],
-  ['ocpp1.6', call('StatusNotification'), inMode('anycable'), false, 'says nothing'],
+  ['ocpp1.6', call('BootNotification'), inMode('safe'), true, 'the boot is accepted'],
+  ['ocpp1.6', call('BootNotification'), inMode('off'), true, 'the boot is Pending'],
+  ['ocpp1.6', call('Heartbeat'), inMode('anycable'), false, 'the time is not a decision'],
+  ['ocpp1.6', call('StatusNotification'), inMode('anycable'), false, 'an empty confirmation is not a decision'],
   ['ocpp1.6', call('Reset'), inMode('safe'), true, 'a CALLERROR'],
-  ['ocpp2.1', call('TransactionEvent'), inMode('anycable'), false, 'no idToken'],
+  ['ocpp2.1', call('TransactionEvent'), inMode('anycable'), false, 'without an idToken nothing is decided'],
   [
     'ocpp2.1',
     call('TransactionEvent', '{"idToken":{"type":"NoAuthorization"}}'),
     inMode('anycable'),
     false,
-    'prescribed',
+    'the spec prescribes the answer',
   ],
   ['ocpp2.1', call('TransactionEvent', centralToken), inMode('anycable'), true, 'gives energy away'],
   [
@@ -295,22 +340,32 @@ const decided: readonly (readonly [Version, Call, SilentSettings, boolean, strin
     call('TransactionEvent', centralToken),
     inMode('safe', { TransactionEvent: mode('anycable') }),
     true,
-    'by its own mode',
+    'the mode of the action overrides',
   ],
   ['ocpp2.1', call('TransactionEvent', centralToken), inMode('safe'), true, 'a CALLERROR'],
-  ['ocpp2.1', call('TransactionEvent', '{"idToken":{"type":"NoAuthorization"}}'), inMode('safe'), false, 'prescribed'],
+  [
+    'ocpp2.1',
+    call('TransactionEvent', '{"idToken":{"type":"NoAuthorization"}}'),
+    inMode('safe'),
+    false,
+    'the spec prescribes the answer',
+  ],
 ]
 for (const [version, asking, settings, expected, because] of decided) {
   const name = `${asking.action} ${asking.payload}, ${JSON.stringify(settings)}`
   test(`${version}: ${name} ${expected ? 'decides' : 'does not decide'}: ${because}`, () => {
     assert.equal(own('silent', asking, version, settings).isDecision, expected)
     for (const why of ['failed', 'refused', 'unauthorized'] as const)
-      assert.equal(own(why, asking, version, settings).isDecision, false, `the app ${why}: it was not asked in vain`)
+      assert.equal(
+        own(why, asking, version, settings).isDecision,
+        false,
+        `the app ${why}: only silence counts as a decision`,
+      )
   })
 }
 
 for (const version of allVersions) {
-  test(`${version}: whatever happens, each action gets an answer that its schema allows, or a CALLERROR`, () => {
+  test(`${version}: each action gets a valid answer or a CALLERROR, for every reason and mode`, () => {
     for (const action of Object.keys(versions[version].silentAnswers)) {
       for (const why of reasons) {
         for (const mode of modes) {
@@ -326,7 +381,7 @@ for (const version of allVersions) {
     }
   })
 
-  test(`${version}: an app that failed, refused or does not know the station accepts nothing, whatever is set`, () => {
+  test(`${version}: nothing is accepted for an app that failed, refused or rejected the station, whatever is configured`, () => {
     for (const action of Object.keys(versions[version].silentAnswers)) {
       for (const override of [mode('anycable'), payload(accepted)]) {
         for (const why of ['failed', 'refused', 'unauthorized'] as const) {
@@ -340,13 +395,13 @@ for (const version of allVersions) {
 }
 
 const waits = [
-  [0, 30, 'the least wait'],
-  [0.5, 45, 'half-way'],
-  [0.01, 30, 'whole seconds: the schema wants an integer'],
+  [0, 30, 'the shortest wait'],
+  [0.5, 45, 'the middle'],
+  [0.01, 30, 'whole seconds, as the schema requires an integer'],
   [0.999999, 60, 'the longest wait'],
 ] as const
 for (const [random, expected, because] of waits) {
-  test(`a station that is rejected waits ${expected} s at random ${random}: ${because}`, () => {
+  test(`a rejected station waits ${expected} s for random ${random}: ${because}`, () => {
     for (const why of ['refused', 'unauthorized'] as const)
       assert.equal(
         told(why, call('BootNotification'), 'ocpp2.1', inMode('anycable'), random),
@@ -355,7 +410,7 @@ for (const [random, expected, because] of waits) {
   })
 }
 
-test('a boot is put off where nobody has decided on it, and nothing else ever is', () => {
+test('only a boot without a decision is put off', () => {
   const putOff = allVersions.flatMap(version =>
     Object.keys(versions[version].silentAnswers).flatMap(action =>
       reasons.flatMap(why =>
@@ -372,7 +427,7 @@ test('a boot is put off where nobody has decided on it, and nothing else ever is
   )
 })
 
-test('the id goes back as it came', () => {
+test('the answer has the unchanged id of the CALL', () => {
   for (const id of ['7', String.raw`"\u0041"`]) {
     const asking = { ...call('StatusNotification'), id: id as MessageId }
     const { answer } = own('silent', asking, 'ocpp1.6', inMode('safe'))
@@ -381,7 +436,7 @@ test('the id goes back as it came', () => {
   }
 })
 
-test('no CALLERROR says anything of the app, of the message, or of what runs here', () => {
+test('a CALLERROR reveals nothing about the app, the message or the bridge', () => {
   for (const why of reasons) {
     const { answer } = own(why, call('StartTransaction', '{"idTag":"SECRET"}'), 'ocpp1.6', inMode('safe'))
     assert.ok(answer.kind === 'callError', 'a CALLERROR')
@@ -391,11 +446,11 @@ test('no CALLERROR says anything of the app, of the message, or of what runs her
 
 const protocol = readFileSync(new URL('../../docs/protocol.md', import.meta.url), 'utf8')
 
-test('docs/protocol.md is in step with the rows', () => {
+test('docs/protocol.md matches the rows', () => {
   assert.equal(protocol, withSilentAnswers(protocol), 'run npm run docs')
 })
 
-test('the table names each action of each version, and says why', () => {
+test('the table lists each action of each version with a reason', () => {
   const lines = protocol.slice(protocol.indexOf('<!-- silent'), protocol.indexOf('<!-- end -->')).split('\n')
   const cells = lines.filter(line => line.startsWith('| ')).map(line => line.slice(2, -2).split(' | '))
   for (const version of allVersions) {
@@ -412,7 +467,7 @@ test('the table names each action of each version, and says why', () => {
   }
 })
 
-test('a page that has lost its markers is an error, and not left as it is', () => {
+test('a page without its markers is an error', () => {
   assert.throws(() => withSilentAnswers('## Silent answers\n'), /protocol\.md lacks/)
   assert.throws(() => withSilentAnswers('<!-- end -->\n<!-- silent answers: made by npm run docs -->\n'), /lacks/)
 })

@@ -7,13 +7,13 @@ import { versions } from '../../src/ocpp/version.ts'
 import { channelAction, outcomeData, performData, type CommandOutcome } from '../../src/translate/commands.ts'
 import { actionsOf, allVersions } from '../ocpp/schemas.ts'
 
-/** Channel methods that no action of a station may perform. */
+/** Channel methods that no action from a station may perform. */
 const reserved = new Set(['subscribed', 'unsubscribed', 'ack', 'error', 'receive'])
 
 const names = [
   ['Heartbeat', 'heartbeat', 'one word'],
   ['BootNotification', 'boot_notification', 'two words'],
-  ['FirmwareStatusNotification', 'firmware_status_notification', 'three'],
+  ['FirmwareStatusNotification', 'firmware_status_notification', 'three words'],
   ['NotifyEVChargingNeeds', 'notify_ev_charging_needs', 'an acronym before a word'],
   ['NotifyEVChargingSchedule', 'notify_ev_charging_schedule', 'an acronym before a word'],
   ['NotifyDERStartStop', 'notify_der_start_stop', 'an acronym of three letters'],
@@ -24,9 +24,9 @@ const names = [
   ['GetCertificateChainStatus', 'get_certificate_chain_status', 'four words'],
   ['VatNumberValidation', 'vat_number_validation', 'no acronym here'],
   ['ABC', 'abc', 'an acronym alone'],
-  ['heartbeat', 'heartbeat', 'nothing to do'],
-  ['aB', 'a_b', 'one letter each'],
-  ['AB1Cd', 'ab1_cd', 'a digit within an acronym ends it'],
+  ['heartbeat', 'heartbeat', 'already underscored'],
+  ['aB', 'a_b', 'single letters'],
+  ['AB1Cd', 'ab1_cd', 'a digit ends an acronym'],
 ] as const
 for (const [action, expected, because] of names) {
   test(`${action} performs ${expected}: ${because}`, () => {
@@ -34,7 +34,7 @@ for (const [action, expected, because] of names) {
   })
 }
 
-/** ActiveSupport's rule, letter by letter: a new word begins at a capital after a small letter or a digit, and at the
+/** ActiveSupport's rule, letter by letter: a new word starts at a capital after a small letter or a digit, and at the
  * capital before a small letter that ends an acronym. */
 function underscore(name: string): string {
   const isUpper = (at: number): boolean => /[A-Z]/.test(name.charAt(at))
@@ -49,7 +49,7 @@ function underscore(name: string): string {
 }
 
 for (const version of allVersions) {
-  test(`${version}: each action performs by the rule, no two the same, and each may be performed`, () => {
+  test(`${version}: each action has its own channel action by the rule, and none is reserved`, () => {
     const actions = [...actionsOf(version)]
     assert.equal(actions.length > 30, true)
     for (const action of actions) assert.equal(channelAction(action), underscore(action))
@@ -58,12 +58,12 @@ for (const version of allVersions) {
     assert.deepEqual(
       sent.filter(action => !/^[A-Za-z][A-Za-z0-9]{0,63}$/.test(action) || reserved.has(channelAction(action))),
       [],
-      'a public method of every channel, or what an answer performs, is no station’s to call',
+      'a station must not perform public methods of every channel, or the methods for answers',
     )
   })
 }
 
-test('any legal name performs by the rule', () => {
+test('channelAction follows ActiveSupport’s rule for any name', () => {
   fc.assert(
     fc.property(fc.stringMatching(/^[A-Za-z][A-Za-z0-9]{0,20}$/), name =>
       assert.equal(channelAction(name), underscore(name)),
@@ -94,28 +94,28 @@ const performs: readonly (readonly [Call | Send, boolean, number | null, string,
     false,
     null,
     '{"id":"42","command":"BootNotification","payload":{"chargePointModel":"M"}}',
-    'without an action it lands in receive',
+    'without an action, it performs receive',
   ],
   [
     meter,
     true,
     null,
     '{"action":"meter_values","id":7,"command":"MeterValues","payload":{ "v" : 2935.600, "v":1,"s":"\\u003c" }}',
-    'the id and the payload as they came',
+    'id and payload are unchanged',
   ],
   [
     meter,
     false,
     2,
     '{"id":7,"command":"MeterValues","payload":{ "v" : 2935.600, "v":1,"s":"\\u003c" },"attempt":2}',
-    'performed again',
+    'a second attempt',
   ],
   [
     boot,
     true,
     3,
     '{"action":"boot_notification","id":"42","command":"BootNotification","payload":{"chargePointModel":"M"},"attempt":3}',
-    'and again',
+    'a third attempt',
   ],
   [
     stream,
@@ -126,7 +126,7 @@ const performs: readonly (readonly [Call | Send, boolean, number | null, string,
   ],
 ]
 for (const [asked, granular, attempt, expected, because] of performs) {
-  test(`${asked.action} is performed, ${granular ? 'granular' : 'single'}: ${because}`, () => {
+  test(`performData of ${asked.action}, ${granular ? 'granular' : 'not granular'}: ${because}`, () => {
     assert.equal(performData(asked, granular, attempt === null ? {} : { attempt }), expected)
     JSON.parse(expected)
   })
@@ -145,19 +145,19 @@ const outcomes: readonly (readonly [CommandOutcome, boolean, string, string])[] 
     { ...inTime, kind: 'ack', payload: '{}' as JsonText, violations: [] },
     false,
     '{"id":"u1","command":"Ack","payload":{},"request":"Reset"}',
-    'one that lands in receive',
+    'a CALLRESULT for receive',
   ],
   [
     { ...late, kind: 'ack', payload: '{"v":1.50}' as JsonText, violations: [] },
     true,
     '{"action":"ack","id":"u1","command":"Ack","payload":{"v":1.50},"request":"Reset","late":true}',
-    'one after the command was given up',
+    'a late CALLRESULT',
   ],
   [
     { ...late, kind: 'ack', payload: '{}' as JsonText, violations: [] },
     false,
     '{"id":"u1","command":"Ack","payload":{},"request":"Reset","late":true}',
-    'the same in receive',
+    'a late CALLRESULT for receive',
   ],
   [
     { ...inTime, kind: 'error', code: 'NotSupported', message: 'no', payload: '{"a":1.0}' as JsonText },
@@ -169,7 +169,7 @@ const outcomes: readonly (readonly [CommandOutcome, boolean, string, string])[] 
     { ...inTime, failure: 'CallTimeout', kind: 'error', code: 'CallTimeout', message: '', payload: '{}' as JsonText },
     false,
     '{"id":"u1","command":"Error","code":"CallTimeout","message":"","payload":{},"request":"Reset"}',
-    'one of our own, in receive',
+    'an error of the bridge for receive',
   ],
   [
     { ...late, kind: 'error', code: 'A"\\', message: '"},\n\u2028', payload: '{}' as JsonText },
@@ -177,23 +177,23 @@ const outcomes: readonly (readonly [CommandOutcome, boolean, string, string])[] 
     String.raw`{"action":"error","id":"u1","command":"Error","code":"A\"\\","message":"\"},\n` +
       '\u2028' +
       String.raw`","payload":{},"request":"Reset","late":true}`,
-    'a station’s words break nothing',
+    'text from the station is escaped',
   ],
   [
     { ...inTime, request: 'A"B', kind: 'ack', payload: '{}' as JsonText, violations: [] },
     true,
     String.raw`{"action":"ack","id":"u1","command":"Ack","payload":{},"request":"A\"B"}`,
-    'nor do the app’s',
+    'text from the app is escaped',
   ],
 ]
 for (const [outcome, granular, expected, because] of outcomes) {
-  test(`the outcome ${outcome.kind} is told, ${granular ? 'granular' : 'single'}: ${because}`, () => {
+  test(`outcomeData of an ${outcome.kind}, ${granular ? 'granular' : 'not granular'}: ${because}`, () => {
     assert.equal(outcomeData(outcome, granular), expected)
     JSON.parse(expected)
   })
 }
 
-test('whatever the payload, the data holds its text, and nothing else changes', () => {
+test('performData contains the text of any payload unchanged', () => {
   const id = fc.oneof(fc.string({ unit: 'binary' }), fc.integer()).map(value => JSON.stringify(value))
   const payload = fc.object().map(value => JSON.stringify(value, null, 1))
   const action = fc.stringMatching(/^[A-Za-z][A-Za-z0-9]{0,20}$/)

@@ -17,7 +17,7 @@ const error = (id: string, code: string, description: string, details: string): 
 })
 const foreign = (problem: string): object => ({ kind: 'foreign', problem })
 
-/** As the gem transmitted them. */
+/** Recorded from the gem. */
 const recorded: readonly (readonly [string, object, string])[] = [
   ['{"type":"welcome","sid":"s1"}', cable('welcome'), 'Connect ok'],
   [
@@ -28,7 +28,7 @@ const recorded: readonly (readonly [string, object, string])[] = [
   [
     '{"type":"disconnect","reason":"invalid_request","reconnect":false}',
     cable('disconnect', 'invalid_request'),
-    'Connect with an Origin that Rails does not allow',
+    'Connect rejected for an Origin that Rails does not allow',
   ],
   [
     String.raw`{"identifier":"{\"channel\":\"OCPPChannel\",\"sn\":\"SN1\"}","type":"confirm_subscription"}`,
@@ -38,7 +38,7 @@ const recorded: readonly (readonly [string, object, string])[] = [
   [
     String.raw`{"identifier":"{\"channel\":\"OCPPChannel\",\"sn\":\"SN1\",\"push\":true}","message":{"command":"GetConfiguration","id":"srv-1","payload":{"key":["a\u003cb\u003e\u0026c"]}}}`,
     command('"srv-1"', 'GetConfiguration', String.raw`{"key":["a\u003cb\u003e\u0026c"]}`),
-    'transmit in subscribed: a remote command, its payload as Rails escaped it',
+    'transmit in subscribed: a remote command, as escaped by Rails',
   ],
   [
     String.raw`{"identifier":"{\"channel\":\"OCPPChannel\",\"sn\":\"reject\"}","type":"reject_subscription"}`,
@@ -51,7 +51,7 @@ const recorded: readonly (readonly [string, object, string])[] = [
       '"42"',
       '{"status":"Accepted","interval":60,"at":"2026-01-02T03:04:05.000Z","boots":1,"inspect":{"action":"boot_notification","id":"42","command":"BootNotification","payload":{"chargePointModel":"M"}}}',
     ),
-    'perform boot_notification: members within the payload are not the message’s',
+    'perform boot_notification: members inside the payload are not members of the message',
   ],
   [
     String.raw`{"identifier":"{\"channel\":\"OCPPChannel\",\"sn\":\"SN1\"}","message":{"command":"Ack","id":"43","payload":{"idTagInfo":{"status":"Accepted"}}}}`,
@@ -61,12 +61,12 @@ const recorded: readonly (readonly [string, object, string])[] = [
   [
     String.raw`{"identifier":"{\"channel\":\"OCPPChannel\",\"sn\":\"SN1\"}","message":{"command":"TriggerMessage","id":"srv-2","payload":{"requestedMessage":"Heartbeat"}}}`,
     command('"srv-2"', 'TriggerMessage', '{"requestedMessage":"Heartbeat"}'),
-    'perform authorize: the command beside it',
+    'perform authorize: a command besides the Ack',
   ],
   [
     String.raw`{"identifier":"{\"channel\":\"OCPPChannel\",\"sn\":\"SN1\"}","message":{"got":{"id":"1","command":"X","payload":{}}}}`,
     foreign('a message without a command'),
-    'perform without action: what the channel said is not OCPP',
+    'perform without action: the channel transmits something other than OCPP',
   ],
   [
     String.raw`{"identifier":"{\"channel\":\"OCPPChannel\",\"sn\":\"SN1\"}","message":{"command":"Error","id":"x","payload":{}}}`,
@@ -85,34 +85,34 @@ const transmissions: readonly (readonly [string, object, string])[] = [
   [
     '{"type":null,"message":{"command":"Reset","id":"1"}}',
     command('"1"', 'Reset', '{}'),
-    'a type that is null is none',
+    'a type that is null counts as absent',
   ],
   [
     ' { "message" : { "command" : "Ack" , "id" : 7 , "payload" : { "v" : 2935.600, "v":1 } } } ',
     ack('7', '{ "v" : 2935.600, "v":1 }'),
-    'white space, a number for an id, and the payload byte for byte',
+    'whitespace, a numeric id and an unchanged payload',
   ],
   [
     '{"message":{"command":"Reset","id":"1"},"message":{"command":"ClearCache","id":"2"}}',
     command('"2"', 'ClearCache', '{}'),
-    'of equal keys the last one counts',
+    'the last of equal keys counts',
   ],
   ['{"identifier":"I"}', foreign('a transmission without a message'), 'neither a type nor a message'],
   ['{"message":null}', foreign('a message that is not a JSON object'), 'a message that is null'],
   ['{"message":"hello"}', foreign('a message that is not a JSON object'), 'a message that is a string'],
-  ['{"message":[{"command":"Reset"}]}', foreign('a message that is not a JSON object'), 'a list of messages'],
+  ['{"message":[{"command":"Reset"}]}', foreign('a message that is not a JSON object'), 'a message that is a list'],
   [
     '{"__proto__":{"message":{"command":"Reset"}}}',
     foreign('a transmission without a message'),
-    'none comes in by __proto__',
+    'a message in __proto__ is ignored',
   ],
   ['[]', foreign('a transmission that is not a JSON object'), 'a list'],
   ['"welcome"', foreign('a transmission that is not a JSON object'), 'a string'],
-  ['', foreign('a transmission that is not a JSON object'), 'nothing'],
-  ['{"message":{"command":"Reset"}', foreign('a transmission that is not a JSON object'), 'JSON that breaks off'],
+  ['', foreign('a transmission that is not a JSON object'), 'an empty text'],
+  ['{"message":{"command":"Reset"}', foreign('a transmission that is not a JSON object'), 'truncated JSON'],
 ]
 for (const [text, expected, because] of transmissions) {
-  test(`a transmission is read: ${because}`, () => {
+  test(`readTransmission: ${because}`, () => {
     assert.deepEqual(readTransmission(text), expected)
   })
 }
@@ -121,7 +121,7 @@ const messages: readonly (readonly [string, object, string])[] = [
   [
     '{"command":"TriggerMessage","id":"u1","payload":{"requestedMessage":"BootNotification"}}',
     command('"u1"', 'TriggerMessage', '{"requestedMessage":"BootNotification"}'),
-    'a remote command, as it is broadcast',
+    'a remote command',
   ],
   ['{"command":"ClearCache"}', command(null, 'ClearCache', '{}'), 'neither an id nor a payload'],
   ['{"command":"ClearCache","id":null,"payload":null}', command(null, 'ClearCache', '{}'), 'both null'],
@@ -129,33 +129,29 @@ const messages: readonly (readonly [string, object, string])[] = [
   [
     '{"command":"ClearCache","id":7}',
     command('"7"', 'ClearCache', '{}'),
-    'a number goes out as a string (1.6 §4.2.1 table 3)',
+    'a numeric id becomes a string (1.6 §4.2.1 table 3)',
   ],
   [
     '{"command":"ClearCache","id":1757000000000000001}',
     command('"1757000000000000001"', 'ClearCache', '{}'),
-    'a number that no double holds: the app waits for this one',
+    'a numeric id beyond double precision is kept, as the app expects it back',
   ],
   [
     String.raw`{"command":"ClearCache","id":"\u0041\u003c"}`,
     command('"A<"', 'ClearCache', '{}'),
-    'an escaped id is the id it spells',
+    'an escaped id is unescaped',
   ],
   [
     `{"command":"ClearCache","id":"${'d'.repeat(37)}"}`,
     command(`"${'d'.repeat(37)}"`, 'ClearCache', '{}'),
-    'one that is too long is refused elsewhere: the app is told',
+    'an id that is too long is refused later, with an error to the app',
   ],
   [
     '{"payload":{"connectorId":1,"v":1.50},"id":"1","command":"UnlockConnector","more":[1]}',
     command('"1"', 'UnlockConnector', '{"connectorId":1,"v":1.50}'),
-    'in any order, and beside what nobody knows',
+    'members in any order, with unknown ones',
   ],
-  [
-    '{"command":"Nonsense","id":"1"}',
-    command('"1"', 'Nonsense', '{}'),
-    'which actions there are is not for this place',
-  ],
+  ['{"command":"Nonsense","id":"1"}', command('"1"', 'Nonsense', '{}'), 'the action is not checked here'],
   ['{"command":"ack","id":"1"}', command('"1"', 'ack', '{}'), 'only "Ack" is an Ack'],
   ['{"type":"welcome","command":"Reset","id":"1"}', command('"1"', 'Reset', '{}'), 'a broadcast has no type'],
   ['{"command":"Ack","id":"1"}', ack('"1"', '{}'), 'an Ack without a payload'],
@@ -164,9 +160,9 @@ const messages: readonly (readonly [string, object, string])[] = [
   [
     '{"command":"Ack","id":1757000000000000001,"payload":{}}',
     ack('1757000000000000001', '{}'),
-    'a number that no double holds, too',
+    'an Ack whose numeric id is beyond double precision',
   ],
-  ['{"command":"Ack","id":"a","id":"b"}', ack('"b"', '{}'), 'of equal keys the last one counts'],
+  ['{"command":"Ack","id":"a","id":"b"}', ack('"b"', '{}'), 'the last of equal keys counts'],
   [
     '{"command":"Error","id":"1","code":"SecurityError","message":"no","payload":{"a":1.0}}',
     error('"1"', 'SecurityError', 'no', '{"a":1.0}'),
@@ -175,12 +171,12 @@ const messages: readonly (readonly [string, object, string])[] = [
   [
     '{"command":"Error","id":"1","code":"OutOfCoffee"}',
     error('"1"', 'OutOfCoffee', '', '{}'),
-    'a code that no version has is kept',
+    'an Error with an unknown code',
   ],
   [
     '{"command":"Error","id":"1","code":500,"message":{}}',
     error('"1"', 'GenericError', '', '{}'),
-    'a code and a message of another type',
+    'an Error whose code and message have the wrong type',
   ],
   ['{"command":"Ack"}', foreign('an Ack without an id'), 'an Ack for nothing'],
   ['{"command":"Ack","id":null}', foreign('an Ack without an id'), 'an Ack for null'],
@@ -190,36 +186,36 @@ const messages: readonly (readonly [string, object, string])[] = [
   [
     '{"command":"Ack","id":"1","payload":[]}',
     foreign('an Ack whose payload is not an object'),
-    'a payload that is a list',
+    'an Ack whose payload is a list',
   ],
   [
     '{"command":"Ack","id":"1","payload":"{}"}',
     foreign('an Ack whose payload is not an object'),
-    'a payload encoded once more',
+    'an Ack whose payload is a JSON string',
   ],
   ['{"id":"1","payload":{}}', foreign('a message without a command'), 'no command'],
   ['{"command":7,"id":"1"}', foreign('a message without a command'), 'a command that is a number'],
   ['{"command":["Reset"],"id":"1"}', foreign('a message without a command'), 'a command in a list'],
-  ['{"__proto__":{"command":"Reset"}}', foreign('a message without a command'), 'none comes in by __proto__'],
+  ['{"__proto__":{"command":"Reset"}}', foreign('a message without a command'), 'a message in __proto__ is ignored'],
   ['null', foreign('a message that is not a JSON object'), 'null'],
   ['[{"command":"Reset"}]', foreign('a message that is not a JSON object'), 'a list'],
-  ['Reset', foreign('a message that is not a JSON object'), 'no JSON'],
-  ['', foreign('a message that is not a JSON object'), 'nothing'],
+  ['Reset', foreign('a message that is not a JSON object'), 'not JSON'],
+  ['', foreign('a message that is not a JSON object'), 'an empty text'],
 ]
 for (const [text, expected, because] of messages) {
-  test(`a message is read: ${because}`, () => {
+  test(`readMessage: ${because}`, () => {
     assert.deepEqual(readMessage(text), expected)
   })
 }
 
-test('a message reads the same broadcast and transmitted', () => {
+test('a message reads the same whether broadcast or transmitted', () => {
   for (const [text] of messages) {
     if (text === '' || text === 'Reset') continue
     assert.deepEqual(readTransmission(`{"identifier":"I","message": ${text} }`), readMessage(text))
   }
 })
 
-test('no text makes them throw, and a payload is a part of the text', () => {
+test('no text makes the readers throw, and every payload is part of its text', () => {
   const word = fc.constantFrom('Ack', 'Error', 'Reset', 'x y')
   const message = fc.record(
     {
@@ -255,12 +251,12 @@ const refusedLater: readonly (readonly [string, string, string | null, string])[
   ['{"command":"Reset","payload":0}', 'Reset', null, 'a payload that is a number'],
   ['{"command":"Reset","payload":false}', 'Reset', null, 'a payload that is a word'],
   ['{"command":"","payload":{}}', '', '{}', 'an empty command'],
-  ['{"command":"Trigger Message"}', 'Trigger Message', '{}', 'a blank'],
-  ['{"command":"trigger_message"}', 'trigger_message', '{}', 'as Ruby would spell it'],
-  [String.raw`{"command":"Reset\",{}]"}`, 'Reset",{}]', '{}', 'a quote'],
+  ['{"command":"Trigger Message"}', 'Trigger Message', '{}', 'a space in the action'],
+  ['{"command":"trigger_message"}', 'trigger_message', '{}', 'an underscored action'],
+  [String.raw`{"command":"Reset\",{}]"}`, 'Reset",{}]', '{}', 'a quote in the action'],
 ]
 for (const [text, action, payload, because] of refusedLater) {
-  test(`${text} is a command all the same, so that the app is told its end: ${because}`, () => {
+  test(`readMessage reads ${text} as a command, so that the app gets its error: ${because}`, () => {
     assert.deepEqual(readMessage(text), { kind: 'command', id: null, action, payload })
   })
 }

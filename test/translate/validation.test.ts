@@ -9,7 +9,7 @@ import {
   type ValidationSettings,
 } from '../../src/translate/validation.ts'
 
-/** How the messages of one station are held against their schemas. */
+/** The validation modes of one station's messages. */
 function modesOf(
   stationId: string,
   settings: ValidationSettings,
@@ -25,57 +25,57 @@ const settings = (...validation: ValidationRule[]): ValidationSettings => ({
   validation,
 })
 
-/** A pattern, a station, whether it fits, and why. */
+/** [pattern, station, whether it matches, because] */
 const patterns: readonly (readonly [string, string, boolean, string])[] = [
-  ['ABB-*', 'ABB-1', true, 'all of a make'],
-  ['ABB-*', 'ABB-', true, '* stands for nothing too'],
-  ['ABB-*', 'ABB', false, 'but not for what is before it'],
-  ['ABB-*', 'XABB-1', false, 'held against the whole from the start'],
-  ['ABB', 'ABB-1', false, 'and to the end'],
-  ['abb-*', 'ABB-1', false, 'upper and lower case apart, as identities are'],
-  ['*', 'CP1', true, 'any'],
-  ['*', '', true, 'any'],
-  ['', '', true, 'nothing'],
-  ['', 'CP1', false, 'nothing is not any'],
-  ['?', '', false, 'one character, no less'],
-  ['?', 'A', true, 'one'],
-  ['?', 'AB', false, 'and no more'],
-  ['?', 'é', true, 'of any kind'],
-  ['?', '🔌', true, 'of two UTF-16 units'],
-  ['CP??', 'CP01', true, 'two'],
-  ['*1', 'CP1-1', true, 'the first 1 is taken back'],
-  ['*1', 'CP1-2', false, 'to no avail'],
-  ['a*b*c', 'a-b-b-c', true, 'two stars'],
-  ['a*b*c', 'a-c-b', false, 'in order'],
-  ['a*?c', 'ac', false, 'a character between'],
-  ['a*?c', 'abbc', true, 'or two'],
-  ['**', 'CP1', true, 'two stars are one'],
-  ['CP.1', 'CPx1', false, 'a dot is a dot'],
-  ['CP.1', 'CP.1', true, 'a dot is a dot'],
-  ['[A-Z]+', 'CP', false, 'no regular expression'],
-  ['[A-Z]+', '[A-Z]+', true, 'but its characters'],
-  ['(a|b)$\\d{2}^', '(a|b)$\\d{2}^', true, 'any of them'],
-  ['CP\\*', 'CP\\1', true, 'a backslash escapes nothing'],
-  ['*', 'a\nb', true, 'a line break is a character'],
+  ['ABB-*', 'ABB-1', true, 'a prefix'],
+  ['ABB-*', 'ABB-', true, '* matches the empty text'],
+  ['ABB-*', 'ABB', false, 'the text before * must match'],
+  ['ABB-*', 'XABB-1', false, 'the pattern is anchored at the start'],
+  ['ABB', 'ABB-1', false, 'the pattern is anchored at the end'],
+  ['abb-*', 'ABB-1', false, 'patterns are case-sensitive, as identities are'],
+  ['*', 'CP1', true, '* matches any text'],
+  ['*', '', true, '* matches the empty text'],
+  ['', '', true, 'an empty pattern matches the empty text'],
+  ['', 'CP1', false, 'an empty pattern matches no other text'],
+  ['?', '', false, '? requires a character'],
+  ['?', 'A', true, '? matches one character'],
+  ['?', 'AB', false, '? does not match two characters'],
+  ['?', 'é', true, '? matches any character'],
+  ['?', '🔌', true, '? matches a character of two UTF-16 units'],
+  ['CP??', 'CP01', true, '?? matches two characters'],
+  ['*1', 'CP1-1', true, '* backtracks over the first 1'],
+  ['*1', 'CP1-2', false, 'backtracking finds no match'],
+  ['a*b*c', 'a-b-b-c', true, 'a pattern with two *'],
+  ['a*b*c', 'a-c-b', false, 'parts must be in order'],
+  ['a*?c', 'ac', false, '*? requires a character'],
+  ['a*?c', 'abbc', true, '*? matches two characters'],
+  ['**', 'CP1', true, '** equals *'],
+  ['CP.1', 'CPx1', false, 'a dot is literal'],
+  ['CP.1', 'CP.1', true, 'a dot is literal'],
+  ['[A-Z]+', 'CP', false, 'regular expressions are not supported'],
+  ['[A-Z]+', '[A-Z]+', true, 'characters of regular expressions are literal'],
+  ['(a|b)$\\d{2}^', '(a|b)$\\d{2}^', true, 'characters of regular expressions are literal'],
+  ['CP\\*', 'CP\\1', true, 'a backslash is literal'],
+  ['*', 'a\nb', true, '* matches a line break'],
 ]
 for (const [station, stationId, fits, because] of patterns) {
-  test(`${JSON.stringify(station)} and ${JSON.stringify(stationId)}: ${because}`, () => {
+  test(`the pattern ${JSON.stringify(station)} ${fits ? 'matches' : 'does not match'} ${JSON.stringify(stationId)}: ${because}`, () => {
     const modeOf = modesOf(stationId, settings({ station, action: '*', mode: 'strict' }))
     assert.equal(modeOf('in', 'Heartbeat'), fits ? 'strict' : 'warn')
   })
 }
 
-test('a pattern that a regular expression would try for ages', () => {
+test('a pattern with exponential backtracking as a RegExp is matched quickly', () => {
   const modeOf = modesOf('a'.repeat(255), settings({ station: '*a'.repeat(60) + 'b', action: '*', mode: 'off' }))
   assert.equal(modeOf('in', 'Heartbeat'), 'warn')
 })
 
-test('no rule: the option of the direction', () => {
+test('the option of the direction applies when no rule matches', () => {
   const modeOf = modesOf('CP1', settings())
   assert.deepEqual([modeOf('in', 'A'), modeOf('out', 'A'), modeOf('acks', 'A')], ['warn', 'strict', 'off'])
 })
 
-test('the first rule that fits decides, for every direction', () => {
+test('the first matching rule decides, for every direction', () => {
   const rules: ValidationRule[] = [
     { station: 'ABB-*', action: 'MeterValues', mode: 'off' },
     { station: 'ABB-1', action: '*', mode: 'strict' },

@@ -1,5 +1,5 @@
 /**
- * Payloads made from an official schema: one that has every field, one that has only what must be there, and every way to
+ * Payloads generated from an official schema: one with every field, one with only the required fields, and every way to
  * break the first in one place.
  */
 import type { Violation } from '../../src/ocpp/violations.ts'
@@ -57,7 +57,7 @@ const texts: Readonly<Record<string, string>> = {
   uri: 'ftp://user:secret@[::1]:21/a%20b?c#d',
 }
 
-/** Every way to break a payload in one place, by the schema's own words; a definition is broken where it comes first. */
+/** Every way to violate one rule of the schema in one place; a definition is violated at its first use only. */
 export function* brokenBy(root: Schema, schema = root, path = '', seen = new Set<string>()): Generator<Broken> {
   if (schema.$ref !== undefined) {
     if (seen.has(schema.$ref)) return

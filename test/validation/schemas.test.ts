@@ -15,10 +15,10 @@ const require = createRequire(import.meta.url)
 const officialOf = (version: Version): readonly Schema[] =>
   require(`ocpp-rpc/lib/schemas/${versions[version].schemas.file}.json`) as Schema[]
 
-/** How many schemas the specs have. */
+/** The number of schemas in the specs. */
 const totals: Readonly<Record<Version, number>> = { 'ocpp1.6': 78, 'ocpp2.0.1': 128, 'ocpp2.1': 181 }
 
-/** By a schema's name, written out here once more: what its action is, and which message. */
+/** The action and message kind of a schema, derived from its name independently of the source. */
 function messageOf({ $id }: Schema): readonly [string, 'request' | 'response'] {
   const [, action = '', suffix = ''] = /^urn:(.+?)(\.req|\.conf|Request|Response|)$/.exec($id) ?? []
   return [action, suffix === '.conf' || suffix === 'Response' ? 'response' : 'request']
@@ -29,7 +29,7 @@ for (const version of allVersions) {
   const check = (schema: Schema, payload: unknown) =>
     schemas.violations(version, ...messageOf(schema), jsonText(payload))
 
-  test(`${version}: each of its ${totals[version]} schemas takes what is valid`, () => {
+  test(`${version}: each of the ${totals[version]} schemas accepts a valid payload`, () => {
     assert.equal(official.length, totals[version])
     for (const schema of official) {
       assert.deepEqual(check(schema, exampleOf(schema, true)), [], `${schema.$id} with every field`)
@@ -38,8 +38,8 @@ for (const version of allVersions) {
     }
   })
 
-  test(`${version}: each rule of each schema is held, and an independent validator agrees`, t => {
-    t.mock.method(console, 'warn', () => {}) // the other one's Ajv complains of words that mean nothing
+  test(`${version}: every rule of every schema is enforced, as by an independent validator`, t => {
+    t.mock.method(console, 'warn', () => {}) // the other validator's Ajv warns about unknown keywords
     const other = createValidator(version, [...official])
     const isTakenByOther = (schema: Schema, payload: unknown): boolean => {
       try {
@@ -81,17 +81,23 @@ const format = '/meterValue/0/timestamp: format'
 const multiple = '/csChargingProfiles/chargingSchedule/chargingSchedulePeriod/0/limit: multipleOf'
 const stream = '{"id":1,"pending":0,"basetime":"2026-11-20T20:00:00Z","data":[{"t":0.5,"v":"1"}]}'
 
-/** Version, action, payload of a request, what is wrong with it, and why the row is here. */
+/** [version, action, payload of a request, its violations, because] */
 const rows: readonly (readonly [Version, string, string, string, string])[] = [
-  ['ocpp1.6', 'SetChargingProfile', limit('0.3'), '', '0.3 / 0.1 is 2.9999999999999996'],
-  ['ocpp1.6', 'SetChargingProfile', limit('0.6'), '', '0.6 / 0.1 is 5.999999999999999'],
-  ['ocpp1.6', 'SetChargingProfile', limit('0.7'), '', '0.7 / 0.1 is 6.999999999999999'],
+  ['ocpp1.6', 'SetChargingProfile', limit('0.3'), '', 'valid, though 0.3 / 0.1 is 2.9999999999999996'],
+  ['ocpp1.6', 'SetChargingProfile', limit('0.6'), '', 'valid, though 0.6 / 0.1 is 5.999999999999999'],
+  ['ocpp1.6', 'SetChargingProfile', limit('0.7'), '', 'valid, though 0.7 / 0.1 is 6.999999999999999'],
   ['ocpp1.6', 'SetChargingProfile', limit('32'), '', 'a whole number'],
   ['ocpp1.6', 'SetChargingProfile', limit('0.75'), multiple, 'one digit too many'],
-  ['ocpp1.6', 'SetChargingProfile', limit('1e999'), multiple.replace('multipleOf', 'type'), 'infinity is no number'],
-  ['ocpp1.6', 'MeterValues', sampled('"Celsius"'), '', 'as it is spelled'],
-  ['ocpp1.6', 'MeterValues', sampled('"Celcius"'), '', 'as 1.6 spelled it first (errata §2.1)'],
-  ['ocpp1.6', 'MeterValues', sampled('"celsius"'), '/meterValue/0/sampledValue/0/unit: enum', 'case counts'],
+  ['ocpp1.6', 'SetChargingProfile', limit('1e999'), multiple.replace('multipleOf', 'type'), 'infinity is not a number'],
+  ['ocpp1.6', 'MeterValues', sampled('"Celsius"'), '', 'the correct spelling'],
+  ['ocpp1.6', 'MeterValues', sampled('"Celcius"'), '', 'the original spelling of 1.6 (errata §2.1)'],
+  [
+    'ocpp1.6',
+    'MeterValues',
+    sampled('"celsius"'),
+    '/meterValue/0/sampledValue/0/unit: enum',
+    'enums are case-sensitive',
+  ],
   [
     'ocpp1.6',
     'MeterValues',
@@ -100,59 +106,89 @@ const rows: readonly (readonly [Version, string, string, string, string])[] = [
     'null for an optional field',
   ],
   ['ocpp1.6', 'MeterValues', at('"2026-11-20T20:00:00"'), '', 'a time without a zone'],
-  ['ocpp1.6', 'MeterValues', at('"2026-11-20T20:00:00.123+01:00"'), '', 'a time with one'],
+  ['ocpp1.6', 'MeterValues', at('"2026-11-20T20:00:00.123+01:00"'), '', 'a time with a zone'],
   ['ocpp1.6', 'MeterValues', at('"2026-02-30T20:00:00Z"'), format, 'a day that does not exist'],
-  ['ocpp1.6', 'MeterValues', at('"2026-11-20"'), format, 'a day is no time'],
-  ['ocpp1.6', 'MeterValues', at('""'), format, 'nothing'],
+  ['ocpp1.6', 'MeterValues', at('"2026-11-20"'), format, 'a date without a time'],
+  ['ocpp1.6', 'MeterValues', at('""'), format, 'an empty time'],
   ['ocpp1.6', 'MeterValues', at('1764446400'), '/meterValue/0/timestamp: type', 'seconds since 1970'],
-  ['ocpp1.6', 'MeterValues', at(`"2026-11-20T20:00:00.${'1'.repeat(43)}Z"`), '', 'many digits'],
-  ['ocpp1.6', 'MeterValues', at(`"2026-11-20T20:00:00.${'1'.repeat(44)}Z"`), format, 'over 64 characters'],
-  ['ocpp1.6', 'Authorize', '{}', '/idTag: required', 'a missing field has the path it would have'],
-  ['ocpp1.6', 'Authorize', '{"idTag":"1","a/b~c":1}', '/a~1b~0c: additionalProperties', 'a pointer escapes'],
+  ['ocpp1.6', 'MeterValues', at(`"2026-11-20T20:00:00.${'1'.repeat(43)}Z"`), '', 'a time of 64 characters'],
+  ['ocpp1.6', 'MeterValues', at(`"2026-11-20T20:00:00.${'1'.repeat(44)}Z"`), format, 'a time of 65 characters'],
+  ['ocpp1.6', 'Authorize', '{}', '/idTag: required', 'the path of a missing field'],
+  [
+    'ocpp1.6',
+    'Authorize',
+    '{"idTag":"1","a/b~c":1}',
+    '/a~1b~0c: additionalProperties',
+    'a field name is escaped in the JSON pointer',
+  ],
   ['ocpp1.6', 'Authorize', '{"idTag":"1","":1}', '/: additionalProperties', 'a field without a name'],
-  ['ocpp1.6', 'Authorize', '{"idTag":1,"idTag":"1"}', '', 'of equal keys the last one counts, as in JSON.parse'],
-  ['ocpp1.6', 'Authorize', '{"idTag":"1","__proto__":{}}', '/__proto__: additionalProperties', 'a field as any other'],
+  ['ocpp1.6', 'Authorize', '{"idTag":1,"idTag":"1"}', '', 'the last of equal keys counts, as in JSON.parse'],
+  [
+    'ocpp1.6',
+    'Authorize',
+    '{"idTag":"1","__proto__":{}}',
+    '/__proto__: additionalProperties',
+    '__proto__ is an ordinary field',
+  ],
   [
     'ocpp1.6',
     'Authorize',
     '{"__proto__":{"idTag":"1"}}',
     '/idTag: required; /__proto__: additionalProperties',
-    'which lends no fields',
+    '__proto__ provides no fields',
   ],
-  ['ocpp1.6', 'Authorize', '{"idTag":"1","constructor":1}', '/constructor: additionalProperties', 'nor is this known'],
-  ['ocpp1.6', 'Heartbeat', '{"toString":1}', '/toString: additionalProperties', 'nor this'],
-  ['ocpp1.6', 'Heartbeat', 'null', 'payload: type', 'no object'],
-  ['ocpp1.6', 'Heartbeat', '{', 'payload: type', 'no JSON'],
-  ['ocpp2.0.1', 'TransactionEvent', event(''), '', 'the least'],
+  [
+    'ocpp1.6',
+    'Authorize',
+    '{"idTag":"1","constructor":1}',
+    '/constructor: additionalProperties',
+    'constructor is an unknown field',
+  ],
+  ['ocpp1.6', 'Heartbeat', '{"toString":1}', '/toString: additionalProperties', 'toString is an unknown field'],
+  ['ocpp1.6', 'Heartbeat', 'null', 'payload: type', 'not an object'],
+  ['ocpp1.6', 'Heartbeat', '{', 'payload: type', 'not JSON'],
+  ['ocpp2.0.1', 'TransactionEvent', event(''), '', 'only the required fields'],
   ['ocpp2.0.1', 'TransactionEvent', event(',"seqNo":1.0'), '', '1.0 is an integer'],
   ['ocpp2.0.1', 'TransactionEvent', event(',"evse":null'), '/evse: type', 'null for an optional object'],
   ['ocpp2.0.1', 'TransactionEvent', event(',"meterValue":[]'), '/meterValue: minItems', 'an empty list'],
-  ['ocpp2.0.1', 'TransactionEvent', event(',"custom":1'), '/custom: additionalProperties', 'closed at the top'],
+  [
+    'ocpp2.0.1',
+    'TransactionEvent',
+    event(',"custom":1'),
+    '/custom: additionalProperties',
+    'unknown fields are rejected',
+  ],
   ['ocpp2.0.1', 'TransactionEvent', event(',"customData":{"vendorId":"v","x":{}}'), '', 'customData is open'],
-  ['ocpp2.0.1', 'TransactionEvent', event(',"customData":{"x":1}'), '/customData/vendorId: required', 'but not all'],
+  [
+    'ocpp2.0.1',
+    'TransactionEvent',
+    event(',"customData":{"x":1}'),
+    '/customData/vendorId: required',
+    'customData requires vendorId',
+  ],
   ['ocpp2.0.1', 'DataTransfer', '{"vendorId":"v","data":[null]}', '', 'data may be anything'],
-  ['ocpp2.0.1', 'NotifyPeriodicEventStream', stream, '', 'unknown to 2.0.1: nothing to hold it against'],
+  ['ocpp2.0.1', 'NotifyPeriodicEventStream', stream, '', 'an action without a schema in 2.0.1 has no violations'],
   ['ocpp2.1', 'NotifyPeriodicEventStream', stream, '', 'a SEND'],
   [
     'ocpp2.1',
     'NotifyPeriodicEventStream',
     '{"id":1,"pending":0,"data":[]}',
     '/basetime: required; /data: minItems',
-    'too',
+    'a SEND is validated',
   ],
   [
     'ocpp2.1',
     'BatterySwap',
     '{}',
     '/eventType: required; /requestId: required; /idToken: required; /batteryData: required',
-    'of 2.1',
+    'an action of 2.1',
   ],
-  ['ocpp2.1', 'RequestBatterySwap', '[]', 'payload: type', 'whose name begins as its suffix'],
-  ['ocpp2.1', 'Request', '[]', '', 'no action'],
+  ['ocpp2.1', 'RequestBatterySwap', '[]', 'payload: type', 'an action that starts with the suffix of schema names'],
+  ['ocpp2.1', 'Request', '[]', '', 'not an action'],
   ['ocpp2.1', 'BatterySwapRequest', '[]', '', 'the name of a schema is not an action'],
-  ['ocpp1.6', '', '[]', '', 'no action'],
-  ['ocpp1.6', 'constructor', '[]', '', 'no action'],
-  ['ocpp1.6', '__proto__', '[]', '', 'no action'],
+  ['ocpp1.6', '', '[]', '', 'not an action'],
+  ['ocpp1.6', 'constructor', '[]', '', 'not an action'],
+  ['ocpp1.6', '__proto__', '[]', '', 'not an action'],
 ]
 for (const [version, action, payload, wrong, because] of rows) {
   test(`${version} ${action} ${payload.slice(0, 60)}: ${because}`, () => {
@@ -161,29 +197,30 @@ for (const [version, action, payload, wrong, because] of rows) {
   })
 }
 
-test('an answer is held against its own schema', () => {
+test('an answer is validated against the response schema', () => {
   const of = (message: 'request' | 'response'): string =>
     violationsInWords(schemas.violations('ocpp1.6', 'Heartbeat', message, '{}' as JsonText))
   assert.equal(of('request'), '')
   assert.equal(of('response'), '/currentTime: required')
 })
 
-/** So many values of a wrong type, in a list of the 2.0.1 SetVariables that must hold objects. */
+/** A 2.0.1 SetVariables with this many values of the wrong type in an array of objects. */
 const wrongValues = (count: number): JsonText =>
   `{"setVariableData":[${Array.from({ length: count }, () => 1).join(',')}]}` as JsonText
-const toldOf = (payload: JsonText): number => schemas.violations('ocpp2.0.1', 'SetVariables', 'request', payload).length
+const violationCount = (payload: JsonText): number =>
+  schemas.violations('ocpp2.0.1', 'SetVariables', 'request', payload).length
 
-test('a payload that is wrong all over: ten violations are told, and of a long one the first ends the search', () => {
-  assert.equal(toldOf(wrongValues(9)), 9)
-  assert.equal(toldOf(wrongValues(11)), 10)
+test('a payload with many violations reports ten of them, or only the first if the payload is long', () => {
+  assert.equal(violationCount(wrongValues(9)), 9)
+  assert.equal(violationCount(wrongValues(11)), 10)
   const [fits, tooLong] = [wrongValues(32_757), wrongValues(32_758)]
   assert.deepEqual([fits.length, tooLong.length], [65_535, 65_537])
-  assert.equal(toldOf(fits), 10)
-  assert.equal(toldOf(tooLong), 1)
-  assert.equal(toldOf(wrongValues(524_000)), 1)
+  assert.equal(violationCount(fits), 10)
+  assert.equal(violationCount(tooLong), 1)
+  assert.equal(violationCount(wrongValues(524_000)), 1)
 })
 
-/** How often a run calls a method of arrays, by which Ajv adds to its violations. */
+/** Counts the calls of an array method with which Ajv adds violations. */
 function callsOf(name: 'push' | 'concat', run: () => void): number {
   const original = Object.getOwnPropertyDescriptor(Array.prototype, name)
   const method: unknown = original?.value
@@ -202,33 +239,33 @@ function callsOf(name: 'push' | 'concat', run: () => void): number {
   return count
 }
 
-test('a payload of half a million wrong values: the search makes no half million violations', () => {
+test('a payload of half a million wrong values does not create half a million violations', () => {
   const [long, fits] = [wrongValues(524_000), wrongValues(32_000)]
-  assert.ok(callsOf('push', () => toldOf(fits)) >= 31_999, 'Ajv pushes each violation')
-  assert.ok(callsOf('push', () => toldOf(long)) < 100, 'but it stops at the first')
+  assert.ok(callsOf('push', () => violationCount(fits)) >= 31_999, 'Ajv pushes each violation')
+  assert.ok(callsOf('push', () => violationCount(long)) < 100, 'but it stops at the first')
 })
 
-test('a list of violations is not copied for each: 32,000 of them would take seconds', () => {
+test('the list of violations is not copied per violation, which takes seconds for 32,000', () => {
   for (const value of ['1', '{}', '{"component":1}']) {
     const payload = `{"setVariableData":[${`${value},`.repeat(4000)}${value}]}` as JsonText
-    assert.ok(callsOf('concat', () => toldOf(payload)) < 100, value)
+    assert.ok(callsOf('concat', () => violationCount(payload)) < 100, value)
   }
 })
 
-test('nothing is kept of a payload that was wrong', () => {
+test('nothing of an invalid payload stays in memory', () => {
   const objects = (): number => queryObjects(Object, { format: 'count' })
-  toldOf(wrongValues(1)) // compiled from here on
+  violationCount(wrongValues(1)) // compiles the schema
   const before = objects()
-  toldOf(wrongValues(32_000))
+  violationCount(wrongValues(32_000))
   assert.ok(objects() - before < 1000, 'of 32,000 violations')
 })
 
-test('a name of the message is cut, a path of the schema is not', () => {
+test('a long field name of the message is truncated, but a path of the schema is not', () => {
   const [found] = schemas.violations('ocpp1.6', 'Heartbeat', 'request', `{"${'/'.repeat(60_000)}":1}` as JsonText)
   assert.deepEqual(found, { path: `/${'~1'.repeat(64)}…`, rule: 'additionalProperties' })
 })
 
-test('a payload of all names that are not known', () => {
+test('a payload of 5,000 unknown fields reports ten violations', () => {
   const payload = jsonText(Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`x${index}`, 1])))
   assert.equal(schemas.violations('ocpp2.1', 'Heartbeat', 'request', payload).length, 10)
 })

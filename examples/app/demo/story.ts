@@ -112,7 +112,7 @@ async function tellRemoteStop({ page, app, bridge, teller }: Stage, command: Com
   const { driver, energyWh } = await bookedTransaction(app, Number(command.payload['transactionId']))
   const limit = kWh(cards.get(idTag)?.limitWh)
   const posted = await app.entry('broadcast', ({ event, id }) => event === 'broadcast' && id === command.id)
-  const why = `has booked ${kWh(energyWh)} for ${driver ?? 'nobody'}, whose limit is ${limit}: it posts a command to the bridge`
+  const why = `has booked ${kWh(energyWh)} for ${driver ?? 'an unknown driver'}, whose limit is ${limit}: it posts a command to the bridge`
   await page.line('app', why, `POST ${bridge.broadcastUrl} for ${String(posted['stream'])}`)
   await teller.command(command)
   expectAnswer('RemoteStopTransaction', command.answer?.['status'])
@@ -122,7 +122,7 @@ async function tellReceipt(page: Page, { id, driver, idTag, ...booked }: Booked)
   const { energyWh, meterStartWh, readings, stop } = booked
   await page.heading(`The receipt, from the app's book`)
   await page.row('transaction', String(id))
-  await page.row('driver', `${driver ?? 'nobody'}, ${idTag}`)
+  await page.row('driver', `${driver ?? 'an unknown driver'}, ${idTag}`)
   await page.row('energy', `${kWh(energyWh)} (the meter from ${kWh(meterStartWh)} to ${kWh(stop?.meterWh)})`)
   await page.row('readings', String(readings.length))
   await page.row('ended', stop === null ? 'not yet' : `${stop.at}, ${stop.reason}`)

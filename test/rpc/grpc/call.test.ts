@@ -1,6 +1,6 @@
 /**
- * What our gRPC client sends, and what it makes of what comes back: a server of bare HTTP/2 says what no gRPC library
- * would, and other servers speak something else altogether.
+ * What a call sends, and how it reads what comes back, from a server of bare HTTP/2 that says what no gRPC library would,
+ * and from servers that do not speak HTTP/2.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -9,7 +9,7 @@ import type { Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import type { RpcError } from '../../../src/cable/rpc.ts'
 import { openGrpc } from '../../../src/rpc/grpc/channel.ts'
-import { rpcError } from '../../contract/rpc.ts'
+import { localRpcError, rpcError } from '../../contract/rpc.ts'
 import { openTcp } from '../../support/tcp.ts'
 import { never, perform } from '../calls.ts'
 import { RawApp, reply, success, yes, type StreamScript } from './raw-app.ts'
@@ -49,67 +49,97 @@ const broken = new Error('broken')
 const half = success.subarray(0, 6)
 const bytewise = [...success].map(byte => Buffer.from([byte]))
 
-/** [what the app does, because]: each is a reply. */
+/** [what the app does, because]: each is a valid reply. */
 const replies: readonly (readonly [StreamScript, string])[] = [
-  [yes, 'all in one frame'],
-  [saying(bytewise), 'each byte in a frame'],
-  [saying([success], { 'grpc-status': '0', 'grpc-message': '', more: 'x' }), 'more trailers than needed'],
+  [yes, 'one frame'],
+  [saying(bytewise), 'a frame for each byte'],
+  [saying([success], { 'grpc-status': '0', 'grpc-message': '', more: 'x' }), 'a message with additional trailers'],
   [
     stream => {
       stream.additionalHeaders({ ':status': 103 })
       yes(stream)
     },
-    'early hints first',
+    'a message after early hints',
   ],
 ]
 for (const [script, because] of replies) {
-  test(`a reply is read: ${because}`, within, async t => {
+  test(`a call resolves when the reply comes as ${because}`, within, async t => {
     const { app, rpc } = await openBoth(t)
     app.once(script)
     assert.equal((await rpc.command(perform, never)).status, 'success')
   })
 }
 
-/** [what the app does, what is made of it, its outcome, what is said, because] */
+/** [what the app does, code and outcome of the error, its message, because] */
 const failures: readonly (readonly [StreamScript, RpcError['code'], RpcError['outcome'], RegExp, string])[] = [
-  [status('8', 'No free threads in thread pool'), 'exhausted', 'notRun', /No free threads/, 'no message, a status'],
+  [
+    status('8', 'No free threads in thread pool'),
+    'exhausted',
+    'notRun',
+    /No free threads/,
+    'a status without a message',
+  ],
   [
     status('8', 'Received message larger than max (5 vs 4)'),
     'application',
     'notRun',
     /; the call is larger than the app's server accepts/,
-    'it speaks of our call: a reply of its own would be cut here',
+    'the call is too large: a reply above the limit fails here',
   ],
-  [status('2', 'certificate has expired'), 'application', 'unknown', /expired$/, 'one of the app, and not its own'],
-  [status('4', 'Waiting for LB pick'), 'timeout', 'unknown', /LB pick/, "what grpc-js would say, in the app's mouth"],
-  [status('13', 'Received RST_STREAM with code 2'), 'application', 'unknown', /code 13/, 'that too'],
-  [status('14', 'No connection established'), 'unavailable', 'unknown', /code 14/, 'and that'],
-  [status('2', 'boom%20%E2%9A%A1'), 'application', 'unknown', /boom ⚡/, 'its text is percent-encoded'],
-  [status('2', '100%'), 'application', 'unknown', /100%/, 'or not'],
-  [status('2'), 'application', 'unknown', /code 2/, 'or there is none'],
-  [status('strange'), 'application', 'unknown', /code 2/, 'a status that is no number is UNKNOWN'],
-  [status('99', 'new'), 'application', 'unknown', /code 99: new/, 'a status nobody knows'],
   [
-    saying([success], { 'grpc-status': '13' }),
+    status('2', 'certificate has expired'),
+    'application',
+    'unknown',
+    /expired$/,
+    'an error in the app, not of our own TLS',
+  ],
+  [status('4', 'Waiting for LB pick'), 'timeout', 'unknown', /LB pick/, "the words of grpc-js in the app's status"],
+  [
+    status('13', 'Received RST_STREAM with code 2'),
     'application',
     'unknown',
     /code 13/,
-    'a message does not make up for it',
+    "the words of grpc-js in the app's status",
   ],
-  [saying([success], {}), 'unavailable', 'unknown', /without a gRPC status/, 'no status at all'],
+  [
+    status('14', 'No connection established'),
+    'unavailable',
+    'unknown',
+    /code 14/,
+    "the words of grpc-js in the app's status",
+  ],
+  [status('2', 'boom%20%E2%9A%A1'), 'application', 'unknown', /boom ⚡/, 'a message that is percent-encoded'],
+  [status('2', '100%'), 'application', 'unknown', /100%/, 'a message that is not'],
+  [status('2'), 'application', 'unknown', /code 2/, 'no message'],
+  [status('strange'), 'application', 'unknown', /code 2/, 'a status that is not a number is UNKNOWN'],
+  [status('99', 'new'), 'application', 'unknown', /code 99: new/, 'a status that gRPC does not define'],
+  [saying([success], { 'grpc-status': '13' }), 'application', 'unknown', /code 13/, 'a message before a failure'],
+  [saying([success], {}), 'unavailable', 'unknown', /without a gRPC status/, 'no status'],
   [http(503, '<html>'), 'unavailable', 'unknown', /HTTP status code 503/, 'a proxy'],
   [http(404, 'not found'), 'application', 'notRun', /HTTP status code 404/, 'another service'],
   [http(418, ''), 'application', 'unknown', /HTTP status code 418/, 'any other HTTP status is UNKNOWN'],
   [http(200, '<html>'.repeat(1000)), 'unavailable', 'unknown', /without a gRPC status/, 'a web page'],
-  [saying([]), 'application', 'ran', /not one whole message/, 'OK, and no message'],
+  [saying([]), 'application', 'ran', /not one whole message/, 'OK without a message'],
   [saying([half]), 'application', 'ran', /not one whole message/, 'a message shorter than its prefix says'],
   [saying([success, Buffer.of(0)]), 'application', 'ran', /not one whole message/, 'a longer one'],
   [saying([success, success]), 'application', 'ran', /not one whole message/, 'two messages'],
   [saying([Buffer.of(0, 0)]), 'application', 'ran', /not one whole message/, 'half a prefix'],
-  [saying([Buffer.of(1, 0, 0, 0, 2, 8, 1)]), 'application', 'ran', /compressed/, 'we asked for none such'],
-  [saying([Buffer.of(0, 0, 0, 0, 2, 255, 255)]), 'application', 'ran', /not a message of rpc\.proto/, 'no protobuf'],
+  [
+    saying([Buffer.of(1, 0, 0, 0, 2, 8, 1)]),
+    'application',
+    'ran',
+    /compressed/,
+    'the request does not accept compression',
+  ],
+  [saying([Buffer.of(0, 0, 0, 0, 2, 255, 255)]), 'application', 'ran', /not a message of rpc\.proto/, 'not protobuf'],
   [stream => stream.close(2), 'unavailable', 'unknown', /HTTP\/2 code 2/, 'reset before the headers'],
-  [begun(half, stream => stream.destroy(broken)), 'unavailable', 'unknown', /HTTP\/2 code 2/, 'reset in the message'],
+  [
+    begun(half, stream => stream.destroy(broken)),
+    'unavailable',
+    'unknown',
+    /HTTP\/2 code 2/,
+    'reset within the message',
+  ],
   [
     begun(success, stream => stream.destroy(broken)),
     'unavailable',
@@ -127,29 +157,29 @@ const failures: readonly (readonly [StreamScript, RpcError['code'], RpcError['ou
     'unavailable',
     'unknown',
     /HTTP\/2 code 7/,
-    'refused, and yet looked at',
+    'refused after a response has begun',
   ],
   [
     stream => stream.session?.goaway(7, stream.id),
     'unavailable',
     'unknown',
     /connection was lost/,
-    'the connection is refused, and not this call, which may have run',
+    'the connection is refused, not this call, which may have run',
   ],
-  [stream => stream.close(12), 'application', 'unknown', /HTTP\/2 code 12/, 'it asks for more security'],
+  [stream => stream.close(12), 'application', 'unknown', /HTTP\/2 code 12/, 'the app requires better TLS'],
   [begun(success, stream => stream.session?.destroy()), 'unavailable', 'unknown', /./, 'the connection is lost'],
 ]
 for (const [script, code, outcome, message, because] of failures) {
-  test(`no reply: ${code}, ${outcome}, ${message}: ${because}`, within, async t => {
+  test(`a call fails with ${code}, ${outcome}, ${message} when the reply is bad: ${because}`, within, async t => {
     const { app, rpc } = await openBoth(t)
     app.once(script)
     await assert.rejects(rpc.command(perform, never), rpcError(code, outcome, message))
-    assert.equal(app.streams.all.length, 1, 'it is not made again')
-    assert.equal((await rpc.command(perform, never)).status, 'success', 'the next call is none the worse')
+    assert.equal(app.streams.all.length, 1, 'it is not retried')
+    assert.equal((await rpc.command(perform, never)).status, 'success', 'the next call succeeds')
   })
 }
 
-test('a stream that the app refuses is made again once', within, async t => {
+test('a call is retried once when the app refuses its stream', within, async t => {
   const { app, rpc } = await openBoth(t)
   const refuse: StreamScript = stream => stream.close(7)
   app.once(refuse)
@@ -160,7 +190,7 @@ test('a stream that the app refuses is made again once', within, async t => {
   assert.equal(app.streams.all.length, 4)
 })
 
-test('a reply over the limit is given up at its prefix, and its stream is reset', within, async t => {
+test('a call fails at the prefix and resets its stream when the reply is above the limit', within, async t => {
   const { app, rpc } = await openBoth(t, { limits: { sent: Infinity, received: 100 } })
   app.once(begun(Buffer.of(0, 0, 0, 0, 101), () => undefined))
   await assert.rejects(
@@ -172,7 +202,7 @@ test('a reply over the limit is given up at its prefix, and its stream is reset'
   assert.equal(stream.rstCode, 8)
 })
 
-test('a call cut by its deadline resets its stream', within, async t => {
+test('a call resets its stream when its deadline passes', within, async t => {
   const { app, rpc } = await openBoth(t)
   assert.equal(await rpc.problem(10_000), null)
   app.once(() => undefined)
@@ -182,21 +212,21 @@ test('a call cut by its deadline resets its stream', within, async t => {
   assert.equal(stream.rstCode, 8)
 })
 
-test('after its deadline a call is not sent', within, async t => {
+test('a call is not sent when its deadline has passed, which is local', within, async t => {
   const { app, rpc } = await openBoth(t)
   assert.equal(await rpc.problem(10_000), null)
-  await assert.rejects(rpc.command(perform, never, performance.now() - 1), rpcError('timeout', 'notRun', /./))
+  await assert.rejects(rpc.command(perform, never, performance.now() - 1), localRpcError('timeout', 'notRun', /./))
   assert.equal(app.streams.all.length, 0)
 })
 
-/** [how long the call may take, what the app is told, because] */
+/** [time until the deadline, grpc-timeout, because] */
 const timeouts: readonly (readonly [number, RegExp | undefined, string])[] = [
   [5_000, /^(49\d\d|5000)m$/, 'in milliseconds'],
-  [24 * 60 * 60 * 1000, /^(86400000|863999\d\d)m$/, 'the longest that an option has'],
-  [Infinity, undefined, 'no end'],
+  [24 * 60 * 60 * 1000, /^(86400000|863999\d\d)m$/, 'the longest that an option allows'],
+  [Infinity, undefined, 'no deadline'],
 ]
 for (const [ms, expected, because] of timeouts) {
-  test(`a call tells who it is and that it may take ${ms} ms: ${because}`, within, async t => {
+  test(`a call sends its metadata, and grpc-timeout when it has ${ms} ms left: ${because}`, within, async t => {
     const { app, rpc } = await openBoth(t)
     await rpc.command(perform, never, performance.now() + ms)
     const { 'grpc-timeout': timeout, ...others } = await app.headers.next()
@@ -216,7 +246,7 @@ for (const [ms, expected, because] of timeouts) {
   })
 }
 
-/** [what the other side does with a connection, what is said, because] */
+/** [what the other side does with a connection, the message, because] */
 const strangers: readonly (readonly [(socket: Socket) => void, RegExp, string])[] = [
   [socket => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'), /may expect TLS/, 'an HTTP/1.1 server'],
   [socket => socket.end(), /may expect TLS/, 'it hangs up'],
@@ -237,7 +267,7 @@ const strangers: readonly (readonly [(socket: Socket) => void, RegExp, string])[
   ],
 ]
 for (const [speak, message, because] of strangers) {
-  test(`who does not speak HTTP/2 is not sent a call, and is told: ${because}`, within, async t => {
+  test(`a call is not sent when the other side does not speak HTTP/2: ${because}`, within, async t => {
     const stranger = await openTcp(t, socket => void socket.once('data', () => speak(socket)))
     const rpc = openGrpc(stranger.host)
     t.after(() => rpc.close())

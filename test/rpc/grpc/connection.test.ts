@@ -1,4 +1,4 @@
-/** The connections of our gRPC client: how they end, how they are held, and that nothing is left of them. */
+/** The connections of our gRPC client: keepalive, GOAWAY, the end, and that they leave nothing behind. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
@@ -24,35 +24,39 @@ function open(t: TestContext, host: string, settings: Parameters<typeof openGrpc
   return rpc
 }
 
-/** Does nothing with a stream until the test says what. */
+/** The next stream, which gets no reply unless the test gives it one. */
 function held(app: RawApp): Promise<ServerHttp2Stream> {
   return new Promise(resolve => app.once(resolve))
 }
 
 // RFC 9113 §6.8: streams above the last one named were not looked at.
 for (const [code, first, because] of [
-  [0, 'success', 'the call that the app has looked at ends on the old connection'],
-  [2, rpcError('unavailable', 'unknown', /connection was lost/), 'with an error, Node.js ends that one'],
+  [0, 'success', 'the call that was looked at ends on the old connection'],
+  [2, rpcError('unavailable', 'unknown', /connection was lost/), 'after an error code, Node.js ends that call'],
 ] as const) {
-  test(`GOAWAY ${code}: a call not looked at is made on a new connection; ${because}`, within, async t => {
-    const app = await RawApp.start(t)
-    const rpc = open(t, app.host)
-    assert.equal(await rpc.problem(10_000), null)
-    const streams = [held(app), held(app)] as const
-    const calls = [rpc.command(perform, never), rpc.command(perform, never)] as const
-    const outcome = calls[0].catch((error: unknown) => error)
-    const [looked] = await Promise.all(streams)
-    looked.session?.goaway(code, 1)
-    assert.equal((await calls[1]).status, 'success')
-    assert.equal(app.sessions.all.length, 2)
-    if (first === 'success') yes(looked)
-    const found = await outcome
-    if (first === 'success') assert.equal((found as { status: string }).status, first)
-    else assert.ok(first(found), 'it may have run')
-  })
+  test(
+    `a call that was not looked at is sent on a new connection when the app sends GOAWAY ${code}: ${because}`,
+    within,
+    async t => {
+      const app = await RawApp.start(t)
+      const rpc = open(t, app.host)
+      assert.equal(await rpc.problem(10_000), null)
+      const streams = [held(app), held(app)] as const
+      const calls = [rpc.command(perform, never), rpc.command(perform, never)] as const
+      const outcome = calls[0].catch((error: unknown) => error)
+      const [looked] = await Promise.all(streams)
+      looked.session?.goaway(code, 1)
+      assert.equal((await calls[1]).status, 'success')
+      assert.equal(app.sessions.all.length, 2)
+      if (first === 'success') yes(looked)
+      const found = await outcome
+      if (first === 'success') assert.equal((found as { status: string }).status, first)
+      else assert.ok(first(found), 'it may have run')
+    },
+  )
 }
 
-test('an old connection is closed with its last call, should the app not do it', within, async t => {
+test('a connection is closed with its last call when the app does not close it after GOAWAY', within, async t => {
   const app = await RawApp.start(t)
   const proxy = await openProxy(app.port)
   t.after(() => proxy.close())
@@ -71,7 +75,7 @@ test('an old connection is closed with its last call, should the app not do it',
   assert.equal(proxy.accepted, 2)
 })
 
-test('who finds our pings too frequent is sent half as many', within, async t => {
+test('pings become half as frequent when the app finds them too frequent', within, async t => {
   const app = await RawApp.start(t)
   open(t, app.host, { keepaliveMs: 150 })
   const pings: number[] = []
@@ -87,7 +91,7 @@ test('who finds our pings too frequent is sent half as many', within, async t =>
   assert.ok((pings[1] ?? 0) >= 290, `the second came after ${pings[1]} ms`)
 })
 
-test('who finds them too frequent again and again is pinged all the same, and not without a pause', within, async t => {
+test('pings stay within the range of a timer when the app finds them too frequent', within, async t => {
   const app = await RawApp.start(t)
   // Twice as much is more than a timer of Node.js takes, which then makes it 1 ms.
   const rpc = open(t, app.host, { keepaliveMs: 2 ** 30 })
@@ -100,7 +104,7 @@ test('who finds them too frequent again and again is pinged all the same, and no
   assert.equal(pings, 0)
 })
 
-test('a connection that no answer to a ping comes on is given up, and its calls with it', within, async t => {
+test('a connection is dropped with its calls when a ping gets no answer', within, async t => {
   const app = await RawApp.start(t)
   const proxy = await openProxy(app.port)
   t.after(() => proxy.close())
@@ -161,30 +165,26 @@ function deferred(): [Promise<void>, () => void] {
   return [new Promise(settle => (resolve = settle)), () => resolve()]
 }
 
-test(
-  'the end comes to connections and attempts at once, and to a call on the wire when it is over',
-  within,
-  async t => {
-    const app = await RawApp.start(t)
-    const mute = await openMute(t)
-    const connected = mute.onConnection()
-    const rpc = open(t, `grpc-list://${app.host},${mute.host}`)
-    const stream = held(app)
-    const call = rpc.command(perform, never)
-    const { session } = await stream
-    assert.ok(session, 'there is a session')
-    const closed = once(session, 'close')
-    const attempt = (await connected).resume()
-    await Promise.all([once(attempt, 'close'), rpc.close()])
-    assert.equal(mute.sockets.length, 1)
-    assert.equal(session.closed, false)
-    yes(await app.streams.next())
-    assert.equal((await call).status, 'success')
-    await closed
-  },
-)
+test('close ends connections and attempts at once, but for a connection whose call is on the wire', within, async t => {
+  const app = await RawApp.start(t)
+  const mute = await openMute(t)
+  const connected = mute.onConnection()
+  const rpc = open(t, `grpc-list://${app.host},${mute.host}`)
+  const stream = held(app)
+  const call = rpc.command(perform, never)
+  const { session } = await stream
+  assert.ok(session, 'there is a session')
+  const closed = once(session, 'close')
+  const attempt = (await connected).resume()
+  await Promise.all([once(attempt, 'close'), rpc.close()])
+  assert.equal(mute.sockets.length, 1)
+  assert.equal(session.closed, false)
+  yes(await app.streams.next())
+  assert.equal((await call).status, 'success')
+  await closed
+})
 
-test('a call that waits for a connection fails at the end', within, async t => {
+test('close fails a call that waits for a connection', within, async t => {
   const mute = await openMute(t)
   const rpc = open(t, mute.host)
   const call = rpc.command(perform, never)
@@ -195,7 +195,7 @@ test('a call that waits for a connection fails at the end', within, async t => {
 const settingsFrame = Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0)
 const goawayAfterFirst = Buffer.of(0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0)
 
-/** Takes one call, says that it takes no more, never replies, and never hangs up. */
+/** Accepts one call, sends GOAWAY, never replies, and never hangs up. */
 async function openLingering(t: TestContext): Promise<string> {
   const speak = (socket: Socket): void => {
     socket.write(settingsFrame)
@@ -214,7 +214,7 @@ const hosts: readonly (readonly [(t: TestContext) => Promise<string>, string])[]
   [openLingering, 'an app that never hangs up'],
 ]
 for (const [hostOf, because] of hosts) {
-  test(`after the end the process can end: ${because}`, within, async t => {
+  test(`the process ends after close: ${because}`, within, async t => {
     const host = await hostOf(t)
     const root = path.join(import.meta.dirname, '../../..')
     const code = `import { openGrpc } from './src/rpc/grpc/channel.ts'

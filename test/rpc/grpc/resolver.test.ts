@@ -1,4 +1,4 @@
-/** A name with several addresses: our gRPC client calls all of them, and follows the name. */
+/** A name with several addresses: our gRPC client calls all of them, and follows the name when its addresses change. */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { openGrpc } from '../../../src/rpc/grpc/channel.ts'
@@ -10,7 +10,7 @@ import { RawApp, yes } from './raw-app.ts'
 
 const within = { timeout: 20_000 }
 
-/** A name that a test gives addresses; `null`: it cannot be looked up. */
+/** A name with the addresses that a test gives it; `null` where it cannot be looked up. */
 class Name {
   addresses: readonly string[] | null
   lookups = 0
@@ -44,7 +44,7 @@ async function openTwo(t: TestContext) {
 
 const counts = (apps: readonly RawApp[]) => apps.map(app => app.streams.all.length)
 
-test('calls go round its addresses, under its name', within, async t => {
+test('calls go round robin over the addresses of a name, with the name as authority', within, async t => {
   const { first, second, rpc } = await openTwo(t)
   while (!counts([first, second]).every(count => count > 0)) await rpc.command(perform, never)
   const before = counts([first, second])
@@ -56,7 +56,7 @@ test('calls go round its addresses, under its name', within, async t => {
   assert.equal((await second.headers.next())[':authority'], `app.example:${first.port}`)
 })
 
-test('one is killed: calls go to the other, and to both when it is back', within, async t => {
+test('calls go to the other address while one is down, then to both', within, async t => {
   const { first, second, rpc } = await openTwo(t)
   while (!counts([first, second]).every(count => count > 0)) await rpc.command(perform, never)
   const [killedHad = 0] = counts([first])
@@ -70,33 +70,37 @@ test('one is killed: calls go to the other, and to both when it is back', within
   while (first.streams.all.length === killedHad) await rpc.command(perform, never)
 })
 
-test('an address that the name has no more is let go, and its calls run to their end', within, async t => {
-  const { first, second, name, rpc } = await openTwo(t)
-  while (!counts([first, second]).every(count => count > 0)) await rpc.command(perform, never)
-  const streams = [first, second].map(app => new Promise<void>(resolve => app.once(() => resolve())))
-  const calls = [rpc.command(perform, never), rpc.command(perform, never)]
-  await Promise.all(streams)
-  const lost = calls.map(call => call.catch(() => null))
-  name.addresses = ['127.0.0.1']
-  // What makes it look the name up again.
-  first.stop()
-  await first.start()
-  const session = second.sessions.all[0]
-  assert.ok(session, 'it is connected')
-  const before = second.streams.all.length
-  while (name.lookups < 2) await new Promise(setImmediate)
-  while (first.sessions.all.length < 2) await rpc.command(perform, never)
-  const after = second.streams.all.length
-  for (let more = 0; more < 10; more++) await rpc.command(perform, never)
-  assert.equal(second.streams.all.length, after, 'it is asked no more')
-  assert.equal(session.closed, false, 'its call is under way')
-  const stream = second.streams.all[before - 1]
-  assert.ok(stream, 'it has the call')
-  const closed = new Promise(resolve => session.once('close', resolve))
-  yes(stream)
-  assert.deepEqual((await Promise.all(lost)).map(reply => reply?.status ?? 'lost').toSorted(), ['lost', 'success'])
-  await closed
-})
+test(
+  'an address gets no new calls when the name no longer has it, and its calls in flight run to their end',
+  within,
+  async t => {
+    const { first, second, name, rpc } = await openTwo(t)
+    while (!counts([first, second]).every(count => count > 0)) await rpc.command(perform, never)
+    const streams = [first, second].map(app => new Promise<void>(resolve => app.once(() => resolve())))
+    const calls = [rpc.command(perform, never), rpc.command(perform, never)]
+    await Promise.all(streams)
+    const lost = calls.map(call => call.catch(() => null))
+    name.addresses = ['127.0.0.1']
+    // What makes it look the name up again.
+    first.stop()
+    await first.start()
+    const session = second.sessions.all[0]
+    assert.ok(session, 'it is connected')
+    const before = second.streams.all.length
+    while (name.lookups < 2) await new Promise(setImmediate)
+    while (first.sessions.all.length < 2) await rpc.command(perform, never)
+    const after = second.streams.all.length
+    for (let more = 0; more < 10; more++) await rpc.command(perform, never)
+    assert.equal(second.streams.all.length, after, 'it gets no more calls')
+    assert.equal(session.closed, false, 'its call is in flight')
+    const stream = second.streams.all[before - 1]
+    assert.ok(stream, 'it has the call')
+    const closed = new Promise(resolve => session.once('close', resolve))
+    yes(stream)
+    assert.deepEqual((await Promise.all(lost)).map(reply => reply?.status ?? 'lost').toSorted(), ['lost', 'success'])
+    await closed
+  },
+)
 
 test('a name that moves to another address is found there', within, async t => {
   const { first, second, name, rpc } = await openTwo(t)
@@ -110,7 +114,7 @@ test('a name that moves to another address is found there', within, async t => {
   assert.equal(moved.streams.all.length, 1)
 })
 
-test('a name that moves is found although its old address is silent: an attempt there takes 5 s', within, async t => {
+test('a name that moves is found when its old address is silent, where an attempt takes 5 s', within, async t => {
   const mute = await openMute(t)
   const port = Number(mute.host.split(':')[1])
   const connected = mute.onConnection()
@@ -123,7 +127,7 @@ test('a name that moves is found although its old address is silent: an attempt 
   assert.equal(moved.streams.all.length, 1)
 })
 
-test('a name that cannot be looked up: calls fail and say so, until it can', within, async t => {
+test('calls fail with the reason while the name cannot be looked up', within, async t => {
   const app = await RawApp.start(t)
   const name = new Name()
   const rpc = open(t, app.port, name)
@@ -136,7 +140,7 @@ test('a name that cannot be looked up: calls fail and say so, until it can', wit
   assert.equal((await rpc.command(perform, never)).status, 'success')
 })
 
-test('a resolver that fails is no reason to lose the app; it is asked once a second at most', within, async t => {
+test('calls go on while look-ups fail, of which there is one a second at most', within, async t => {
   const app = await RawApp.start(t)
   const name = new Name('127.0.0.1')
   const rpc = open(t, app.port, name)
@@ -154,6 +158,48 @@ test('a resolver that fails is no reason to lose the app; it is asked once a sec
   assert.equal((await rpc.command(perform, never)).status, 'success')
 })
 
+/** Nobody has ever listened at one address of the name: as at ::1 of localhost. */
+async function openHalf(t: TestContext) {
+  const first = await RawApp.start(t)
+  const name = new Name('127.0.0.2', '127.0.0.1')
+  const rpc = open(t, first.port, name)
+  assert.equal(await rpc.problem(10_000), null)
+  return { first, name, rpc }
+}
+
+test('the name is not looked up again when nobody has ever listened at one of its addresses', within, async t => {
+  const { name, rpc } = await openHalf(t)
+  await new Promise(resolve => setTimeout(resolve, 2_500))
+  assert.equal(name.lookups, 1)
+  assert.equal((await rpc.command(perform, never)).status, 'success')
+})
+
+test('an app is found within a second at an address in a long backoff when no other one works', within, async t => {
+  const { first, rpc } = await openHalf(t)
+  // Attempts at 0, 0.2, 0.6, 1.4 and 3 s at most: the next one would come at least 2.5 s later.
+  await new Promise(resolve => setTimeout(resolve, 3_200))
+  await RawApp.start(t, { port: first.port, address: '127.0.0.2' })
+  first.stop()
+  const since = performance.now()
+  assert.equal(await rpc.problem(10_000), null)
+  assert.ok(performance.now() - since < 1_300, `found after ${performance.now() - since} ms`)
+  assert.equal((await rpc.command(perform, never)).status, 'success')
+})
+
+test(
+  'an address that moves is found when another one works, though the resolver learns of it late',
+  within,
+  async t => {
+    const { first, second, name, rpc } = await openTwo(t)
+    while (!counts([first, second]).every(count => count > 0)) await rpc.command(perform, never)
+    second.stop()
+    while (name.lookups < 2) await new Promise(setImmediate)
+    const moved = await RawApp.start(t, { port: first.port, address: '127.0.0.3' })
+    name.addresses = ['127.0.0.1', '127.0.0.3']
+    while (moved.streams.all.length === 0) await rpc.command(perform, never).catch(() => null)
+  },
+)
+
 /** [form, because] */
 const forms: readonly (readonly [(port: number) => string, string])[] = [
   [port => `127.0.0.1:${port}`, 'an address'],
@@ -163,7 +209,7 @@ const forms: readonly (readonly [(port: number) => string, string])[] = [
   [port => `grpc-list://localhost:${port},127.0.0.1:${port}`, 'a list'],
 ]
 for (const [hostOf, because] of forms) {
-  test(`${hostOf(50051)} is taken: ${because}`, within, async t => {
+  test(`openGrpc takes ${hostOf(50051)}: ${because}`, within, async t => {
     const app = await RawApp.start(t)
     const rpc = openGrpc(hostOf(app.port))
     t.after(() => rpc.close())
@@ -171,7 +217,7 @@ for (const [hostOf, because] of forms) {
   })
 }
 
-test('[::1]:50051 is taken: an IPv6 address', within, async t => {
+test('openGrpc takes [::1]:50051: an IPv6 address', within, async t => {
   const app = await RawApp.start(t, { port: await freePort(), address: '::1' })
   const rpc = openGrpc(`[::1]:${app.port}`)
   t.after(() => rpc.close())

@@ -128,6 +128,10 @@ class Bench {
     await quiet()
   }
 
+  setWallClock(byMs: number): void {
+    this.#clock.setWallClock(byMs)
+  }
+
   get lines(): (readonly [level: string, message: string])[] {
     return this.log.lines.map(({ level, message }) => [level, message])
   }
@@ -161,7 +165,7 @@ function later(end: () => object): () => Promise<object> {
   }
 }
 
-test('the app is never at work on more calls than there are permits, and on as many', async t => {
+test('calls in flight are as many as rpc_concurrency, and no more, when many are made at once', async t => {
   const { app, guard } = await openBoth(t, 5)
   app.always(later(() => ({ status: 'SUCCESS' })))
   const connects = Array.from({ length: 60 }, (_, number) => guard.connect({ sid: `s${number}`, env }, never))
@@ -172,7 +176,7 @@ test('the app is never at work on more calls than there are permits, and on as m
   assert.equal(guard.pending, 0)
 })
 
-test('a storm of which every third call fails, and is made again, is bounded in the same way', async t => {
+test('calls in flight stay within rpc_concurrency when every third call fails and is retried', async t => {
   const { app, meter, guard } = await openBoth(t, 5)
   const ends = [
     () => ({ status: 'SUCCESS' }),
@@ -197,10 +201,10 @@ test('a storm of which every third call fails, and is made again, is bounded in 
 })
 
 for (const [threads, because] of [
-  [12, 'it comes down to what the app takes'],
-  [40, 'it goes up to what the app takes'],
+  [12, 'it falls to what the app accepts'],
+  [40, 'it rises to what the app accepts'],
 ] as const) {
-  test(`rpc_concurrency=0 before ${threads} threads: ${because}`, async t => {
+  test(`the limit adapts when rpc_concurrency is 0 and the app has ${threads} threads: ${because}`, async t => {
     const { app, meter, guard } = await openBoth(t, 0)
     assert.equal(guard.capacity, 25)
     app.always(async () => {
@@ -212,7 +216,7 @@ for (const [threads, because] of [
       while (made++ < 4_000) await guard.command(callOf(`s${number}`, 'message'), never)
     })
     await Promise.all(loops)
-    assert.ok(Math.abs(guard.capacity - threads) <= 2, `the bound is ${guard.capacity}`)
+    assert.ok(Math.abs(guard.capacity - threads) <= 2, `the limit is ${guard.capacity}`)
     const refused = meter.total('rpc_retries_total')
     assert.ok(refused < 100, `${refused} of 4,000 calls were refused`)
     assert.ok(app.mostRunning <= Math.max(25, threads + 1), `the app had ${app.mostRunning} calls at a time`)
@@ -220,7 +224,7 @@ for (const [threads, because] of [
   })
 }
 
-test('a failure that is no refusal leaves the bound where it is', async t => {
+test('the adaptive limit stays when a call fails without being refused', async t => {
   const bench = new Bench(t, { concurrency: 0 })
   for (const failure of [absent, lost, slow, mute, raised, refused]) {
     const call = bench.disconnect('s1')
@@ -233,7 +237,7 @@ test('a failure that is no refusal leaves the bound where it is', async t => {
   assert.equal(bench.guard.capacity, 25)
 })
 
-test('calls of connected stations go before Disconnects, and these before Connects, each in its order', async t => {
+test('calls of connected stations go before Disconnects, and Disconnects before Connects, when they wait', async t => {
   const bench = new Bench(t, { concurrency: 1 })
   const calls = [
     bench.connect('connect 1'),
@@ -255,7 +259,7 @@ test('calls of connected stations go before Disconnects, and these before Connec
   ])
 })
 
-test('a failure gives the permit back too', async t => {
+test('a permit is free again when its call fails', async t => {
   const bench = new Bench(t, { concurrency: 1 })
   const [first, second] = [bench.command('one'), bench.command('two')]
   ;(await bench.next()).fail(raised)
@@ -264,7 +268,7 @@ test('a failure gives the permit back too', async t => {
   assert.equal((await second).status, 'success')
 })
 
-test('another call has the permit while a retry sleeps, which then waits its turn', async t => {
+test('another call gets the permit while a retry backs off, which then joins the queue', async t => {
   const bench = new Bench(t, { concurrency: 1 })
   const [first, second, third] = [bench.command('one'), bench.command('two'), bench.command('three')]
   ;(await bench.next()).fail(absent)
@@ -290,31 +294,31 @@ const calls = {
 const retries = [
   [absent, 'perform', true, 'it was not sent'],
   [full, 'perform', true, 'it was not run'],
-  [lost, 'perform', false, 'it may have run, and a second run may cost money'],
+  [lost, 'perform', false, 'it may have run, and running it twice may cost money'],
   [slow, 'perform', false, 'there is no time left'],
   [mute, 'perform', false, 'there is no time left'],
   [raised, 'perform', false, 'it ran'],
   [refused, 'perform', false, 'it would be refused again'],
-  [lost, 'subscribe', true, 'the second run changes nothing'],
-  [lost, 'unsubscribe', true, 'the second run changes nothing'],
-  [lost, 'connect', true, 'the second run changes nothing'],
-  [lost, 'disconnect', true, 'the second run changes nothing'],
+  [lost, 'subscribe', true, 'running it twice changes nothing'],
+  [lost, 'unsubscribe', true, 'running it twice changes nothing'],
+  [lost, 'connect', true, 'running it twice changes nothing'],
+  [lost, 'disconnect', true, 'running it twice changes nothing'],
   [absent, 'connect', true, 'it was not sent'],
   [full, 'disconnect', true, 'it was not run'],
-  [slow, 'connect', false, 'the app is slow enough'],
+  [slow, 'connect', false, 'the app is slow already'],
   [raised, 'subscribe', false, 'it ran'],
 ] as const
-for (const [failure, name, isRepeated, because] of retries) {
+for (const [failure, name, isRetried, because] of retries) {
   const { code, outcome } = failure
-  test(`${name} after ${code}, ${outcome}: ${isRepeated ? 'again' : 'once'}, because ${because}`, async t => {
+  test(`${name} is ${isRetried ? 'retried' : 'not retried'} when it fails with ${code}, ${outcome}: ${because}`, async t => {
     const bench = new Bench(t)
     const call: Promise<unknown> = calls[name](bench)
     ;(await bench.next()).fail(failure)
     await quiet()
     await bench.pass(100)
-    assert.equal(bench.transport.sids.length, isRepeated ? 2 : 1)
-    assert.equal(bench.meter.total('rpc_retries_total'), isRepeated ? 1 : 0)
-    if (!isRepeated) return assert.rejects(call, failure)
+    assert.equal(bench.transport.sids.length, isRetried ? 2 : 1)
+    assert.equal(bench.meter.total('rpc_retries_total'), isRetried ? 1 : 0)
+    if (!isRetried) return assert.rejects(call, failure)
     ;(await bench.next()).succeed()
     await call
   })
@@ -325,7 +329,7 @@ const pauses = [
   [full, [5, 10, 20, 40], 'a thread is soon free'],
 ] as const
 for (const [failure, atLeast, because] of pauses) {
-  test(`pauses after ${failure.code} double, each by chance up to twice ${atLeast[0]} ms: ${because}`, async t => {
+  test(`backoff doubles from ${atLeast[0]} to ${2 * atLeast[0]} ms on when a call is ${failure.code}: ${because}`, async t => {
     const bench = new Bench(t)
     const call = bench.command('s1')
     for (const least of atLeast) {
@@ -342,17 +346,17 @@ for (const [failure, atLeast, because] of pauses) {
   })
 }
 
-test('calls that failed together do not come back together', async t => {
+test('retries are spread by jitter when calls failed together', async t => {
   const bench = new Bench(t, { concurrency: 50 })
   for (let number = 0; number < 50; number++) void bench.command(`s${number}`)
   await bench.end(50, absent)
   await quiet()
   await bench.pass(75)
   const early = bench.transport.sids.length - 50
-  assert.ok(early > 0 && early < 50, `${early} of 50 came back in the first half`)
+  assert.ok(early > 0 && early < 50, `${early} of 50 were retried in the first half`)
 })
 
-test('no attempt is made again with less than a third of the budget left: its failure stands', async t => {
+test('a call is not retried when less than a third of its budget is left', async t => {
   const bench = new Bench(t, { commandTimeoutMs: 1_000 })
   const call = bench.command('s1')
   for (let attempts = 0; attempts < 2; attempts++) {
@@ -364,7 +368,7 @@ test('no attempt is made again with less than a third of the budget left: its fa
   assert.equal(bench.transport.sids.length, 2)
 })
 
-test('nor with less than a second of a large one, also where the pause is short', async t => {
+test('a call is not retried when less than a second of a large budget is left, however short the backoff', async t => {
   const bench = new Bench(t)
   const [early, late] = [bench.command('early'), bench.command('late')]
   const attempts = [await bench.next(), await bench.next()]
@@ -380,7 +384,7 @@ test('nor with less than a second of a large one, also where the pause is short'
   void early
 })
 
-test('a pause that lasts longer than it should is looked at again', async t => {
+test('a call is not retried when its backoff has lasted too long', async t => {
   const bench = new Bench(t)
   const call = bench.command('s1')
   const attempt = await bench.next()
@@ -392,7 +396,7 @@ test('a pause that lasts longer than it should is looked at again', async t => {
   assert.equal(bench.transport.sids.length, 1)
 })
 
-test('the budget holds for all attempts and pauses; each attempt gets what is left', async t => {
+test('each attempt gets what is left of the budget', async t => {
   const bench = new Bench(t)
   const call = bench.command('s1')
   const first = await bench.next()
@@ -406,7 +410,7 @@ test('the budget holds for all attempts and pauses; each attempt gets what is le
   await call
 })
 
-test('rpc_request_timeout bounds each attempt, within the budget', async t => {
+test('rpc_request_timeout limits each attempt within the budget', async t => {
   const bench = new Bench(t, { requestTimeoutMs: 2_000 })
   const call = bench.command('s1')
   const first = await bench.next()
@@ -420,7 +424,7 @@ test('rpc_request_timeout bounds each attempt, within the budget', async t => {
   await call
 })
 
-test('what the first attempt may have done is not forgotten at the second', async t => {
+test('a call may have run when an earlier attempt may have', async t => {
   const bench = new Bench(t)
   const call = bench.command('s1', 'subscribe')
   ;(await bench.next()).fail(lost)
@@ -430,7 +434,7 @@ test('what the first attempt may have done is not forgotten at the second', asyn
   await assert.rejects(call, rpcError('application', 'unknown', /no such method/))
 })
 
-test('a call that gets no turn while there is time for an attempt ends, and was not sent', async t => {
+test('a call fails as not sent when it waits until no time for an attempt is left', async t => {
   const bench = new Bench(t, { concurrency: 1 })
   const first = bench.command('one')
   const second = bench.connect('two')
@@ -444,13 +448,13 @@ test('a call that gets no turn while there is time for an attempt ends, and was 
   assert.deepEqual(bench.transport.sids, ['one'])
 })
 
-/** [budget, how long a call waits for its turn, because] */
+/** [budget, how long a call waits in the queue, because] */
 const leastRows: readonly (readonly [number, number, string])[] = [
   [600, 400, 'a third of a small budget is for the attempt'],
-  [30_000, 29_000, 'a second of a large one'],
+  [30_000, 29_000, 'a second of a large one is'],
 ]
 for (const [commandTimeoutMs, waitMs, because] of leastRows) {
-  test(`of a budget of ${commandTimeoutMs} ms a call waits ${waitMs} ms for its turn: ${because}`, async t => {
+  test(`a call waits ${waitMs} ms in the queue when its budget is ${commandTimeoutMs} ms: ${because}`, async t => {
     const bench = new Bench(t, { concurrency: 1, commandTimeoutMs })
     const first = bench.command('one')
     const second = bench.command('two')
@@ -463,7 +467,7 @@ for (const [commandTimeoutMs, waitMs, because] of leastRows) {
   })
 }
 
-test('a call that may wait longer keeps its place, and has a budget of its own from its turn on', async t => {
+test('a call with a queue deadline keeps its place, and gets a new budget when it leaves the queue', async t => {
   const bench = new Bench(t, { concurrency: 1 })
   const first = bench.command('one')
   const held = bench.command('held', 'message', never, () => 20_000)
@@ -479,7 +483,7 @@ test('a call that may wait longer keeps its place, and has a budget of its own f
   await later
 })
 
-test('a Connect that may wait longer does, too', async t => {
+test('a Connect waits longer when it has a queue deadline', async t => {
   const bench = new Bench(t, { concurrency: 1 })
   const first = bench.command('one')
   const usual = bench.connect('usual')
@@ -494,7 +498,7 @@ test('a Connect that may wait longer does, too', async t => {
   await held
 })
 
-test('a call that may not wait longer any more has the time of any other', async t => {
+test('a call waits as long as any other when its queue deadline is withdrawn', async t => {
   const bench = new Bench(t, { concurrency: 1 })
   let queueDeadline = 20_000
   const first = bench.command('one')
@@ -509,7 +513,7 @@ test('a call that may not wait longer any more has the time of any other', async
   await first
 })
 
-test('one more than 10,000 waiting Connects is told so; commands have a line of their own', async t => {
+test('a Connect fails at once when 10,000 Connects wait, and a command does not', async t => {
   const bench = new Bench(t, { concurrency: 1 })
   const first = bench.command('first')
   for (let number = 0; number < 10_000; number++) void bench.connect('storm')
@@ -522,7 +526,7 @@ test('one more than 10,000 waiting Connects is told so; commands have a line of 
   assert.deepEqual(bench.transport.sids.slice(0, 2), ['first', 'second'])
 })
 
-test('a session that ends while its call waits: the call is counted and not sent, the next one is', async t => {
+test('a call is counted and not sent when its session ends while it waits', async t => {
   const bench = new Bench(t, { concurrency: 1 })
   const session = new AbortController()
   const first = bench.command('one')
@@ -539,7 +543,7 @@ test('a session that ends while its call waits: the call is counted and not sent
   assert.equal(bench.meter.total('rpc_error_total'), 0)
 })
 
-test('a call that waited, slept or was given up leaves no listener and no timer behind', async () => {
+test('a call leaves no listener and no timer behind when it waited, backed off, or was aborted', async () => {
   const transport = new FakeTransport()
   const guard = new Guard(transport, { ...limits, concurrency: 1 }, new FakeMeter(), new FakeLog())
   const timers = (): number => process.getActiveResourcesInfo().filter(resource => resource === 'Timeout').length
@@ -561,7 +565,7 @@ test('a call that waited, slept or was given up leaves no listener and no timer 
   assert.equal(timers(), timersBefore)
 })
 
-test('a session that has ended makes no call', async t => {
+test('a call is not sent when its session has ended', async t => {
   const bench = new Bench(t)
   await assert.rejects(bench.connect('s1', AbortSignal.abort()), rpcError('aborted', 'notRun', /session/))
   assert.equal(bench.transport.sids.length, 0)
@@ -572,7 +576,7 @@ for (const [failure, outcome] of [
   [absent, 'notRun'],
   [lost, 'unknown'],
 ] as const) {
-  test(`a session that ends while its retry sleeps ends the call at once, ${outcome}`, async t => {
+  test(`a call is aborted at once, ${outcome}, when its session ends during the backoff after ${failure.code}`, async t => {
     const bench = new Bench(t)
     const session = new AbortController()
     const call = bench.command('s1', 'subscribe', session.signal)
@@ -585,7 +589,7 @@ for (const [failure, outcome] of [
   })
 }
 
-test('a session that ends while the app is at work gets the reply', async t => {
+test('a call gets its reply when its session ends while the app works on it', async t => {
   const bench = new Bench(t)
   const session = new AbortController()
   const call = bench.command('s1', 'message', session.signal)
@@ -595,7 +599,7 @@ test('a session that ends while the app is at work gets the reply', async t => {
   assert.equal((await call).status, 'success')
 })
 
-test('a session that ends during an attempt that fails makes no second one', async t => {
+test('a call is not retried when its session has ended during the attempt', async t => {
   const bench = new Bench(t)
   const session = new AbortController()
   const call = bench.command('s1', 'message', session.signal)
@@ -614,7 +618,7 @@ const counts = [
   [lost, { rpc_call_total: 1, rpc_error_total: 1 }, 'no reply'],
 ] as const
 for (const [failure, expected, because] of counts) {
-  test(`counts of a perform that ends with ${failure?.code ?? 'success'}: ${because}`, async t => {
+  test(`a perform is counted when it ends with ${failure?.code ?? 'success'}: ${because}`, async t => {
     const bench = new Bench(t)
     const call = bench.command('s1')
     const attempt = await bench.next()
@@ -633,7 +637,7 @@ for (const [failure, expected, because] of counts) {
   })
 }
 
-test('a fault that is no RpcError passes as it is', async t => {
+test('an error that is not an RpcError passes unchanged, and frees the permit', async t => {
   const bench = new Bench(t, { concurrency: 1 })
   const call = bench.command('s1')
   const bug = new TypeError('a bug')
@@ -647,88 +651,9 @@ test('a fault that is no RpcError passes as it is', async t => {
 const gone = 'the app does not answer at app:50051: start it with `bundle exec anycable`, or set --rpc_host'
 const back = 'the app answers at app:50051'
 
-/** Makes twenty calls, which all end in one way. */
-async function twenty(bench: Bench, failure: Error | null): Promise<void> {
-  const all = Array.from({ length: 20 }, (_, number) => bench.command(`s${number}`))
-  await bench.end(20, failure)
-  await Promise.allSettled(all)
-}
-
-test('an app that is away is one line, and its return another, for however many calls', async t => {
-  const bench = new Bench(t, { concurrency: 100, commandTimeoutMs: 5 })
-  await twenty(bench, null)
-  assert.deepEqual(bench.lines, [])
-  await twenty(bench, absent)
-  assert.deepEqual(bench.lines, [['warn', gone]])
-  await twenty(bench, null)
-  await bench.pass(60_000)
-  await twenty(bench, mute)
-  await twenty(bench, raised)
-  assert.deepEqual(bench.lines, [
-    ['warn', gone],
-    ['info', back],
-    ['warn', gone],
-    ['info', back],
-  ])
-})
-
-test('an app that comes and goes is said to be away once a minute, and back as often', async t => {
-  const bench = new Bench(t, { concurrency: 100, commandTimeoutMs: 5 })
-  for (let second = 0; second < 120; second++) {
-    await twenty(bench, second % 2 === 0 ? absent : null)
-    await bench.pass(1_000)
-  }
-  const pair = [
-    ['warn', gone],
-    ['info', back],
-  ]
-  assert.deepEqual(bench.lines, [...pair, ...pair])
-})
-
-test('an absence that was not said, for the one before had just been, is said when it lasts', async t => {
-  const bench = new Bench(t, { concurrency: 100, commandTimeoutMs: 5 })
-  for (const failure of [absent, null, absent]) await twenty(bench, failure)
-  assert.equal(bench.lines.length, 2)
-  await bench.pass(60_000)
-  await twenty(bench, absent)
-  await twenty(bench, absent)
-  assert.deepEqual(bench.lines.slice(2), [['warn', gone]])
-})
-
-const hung = 'the app does not reply in time at app:50051: is it hung, or overloaded?'
-const partly =
-  'the app does not reply in time at app:50051: it answers other calls: is one action slow, or one app of several hung?'
-
-test('one slow action among fast ones is one line in ten minutes, and the app never said to be back', async t => {
-  const bench = new Bench(t, { concurrency: 100 })
-  for (let minute = 0; minute < 20; minute++) {
-    await twenty(bench, null)
-    await twenty(bench, slow)
-    await bench.pass(60_000)
-  }
-  assert.deepEqual(bench.lines, [
-    ['warn', partly],
-    ['warn', partly],
-  ])
-})
-
-test('an app that answers nobody is one line, and its return another', async t => {
-  const bench = new Bench(t, { concurrency: 100 })
-  await twenty(bench, null)
-  await bench.pass(3_000)
-  await twenty(bench, slow)
-  await twenty(bench, slow)
-  await twenty(bench, null)
-  await twenty(bench, null)
-  assert.deepEqual(bench.lines, [
-    ['warn', hung],
-    ['info', back],
-  ])
-})
-
 const crowded = "calls to the app are pending for too long: raise rpc_concurrency and the app's pool, or add an app"
 
-test('calls that do not get their turn of an app that answers are one line, with the remedy', async t => {
+test('calls pending for too long are logged once when the app replies to others', async t => {
   const bench = new Bench(t, { concurrency: 2 })
   const busy = [bench.command('one'), bench.command('two')]
   const late = Array.from({ length: 20 }, (_, number) => bench.connect(`s${number}`))
@@ -742,7 +667,7 @@ test('calls that do not get their turn of an app that answers are one line, with
   await Promise.all(busy)
 })
 
-test('nothing is said of their turns while the app answers nobody', async t => {
+test('calls pending for too long are not logged when the app replies to nobody', async t => {
   const bench = new Bench(t, { concurrency: 1 })
   const busy = bench.command('one')
   const late = bench.connect('two')
@@ -753,7 +678,7 @@ test('nothing is said of their turns while the app answers nobody', async t => {
   await busy
 })
 
-test('nothing is said of the turn of a Disconnect, which is made again', async t => {
+test('a Disconnect pending for too long is not logged: it is retried later', async t => {
   const bench = new Bench(t, { concurrency: 2 })
   const busy = [bench.command('one'), bench.command('two')]
   const leaving = bench.disconnect('three')
@@ -768,7 +693,7 @@ test('nothing is said of the turn of a Disconnect, which is made again', async t
   await Promise.all([...busy, next])
 })
 
-test('an app that refuses a call to the end is one line, with the remedy; one that takes it then is none', async t => {
+test('refusals are logged when all attempts of a call are refused, and not when one succeeds', async t => {
   const bench = new Bench(t, { commandTimeoutMs: 100 })
   const taken = bench.command('s1')
   ;(await bench.next()).fail(full)
@@ -790,7 +715,7 @@ test('an app that refuses a call to the end is one line, with the remedy; one th
 })
 
 for (const failure of [lost, slow, raised, full]) {
-  test(`an app that answers with ${failure.code}, ${failure.outcome} is not called away`, async t => {
+  test(`an absence is not logged when a call fails with ${failure.code}, ${failure.outcome}`, async t => {
     const bench = new Bench(t, { commandTimeoutMs: 5 })
     const call = bench.command('s1')
     ;(await bench.next()).fail(failure)
@@ -799,7 +724,7 @@ for (const failure of [lost, slow, raised, full]) {
   })
 }
 
-test('an app that cannot be reached at the start is named, once', async t => {
+test('an absence is logged once when the app cannot be reached at the start', async t => {
   const bench = new Bench(t)
   bench.transport.isReachable = false
   await bench.guard.checkAtStart()
@@ -810,7 +735,7 @@ test('an app that cannot be reached at the start is named, once', async t => {
   assert.deepEqual(bench.lines.at(-1), ['info', back])
 })
 
-test('once the app has been away for as long as a call may take, calls fail sooner, and still find it back', async t => {
+test('calls fail sooner when the app has been away for a whole budget, and still find it when it is back', async t => {
   const bench = new Bench(t)
   const failedAfter = async (): Promise<number> => {
     const startedAt = performance.now()
@@ -828,7 +753,7 @@ test('once the app has been away for as long as a call may take, calls fail soon
     return performance.now() - startedAt
   }
   const first = await failedAfter()
-  assert.ok(first >= 700 && first <= 2_010, `the first call was given up after ${first} ms`)
+  assert.ok(first >= 700 && first <= 2_010, `the first call failed after ${first} ms`)
   await bench.pass(3_000)
   const second = await failedAfter()
   assert.ok(second <= 1_010, `the next one after ${second} ms`)
@@ -840,7 +765,7 @@ test('once the app has been away for as long as a call may take, calls fail soon
   await third
 })
 
-test('while the app is long away an attempt and a turn end by then, too; one that was sent has the whole time again', async t => {
+test('an attempt and a wait have the shorter budget when the app has been away, until a call was sent', async t => {
   const bench = new Bench(t, { concurrency: 1 })
   const first = bench.command('s1')
   ;(await bench.next()).fail(mute)
@@ -859,4 +784,82 @@ test('while the app is long away an attempt and a turn end by then, too; one tha
   assert.equal(sent.deadline, 7_000)
   sent.succeed()
   await third
+})
+
+const tooLarge = new RpcError('application', 'notRun', 'the call has 2000 bytes', { isLocal: true })
+const busy = new RpcError('timeout', 'notRun', 'Deadline exceeded before the call was sent', { isLocal: true })
+const closed = new RpcError('unavailable', 'notRun', 'the connection to the app is closed', { isLocal: true })
+const stopping = new RpcError('aborted', 'unknown', 'the bridge is stopping')
+for (const local of [tooLarge, busy, closed, stopping]) {
+  test(`nothing is logged of the app when the bridge ends a call itself: ${local.message}`, async t => {
+    const bench = new Bench(t, { commandTimeoutMs: 5 })
+    const failWith = async (failure: RpcError) => {
+      const call = bench.command('s1')
+      ;(await bench.next()).fail(failure)
+      await assert.rejects(call, failure)
+    }
+    await failWith(local)
+    assert.deepEqual(bench.lines, [])
+    await failWith(absent)
+    await failWith(local)
+    assert.deepEqual(bench.lines, [['warn', gone]])
+  })
+}
+
+test('nothing is logged of the app when the transport is closed during the check at the start', async t => {
+  const bench = new Bench(t)
+  bench.transport.problem = () => Promise.resolve(closed)
+  await bench.guard.checkAtStart()
+  assert.deepEqual(bench.lines, [])
+})
+
+test('the limit stays fixed when rpc_concurrency is given, whatever the app replies or refuses', async t => {
+  const { app, guard } = await openBoth(t, 6)
+  let received = 0
+  app.always(() => {
+    if (++received % 3 === 0) throw new GrpcStatus(status.RESOURCE_EXHAUSTED, 'No free threads in thread pool')
+    return { status: 'SUCCESS' }
+  })
+  const calls = Array.from({ length: 100 }, (_, number) => guard.command(callOf(`s${number}`, 'message'), never))
+  await Promise.allSettled(calls)
+  assert.equal(guard.capacity, 6)
+  assert.ok(app.mostRunning <= 6, `${app.mostRunning} calls were in flight`)
+})
+
+test('budgets and backoff follow the monotonic clock when the wall clock is set back', async t => {
+  const bench = new Bench(t, { concurrency: 1 })
+  const first = bench.command('one')
+  const pending = bench.connect('two')
+  const attempt = await bench.next()
+  bench.setWallClock(-5_000)
+  await bench.pass(2_000)
+  await assert.rejects(pending, rpcError('timeout', 'notRun', /pending for too long/))
+  attempt.fail(absent)
+  await assert.rejects(first, absent)
+  assert.deepEqual(bench.transport.sids, ['one'])
+})
+
+test('abort fails each call: in flight, in the queue, in backoff, and later ones', async t => {
+  const bench = new Bench(t, { concurrency: 2 })
+  const lostOne = bench.connect('lost')
+  const absentOne = bench.command('absent')
+  ;(await bench.next()).fail(lost)
+  ;(await bench.next()).fail(absent)
+  await quiet()
+  const inFlight = [bench.command('in flight'), bench.command('in flight')]
+  const queued = [bench.command('queued'), bench.disconnect('queued'), bench.connect('queued')]
+  await quiet()
+  assert.equal(bench.guard.pending, 3)
+  bench.guard.abort()
+  await quiet()
+  assert.equal(bench.guard.pending, 0)
+  for (const call of inFlight) await assert.rejects(call, rpcError('aborted', 'unknown', /./))
+  for (const call of queued) await assert.rejects(call, rpcError('aborted', 'notRun', /./))
+  await assert.rejects(lostOne, rpcError('aborted', 'unknown', /./))
+  await assert.rejects(absentOne, rpcError('aborted', 'notRun', /./))
+  await assert.rejects(bench.command('later'), rpcError('aborted', 'notRun', /./))
+  await bench.pass(10_000)
+  assert.deepEqual(bench.transport.sids, ['lost', 'absent', 'in flight', 'in flight'])
+  assert.equal(bench.meter.total('rpc_canceled_total'), 8)
+  assert.deepEqual(bench.lines, [['warn', gone]])
 })

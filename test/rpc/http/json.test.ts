@@ -7,13 +7,13 @@ import { commandMessage, connectionRequest, disconnectRequest } from '../../../s
 const bare = { url: 'http://h/ocpp/CP01', headers: {}, cstate: {}, istate: {} }
 const identifier = '{"channel":"OCPPChannel"}' as Identifier
 
-/** [message, the text on the wire, because] */
+/** [message, JSON, because] */
 const requests = [
-  [connectionRequest({ sid: 's1', env: bare }), '{"env":{"url":"http://h/ocpp/CP01"}}', 'what is empty is left out'],
+  [connectionRequest({ sid: 's1', env: bare }), '{"env":{"url":"http://h/ocpp/CP01"}}', 'empty fields are omitted'],
   [
     connectionRequest({ sid: 's1', env: { ...bare, cstate: { a: '' } } }),
     '{"env":{"url":"http://h/ocpp/CP01","cstate":{"a":""}}}',
-    'but not from a map',
+    'but not empty values of a map',
   ],
   [
     commandMessage({ sid: 's1', env: bare, command: 'subscribe', identifier, connectionIdentifiers: '{}', data: '' }),
@@ -27,18 +27,18 @@ const requests = [
   ],
 ] as const
 for (const [message, text, because] of requests) {
-  test(`a request: ${because}`, () => assert.equal(jsonOf(message), text))
+  test(`jsonOf writes ${text}: ${because}`, () => assert.equal(jsonOf(message), text))
 }
 
 const statuses = [
   ['{"status":1}', 'SUCCESS', 'a newer google-protobuf'],
   ['{"status":"FAILURE"}', 'FAILURE', 'an older one'],
-  ['{}', 'ERROR', 'it is left out'],
-  ['{"status":0}', 'ERROR', 'or not'],
-  ['{"status":7}', undefined, 'a number that the proto does not know'],
+  ['{}', 'ERROR', 'it is omitted'],
+  ['{"status":0}', 'ERROR', 'it is not omitted'],
+  ['{"status":7}', undefined, 'a number that the proto does not define'],
 ] as const
 for (const [json, status, because] of statuses) {
-  test(`the status of ${json} is ${status}: ${because}`, () => {
+  test(`a reply has the status ${status} when it is ${json}: ${because}`, () => {
     for (const read of [connectionResponseOf, commandResponseOf, disconnectResponseOf])
       assert.equal(read(json).status, status)
   })
@@ -46,20 +46,20 @@ for (const [json, status, because] of statuses) {
 
 const misfits = [
   ['', 'nothing'],
-  ['null,', 'no JSON'],
+  ['null,', 'not JSON'],
   ['[]', 'a list'],
-  ['"SUCCESS"', 'a text'],
-  ['{"error_msg":5}', 'a number as a text'],
-  ['{"transmissions":"one"}', 'a text as a list'],
-  ['{"transmissions":[1]}', 'a number in a list of texts'],
-  ['{"env":"x"}', 'a text as a message'],
-  ['{"env":{"cstate":{"a":{}}}}', 'a state that is no text'],
+  ['"SUCCESS"', 'a string'],
+  ['{"error_msg":5}', 'a number for a string'],
+  ['{"transmissions":"one"}', 'a string for a list'],
+  ['{"transmissions":[1]}', 'a number in a list of strings'],
+  ['{"env":"x"}', 'a string for a message'],
+  ['{"env":{"cstate":{"a":{}}}}', 'a state that is not a string'],
 ] as const
 for (const [json, because] of misfits) {
-  test(`${json} is no reply: ${because}`, () => assert.throws(() => connectionResponseOf(json)))
+  test(`connectionResponseOf throws on ${json}: ${because}`, () => assert.throws(() => connectionResponseOf(json)))
 }
 
-test('null is a field left out', () => {
+test('a field that is null has its default', () => {
   const empty = {
     status: 'SUCCESS',
     error_msg: '',

@@ -172,15 +172,15 @@ test('the state that a call was made with does not change under it', async t => 
 })
 
 const merges = [
-  [{}, {}, {}, 'nothing to nothing'],
+  [{}, {}, {}, 'empty state and empty reply'],
   [{ a: '1' }, {}, { a: '1' }, 'a reply without changes'],
   [{}, { a: '1' }, { a: '1' }, 'a new key'],
   [{ a: '1', b: '2' }, { a: '3' }, { a: '3', b: '2' }, 'a changed key leaves the others'],
-  [{ a: '1', b: '2' }, { a: '' }, { b: '2' }, 'an empty value deletes'],
-  [{ b: '2' }, { a: '' }, { b: '2' }, 'also what is not there'],
-  [{ a: '1' }, { a: 'null' }, { a: 'null' }, 'nil is written as null, and kept'],
-  [{ a: '1' }, { a: '""' }, { a: '""' }, 'an empty string is written as two quotes, and kept'],
-  [{ a: '1' }, { a: '', b: '2' }, { b: '2' }, 'deleted and added in one reply'],
+  [{ a: '1', b: '2' }, { a: '' }, { b: '2' }, 'an empty value deletes its key'],
+  [{ b: '2' }, { a: '' }, { b: '2' }, 'an empty value for an absent key changes nothing'],
+  [{ a: '1' }, { a: 'null' }, { a: 'null' }, "the text null (Ruby's nil) is kept"],
+  [{ a: '1' }, { a: '""' }, { a: '""' }, 'a JSON empty string is kept'],
+  [{ a: '1' }, { a: '', b: '2' }, { b: '2' }, 'one reply deletes and adds keys'],
   [
     { $w: 's' },
     { _s_: '{}', __ltags__: '[]' },
@@ -189,18 +189,18 @@ const merges = [
   ],
 ] as const
 for (const [state, changes, expected, because] of merges) {
-  test(`state is merged: ${because}`, () => {
+  test(`mergeState: ${because}`, () => {
     assert.deepEqual(mergeState(state, changes), expected)
   })
 }
 
-test('merging changes neither the state before nor the reply', () => {
+test('mergeState changes neither of its arguments', () => {
   const [state, changes] = [Object.freeze({ a: '1', b: '2' }), Object.freeze({ a: '', c: '3' })]
   assert.deepEqual(mergeState(state, changes), { b: '2', c: '3' })
 })
 
 for (const key of ['__proto__', 'constructor', 'toString']) {
-  test(`a key ${key} is harmless, as a change, as a deletion and in the state`, () => {
+  test(`mergeState treats the key ${key} like any other, as a change, a deletion and in the state`, () => {
     const odd = JSON.parse(`{"${key}":"x","a":"1"}`) as Record<string, string>
     const deleting = JSON.parse(`{"${key}":""}`) as Record<string, string>
     for (const merged of [
