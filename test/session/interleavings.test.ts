@@ -50,21 +50,21 @@ const event = fc.oneof(
 type Event = { readonly is: string; readonly at: number; readonly what: string }
 
 const outcome = fc.constantFrom(
-  ...(['ack', 'ack', 'silent', 'silent', 'held', 'held', 'failure', 'command', 'disconnect'] as const),
+  ...(['ack', 'ack', 'silent', 'silent', 'pending', 'pending', 'failure', 'command', 'disconnect'] as const),
   ...(['absent', 'lost', 'slow', 'raised'] as const),
 )
-type Outcome = 'ack' | 'silent' | 'held' | 'failure' | 'command' | 'disconnect' | keyof typeof faults
+type Outcome = 'ack' | 'silent' | 'pending' | 'failure' | 'command' | 'disconnect' | keyof typeof faults
 
-/** A station's connection, and what was said on it. */
+/** A connection of a station, and its messages. */
 type Line = {
   readonly station: FakeStation
-  /** The actions of the CALLs that the session took, by id, in their order. */
+  /** The actions of the CALLs that the session received, by id, in order. */
   readonly calls: Map<string, string>
   /** The command that waits for the station's answer. */
   open: { readonly id: string; readonly sentAt: number } | null
 }
 
-/** A world in which things happen in the order that a list says, and what is written down of it. */
+/** Plays a list of events in a fake world, and records what the bridge does. */
 class Scene {
   readonly world: FakeWorld
   readonly lines: Line[] = []
@@ -72,8 +72,8 @@ class Scene {
   readonly connected = new Set<string>()
   readonly faults: string[] = []
   readonly #outcomes: Outcome[]
-  readonly #held: (() => void)[] = []
-  readonly #underWay = new Set<string>()
+  readonly #pending: (() => void)[] = []
+  readonly #inFlight = new Set<string>()
   readonly #current: Line[]
   #ids = 0
 
@@ -107,11 +107,11 @@ class Scene {
     }
   }
 
-  /** Everything that is held back is let go, and comes to rest. */
+  /** Replies to every pending RPC, and waits until nothing more happens. */
   async settle(): Promise<void> {
     this.#outcomes.length = 0
     for (let round = 0; round < 8; round++) {
-      for (const letGo of this.#held.splice(0)) letGo()
+      for (const reply of this.#pending.splice(0)) reply()
       await this.world.pass(500, 500)
     }
   }
@@ -134,7 +134,7 @@ class Scene {
       case 'answer':
         return this.#answer(line, what)
       case 'reply':
-        return this.#held.shift()?.()
+        return this.#pending.shift()?.()
       case 'junk':
         return station.says(what)
       case 'words':
@@ -170,27 +170,27 @@ class Scene {
     const [type, id] = JSON.parse(text) as [number, string]
     if (type !== 2) return
     const sentAt = Date.now()
-    if (line.open !== null && sentAt - line.open.sentAt < callTimeoutMs) this.faults.push(`two open: ${id}`)
+    if (line.open !== null && sentAt - line.open.sentAt < callTimeoutMs) this.faults.push(`two commands open: ${id}`)
     line.open = { id, sentAt }
   }
 
   async #say(call: RpcCall): Promise<Said> {
     const { sid } = call
-    if (this.#underWay.has(sid)) this.faults.push(`two at once for ${sid}: ${call.name}`)
-    this.#underWay.add(sid)
+    if (this.#inFlight.has(sid)) this.faults.push(`two RPCs in flight for ${sid}: ${call.name}`)
+    this.#inFlight.add(sid)
     try {
       let next = this.#outcomes.shift() ?? 'silent'
-      if (next === 'held') {
-        await new Promise<void>(letGo => this.#held.push(letGo))
+      if (next === 'pending') {
+        await new Promise<void>(reply => this.#pending.push(reply))
         next = this.#outcomes.shift() ?? 'silent'
       }
       return this.#saidOf(next, call)
     } finally {
-      this.#underWay.delete(sid)
+      this.#inFlight.delete(sid)
     }
   }
 
-  /** Calls that never reached the app, which may be made again. */
+  /** Calls that never reached the app, and may be retried. */
   readonly notSent = new Set<RpcCall>()
 
   #saidOf(next: Outcome, call: RpcCall): Said {
@@ -202,13 +202,13 @@ class Scene {
     const { id } = dataOf(call)
     if (next === 'disconnect') return { disconnect: true }
     if (next === 'ack') return transmitted({ command: 'Ack', id, payload: { status: 'Accepted' } })
-    // Not with an outcome, or each command would bring the next one.
+    // Not in the reply to an outcome, or each command would lead to another one.
     if (next === 'command' && call.name !== 'error' && call.name !== 'ack') return transmitted({ command: 'Reset' })
     return {}
   }
 }
 
-/** Each CALL is answered at most once; exactly once on a connection that is open when all has come to rest. */
+/** Each CALL is answered at most once, and exactly once if its connection is still open at the end. */
 function checkAnswers({ lines }: Scene): void {
   for (const { station, calls } of lines) {
     for (const [id, action] of calls) {
@@ -216,30 +216,30 @@ function checkAnswers({ lines }: Scene): void {
       if (station.socket.closed === null && !station.session.isClosed) assert.equal(answers, 1, `${id} ${action}`)
       else assert.ok(answers <= 1, `${id} ${action}: ${answers} answers`)
     }
-    assert.equal(station.socket.closed?.code === 1011, false, 'a fault of the bridge')
+    assert.equal(station.socket.closed?.code === 1011, false, 'a bug in the bridge')
   }
 }
 
-/** Each command that reached a session ends once; once more, as late, only after a CallTimeout. */
+/** Each command that reached a session has one outcome, and a late one only after a CallTimeout. */
 function checkCommands({ world, commands, notSent }: Scene): void {
   const outcomes = performs(world, ['ack', 'error'], null, notSent)
   for (const id of commands) {
     const [end, ...more] = outcomes.filter(outcome => outcome.id === id)
     if (end === undefined) {
-      // The app could not be reached when the connection ended: it was tried, and counted as dropped.
+      // The app was away when the connection ended: the outcome was attempted, and counted as dropped.
       assert.ok(
         [...notSent].some(call => call.command === 'message' && dataOf(call).id === id),
-        `${id} has no end`,
+        `${id} has no outcome`,
       )
       continue
     }
     assert.equal(end['late'], undefined)
-    assert.ok(more.length <= (end['code'] === 'CallTimeout' ? 1 : 0), `${id} ends again`)
+    assert.ok(more.length <= (end['code'] === 'CallTimeout' ? 1 : 0), `${id} has another outcome`)
     for (const { late } of more) assert.equal(late, true)
   }
 }
 
-/** Performs are in the order of arrival; again only what costs money, and only in its turn. */
+/** Performs are in the order of arrival; only a transaction message is retried, and only before the next message. */
 function checkOrder({ world, lines, notSent }: Scene): void {
   for (const { station, calls } of lines) {
     const ids = performs(world, null, station.sid, notSent).filter(({ id }) => calls.has(String(id)))
@@ -251,7 +251,7 @@ function checkOrder({ world, lines, notSent }: Scene): void {
   }
 }
 
-/** Connect comes first; Disconnect last, once for those that were connected. */
+/** Connect comes first, and Disconnect last, once for each session that the app has accepted. */
 function checkEnds({ world, lines, connected, notSent }: Scene): void {
   for (const { station } of lines) {
     const { sid } = station
@@ -261,9 +261,9 @@ function checkEnds({ world, lines, connected, notSent }: Scene): void {
         call => call.name === 'disconnect' && call.sid === sid && notSent.has(call) === isMissed,
       ),
     )
-    // One that the app missed is made again, unless the station is back and waits for it.
+    // A Disconnect that did not reach the app is retried, unless the station is back and waits for it.
     if (missed?.length === 0) assert.equal(made?.length, isConnected ? 1 : 0)
-    else assert.ok((made?.length ?? 0) <= 1, 'the app sees the end twice')
+    else assert.ok((made?.length ?? 0) <= 1, 'the app gets two Disconnects')
     if (isConnected) assert.equal(world.rpc.names(sid).at(-1), 'disconnect')
   }
   assert.equal(world.hub.size, 0)
@@ -283,13 +283,13 @@ function performs(
     .map(call => dataOf(call))
 }
 
-test('whatever happens in whatever order: one answer to each CALL, one end of each command, one Disconnect', async t => {
+test('each CALL gets one answer, each command one outcome and each session one Disconnect, whatever the order of events', async t => {
   const property = fc.asyncProperty(
     fc.array(event, { minLength: 1, maxLength: 40 }),
     fc.array(outcome, { maxLength: 40 }),
     fc.boolean(),
     async (events, outcomes, isDrained) => {
-      // Two that are let in, so that what follows is not all about being let in.
+      // Two stations are accepted first, so that most events meet an accepted station.
       const scene = new Scene(t, ['silent', 'silent', 'silent', 'silent', ...outcomes])
       await scene.play([0, 1].map(at => ({ is: 'call', at, what: 'StatusNotification' })))
       await scene.play(events)
@@ -298,7 +298,7 @@ test('whatever happens in whatever order: one answer to each CALL, one end of ea
       if (isDrained) void scene.world.hub.drain(10_000)
       else for (const { station } of scene.lines) station.vanish()
       await scene.settle()
-      // After a Disconnect of which nobody knows, the next one may wait for half a minute.
+      // When a Disconnect got no reply, the next one may wait for half a minute.
       for (let second = 0; second < 60 && scene.world.disconnects.size > 0; second++) await scene.world.pass(1_000, 500)
       await Promise.all(scene.lines.map(({ station }) => station.ended()))
       assert.deepEqual(scene.faults, [])
@@ -307,7 +307,7 @@ test('whatever happens in whatever order: one answer to each CALL, one end of ea
       checkOrder(scene)
       checkEnds(scene)
       const { station } = scene.plug(0)
-      assert.equal((await station.boot())[0], 3, 'the station can come again')
+      assert.equal((await station.boot())[0], 3, 'the station can connect again')
     },
   )
   await fc.assert(property, { numRuns: 300 })
