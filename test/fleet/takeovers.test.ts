@@ -1,4 +1,4 @@
-/** Two connections of one station: who stays, and how fast they may replace each other. */
+/** Several connections of one station: which one stays, and how fast they may replace each other. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { acks, FakeWorld, quiet, type FakeStation } from '../support/fakes.ts'
@@ -7,17 +7,17 @@ const replaced = { code: 1008, reason: 'Replaced by a newer connection' }
 const taken = { code: 1008, reason: 'Another connection of this station is open' }
 const minute = 60_000
 
-/** Connects, and has the app let it in. */
-async function arrive(world: FakeWorld, authorization?: string): Promise<FakeStation> {
+/** Connects a station that the app accepts. */
+async function connect(world: FakeWorld, authorization?: string): Promise<FakeStation> {
   const station = world.plug('CP1', authorization === undefined ? {} : { authorization })
   station.call('Heartbeat', {}, 'h')
   await station.next()
   return station
 }
 
-test('refuse: the second connection has to go once the app has let it in; the first stays', async t => {
+test('the second connection is closed when the app has accepted it, and the first stays, in mode refuse', async t => {
   const world = new FakeWorld(t, { takeover: 'refuse' })
-  const first = await arrive(world, 'Basic A')
+  const first = await connect(world, 'Basic A')
   assert.equal(world.hub.isTaken(first.handshake.stationId), true)
   const second = world.plug('CP1', { authorization: 'Basic A' })
   second.call('Heartbeat', {}, 'h')
@@ -28,26 +28,26 @@ test('refuse: the second connection has to go once the app has let it in; the fi
   assert.equal((await first.next())[1], 'h2')
 })
 
-test('refuse: when the first has gone, another may come', async t => {
+test('a connection is accepted when the first one has ended, in mode refuse', async t => {
   const world = new FakeWorld(t, { takeover: 'refuse' })
-  const first = await arrive(world)
+  const first = await connect(world)
   first.vanish()
   assert.equal(world.hub.isTaken(first.handshake.stationId), false)
-  assert.equal((await arrive(world)).socket.closed, null)
+  assert.equal((await connect(world)).socket.closed, null)
 })
 
-test('newest: nobody is refused', async t => {
+test('a station is never taken in mode newest', async t => {
   const world = new FakeWorld(t)
-  const first = await arrive(world)
+  const first = await connect(world)
   assert.equal(world.hub.isTaken(first.handshake.stationId), false)
 })
 
 for (const authorization of [undefined, 'Basic A']) {
-  test(`two swaps within a minute are at once, the third is slowed down (credentials: ${authorization ?? 'none'})`, async t => {
+  test(`the third takeover within a minute is slowed down, after two at once (credentials: ${authorization ?? 'none'})`, async t => {
     const world = new FakeWorld(t)
-    const one = await arrive(world, authorization)
-    const two = await arrive(world, authorization)
-    const three = await arrive(world, authorization)
+    const one = await connect(world, authorization)
+    const two = await connect(world, authorization)
+    const three = await connect(world, authorization)
     assert.deepEqual([one.socket.closed, two.socket.closed, three.socket.closed], [replaced, replaced, null])
     const four = world.plug('CP1', authorization === undefined ? {} : { authorization })
     four.call('Heartbeat', {}, 'h')
@@ -66,10 +66,10 @@ for (const authorization of [undefined, 'Basic A']) {
   })
 }
 
-test('a swap that waits is made at once when the older connection ends', async t => {
+test('a delayed takeover happens at once when the older connection ends', async t => {
   const world = new FakeWorld(t)
-  for (let count = 0; count < 2; count++) await arrive(world)
-  const three = await arrive(world)
+  for (let count = 0; count < 2; count++) await connect(world)
+  const three = await connect(world)
   const four = world.plug('CP1')
   four.call('Heartbeat', {}, 'h')
   await quiet()
@@ -78,9 +78,9 @@ test('a swap that waits is made at once when the older connection ends', async t
   assert.equal((await four.next())[1], 'h')
 })
 
-test('of two that wait, the newest wins', async t => {
+test('the newest of two connections wins when both takeovers are delayed', async t => {
   const world = new FakeWorld(t)
-  for (let count = 0; count < 3; count++) await arrive(world)
+  for (let count = 0; count < 3; count++) await connect(world)
   const four = world.plug('CP1')
   const five = world.plug('CP1')
   for (const station of [five, four]) station.call('Heartbeat', {}, 'h')
@@ -89,10 +89,10 @@ test('of two that wait, the newest wins', async t => {
   assert.equal((await five.next())[1], 'h')
 })
 
-test('one that waits and vanishes leaves the older one in its place', async t => {
+test('the older connection stays open when a delayed one ends', async t => {
   const world = new FakeWorld(t)
-  for (let count = 0; count < 2; count++) await arrive(world)
-  const three = await arrive(world)
+  for (let count = 0; count < 2; count++) await connect(world)
+  const three = await connect(world)
   const four = world.plug('CP1')
   four.call('Heartbeat', {}, 'h')
   await quiet()
@@ -103,10 +103,10 @@ test('one that waits and vanishes leaves the older one in its place', async t =>
   assert.equal(world.hub.size, 1)
 })
 
-test('a third socket that the app does not let in wakes nobody', async t => {
+test('a rejected connection does not end the delay of another takeover', async t => {
   const world = new FakeWorld(t)
-  for (let count = 0; count < 2; count++) await arrive(world)
-  const three = await arrive(world)
+  for (let count = 0; count < 2; count++) await connect(world)
+  const three = await connect(world)
   const four = world.plug('CP1')
   four.call('Heartbeat', {}, 'h')
   await quiet()
@@ -119,24 +119,24 @@ test('a third socket that the app does not let in wakes nobody', async t => {
   assert.equal(three.socket.closed, null)
 })
 
-test('after a quiet minute, and for another station, a swap is at once', async t => {
+test('a takeover is not delayed after a minute without takeovers, or for another station', async t => {
   const world = new FakeWorld(t)
-  for (let count = 0; count < 3; count++) await arrive(world)
+  for (let count = 0; count < 3; count++) await connect(world)
   for (let count = 0; count < 2; count++) {
     const other = world.plug('CP2')
     other.call('Heartbeat', {}, 'h')
     assert.equal((await other.next())[1], 'h')
   }
   await world.pass(minute, 1_000)
-  const later = await arrive(world)
+  const later = await connect(world)
   assert.equal(later.socket.closed, null)
   assert.equal(world.meter.total('ocpp_takeover_slowed_total'), 0)
 })
 
-test('a drain does not wait for a swap that is slowed down', async t => {
+test('a drain does not wait for a delayed takeover', async t => {
   const world = new FakeWorld(t)
   world.rpc.on('boot_notification', acks({ status: 'Accepted' }))
-  for (let count = 0; count < 3; count++) await arrive(world)
+  for (let count = 0; count < 3; count++) await connect(world)
   const four = world.plug('CP1')
   four.call('Heartbeat', {}, 'h')
   await quiet()
