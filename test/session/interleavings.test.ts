@@ -20,7 +20,7 @@ const transactionActions = ['StartTransaction', 'StopTransaction', 'MeterValues'
 const callActions = [...transactionActions, 'BootNotification', 'Heartbeat', 'Authorize', 'StatusNotification', 'Reset']
 const commandActions = ['Reset', 'TriggerMessage', 'MakeCoffee']
 const junk = ['', 'no frame', '{}', '[]', '[2]', '[2,"junk","Authorize"]', '[2,"",null,{}]', '[3,"junk"]', '[9,"junk"]']
-const appWords = ['no JSON', '{}', '{"command":"Ack","id":"nobody\'s"}', '{"type":"ping"}']
+const appWords = ['no JSON', '{}', '{"command":"Ack","id":"unknown"}', '{"type":"ping"}']
 
 const place = fc.nat({ max: versions.length - 1 })
 const event = fc.oneof(
@@ -56,7 +56,7 @@ const outcome = fc.constantFrom(
 type Outcome = 'ack' | 'silent' | 'pending' | 'failure' | 'command' | 'disconnect' | keyof typeof faults
 
 /** A connection of a station, and its messages. */
-type Line = {
+type Connection = {
   readonly station: FakeStation
   /** The actions of the CALLs that the session received, by id, in order. */
   readonly calls: Map<string, string>
@@ -67,14 +67,14 @@ type Line = {
 /** Plays a list of events in a fake world, and records what the bridge does. */
 class Scene {
   readonly world: FakeWorld
-  readonly lines: Line[] = []
+  readonly connections: Connection[] = []
   readonly commands: string[] = []
   readonly connected = new Set<string>()
   readonly faults: string[] = []
   readonly #outcomes: Outcome[]
   readonly #pending: (() => void)[] = []
   readonly #inFlight = new Set<string>()
-  readonly #current: Line[]
+  readonly #current: Connection[]
   #ids = 0
 
   constructor(t: TestContext, outcomes: readonly Outcome[]) {
@@ -84,26 +84,26 @@ class Scene {
     this.#current = versions.map((_, at) => this.plug(at))
   }
 
-  plug(at: number): Line {
+  plug(at: number): Connection {
     const station = this.world.plug(`CP${at}`, { version: versions[at] ?? 'ocpp1.6' })
-    const line: Line = { station, calls: new Map(), open: null }
+    const connection: Connection = { station, calls: new Map(), open: null }
     const send = station.socket.send.bind(station.socket)
     station.socket.send = text => {
-      this.#watch(line, text)
+      this.#watch(connection, text)
       send(text)
     }
-    this.lines.push(line)
-    return line
+    this.connections.push(connection)
+    return connection
   }
 
   async play(events: readonly Event[]): Promise<void> {
     for (const { is, at, what } of events) {
-      const line = this.#current[at]
-      if (line === undefined) continue
+      const connection = this.#current[at]
+      if (connection === undefined) continue
       if (is === 'rest') await quiet()
       else if (is === 'time') await this.world.pass(Number(what), 500)
-      else if (is === 'socket') this.#onSocket(at, line, what)
-      else this.#happen(is, line, what)
+      else if (is === 'socket') this.#onSocket(at, connection, what)
+      else this.#happen(is, connection, what)
     }
   }
 
@@ -116,62 +116,63 @@ class Scene {
     }
   }
 
-  #onSocket(at: number, { station }: Line, what: string): void {
+  #onSocket(at: number, { station }: Connection, what: string): void {
     const connectionIdentifiers = JSON.stringify({ station_id: `CP${at}` })
     if (what === 'vanish') station.vanish()
     if (what === 'close') this.world.hub.deliver({ kind: 'disconnect', connectionIdentifiers })
     this.#current[at] = this.plug(at)
   }
 
-  #happen(is: string, line: Line, what: string): void {
-    const { station } = line
+  #happen(is: string, connection: Connection, what: string): void {
+    const { station } = connection
     switch (is) {
       case 'call': {
         const id = String(++this.#ids)
-        if (!station.session.isClosed) line.calls.set(id, what)
+        if (!station.session.isClosed) connection.calls.set(id, what)
         return void station.call(what, { status: 'x' }, id)
       }
       case 'answer':
-        return this.#answer(line, what)
+        return this.#answer(connection, what)
       case 'reply':
         return this.#pending.shift()?.()
       case 'junk':
         return station.says(what)
       case 'words':
-        return this.#broadcast(line, what)
+        return this.#broadcast(connection, what)
       case 'ack': {
-        const id = [...line.calls.keys()].at(-1) ?? 'none'
-        return this.#broadcast(line, { command: what, id, payload: { status: 'Accepted' } })
+        const id = [...connection.calls.keys()].at(-1) ?? 'none'
+        return this.#broadcast(connection, { command: what, id, payload: { status: 'Accepted' } })
       }
       case 'command': {
         const id = `command ${++this.#ids}`
         const missed = this.world.meter.total('ocpp_dropped_total', { reason: 'no_station' })
-        this.#broadcast(line, { command: what, id, payload: { requestedMessage: 'Heartbeat' } })
+        this.#broadcast(connection, { command: what, id, payload: { requestedMessage: 'Heartbeat' } })
         const isTaken = this.world.meter.total('ocpp_dropped_total', { reason: 'no_station' }) === missed
         if (isTaken) this.commands.push(id)
       }
     }
   }
 
-  #broadcast({ station }: Line, message: object | string): void {
+  #broadcast({ station }: Connection, message: object | string): void {
     this.world.broadcast(station.handshake.stationId, message)
   }
 
-  #answer(line: Line, what: string): void {
-    const id = line.open?.id ?? 'nothing'
-    line.open = null
+  #answer(connection: Connection, what: string): void {
+    const id = connection.open?.id ?? 'nothing'
+    connection.open = null
     for (const kind of what.split(' ')) {
-      if (kind === '3') line.station.says([3, id, {}])
-      else line.station.says([4, kind === '-1' ? '-1' : id, 'GenericError', '', {}])
+      if (kind === '3') connection.station.says([3, id, {}])
+      else connection.station.says([4, kind === '-1' ? '-1' : id, 'GenericError', '', {}])
     }
   }
 
-  #watch(line: Line, text: string): void {
+  #watch(connection: Connection, text: string): void {
     const [type, id] = JSON.parse(text) as [number, string]
     if (type !== 2) return
     const sentAt = Date.now()
-    if (line.open !== null && sentAt - line.open.sentAt < callTimeoutMs) this.faults.push(`two commands open: ${id}`)
-    line.open = { id, sentAt }
+    if (connection.open !== null && sentAt - connection.open.sentAt < callTimeoutMs)
+      this.faults.push(`two commands open: ${id}`)
+    connection.open = { id, sentAt }
   }
 
   async #say(call: RpcCall): Promise<Said> {
@@ -209,8 +210,8 @@ class Scene {
 }
 
 /** Each CALL is answered at most once, and exactly once if its connection is still open at the end. */
-function checkAnswers({ lines }: Scene): void {
-  for (const { station, calls } of lines) {
+function checkAnswers({ connections }: Scene): void {
+  for (const { station, calls } of connections) {
     for (const [id, action] of calls) {
       const answers = station.got.filter(([type, answered]) => type !== 2 && answered === id).length
       if (station.socket.closed === null && !station.session.isClosed) assert.equal(answers, 1, `${id} ${action}`)
@@ -240,8 +241,8 @@ function checkCommands({ world, commands, notSent }: Scene): void {
 }
 
 /** Performs are in the order of arrival; only a transaction message is retried, and only before the next message. */
-function checkOrder({ world, lines, notSent }: Scene): void {
-  for (const { station, calls } of lines) {
+function checkOrder({ world, connections, notSent }: Scene): void {
+  for (const { station, calls } of connections) {
     const ids = performs(world, null, station.sid, notSent).filter(({ id }) => calls.has(String(id)))
     for (const [at, { id, command }] of ids.entries()) {
       const before = Number(ids[at - 1]?.id ?? 0)
@@ -252,8 +253,8 @@ function checkOrder({ world, lines, notSent }: Scene): void {
 }
 
 /** Connect comes first, and Disconnect last, once for each session that the app has accepted. */
-function checkEnds({ world, lines, connected, notSent }: Scene): void {
-  for (const { station } of lines) {
+function checkEnds({ world, connections, connected, notSent }: Scene): void {
+  for (const { station } of connections) {
     const { sid } = station
     const isConnected = connected.has(sid)
     const [missed, made] = [true, false].map(isMissed =>
@@ -296,11 +297,11 @@ test('each CALL gets one answer, each command one outcome and each session one D
       await scene.settle()
       checkAnswers(scene)
       if (isDrained) void scene.world.hub.drain(10_000)
-      else for (const { station } of scene.lines) station.vanish()
+      else for (const { station } of scene.connections) station.vanish()
       await scene.settle()
       // When a Disconnect got no reply, the next one may wait for half a minute.
       for (let second = 0; second < 60 && scene.world.disconnects.size > 0; second++) await scene.world.pass(1_000, 500)
-      await Promise.all(scene.lines.map(({ station }) => station.ended()))
+      await Promise.all(scene.connections.map(({ station }) => station.ended()))
       assert.deepEqual(scene.faults, [])
       checkAnswers(scene)
       checkCommands(scene)

@@ -147,9 +147,9 @@ test('a message is unchanged when an attempt cannot have reached the app', () =>
 test('ten thousand stations keep eight answers each', () => {
   const transactions = new Transactions(() => 0)
   const stations = Array.from({ length: 10_000 }, (_, at) => `CP${at}` as StationId)
-  for (let turn = 0; turn < 9; turn++) {
+  for (let round = 0; round < 9; round++) {
     for (const station of stations) {
-      const call = callOf(`3f2504e0-4f89-41d3-9a0c-0305e82c${turn}301`)
+      const call = callOf(`3f2504e0-4f89-41d3-9a0c-0305e82c${round}301`)
       transactions.record(station, call, {
         attempts: 1,
         answer: { kind: 'callResult', id: call.id, payload: jsonText({}) },
