@@ -1,5 +1,5 @@
 /**
- * All sessions: who is connected, which streams lead to whom, and which connection is a station's only one.
+ * All sessions: who is connected, which streams lead to whom, and how they end.
  */
 import { parseBroadcasts, type Broadcast } from '../cable/broadcast.ts'
 import type { StreamName } from '../cable/rpc.ts'
@@ -11,14 +11,13 @@ import { Station } from '../session/station.ts'
 import { Transactions } from '../session/transactions/transactions.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import { BootSchedule } from './boot-schedule.ts'
+import { Claims, type Takeover } from './claims.ts'
 import type { Disconnects } from './disconnects.ts'
 import { paceOf } from './draining.ts'
 import { Relation } from './relation.ts'
-import { Takeovers } from './takeovers.ts'
 
 export type HubSettings = SessionSettings & {
-  /** What becomes of a station's second connection: it replaces the first, or is refused while the first is open. */
-  readonly takeover: 'newest' | 'refuse'
+  readonly takeover: Takeover
 }
 
 /** How many streams one station may have. */
@@ -31,21 +30,14 @@ export class Hub implements Fleet {
   readonly #settings: HubSettings
   readonly #disconnects: Disconnects
   readonly #world: World
-  /** Every session with an open socket, with its number in the order of arrival. */
-  readonly #sessions = new Map<Member, number>()
-  #admitted = 0
-  /** The same, by station. */
-  readonly #open = new Relation<StationId, Member>()
-  /** The sessions that the app has accepted, one a station. */
-  readonly #stations = new Map<StationId, Member>()
-  /** Sessions that have left and whose Disconnect is still due. */
-  readonly #leaving = new Relation<StationId, Member>()
+  readonly #claims: Claims
+  /** Every session with an open socket. */
+  readonly #sessions = new Set<Member>()
   /** Sessions that the app has accepted and whose end it has not seen, but still may. */
   readonly #known = new Set<Member>()
   readonly #streams = new Relation<StreamName, Member>()
   readonly #identified = new Relation<string, Member>()
   readonly #serialNumbers = new Map<StationId, string>()
-  readonly #takeovers = new Takeovers()
   readonly #bootSchedule = new BootSchedule()
   readonly #drainPause = new Pause()
   #hasLoggedLoss = false
@@ -55,6 +47,7 @@ export class Hub implements Fleet {
     this.#settings = settings
     this.#disconnects = disconnects
     this.#world = world
+    this.#claims = new Claims(settings.takeover, world)
     this.transactions = new Transactions(world.now)
   }
 
@@ -68,7 +61,7 @@ export class Hub implements Fleet {
 
   /** Whether to refuse a new connection of this station, because another is open (`ocpp_takeover=refuse`). */
   isTaken(stationId: StationId): boolean {
-    return this.#settings.takeover === 'refuse' && this.#stations.has(stationId)
+    return this.#claims.isTaken(stationId)
   }
 
   /**
@@ -76,21 +69,15 @@ export class Hub implements Fleet {
    * connection of the station is trying.
    */
   mayReplace(handshake: StationHandshake): boolean {
-    const { stationId } = handshake
-    const before = this.#stations.get(stationId)
-    if (before === undefined) return false
-    return this.#open.get(stationId).size === 1 || haveSameCredentials(before.handshake, handshake)
+    return this.#claims.mayReplace(handshake)
   }
 
   /** Starts the session of a station whose socket is open. */
   admit(handshake: StationHandshake, socket: StationSocket): Session {
-    const { stationId, version } = handshake
     const session = new Session(new Station(handshake, socket, this.#settings, this.#world), this)
-    this.#sessions.set(session, ++this.#admitted)
-    this.#open.add(stationId, session)
-    this.#world.log.info({ ...session.who, version }, 'station connected')
-    const before = this.#stations.get(stationId)
-    if (before !== undefined && this.#mayReplaceAtOnce(before, handshake)) this.#replace(before)
+    this.#sessions.add(session)
+    this.#world.log.info({ ...session.who, version: handshake.version }, 'station connected')
+    this.#claims.open(session)
     return session
   }
 
@@ -129,7 +116,7 @@ export class Hub implements Fleet {
   /** Closes the sessions older than `ageMs` whose station has sent no CALL. */
   closeUnheard(ageMs: number): void {
     const openedBefore = this.#world.now() - ageMs
-    for (const session of this.#sessions.keys()) {
+    for (const session of this.#sessions) {
       if (!session.isHeard && session.openedAt < openedBefore) session.close(1008, 'No message in time')
     }
   }
@@ -142,8 +129,8 @@ export class Hub implements Fleet {
    */
   async drain(graceMs: number, spreadMs = 0): Promise<void> {
     this.#disconnects.flush()
-    this.#takeovers.endAllWaits()
-    const sessions = [...this.#sessions.keys()]
+    this.#claims.endWaits()
+    const sessions = [...this.#sessions]
     const { atOnce, pauseMs } = paceOf(sessions.length, spreadMs)
     const drained: Promise<void>[] = []
     while (sessions.length > 0) {
@@ -151,7 +138,7 @@ export class Hub implements Fleet {
       if (sessions.length > 0 && !this.#isAborted) await this.#drainPause.wait(pauseMs)
     }
     await Promise.all(drained)
-    await Promise.all([...this.#leaving.members()].map(session => session.ended))
+    await Promise.all([...this.#claims.leaving].map(session => session.ended))
     this.#logLoss(this.#disconnects.lost)
   }
 
@@ -165,10 +152,10 @@ export class Hub implements Fleet {
     this.#drainPause.end()
     this.#disconnects.abort()
     this.#world.rpc.abort()
-    this.#takeovers.endAllWaits()
+    this.#claims.endWaits()
     // Sessions still open by then wait for an Ack that the app broadcasts.
     setImmediate(() => {
-      for (const session of [...this.#sessions.keys()]) session.close(1001, 'Server restart')
+      for (const session of [...this.#sessions]) session.close(1001, 'Server restart')
     })
   }
 
@@ -192,28 +179,12 @@ export class Hub implements Fleet {
     this.#streams.deleteAll(member)
   }
 
-  /** The newest connection wins once the app has accepted it; the app sees the end of the others first. */
   async claim(session: Member, connectionIdentifiers: string): Promise<void> {
-    const { stationId } = session.handshake
     this.#known.add(session)
-    if (this.#stations.has(stationId)) await this.#slowTakeover(session)
+    await this.#claims.delay(session)
     if (session.isClosed) return
     this.#identified.add(connectionIdentifiers, session)
-    const before = this.#stations.get(stationId)
-    if (before !== undefined && this.#settings.takeover === 'refuse') {
-      session.close(1008, 'Another connection of this station is open')
-      return
-    }
-    if (before !== undefined && this.#isNewer(before, session)) {
-      this.#replace(session)
-      return
-    }
-    this.#stations.set(stationId, session)
-    if (before !== undefined) this.#replace(before)
-    // The end of a session that is still in Connect would otherwise come after this session's subscribe.
-    for (const older of this.#settings.takeover === 'newest' ? [...this.#open.get(stationId)] : [])
-      if (this.#isNewer(session, older)) older.close(1008, 'Replaced by a newer connection')
-    await Promise.all([...this.#leaving.get(stationId)].map(leaving => leaving.expedite()))
+    await this.#claims.claim(session)
   }
 
   serialNumberOf(stationId: StationId): string | null {
@@ -230,21 +201,11 @@ export class Hub implements Fleet {
   }
 
   remove(session: Member): void {
-    const { stationId } = session.handshake
     this.#sessions.delete(session)
-    this.#open.delete(stationId, session)
     this.#streams.deleteAll(session)
     this.#identified.deleteAll(session)
-    if (this.#stations.get(stationId) === session) {
-      this.#stations.delete(stationId)
-      // Nothing is left to take over.
-      this.#takeovers.endWaits(stationId)
-    } else this.#takeovers.endWaits(stationId, session)
-    this.#leaving.add(stationId, session)
-    void session.ended.then(() => {
-      this.#leaving.delete(stationId, session)
-      this.#known.delete(session)
-    })
+    this.#claims.close(session)
+    void session.ended.then(() => this.#known.delete(session))
   }
 
   queueDisconnect(disconnect: () => Promise<void>): QueuedDisconnect {
@@ -256,40 +217,4 @@ export class Hub implements Fleet {
     this.#hasLoggedLoss = true
     this.#world.log.warn({ num }, 'lost the Disconnect of stations at shutdown: the app may show them as online')
   }
-
-  async #slowTakeover(session: Member): Promise<void> {
-    const { stationId } = session.handshake
-    // It left while it was in Connect: the end of its wait has passed already.
-    if (session.isClosed || !this.#takeovers.isFlapping(stationId, this.#world.now())) return
-    this.#world.meter.count('ocpp_takeover_slowed_total')
-    this.#world.once(
-      `flapping ${stationId}`,
-      session.who,
-      'connections of one station keep replacing each other: look for a second device with its id',
-    )
-    await this.#takeovers.delay(stationId, session, this.#world.now())
-  }
-
-  /** With the same credentials there is no need to wait for Connect, unless the station is slowed down. */
-  #mayReplaceAtOnce(before: Member, handshake: StationHandshake): boolean {
-    const isSlowed = this.#takeovers.isFlapping(handshake.stationId, this.#world.now())
-    if (this.#settings.takeover === 'refuse' || isSlowed) return false
-    return haveSameCredentials(before.handshake, handshake)
-  }
-
-  #isNewer(one: Member, other: Member): boolean {
-    return (this.#sessions.get(one) ?? 0) > (this.#sessions.get(other) ?? 0)
-  }
-
-  #replace(before: Member): void {
-    this.#takeovers.add(before.handshake.stationId, this.#world.now())
-    this.#world.meter.count('ocpp_takeover_total')
-    before.close(1008, 'Replaced by a newer connection')
-  }
-}
-
-/** Two sockets without credentials prove nothing about each other. */
-function haveSameCredentials(one: StationHandshake, other: StationHandshake): boolean {
-  const credentials = one.env.headers['authorization']
-  return credentials !== undefined && credentials === other.env.headers['authorization']
 }
