@@ -16,11 +16,11 @@ function callOf(id: string, payload: object = {}): Call {
 
 const small = { lifeMs: 1_000, ofStation: { messages: 3, bytes: 10_000 }, bytes: 1_000_000 }
 
-/** What is remembered, by a clock that the test moves. */
+/** Transactions with a clock that the test sets. */
 function newTransactions(limits = small) {
   const clock = { now: 0 }
   const transactions = new Transactions(() => clock.now, limits)
-  /** Records messages that were answered, or those that were not. */
+  /** `answer` records an answered message, `fail` an unanswered one. */
   const answer = (stationId: StationId, call: Call, payload = '{}'): void =>
     transactions.record(stationId, call, {
       attempts: 1,
@@ -35,7 +35,7 @@ function newTransactions(limits = small) {
   return { clock, transactions, answer, fail, found, attempts }
 }
 
-test('a station keeps its latest answers whatever other stations have', () => {
+test('a station keeps its latest answers, whatever other stations have', () => {
   const { answer, found } = newTransactions()
   for (const id of ['a', 'b', 'c', 'd']) answer(one, callOf(id))
   answer(other, callOf('a'))
@@ -64,7 +64,7 @@ test('unanswered messages evict the oldest of them', () => {
   assert.deepEqual(attempts(one, 'a', 'b', 'c', 'd'), [0, 1, 1, 1])
 })
 
-test('silent answers of ten thousand stations leave one unanswered message where it is', () => {
+test('an unanswered message is kept when ten thousand stations get silent answers', () => {
   const { transactions, fail, attempts } = newTransactions({ ...small, bytes: 64 * 1024 * 1024 })
   fail(one, callOf('start'), 2)
   for (let station = 0; station < 10_000; station++)
@@ -75,7 +75,7 @@ test('silent answers of ten thousand stations leave one unanswered message where
   assert.deepEqual(attempts(one, 'start'), [2])
 })
 
-test('bytes of a station are limited: older answers are evicted, and one that is too large is not kept', () => {
+test('older answers are evicted when a station exceeds its bytes, and an answer larger than that is not kept', () => {
   const { answer, found } = newTransactions()
   const large = jsonText({ v: 'x'.repeat(6_000) })
   for (const id of ['a', 'b']) answer(one, callOf(id), large)
@@ -90,7 +90,7 @@ test('bytes are counted as UTF-8, not as characters', () => {
   assert.deepEqual(found(one, 'a', 'b'), [false, true])
 })
 
-test('bytes of all stations are limited: the oldest answers are evicted, whosever they are', () => {
+test('the oldest answers of any station are evicted when all stations exceed their bytes', () => {
   const { answer, found } = newTransactions({ ...small, ofStation: { messages: 3, bytes: 11_000 }, bytes: 15_600 })
   const large = jsonText({ v: 'x'.repeat(6_000) })
   answer(one, callOf('a'), large)
@@ -101,7 +101,7 @@ test('bytes of all stations are limited: the oldest answers are evicted, whoseve
   assert.deepEqual(found(other, 'b', 'd'), [true, true])
 })
 
-test('a message is forgotten after its time, and leaves nothing behind', () => {
+test('a message is forgotten after its lifetime', () => {
   const { clock, transactions, answer, fail, found, attempts } = newTransactions()
   answer(one, callOf('a'))
   clock.now = 600
@@ -117,7 +117,7 @@ test('a message is forgotten after its time, and leaves nothing behind', () => {
   assert.equal(transactions.size, 0)
 })
 
-test('the same id with other content, or another action, is another message and takes the place', () => {
+test('a message replaces another one of its id when content or action differ', () => {
   const { transactions, answer } = newTransactions()
   answer(one, callOf('a', { v: 1 }))
   assert.equal(transactions.find(one, callOf('a', { v: 2 })).answer, null)
@@ -129,7 +129,7 @@ test('the same id with other content, or another action, is another message and 
   assert.equal(transactions.size, 1)
 })
 
-test('the app’s CALLERROR is kept with its code and words', () => {
+test('a CALLERROR of the app is kept with its code and description', () => {
   const { transactions } = newTransactions()
   const call = callOf('a')
   transactions.record(one, call, { attempts: 1, answer: callError(call.id, 'GenericError', 'no') })
@@ -137,19 +137,19 @@ test('the app’s CALLERROR is kept with its code and words', () => {
   assert.deepEqual(transactions.find(one, call).answer, kept)
 })
 
-test('an attempt that cannot have reached the app changes nothing that is known', () => {
+test('a message is unchanged when an attempt cannot have reached the app', () => {
   const { fail, attempts } = newTransactions()
   fail(one, callOf('a'), 2)
   fail(one, callOf('a'), 0)
   assert.deepEqual(attempts(one, 'a'), [2])
 })
 
-test('ten thousand stations keep eight answers each, for their time', () => {
+test('ten thousand stations keep eight answers each', () => {
   const transactions = new Transactions(() => 0)
   const stations = Array.from({ length: 10_000 }, (_, at) => `CP${at}` as StationId)
-  for (let turn = 0; turn < 9; turn++) {
+  for (let round = 0; round < 9; round++) {
     for (const station of stations) {
-      const call = callOf(`3f2504e0-4f89-41d3-9a0c-0305e82c${turn}301`)
+      const call = callOf(`3f2504e0-4f89-41d3-9a0c-0305e82c${round}301`)
       transactions.record(station, call, {
         attempts: 1,
         answer: { kind: 'callResult', id: call.id, payload: jsonText({}) },
@@ -159,7 +159,7 @@ test('ten thousand stations keep eight answers each, for their time', () => {
   assert.equal(transactions.size, 80_000)
 })
 
-test('a kept answer keeps no message alive', () => {
+test('a kept answer does not keep its whole message in memory', () => {
   const transactions = new Transactions(() => 0)
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void
