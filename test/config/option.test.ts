@@ -93,7 +93,12 @@ const refused: readonly (readonly [kind: Kind<unknown>, raw: unknown, problem: s
   [port, true, 'invalid value true; expected a whole number, from 0 to 65535', 'other values are JSON'],
   [port, NaN, 'invalid value NaN; expected a whole number, from 0 to 65535', 'a number that JSON does not have'],
   [text('short'), 'x'.repeat(99), `invalid value "${'x'.repeat(79)}…; expected short`, 'a long value is cut'],
-  [secret, 5, 'invalid value (not shown); expected text without control characters (never shown)', 'a secret is hidden'],
+  [
+    secret,
+    5,
+    'invalid value (not shown); expected text without control characters (never shown)',
+    'a secret is hidden',
+  ],
 ]
 for (const [kind, raw, problem, because] of refused) {
   test(`the problem with ${String(raw).slice(0, 9)} is ${JSON.stringify(problem.slice(0, 30))}: ${because}`, () => {
