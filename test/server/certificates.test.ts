@@ -41,6 +41,7 @@ const refused: readonly (readonly [cert: string, key: string, problem: string, b
   ['ec.crt', 'text', 'ssl_key: {key} is not a PEM private key', 'the key is another file'],
   ['ec.crt', 'ec.crt', 'ssl_key: {key} is not a PEM private key', 'the key is a certificate'],
   ['ec.crt', 'other.key', 'ssl_cert, ssl_key: {cert} and {key} do not match', 'the key is of another pair'],
+  ['ec.crt', 'rsa.key', 'ssl_cert, ssl_key: {cert} and {key} do not match', 'the key is of another type'],
 ]
 for (const [cert, key, problem, because] of refused) {
   test(`readKeyPair rejects ${cert} with ${key}, names the option and the file, and keeps the cause: ${because}`, () => {
