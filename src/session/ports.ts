@@ -2,13 +2,14 @@
  * What a session needs from outside. The edges, the fleet and the tests' fakes implement these.
  */
 import type { CommandCall, CommandReply, ConnectCall, ConnectReply, DisconnectCall, StreamName } from '../cable/rpc.ts'
+import type { Call } from '../ocpp/frame.ts'
 import type { JsonText } from '../ocpp/json.ts'
 import type { Version } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
 import type { Log } from '../ops/log.ts'
 import type { Meter } from '../ops/metrics.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
-import type { Transactions } from './transactions/transactions.ts'
+import type { KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
 
 /**
  * The app, over any transport. Rejects with `RpcError` only.
@@ -103,9 +104,18 @@ export interface Member {
   expedite(): Promise<void>
 }
 
+/**
+ * What is remembered of transaction messages across a station's connections: how each one stands, by the station's id and
+ * the message's id and content. In memory (`transactions/transactions.ts`); a store that outlives the process fits here.
+ */
+export interface TransactionMemory {
+  find(stationId: StationId, call: Call): TransactionOutcome<KeptAnswer>
+  record(stationId: StationId, call: Call, outcome: TransactionOutcome): void
+}
+
 /** All stations, as one session sees them. */
 export interface Fleet {
-  readonly transactions: Transactions
+  readonly transactions: TransactionMemory
   join(stream: StreamName, member: Member): void
   leave(stream: StreamName, member: Member): void
   leaveAll(member: Member): void

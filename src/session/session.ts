@@ -76,8 +76,8 @@ export class Session implements Member {
     this.#collecting = collects ? new Collecting(station, this.#app, messages, this.#inbox) : null
     const parts = { fleet, member: this, messages }
     this.#performing = new Performing(station, { ...parts, app: this.#app, collecting: this.#collecting })
-    const asking = { inFlight: this.#inFlight, performing: this.#performing }
-    this.#answering = new Answering(station, { ...parts, ...asking, boot, validation })
+    const others = { inFlight: this.#inFlight, performing: this.#performing }
+    this.#answering = new Answering(station, { ...parts, ...others, boot, validation })
   }
 
   get who(): Who {

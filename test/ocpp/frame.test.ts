@@ -12,7 +12,8 @@ import {
   type Frame,
   type MessageId,
 } from '../../src/ocpp/frame.ts'
-import { elementsOf, type JsonText } from '../../src/ocpp/json.ts'
+import type { JsonText } from '../../src/ocpp/json.ts'
+import { elementsOf } from './elements.ts'
 import { versions, type Version } from '../../src/ocpp/version.ts'
 import { allVersions } from './schemas.ts'
 

@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import {
-  boundedElementsOf,
-  elementsOf,
-  isObject,
-  jsonText,
-  membersOf,
-  parseJson,
-  parseObject,
-} from '../../src/ocpp/json.ts'
+import { boundedElementsOf, isObject, jsonText, membersOf, parseJson, parseObject } from '../../src/ocpp/json.ts'
+import { elementsOf } from './elements.ts'
 
 const elements = [
   ['[]', [], 'nothing'],

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { elementsOf, membersOf, type JsonText } from '../../src/ocpp/json.ts'
+import { membersOf, type JsonText } from '../../src/ocpp/json.ts'
+import { elementsOf } from './elements.ts'
 import {
   inOrder,
   isComplete,

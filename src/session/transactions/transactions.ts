@@ -31,7 +31,7 @@ const messageBytes = 600
 export type KeptAnswer = Omit<CallResult, 'id'> | Omit<CallError, 'id'>
 
 /** How a message stands. */
-export type Outcome<Kept = Answer> = {
+export type TransactionOutcome<Kept = Answer> = {
   /** Attempts that may have reached the app. */
   readonly attempts: number
   /**
@@ -51,7 +51,7 @@ type Message = {
   readonly at: number
 }
 
-const unknown: Outcome<KeptAnswer> = { attempts: 0, answer: null }
+const neverSeen: TransactionOutcome<KeptAnswer> = { attempts: 0, answer: null }
 
 export class Transactions {
   readonly #now: () => number
@@ -72,13 +72,13 @@ export class Transactions {
   }
 
   /** How the same message, by id and content, stood when it was last recorded. */
-  find(stationId: StationId, call: Call): Outcome<KeptAnswer> {
+  find(stationId: StationId, call: Call): TransactionOutcome<KeptAnswer> {
     this.#expire()
     const message = this.#stations.get(stationId)?.get(idKey(call.id))
-    return message !== undefined && message.content === contentOf(call) ? message : unknown
+    return message !== undefined && message.content === contentOf(call) ? message : neverSeen
   }
 
-  record(stationId: StationId, call: Call, { attempts, answer }: Outcome): void {
+  record(stationId: StationId, call: Call, { attempts, answer }: TransactionOutcome): void {
     // Nothing is new: what is known of an earlier try still holds.
     if (attempts === 0 && answer === null) return
     this.#expire()
