@@ -60,6 +60,7 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Wat
       return { receive: text => onText?.(stationId, text), gone: () => undefined }
     },
     onRefused: (_request, status, problem) => refused.push([status, problem]),
+    onTlsFailure: () => undefined,
     onFault: ({ target }, error) => faults.push([target, error]),
     readiness: () => ({}),
     answer: () => false,

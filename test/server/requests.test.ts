@@ -97,6 +97,7 @@ const reception = (refused: string[]): Reception => ({
   refusal: () => null,
   admit: () => ({ receive: () => undefined, gone: () => undefined }),
   onRefused: (_request, status, problem) => refused.push(`${status} ${problem}`),
+  onTlsFailure: () => undefined,
   onFault: (_request, error) => refused.push(String(error)),
   readiness: () => ({}),
   answer: (request, response) => {
