@@ -169,10 +169,11 @@ async function openStations(
   keyPairs: readonly KeyPair[],
   hub: Hub,
   readiness: () => Readiness,
-  { meter, log, once }: World,
+  world: World,
 ): Promise<Opened> {
   const { server, ocpp, rpc } = config
-  const sockets = openSockets({ ...server, ...ocpp }, meter)
+  const { log, once } = world
+  const sockets = openSockets({ ...server, ...ocpp }, world.meter)
   const { room, maxConnections } = capacityOf(server.maxConn, log)
   const leaving = new AbortController()
   const draining = new AbortController()
@@ -190,7 +191,7 @@ async function openStations(
       warnOfHost(session, once)
       return session
     },
-    ...newReports({ log, once }),
+    ...newReports(world),
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
     answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), hub.publish) : () => false,
   }

@@ -16,9 +16,9 @@ import { FakeMeter } from '../support/fakes.ts'
 import { protocol, upgradeHeaders } from '../support/peer.ts'
 
 const host = '127.0.0.1'
-const timeouts = { tlsHandshake: 1_500, head: 1_500, request: 2_000, keepAlive: 300, idle: 3_000, check: 100 }
+const timeouts = { tlsHandshake: 3_000, head: 3_000, request: 4_000, keepAlive: 300, idle: 5_000, check: 100 }
 /** Of a test: above the longest timeout and the two seconds that a refused client has. */
-const withinMs = 10_000
+const withinMs = 15_000
 
 type Row = {
   readonly kind: string
@@ -75,7 +75,6 @@ const rows: readonly Row[] = [
     kind: 'a refused upgrade that ends',
     sends: upgrade('/nowhere'),
     then: socket => void socket.end(),
-    hears: /^HTTP\/1\.1 404 /,
   },
   { kind: 'a refused upgrade that is gone', sends: upgrade('/nowhere'), then: socket => void socket.destroy() },
   { kind: 'an upgrade that a bug breaks', sends: station('bug') },
@@ -176,7 +175,13 @@ for (const scheme of ['http', 'https'] as const) {
     const clients: Socket[] = []
 
     before(async () => {
-      const limits = { maxMessageSize: 1024, maxPendingSize: 1024, pingIntervalMs: 0, idleTimeoutMs: 60_000 }
+      const limits = {
+        maxMessageSize: 1024,
+        maxPendingSize: 1024,
+        pingIntervalMs: 0,
+        idleTimeoutMs: 60_000,
+        leastIdleTimeoutMs: 60_000,
+      }
       sockets = openSockets({ ...limits, compression: 'off' }, new FakeMeter())
       const settings = {
         host,

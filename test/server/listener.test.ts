@@ -18,6 +18,7 @@ const limits = {
   maxPendingSize: 1024 * KiB,
   pingIntervalMs: 0,
   idleTimeoutMs: 60_000,
+  leastIdleTimeoutMs: 60_000,
   compression: 'off',
 } as const
 const settings = {

@@ -26,7 +26,13 @@ type Fields = Readonly<Record<string, unknown>>
 async function open(isTls: boolean) {
   const log = new FakeLog()
   const notices = new Notices(log)
-  const limits = { maxMessageSize: 1024, maxPendingSize: 1024, pingIntervalMs: 0, idleTimeoutMs: 60_000 }
+  const limits = {
+    maxMessageSize: 1024,
+    maxPendingSize: 1024,
+    pingIntervalMs: 0,
+    idleTimeoutMs: 60_000,
+    leastIdleTimeoutMs: 60_000,
+  }
   const sockets = openSockets({ ...limits, compression: 'off' }, new FakeMeter())
   const handshake = { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] } as const
   const ways = { healthPath: '/health', readyPath: '/ready', handshake }

@@ -121,7 +121,14 @@ for (const scheme of ['http', 'https'] as const) {
 
     before(async () => {
       sockets = openSockets(
-        { maxMessageSize: 1024, maxPendingSize: 1024, pingIntervalMs: 0, idleTimeoutMs: 60_000, compression: 'off' },
+        {
+          maxMessageSize: 1024,
+          maxPendingSize: 1024,
+          pingIntervalMs: 0,
+          idleTimeoutMs: 60_000,
+          leastIdleTimeoutMs: 60_000,
+          compression: 'off',
+        },
         new FakeMeter(),
       )
       const settings = {

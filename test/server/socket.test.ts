@@ -26,6 +26,7 @@ const usual: SocketSettings = {
   maxPendingSize: MiB,
   pingIntervalMs: 0,
   idleTimeoutMs: 60_000,
+  leastIdleTimeoutMs: 60_000,
   compression: 'on',
 }
 const offer = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'
@@ -232,7 +233,7 @@ test(
     assert.equal(await closeCode(peer), 1009)
     await ended(peer)
     assert.deepEqual(await gone, { code: 1009, reason: 'Too much at once' })
-    assert.equal(received.length, 3)
+    assert.equal(received.length, 1, 'what was held is dropped')
   },
 )
 
@@ -251,4 +252,134 @@ test('a burst of ordinary messages to a paused socket is not treated as a flood'
     })
   })
   await done
+})
+
+/** A station whose session takes one message and then none, until the test lets it. */
+async function heldUp(t: TestContext, settings: Partial<SocketSettings> = {}) {
+  let pauses = true
+  const { port, next } = await open(t, { compression: 'off', ...settings }, 'ocpp1.6', socket => {
+    if (pauses) socket.pause()
+  })
+  const opening = next()
+  const client = new WebSocket(`ws://127.0.0.1:${port}/`)
+  t.after(() => client.terminate())
+  await once(client, 'open')
+  const { socket, received, gone } = await opening
+  const release = (): void => {
+    pauses = false
+    socket.resume()
+  }
+  let isGone = false
+  void gone.then(() => (isGone = true))
+  return { client, socket, received, gone, hasGone: () => isGone, release }
+}
+
+/** Numbered, and of so many bytes each. */
+const numbered = (count: number, bytes: number): string[] =>
+  Array.from({ length: count }, (_, at) => `${at}`.padEnd(bytes))
+
+test('pings are answered at once when the session takes no messages', { timeout: 10_000 }, async t => {
+  const { client, received, release } = await heldUp(t)
+  const texts = numbered(150, 1_500)
+  for (const text of texts) client.send(text)
+  const answered = once(client, 'pong')
+  client.ping('are you there')
+  assert.equal(String((await answered)[0]), 'are you there')
+  assert.deepEqual(received, texts.slice(0, 1), 'and the messages wait')
+  release()
+  assert.deepEqual(received, texts)
+})
+
+test('held messages arrive in order when each of them pauses the socket again', { timeout: 10_000 }, async t => {
+  const { client, socket, received } = await heldUp(t)
+  const texts = numbered(150, 1_500)
+  for (const text of texts) client.send(text)
+  for (let taken = 1; taken < texts.length; taken++) {
+    while (received.length < taken) await setImmediate()
+    assert.equal(received.length, taken, 'one for each time')
+    socket.resume()
+  }
+  while (received.length < texts.length) await setImmediate()
+  assert.deepEqual(received, texts)
+})
+
+test(
+  'a close frame is answered at once, and the session hears of it after the messages before it',
+  { timeout: 10_000 },
+  async t => {
+    const { client, received, gone, hasGone, release } = await heldUp(t)
+    const texts = numbered(150, 1_500)
+    for (const text of texts) client.send(text)
+    const closed = once(client, 'close')
+    client.close(1000, 'all said')
+    assert.equal((await closed)[0], 1000)
+    await sleep(50)
+    assert.deepEqual([received.length, hasGone()], [1, false])
+    release()
+    assert.deepEqual(received, texts)
+    assert.deepEqual(await gone, { code: 1000, reason: 'all said' })
+  },
+)
+
+test('messages before a reset reach the session when it takes none at that time', { timeout: 10_000 }, async t => {
+  const { client, received, gone, hasGone, release } = await heldUp(t)
+  const texts = numbered(20, 1_500)
+  for (const text of texts) client.send(text)
+  const answered = once(client, 'pong')
+  client.ping()
+  await answered
+  client.terminate()
+  await sleep(50)
+  assert.equal(hasGone(), false)
+  release()
+  assert.deepEqual(received, texts)
+  assert.equal((await gone).code, 1006)
+})
+
+test(
+  'a socket is not read beyond its limit when the session takes no messages, and nothing is lost',
+  { timeout: 20_000 },
+  async t => {
+    const { client, socket, received, release } = await heldUp(t)
+    const texts = numbered(2_000, 20_000)
+    for (const text of texts) client.send(text)
+    await sleep(300)
+    assert.ok(
+      client.bufferedAmount > 20 * MiB,
+      `only ${client.bufferedAmount} of ${40 * MiB} bytes are still with the station`,
+    )
+    assert.equal(received.length, 1)
+    socket.resume()
+    assert.equal(received.length, 2, 'one for each time')
+    release()
+    while (received.length < texts.length) await sleep(10)
+    assert.deepEqual(received, texts)
+  },
+)
+
+test('many tiny messages count for the memory they take when the session takes none', { timeout: 20_000 }, async t => {
+  const { client, received, release } = await heldUp(t)
+  const count = 200_000
+  for (let sent = 0; sent < count; sent++) client.send('x')
+  let ponged = false
+  client.on('pong', () => (ponged = true))
+  client.ping()
+  await sleep(300)
+  assert.equal(ponged, false, 'the socket is not read any more')
+  release()
+  while (received.length < count) await sleep(10)
+})
+
+test('nothing held reaches a session that has closed', { timeout: 10_000 }, async t => {
+  const { client, socket, received, gone } = await heldUp(t)
+  for (const text of numbered(20, 1_500)) client.send(text)
+  const answered = once(client, 'pong')
+  client.ping()
+  await answered
+  const closed = once(client, 'close')
+  socket.close(1000, 'enough')
+  socket.resume()
+  assert.equal((await closed)[0], 1000)
+  assert.equal((await gone).code, 1000)
+  assert.equal(received.length, 1)
 })
