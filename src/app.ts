@@ -173,7 +173,7 @@ async function openStations(
 ): Promise<Opened> {
   const { server, ocpp, rpc } = config
   const { log, once } = world
-  const sockets = openSockets({ ...server, ...ocpp }, world.meter)
+  const sockets = openSockets({ ...server, ...ocpp }, world)
   const { room, maxConnections } = capacityOf(server.maxConn, log)
   const leaving = new AbortController()
   const draining = new AbortController()

@@ -3,12 +3,13 @@
  *
  * Spec: RFC 6455.
  */
+import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer, type RawData } from 'ws'
 import type { Meter } from '../ops/metrics.ts'
-import type { StationSocket } from '../session/ports.ts'
+import type { StationSocket, World } from '../session/ports.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import { deflate, mayCompress, type Compression } from './compression.ts'
 import { Held } from './held.ts'
@@ -20,6 +21,8 @@ export type SocketSettings = LivenessSettings & {
   /** Limit on bytes buffered for a station that does not read; 0: no limit. */
   readonly maxPendingSize: number
   readonly compression: Compression
+  /** What a text message that is not UTF-8 does: close with 1007, or arrive with U+FFFD (RFC 6455 §8.1). */
+  readonly invalidUtf8: 'close' | 'replace'
 }
 
 /** The listener of a socket: its session. */
@@ -29,18 +32,20 @@ export interface SocketEnd {
   gone(code: number, reason: string): void
 }
 
+type Agreed = Pick<StationHandshake, 'stationId' | 'subprotocol' | 'version'>
+
 export interface Sockets {
   /**
    * Finishes an upgrade.
    *
-   * @param agreed the subprotocol to echo (`null` if the station offered none) and its version
+   * @param agreed the station's id, the subprotocol to echo (`null` if the station offered none) and its version
    * @param onOpen called once, with the open socket; returns the listener of the socket
    */
   upgrade(
     request: IncomingMessage,
     stream: Duplex,
     head: Buffer,
-    agreed: Pick<StationHandshake, 'subprotocol' | 'version'>,
+    agreed: Agreed,
     onOpen: (socket: StationSocket) => SocketEnd,
   ): void
   /** Sets the function that answers an invalid WebSocket upgrade. */
@@ -59,13 +64,14 @@ const maxHeldBytes = 1024 * 1024
 /** Limit on data beyond one message from a paused socket: `ws` still emits all messages in the data it has read. */
 const maxOverrunBytes = 1024 * 1024
 
-export function openSockets(settings: SocketSettings, meter: Meter): Sockets {
+export function openSockets(settings: SocketSettings, { meter, once }: Pick<World, 'meter' | 'once'>): Sockets {
   const open = new Set<LiveSocket>()
   const upgradePlainly = new WeakMap<IncomingMessage, () => void>()
   const options = {
     noServer: true,
     clientTracking: false,
     maxPayload: settings.maxMessageSize,
+    skipUTF8Validation: settings.invalidUtf8 === 'replace',
   }
   const plain = new WebSocketServer({ ...options, perMessageDeflate: false })
   const compressing = new WebSocketServer({ ...options, perMessageDeflate: deflate })
@@ -76,7 +82,7 @@ export function openSockets(settings: SocketSettings, meter: Meter): Sockets {
     for (const socket of open) socket.check()
   }, patience.sweepMs)
   return {
-    upgrade: (request, stream, head, { subprotocol, version }, onOpen) => {
+    upgrade: (request, stream, head, { stationId, subprotocol, version }, onOpen) => {
       // `ws` parses both headers again and refuses what HTTP allows: other protocols in Upgrade (RFC 9110 §7.8), empty
       // or repeated elements in the list of subprotocols (§5.6.1).
       request.headers.upgrade = 'websocket'
@@ -87,7 +93,7 @@ export function openSockets(settings: SocketSettings, meter: Meter): Sockets {
           const socket = new LiveSocket(ws, request.socket, settings, patience, meter)
           open.add(socket)
           ws.once('close', () => open.delete(socket))
-          socket.attach(onOpen(socket))
+          socket.attach(onOpen(socket), () => once('invalid UTF-8', { station: stationId }, replacedText, stationId))
         })
       if (!mayCompress(settings.compression, version)) return upgradeBy(plain)
       upgradePlainly.set(request, () => upgradeBy(plain))
@@ -102,6 +108,9 @@ export function openSockets(settings: SocketSettings, meter: Meter): Sockets {
     },
   }
 }
+
+const replacedText =
+  'a station sent bytes that are not UTF-8: they are served as U+FFFD, an idTag with one is not known'
 
 /** The codes that `ws` closes with for its errors; all others close with 1002. */
 const closeCodes: ReadonlyMap<string, number> = new Map([
@@ -140,13 +149,17 @@ class LiveSocket implements StationSocket {
     this.#liveness = new Liveness(patience)
   }
 
-  attach(end: SocketEnd): void {
+  /** @param onReplaced called for each message whose bytes are not UTF-8 */
+  attach(end: SocketEnd, onReplaced: () => void): void {
     const ws = this.#ws
+    // `ws` has validated the text messages otherwise. Binary ones are served as text, and may hold anything.
+    const replaces = this.#settings.invalidUtf8 === 'replace'
     this.#end = end
-    ws.on('message', data => {
+    ws.on('message', (data, isBinary) => {
       if (this.#ending !== null) return
       const bytes = bytesOf(data)
       this.#meter.count('data_rcvd_total', {}, bytes.length)
+      if ((replaces || isBinary) && !isUtf8(bytes)) onReplaced()
       if (this.#isHolding) this.#hold(bytes)
       else end.receive(bytes.toString(), bytes.length)
     })

@@ -182,7 +182,10 @@ for (const scheme of ['http', 'https'] as const) {
         idleTimeoutMs: 60_000,
         leastIdleTimeoutMs: 60_000,
       }
-      sockets = openSockets({ ...limits, compression: 'off' }, new FakeMeter())
+      sockets = openSockets(
+        { ...limits, compression: 'off', invalidUtf8: 'close' },
+        { meter: new FakeMeter(), once: () => undefined },
+      )
       const settings = {
         host,
         port: 0,

@@ -20,6 +20,7 @@ const limits = {
   idleTimeoutMs: 60_000,
   leastIdleTimeoutMs: 60_000,
   compression: 'off',
+  invalidUtf8: 'close',
 } as const
 const settings = {
   host,
@@ -44,7 +45,7 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Wat
   const refused: [number, string][] = []
   const faults: [string, unknown][] = []
   let now = 0
-  const sockets = openSockets(limits, new FakeMeter())
+  const sockets = openSockets(limits, { meter: new FakeMeter(), once: () => undefined })
   const watched: Sockets = {
     ...sockets,
     upgrade: (...upgrade) => {

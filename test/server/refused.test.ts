@@ -33,7 +33,10 @@ async function open(isTls: boolean) {
     idleTimeoutMs: 60_000,
     leastIdleTimeoutMs: 60_000,
   }
-  const sockets = openSockets({ ...limits, compression: 'off' }, new FakeMeter())
+  const sockets = openSockets(
+    { ...limits, compression: 'off', invalidUtf8: 'close' },
+    { meter: new FakeMeter(), once: () => undefined },
+  )
   const handshake = { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] } as const
   const ways = { healthPath: '/health', readyPath: '/ready', handshake }
   const listener = await openListener(

@@ -128,8 +128,9 @@ for (const scheme of ['http', 'https'] as const) {
           idleTimeoutMs: 60_000,
           leastIdleTimeoutMs: 60_000,
           compression: 'off',
+          invalidUtf8: 'close',
         },
-        new FakeMeter(),
+        { meter: new FakeMeter(), once: () => undefined },
       )
       const settings = {
         host,

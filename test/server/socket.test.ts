@@ -14,6 +14,7 @@ import type { Version } from '../../src/ocpp/version.ts'
 import type { Compression } from '../../src/server/compression.ts'
 import { openSockets, type SocketSettings } from '../../src/server/socket.ts'
 import type { StationSocket } from '../../src/session/ports.ts'
+import type { StationId } from '../../src/translate/handshake.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { closeCode, compressedFrameOf, ended, openPeer, opcodes } from '../support/peer.ts'
 
@@ -28,6 +29,7 @@ const usual: SocketSettings = {
   idleTimeoutMs: 60_000,
   leastIdleTimeoutMs: 60_000,
   compression: 'on',
+  invalidUtf8: 'close',
 }
 const offer = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'
 
@@ -39,11 +41,14 @@ async function open(
   onReceive: (socket: StationSocket) => void = () => undefined,
 ) {
   const meter = new FakeMeter()
-  const sockets = openSockets({ ...usual, ...settings }, meter)
+  const warnings: object[] = []
+  const warn = (key: string, fields: object, _message: string, detail?: string): void =>
+    void warnings.push({ key, ...fields, detail })
+  const sockets = openSockets({ ...usual, ...settings }, { meter, once: warn })
   const waiting: ((opened: Opened) => void)[] = []
   const server = createServer()
   server.on('upgrade', (request, stream, head) =>
-    sockets.upgrade(request, stream, head, { subprotocol: null, version }, socket => {
+    sockets.upgrade(request, stream, head, { stationId: 'CP1' as StationId, subprotocol: null, version }, socket => {
       const received: string[] = []
       let end: (gone: Gone) => void = () => undefined
       const gone = new Promise<Gone>(resolve => (end = resolve))
@@ -66,6 +71,7 @@ async function open(
   })
   return {
     meter,
+    warnings,
     port: (server.address() as AddressInfo).port,
     /** The bridge's socket of the next station that connects. */
     next: () => new Promise<Opened>(resolve => waiting.push(resolve)),
@@ -383,3 +389,42 @@ test('nothing held reaches a session that has closed', { timeout: 10_000 }, asyn
   assert.equal((await gone).code, 1000)
   assert.equal(received.length, 1)
 })
+
+const latin1 = Buffer.from('[2,"1","Authorize",{"idTag":"Fran\u00e7ois"}]', 'latin1')
+const replaced = '[2,"1","Authorize",{"idTag":"Fran\ufffdois"}]'
+const warning = { key: 'invalid UTF-8', station: 'CP1', detail: 'CP1' }
+/** [option, binary, compressed, what is received or the close code, the warnings, because] */
+const texts: readonly (readonly [
+  SocketSettings['invalidUtf8'],
+  boolean,
+  boolean,
+  string | number,
+  object[],
+  string,
+])[] = [
+  ['close', false, false, 1007, [], 'RFC 6455 §8.1'],
+  ['close', false, true, 1007, [], 'after decompression too'],
+  ['close', true, false, replaced, [warning], 'a binary message may hold any bytes, and is served'],
+  ['replace', false, false, replaced, [warning], 'as asked for'],
+  ['replace', false, true, replaced, [warning], 'after decompression too'],
+  ['replace', true, false, replaced, [warning], 'a binary message as well'],
+]
+for (const [invalidUtf8, binary, isCompressed, expected, warns, because] of texts) {
+  const what = `${isCompressed ? 'compressed ' : ''}${binary ? 'binary' : 'text'}`
+  test(`a ${what} message that is not UTF-8 ${expected === 1007 ? 'closes with 1007' : 'is served with U+FFFD'} when ocpp_invalid_utf8=${invalidUtf8}: ${because}`, async t => {
+    const { port, next, warnings } = await open(t, { invalidUtf8 })
+    const opening = next()
+    const client = new WebSocket(`ws://127.0.0.1:${port}/`, {
+      perMessageDeflate: isCompressed ? { threshold: 0 } : false,
+    })
+    t.after(() => client.terminate())
+    await once(client, 'open')
+    const { received, gone } = await opening
+    for (const text of ['{"é":1}', latin1]) client.send(text, { binary, compress: isCompressed })
+    if (expected !== 1007) client.close()
+    const { code } = await gone
+    assert.deepEqual([...received.slice(1), ...(code === 1007 ? [code] : [])], [expected])
+    assert.equal(received[0], '{"é":1}', 'valid text is served as it is')
+    assert.deepEqual(warnings, warns)
+  })
+}

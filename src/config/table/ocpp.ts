@@ -59,6 +59,11 @@ export const ocpp = group('OCPP', {
     'auto',
     'Whether to negotiate permessage-deflate with stations that offer it. auto: with OCPP 2.x, which requires a CSMS to support it, but not with 1.6. Each compressed connection takes more memory.',
   ),
+  invalidUtf8: option(
+    oneOf('close', 'replace'),
+    'close',
+    'What to do with a text message that is not UTF-8. close: close the connection with 1007, as RFC 6455 requires. replace: serve the message with U+FFFD for each invalid byte sequence, and log a warning; for stations that would send the same bytes again and again.',
+  ),
   validateIn: option(
     validationMode,
     'warn',
