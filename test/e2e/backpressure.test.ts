@@ -220,7 +220,8 @@ test(
       return {}
     })
     const peer = await connectPeer(t, bridge, 'pours')
-    const value = '{"connectorId":1,"transactionId":1,"meterValue":[]}'
+    // So that they do not all come with one read of the socket.
+    const value = `{"connectorId":1,"transactionId":1,"meterValue":[]${' '.repeat(2_000)}}`
     const ids = Array.from({ length: 150 }, (_, at) => `m${at}`)
     peer.write(...ids.map(id => frameOf(`[2,"${id}","MeterValues",${value}]`)), frameOf('', { opcode: opcodes.ping }))
     await peer.next(opcodes.pong)
