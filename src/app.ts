@@ -21,6 +21,7 @@ import { openTransport } from './rpc/open.ts'
 import { readKeyPair, type KeyPair } from './server/certificates.ts'
 import { openListener, type Listener, type Reception } from './server/listener.ts'
 import { mostConnections, readOpenFiles, roomFor } from './server/open-files.ts'
+import { newReports } from './server/reports.ts'
 import type { Readiness } from './server/requests.ts'
 import { openSockets } from './server/socket.ts'
 import { Disconnects } from './fleet/disconnects.ts'
@@ -168,10 +169,11 @@ async function openStations(
   keyPairs: readonly KeyPair[],
   hub: Hub,
   readiness: () => Readiness,
-  { meter, log, once }: World,
+  world: World,
 ): Promise<Opened> {
   const { server, ocpp, rpc } = config
-  const sockets = openSockets({ ...server, ...ocpp }, meter)
+  const { log, once } = world
+  const sockets = openSockets({ ...server, ...ocpp }, world)
   const { room, maxConnections } = capacityOf(server.maxConn, log)
   const leaving = new AbortController()
   const draining = new AbortController()
@@ -189,14 +191,7 @@ async function openStations(
       warnOfHost(session, once)
       return session
     },
-    onRefused: ({ target, remoteAddress }, status, problem) => {
-      const fields = { path: loggedPath(target), remoteAddress, status, problem }
-      // 503 and 409 can refuse many stations for one reason: one line. The rest is one station's fault: a line each.
-      const whose = status === 503 || status === 409 ? '' : ` ${remoteAddress}`
-      once(`refused ${problem}${whose}`, fields, 'a station was refused')
-    },
-    onFault: ({ target, remoteAddress }, error) =>
-      log.error({ path: loggedPath(target), remoteAddress, error }, 'a bug in the bridge ended a connection'),
+    ...newReports(world),
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
     answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), hub.publish) : () => false,
   }
@@ -241,11 +236,6 @@ function warnOfHost({ handshake: { invalidHost, env }, who }: Member, once: Worl
     fields,
     "a station sent an invalid Host header, env.url has the bridge's own address: check its endpoint URL, or the proxy",
   )
-}
-
-/** Without query and user information, which may contain secrets. */
-function loggedPath(target: string): string {
-  return target.replace(/[?#].*/s, '').replace(/^(\w+:\/\/)[^/]*@/, '$1***@')
 }
 
 async function drain({ lifecycle }: Config, hub: Hub, log: Log): Promise<void> {

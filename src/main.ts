@@ -1,6 +1,6 @@
 /**
  * The program: resolves the configuration from arguments, environment and file, opens the bridge, and closes it on
- * SIGINT or SIGTERM.
+ * SIGINT or SIGTERM. SIGHUP is ignored.
  *
  * Exit codes: 0 after a clean shutdown; 1 when the bridge cannot start, does not close within `--shutdown_timeout`, or
  * receives a second signal.
@@ -71,6 +71,8 @@ function endOnSignal(opening: Promise<Opened>, timeoutMs: number, log: Log): voi
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
+  // Its default would end the process at once: a terminal that closes sends it, and operators who expect a reload.
+  process.on('SIGHUP', () => log.info({}, 'SIGHUP ignored: reloading is not implemented. Restart to apply changes'))
 }
 
 async function end(app: Opened, log: Log): Promise<void> {

@@ -16,6 +16,10 @@ type Access =
 /** The settings with every derived value filled in. */
 export type Config = Settings & {
   readonly node: { readonly id: string }
+  readonly ocpp: {
+    /** For a station that was told a heartbeat interval; derived from `idleTimeoutMs` before its own derivation. */
+    readonly leastIdleTimeoutMs: number
+  }
   readonly rpc: {
     readonly impl: Exclude<Settings['rpc']['impl'], 'auto'>
     /** How the bridge authorizes itself in RPC over HTTP; derived from `httpSecret` and `secret`. */
@@ -32,9 +36,11 @@ const minute = 60_000
 /** Derives every value that depends on other options. */
 export function settle(settings: Settings, nodeId: string): Config {
   const { ocpp, log, node } = settings
+  const leastIdleTimeoutMs = ocpp.idleTimeoutMs || 2 * minute
+  const idleTimeoutMs = ocpp.idleTimeoutMs || Math.max(leastIdleTimeoutMs, 2.5 * ocpp.heartbeatIntervalMs)
   return {
     ...settings,
-    ocpp: { ...ocpp, idleTimeoutMs: ocpp.idleTimeoutMs || Math.max(2 * minute, 2.5 * ocpp.heartbeatIntervalMs) },
+    ocpp: { ...ocpp, idleTimeoutMs, leastIdleTimeoutMs },
     rpc: settleRpc(settings),
     broadcast: settleBroadcast(settings),
     log: { ...log, level: log.debug ? 'debug' : log.level },

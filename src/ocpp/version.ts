@@ -20,6 +20,8 @@ export type SchemaSet = {
   readonly response: string
 }
 
+type Payload = Readonly<Record<string, unknown>>
+
 export type VersionRow = {
   /** As written in options and logs. */
   readonly number: string
@@ -50,9 +52,13 @@ export type VersionRow = {
   /** Commands refused while the boot is Pending; others may be sent (OCPP 1.6 §4.2, 2.0.1 B02). */
   readonly refusedWhilePending: ReadonlySet<string>
   /** The actions that a command triggers, which may then pass while the boot is Pending. */
-  triggeredBy(command: string, payload: Readonly<Record<string, unknown>>): readonly string[]
+  triggeredBy(command: string, payload: Payload): readonly string[]
+  /** The command that changes the heartbeat interval. */
+  readonly heartbeatCommand: string
+  /** The heartbeat interval, in seconds, that this command sets; `null` if the answer accepts none. */
+  heartbeatInterval(command: Payload, answer: Payload): number | null
   /** The serial number in a BootNotification, which AnyCable's channel uses as the station's name. */
-  serialNumber(boot: Readonly<Record<string, unknown>>): string | null
+  serialNumber(boot: Payload): string | null
 }
 
 const row16: VersionRow = {
@@ -73,6 +79,9 @@ const row16: VersionRow = {
   reports: new Map(),
   refusedWhilePending: new Set(['RemoteStartTransaction', 'RemoteStopTransaction']),
   triggeredBy: requestedMessage,
+  heartbeatCommand: 'ChangeConfiguration',
+  heartbeatInterval: ({ key, value }, { status }) =>
+    status === 'Accepted' && isName(key, 'HeartbeatInterval') ? secondsOf(value) : null,
   serialNumber: boot => firstText(boot, ['meterSerialNumber', 'chargePointSerialNumber', 'chargeBoxSerialNumber']),
 }
 
@@ -97,6 +106,14 @@ const row201: VersionRow = {
   // B02.FR.02.
   triggeredBy: (command, payload) =>
     command === 'GetReport' || command === 'GetBaseReport' ? ['NotifyReport'] : requestedMessage(command, payload),
+  heartbeatCommand: 'SetVariables',
+  heartbeatInterval: ({ setVariableData }, { setVariableResult }) => {
+    const isAccepted = records(setVariableResult).some(
+      result => setsHeartbeat(result) && result['attributeStatus'] === 'Accepted',
+    )
+    const set = records(setVariableData).filter(setsHeartbeat).at(-1)
+    return isAccepted && set !== undefined ? secondsOf(set['attributeValue']) : null
+  },
   serialNumber: boot =>
     isObject(boot['chargingStation']) ? firstText(boot['chargingStation'], ['serialNumber']) : null,
 }
@@ -137,17 +154,43 @@ export function isFromStation(row: VersionRow, action: string): boolean {
 }
 
 /** The action named in a TriggerMessage. Several names for certificates all mean SignCertificate. */
-function requestedMessage(command: string, payload: Readonly<Record<string, unknown>>): readonly string[] {
+function requestedMessage(command: string, payload: Payload): readonly string[] {
   if (command !== 'TriggerMessage' && command !== 'ExtendedTriggerMessage') return []
   const requested = payload['requestedMessage']
   if (typeof requested !== 'string') return []
   return /^Sign\w*Certificate$/.test(requested) ? ['SignCertificate'] : [requested]
 }
 
+/** Names of configuration keys, components and variables are compared case-insensitively in every version. */
+function isName(name: unknown, expected: string): boolean {
+  return typeof name === 'string' && name.toLowerCase() === expected.toLowerCase()
+}
+
+/** Whether an element of SetVariables or of its answer is about the actual heartbeat interval. */
+function setsHeartbeat({ component, variable, attributeType }: Payload): boolean {
+  return (
+    isObject(component) &&
+    isObject(variable) &&
+    isName(component['name'], 'OCPPCommCtrlr') &&
+    isName(variable['name'], 'HeartbeatInterval') &&
+    (attributeType ?? 'Actual') === 'Actual'
+  )
+}
+
+function records(list: unknown): readonly Payload[] {
+  return Array.isArray(list) ? list.filter(isObject) : []
+}
+
+/** A positive number of seconds, as configuration values are spelled. */
+function secondsOf(value: unknown): number | null {
+  const seconds = typeof value === 'string' && /^\s*\d{1,9}\s*$/.test(value) ? Number(value) : 0
+  return seconds > 0 ? seconds : null
+}
+
 /** In characters, far above every schema's limit. A limit is needed because each call to the app carries the number. */
 const maxSerialNumberLength = 255
 
-function firstText(fields: Readonly<Record<string, unknown>>, names: readonly string[]): string | null {
+function firstText(fields: Payload, names: readonly string[]): string | null {
   for (const name of names) {
     const value = fields[name]
     if (typeof value === 'string' && value.trim() !== '' && value.length <= maxSerialNumberLength) return value

@@ -17,6 +17,8 @@ const requestMs = 30_000
 /** Rejects if the port cannot be bound. */
 export async function listenHttp(address: Address, listener: RequestListener): Promise<HttpServer> {
   const server = createServer({ requestTimeout: requestMs, headersTimeout: requestMs }, listener)
+  // A client that does not read its answers.
+  server.timeout = requestMs
   const port = await listen(server, address)
   let closing: Promise<void> | null = null
   const end = () =>

@@ -1,7 +1,7 @@
 /**
  * The stations' port: accepts connections, lets upgrades through the turnstile, and answers those it refuses.
  */
-import { createServer, STATUS_CODES, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { Socket, type DropArgument } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -15,6 +15,8 @@ import {
   type UpgradeRequest,
 } from '../translate/handshake.ts'
 import type { KeyPair } from './certificates.ts'
+import { readClientError, refuse, type ClientError } from './refusals.ts'
+import type { Reports } from './reports.ts'
 import { answerRequest, asksForWebSocket, replayAsPlain, type Answers, type RequestSettings } from './requests.ts'
 import type { SocketEnd, Sockets } from './socket.ts'
 import { Turnstile } from './turnstile.ts'
@@ -27,6 +29,20 @@ export type ListenerSettings = RequestSettings & {
   readonly handshake: HandshakeSettings
   /** Connections beyond this number are closed without an answer. */
   readonly maxConnections?: number
+  readonly timeouts?: Timeouts
+}
+
+/** In ms. Each way to be slow before the upgrade has a limit, so that none holds a descriptor for ever. */
+export type Timeouts = {
+  readonly tlsHandshake: number
+  readonly head: number
+  /** From a request's first byte to its last. */
+  readonly request: number
+  readonly keepAlive: number
+  /** Without a byte in either direction, as of a client that does not read its answers. */
+  readonly idle: number
+  /** How often `head` and `request` are checked. */
+  readonly check: number
 }
 
 /** Why a station cannot connect now: 503 with a Retry-After, or 409 if it is already connected. */
@@ -36,14 +52,10 @@ export type Unavailable = {
   readonly retryAfterSeconds: number | null
 }
 
-export interface Reception extends Answers {
+export interface Reception extends Answers, Reports {
   /** Why the station cannot connect now, `null` if it can. */
   refusal(handshake: StationHandshake): Unavailable | null
   admit(handshake: StationHandshake, socket: StationSocket): SocketEnd
-  /** Called after an upgrade is refused, with the HTTP status and the text sent to the station. */
-  onRefused(request: UpgradeRequest, status: number, problem: string): void
-  /** Called when a bug of the bridge breaks an upgrade. The connection is closed without an answer. */
-  onFault(request: UpgradeRequest, error: unknown): void
 }
 
 export interface Listener {
@@ -53,10 +65,14 @@ export interface Listener {
   close(): Promise<void>
 }
 
-const headTimeoutMs = 10_000
-const requestTimeoutMs = 30_000
-const keepAliveTimeoutMs = 5_000
-const tlsHandshakeTimeoutMs = 10_000
+const usualTimeouts: Timeouts = {
+  tlsHandshake: 10_000,
+  head: 10_000,
+  request: 30_000,
+  keepAlive: 5_000,
+  idle: 30_000,
+  check: 2_000,
+}
 
 /**
  * The suites that OCPP requires of a CSMS (2.0.1 Part 2 A00.FR.317 and 318), and those of TLS 1.3. Listed explicitly:
@@ -103,9 +119,9 @@ export async function openListener(
   server.on('drop', (dropped?: DropArgument) => {
     reception.onRefused(unreadRequest(dropped?.remoteAddress), 503, 'The connection limit is reached')
   })
-  server.on('clientError', (error: Error & { code?: string }, stream: Duplex) =>
-    onClientError(error, stream, reception),
-  )
+  server.on('clientError', (error: ClientError, stream: Duplex) => onClientError(error, stream, reception))
+  // Before `clientError`, which destroys the socket: a destroyed one does not know its peer.
+  server.prependListener('tlsClientError', (error: TlsError, socket: TLSSocket) => onTlsError(error, socket, reception))
   server.maxConnections = settings.maxConnections ?? Infinity
   const port = await listen(server, settings)
   return {
@@ -117,23 +133,28 @@ export async function openListener(
   }
 }
 
-function newServer({ keyPairs }: ListenerSettings, listener: RequestListener): Server {
+function newServer({ keyPairs, timeouts = usualTimeouts }: ListenerSettings, listener: RequestListener): Server {
   const options = {
-    headersTimeout: headTimeoutMs,
-    requestTimeout: requestTimeoutMs,
-    keepAliveTimeout: keepAliveTimeoutMs,
+    headersTimeout: timeouts.head,
+    requestTimeout: timeouts.request,
+    keepAliveTimeout: timeouts.keepAlive,
+    connectionsCheckingInterval: timeouts.check,
     // Node versions without this option ignore it: see `replayAsPlain`.
     shouldUpgradeCallback: asksForWebSocket,
   }
-  if (keyPairs.length === 0) return createServer(options, listener)
   const tls = {
     cert: keyPairs.map(({ cert }) => cert),
     key: keyPairs.map(({ key }) => key),
     minVersion: 'TLSv1.2' as const,
     ciphers,
-    handshakeTimeout: tlsHandshakeTimeoutMs,
+    handshakeTimeout: timeouts.tlsHandshake,
   }
-  return createTlsServer({ ...options, ...tls }, listener)
+  const server =
+    keyPairs.length === 0 ? createServer(options, listener) : createTlsServer({ ...options, ...tls }, listener)
+  server.timeout = timeouts.idle
+  // Caches the peer's address, which a connection that has been reset no longer tells.
+  server.on('connection', ({ remoteAddress }: Socket) => remoteAddress)
+  return server
 }
 
 /** An upgrade as Node emits it; `head` is what was read beyond the request. */
@@ -171,25 +192,29 @@ function guarded(letIn: () => void, request: IncomingMessage, stream: Duplex, re
 }
 
 /** Answers bytes that Node cannot parse as a request, such as a path with a space. The answer does not repeat them. */
-function onClientError({ code = '' }: { readonly code?: string }, stream: Duplex, reception: Reception): void {
-  if (!stream.writable) {
+function onClientError(error: ClientError, stream: Duplex, reception: Reception): void {
+  // Each further chunk of such bytes is an error again.
+  if (stream.writableEnded && !stream.destroyed) return
+  const unreadable = readClientError(error)
+  if (unreadable === null || !stream.writable) {
     stream.destroy()
     return
   }
-  const status = statusOfError.get(code) ?? 400
-  const problem = 'Malformed HTTP request'
-  if (code.startsWith('HPE_')) {
-    const remoteAddress = stream instanceof Socket ? stream.remoteAddress : undefined
-    reception.onRefused(unreadRequest(remoteAddress), status, `${problem} (${code})`)
-  }
-  stream.once('finish', () => stream.destroy())
+  const { status, problem, target, header } = unreadable
+  const remoteAddress = stream instanceof Socket ? stream.remoteAddress : undefined
+  if (status !== 408) reception.onRefused({ ...unreadRequest(remoteAddress), target }, status, problem, header)
   refuse(stream, status, problem)
 }
 
-const statusOfError: ReadonlyMap<string, number> = new Map([
-  ['HPE_HEADER_OVERFLOW', 431],
-  ['ERR_HTTP_REQUEST_TIMEOUT', 408],
-])
+type TlsError = Error & { readonly code?: string; readonly reason?: string }
+
+/** A peer that connects and closes without a byte, as TCP health checks do, has not tried. */
+function onTlsError({ code, reason, message }: TlsError, socket: TLSSocket, reception: Reception): void {
+  const { _parent: below = socket } = socket as { readonly _parent?: Socket }
+  if (code === 'ECONNRESET' && below.bytesRead === 0) return
+  const words = code === 'ECONNRESET' ? 'the peer closed the connection' : (reason ?? message)
+  reception.onTlsFailure(addressOf(socket.remoteAddress ?? below.remoteAddress), words)
+}
 
 function upgradeRequest(request: IncomingMessage): UpgradeRequest {
   const { url, headers, socket } = request
@@ -214,23 +239,6 @@ function unreadRequest(remoteAddress: string | undefined): UpgradeRequest {
 /** An IPv4 address without the prefix that it has on a dual-stack socket. */
 function addressOf(address = ''): string {
   return address.replace(/^::ffff:/, '')
-}
-
-function refuse(
-  stream: Duplex,
-  status: number,
-  problem: string,
-  headers: Readonly<Record<string, string | number>> = {},
-): void {
-  const body = `${problem}\n`
-  const lines = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
-    'Connection: close',
-    'Content-Type: text/plain; charset=utf-8',
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
-  ]
-  stream.end(`${lines.join('\r\n')}\r\n\r\n${body}`)
 }
 
 /** Does not wait for 'close', which Node 20 emits only after the upgraded sockets are closed as well. */

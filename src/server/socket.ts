@@ -1,26 +1,28 @@
 /**
  * The WebSockets of stations. The only import of `ws`.
  *
- * Spec: RFC 6455. Liveness follows OCPP-J 1.6 §7 and OCPP 2.0.1 Part 4 §8.4: any byte from a station counts as life.
+ * Spec: RFC 6455.
  */
+import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer, type RawData } from 'ws'
 import type { Meter } from '../ops/metrics.ts'
-import type { StationSocket } from '../session/ports.ts'
+import type { StationSocket, World } from '../session/ports.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import { deflate, mayCompress, type Compression } from './compression.ts'
+import { Held } from './held.ts'
+import { Liveness, Patience, type LivenessSettings } from './liveness.ts'
 
-export type SocketSettings = {
+export type SocketSettings = LivenessSettings & {
   /** In bytes; a longer message closes the connection with 1009. */
   readonly maxMessageSize: number
   /** Limit on bytes buffered for a station that does not read; 0: no limit. */
   readonly maxPendingSize: number
-  /** 0: no pings. */
-  readonly pingIntervalMs: number
-  readonly idleTimeoutMs: number
   readonly compression: Compression
+  /** What a text message that is not UTF-8 does: close with 1007, or arrive with U+FFFD (RFC 6455 §8.1). */
+  readonly invalidUtf8: 'close' | 'replace'
 }
 
 /** The listener of a socket: its session. */
@@ -30,18 +32,20 @@ export interface SocketEnd {
   gone(code: number, reason: string): void
 }
 
+type Agreed = Pick<StationHandshake, 'stationId' | 'subprotocol' | 'version'>
+
 export interface Sockets {
   /**
    * Finishes an upgrade.
    *
-   * @param agreed the subprotocol to echo (`null` if the station offered none) and its version
+   * @param agreed the station's id, the subprotocol to echo (`null` if the station offered none) and its version
    * @param onOpen called once, with the open socket; returns the listener of the socket
    */
   upgrade(
     request: IncomingMessage,
     stream: Duplex,
     head: Buffer,
-    agreed: Pick<StationHandshake, 'subprotocol' | 'version'>,
+    agreed: Agreed,
     onOpen: (socket: StationSocket) => SocketEnd,
   ): void
   /** Sets the function that answers an invalid WebSocket upgrade. */
@@ -55,27 +59,30 @@ const closeTimeoutMs = 2_000
 /** A control frame has at most 125 bytes, two of which are the close code (RFC 6455 §5.5). */
 const maxReasonBytes = 123
 
+/** Limit on messages held for a session that takes none. Below it the socket is read, so that pings get their pongs. */
+const maxHeldBytes = 1024 * 1024
 /** Limit on data beyond one message from a paused socket: `ws` still emits all messages in the data it has read. */
 const maxOverrunBytes = 1024 * 1024
 
-export function openSockets(settings: SocketSettings, meter: Meter): Sockets {
+export function openSockets(settings: SocketSettings, { meter, once }: Pick<World, 'meter' | 'once'>): Sockets {
   const open = new Set<LiveSocket>()
   const upgradePlainly = new WeakMap<IncomingMessage, () => void>()
   const options = {
     noServer: true,
     clientTracking: false,
     maxPayload: settings.maxMessageSize,
+    skipUTF8Validation: settings.invalidUtf8 === 'replace',
   }
   const plain = new WebSocketServer({ ...options, perMessageDeflate: false })
   const compressing = new WebSocketServer({ ...options, perMessageDeflate: deflate })
   // An offer that cannot be met is declined, but the station is not refused for it (RFC 7692 §5).
   compressing.on('wsClientError', (_error, _stream, request) => upgradePlainly.get(request)?.())
-  const patience = patienceOf(settings)
+  const patience = new Patience(settings)
   const sweep = setInterval(() => {
-    for (const socket of open) socket.check(patience)
+    for (const socket of open) socket.check()
   }, patience.sweepMs)
   return {
-    upgrade: (request, stream, head, { subprotocol, version }, onOpen) => {
+    upgrade: (request, stream, head, { stationId, subprotocol, version }, onOpen) => {
       // `ws` parses both headers again and refuses what HTTP allows: other protocols in Upgrade (RFC 9110 §7.8), empty
       // or repeated elements in the list of subprotocols (§5.6.1).
       request.headers.upgrade = 'websocket'
@@ -83,10 +90,10 @@ export function openSockets(settings: SocketSettings, meter: Meter): Sockets {
       else request.headers['sec-websocket-protocol'] = subprotocol
       const upgradeBy = (server: WebSocketServer): void =>
         server.handleUpgrade(request, stream, head, ws => {
-          const socket = new LiveSocket(ws, request.socket, settings, meter)
+          const socket = new LiveSocket(ws, request.socket, settings, patience, meter)
           open.add(socket)
           ws.once('close', () => open.delete(socket))
-          socket.attach(onOpen(socket))
+          socket.attach(onOpen(socket), () => once('invalid UTF-8', { station: stationId }, replacedText, stationId))
         })
       if (!mayCompress(settings.compression, version)) return upgradeBy(plain)
       upgradePlainly.set(request, () => upgradeBy(plain))
@@ -102,17 +109,8 @@ export function openSockets(settings: SocketSettings, meter: Meter): Sockets {
   }
 }
 
-/**
- * How many consecutive sweeps may find a station silent. Sweeps are counted instead of comparing times, because a clock
- * that jumps or a process that was suspended would make every station look silent.
- */
-type Patience = { readonly sweepMs: number; readonly untilPing: number; readonly untilEnd: number }
-
-function patienceOf({ pingIntervalMs, idleTimeoutMs }: SocketSettings): Patience {
-  const sweepMs = Math.max(10, Math.min(pingIntervalMs || Infinity, idleTimeoutMs) / 4)
-  const sweeps = (ms: number): number => Math.ceil(ms / sweepMs)
-  return { sweepMs, untilPing: sweeps(pingIntervalMs || Infinity), untilEnd: sweeps(idleTimeoutMs) }
-}
+const replacedText =
+  'a station sent bytes that are not UTF-8: they are served as U+FFFD, an idTag with one is not known'
 
 /** The codes that `ws` closes with for its errors; all others close with 1002. */
 const closeCodes: ReadonlyMap<string, number> = new Map([
@@ -125,39 +123,55 @@ const closeCodes: ReadonlyMap<string, number> = new Map([
   ['EPIPE', 1006],
 ])
 
+type Closing = { readonly code: number; readonly reason: string }
+
 class LiveSocket implements StationSocket {
   readonly #ws: WebSocket
   readonly #connection: Socket
   readonly #settings: SocketSettings
   readonly #meter: Meter
-  /** As of the last sweep. Bytes, not messages: a long message may arrive over many sweeps. */
-  #bytesRead = -1
-  #silentSweeps = 0
+  readonly #liveness: Liveness
+  #end: SocketEnd | null = null
+  /** Whether the session takes no messages at present. */
+  #isHolding = false
+  readonly #held = new Held()
   #overrunBytes = 0
   /** The code and reason with which this side ended the connection, if it did. */
-  #ending: { readonly code: number; readonly reason: string } | null = null
+  #ending: Closing | null = null
+  /** Set once the connection is closed, if the session has not been told. */
+  #closed: Closing | null = null
 
-  constructor(ws: WebSocket, connection: Socket, settings: SocketSettings, meter: Meter) {
+  constructor(ws: WebSocket, connection: Socket, settings: SocketSettings, patience: Patience, meter: Meter) {
     this.#ws = ws
     this.#connection = connection
     this.#settings = settings
     this.#meter = meter
+    this.#liveness = new Liveness(patience)
   }
 
-  attach(end: SocketEnd): void {
+  /** @param onReplaced called for each message whose bytes are not UTF-8 */
+  attach(end: SocketEnd, onReplaced: () => void): void {
     const ws = this.#ws
-    ws.on('message', data => {
+    // `ws` has validated the text messages otherwise. Binary ones are served as text, and may hold anything.
+    const replaces = this.#settings.invalidUtf8 === 'replace'
+    this.#end = end
+    ws.on('message', (data, isBinary) => {
       if (this.#ending !== null) return
       const bytes = bytesOf(data)
       this.#meter.count('data_rcvd_total', {}, bytes.length)
-      if (ws.isPaused && this.#isFlooded(bytes.length)) return
-      end.receive(bytes.toString(), bytes.length)
+      if ((replaces || isBinary) && !isUtf8(bytes)) onReplaced()
+      if (this.#isHolding) this.#hold(bytes)
+      else end.receive(bytes.toString(), bytes.length)
     })
+    ws.on('pong', () => this.#liveness.onPong())
     // `ws` closes the connection on its own, and then reports code 1006.
     ws.on('error', (error: Error & { code?: string }) => {
       this.#ending ??= { code: closeCodes.get(error.code ?? '') ?? 1002, reason: error.message }
     })
-    ws.on('close', (code, reason) => end.gone(this.#ending?.code ?? code, this.#ending?.reason ?? reason.toString()))
+    ws.on('close', (code, reason) => {
+      this.#closed = this.#ending ?? { code, reason: reason.toString() }
+      if (!this.#isHolding) this.#deliver()
+    })
   }
 
   /**
@@ -173,36 +187,69 @@ class LiveSocket implements StationSocket {
   }
 
   close(code: number, reason: string): void {
+    this.#dropHeld()
     if (this.#ws.readyState !== WebSocket.OPEN) return
     this.#ws.resume()
     this.#closeWithin(code, reason)
   }
 
+  /** The socket is still read, within a limit: control frames must not wait for the app (RFC 6455 §5.5.2). */
   pause(): void {
-    this.#ws.pause()
+    this.#isHolding = true
   }
 
   resume(): void {
-    if (this.#ending !== null) return
-    this.#overrunBytes = 0
-    this.#ws.resume()
+    this.#isHolding = false
+    this.#deliver()
+  }
+
+  expectHeartbeats(intervalMs: number): void {
+    this.#liveness.expectHeartbeats(intervalMs)
   }
 
   terminate(): void {
     this.#ws.terminate()
   }
 
-  /** One sweep: pings a silent station, and terminates one that is silent for too long. A paused one is not silent. */
-  check({ untilPing, untilEnd }: Patience): void {
+  /** One sweep: pings a silent station, and terminates one that has left. */
+  check(): void {
     const { bytesRead } = this.#connection
-    const isSilent = bytesRead === this.#bytesRead && !this.#ws.isPaused
-    this.#bytesRead = bytesRead
-    this.#silentSweeps = isSilent ? this.#silentSweeps + 1 : 0
-    if (!isSilent) return
-    if (this.#silentSweeps >= untilEnd) {
-      this.#ending ??= { code: 1006, reason: 'Silent for too long' }
-      this.#ws.terminate()
-    } else if (this.#silentSweeps % untilPing === 0) this.#ws.ping()
+    const next = this.#liveness.sweep({ bytesRead, isHeld: this.#isHolding, isPaused: this.#ws.isPaused })
+    if (next === 'ping') this.#ws.ping()
+    if (next !== 'end') return
+    this.#ending ??= { code: 1006, reason: 'Silent for too long' }
+    this.#ws.terminate()
+  }
+
+  #hold(data: Buffer): void {
+    if (this.#ws.isPaused && this.#isFlooded(data.length)) return
+    this.#held.push({ text: data.toString(), bytes: data.length })
+    if (this.#held.bytes > maxHeldBytes) this.#ws.pause()
+  }
+
+  /**
+   * Hands on what is held, until the session takes no more. The end of a connection waits for the messages before it,
+   * as it does where they are unread.
+   */
+  #deliver(): void {
+    while (!this.#isHolding) {
+      const message = this.#held.shift()
+      if (message === undefined) break
+      this.#end?.receive(message.text, message.bytes)
+    }
+    const closed = this.#closed
+    if (closed !== null && !this.#isHolding) {
+      this.#closed = null
+      this.#end?.gone(closed.code, closed.reason)
+    }
+    if (this.#ending !== null || !this.#ws.isPaused || this.#held.bytes > maxHeldBytes / 2) return
+    this.#overrunBytes = 0
+    this.#ws.resume()
+  }
+
+  #dropHeld(): void {
+    this.#isHolding = false
+    this.#held.clear()
   }
 
   /** Terminates without a close frame, which would only queue behind the data that the station does not read. */
@@ -217,6 +264,7 @@ class LiveSocket implements StationSocket {
     this.#overrunBytes += length
     if (this.#overrunBytes <= this.#settings.maxMessageSize + maxOverrunBytes) return false
     this.#ending = { code: 1009, reason: 'Too much at once' }
+    this.#dropHeld()
     this.#closeWithin(this.#ending.code, this.#ending.reason)
     return true
   }

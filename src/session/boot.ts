@@ -1,11 +1,12 @@
 /**
- * Whether a station has been accepted on this connection, and what may pass until it is.
+ * Whether a station has been accepted on this connection, what may pass until it is, and how long it may be silent.
  *
  * Spec: OCPP 1.6 §4.2 and errata J 2025-04 §3.10; OCPP 2.0.1 Part 2 B01 to B03.
  */
 import type { Call } from '../ocpp/frame.ts'
 import { parseObject, type JsonText } from '../ocpp/json.ts'
 import type { VersionRow } from '../ocpp/version.ts'
+import type { StationSocket } from './ports.ts'
 
 /**
  * `unknown` until this connection has seen the answer to a boot; everything passes until then, because a station that
@@ -21,17 +22,31 @@ const statuses: ReadonlyMap<unknown, BootStatus> = new Map([
 
 export class Boot {
   readonly #row: VersionRow
+  readonly #socket: Pick<StationSocket, 'expectHeartbeats'>
   #status: BootStatus = 'unknown'
   readonly #triggered = new Set<string>()
 
-  constructor(row: VersionRow) {
+  constructor({ row, socket }: { readonly row: VersionRow; readonly socket: Pick<StationSocket, 'expectHeartbeats'> }) {
     this.#row = row
+    this.#socket = socket
   }
 
-  /** Reads the status from the answer that the station gets. */
+  /**
+   * Reads the answer that the station gets: its status, and the interval. Whatever the status, the station need not say
+   * anything before the interval is over: it is that of heartbeats, or the time until the next boot.
+   */
   onAnswer(payload: JsonText): void {
-    this.#status = statuses.get(parseObject(payload)['status']) ?? this.#status
+    const { status, interval } = parseObject(payload)
+    this.#status = statuses.get(status) ?? this.#status
     this.#triggered.clear()
+    if (typeof interval === 'number' && interval > 0) this.#socket.expectHeartbeats(interval * 1000)
+  }
+
+  /** Reads a station's answer to a command, which may change its heartbeat interval. */
+  onCommandAnswer({ action, payload }: Call, answer: JsonText): void {
+    if (action !== this.#row.heartbeatCommand) return
+    const interval = this.#row.heartbeatInterval(parseObject(payload), parseObject(answer))
+    if (interval !== null) this.#socket.expectHeartbeats(interval * 1000)
   }
 
   /** While pending, a command may ask for a message that would otherwise be refused (B02.FR.02). */

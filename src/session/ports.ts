@@ -38,8 +38,14 @@ export interface StationSocket {
   send(text: string): void
   /** Sends what is queued, then the close frame; `reason` is cut to the 123 bytes of RFC 6455 §5.5. */
   close(code: CloseCode, reason: string): void
+  /**
+   * Until `resume`, the session receives no messages; control frames are still served. The end of the connection waits
+   * behind the messages that arrived before it.
+   */
   pause(): void
   resume(): void
+  /** From now on the station may be silent for as long as this heartbeat interval allows. */
+  expectHeartbeats(intervalMs: number): void
 }
 
 /**

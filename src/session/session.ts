@@ -66,7 +66,7 @@ export class Session implements Member {
     this.#inFlight = new InFlight(row)
     this.#inbox = new Inbox(entry => this.#serve(entry), station.socket, inboxLimits)
     this.#app = new AppConnection(station, fleet, this)
-    const boot = new Boot(row)
+    const boot = new Boot(station)
     const validation = new Validation(station)
     this.#outcomes = new Outcomes(station, this.#app, this.#inbox)
     this.#commands = new Commands(station, boot, validation, this.#outcomes)

@@ -16,6 +16,8 @@ const derived: readonly [
   [[], c => c.ocpp.idleTimeoutMs, 120_000, 'the default is at least two minutes'],
   [['ocpp_heartbeat_interval=60'], c => c.ocpp.idleTimeoutMs, 150_000, '2.5 heartbeats'],
   [['ocpp_idle_timeout=45'], c => c.ocpp.idleTimeoutMs, 45_000, 'as given'],
+  [['ocpp_heartbeat_interval=60'], c => c.ocpp.leastIdleTimeoutMs, 120_000, 'the least is two minutes'],
+  [['ocpp_idle_timeout=45'], c => c.ocpp.leastIdleTimeoutMs, 45_000, 'or what is given'],
   [[], c => c.broadcast.adapters, ['http'], 'HTTP is the default without NATS servers'],
   [['nats_servers=nats://n:1'], c => c.broadcast.adapters, ['nats'], 'NATS is the default with NATS servers'],
   [

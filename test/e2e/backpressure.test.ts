@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { frameOf, opcodes, openPeer, type Peer } from '../support/peer.ts'
 import { cableApp, ScriptedApp, type PerformData } from '../support/app.ts'
 import { commandBroadcast, openBridge, type Bridge } from '../support/bridge.ts'
@@ -203,5 +204,54 @@ test(
     await broadcast(bridge, commandBroadcast('CP1', { command: 'ClearCache', id: 'after', payload: {} }))
     await ended(count + 1)
     assert.deepEqual([outcomes.at(-1)?.id, outcomes.at(-1)?.command], ['after', 'Ack'], 'there is room again')
+  },
+)
+
+test(
+  '150 messages at once to a slow app: a ping is answered at once, and each message in its turn',
+  within,
+  async t => {
+    const performMs = 20
+    let performed = 0
+    const { bridge } = await open(t, async ({ command }) => {
+      if (command !== 'MeterValues') return {}
+      await sleep(performMs)
+      performed++
+      return {}
+    })
+    const peer = await connectPeer(t, bridge, 'pours')
+    // So that they do not all come with one read of the socket.
+    const value = `{"connectorId":1,"transactionId":1,"meterValue":[]${' '.repeat(2_000)}}`
+    const ids = Array.from({ length: 150 }, (_, at) => `m${at}`)
+    peer.write(...ids.map(id => frameOf(`[2,"${id}","MeterValues",${value}]`)), frameOf('', { opcode: opcodes.ping }))
+    await peer.next(opcodes.pong)
+    assert.ok(performed < 64, `the pong came after ${performed} of the messages`)
+    for (const id of ids) assert.equal((await peer.next(opcodes.text)).payload.toString(), `[3,"${id}",{}]`)
+    assert.equal(performed, ids.length)
+  },
+)
+
+test(
+  '150 messages and a close frame to a slow app: no fewer are performed than with the close frame unread',
+  within,
+  async t => {
+    const performed: string[] = []
+    const { bridge } = await open(t, async data => {
+      if (data.command !== 'MeterValues') return {}
+      await sleep(5)
+      performed.push(data.id)
+      return {}
+    })
+    const peer = await connectPeer(t, bridge, 'leaves')
+    const value = `{"connectorId":1,"transactionId":1,"meterValue":[]${' '.repeat(2_000)}}`
+    const ids = Array.from({ length: 150 }, (_, at) => `m${at}`)
+    peer.write(...ids.map(id => frameOf(`[2,"${id}","MeterValues",${value}]`)))
+    peer.write(frameOf(Buffer.from([0x03, 0xe8]), { opcode: opcodes.close }))
+    await peer.next(opcodes.close)
+    assert.ok(performed.length < 64, 'it has its answer at once')
+    const { code } = await bridge.logged(/"station":"leaves".*station disconnected/)
+    assert.equal(code, 1000)
+    assert.deepEqual(performed, ids.slice(0, performed.length))
+    assert.ok(performed.length >= ids.length - 64, `${performed.length} are performed, a full inbox less at most`)
   },
 )

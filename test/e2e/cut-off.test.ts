@@ -50,6 +50,21 @@ test('text that is no UTF-8 ends with 1007, which is in the log with its reason'
   assert.equal((await bridge.logged(/station disconnected/))['code'], 1007)
 })
 
+test('text that is no UTF-8 is answered, and one warning names the station, when ocpp_invalid_utf8=replace', async t => {
+  const bridge = await open(t, '--ocpp_invalid_utf8=replace')
+  const socket = await plug(t, bridge, 'CP1')
+  for (const id of ['1', '2']) {
+    const answer = once(socket, 'message')
+    socket.send(Buffer.from(`[2,"${id}","Heartbeat",{"by":"Fran\u00e7ois"}]`, 'latin1'), { binary: false })
+    assert.match(String((await answer)[0]), new RegExp(`^\\[3,"${id}",`))
+  }
+  const warnings = bridge.log().filter(({ msg }) => msg.includes('not UTF-8'))
+  assert.deepEqual(
+    warnings.map(({ level, station }) => [level, station]),
+    [['WARN', 'CP1']],
+  )
+})
+
 const lists = [
   ['ocpp1.6,', 'an empty element at the end'],
   [',ocpp1.6', 'at the start'],

@@ -9,13 +9,20 @@ import { join } from 'node:path'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { WebSocket } from 'ws'
 import { cableApp, ScriptedApp, stationOf } from '../support/app.ts'
-import { openBridge, type Bridge } from '../support/bridge.ts'
+import { commandBroadcast, openBridge, type Bridge } from '../support/bridge.ts'
 import { frameOf, openPeer, opcodes, protocol, said, type Peer } from '../support/peer.ts'
 import { openProxy } from '../support/proxy.ts'
 import { openProcess, run, standStill } from '../support/process.ts'
 
 const pingMs = 200
-const idleMs = 1_000
+/** Of a station that was told no interval. */
+const untoldMs = 1_000
+/** The heartbeat interval that a boot is told by default. */
+const heartbeatMs = 1_000
+/** Of a station that was. */
+const idleMs = 2.5 * heartbeatMs
+/** One that the app gives. */
+const longHeartbeatMs = 4_000
 /** For so many pings in a row there is more than one idle timeout between the first and the last. */
 const manyPings = (2 * idleMs) / pingMs
 const boot = '[2,"boot","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]'
@@ -30,12 +37,20 @@ const disconnects = new EventEmitter()
 
 before(async () => {
   app = await ScriptedApp.start()
-  const silent = cableApp(() => null)
+  const silent = cableApp(({ command, payload }) => {
+    const isLong = command === 'BootNotification' && (payload as Record<string, unknown>)['chargePointModel'] === 'long'
+    return isLong ? { status: 'Accepted', currentTime: '2026-01-01T00:00:00Z', interval: longHeartbeatMs / 1000 } : null
+  })
   app.always(call => {
     if (call.method === 'Disconnect') disconnects.emit(stationOf(call))
     return silent(call)
   })
-  const flags = [`--rpc_host=${app.host}`, `--ocpp_ping_interval=${pingMs}ms`, `--ocpp_idle_timeout=${idleMs}ms`]
+  const flags = [
+    `--rpc_host=${app.host}`,
+    `--ocpp_ping_interval=${pingMs}ms`,
+    `--ocpp_idle_timeout=${untoldMs}ms`,
+    `--ocpp_heartbeat_interval=${heartbeatMs}ms`,
+  ]
   bridge = await openBridge(flags)
   const folder = await mkdtemp(join(tmpdir(), 'ocpp-cable-liveness-'))
   const [cert, key] = [join(folder, 'bridge.crt'), join(folder, 'bridge.key')]
@@ -57,10 +72,10 @@ after(async () => {
 })
 
 /** A station on a bare socket, after its boot. */
-async function booted(t: TestContext, id: string): Promise<Peer> {
+async function booted(t: TestContext, id: string, text = boot): Promise<Peer> {
   const peer = await openPeer(bridge.port, `/ocpp/${id}`, [protocol('ocpp1.6')])
   t.after(() => peer.socket.destroy())
-  peer.write(frameOf(boot))
+  peer.write(frameOf(text))
   await said(peer)
   return peer
 }
@@ -93,7 +108,7 @@ describe('a station that has gone without a word', { timeout: 60_000 }, () => {
     // The network takes what is sent and brings it nowhere: no FIN, no close_notify, no RST.
     const network = await openProxy(tlsBridge.port)
     t.after(() => network.close())
-    const ws = new WebSocket(`wss://${network.host}/ocpp/TLS`, ['ocpp1.6'], { ca: certificate })
+    const ws = new WebSocket(`wss://${network.host}/ocpp/TLS`, ['ocpp1.6'], { ca: certificate, autoPong: false })
     t.after(() => ws.terminate())
     const closed = once(ws, 'close')
     await once(ws, 'open')
@@ -104,6 +119,15 @@ describe('a station that has gone without a word', { timeout: 60_000 }, () => {
     assert.equal(await tlsBridge.metric('clients_num'), 0)
     network.release('down')
     assert.equal((await closed)[0], 1006)
+  })
+
+  test('is found after three unanswered pings when it has answered one before', async t => {
+    const peer = await booted(t, 'PONGED', boot.replace('"M"', '"long"'))
+    await peer.next(opcodes.ping)
+    peer.write(frameOf('', { opcode: opcodes.pong }))
+    const tookMs = await givenUp('PONGED')
+    t.diagnostic(`found after ${tookMs} ms`)
+    assert.ok(tookMs >= 3 * pingMs && tookMs < longHeartbeatMs, `given up after ${tookMs} ms`)
   })
 
   test('is found where its process stands still', async t => {
@@ -158,6 +182,35 @@ describe('a station that is there', { timeout: 60_000 }, () => {
       await live(peer)
       peer.write(frameOf('[2,"last","Heartbeat",{}]'))
       assert.match(await said(peer), /^\[3,"last",/)
+    })
+  }
+
+  for (const [id, because, tell] of [
+    ['LONG', 'by the answer to its boot', (t: TestContext) => booted(t, 'LONG', boot.replace('"M"', '"long"'))],
+    [
+      'CHANGED',
+      'by a command that it accepted',
+      async (t: TestContext) => {
+        const peer = await booted(t, 'CHANGED')
+        const value = String(longHeartbeatMs / 1000)
+        const change = { command: 'ChangeConfiguration', id: 'c', payload: { key: 'HeartbeatInterval', value } }
+        await bridge.broadcast(commandBroadcast('CHANGED', change))
+        assert.match(await said(peer), /^\[2,"c","ChangeConfiguration",/)
+        peer.write(frameOf('[3,"c",{"status":"Accepted"}]'))
+        return peer
+      },
+    ],
+  ] as const) {
+    test(`is kept without pongs for as long as the interval allows that it was told ${because}`, async t => {
+      const peer = await tell(t)
+      for (let silentMs = 0; silentMs < 2 * longHeartbeatMs; silentMs += pingMs) await peer.next(opcodes.ping)
+      peer.write(frameOf('[2,"last","Heartbeat",{}]'))
+      assert.match(await said(peer), /^\[3,"last",/)
+      assert.equal(
+        peer.received.some(({ opcode }) => opcode === opcodes.close),
+        false,
+        id,
+      )
     })
   }
 

@@ -11,7 +11,7 @@ import { after, before, describe, test } from 'node:test'
 import { openBridge, program, programEnv } from '../support/bridge.ts'
 import { freePort } from '../support/ports.ts'
 import { run, type Result } from '../support/process.ts'
-import { openStation } from '../support/station.ts'
+import { openRawStation, openStation } from '../support/station.ts'
 
 let folder: string
 
@@ -303,3 +303,22 @@ describe('TLS', { timeout: 120_000 }, () => {
     }
   })
 })
+
+test(
+  'the bridge serves on when it receives SIGHUP, with one line of the log for each',
+  { timeout: 60_000 },
+  async t => {
+    const bridge = await openBridge()
+    t.after(() => bridge.close())
+    const station = await openRawStation(bridge.url, 'CP1')
+    t.after(() => station.close())
+    for (const times of [1, 2]) {
+      bridge.process.signal('SIGHUP')
+      while (bridge.log().filter(({ msg }) => /^SIGHUP ignored/.test(msg)).length < times)
+        await station.call(`h${times}`, 'Heartbeat')
+    }
+    assert.equal((await bridge.get('/health')).status, 200)
+    assert.ok(!bridge.log().some(({ msg }) => /Shutting down/.test(msg)))
+    assert.deepEqual(await bridge.kill('SIGTERM'), { code: 0, signal: null })
+  },
+)

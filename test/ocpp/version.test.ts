@@ -239,6 +239,64 @@ for (const [version, command, payload, expected, because] of triggers) {
   })
 }
 
+const interval = { component: { name: 'OCPPCommCtrlr' }, variable: { name: 'HeartbeatInterval' } }
+const other = { component: { name: 'OCPPCommCtrlr' }, variable: { name: 'WebSocketPingInterval' } }
+const change = (key: unknown, value: unknown) => ({ key, value })
+const set = (...data: readonly object[]) => ({ setVariableData: data })
+const said = (...results: readonly object[]) => ({ setVariableResult: results })
+const accepted = { attributeStatus: 'Accepted' }
+type Fields = Record<string, unknown>
+/** [version, the command, its answer, seconds, because] */
+const intervals: readonly (readonly [Version, Fields, Fields, number | null, string])[] = [
+  ['ocpp1.6', change('HeartbeatInterval', '300'), { status: 'Accepted' }, 300, 'accepted'],
+  ['ocpp1.6', change('heartbeatinterval', ' 300 '), { status: 'Accepted' }, 300, 'a key is a CiString'],
+  ['ocpp1.6', change('HeartbeatInterval', '300'), { status: 'Rejected' }, null, 'rejected'],
+  ['ocpp1.6', change('HeartbeatInterval', '300'), { status: 'RebootRequired' }, null, 'not yet: its boot tells'],
+  ['ocpp1.6', change('HeartbeatInterval', '300'), {}, null, 'no status'],
+  ['ocpp1.6', change('HeartbeatInterval', '0'), { status: 'Accepted' }, null, 'no heartbeats at all'],
+  ['ocpp1.6', change('HeartbeatInterval', '-1'), { status: 'Accepted' }, null, 'not a number of seconds'],
+  ['ocpp1.6', change('HeartbeatInterval', 300), { status: 'Accepted' }, null, 'not a text'],
+  ['ocpp1.6', change('WebSocketPingInterval', '300'), { status: 'Accepted' }, null, 'another key'],
+  ['ocpp1.6', change(7, '300'), { status: 'Accepted' }, null, 'no key'],
+  [
+    'ocpp2.0.1',
+    set({ ...other, attributeValue: '10' }, { ...interval, attributeValue: '300' }),
+    said({ ...other, attributeStatus: 'Rejected' }, { ...interval, ...accepted }),
+    300,
+    'one of several',
+  ],
+  [
+    'ocpp2.1',
+    set({ component: { name: 'ocppcommctrlr' }, variable: { name: 'heartbeatinterval' }, attributeValue: '300' }),
+    said({ ...interval, ...accepted, attributeType: 'Actual' }),
+    300,
+    'names are case-insensitive',
+  ],
+  [
+    'ocpp2.0.1',
+    set({ ...other, attributeValue: '10' }, { ...interval, attributeValue: '300' }),
+    said({ ...other, ...accepted }, { ...interval, attributeStatus: 'Rejected' }),
+    null,
+    'only the other one is accepted',
+  ],
+  [
+    'ocpp2.0.1',
+    set({ ...interval, attributeType: 'Target', attributeValue: '300' }),
+    said({ ...interval, ...accepted, attributeType: 'Target' }),
+    null,
+    'not the actual value',
+  ],
+  ['ocpp2.0.1', set({ ...interval, attributeValue: '300' }), said(), null, 'no result'],
+  ['ocpp2.0.1', set(), said({ ...interval, ...accepted }), null, 'it was not asked for'],
+  ['ocpp2.0.1', { setVariableData: 'x' }, { setVariableResult: [null] }, null, 'not of the schema'],
+]
+for (const [version, command, answer, expected, because] of intervals) {
+  const { heartbeatCommand } = versions[version]
+  test(`${version}: ${heartbeatCommand} ${JSON.stringify(command)} sets a heartbeat interval of ${expected ?? 'none'}: ${because}`, () => {
+    assert.equal(versions[version].heartbeatInterval(command, answer), expected)
+  })
+}
+
 const identities: readonly (readonly [Version, string, boolean, string])[] = [
   ['ocpp1.6', 'CP01', true, 'an ordinary identity'],
   ['ocpp1.6', 'x'.repeat(255), true, 'the limit is ours, 1.6 sets none'],

@@ -18,7 +18,9 @@ const limits = {
   maxPendingSize: 1024 * KiB,
   pingIntervalMs: 0,
   idleTimeoutMs: 60_000,
+  leastIdleTimeoutMs: 60_000,
   compression: 'off',
+  invalidUtf8: 'close',
 } as const
 const settings = {
   host,
@@ -43,7 +45,7 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Wat
   const refused: [number, string][] = []
   const faults: [string, unknown][] = []
   let now = 0
-  const sockets = openSockets(limits, new FakeMeter())
+  const sockets = openSockets(limits, { meter: new FakeMeter(), once: () => undefined })
   const watched: Sockets = {
     ...sockets,
     upgrade: (...upgrade) => {
@@ -60,6 +62,7 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Wat
       return { receive: text => onText?.(stationId, text), gone: () => undefined }
     },
     onRefused: (_request, status, problem) => refused.push([status, problem]),
+    onTlsFailure: () => undefined,
     onFault: ({ target }, error) => faults.push([target, error]),
     readiness: () => ({}),
     answer: () => false,

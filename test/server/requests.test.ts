@@ -97,6 +97,7 @@ const reception = (refused: string[]): Reception => ({
   refusal: () => null,
   admit: () => ({ receive: () => undefined, gone: () => undefined }),
   onRefused: (_request, status, problem) => refused.push(`${status} ${problem}`),
+  onTlsFailure: () => undefined,
   onFault: (_request, error) => refused.push(String(error)),
   readiness: () => ({}),
   answer: (request, response) => {
@@ -120,8 +121,16 @@ for (const scheme of ['http', 'https'] as const) {
 
     before(async () => {
       sockets = openSockets(
-        { maxMessageSize: 1024, maxPendingSize: 1024, pingIntervalMs: 0, idleTimeoutMs: 60_000, compression: 'off' },
-        new FakeMeter(),
+        {
+          maxMessageSize: 1024,
+          maxPendingSize: 1024,
+          pingIntervalMs: 0,
+          idleTimeoutMs: 60_000,
+          leastIdleTimeoutMs: 60_000,
+          compression: 'off',
+          invalidUtf8: 'close',
+        },
+        { meter: new FakeMeter(), once: () => undefined },
       )
       const settings = {
         host,

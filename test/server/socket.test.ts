@@ -14,6 +14,7 @@ import type { Version } from '../../src/ocpp/version.ts'
 import type { Compression } from '../../src/server/compression.ts'
 import { openSockets, type SocketSettings } from '../../src/server/socket.ts'
 import type { StationSocket } from '../../src/session/ports.ts'
+import type { StationId } from '../../src/translate/handshake.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { closeCode, compressedFrameOf, ended, openPeer, opcodes } from '../support/peer.ts'
 
@@ -26,7 +27,9 @@ const usual: SocketSettings = {
   maxPendingSize: MiB,
   pingIntervalMs: 0,
   idleTimeoutMs: 60_000,
+  leastIdleTimeoutMs: 60_000,
   compression: 'on',
+  invalidUtf8: 'close',
 }
 const offer = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'
 
@@ -38,11 +41,14 @@ async function open(
   onReceive: (socket: StationSocket) => void = () => undefined,
 ) {
   const meter = new FakeMeter()
-  const sockets = openSockets({ ...usual, ...settings }, meter)
+  const warnings: object[] = []
+  const warn = (key: string, fields: object, _message: string, detail?: string): void =>
+    void warnings.push({ key, ...fields, detail })
+  const sockets = openSockets({ ...usual, ...settings }, { meter, once: warn })
   const waiting: ((opened: Opened) => void)[] = []
   const server = createServer()
   server.on('upgrade', (request, stream, head) =>
-    sockets.upgrade(request, stream, head, { subprotocol: null, version }, socket => {
+    sockets.upgrade(request, stream, head, { stationId: 'CP1' as StationId, subprotocol: null, version }, socket => {
       const received: string[] = []
       let end: (gone: Gone) => void = () => undefined
       const gone = new Promise<Gone>(resolve => (end = resolve))
@@ -65,6 +71,7 @@ async function open(
   })
   return {
     meter,
+    warnings,
     port: (server.address() as AddressInfo).port,
     /** The bridge's socket of the next station that connects. */
     next: () => new Promise<Opened>(resolve => waiting.push(resolve)),
@@ -232,7 +239,7 @@ test(
     assert.equal(await closeCode(peer), 1009)
     await ended(peer)
     assert.deepEqual(await gone, { code: 1009, reason: 'Too much at once' })
-    assert.equal(received.length, 3)
+    assert.equal(received.length, 1, 'what was held is dropped')
   },
 )
 
@@ -252,3 +259,172 @@ test('a burst of ordinary messages to a paused socket is not treated as a flood'
   })
   await done
 })
+
+/** A station whose session takes one message and then none, until the test lets it. */
+async function heldUp(t: TestContext, settings: Partial<SocketSettings> = {}) {
+  let pauses = true
+  const { port, next } = await open(t, { compression: 'off', ...settings }, 'ocpp1.6', socket => {
+    if (pauses) socket.pause()
+  })
+  const opening = next()
+  const client = new WebSocket(`ws://127.0.0.1:${port}/`)
+  t.after(() => client.terminate())
+  await once(client, 'open')
+  const { socket, received, gone } = await opening
+  const release = (): void => {
+    pauses = false
+    socket.resume()
+  }
+  let isGone = false
+  void gone.then(() => (isGone = true))
+  return { client, socket, received, gone, hasGone: () => isGone, release }
+}
+
+/** Numbered, and of so many bytes each. */
+const numbered = (count: number, bytes: number): string[] =>
+  Array.from({ length: count }, (_, at) => `${at}`.padEnd(bytes))
+
+test('pings are answered at once when the session takes no messages', { timeout: 10_000 }, async t => {
+  const { client, received, release } = await heldUp(t)
+  const texts = numbered(150, 1_500)
+  for (const text of texts) client.send(text)
+  const answered = once(client, 'pong')
+  client.ping('are you there')
+  assert.equal(String((await answered)[0]), 'are you there')
+  assert.deepEqual(received, texts.slice(0, 1), 'and the messages wait')
+  release()
+  assert.deepEqual(received, texts)
+})
+
+test('held messages arrive in order when each of them pauses the socket again', { timeout: 10_000 }, async t => {
+  const { client, socket, received } = await heldUp(t)
+  const texts = numbered(150, 1_500)
+  for (const text of texts) client.send(text)
+  for (let taken = 1; taken < texts.length; taken++) {
+    while (received.length < taken) await setImmediate()
+    assert.equal(received.length, taken, 'one for each time')
+    socket.resume()
+  }
+  while (received.length < texts.length) await setImmediate()
+  assert.deepEqual(received, texts)
+})
+
+test(
+  'a close frame is answered at once, and the session hears of it after the messages before it',
+  { timeout: 10_000 },
+  async t => {
+    const { client, received, gone, hasGone, release } = await heldUp(t)
+    const texts = numbered(150, 1_500)
+    for (const text of texts) client.send(text)
+    const closed = once(client, 'close')
+    client.close(1000, 'all said')
+    assert.equal((await closed)[0], 1000)
+    await sleep(50)
+    assert.deepEqual([received.length, hasGone()], [1, false])
+    release()
+    assert.deepEqual(received, texts)
+    assert.deepEqual(await gone, { code: 1000, reason: 'all said' })
+  },
+)
+
+test('messages before a reset reach the session when it takes none at that time', { timeout: 10_000 }, async t => {
+  const { client, received, gone, hasGone, release } = await heldUp(t)
+  const texts = numbered(20, 1_500)
+  for (const text of texts) client.send(text)
+  const answered = once(client, 'pong')
+  client.ping()
+  await answered
+  client.terminate()
+  await sleep(50)
+  assert.equal(hasGone(), false)
+  release()
+  assert.deepEqual(received, texts)
+  assert.equal((await gone).code, 1006)
+})
+
+test(
+  'a socket is not read beyond its limit when the session takes no messages, and nothing is lost',
+  { timeout: 20_000 },
+  async t => {
+    const { client, socket, received, release } = await heldUp(t)
+    const texts = numbered(2_000, 20_000)
+    for (const text of texts) client.send(text)
+    await sleep(300)
+    assert.ok(
+      client.bufferedAmount > 20 * MiB,
+      `only ${client.bufferedAmount} of ${40 * MiB} bytes are still with the station`,
+    )
+    assert.equal(received.length, 1)
+    socket.resume()
+    assert.equal(received.length, 2, 'one for each time')
+    release()
+    while (received.length < texts.length) await sleep(10)
+    assert.deepEqual(received, texts)
+  },
+)
+
+test('many tiny messages count for the memory they take when the session takes none', { timeout: 20_000 }, async t => {
+  const { client, received, release } = await heldUp(t)
+  const count = 200_000
+  for (let sent = 0; sent < count; sent++) client.send('x')
+  let ponged = false
+  client.on('pong', () => (ponged = true))
+  client.ping()
+  await sleep(300)
+  assert.equal(ponged, false, 'the socket is not read any more')
+  release()
+  while (received.length < count) await sleep(10)
+})
+
+test('nothing held reaches a session that has closed', { timeout: 10_000 }, async t => {
+  const { client, socket, received, gone } = await heldUp(t)
+  for (const text of numbered(20, 1_500)) client.send(text)
+  const answered = once(client, 'pong')
+  client.ping()
+  await answered
+  const closed = once(client, 'close')
+  socket.close(1000, 'enough')
+  socket.resume()
+  assert.equal((await closed)[0], 1000)
+  assert.equal((await gone).code, 1000)
+  assert.equal(received.length, 1)
+})
+
+const latin1 = Buffer.from('[2,"1","Authorize",{"idTag":"Fran\u00e7ois"}]', 'latin1')
+const replaced = '[2,"1","Authorize",{"idTag":"Fran\ufffdois"}]'
+const warning = { key: 'invalid UTF-8', station: 'CP1', detail: 'CP1' }
+/** [option, binary, compressed, what is received or the close code, the warnings, because] */
+const texts: readonly (readonly [
+  SocketSettings['invalidUtf8'],
+  boolean,
+  boolean,
+  string | number,
+  object[],
+  string,
+])[] = [
+  ['close', false, false, 1007, [], 'RFC 6455 §8.1'],
+  ['close', false, true, 1007, [], 'after decompression too'],
+  ['close', true, false, replaced, [warning], 'a binary message may hold any bytes, and is served'],
+  ['replace', false, false, replaced, [warning], 'as asked for'],
+  ['replace', false, true, replaced, [warning], 'after decompression too'],
+  ['replace', true, false, replaced, [warning], 'a binary message as well'],
+]
+for (const [invalidUtf8, binary, isCompressed, expected, warns, because] of texts) {
+  const what = `${isCompressed ? 'compressed ' : ''}${binary ? 'binary' : 'text'}`
+  test(`a ${what} message that is not UTF-8 ${expected === 1007 ? 'closes with 1007' : 'is served with U+FFFD'} when ocpp_invalid_utf8=${invalidUtf8}: ${because}`, async t => {
+    const { port, next, warnings } = await open(t, { invalidUtf8 })
+    const opening = next()
+    const client = new WebSocket(`ws://127.0.0.1:${port}/`, {
+      perMessageDeflate: isCompressed ? { threshold: 0 } : false,
+    })
+    t.after(() => client.terminate())
+    await once(client, 'open')
+    const { received, gone } = await opening
+    for (const text of ['{"é":1}', latin1]) client.send(text, { binary, compress: isCompressed })
+    if (expected !== 1007) client.close()
+    const { code } = await gone
+    assert.deepEqual([...received.slice(1), ...(code === 1007 ? [code] : [])], [expected])
+    assert.equal(received[0], '{"é":1}', 'valid text is served as it is')
+    assert.deepEqual(warnings, warns)
+  })
+}

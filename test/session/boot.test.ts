@@ -4,9 +4,10 @@ import { messageId, type Call } from '../../src/ocpp/frame.ts'
 import { jsonText } from '../../src/ocpp/json.ts'
 import { versions, type Version } from '../../src/ocpp/version.ts'
 import { Boot } from '../../src/session/boot.ts'
+import { FakeSocket } from '../support/fakes.ts'
 
 function bootIn(version: Version, ...statuses: readonly string[]): Boot {
-  const boot = new Boot(versions[version])
+  const boot = new Boot({ row: versions[version], socket: new FakeSocket() })
   for (const status of statuses) boot.onAnswer(jsonText({ status }))
   return boot
 }
@@ -90,3 +91,19 @@ test('a message that was triggered while pending is refused when the station is 
   boot.onCommand(command('GetReport'))
   assert.equal(boot.passesCall('NotifyReport'), false)
 })
+
+/** [payload of the boot answer, the heartbeat interval in ms that the socket is told, because] */
+const intervals: readonly (readonly [object, number | null, string])[] = [
+  [{ status: 'Accepted', interval: 300 }, 300_000, 'accepted'],
+  [{ status: 'Pending', interval: 600 }, 600_000, 'it may be silent until its next boot'],
+  [{ status: 'Accepted', interval: 0 }, null, 'the station chooses'],
+  [{ status: 'Accepted', interval: '300' }, null, 'not a number'],
+  [{ status: 'Accepted' }, null, 'none'],
+]
+for (const [answer, expected, because] of intervals) {
+  test(`the socket expects heartbeats every ${expected} ms when a boot is answered with ${JSON.stringify(answer)}: ${because}`, () => {
+    const socket = new FakeSocket()
+    new Boot({ row: versions['ocpp1.6'], socket }).onAnswer(jsonText(answer))
+    assert.equal(socket.heartbeatIntervalMs, expected)
+  })
+}

@@ -284,6 +284,8 @@ export class FakeSocket implements StationSocket {
   isPaused = false
   /** What has come over the wire, and is not read while the socket is paused. */
   readonly unread: string[] = []
+  /** The heartbeat interval that it was last told to expect, in ms. */
+  heartbeatIntervalMs: number | null = null
   #onText: (text: string) => void = () => undefined
   #onClose: (closed: Closed) => void = () => undefined
 
@@ -314,6 +316,10 @@ export class FakeSocket implements StationSocket {
     if (this.closed !== null) return
     this.closed = { code, reason }
     this.#onClose(this.closed)
+  }
+
+  expectHeartbeats(intervalMs: number): void {
+    this.heartbeatIntervalMs = intervalMs
   }
 
   pause(): void {

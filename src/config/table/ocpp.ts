@@ -59,6 +59,11 @@ export const ocpp = group('OCPP', {
     'auto',
     'Whether to negotiate permessage-deflate with stations that offer it. auto: with OCPP 2.x, which requires a CSMS to support it, but not with 1.6. Each compressed connection takes more memory.',
   ),
+  invalidUtf8: option(
+    oneOf('close', 'replace'),
+    'close',
+    'What to do with a text message that is not UTF-8. close: close the connection with 1007, as RFC 6455 requires. replace: serve the message with U+FFFD for each invalid byte sequence, and log a warning; for stations that would send the same bytes again and again.',
+  ),
   validateIn: option(
     validationMode,
     'warn',
@@ -122,12 +127,12 @@ export const ocpp = group('OCPP', {
   pingIntervalMs: option(
     duration({ bare: 's' }),
     30 * second,
-    'How long a station may be silent before the bridge sends it a WebSocket ping. 0 sends no pings.',
+    'How long a station may be silent before the bridge sends it a WebSocket ping. 0 sends no pings. A station that has answered a ping before is terminated after three unanswered ones.',
   ),
   idleTimeoutMs: option(
     duration({ bare: 's' }),
     0,
-    'How long a station may send nothing, not even a pong, before its connection is terminated. 0 means 2.5 times ocpp_heartbeat_interval, but at least 2m.',
+    'How long a station may send nothing, not even a pong, before its connection is terminated. A station that was told a heartbeat interval (by the answer to its boot, or a command that it accepted) may be silent for 2.5 times that interval, if that is longer. 0 means 2.5 times the interval that the station was told, or ocpp_heartbeat_interval if it was told none, but at least 2m.',
   ),
   bootTimeoutMs: option(
     duration({ bare: 's', minMs: second }),

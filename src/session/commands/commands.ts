@@ -199,6 +199,7 @@ export class Commands {
 
   #settleOpen(call: Call, answer: Answer): void {
     if (answer.kind === 'callError') return this.#outcomes.ofCommand(errorOf(call, answer, false))
+    this.#boot.onCommandAnswer(call, answer.payload)
     const { violations, refusal } = this.#validation.ofResult(call.action, answer.payload)
     if (refusal === null) this.#outcomes.ofCommand(ackOf(call, answer, false, violations))
     else this.#refuse(call, refusal.code, refusal.words, answer.payload)
@@ -206,6 +207,7 @@ export class Commands {
 
   #settleLate(call: Call, answer: Answer): void {
     if (answer.kind === 'callError') return this.#outcomes.ofCommand(errorOf(call, answer, true))
+    this.#boot.onCommandAnswer(call, answer.payload)
     const { violations } = this.#validation.ofResult(call.action, answer.payload)
     this.#outcomes.ofCommand(ackOf(call, answer, true, violations))
   }

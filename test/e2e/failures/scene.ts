@@ -110,7 +110,7 @@ export class WatchedApp {
 }
 
 const acks: Readonly<Record<string, object>> = {
-  BootNotification: { status: 'Accepted', currentTime: '2026-01-02T03:04:05Z', interval: 300 },
+  BootNotification: { status: 'Accepted', currentTime: '2026-01-02T03:04:05Z', interval: 1 },
   StartTransaction: { transactionId: 1, idTagInfo: { status: 'Accepted' } },
 }
 

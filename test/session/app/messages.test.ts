@@ -16,7 +16,7 @@ function setUp(t: TestContext) {
   const valid = () => ({ violations: [], refusal: null })
   const commands = new Commands(
     station,
-    new Boot(station.row),
+    new Boot(station),
     { ofCommand: valid, ofResult: valid },
     { hasRoom: true, ofCommand: () => undefined },
   )

@@ -26,7 +26,7 @@ function setUp(
   const outcomes: CommandOutcome[] = []
   const socket = new FakeSocket()
   const station = new Station(handshakeFor('CP1'), socket, { ...usual, ...settings }, new FakeWorld(t))
-  const boot = new Boot(station.row)
+  const boot = new Boot(station)
   const room = { isLeft: true }
   const calls: Commands = new Commands(station, boot, valid, {
     get hasRoom() {
@@ -48,6 +48,7 @@ function setUp(
   const pass = (ms: number): void => t.mock.timers.tick(ms)
   const sent = socket.sent.all
   return {
+    socket,
     calls,
     boot,
     room,
@@ -297,4 +298,24 @@ test('a command that is added during an outcome waits behind the command that is
   add('a', 'b')
   calls.settle(result('a'))
   assert.deepEqual(sent(), ['a', 'b'])
+})
+
+test('the socket expects another heartbeat interval when a station accepts it, late or in time', t => {
+  const { calls, socket, pass } = setUp(t)
+  const accepted = jsonText({ status: 'Accepted' })
+  const change = (id: string, value: string): void => {
+    const payload = jsonText({ key: 'HeartbeatInterval', value })
+    calls.add({ kind: 'command', id: messageId(id), action: 'ChangeConfiguration', payload })
+  }
+  change('1', '300')
+  assert.equal(socket.heartbeatIntervalMs, null)
+  calls.settle({ kind: 'callResult', id: messageId('1'), payload: accepted })
+  assert.equal(socket.heartbeatIntervalMs, 300_000)
+  change('2', '900')
+  calls.settle(callError(messageId('2'), 'InternalError', ''))
+  assert.equal(socket.heartbeatIntervalMs, 300_000)
+  change('3', '600')
+  pass(timeoutMs)
+  calls.settle({ kind: 'callResult', id: messageId('3'), payload: accepted })
+  assert.equal(socket.heartbeatIntervalMs, 600_000)
 })

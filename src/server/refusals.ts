@@ -1,0 +1,94 @@
+/**
+ * Ends the connections that do not become a station's: answers what can be answered, and frees the descriptor in any
+ * case. A client that keeps its end open, or never reads, would otherwise hold it for ever.
+ */
+import { STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+
+/**
+ * How long a client may take to read its answer and to close: closing while it still sends would reset the connection,
+ * and the answer would be lost with it.
+ */
+const graceMs = 2_000
+
+/** Sends an HTTP error as the last words on a connection. */
+export function refuse(
+  stream: Duplex,
+  status: number,
+  problem: string,
+  headers: Readonly<Record<string, string | number>> = {},
+): void {
+  const body = `${problem}\n`
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    'Connection: close',
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+  ]
+  endWith(stream, `${lines.join('\r\n')}\r\n\r\n${body}`)
+}
+
+/** Whatever else arrives is read and discarded: unread data would hide the client's end, and reset the connection. */
+function endWith(stream: Duplex, text: string): void {
+  const overdue = setTimeout(() => stream.destroy(), graceMs).unref()
+  stream.once('close', () => clearTimeout(overdue))
+  stream.on('error', () => stream.destroy())
+  stream.resume()
+  stream.end(text)
+}
+
+/** Node's error for bytes that are no request, or for a request that takes too long. */
+export type ClientError = Error & {
+  readonly code?: string
+  /** The bytes in which the parser failed, and how many of them it had accepted. */
+  readonly rawPacket?: Buffer
+  readonly bytesParsed?: number
+}
+
+/** Why bytes are not a request, as far as they tell. Nothing of it is a header's value. */
+export type Unreadable = {
+  readonly status: number
+  readonly problem: string
+  /** The request target; empty if unknown. */
+  readonly target: string
+  /** The header that cannot be read; `null` if unknown. */
+  readonly header: string | null
+}
+
+const statusOfError: ReadonlyMap<string, number> = new Map([
+  ['HPE_HEADER_OVERFLOW', 431],
+  ['ERR_HTTP_REQUEST_TIMEOUT', 408],
+])
+
+/** @returns `null` for an error of the connection itself, over which nothing can be said any more */
+export function readClientError({ code = '', rawPacket, bytesParsed = 0 }: ClientError): Unreadable | null {
+  const status = statusOfError.get(code)
+  const isSyntax = code.startsWith('HPE_')
+  if (status === undefined && !isSyntax) return null
+  const malformed = { status: status ?? 400, problem: 'Malformed HTTP request', target: '', header: null }
+  if (!isSyntax || rawPacket === undefined) return malformed
+  if (code === 'HPE_INVALID_METHOD' && isTls(rawPacket)) return { ...malformed, problem: 'TLS on a port without TLS' }
+  const head = rawPacket.toString('latin1')
+  const [, target = ''] = /^[A-Z]+ (\S+) HTTP\/\d\.\d\r\n/.exec(head) ?? []
+  const header = code === 'HPE_HEADER_OVERFLOW' ? null : headerAt(head, bytesParsed)
+  return { ...malformed, problem: `${malformed.problem} (${code})`, target, header }
+}
+
+/** A handshake record of any version of TLS (RFC 8446 §5.1). */
+function isTls(bytes: Buffer): boolean {
+  return bytes[0] === 0x16 && (bytes.length < 2 || bytes[1] === 3)
+}
+
+/**
+ * The name of the header at an offset. A line without a colon is the rest of the value before it. Only CRLF begins a
+ * header here: what follows a lone line feed may be part of a value.
+ */
+function headerAt(head: string, offset: number): string | null {
+  const end = head.indexOf('\r\n', offset)
+  const lines = head.slice(0, end === -1 ? undefined : end).split('\r\n')
+  for (const line of lines.slice(1).reverse()) {
+    if (line.includes(':')) return /^([\w!#$%&'*+.^`|~-]{1,64}):/.exec(line)?.[1] ?? null
+  }
+  return null
+}

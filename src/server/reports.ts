@@ -1,0 +1,41 @@
+/**
+ * What the log says of connections that do not become a station's. Bounded: whoever connects chooses the path.
+ */
+import type { UpgradeRequest } from '../translate/handshake.ts'
+import type { World } from '../session/ports.ts'
+
+export interface Reports {
+  /**
+   * Called after a connection is refused, with the HTTP status and the text sent to the client.
+   *
+   * @param header the name of the header that cannot be read, if that is why
+   */
+  onRefused(request: UpgradeRequest, status: number, problem: string, header?: string | null): void
+  /** @param reason in OpenSSL's words where it is OpenSSL that failed */
+  onTlsFailure(remoteAddress: string, reason: string): void
+  /** Called when a bug of the bridge breaks an upgrade. The connection is closed without an answer. */
+  onFault(request: UpgradeRequest, error: unknown): void
+}
+
+export function newReports({ log, once }: Pick<World, 'log' | 'once'>): Reports {
+  return {
+    onRefused: ({ target, remoteAddress }, status, problem, header = null) => {
+      const path = loggedPath(target)
+      const fields = { path, remoteAddress, status, problem, ...(header !== null && { header }) }
+      // 503 refuses many stations for one reason: one line. The rest is one station's fault: a line for each path, for
+      // behind a proxy all have one address. 409 is about an identity, whatever its address.
+      const whose = status === 503 || status === 409 ? '' : ` ${remoteAddress}`
+      const detail = status === 503 ? '' : `${path} ${header ?? ''}`
+      once(`refused ${problem}${whose}`, fields, 'a station was refused', detail)
+    },
+    onTlsFailure: (remoteAddress, reason) =>
+      once(`tls ${remoteAddress}`, { remoteAddress, reason }, 'a TLS handshake failed', reason),
+    onFault: ({ target, remoteAddress }, error) =>
+      log.error({ path: loggedPath(target), remoteAddress, error }, 'a bug in the bridge ended a connection'),
+  }
+}
+
+/** Without query and user information, which may contain secrets. */
+function loggedPath(target: string): string {
+  return target.replace(/[?#].*/s, '').replace(/^(\w+:\/\/)[^/]*@/, '$1***@')
+}

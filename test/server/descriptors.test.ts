@@ -1,0 +1,247 @@
+/**
+ * Every way in which a connection can fail before it is a station ends with a closed descriptor, although the client
+ * keeps its own end open: none can lock the stations out. On real sockets, the descriptors as the kernel has them.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
+import { openListener, type Listener, type Reception } from '../../src/server/listener.ts'
+import { openSockets, type Sockets } from '../../src/server/socket.ts'
+import { makeKeyPair } from '../support/certificate.ts'
+import { FakeMeter } from '../support/fakes.ts'
+import { protocol, upgradeHeaders } from '../support/peer.ts'
+
+const host = '127.0.0.1'
+const timeouts = { tlsHandshake: 3_000, head: 3_000, request: 4_000, keepAlive: 300, idle: 5_000, check: 100 }
+/** Of a test: above the longest timeout and the two seconds that a refused client has. */
+const withinMs = 15_000
+
+type Row = {
+  readonly kind: string
+  /** In one packet. */
+  readonly sends?: string
+  /** What the client does then; it keeps its end open. */
+  readonly then?: (socket: Socket) => void | Promise<void>
+  /** What it is told, if it reads. */
+  readonly hears?: RegExp
+  readonly reads?: boolean
+}
+
+const request = (...lines: readonly string[]): string => `${lines.join('\r\n')}\r\n\r\n`
+const upgrade = (path: string, ...headers: readonly string[]): string =>
+  request(`GET ${path} HTTP/1.1`, 'Host: csms.example', ...upgradeHeaders, ...headers)
+const station = (id: string): string => upgrade(`/ocpp/${id}`, protocol('ocpp1.6'))
+const plain = (path: string): string => request(`GET ${path} HTTP/1.1`, 'Host: csms.example')
+const h2c = [
+  'Connection: Upgrade, HTTP2-Settings',
+  'Upgrade: h2c',
+  'HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA',
+]
+
+async function sendOn(socket: Socket): Promise<void> {
+  while (!socket.destroyed && socket.writable) {
+    socket.write('x'.repeat(1_000))
+    await sleep(50)
+  }
+}
+
+/** Of a connection over which HTTP is spoken, with and without TLS. */
+const rows: readonly Row[] = [
+  { kind: 'nothing at all', hears: /^HTTP\/1\.1 408 / },
+  { kind: 'half a request line', sends: 'GET /oc', hears: /^HTTP\/1\.1 408 / },
+  { kind: 'half a head', sends: 'GET /ocpp/CP1 HTTP/1.1\r\nHost: csms', hears: /^HTTP\/1\.1 408 / },
+  { kind: 'half a head that is never read', sends: 'GET /ocpp/CP1 HTTP/1.1\r\nHost: csms', reads: false },
+  { kind: 'half a head and the end', sends: 'GET /oc', then: socket => void socket.end(), hears: /^HTTP\/1\.1 400 / },
+  { kind: 'bytes that are no HTTP', sends: '\u0000\u0001\u0002', hears: /^HTTP\/1\.1 400 / },
+  { kind: 'bytes that are no HTTP without end', sends: '\u0000\u0001', then: sendOn, hears: /^HTTP\/1\.1 400 / },
+  {
+    kind: 'a head that is too large',
+    sends: upgrade('/ocpp/CP1', `X: ${'x'.repeat(20_000)}`),
+    hears: /^HTTP\/1\.1 431 /,
+  },
+  { kind: 'an upgrade without an identity', sends: upgrade('/ocpp/', protocol('ocpp1.6')), hears: /^HTTP\/1\.1 400 / },
+  { kind: 'an upgrade of an unknown path', sends: upgrade('/nowhere'), hears: /^HTTP\/1\.1 404 / },
+  { kind: 'an upgrade of a station that is connected', sends: station('taken'), hears: /^HTTP\/1\.1 409 / },
+  { kind: 'an upgrade without room', sends: station('late'), hears: /^HTTP\/1\.1 503 / },
+  { kind: 'an upgrade without a key', sends: station('CP1').replace(/Key: .*/, 'Key: x'), hears: /^HTTP\/1\.1 400 / },
+  { kind: 'a refused upgrade that is never read', sends: upgrade('/nowhere'), reads: false },
+  { kind: 'a refused upgrade with more behind it', sends: `${upgrade('/nowhere')}more`, hears: /^HTTP\/1\.1 404 / },
+  { kind: 'a refused upgrade that sends on', sends: upgrade('/nowhere'), then: sendOn, hears: /^HTTP\/1\.1 404 / },
+  {
+    kind: 'a refused upgrade that ends',
+    sends: upgrade('/nowhere'),
+    then: socket => void socket.end(),
+  },
+  { kind: 'a refused upgrade that is gone', sends: upgrade('/nowhere'), then: socket => void socket.destroy() },
+  { kind: 'an upgrade that a bug breaks', sends: station('bug') },
+  { kind: 'a plain request for a station', sends: plain('/ocpp/CP1'), hears: /^HTTP\/1\.1 426 / },
+  { kind: 'a plain request of an unknown path', sends: plain('/nowhere'), hears: /^HTTP\/1\.1 404 / },
+  { kind: 'a health check that says nothing more', sends: plain('/health'), hears: /^HTTP\/1\.1 200 / },
+  { kind: 'a health check that is never read', sends: plain('/health'), reads: false },
+  { kind: 'health checks that are never read', sends: plain('/health').repeat(50_000), reads: false },
+  {
+    kind: 'a body that never ends',
+    sends: request('POST /body HTTP/1.1', 'Host: csms.example', 'Content-Length: 5').concat('he'),
+    hears: /^HTTP\/1\.1 408 /,
+  },
+  {
+    kind: 'a body that nobody reads and that never ends',
+    sends: request('POST /nowhere HTTP/1.1', 'Host: csms.example', 'Content-Length: 5').concat('he'),
+    hears: /^HTTP\/1\.1 404 /,
+  },
+  {
+    kind: 'a chunked body that never ends',
+    sends: request('POST /body HTTP/1.1', 'Host: csms.example', 'Transfer-Encoding: chunked').concat('5\r\nhe'),
+    hears: /^HTTP\/1\.1 408 /,
+  },
+  {
+    kind: 'a chunked body that is broken',
+    sends: request('POST /body HTTP/1.1', 'Host: csms.example', 'Transfer-Encoding: chunked').concat('x\r\nhe'),
+    hears: /^HTTP\/1\.1 400 /,
+  },
+  {
+    kind: 'an upgrade to HTTP/2 whose body never ends',
+    sends: request('POST /body HTTP/1.1', 'Host: csms.example', ...h2c, 'Content-Length: 5').concat('he'),
+    hears: /^HTTP\/1\.1 408 /,
+  },
+  { kind: 'a request for a tunnel', sends: request('CONNECT csms.example:443 HTTP/1.1', 'Host: csms.example') },
+  {
+    kind: 'an expectation of the unknown',
+    sends: request('POST /body HTTP/1.1', 'Host: csms.example', 'Expect: more', 'Content-Length: 5'),
+    hears: /^HTTP\/1\.1 417 /,
+  },
+]
+
+const clientHello = Buffer.from('16030100c8010000c40303', 'hex').toString('latin1')
+/** Of a connection to the TLS port over which no TLS comes about. */
+const rawRows: readonly Row[] = [
+  { kind: 'nothing at all' },
+  { kind: 'nothing but the end', then: socket => void socket.end() },
+  { kind: 'half a ClientHello', sends: clientHello },
+  { kind: 'half a ClientHello and the end', sends: clientHello, then: socket => void socket.end() },
+  { kind: 'half a ClientHello and a reset', sends: clientHello, then: socket => void socket.resetAndDestroy() },
+  { kind: 'a plain request', sends: plain('/health') },
+  { kind: 'bytes that are no TLS', sends: 'rubbish' },
+  { kind: 'bytes that are no TLS, never read', sends: 'rubbish', reads: false },
+  { kind: 'bytes that are no TLS without end', sends: 'rubbish', then: sendOn },
+]
+
+const reception: Reception = {
+  refusal: ({ stationId }) => {
+    if (stationId === 'taken') return { status: 409, problem: 'taken', retryAfterSeconds: null }
+    return stationId === 'late' ? { status: 503, problem: 'late', retryAfterSeconds: 30 } : null
+  },
+  admit: () => {
+    throw new Error('a bug')
+  },
+  onRefused: () => undefined,
+  onTlsFailure: () => undefined,
+  onFault: () => undefined,
+  readiness: () => ({}),
+  answer: (asked, response) => {
+    if (asked.url !== '/body') return false
+    asked.resume()
+    asked.on('end', () => response.end())
+    return true
+  },
+}
+
+/** The kernel's table of connections, read ten times a second at most: it has those of the whole machine. */
+const connections = { readAt: -Infinity, text: '' }
+
+/** Whether this process has a descriptor of a connection: one that is closed has the inode 0. */
+function isHeld(port: number, peerPort: number): boolean {
+  if (performance.now() - connections.readAt > 100) {
+    connections.text = readFileSync('/proc/self/net/tcp', 'utf8')
+    connections.readAt = performance.now()
+  }
+  const hex = (number: number): string => number.toString(16).toUpperCase().padStart(4, '0')
+  const at = connections.text.indexOf(`:${hex(port)} 0100007F:${hex(peerPort)} `)
+  return at !== -1 && Number(/^(?:\S+ +){8}(\d+)/.exec(connections.text.slice(at, at + 200))?.[1]) > 0
+}
+
+/** All files, sockets and pipes of this process. */
+const openFiles = (): number => readdirSync('/proc/self/fd').length
+
+for (const scheme of ['http', 'https'] as const) {
+  describe(`a connection over ${scheme} that does not become a station's`, { concurrency: true }, () => {
+    let sockets: Sockets
+    let listener: Listener
+    let openBefore = 0
+    const clients: Socket[] = []
+
+    before(async () => {
+      const limits = {
+        maxMessageSize: 1024,
+        maxPendingSize: 1024,
+        pingIntervalMs: 0,
+        idleTimeoutMs: 60_000,
+        leastIdleTimeoutMs: 60_000,
+      }
+      sockets = openSockets(
+        { ...limits, compression: 'off', invalidUtf8: 'close' },
+        { meter: new FakeMeter(), once: () => undefined },
+      )
+      const settings = {
+        host,
+        port: 0,
+        healthPath: '/health',
+        readyPath: '/ready',
+        keyPairs: scheme === 'https' ? [await makeKeyPair()] : [],
+        handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
+        timeouts,
+      } as const
+      listener = await openListener(settings, sockets, reception)
+      openBefore = openFiles()
+    })
+
+    after(async () => {
+      const mine = clients.filter(client => !client.destroyed).length
+      assert.ok(openFiles() <= openBefore + mine, `${openFiles()} open files, ${openBefore} before, ${mine} of clients`)
+      for (const client of clients) client.destroy()
+      await listener.close()
+      sockets.close()
+    })
+
+    async function hasEnded(socket: Socket, { sends = '', then, hears, reads = true }: Row): Promise<void> {
+      clients.push(socket)
+      socket.on('error', () => undefined)
+      let heard = ''
+      if (reads) socket.on('data', (chunk: Buffer) => (heard += chunk.toString('latin1')))
+      else socket.pause()
+      const { localPort } = socket
+      assert.ok(localPort !== undefined)
+      if (sends !== '') socket.write(sends, 'latin1')
+      await sleep(50)
+      void then?.(socket)
+      const deadline = performance.now() + withinMs
+      while (isHeld(listener.port, localPort)) {
+        assert.ok(performance.now() < deadline, `its descriptor is open after ${withinMs} ms; heard: ${heard}`)
+        await sleep(100)
+      }
+      while (hears !== undefined && heard === '' && performance.now() < deadline) await sleep(20)
+      if (hears !== undefined) assert.match(heard, hears)
+    }
+
+    async function open(isRaw: boolean): Promise<Socket> {
+      const options = { port: listener.port, host, allowHalfOpen: true }
+      const raw = connect(options)
+      await once(raw, 'connect')
+      while (!isHeld(listener.port, raw.localPort ?? 0)) await sleep(100)
+      if (isRaw) return raw
+      const socket = connectTls({ socket: raw, rejectUnauthorized: false })
+      await once(socket, 'secureConnect')
+      return socket
+    }
+
+    for (const row of rows)
+      test(`frees its descriptor after ${row.kind}`, async () => hasEnded(await open(scheme === 'http'), row))
+    if (scheme === 'http') return
+    for (const row of rawRows)
+      test(`frees its descriptor before the handshake after ${row.kind}`, async () => hasEnded(await open(true), row))
+  })
+}

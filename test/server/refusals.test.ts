@@ -1,0 +1,240 @@
+/**
+ * What the log says of connections that do not become a station's: which station, why, and never a header's value. On
+ * real sockets, because the errors are Node's and OpenSSL's.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
+import { Notices } from '../../src/ops/notices.ts'
+import { openListener, type Listener } from '../../src/server/listener.ts'
+import { newReports } from '../../src/server/reports.ts'
+import { openSockets, type Sockets } from '../../src/server/socket.ts'
+import { makeKeyPair } from '../support/certificate.ts'
+import { FakeLog, FakeMeter } from '../support/fakes.ts'
+import { protocol, upgradeHeaders } from '../support/peer.ts'
+import { run } from '../support/process.ts'
+
+const host = '127.0.0.1'
+const timeouts = { tlsHandshake: 500, head: 500, request: 600, keepAlive: 300, idle: 900, check: 100 }
+const secret = 'QUwxMDAwOjEyMzQ1'
+
+type Fields = Readonly<Record<string, unknown>>
+
+async function open(isTls: boolean) {
+  const log = new FakeLog()
+  const notices = new Notices(log)
+  const limits = {
+    maxMessageSize: 1024,
+    maxPendingSize: 1024,
+    pingIntervalMs: 0,
+    idleTimeoutMs: 60_000,
+    leastIdleTimeoutMs: 60_000,
+  }
+  const sockets = openSockets(
+    { ...limits, compression: 'off', invalidUtf8: 'close' },
+    { meter: new FakeMeter(), once: () => undefined },
+  )
+  const handshake = { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] } as const
+  const ways = { healthPath: '/health', readyPath: '/ready', handshake }
+  const listener = await openListener(
+    { host, port: 0, ...ways, keyPairs: isTls ? [await makeKeyPair()] : [], timeouts },
+    sockets,
+    {
+      ...newReports({ log, once: notices.once.bind(notices) }),
+      refusal: ({ stationId }) => {
+        const unavailable = { problem: `${stationId.slice(0, 4)} cannot connect`, retryAfterSeconds: null }
+        if (stationId.startsWith('late')) return { ...unavailable, status: 503 }
+        return stationId.startsWith('here') ? { ...unavailable, status: 409 } : null
+      },
+      admit: () => ({ receive: () => undefined, gone: () => undefined }),
+      readiness: () => ({}),
+      answer: () => false,
+    },
+  )
+  return { log, listener, sockets }
+}
+
+async function close({ listener, sockets }: { listener: Listener; sockets: Sockets }): Promise<void> {
+  await listener.close()
+  sockets.close()
+}
+
+/** The fields of the lines that are logged meanwhile. */
+async function linesOf(log: FakeLog, work: () => Promise<unknown>): Promise<Fields[]> {
+  const from = log.lines.length
+  await work()
+  return log.lines.slice(from).map(({ fields }) => fields as Fields)
+}
+
+/** Sends bytes, and settles when the other side has closed. */
+async function send(port: number, text: string): Promise<void> {
+  const socket = connect(port, host)
+  const closed = once(socket, 'close')
+  socket.on('error', () => undefined).resume()
+  socket.write(text, 'latin1')
+  await closed
+}
+
+const request = (...lines: readonly string[]): string => `${lines.join('\r\n')}\r\n\r\n`
+const upgrade = (path: string, ...headers: readonly string[]): string =>
+  request(`GET ${path} HTTP/1.1`, 'Host: csms.example', ...upgradeHeaders, ...headers)
+
+const malformed = (code: string): string => `Malformed HTTP request (${code})`
+/** [bytes, problem, path, header, because] */
+const unreadable: readonly (readonly [string, string, string, string | undefined, string])[] = [
+  [
+    upgrade('/ocpp/CP1', `Authorization: Basic ${secret}\n${secret}`, 'X: y'),
+    malformed('HPE_CR_EXPECTED'),
+    '/ocpp/CP1',
+    'Authorization',
+    'a line feed in the value, as encoders of Base64 write one',
+  ],
+  [
+    upgrade('/ocpp/CP1', `Authorization: Basic ${secret}\n${secret}:${secret}`),
+    malformed('HPE_CR_EXPECTED'),
+    '/ocpp/CP1',
+    'Authorization',
+    'what follows the line feed is not a header, although it looks like one',
+  ],
+  [
+    upgrade('/ocpp/CP1', `Authorization: Basic ${secret}`, `${secret}==`),
+    malformed('HPE_INVALID_HEADER_TOKEN'),
+    '/ocpp/CP1',
+    'Authorization',
+    'a whole line break in the value',
+  ],
+  [
+    upgrade('/ocpp/CP1', `Cookie: ${secret}\u0000`),
+    malformed('HPE_INVALID_HEADER_TOKEN'),
+    '/ocpp/CP1',
+    'Cookie',
+    'a control character in the value',
+  ],
+  [
+    upgrade('/ocpp/CP1', `Cookie: ${secret}\r${secret}`),
+    malformed('HPE_LF_EXPECTED'),
+    '/ocpp/CP1',
+    'Cookie',
+    'a carriage return in the value',
+  ],
+  [
+    upgrade('/ocpp/CP1', `My ${secret}: y`),
+    malformed('HPE_INVALID_HEADER_TOKEN'),
+    '/ocpp/CP1',
+    undefined,
+    'a name with a space is no name',
+  ],
+  [
+    upgrade(`/ocpp/CP1?token=${secret}`, 'Content-Length: x'),
+    malformed('HPE_INVALID_CONTENT_LENGTH'),
+    '/ocpp/CP1',
+    'Content-Length',
+    'a length that is no number; the query is not logged',
+  ],
+  [
+    `GET /ocpp/CP1 HTTP/1.1\nAuthorization: Basic ${secret}\n\n`,
+    malformed('HPE_INVALID_VERSION'),
+    '',
+    undefined,
+    'line feeds alone everywhere',
+  ],
+  [`GET /ocpp/CP 1 HTTP/1.1\r\n\r\n`, malformed('HPE_INVALID_CONSTANT'), '', undefined, 'a space in the path'],
+  [
+    upgrade('/ocpp/CP1', `Cookie: ${secret.repeat(2_000)}`),
+    malformed('HPE_HEADER_OVERFLOW'),
+    '/ocpp/CP1',
+    undefined,
+    'headers that are too large together',
+  ],
+  ['\u0016\u0003\u0001\u0000\u00c8\u0001', 'TLS on a port without TLS', '', undefined, 'a ClientHello'],
+  ['\u0016\u0001', malformed('HPE_INVALID_METHOD'), '', undefined, 'what only begins like one'],
+]
+
+describe('the plain port', { timeout: 60_000 }, () => {
+  for (const [bytes, problem, path, header, because] of unreadable) {
+    test(`logs ${problem}${header === undefined ? '' : ` and the header ${header}`} when it receives ${because}`, async () => {
+      const site = await open(false)
+      const lines = await linesOf(site.log, () => send(site.listener.port, bytes))
+      await close(site)
+      const status = problem.includes('OVERFLOW') ? 431 : 400
+      assert.deepEqual(lines, [{ path, remoteAddress: host, status, problem, ...(header !== undefined && { header }) }])
+      assert.doesNotMatch(JSON.stringify(lines), new RegExp(secret.slice(0, 8)))
+    })
+  }
+
+  test('names each refused station when all have the address of one proxy, at most ten for one reason', async () => {
+    const site = await open(false)
+    const paths = Array.from({ length: 12 }, (_, at) => `/ocpp/CP${at}`)
+    const lines = await linesOf(site.log, async () => {
+      for (const path of [...paths, ...paths]) await send(site.listener.port, upgrade(path, protocol('soap')))
+    })
+    await close(site)
+    assert.deepEqual(
+      lines.map(({ path }) => path),
+      paths.slice(0, 10),
+    )
+  })
+
+  test('logs each station whose place is taken, and one line for all for which there is no room', async () => {
+    const site = await open(false)
+    const lines = await linesOf(site.log, async () => {
+      for (const id of ['here1', 'here2', 'late1', 'late2'])
+        await send(site.listener.port, upgrade(`/ocpp/${id}`, protocol('ocpp1.6')))
+    })
+    await close(site)
+    assert.deepEqual(
+      lines.map(({ path, status }) => [path, status]),
+      [
+        ['/ocpp/here1', 409],
+        ['/ocpp/here2', 409],
+        ['/ocpp/late1', 503],
+      ],
+    )
+  })
+})
+
+describe('the TLS port', { timeout: 60_000 }, () => {
+  let site: Awaited<ReturnType<typeof open>>
+  before(async () => (site = await open(true)))
+  after(() => close(site))
+
+  const oldTls = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
+  const failing = async (options: object): Promise<void> => {
+    const socket = connectTls({ port: site.listener.port, host, ...options })
+    await once(socket, 'error')
+    await sleep(200)
+  }
+  const rows: readonly (readonly [string, string, () => Promise<unknown>])[] = [
+    ['http request', 'a plain request', () => send(site.listener.port, request('GET /ocpp/CP1 HTTP/1.1'))],
+    ['wrong version number', 'bytes that are no TLS', () => send(site.listener.port, 'rubbish')],
+    ['unsupported protocol', 'TLS 1.1', () => failing(oldTls)],
+    ['no shared cipher', 'other ciphers', () => failing({ maxVersion: 'TLSv1.2', ciphers: 'DHE-RSA-AES128-SHA' })],
+    [
+      'tlsv1 alert unknown ca',
+      'the alert of a client that does not trust the certificate',
+      () => run('openssl', ['s_client', '-verify_return_error', '-connect', `${host}:${site.listener.port}`]),
+    ],
+    ['the peer closed the connection', 'a client that does not trust it, and says nothing', () => failing({})],
+    ['TLS handshake timeout', 'half a ClientHello', () => send(site.listener.port, '\u0016\u0003\u0001\u0000\u00c8')],
+  ]
+  for (const [reason, what, work] of rows) {
+    test(`logs "${reason}" once for an address when it receives ${what}`, async () => {
+      assert.deepEqual(await linesOf(site.log, work), [{ remoteAddress: host, reason }])
+      assert.deepEqual(await linesOf(site.log, work), [])
+    })
+  }
+
+  test('logs nothing when a client connects and closes, as a TCP health check does', async () => {
+    const lines = await linesOf(site.log, async () => {
+      const socket = connect(site.listener.port, host)
+      await once(socket, 'connect')
+      socket.end()
+      await once(socket.resume(), 'close')
+      await sleep(100)
+    })
+    assert.deepEqual(lines, [])
+  })
+})
