@@ -3,6 +3,7 @@
  */
 import { parseBroadcasts, type Broadcast } from '../cable/broadcast.ts'
 import type { StreamName } from '../cable/rpc.ts'
+import { elementsOf, membersOf } from '../ocpp/json.ts'
 import { setRecent } from '../ops/recent.ts'
 import { Pause } from '../session/pause.ts'
 import type { Fleet, Member, QueuedDisconnect, StationSocket, World } from '../session/ports.ts'
@@ -10,6 +11,7 @@ import { Session, type SessionSettings } from '../session/session.ts'
 import { Station } from '../session/station.ts'
 import { Transactions } from '../session/transactions/transactions.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
+import { isForStation } from '../translate/messages.ts'
 import { BootSchedule } from './boot-schedule.ts'
 import { Claims, type Takeover } from './claims.ts'
 import type { Disconnects } from './disconnects.ts'
@@ -20,6 +22,7 @@ export type HubSettings = SessionSettings & {
   readonly takeover: Takeover
 }
 
+const slicing = { elementsOf, membersOf }
 /** How many streams one station may have. */
 const maxStreams = 1_000
 /** For how many stations the serial number is remembered. */
@@ -83,7 +86,7 @@ export class Hub implements Fleet {
 
   /** Takes one publication of the app, as NATS or HTTP carries it. Never throws. */
   readonly publish = (text: string): void => {
-    for (const broadcast of parseBroadcasts(text)) this.deliver(broadcast)
+    for (const broadcast of parseBroadcasts(text, slicing)) this.deliver(broadcast)
   }
 
   /** Hands a broadcast to every session that it is for. */
@@ -99,7 +102,7 @@ export class Hub implements Fleet {
           session.deliver(data)
           delivered++
         }
-        if (delivered === 0) meter.count('ocpp_dropped_total', { reason: 'no_station' })
+        if (delivered === 0) this.#onUndelivered(stream, data)
         return
       }
       case 'disconnect':
@@ -210,6 +213,15 @@ export class Hub implements Fleet {
 
   queueDisconnect(disconnect: () => Promise<void>): QueuedDisconnect {
     return this.#disconnects.add(disconnect)
+  }
+
+  /** With several bridges, every one but the station's own comes here for each command. */
+  #onUndelivered(stream: StreamName, data: string): void {
+    const { meter, log } = this.#world
+    const isOcpp = isForStation(data)
+    meter.count('ocpp_dropped_total', { reason: isOcpp ? 'no_station' : 'not_ocpp' })
+    const what = isOcpp ? 'an OCPP message' : 'a broadcast that is not OCPP'
+    log.debug({ stream }, `dropped ${what}: no station of this bridge listens to the stream`)
   }
 
   #logLoss(num: number): void {

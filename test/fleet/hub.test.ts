@@ -45,6 +45,29 @@ test('a broadcast to others leaves out the session that it names', async t => {
   assert.equal(one.got.length, 1)
 })
 
+test('a broadcast that is not OCPP is counted apart where no station is here, and both are logged for debugging', t => {
+  const world = new FakeWorld(t)
+  const messages = [reset('a'), { command: 'Ack', id: 'b', payload: {} }, { command: 'refresh' }, { payload: {} }, [1]]
+  for (const message of messages) world.broadcast('SN9', message)
+  for (const text of ['"command"', 'not JSON "command"', '{"html":"\\"command\\":"}']) world.broadcast('SN9', text)
+  const dropped = (reason: string): number => world.meter.total('ocpp_dropped_total', { reason })
+  assert.deepEqual([dropped('no_station'), dropped('not_ocpp')], [2, 6])
+  const { level, fields, message } = world.log.lines[0] ?? {}
+  assert.deepEqual([level, fields], ['debug', { stream: 'ocpp:ev/SN9' }])
+  assert.match(message ?? '', /OCPP message: no station of this bridge listens/)
+  assert.equal(world.log.said('debug').length, messages.length + 3)
+  assert.deepEqual(world.log.said('warn'), [])
+})
+
+test('a publication whose data is an object reaches the station byte for byte', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  const payload = '{"connectorId":1, "csChargingProfiles":{"limit":2935.600}}'
+  world.hub.publish(`{"stream":"ocpp:ev/SN1","data":{"command":"SetChargingProfile","id":"1","payload":${payload}}}`)
+  assert.equal(await station.socket.sent.next(), `[2,"1","SetChargingProfile",${payload}]`)
+})
+
 test('a broadcast for which no station is here is counted; so is one that only its sender listens to', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')

@@ -77,7 +77,7 @@ test('a boot with another serial number moves the station: unsubscribe, subscrib
   await station.boot('SN1')
   await station.boot('SN2')
   assert.deepEqual(world.rpc.names().slice(3), ['unsubscribe', 'subscribe', 'boot_notification'])
-  world.broadcast('SN1', { command: 'Reset', id: 'old' })
+  world.broadcast('SN1', { command: 'Reset', id: 'old', payload: {} })
   world.broadcast('SN2', { command: 'Reset', id: 'new' })
   assert.deepEqual(await station.next(), [2, 'new', 'Reset', {}])
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'no_station' }), 1)

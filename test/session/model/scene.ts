@@ -333,12 +333,17 @@ export class Scene {
 
   /** @returns whether somebody has heard it */
   #broadcast(at: number, line: Line | null, message: object | string): boolean {
-    const missed = this.#world.meter.total('ocpp_dropped_total', { reason: 'no_station' })
+    const missed = this.#missed()
     this.#world.broadcast(line?.sn ?? `SN-CP${at}`, message)
-    const isTaken = this.#world.meter.total('ocpp_dropped_total', { reason: 'no_station' }) === missed
+    const isTaken = this.#missed() === missed
     if (isTaken && line === null) this.ledger.faults.push(`somebody without a subscription hears CP${at}'s stream`)
     if (!isTaken && line !== null && this.#wasAtRest) this.ledger.faults.push(`${line.name} does not hear its stream`)
     return isTaken
+  }
+
+  #missed(): number {
+    const missed = (reason: string): number => this.#world.meter.total('ocpp_dropped_total', { reason })
+    return missed('no_station') + missed('not_ocpp')
   }
 
   #waitingId(call: RpcCall): unknown {
