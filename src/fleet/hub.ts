@@ -25,6 +25,8 @@ export type HubSettings = SessionSettings & {
 const slicing = { elementsOf, membersOf }
 /** How many streams one station may have. */
 const maxStreams = 1_000
+/** How many of the stations whose Disconnect is lost at shutdown are named. */
+const maxNamed = 10
 /** For how many stations the serial number is remembered. */
 const maxSerialNumbers = 100_000
 
@@ -150,7 +152,7 @@ export class Hub implements Fleet {
    * Disconnects are lost.
    */
   abort(): void {
-    this.#logLoss(this.#disconnects.lost + this.#known.size)
+    this.#logLoss([...this.#disconnects.lost, ...Array.from(this.#known, ({ who }) => who.station)])
     this.#isAborted = true
     this.#drainPause.end()
     this.#disconnects.abort()
@@ -211,8 +213,8 @@ export class Hub implements Fleet {
     void session.ended.then(() => this.#known.delete(session))
   }
 
-  queueDisconnect(disconnect: () => Promise<void>): QueuedDisconnect {
-    return this.#disconnects.add(disconnect)
+  queueDisconnect(stationId: StationId, disconnect: () => Promise<void>): QueuedDisconnect {
+    return this.#disconnects.add(stationId, disconnect)
   }
 
   /** With several bridges, every one but the station's own comes here for each command. */
@@ -224,9 +226,11 @@ export class Hub implements Fleet {
     log.debug({ stream }, `dropped ${what}: no station of this bridge listens to the stream`)
   }
 
-  #logLoss(num: number): void {
+  #logLoss(stations: readonly StationId[]): void {
+    const num = stations.length
     if (num === 0 || this.#hasLoggedLoss) return
     this.#hasLoggedLoss = true
-    this.#world.log.warn({ num }, 'lost the Disconnect of stations at shutdown: the app may show them as online')
+    const fields = { num, stations: [...new Set(stations)].slice(0, maxNamed) }
+    this.#world.log.warn(fields, 'lost the Disconnect of stations at shutdown: the app may show them as online')
   }
 }

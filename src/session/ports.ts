@@ -122,7 +122,7 @@ export interface Fleet {
   /** Removes a session from all streams and maps. */
   remove(member: Member): void
   /** @param disconnect the RPC */
-  queueDisconnect(disconnect: () => Promise<void>): QueuedDisconnect
+  queueDisconnect(stationId: StationId, disconnect: () => Promise<void>): QueuedDisconnect
 }
 
 /** One session's Disconnect; `done` resolves when the app has it, or when it is lost. */

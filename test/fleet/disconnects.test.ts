@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { RpcError } from '../../src/cable/rpc.ts'
 import { Disconnects, type DisconnectLimits } from '../../src/fleet/disconnects.ts'
+import type { StationId } from '../../src/translate/handshake.ts'
 import { FakeMeter, faults, quiet } from '../support/fakes.ts'
+
+const station = 'CP1' as StationId
 
 function setUp(t: TestContext, limits: Partial<DisconnectLimits> = {}) {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 0 })
@@ -14,7 +17,7 @@ function setUp(t: TestContext, limits: Partial<DisconnectLimits> = {}) {
     { meter, once, now: () => Date.now() },
   )
   const made: string[] = []
-  const add = (name: string) => disconnects.add(() => Promise.resolve(void made.push(name)))
+  const add = (name: string) => disconnects.add(station, () => Promise.resolve(void made.push(name)))
   const pass = async (ms: number, stepMs = 1): Promise<void> => {
     for (let left = ms; left > 0; left -= stepMs) {
       t.mock.timers.tick(stepMs)
@@ -52,7 +55,7 @@ test('done comes when its call was made, not before', async t => {
   const { disconnects, pass } = setUp(t)
   let finish: () => void = () => undefined
   let isDone = false
-  const { done } = disconnects.add(() => new Promise(resolve => (finish = resolve)))
+  const { done } = disconnects.add(station, () => new Promise(resolve => (finish = resolve)))
   void done.then(() => (isDone = true))
   await pass(10)
   assert.equal(isDone, false)
@@ -89,7 +92,7 @@ class Away {
 test('while the app is away they wait for it, asked once a second; then each is told once, at the rate', async t => {
   const { disconnects, meter, pass } = setUp(t, { ratePerSecond: 100 })
   const app = new Away()
-  const farewells = Array.from({ length: 40 }, (_, at) => disconnects.add(app.disconnect(`${at}`)))
+  const farewells = Array.from({ length: 40 }, (_, at) => disconnects.add(station, app.disconnect(`${at}`)))
   await pass(15) // before the first has failed the second is on its way
   app.tries = []
   await pass(30_000, 10)
@@ -123,7 +126,7 @@ for (const [failure, isAgain, isPaused, because] of failures) {
   test(`${name}: ${isAgain ? 'made again' : 'lost, counted and logged'}, for ${because}`, async t => {
     const { disconnects, meter, notices, made, add, pass } = setUp(t)
     let tries = 0
-    const { done } = disconnects.add(() => (tries++ === 0 ? Promise.reject(failure) : Promise.resolve()))
+    const { done } = disconnects.add(station, () => (tries++ === 0 ? Promise.reject(failure) : Promise.resolve()))
     for (const next of ['next', 'and next']) add(next)
     await pass(300)
     assert.deepEqual(made, isPaused ? ['next'] : ['next', 'and next'])
@@ -139,7 +142,10 @@ for (const [failure, isAgain, isPaused, because] of failures) {
 test('one in a hurry that fails is lost: the station does not wait, and is not said to be gone when it is back', async t => {
   const { disconnects, meter, pass } = setUp(t)
   const app = new Away()
-  const [one, other] = [disconnects.add(app.disconnect('one')), disconnects.add(app.disconnect('other'))]
+  const [one, other] = [
+    disconnects.add(station, app.disconnect('one')),
+    disconnects.add(station, app.disconnect('other')),
+  ]
   one.expedite()
   await one.done
   await pass(200)
@@ -157,7 +163,7 @@ test('one whose station comes back while it is under way, and that fails then, i
   const { disconnects, meter, pass } = setUp(t)
   let fail: (error: Error) => void = () => undefined
   let tries = 0
-  const farewell = disconnects.add(() => new Promise((_, reject) => ([fail, tries] = [reject, tries + 1])))
+  const farewell = disconnects.add(station, () => new Promise((_, reject) => ([fail, tries] = [reject, tries + 1])))
   await pass(1)
   farewell.expedite()
   fail(faults.absent)
@@ -169,9 +175,9 @@ test('one whose station comes back while it is under way, and that fails then, i
 test('one waits for ten minutes for the app, also where it is never its turn, and is lost', async t => {
   const { disconnects, meter, pass } = setUp(t, { ratePerSecond: 0.01 })
   const app = new Away()
-  const farewells = Array.from({ length: 20 }, (_, at) => disconnects.add(app.disconnect(`${at}`)))
+  const farewells = Array.from({ length: 20 }, (_, at) => disconnects.add(station, app.disconnect(`${at}`)))
   await pass(590_000, 100)
-  const late = disconnects.add(app.disconnect('late'))
+  const late = disconnects.add(station, app.disconnect('late'))
   assert.equal(meter.total('disconnect_lost_total'), 0)
   await pass(20_000, 100)
   await Promise.all(farewells.map(({ done }) => done))
@@ -187,7 +193,7 @@ test('a rate that is slow keeps one for longer than that, and one try in vain is
   const { disconnects, made, meter, add, pass } = setUp(t, { ratePerSecond: 0.001 })
   add('a')
   let tries = 0
-  disconnects.add(() => (tries++ === 0 ? Promise.reject(faults.absent) : Promise.resolve()))
+  disconnects.add(station, () => (tries++ === 0 ? Promise.reject(faults.absent) : Promise.resolve()))
   for (const name of ['b', 'c']) add(name)
   await pass(4_000_100, 100)
   assert.deepEqual(made, ['a', 'b', 'c'])
@@ -198,7 +204,7 @@ test('a rate that is slow keeps one for longer than that, and one try in vain is
 test('an app that raises is there: the others need not wait', async t => {
   const { disconnects, made, add, pass } = setUp(t)
   let tries = 0
-  disconnects.add(() => Promise.reject(tries++ === 0 ? faults.absent : faults.raised))
+  disconnects.add(station, () => Promise.reject(tries++ === 0 ? faults.absent : faults.raised))
   await pass(1_500)
   assert.equal(tries, 2)
   await pass(1_000)
@@ -211,13 +217,13 @@ test('those that wait for the app count in the backlog: what finds it full, newl
   const { disconnects, meter, pass } = setUp(t, { backlog: 2 })
   const app = new Away()
   let fail: (error: Error) => void = () => undefined
-  const first = disconnects.add(() => new Promise((_, reject) => (fail = reject)))
+  const first = disconnects.add(station, () => new Promise((_, reject) => (fail = reject)))
   await pass(1)
-  for (const name of ['a', 'b']) disconnects.add(app.disconnect(name))
+  for (const name of ['a', 'b']) disconnects.add(station, app.disconnect(name))
   fail(faults.absent)
   await first.done
   assert.equal(meter.total('disconnect_lost_total'), 1)
-  await disconnects.add(app.disconnect('c')).done
+  await disconnects.add(station, app.disconnect('c')).done
   assert.equal(meter.total('disconnect_lost_total'), 2)
   assert.equal(disconnects.size, 2)
 })
@@ -225,13 +231,13 @@ test('those that wait for the app count in the backlog: what finds it full, newl
 test('flush gives those that wait for the app one try more, each, and nobody waits for it any longer', async t => {
   const { disconnects, meter, pass } = setUp(t)
   const app = new Away()
-  const farewells = ['a', 'b', 'c'].map(name => disconnects.add(app.disconnect(name)))
+  const farewells = ['a', 'b', 'c'].map(name => disconnects.add(station, app.disconnect(name)))
   await pass(2_000)
   app.tries = []
   disconnects.flush()
   await Promise.all(farewells.map(({ done }) => done))
   assert.deepEqual(app.tries.toSorted(), ['a', 'b', 'c'])
-  assert.equal(disconnects.lost, 3)
+  assert.equal(disconnects.lost.length, 3)
   assert.equal(meter.total('disconnect_lost_total'), 3)
 })
 
@@ -239,14 +245,14 @@ test('an app that hangs costs a Disconnect for each try: it is tried ever less o
   const { disconnects, meter, pass } = setUp(t, { ratePerSecond: 100, backlog: 200 })
   let isBack = false
   const slow = (): Promise<void> => new Promise((_, reject) => setTimeout(() => reject(faults.slow), 3_000))
-  const add = () => disconnects.add(() => (isBack ? Promise.resolve() : slow()))
+  const add = () => disconnects.add(station, () => (isBack ? Promise.resolve() : slow()))
   const farewells = Array.from({ length: 80 }, add)
   await pass(70_000, 10)
   assert.equal(meter.total('disconnect_lost_total'), 24, '16 before the first has failed, then at 3, 4, 5, 7, 11, ...')
   await pass(300_000, 100)
   assert.equal(meter.total('disconnect_lost_total'), 34, 'every 30 s at last')
   isBack = true
-  disconnects.add(() => Promise.resolve()).expedite() // a station is back, and the app says something
+  disconnects.add(station, () => Promise.resolve()).expedite() // a station is back, and the app says something
   await pass(1_000, 10)
   await Promise.all(farewells.map(({ done }) => done))
   assert.equal(disconnects.size, 0)
@@ -255,7 +261,7 @@ test('an app that hangs costs a Disconnect for each try: it is tried ever less o
 test('one that nobody was there for does not make the pause longer, also after one that may have run', async t => {
   const { disconnects, pass } = setUp(t)
   let tries = 0
-  const add = () => disconnects.add(() => Promise.reject(tries++ === 0 ? faults.lost : faults.absent))
+  const add = () => disconnects.add(station, () => Promise.reject(tries++ === 0 ? faults.lost : faults.absent))
   for (let count = 0; count < 40; count++) add()
   await pass(2_000, 10)
   tries = 1
@@ -273,7 +279,7 @@ for (const failure of turnless) {
     const { disconnects, meter, pass } = setUp(t)
     const tries: string[] = []
     const add = (name: string, times: number) =>
-      disconnects.add(() => (tries.push(name), times-- > 0 ? Promise.reject(failure) : Promise.resolve()))
+      disconnects.add(station, () => (tries.push(name), times-- > 0 ? Promise.reject(failure) : Promise.resolve()))
     const farewells = [add('a', 3), add('never', Infinity)]
     disconnects.flush()
     await quiet()
@@ -282,18 +288,18 @@ for (const failure of turnless) {
     await farewells[0]?.done
     assert.equal(tries.filter(name => name === 'a').length, 4)
     assert.equal(tries.filter(name => name === 'never').length, 11)
-    assert.equal(disconnects.lost, 0)
+    assert.equal(disconnects.lost.length, 0)
     disconnects.abort()
     await farewells[1]?.done
     await pass(1_000, 10)
-    assert.deepEqual([disconnects.lost, meter.total('disconnect_lost_total'), tries.length], [1, 1, 15])
+    assert.deepEqual([disconnects.lost.length, meter.total('disconnect_lost_total'), tries.length], [1, 1, 15])
   })
 }
 
 test('flush ends the rate: not one more is under way than the app bears, however long they take', async t => {
   const { disconnects, pass } = setUp(t, { ratePerSecond: 100 })
   let underWay = 0
-  for (let count = 0; count < 60; count++) disconnects.add(() => new Promise(() => (underWay += 1)))
+  for (let count = 0; count < 60; count++) disconnects.add(station, () => new Promise(() => (underWay += 1)))
   await pass(50)
   disconnects.flush()
   await pass(1_000, 10)
@@ -303,7 +309,7 @@ test('flush ends the rate: not one more is under way than the app bears, however
 test('at the rate, too, no more are under way than the app bears', async t => {
   const { disconnects, pass } = setUp(t, { ratePerSecond: 100 })
   const finish: (() => void)[] = []
-  for (let count = 0; count < 40; count++) disconnects.add(() => new Promise(resolve => finish.push(resolve)))
+  for (let count = 0; count < 40; count++) disconnects.add(station, () => new Promise(resolve => finish.push(resolve)))
   await pass(1_000, 10)
   assert.equal(finish.length, 16)
   for (let made = 0; made < 40; made++) {
@@ -318,14 +324,14 @@ test('giveUp: one that comes after it is lost, and not made', async t => {
   disconnects.flush()
   disconnects.abort()
   await add('late').done
-  assert.deepEqual([made, disconnects.lost], [[], 1])
+  assert.deepEqual([made, disconnects.lost.length], [[], 1])
 })
 
 test('giveUp: one that fails after it does not wait for the app', async t => {
   const { disconnects, meter, pass } = setUp(t)
   let fail: (error: Error) => void = () => undefined
   let tries = 0
-  const { done } = disconnects.add(() => new Promise((_, reject) => ([fail, tries] = [reject, tries + 1])))
+  const { done } = disconnects.add(station, () => new Promise((_, reject) => ([fail, tries] = [reject, tries + 1])))
   await pass(1)
   disconnects.abort()
   await done
@@ -361,7 +367,7 @@ test('flush makes no more at once than the app bears', async t => {
   const { disconnects } = setUp(t)
   const finish: (() => void)[] = []
   const farewells = Array.from({ length: 40 }, () =>
-    disconnects.add(() => new Promise(resolve => finish.push(resolve))),
+    disconnects.add(station, () => new Promise(resolve => finish.push(resolve))),
   )
   disconnects.flush()
   await quiet()
@@ -402,6 +408,7 @@ test('giveUp: who waits and who has no reply is lost, each once, and done; a rep
   const ends: ((error?: Error) => void)[] = []
   const farewells = Array.from({ length: 20 }, () =>
     disconnects.add(
+      station,
       () => new Promise((resolve, reject) => ends.push(error => (error === undefined ? resolve() : reject(error)))),
     ),
   )
@@ -411,24 +418,24 @@ test('giveUp: who waits and who has no reply is lost, each once, and done; a rep
   ends[0]?.()
   ends[1]?.(faults.absent)
   await quiet()
-  assert.equal(disconnects.lost, 1, 'the one that failed')
+  assert.equal(disconnects.lost.length, 1, 'the one that failed')
   disconnects.abort()
   await Promise.all(farewells.map(({ done }) => done))
-  assert.equal(disconnects.lost, 19, 'all but the one that was made')
+  assert.equal(disconnects.lost.length, 19, 'all but the one that was made')
   ends[2]?.(faults.absent)
   ends[3]?.()
   await quiet()
-  assert.equal(disconnects.lost, 19)
+  assert.equal(disconnects.lost.length, 19)
   assert.equal(meter.total('disconnect_lost_total'), 19)
   assert.equal(notices.size, 1)
   assert.equal(ends.length, 18, 'and none that waited is made after all')
 })
 
 test('lost counts from the flush on: what was lost before has had its line', async t => {
-  const { disconnects, add, pass } = setUp(t, { backlog: 1 })
+  const { disconnects, meter, add, pass } = setUp(t, { backlog: 1 })
   for (const name of ['a', 'b']) add(name)
-  assert.equal(disconnects.lost, 1)
+  assert.equal(meter.total('disconnect_lost_total'), 1)
   disconnects.flush()
   await pass(1)
-  assert.equal(disconnects.lost, 0)
+  assert.equal(disconnects.lost.length, 0)
 })

@@ -470,7 +470,7 @@ test('a slow drain: closes come one after another over the time; until its turn 
   assert.deepEqual([...new Set(stations.map(({ socket }) => socket.closed?.code))], [1001])
 })
 
-test('giveUp: drain ends without the Disconnects that the app does not take, and their number is said, once', async t => {
+test('giveUp: drain ends without the Disconnects that the app does not take, and they are named, ten at most, once', async t => {
   const world = new FakeWorld(t)
   const stations = Array.from({ length: 20 }, (_, at) => world.plug(`CP${at}`))
   for (const station of stations) await station.boot()
@@ -489,7 +489,7 @@ test('giveUp: drain ends without the Disconnects that the app does not take, and
   const losses = world.log.lines.filter(({ level }) => level === 'warn')
   assert.deepEqual(
     losses.map(({ fields }) => fields),
-    [{ num: 19 }],
+    [{ num: 19, stations: ['CP0', ...Array.from({ length: 9 }, (_, at) => `CP${at + 2}`)] }],
   )
   assert.equal(world.meter.total('disconnect_lost_total'), 19)
 })
@@ -527,7 +527,7 @@ test('giveUp: what is with the app is answered without it, counted and closed; n
   assert.equal(world.meter.total('ocpp_report_total', { outcome: 'lost' }), 2)
   assert.equal(world.notices.get('report NotifyReport'), 'lost a report that the app did not take: request it again')
   const said = world.log.lines.find(({ message }) => message.startsWith('lost the Disconnect of stations'))
-  assert.deepEqual(said?.fields, { num: 2 })
+  assert.deepEqual(said?.fields, { num: 2, stations: ['CP1', 'CP2'] })
   assert.equal(world.rpc.names().length, made)
 })
 
@@ -555,7 +555,7 @@ test('giveUp in the middle of a slow drain: those whose turn has not come are cl
   assert.deepEqual([...new Set(stations.map(({ socket }) => socket.closed?.code))], [1001])
 })
 
-test('a drain that loses nothing says nothing; one that loses some says how many', async t => {
+test('a drain that loses nothing says nothing; one that loses some names them', async t => {
   for (const lost of [0, 2]) {
     const world = new FakeWorld(t)
     const stations = ['CP1', 'CP2', 'CP3'].map(stationId => world.plug(stationId))
@@ -564,7 +564,7 @@ test('a drain that loses nothing says nothing; one that loses some says how many
     await world.hub.drain(1_000)
     world.hub.abort()
     const warned = world.log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields)
-    assert.deepEqual(warned, lost === 0 ? [] : [{ num: lost }])
+    assert.deepEqual(warned, lost === 0 ? [] : [{ num: lost, stations: ['CP1', 'CP2'] }])
   }
 })
 
