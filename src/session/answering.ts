@@ -38,6 +38,9 @@ import type { Validation } from './validation.ts'
 export type AnsweringSettings = SilentSettings & {
   readonly heartbeatIntervalMs: number
   /** How long to wait for an Ack that comes by a broadcast, after the action has run; 0: not at all. */
+  /** Of the times that the bridge itself tells a station. */
+  readonly timestamps: 'milliseconds' | 'seconds'
+  readonly granularActions: boolean
   readonly ackTimeoutMs: number
 }
 
@@ -240,7 +243,9 @@ export class Answering {
   #asked({ call, transactionId }: PendingCall): Asked {
     const { settings, world } = this.#station
     const heartbeatIntervalSeconds = Math.round(settings.heartbeatIntervalMs / 1000)
-    return { payload: call.payload, now: world.date().toISOString(), heartbeatIntervalSeconds, transactionId }
+    const time = world.date().toISOString()
+    const now = settings.timestamps === 'seconds' ? time.replace(/\.\d+/, '') : time
+    return { payload: call.payload, now, heartbeatIntervalSeconds, transactionId }
   }
 
   #reply(pending: PendingCall, answer: Answer, by: AnsweredBy): void {
