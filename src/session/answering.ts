@@ -32,16 +32,16 @@ import { Pause } from './pause.ts'
 import type { PendingCall, Performing, Reached } from './performing.ts'
 import type { Fleet, Member } from './ports.ts'
 import type { Station } from './station.ts'
-import { transactionIdFor } from './transactions/digest.ts'
+import { trackedOf, transactionIdFor } from './transactions/digest.ts'
 import type { Validation } from './validation.ts'
 
 export type AnsweringSettings = SilentSettings & {
   readonly heartbeatIntervalMs: number
-  /** How long to wait for an Ack that comes by a broadcast, after the action has run; 0: not at all. */
   /** Of the times that the bridge itself tells a station. */
   readonly timestamps: 'milliseconds' | 'seconds'
   readonly granularActions: boolean
   readonly ackTimeoutMs: number
+  /** How long to wait for an Ack that comes by a broadcast, after the action has run; 0: not at all. */
 }
 
 export type AnsweringParts = {
@@ -206,9 +206,12 @@ export class Answering {
   }
 
   #newPending(call: Call, receivedAt: number): PendingCall {
-    const mints = this.#mintingActions.has(call.action)
-    const transactionId = mints ? transactionIdFor(this.#station.handshake.stationId, call) : null
-    return { call, receivedAt, transactionId, attempts: 0, isAnswered: false }
+    const { handshake, row } = this.#station
+    const identity = row.transactionMessages.get(call.action)
+    const tracked = identity === undefined ? null : trackedOf(handshake.stationId, call, identity)
+    const mints = tracked !== null && this.#mintingActions.has(call.action)
+    const transactionId = mints ? transactionIdFor(tracked) : null
+    return { call, receivedAt, tracked, transactionId, attempts: 0, isAnswered: false }
   }
 
   #ownAnswer(pending: PendingCall, why: NoAnswer, choice: Choice): Answer {
@@ -252,8 +255,12 @@ export class Answering {
     const { call } = pending
     pending.isAnswered = true
     const isAwaited = this.#parts.inFlight.done(call)
-    const isTransaction = this.#station.row.transactionMessages.has(call.action)
-    if (isTransaction && by !== 'replayed') this.#remember(pending, isAwaited ? answer : null, by)
+    const { tracked } = pending
+    if (tracked !== null && by !== 'replayed') {
+      // A CALLERROR of the bridge's own is no answer to keep: the app has not booked the message, and is asked again.
+      const isKept = isAwaited && (answer.kind === 'callResult' || by === 'app')
+      this.#parts.fleet.transactions.record(tracked, { attempts: pending.attempts, answer: isKept ? answer : null })
+    }
     // The station has superseded the CALL with another one of the same id.
     if (!isAwaited) return this.#station.world.meter.count('ocpp_dropped_total', { reason: 'superseded' })
     if (answer.kind === 'callResult' && call.action === 'BootNotification') this.#parts.boot.onAnswer(answer.payload)
@@ -263,13 +270,6 @@ export class Answering {
     const action = isFromStation(row, call.action) ? call.action : 'other'
     world.meter.count('ocpp_call_total', { version: row.number, action, answer: by })
     world.meter.observe('ocpp_call_seconds', { version: row.number }, (world.now() - pending.receivedAt) / 1000)
-  }
-
-  /** A CALLERROR of the bridge's own is no answer to keep: the app has not booked the message, and is asked again. */
-  #remember({ call, attempts }: PendingCall, answer: Answer | null, by: AnsweredBy): void {
-    const { stationId } = this.#station.handshake
-    const isKept = answer !== null && (answer.kind === 'callResult' || by === 'app')
-    this.#parts.fleet.transactions.record(stationId, call, { attempts, answer: isKept ? answer : null })
   }
 
   /** An absent app is one line, which the transport logs; an app that raises is one line for each action and error. */

@@ -60,7 +60,7 @@ const noActions: ReadonlySet<string> = new Set()
 
 /** The actions with which the app gets a transaction id, for the answer in case it stays silent. */
 export function mintingActions(version: Version, settings: SilentSettings): ReadonlySet<string> {
-  const minting = [...versions[version].transactionMessages].filter(action => {
+  const minting = [...versions[version].transactionMessages.keys()].filter(action => {
     const { row, chosen } = choiceFor(action, version, settings)
     return row?.mintsTransactionId === true && chosen === 'anycable'
   })

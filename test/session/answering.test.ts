@@ -199,7 +199,7 @@ test("the app's payload is passed on byte for byte, and the id as the station se
   station.says('[2,42,"DataTransfer",{"x": 1.50}]')
   await station.next()
   assert.equal(station.socket.sent.all.at(-1), '[3,42,{ "n" : 2935.600,"n":1e0 }]')
-  assert.match(rpc.made.all.at(-1)?.data ?? '', /"id":42,.*"payload":\{"x": 1\.50\}\}$/)
+  assert.match(rpc.made.all.at(-1)?.data ?? '', /"id":42,.*"payload":\{"x": 1\.50\},"version":"1\.6"\}$/)
 })
 
 test("the app's Error is a CALLERROR with its words, spelled as the version does", async t => {

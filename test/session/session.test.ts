@@ -22,13 +22,13 @@ test('Connect, subscribe and perform, in that order, with these bodies; later CA
       name: 'boot_notification',
       ...known,
       command: 'message',
-      data: `{"action":"boot_notification","id":"1","command":"BootNotification","payload":${payload}}`,
+      data: `{"action":"boot_notification","id":"1","command":"BootNotification","payload":${payload},"version":"1.6"}`,
     },
     {
       name: 'authorize',
       ...known,
       command: 'message',
-      data: '{"action":"authorize","id":"2","command":"Authorize","payload":{ "idTag":"é\\u00e9" }}',
+      data: '{"action":"authorize","id":"2","command":"Authorize","payload":{ "idTag":"é\\u00e9" },"version":"1.6"}',
     },
   ])
 })
@@ -158,14 +158,14 @@ test("a command's answer performs ack or error with what was asked, the payload 
   const ack = await world.rpc.next('ack')
   assert.equal(
     ack.data,
-    '{"action":"ack","id":"g","command":"Ack","payload":{"unknownKey":["a"], "x":2935.600},"request":"GetConfiguration"}',
+    '{"action":"ack","id":"g","command":"Ack","payload":{"unknownKey":["a"], "x":2935.600},"request":"GetConfiguration","version":"1.6","sid":"id-1"}',
   )
   world.broadcast('SN1', { command: 'Reset', id: 'r' })
   await station.next()
   station.says('[4,"r","NotSupported","no",{"a": 1.0}]')
   assert.equal(
     (await world.rpc.next('error')).data,
-    '{"action":"error","id":"r","command":"Error","code":"NotSupported","message":"no","payload":{"a": 1.0},"request":"Reset"}',
+    '{"action":"error","id":"r","command":"Error","code":"NotSupported","message":"no","payload":{"a": 1.0},"request":"Reset","version":"1.6","sid":"id-1"}',
   )
 })
 
@@ -264,6 +264,8 @@ test('no answer in time: CallTimeout, then what comes is late; the next command 
     payload: { status: 'Accepted' },
     request: 'Reset',
     late: true,
+    version: '1.6',
+    sid: station.sid,
   })
   assert.deepEqual(station.got.at(-1), [2, 'r2', 'Reset', {}])
 })
