@@ -18,6 +18,7 @@ import {
   answerFor,
   choiceFor,
   mintingActions,
+  silenceNotice,
   type Choice,
   type NoAnswer,
   type SilentSettings,
@@ -40,8 +41,8 @@ export type AnsweringSettings = SilentSettings & {
   /** Of the times that the bridge itself tells a station. */
   readonly timestamps: 'milliseconds' | 'seconds'
   readonly granularActions: boolean
-  readonly ackTimeoutMs: number
   /** How long to wait for an Ack that comes by a broadcast, after the action has run; 0: not at all. */
+  readonly ackTimeoutMs: number
 }
 
 export type AnsweringParts = {
@@ -215,21 +216,21 @@ export class Answering {
   }
 
   #ownAnswer(pending: PendingCall, why: NoAnswer, choice: Choice): Answer {
-    const { who, world } = this.#station
     const { call } = pending
     const asked = this.#asked(pending)
-    const { answer, isDecision } = answerFor(why, call, choice, asked, world.random())
-    if (isDecision) {
-      const fields = { ...who, action: call.action }
-      world.once(
-        `silent ${call.action}`,
-        fields,
-        'the app sent no Ack for an action that needs a decision: transmit one',
-      )
-    }
+    const { answer, isDecision } = answerFor(why, call, choice, asked, this.#station.world.random())
+    if (why === 'silent') this.#warnOfSilence(pending, choice, isDecision)
     if (answer.kind !== 'putOff') return this.#completed(pending, answer)
     const payload = bootAnswer('Pending', this.#bootInterval(), asked)
     return { kind: 'callResult', id: call.id, payload }
+  }
+
+  /** No warning where the session ended while the app still had time for an Ack. */
+  #warnOfSilence({ call: { action }, tracked }: PendingCall, choice: Choice, isDecision: boolean): void {
+    const { who, world, settings, isClosed } = this.#station
+    if (isClosed) return
+    const notice = silenceNotice(action, choice, isDecision, tracked !== null, settings.granularActions)
+    if (notice !== null) world.once(`silent ${action}`, { ...who, action }, notice)
   }
 
   /** A station that has left meanwhile does not read the answer, and reserves no time. */

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { RpcError } from '../../src/cable/rpc.ts'
+import type { JsonText } from '../../src/ocpp/json.ts'
+import type { Version } from '../../src/ocpp/version.ts'
 import type { SessionSettings } from '../../src/session/session.ts'
 import {
   acks,
@@ -365,6 +367,70 @@ test('a silent decision is logged once for an action, an exception of the app on
   const raised = 'raised StatusNotification'
   const keys = ['silent Authorize', `${raised} ${faults.raised.message}`, `${raised} ${other.message}`]
   assert.deepEqual([...world.notices.keys()], keys)
+})
+
+const enough = 'with an empty payload'
+/** [what the station sends, the version, what the app is told to do; `null`: nothing] */
+const silences: readonly (readonly [Version, string, object, string | null])[] = [
+  ['ocpp1.6', 'BootNotification', {}, null],
+  ['ocpp1.6', 'StatusNotification', {}, null],
+  ['ocpp1.6', 'StartTransaction', {}, 'define start_transaction in the channel and transmit an Ack, with transactionId and idTagInfo'], // prettier-ignore
+  ['ocpp1.6', 'StopTransaction', {}, `define stop_transaction in the channel and transmit an Ack, ${enough}`],
+  ['ocpp1.6', 'MeterValues', {}, `define meter_values in the channel and transmit an Ack, ${enough}`],
+  ['ocpp2.0.1', 'MeterValues', {}, `define meter_values in the channel and transmit an Ack, ${enough}`],
+  ['ocpp2.1', 'TransactionEvent', {}, `define transaction_event in the channel and transmit an Ack, with idTokenInfo if the event has an idToken, else ${enough}`], // prettier-ignore
+]
+for (const [version, action, payload, fix] of silences) {
+  test(`${version}: a silent ${action} is ${fix === null ? 'left to the bridge without a word' : 'a warning, once'}`, async t => {
+    const world = new FakeWorld(t)
+    const station = world.plug('CP1', { version })
+    for (let count = 0; count < 2; count++) {
+      station.call(action, payload)
+      await station.next()
+    }
+    const expected = fix === null ? [] : [`the app performed a transaction message without an Ack: ${fix}`]
+    assert.deepEqual([...world.notices.values()], expected)
+  })
+}
+
+test('an Ack with an empty payload ends the warning about a transaction message', async t => {
+  const { world, rpc, station } = await setUp(t)
+  rpc.on('stop_transaction', acks({}))
+  station.call('StopTransaction', { transactionId: 7 }, 'x')
+  assert.deepEqual(await station.next(), [3, 'x', {}])
+  assert.deepEqual([...world.notices.values()], [])
+})
+
+test('without granular actions, the warning about a transaction message names receive', async t => {
+  const { world, station } = await setUp(t, { granularActions: false })
+  station.call('StopTransaction', { transactionId: 7 })
+  await station.next()
+  const fix = `handle StopTransaction in receive and transmit an Ack, ${enough}`
+  assert.deepEqual([...world.notices.values()], [`the app performed a transaction message without an Ack: ${fix}`])
+})
+
+test('an answer that the operator has set for a transaction message is no warning', async t => {
+  const silentAnswers = { MeterValues: { kind: 'payload', payload: '{}' as JsonText } } as const
+  const { world, station } = await setUp(t, { silentAnswers })
+  station.call('MeterValues', {})
+  await station.next()
+  assert.deepEqual([...world.notices.values()], [])
+})
+
+test('a station that leaves while its message waits for a late Ack is no warning about the app', async t => {
+  const { world, rpc, station } = await setUp(t, { ackTimeoutMs: 5_000 })
+  rpc.once('stop_transaction', silent)
+  station.call('StopTransaction', { transactionId: 7 })
+  await rpc.next('stop_transaction')
+  station.vanish()
+  await quiet()
+  assert.deepEqual([...world.notices.values()], [])
+})
+
+test('a silent boot is a warning where silent answers are off: the station stays Pending', async t => {
+  const world = new FakeWorld(t, { silentAck: 'off' })
+  await world.plug('CP1').boot()
+  assert.deepEqual([...world.notices.keys()], ['silent BootNotification'])
 })
 
 /** The attempts that the app was told of, `undefined` for none. */
