@@ -122,6 +122,40 @@ test('src keeps to the floors', () => {
   assert.deepEqual(violations(house), [])
 })
 
+/** Source files without a test file of their own, by path or by the beginning of one. */
+const untested = [
+  // The whole program; the tests of `test/e2e` run it.
+  'main.ts',
+  'app.ts',
+  // Rows of options; `config/options.test.ts` reads all of them.
+  'config/table/',
+  // Names of actions; `ocpp/version.test.ts` holds them against the official schemas.
+  'ocpp/actions.ts',
+  // Texts and codes of faults; `ocpp/errors.test.ts` reads all of them.
+  'ocpp/faults.ts',
+  // Types alone.
+  'session/ports.ts',
+  // Types and defaults of the transports.
+  'rpc/transport.ts',
+  'rpc/grpc/settings.ts',
+]
+
+test('each source file has a test file of the same path', () => {
+  const sources = [...readHouse(path.join(import.meta.dirname, '../src')).keys()]
+  const tests = new Set(readHouse(import.meta.dirname).keys())
+  const expected = sources.filter(file => !untested.some(exception => file.startsWith(exception)))
+  const missing = expected.map(file => file.replace(/\.ts$/, '.test.ts')).filter(file => !tests.has(file))
+  assert.deepEqual(missing, [])
+})
+
+test('each exception from the rule of test files is a file of src, or the beginning of one', () => {
+  const sources = [...readHouse(path.join(import.meta.dirname, '../src')).keys()]
+  assert.deepEqual(
+    untested.filter(exception => !sources.some(file => file.startsWith(exception))),
+    [],
+  )
+})
+
 /** A house in which all is well; each row adds one file, or replaces one. */
 const sound: House = new Map([
   ['main.ts', "import { readFileSync } from 'node:fs'\nimport { open } from './app.ts'"],

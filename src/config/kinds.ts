@@ -31,9 +31,20 @@ export const path = text('a path that starts with /', /^\/[^\s?#]*$/, '<path>')
 export const file = text('a file path', /./s, '<file>')
 export const hostName = text('a host name or an IP address', /^[^\s/]+$/, '<host>')
 
-/** Hidden in problems and in `--print-config`. `none` means no secret, and is not hidden. */
+/**
+ * Hidden in problems and in `--print-config`. `none` means no secret, and is not hidden. A mounted file often ends with a
+ * line break, which is cut; other control characters cannot stand in an HTTP header.
+ */
 export const secret: Kind<string> = {
-  ...text('text (never shown)', /./s, '<secret>'),
+  ...scalar<string>({
+    placeholder: '<secret>',
+    accepts: 'text without control characters (never shown)',
+    parse: given => {
+      const line = given.replace(/\r?\n$/, '')
+      return /^\P{Cc}+$/u.test(line) ? line : undefined
+    },
+    toToml: given => given,
+  }),
   hides: given => given !== 'none',
 }
 

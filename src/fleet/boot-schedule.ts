@@ -9,7 +9,7 @@
 /** How long a station is asked to wait. */
 const leastMs = 10_000
 const mostMs = 10 * 60_000
-/** Jitter on top of a slot, so that two fleets do not march in step. */
+/** Jitter on top of a slot, so that two fleets do not retry in sync. */
 const jitterMs = 5_000
 
 /** Stations a second for an app whose pace is not known: it had little to do, or was away. */
@@ -37,8 +37,8 @@ export class BootSchedule {
   }
 
   /**
-   * Takes a slot for a connection. One that boots again too early keeps its slot: booting without a pause does not lengthen anyone's
-   * wait.
+   * Takes a slot for a connection. One that boots again too early keeps its slot: booting without a pause does not delay
+   * other stations.
    *
    * @param random in [0, 1)
    * @returns in how many seconds the station should boot again; a whole number
@@ -51,7 +51,7 @@ export class BootSchedule {
     return seconds
   }
 
-  /** Takes the next free slot. Beyond the longest wait there is none: the station comes back at a random time before. */
+  /** Takes the next free slot. Beyond the longest wait there is no slot: the station gets a random delay. */
   #next(now: number, random: number): number {
     this.#sentAway.add(now)
     const slot = Math.max(this.#free, now + leastMs)

@@ -1,6 +1,6 @@
 /**
  * Disconnect RPCs at a steady rate: a network outage that ends ten thousand sessions at once must not flood the app. While
- * the app is away they are kept, so that its restart leaves no station marked online that has left.
+ * the app is away they are kept, so that a restart of the app leaves no departed station marked online.
  *
  * Source: AnyCable `node/disconnect_queue.go`; unlike there, a Disconnect that the app cannot have run is not lost at once.
  */
@@ -29,7 +29,7 @@ type Queued = {
 const concurrency = 16
 /** While the app is away: the least pause between two attempts, and how long a Disconnect is kept. */
 const away = { pauseMs: 1_000, keptMs: 10 * 60_000 }
-/** An app that may have run a call without a reply costs a Disconnect for each attempt: attempts become this rare. */
+/** An app that hangs may run each attempt, and the Disconnect is lost: attempts become this rare. */
 const mostSilentPauseMs = 30_000
 /** The pause before a retry while flushing: the bridge's own queue of calls may be full. */
 const flushPauseMs = 100
@@ -57,6 +57,11 @@ export class Disconnects {
     return this.#queue.size
   }
 
+  /** Whether no Disconnect is ever sent. */
+  get isOff(): boolean {
+    return this.#limits.mode === 'never'
+  }
+
   /** The stations whose Disconnect was lost since `flush`. */
   get lost(): readonly StationId[] {
     return this.#lost
@@ -71,7 +76,7 @@ export class Disconnects {
    * @param send the RPC
    */
   add(stationId: StationId, send: () => Promise<void>): QueuedDisconnect {
-    if (this.#limits.mode === 'never') return { done: Promise.resolve(), expedite: () => undefined }
+    if (this.isOff) return { done: Promise.resolve(), expedite: () => undefined }
     let resolve: () => void = () => undefined
     const done = new Promise<void>(settled => (resolve = settled))
     const queued: Queued = { stationId, send, resolve, since: this.#world.now(), isExpedited: false }
@@ -160,7 +165,7 @@ export class Disconnects {
     } catch (error) {
       // It counts as in flight meanwhile.
       if (this.#isFlushing && isStuckHere(error)) await pause(flushPauseMs)
-      // Otherwise `abort` has given it up.
+      // Otherwise `abort` has dropped it.
       if (this.#inFlight.delete(queued)) this.#onFailure(queued, error)
     }
     if (this.#queue.size > 0) this.#schedule()
@@ -172,6 +177,8 @@ export class Disconnects {
     // At the back of the queue, so that a failing Disconnect holds up no other; an expedited one goes past them all.
     if (retries && !queued.isExpedited) this.#queue.add(queued)
     else this.#lose(queued, error)
+    // An error of the bridge's own says nothing about the app.
+    if (isRpc && error.isLocal) return
     if (isRpc && isAway(error)) this.#onAway(error)
     else this.#onReply()
   }
@@ -202,8 +209,12 @@ export class Disconnects {
   #lose({ stationId, resolve }: Queued, error: unknown): void {
     if (this.#isFlushing) this.#lost.push(stationId)
     this.#world.meter.count('disconnect_lost_total')
-    const fields = { station: stationId, error }
-    this.#world.once('disconnect lost', fields, 'lost the Disconnect of a station: the app may show it as online')
+    this.#world.once(
+      'disconnect lost',
+      { station: stationId, error },
+      'lost the Disconnect of a station: the app may show it as online',
+      detailOf(error),
+    )
     resolve()
   }
 }
@@ -213,8 +224,12 @@ function isStuckHere(error: unknown): boolean {
   return error instanceof RpcError && mayRepeat(error) && error.code !== 'unavailable'
 }
 
+function detailOf(error: unknown): string {
+  return error instanceof Error ? error.message : ''
+}
+
 function outOfTime(): Error {
-  return new Error('no time was left')
+  return new Error('shutdown timed out')
 }
 
 function pause(ms: number): Promise<void> {

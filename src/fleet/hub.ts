@@ -38,7 +38,7 @@ export class Hub implements Fleet {
   readonly #claims: Claims
   /** Every session with an open socket. */
   readonly #sessions = new Set<Member>()
-  /** Sessions that the app has accepted and whose end it has not seen, but still may. */
+  /** Accepted sessions whose Disconnect is still due. */
   readonly #known = new Set<Member>()
   readonly #streams = new Relation<StreamName, Member>()
   readonly #identified = new Relation<string, Member>()
@@ -152,7 +152,8 @@ export class Hub implements Fleet {
    * Disconnects are lost.
    */
   abort(): void {
-    this.#logLoss([...this.#disconnects.lost, ...Array.from(this.#known, ({ who }) => who.station)])
+    const open = Array.from(this.#known, ({ who }) => who.station)
+    this.#logLoss(this.#disconnects.isOff ? [] : [...this.#disconnects.lost, ...open])
     this.#isAborted = true
     this.#drainPause.end()
     this.#disconnects.abort()

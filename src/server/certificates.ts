@@ -1,6 +1,7 @@
 /**
  * The server's TLS certificates, read and checked before anything is opened.
  */
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
 
@@ -10,15 +11,21 @@ export type KeyPair = { readonly cert: string; readonly key: string }
 /** Throws if a file cannot be read or is not PEM, or if they do not match. The message names the option and the file. */
 export function readKeyPair(certFile: string, keyFile: string): KeyPair {
   const pair = { cert: read('ssl_cert', certFile), key: read('ssl_key', keyFile) }
-  tryContext({ cert: pair.cert }, `ssl_cert: ${certFile} is not a PEM certificate`)
-  tryContext({ key: pair.key }, `ssl_key: ${keyFile} is not a PEM private key`)
-  tryContext(pair, `ssl_cert, ssl_key: ${certFile} and ${keyFile} do not match`)
+  attempt(() => createSecureContext({ cert: pair.cert }), `ssl_cert: ${certFile} is not a PEM certificate`)
+  attempt(() => createSecureContext({ key: pair.key }), `ssl_key: ${keyFile} is not a PEM private key`)
+  attempt(() => match(pair), `ssl_cert, ssl_key: ${certFile} and ${keyFile} do not match`)
   return pair
 }
 
-function tryContext(options: Partial<KeyPair>, problem: string): void {
+/** A secure context takes a key of another type than its certificate's, and then every handshake fails. */
+function match({ cert, key }: KeyPair): void {
+  createSecureContext({ cert, key })
+  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) throw new Error('the key types differ')
+}
+
+function attempt(check: () => void, problem: string): void {
   try {
-    createSecureContext(options)
+    check()
   } catch (error) {
     throw new Error(problem, { cause: error })
   }

@@ -5,7 +5,7 @@
 
 /** One message of the default maximum size, and smaller ones beside it. */
 const capacityBytes = 1024 * 1024 + 64 * 1024
-/** Far more than a station sends that waits for a slow app. */
+/** Far more than a station sends while it waits for a slow app. */
 const refillPerSecond = 16 * 1024
 
 export class Allowance {

@@ -25,7 +25,7 @@ import {
 } from '../translate/answers.ts'
 import type { Violation } from '../ocpp/violations.ts'
 import { readReply } from '../translate/messages.ts'
-import { hintFor } from './app/hints.ts'
+import { warnOfError } from './app/errors.ts'
 import type { AppMessages } from './app/messages.ts'
 import type { Boot } from './boot.ts'
 import type { InFlight } from './in-flight.ts'
@@ -64,6 +64,8 @@ export class Answering {
   /** Actions whose CALL gets a transaction id before the app is asked. */
   readonly #mintingActions: ReadonlySet<string>
   readonly #ackWait = new Pause()
+  /** Whether a CALL still waits for an Ack. */
+  #waits = true
   /** The CALL being answered. */
   #pending: PendingCall | null = null
 
@@ -88,15 +90,15 @@ export class Answering {
     const reached = await this.#ask(pending, violations)
     if (reached.kind === 'performed') await this.#onReply(pending, reached.reply)
     else if (reached.kind === 'replayed') this.#reply(pending, { ...reached.answer, id: call.id }, 'replayed')
-    else this.#replyAlone(pending, reached.kind)
+    else this.#replyWithoutApp(pending, reached.kind)
     this.#pending = null
     return reached.kind !== 'unauthorized'
   }
 
   /** Answers a CALL without the app, where no time is left to ask it; a station that has left gets no answer. */
-  answerAlone(call: Call, receivedAt: number): void {
+  answerWithoutApp(call: Call, receivedAt: number): void {
     if (this.#station.isClosed) this.#parts.inFlight.done(call)
-    else this.#replyAlone(this.#newPending(call, receivedAt), 'failed')
+    else this.#replyWithoutApp(this.#newPending(call, receivedAt), 'failed')
   }
 
   /**
@@ -116,7 +118,8 @@ export class Answering {
     try {
       return await performing.send(send, violations.length > 0 ? { violations } : {})
     } catch (error) {
-      this.#onFailure(send.action, error)
+      if (!(error instanceof RpcError)) throw error
+      warnOfError(this.#station, send.action, error)
       return true
     }
   }
@@ -134,13 +137,16 @@ export class Answering {
     return true
   }
 
-  /** The station no longer waits for the answer to the CALL with this id, so neither does that CALL for its Ack. */
+  /** The station no longer waits for the answer to the CALL with this id, so nor does the CALL for the app. */
   onSuperseded(id: MessageId): void {
-    if (this.#pending !== null && isSameId(this.#pending.call.id, id)) this.#ackWait.end()
+    if (this.#pending === null || !isSameId(this.#pending.call.id, id)) return
+    this.#pending.isSuperseded = true
+    this.#ackWait.end()
   }
 
-  /** Ends all waits: the session is over. */
-  end(): void {
+  /** Ends the wait for an Ack, and lets no CALL wait any more: the station gets the bridge's own answer. */
+  endWait(): void {
+    this.#waits = false
     this.#ackWait.end()
   }
 
@@ -152,36 +158,36 @@ export class Answering {
         ...(violations.length > 0 && { violations }),
       })
     } catch (error) {
-      this.#onFailure(pending.call.action, error)
+      if (!(error instanceof RpcError)) throw error
+      warnOfError(this.#station, pending.call.action, error)
       return { kind: 'failed' }
     }
   }
 
-  /** Answers with the Ack in the reply, else with one that is broadcast in time, else alone. */
+  /** Answers with the Ack in the reply, or one that is broadcast in time; otherwise with the bridge's own answer. */
   async #onReply(pending: PendingCall, { status, transmissions, disconnect }: CommandReply): Promise<void> {
     const { answer, others } = readReply(transmissions, pending.call.id)
     if (answer !== null) this.#onAppAnswer(pending, answer)
     if (others.length > 0 || disconnect) this.#parts.messages.take(others, disconnect)
     if (pending.isAnswered) return
     const { ackTimeoutMs } = this.#station.settings
-    const mayWait = ackTimeoutMs > 0 && status === 'success' && !this.#station.isClosed
-    if (mayWait) await this.#ackWait.wait(ackTimeoutMs)
-    this.#replyAlone(pending, status === 'success' ? 'silent' : 'refused')
+    const isWaited = ackTimeoutMs > 0 && status === 'success' && !pending.isSuperseded && this.#waits
+    if (isWaited) await this.#ackWait.wait(ackTimeoutMs)
+    this.#replyWithoutApp(pending, status === 'success' ? 'silent' : 'refused')
   }
 
   #onAppAnswer(pending: PendingCall, answer: Answer): void {
-    if (pending.isAnswered)
-      return this.#station.drop('ack_for_nothing', 'dropped an answer of the app: no CALL waits for it')
+    if (pending.isAnswered) return this.#parts.messages.dropAnswer()
     const completed = this.#completed(pending, answer)
     const isRefused =
       completed.kind === 'callResult' &&
       this.#parts.validation.ofAck(pending.call.action, completed.payload).refusal !== null
-    if (isRefused) this.#replyAlone(pending, 'failed')
+    if (isRefused) this.#replyWithoutApp(pending, 'failed')
     else this.#reply(pending, completed, 'app')
   }
 
   /** Gives the bridge's own answer, unless the CALL has one. */
-  #replyAlone(pending: PendingCall, why: NoAnswer | 'local'): void {
+  #replyWithoutApp(pending: PendingCall, why: NoAnswer | 'local'): void {
     if (pending.isAnswered) return
     const { handshake, settings } = this.#station
     const choice = choiceFor(pending.call.action, handshake.version, settings)
@@ -212,7 +218,7 @@ export class Answering {
     const tracked = identity === undefined ? null : trackedOf(handshake.stationId, call, identity)
     const mints = tracked !== null && this.#mintingActions.has(call.action)
     const transactionId = mints ? transactionIdFor(tracked) : null
-    return { call, receivedAt, tracked, transactionId, attempts: 0, isAnswered: false }
+    return { call, receivedAt, tracked, transactionId, attempts: 0, isAnswered: false, isSuperseded: false }
   }
 
   #ownAnswer(pending: PendingCall, why: NoAnswer, choice: Choice): Answer {
@@ -225,10 +231,11 @@ export class Answering {
     return { kind: 'callResult', id: call.id, payload }
   }
 
-  /** No warning where the session ended while the app still had time for an Ack. */
-  #warnOfSilence({ call: { action }, tracked }: PendingCall, choice: Choice, isDecision: boolean): void {
-    const { who, world, settings, isClosed } = this.#station
-    if (isClosed) return
+  /** No warning when the session ended or drained, or the CALL was superseded, while the app had time for an Ack. */
+  #warnOfSilence({ call, tracked, isSuperseded }: PendingCall, choice: Choice, isDecision: boolean): void {
+    const { action } = call
+    const { who, world, settings } = this.#station
+    if (!this.#waits || isSuperseded) return
     const notice = silenceNotice(action, choice, isDecision, tracked !== null, settings.granularActions)
     if (notice !== null) world.once(`silent ${action}`, { ...who, action }, notice)
   }
@@ -256,11 +263,11 @@ export class Answering {
     const { call } = pending
     pending.isAnswered = true
     const isAwaited = this.#parts.inFlight.done(call)
-    const { tracked } = pending
+    const { tracked, attempts } = pending
     if (tracked !== null && by !== 'replayed') {
-      // A CALLERROR of the bridge's own is no answer to keep: the app has not booked the message, and is asked again.
+      // A CALLERROR from the bridge is not kept: the app has not booked the message, and a retry is performed.
       const isKept = isAwaited && (answer.kind === 'callResult' || by === 'app')
-      this.#parts.fleet.transactions.record(tracked, { attempts: pending.attempts, answer: isKept ? answer : null })
+      this.#parts.fleet.transactions.record(tracked, { attempts, answer: isKept ? answer : null })
     }
     // The station has superseded the CALL with another one of the same id.
     if (!isAwaited) return this.#station.world.meter.count('ocpp_dropped_total', { reason: 'superseded' })
@@ -271,17 +278,5 @@ export class Answering {
     const action = isFromStation(row, call.action) ? call.action : 'other'
     world.meter.count('ocpp_call_total', { version: row.number, action, answer: by })
     world.meter.observe('ocpp_call_seconds', { version: row.number }, (world.now() - pending.receivedAt) / 1000)
-  }
-
-  /** An absent app is one line, which the transport logs; an app that raises is one line for each action and error. */
-  #onFailure(action: string, error: unknown): void {
-    if (!(error instanceof RpcError)) throw error
-    if (error.code !== 'application') return
-    const { key, text } = hintFor({ kind: 'error', message: error.message }) ?? {
-      key: `raised ${action}`,
-      text: 'the app raised an error',
-    }
-    const { who, world } = this.#station
-    world.once(key, { ...who, action, error }, text, error.message)
   }
 }

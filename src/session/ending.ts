@@ -4,7 +4,7 @@
 import type { QueuedDisconnect } from './ports.ts'
 
 export class Ending {
-  /** Resolves when the app has seen the end, or cannot be told. */
+  /** Resolves when the app has seen the end, or the Disconnect is lost. */
   readonly done: Promise<void>
   #resolve: () => void = () => undefined
   #disconnect: QueuedDisconnect | null = null

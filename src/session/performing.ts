@@ -42,6 +42,8 @@ export type PendingCall = {
   /** Attempts that may have reached the app, earlier connections included. */
   attempts: number
   isAnswered: boolean
+  /** The station has sent another CALL with the same id, and waits for that one's answer only. */
+  isSuperseded: boolean
 }
 
 /** How far a CALL came. */
@@ -53,7 +55,7 @@ export type Reached =
   | { readonly kind: 'local' }
   | { readonly kind: 'unauthorized' }
 
-/** How long a station waits for an answer at least; 30 s is common, and no text sets a number. */
+/** Stations wait at least this long for an answer; 30 s is common, the specs set no value. */
 const patienceMs = 20_000
 const retryPauseMs = 500
 
@@ -82,7 +84,7 @@ export class Performing {
     return true
   }
 
-  /** Retries nothing from now on: the session ends, or the bridge does. */
+  /** Ends the pause before a retry; the attempt after it is the last. The session ends, or the bridge does. */
   stopRetrying(): void {
     this.#retries = false
     this.#retryPause.end()
@@ -94,7 +96,7 @@ export class Performing {
    */
   async #untilTaken(pending: PendingCall, extras: Extras): Promise<Reached> {
     const deadline = pending.receivedAt + patienceMs
-    const isWanted = (): boolean => this.#retries && !pending.isAnswered
+    const isWanted = (): boolean => this.#retries && !pending.isAnswered && !pending.isSuperseded
     // Without it, a message would lose its place in the queue of calls to messages that came later.
     const queueDeadline = (): number => (isWanted() ? deadline : 0)
     for (;;) {
@@ -104,7 +106,7 @@ export class Performing {
         const hasTime = this.#station.world.now() + retryPauseMs < deadline
         if (!isWanted() || !hasTime || !(error instanceof RpcError) || !isAway(error)) throw error
         await this.#retryPause.wait(retryPauseMs)
-        if (pending.isAnswered) throw error
+        if (pending.isAnswered || pending.isSuperseded) throw error
       }
     }
   }
@@ -114,13 +116,13 @@ export class Performing {
     const { call, tracked } = pending
     const { app, fleet } = this.#parts
     const { settings, world } = this.#station
-    // It has waited behind the station's earlier messages.
+    // The CALL may have waited behind earlier ones.
     const isTooLate = world.now() >= pending.receivedAt + patienceMs
     const isAttached = app.identifier !== null && call.action !== 'BootNotification'
     if (isTooLate && app.identifier === null) throw tooLate()
     if (!isAttached && !(await this.#attach(call, queueDeadline))) return { kind: 'unauthorized' }
     if (call.action === 'Heartbeat' && !settings.forwardHeartbeats) return { kind: 'local' }
-    // Looked up no earlier: until now an attempt on an older connection may have been in flight.
+    // Only now: an attempt on an older connection may have been in flight.
     const known = tracked === null ? null : fleet.transactions.find(tracked)
     if (known !== null && known.answer !== null) return { kind: 'replayed', answer: known.answer }
     if (isTooLate) throw tooLate()

@@ -8,7 +8,8 @@ import type { Violation } from '../ocpp/violations.ts'
 import type { Log } from '../ops/log.ts'
 import type { Meter } from '../ops/metrics.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
-import type { Transactions } from './transactions/transactions.ts'
+import type { Tracked } from './transactions/digest.ts'
+import type { KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
 
 /**
  * The app, over any transport. Rejects with `RpcError` only.
@@ -92,7 +93,7 @@ export interface Member {
   /** Whether the station has sent a CALL or SEND that its version knows. */
   readonly isHeard: boolean
   readonly isClosed: boolean
-  /** Resolves when the app has seen the session's end, or cannot be told. */
+  /** Resolves when the app has seen the session's end, or its Disconnect is lost. */
   readonly ended: Promise<void>
   /** Takes the data of a broadcast to one of the session's streams. */
   deliver(data: string): void
@@ -103,15 +104,24 @@ export interface Member {
   expedite(): Promise<void>
 }
 
+/**
+ * What is remembered of transaction messages across a station's connections: how each one stands, by the station's id and
+ * the message's key and content. In memory (`transactions/transactions.ts`); a store that outlives the process fits here.
+ */
+export interface TransactionMemory {
+  find(message: Tracked): TransactionOutcome<KeptAnswer>
+  record(message: Tracked, outcome: TransactionOutcome): void
+}
+
 /** All stations, as one session sees them. */
 export interface Fleet {
-  readonly transactions: Transactions
+  readonly transactions: TransactionMemory
   join(stream: StreamName, member: Member): void
   leave(stream: StreamName, member: Member): void
   leaveAll(member: Member): void
   /**
    * Makes this the station's only connection, and reachable by its `connectionIdentifiers`. Resolves when the app has
-   * seen the end of the station's older connections, or cannot be told.
+   * seen the end of the station's older connections, or their Disconnects are lost.
    */
   claim(member: Member, connectionIdentifiers: string): Promise<void>
   /** The serial number of the station's last subscription, for a station that reconnects without a boot. */

@@ -76,8 +76,8 @@ export class Session implements Member {
     this.#collecting = collects ? new Collecting(station, this.#app, messages, this.#inbox) : null
     const parts = { fleet, member: this, messages }
     this.#performing = new Performing(station, { ...parts, app: this.#app, collecting: this.#collecting })
-    const asking = { inFlight: this.#inFlight, performing: this.#performing }
-    this.#answering = new Answering(station, { ...parts, ...asking, boot, validation })
+    const others = { inFlight: this.#inFlight, performing: this.#performing }
+    this.#answering = new Answering(station, { ...parts, ...others, boot, validation })
   }
 
   get who(): Who {
@@ -112,7 +112,7 @@ export class Session implements Member {
       world.meter.count('client_msg_total')
       world.trace?.(who, 'received', text)
       if (this.#app.connectionIdentifiers === null && !this.#allowance.take(bytes, world.now()))
-        return this.close(1008, 'Too much before the app has let it in')
+        return this.close(1008, 'Too much data before the app accepted the station')
       const frame = parseFrame(text, handshake.version)
       switch (frame.kind) {
         case 'call':
@@ -161,7 +161,10 @@ export class Session implements Member {
     this.#performing.stopRetrying()
     this.#outcomes.stop()
     this.#commands.stop()
-    const timer = setTimeout(() => this.#emptyInbox(), graceMs)
+    const timer = setTimeout(() => {
+      this.#answering.endWait()
+      this.#emptyInbox()
+    }, graceMs)
     await this.#inbox.idle()
     clearTimeout(timer)
     this.close(1001, 'Server restart')
@@ -255,10 +258,11 @@ export class Session implements Member {
   /** What waits for the app goes on without it: CALLs are answered, outcomes and reports are kept for the end. */
   #emptyInbox(): void {
     this.#outcomes.leaveLane()
+    this.#collecting?.leaveLane()
     for (const entry of this.#inbox.take()) {
       if (entry.kind === 'outcome') this.#outcomes.keepForEnd(entry)
-      else if (entry.kind === 'report') this.#collecting?.keepForEnd(entry.whole)
-      else if (entry.call.kind === 'call') this.#answering.answerAlone(entry.call, entry.receivedAt)
+      else if (entry.kind === 'report') this.#collecting?.keepForEnd(entry)
+      else if (entry.call.kind === 'call') this.#answering.answerWithoutApp(entry.call, entry.receivedAt)
     }
   }
 
@@ -266,7 +270,7 @@ export class Session implements Member {
     const { who, world } = this.#station
     this.#station.end()
     this.#performing.stopRetrying()
-    this.#answering.end()
+    this.#answering.endWait()
     this.#fleet.remove(this)
     world.log.info({ ...who, code, reason }, 'station disconnected')
     this.#commands.end()

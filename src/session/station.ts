@@ -51,7 +51,7 @@ export class Station<Settings = unknown> {
     this.socket.send(text)
   }
 
-  /** Counts a message that reaches nobody, and warns of the first one. */
+  /** Counts a dropped message, and warns of it at most once in ten minutes. */
   drop(reason: DropReason, message: string): void {
     this.world.meter.count('ocpp_dropped_total', { reason })
     this.world.once(message, this.who, message)

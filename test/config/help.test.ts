@@ -146,6 +146,7 @@ const count = fc.integer({ min: 1, max: 1e9 }).map(String)
 const path = fc.stringMatching(/^\/[\w."'\\#?é-]{0,12}$/).map(each => each.replace(/[#?]/g, '_'))
 const name = fc.stringMatching(/^[A-Za-z_"'\\é-]{1,12}$/)
 const text = fc.string({ minLength: 1, unit: 'binary' })
+const secret = text.filter(given => !/\p{Cc}/u.test(given))
 const size = fc.oneof(
   fc.integer({ min: 1024, max: 1e9 }).map(String),
   fc.integer({ min: 1, max: 1024 }).map(each => `${each}MiB`),
@@ -201,7 +202,7 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   rpc_tls_root_ca: fc.oneof(path, fc.constant('-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n')),
   rpc_max_call_recv_size: size,
   rpc_max_call_send_size: size,
-  http_rpc_secret: fc.oneof(text, fc.constant('none')),
+  http_rpc_secret: fc.oneof(secret, fc.constant('none')),
   headers: list(fc.constantFrom('Cookie', 'Origin', 'x-key')),
   broadcast_adapter: list(fc.constantFrom('nats', 'http')),
   nats_servers: list(fc.constantFrom('nats://n:1', 'tls://n', 'n:2')),
@@ -209,14 +210,14 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   nats_dont_randomize_servers: onOff,
   nats_credentials: rarely(path),
   nats_nkey: rarely(path),
-  nats_token: rarely(fc.oneof(text, fc.constant('none'))),
+  nats_token: rarely(fc.oneof(secret, fc.constant('none'))),
   nats_tls_ca: path,
   nats_tls_cert: path,
   nats_tls_key: path,
   http_broadcast_port: port,
   http_broadcast_path: path,
-  broadcast_key: fc.oneof(text, fc.constant('none')),
-  secret: fc.oneof(text, fc.constant('none')),
+  broadcast_key: fc.oneof(secret, fc.constant('none')),
+  secret: fc.oneof(secret, fc.constant('none')),
   disconnect_mode: fc.constantFrom('auto', 'always', 'never'),
   disconnect_rate: count,
   disconnect_backlog_size: count,

@@ -70,6 +70,10 @@ const texts: readonly [kind: Kind<unknown>, text: string, expected: unknown, bec
   [words, 'a,c', undefined, 'one invalid item'],
   [words, ' , ', undefined, 'an empty list below its minimum'],
   [kinds.secret, 'none', 'none', 'the word for no secret'],
+  [kinds.secret, 's3cret\n', 's3cret', 'the line break at the end of a mounted file'],
+  [kinds.secret, 's3cret\r\n', 's3cret', 'the same, from Windows'],
+  [kinds.secret, 's3\ncret', undefined, 'a line break within'],
+  [kinds.secret, '\n', undefined, 'nothing but a line break'],
 ]
 for (const [kind, text, expected, because] of texts) {
   test(`${kind.placeholder} ${JSON.stringify(text)} gives ${shown(expected)}: ${because}`, () => {

@@ -11,7 +11,11 @@ function setUp(t: TestContext, limits: Partial<DisconnectLimits> = {}) {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 0 })
   const meter = new FakeMeter()
   const notices = new Map<string, string>()
-  const once = (key: string, _fields: object, message: string) => void notices.set(key, message)
+  const details = new Set<string>()
+  const once = (key: string, _fields: object, message: string, detail = '') => {
+    notices.set(key, message)
+    details.add(detail)
+  }
   const disconnects = new Disconnects(
     { mode: 'auto', ratePerSecond: 10, backlog: 100, ...limits },
     { meter, once, now: () => Date.now() },
@@ -24,10 +28,10 @@ function setUp(t: TestContext, limits: Partial<DisconnectLimits> = {}) {
       await quiet()
     }
   }
-  return { disconnects, meter, notices, made, add, pass }
+  return { disconnects, meter, notices, details, made, add, pass }
 }
 
-test('they are made in their order, at the rate, and not at once', async t => {
+test('Disconnects are made in order at the rate, and not at once', async t => {
   const { disconnects, made, add, pass } = setUp(t)
   for (const name of ['a', 'b', 'c']) add(name)
   assert.equal(disconnects.size, 3)
@@ -42,7 +46,7 @@ test('they are made in their order, at the rate, and not at once', async t => {
   assert.equal(disconnects.size, 0)
 })
 
-test('a pause of stations does not save up for a burst', async t => {
+test('idle time does not accumulate for a burst', async t => {
   const { made, add, pass } = setUp(t)
   add('a')
   await pass(1_000)
@@ -51,7 +55,7 @@ test('a pause of stations does not save up for a burst', async t => {
   assert.deepEqual(made, ['a', 'b'])
 })
 
-test('done comes when its call was made, not before', async t => {
+test('done resolves when the call has been made, and not before', async t => {
   const { disconnects, pass } = setUp(t)
   let finish: () => void = () => undefined
   let isDone = false
@@ -63,83 +67,88 @@ test('done comes when its call was made, not before', async t => {
   await done
 })
 
-test('one in a hurry passes the others and the rate, and is made once', async t => {
+test('an expedited Disconnect passes the queue and the rate, and is made once', async t => {
   const { made, add, pass } = setUp(t)
   add('a')
-  const hurried = add('b')
-  hurried.expedite()
-  hurried.expedite()
-  await hurried.done
+  const expedited = add('b')
+  expedited.expedite()
+  expedited.expedite()
+  await expedited.done
   assert.deepEqual(made, ['b'])
   await pass(500)
   assert.deepEqual(made, ['b', 'a'])
 })
 
-/** The app is away, and each try says so, until it is back: then it is told. */
+/** An app that is away until `isBack`: each attempt fails. */
 class Away {
   isBack = false
-  tries: string[] = []
-  readonly told: string[] = []
+  attempts: string[] = []
+  readonly made: string[] = []
 
   readonly disconnect = (name: string) => (): Promise<void> => {
-    this.tries.push(name)
+    this.attempts.push(name)
     if (!this.isBack) return Promise.reject(faults.absent)
-    this.told.push(name)
+    this.made.push(name)
     return Promise.resolve()
   }
 }
 
-test('while the app is away they wait for it, asked once a second; then each is told once, at the rate', async t => {
+test('Disconnects are retried once a second while the app is away, and then made once each at the rate', async t => {
   const { disconnects, meter, pass } = setUp(t, { ratePerSecond: 100 })
   const app = new Away()
-  const farewells = Array.from({ length: 40 }, (_, at) => disconnects.add(station, app.disconnect(`${at}`)))
-  await pass(15) // before the first has failed the second is on its way
-  app.tries = []
+  const added = Array.from({ length: 40 }, (_, at) => disconnects.add(station, app.disconnect(`${at}`)))
+  await pass(15) // the second attempt begins before the first one has failed
+  app.attempts = []
   await pass(30_000, 10)
-  assert.equal(app.tries.length, 30)
-  assert.equal(new Set(app.tries).size, 30, 'one that fails keeps no other from its try')
+  assert.equal(app.attempts.length, 30)
+  assert.equal(new Set(app.attempts).size, 30, 'a failed Disconnect does not keep another from its attempt')
   assert.equal(disconnects.size, 40)
   app.isBack = true
   await pass(2_000)
   await pass(410)
-  await Promise.all(farewells.map(({ done }) => done))
-  assert.equal(new Set(app.told).size, 40)
+  await Promise.all(added.map(({ done }) => done))
+  assert.equal(new Set(app.made).size, 40)
   await pass(5_000, 10)
-  assert.equal(app.told.length, 40, 'each once')
+  assert.equal(app.made.length, 40, 'each is made once')
   assert.equal(meter.total('disconnect_lost_total'), 0)
 })
 
-/** [how it fails, whether it is made again, whether the others wait, because] */
+/** How a Disconnect fails, whether it is retried, whether others wait, and why. */
 const failures: readonly (readonly [Error, boolean, boolean, string])[] = [
-  [faults.absent, true, true, 'nobody was there'],
-  [new RpcError('exhausted', 'notRun', 'No free threads in thread pool'), true, true, 'the app had no room for it'],
-  [new RpcError('timeout', 'notRun', 'Waiting for LB pick'), true, true, 'it has not left in time'],
-  [faults.lost, false, true, 'the app may have run it: counted twice, a station that has left is one too many'],
-  [faults.slow, false, true, 'it may run it yet'],
-  [faults.raised, false, false, 'it has run it'],
-  [new RpcError('application', 'notRun', 'the call is too large'), false, false, 'it would be so again'],
-  [new Error('a bug'), false, false, 'it is a bug of ours'],
+  [faults.absent, true, true, 'the app was away'],
+  [
+    new RpcError('exhausted', 'notRun', 'No free threads in thread pool'),
+    true,
+    true,
+    'the app had no room for the call',
+  ],
+  [new RpcError('timeout', 'notRun', 'Waiting for LB pick'), true, true, 'the call was not sent in time'],
+  [faults.lost, false, true, 'the app may have run it, and a second one would be counted twice'],
+  [faults.slow, false, true, 'the app may still run it'],
+  [faults.raised, false, false, 'the app has run it'],
+  [new RpcError('application', 'notRun', 'the call is too large'), false, false, 'a retry would fail, too'],
+  [new Error('a bug'), false, false, 'it is a bug in the bridge'],
 ]
 
-for (const [failure, isAgain, isPaused, because] of failures) {
+for (const [failure, isRetried, othersWait, because] of failures) {
   const name = failure instanceof RpcError ? `${failure.code}, ${failure.outcome}` : 'no RpcError'
-  test(`${name}: ${isAgain ? 'made again' : 'lost, counted and logged'}, for ${because}`, async t => {
+  test(`a Disconnect that fails with ${name} is ${isRetried ? 'retried' : 'lost, counted and logged'}: ${because}`, async t => {
     const { disconnects, meter, notices, made, add, pass } = setUp(t)
-    let tries = 0
-    const { done } = disconnects.add(station, () => (tries++ === 0 ? Promise.reject(failure) : Promise.resolve()))
+    let attempts = 0
+    const { done } = disconnects.add(station, () => (attempts++ === 0 ? Promise.reject(failure) : Promise.resolve()))
     for (const next of ['next', 'and next']) add(next)
     await pass(300)
-    assert.deepEqual(made, isPaused ? ['next'] : ['next', 'and next'])
+    assert.deepEqual(made, othersWait ? ['next'] : ['next', 'and next'])
     await pass(3_000)
     await done
     assert.deepEqual(made, ['next', 'and next'])
-    assert.equal(tries, isAgain ? 2 : 1)
-    assert.equal(meter.total('disconnect_lost_total'), isAgain ? 0 : 1)
-    assert.equal(notices.size, isAgain ? 0 : 1)
+    assert.equal(attempts, isRetried ? 2 : 1)
+    assert.equal(meter.total('disconnect_lost_total'), isRetried ? 0 : 1)
+    assert.equal(notices.size, isRetried ? 0 : 1)
   })
 }
 
-test('one in a hurry that fails is lost: the station does not wait, and is not said to be gone when it is back', async t => {
+test('an expedited Disconnect is lost when it fails, because the station is back and does not wait', async t => {
   const { disconnects, meter, pass } = setUp(t)
   const app = new Away()
   const [one, other] = [
@@ -150,70 +159,73 @@ test('one in a hurry that fails is lost: the station does not wait, and is not s
   await one.done
   await pass(200)
   assert.equal(meter.total('disconnect_lost_total'), 1)
-  other.expedite() // it has failed already, and waits
+  other.expedite() // it has failed, and waits for a retry
   await other.done
   assert.equal(meter.total('disconnect_lost_total'), 2)
   app.isBack = true
   await pass(5_000)
-  assert.deepEqual(app.told, [])
+  assert.deepEqual(app.made, [])
   assert.equal(disconnects.size, 0)
 })
 
-test('one whose station comes back while it is under way, and that fails then, is lost', async t => {
+test('a Disconnect is lost when it fails after it was expedited in flight', async t => {
   const { disconnects, meter, pass } = setUp(t)
   let fail: (error: Error) => void = () => undefined
-  let tries = 0
-  const farewell = disconnects.add(station, () => new Promise((_, reject) => ([fail, tries] = [reject, tries + 1])))
+  let attempts = 0
+  const expedited = disconnects.add(
+    station,
+    () => new Promise((_, reject) => ([fail, attempts] = [reject, attempts + 1])),
+  )
   await pass(1)
-  farewell.expedite()
+  expedited.expedite()
   fail(faults.absent)
-  await farewell.done
+  await expedited.done
   await pass(5_000)
-  assert.deepEqual([tries, meter.total('disconnect_lost_total')], [1, 1])
+  assert.deepEqual([attempts, meter.total('disconnect_lost_total')], [1, 1])
 })
 
-test('one waits for ten minutes for the app, also where it is never its turn, and is lost', async t => {
+test('a Disconnect is lost when the app has been away for ten minutes, even if it was never attempted', async t => {
   const { disconnects, meter, pass } = setUp(t, { ratePerSecond: 0.01 })
   const app = new Away()
-  const farewells = Array.from({ length: 20 }, (_, at) => disconnects.add(station, app.disconnect(`${at}`)))
+  const added = Array.from({ length: 20 }, (_, at) => disconnects.add(station, app.disconnect(`${at}`)))
   await pass(590_000, 100)
   const late = disconnects.add(station, app.disconnect('late'))
   assert.equal(meter.total('disconnect_lost_total'), 0)
   await pass(20_000, 100)
-  await Promise.all(farewells.map(({ done }) => done))
+  await Promise.all(added.map(({ done }) => done))
   assert.equal(meter.total('disconnect_lost_total'), 20)
-  assert.equal(disconnects.size, 1, 'the one that has come later waits on')
+  assert.equal(disconnects.size, 1, 'the later Disconnect still waits')
   app.isBack = true
   await pass(100_000, 100)
   await late.done
-  assert.deepEqual(app.told, ['late'])
+  assert.deepEqual(app.made, ['late'])
 })
 
-test('a rate that is slow keeps one for longer than that, and one try in vain is not the end of it', async t => {
+test('a Disconnect is kept for longer than ten minutes when the rate is slow, even after one failed attempt', async t => {
   const { disconnects, made, meter, add, pass } = setUp(t, { ratePerSecond: 0.001 })
   add('a')
-  let tries = 0
-  disconnects.add(station, () => (tries++ === 0 ? Promise.reject(faults.absent) : Promise.resolve()))
+  let attempts = 0
+  disconnects.add(station, () => (attempts++ === 0 ? Promise.reject(faults.absent) : Promise.resolve()))
   for (const name of ['b', 'c']) add(name)
   await pass(4_000_100, 100)
   assert.deepEqual(made, ['a', 'b', 'c'])
-  assert.equal(tries, 2)
+  assert.equal(attempts, 2)
   assert.equal(meter.total('disconnect_lost_total'), 0)
 })
 
-test('an app that raises is there: the others need not wait', async t => {
+test('other Disconnects do not wait when the app raises', async t => {
   const { disconnects, made, add, pass } = setUp(t)
-  let tries = 0
-  disconnects.add(station, () => Promise.reject(tries++ === 0 ? faults.absent : faults.raised))
+  let attempts = 0
+  disconnects.add(station, () => Promise.reject(attempts++ === 0 ? faults.absent : faults.raised))
   await pass(1_500)
-  assert.equal(tries, 2)
+  assert.equal(attempts, 2)
   await pass(1_000)
   for (const name of ['a', 'b', 'c']) add(name)
   await pass(250)
   assert.deepEqual(made, ['a', 'b', 'c'])
 })
 
-test('those that wait for the app count in the backlog: what finds it full, newly come or failed, is lost', async t => {
+test('a new or failed Disconnect is lost when Disconnects that wait for the app fill the backlog', async t => {
   const { disconnects, meter, pass } = setUp(t, { backlog: 2 })
   const app = new Away()
   let fail: (error: Error) => void = () => undefined
@@ -228,85 +240,85 @@ test('those that wait for the app count in the backlog: what finds it full, newl
   assert.equal(disconnects.size, 2)
 })
 
-test('flush gives those that wait for the app one try more, each, and nobody waits for it any longer', async t => {
+test('flush attempts each waiting Disconnect once more, and loses those that fail', async t => {
   const { disconnects, meter, pass } = setUp(t)
   const app = new Away()
-  const farewells = ['a', 'b', 'c'].map(name => disconnects.add(station, app.disconnect(name)))
+  const added = ['a', 'b', 'c'].map(name => disconnects.add(station, app.disconnect(name)))
   await pass(2_000)
-  app.tries = []
+  app.attempts = []
   disconnects.flush()
-  await Promise.all(farewells.map(({ done }) => done))
-  assert.deepEqual(app.tries.toSorted(), ['a', 'b', 'c'])
+  await Promise.all(added.map(({ done }) => done))
+  assert.deepEqual(app.attempts.toSorted(), ['a', 'b', 'c'])
   assert.equal(disconnects.lost.length, 3)
   assert.equal(meter.total('disconnect_lost_total'), 3)
 })
 
-test('an app that hangs costs a Disconnect for each try: it is tried ever less often', async t => {
+test('an app that hangs is attempted ever less often, because each attempt loses a Disconnect', async t => {
   const { disconnects, meter, pass } = setUp(t, { ratePerSecond: 100, backlog: 200 })
   let isBack = false
   const slow = (): Promise<void> => new Promise((_, reject) => setTimeout(() => reject(faults.slow), 3_000))
   const add = () => disconnects.add(station, () => (isBack ? Promise.resolve() : slow()))
-  const farewells = Array.from({ length: 80 }, add)
+  const added = Array.from({ length: 80 }, add)
   await pass(70_000, 10)
   assert.equal(meter.total('disconnect_lost_total'), 24, '16 before the first has failed, then at 3, 4, 5, 7, 11, ...')
   await pass(300_000, 100)
-  assert.equal(meter.total('disconnect_lost_total'), 34, 'every 30 s at last')
+  assert.equal(meter.total('disconnect_lost_total'), 34, 'at last every 30 s')
   isBack = true
-  disconnects.add(station, () => Promise.resolve()).expedite() // a station is back, and the app says something
+  disconnects.add(station, () => Promise.resolve()).expedite() // a station is back, and the app replies
   await pass(1_000, 10)
-  await Promise.all(farewells.map(({ done }) => done))
+  await Promise.all(added.map(({ done }) => done))
   assert.equal(disconnects.size, 0)
 })
 
-test('one that nobody was there for does not make the pause longer, also after one that may have run', async t => {
+test('the pause does not grow when a Disconnect cannot have run, even after one that may have run', async t => {
   const { disconnects, pass } = setUp(t)
-  let tries = 0
-  const add = () => disconnects.add(station, () => Promise.reject(tries++ === 0 ? faults.lost : faults.absent))
+  let attempts = 0
+  const add = () => disconnects.add(station, () => Promise.reject(attempts++ === 0 ? faults.lost : faults.absent))
   for (let count = 0; count < 40; count++) add()
   await pass(2_000, 10)
-  tries = 1
+  attempts = 1
   await pass(20_000, 10)
-  assert.equal(tries, 21)
+  assert.equal(attempts, 21)
 })
 
-const turnless: readonly RpcError[] = [
+const queued: readonly RpcError[] = [
   new RpcError('timeout', 'notRun', 'the call did not get its turn in time'),
   new RpcError('exhausted', 'notRun', 'too many calls wait for the app'),
 ]
 
-for (const failure of turnless) {
-  test(`flush: ${failure.code}, without a turn at the app: made again as long as there is time, not at once`, async t => {
+for (const failure of queued) {
+  test(`flush retries a Disconnect that fails with ${failure.code} in the queue of calls until abort`, async t => {
     const { disconnects, meter, pass } = setUp(t)
-    const tries: string[] = []
+    const attempts: string[] = []
     const add = (name: string, times: number) =>
-      disconnects.add(station, () => (tries.push(name), times-- > 0 ? Promise.reject(failure) : Promise.resolve()))
-    const farewells = [add('a', 3), add('never', Infinity)]
+      disconnects.add(station, () => (attempts.push(name), times-- > 0 ? Promise.reject(failure) : Promise.resolve()))
+    const added = [add('a', 3), add('never', Infinity)]
     disconnects.flush()
     await quiet()
-    assert.equal(tries.length, 2)
+    assert.equal(attempts.length, 2)
     await pass(1_000, 10)
-    await farewells[0]?.done
-    assert.equal(tries.filter(name => name === 'a').length, 4)
-    assert.equal(tries.filter(name => name === 'never').length, 11)
+    await added[0]?.done
+    assert.equal(attempts.filter(name => name === 'a').length, 4)
+    assert.equal(attempts.filter(name => name === 'never').length, 11)
     assert.equal(disconnects.lost.length, 0)
     disconnects.abort()
-    await farewells[1]?.done
+    await added[1]?.done
     await pass(1_000, 10)
-    assert.deepEqual([disconnects.lost.length, meter.total('disconnect_lost_total'), tries.length], [1, 1, 15])
+    assert.deepEqual([disconnects.lost.length, meter.total('disconnect_lost_total'), attempts.length], [1, 1, 15])
   })
 }
 
-test('flush ends the rate: not one more is under way than the app bears, however long they take', async t => {
+test('flush ends the rate, and keeps the limit of Disconnects in flight', async t => {
   const { disconnects, pass } = setUp(t, { ratePerSecond: 100 })
-  let underWay = 0
-  for (let count = 0; count < 60; count++) disconnects.add(station, () => new Promise(() => (underWay += 1)))
+  let inFlight = 0
+  for (let count = 0; count < 60; count++) disconnects.add(station, () => new Promise(() => (inFlight += 1)))
   await pass(50)
   disconnects.flush()
   await pass(1_000, 10)
-  assert.equal(underWay, 16)
+  assert.equal(inFlight, 16)
 })
 
-test('at the rate, too, no more are under way than the app bears', async t => {
+test('the limit of Disconnects in flight holds at the rate, too', async t => {
   const { disconnects, pass } = setUp(t, { ratePerSecond: 100 })
   const finish: (() => void)[] = []
   for (let count = 0; count < 40; count++) disconnects.add(station, () => new Promise(resolve => finish.push(resolve)))
@@ -319,7 +331,7 @@ test('at the rate, too, no more are under way than the app bears', async t => {
   assert.equal(finish.length, 40)
 })
 
-test('giveUp: one that comes after it is lost, and not made', async t => {
+test('a Disconnect that is added after abort is lost, and not made', async t => {
   const { disconnects, made, add } = setUp(t)
   disconnects.flush()
   disconnects.abort()
@@ -327,20 +339,23 @@ test('giveUp: one that comes after it is lost, and not made', async t => {
   assert.deepEqual([made, disconnects.lost.length], [[], 1])
 })
 
-test('giveUp: one that fails after it does not wait for the app', async t => {
+test('a Disconnect that fails after abort is not retried', async t => {
   const { disconnects, meter, pass } = setUp(t)
   let fail: (error: Error) => void = () => undefined
-  let tries = 0
-  const { done } = disconnects.add(station, () => new Promise((_, reject) => ([fail, tries] = [reject, tries + 1])))
+  let attempts = 0
+  const { done } = disconnects.add(
+    station,
+    () => new Promise((_, reject) => ([fail, attempts] = [reject, attempts + 1])),
+  )
   await pass(1)
   disconnects.abort()
   await done
   fail(faults.absent)
   await pass(5_000)
-  assert.deepEqual([tries, meter.total('disconnect_lost_total'), disconnects.size], [1, 1, 0])
+  assert.deepEqual([attempts, meter.total('disconnect_lost_total'), disconnects.size], [1, 1, 0])
 })
 
-test('one more than the backlog is lost at once; as many as the backlog are not', async t => {
+test('a Disconnect is lost at once when the backlog is full', async t => {
   const { disconnects, meter, made, add, pass } = setUp(t, { backlog: 2 })
   for (const name of ['a', 'b']) add(name)
   const over = add('c')
@@ -352,7 +367,7 @@ test('one more than the backlog is lost at once; as many as the backlog are not'
   assert.equal(meter.total('disconnect_lost_total'), 1)
 })
 
-test('flush makes all that wait and all that come, without the rate and the bound', async t => {
+test('flush makes queued and later Disconnects without the rate and the backlog limit', async t => {
   const { disconnects, made, add, meter } = setUp(t, { backlog: 2 })
   for (const name of ['a', 'b']) add(name)
   disconnects.flush()
@@ -363,10 +378,10 @@ test('flush makes all that wait and all that come, without the rate and the boun
   assert.equal(disconnects.size, 0)
 })
 
-test('flush makes no more at once than the app bears', async t => {
+test('flush keeps the limit of Disconnects in flight', async t => {
   const { disconnects } = setUp(t)
   const finish: (() => void)[] = []
-  const farewells = Array.from({ length: 40 }, () =>
+  const added = Array.from({ length: 40 }, () =>
     disconnects.add(station, () => new Promise(resolve => finish.push(resolve))),
   )
   disconnects.flush()
@@ -379,11 +394,11 @@ test('flush makes no more at once than the app bears', async t => {
     finish[made]?.()
     await quiet()
   }
-  await Promise.all(farewells.map(({ done }) => done))
+  await Promise.all(added.map(({ done }) => done))
 })
 
 for (const mode of ['auto', 'always'] as const) {
-  test(`${mode}: the app is told of each, for it has let in each itself`, async t => {
+  test(`every Disconnect is made in mode ${mode}`, async t => {
     const { made, add, pass } = setUp(t, { mode })
     for (const name of ['a', 'b']) add(name)
     await pass(200)
@@ -391,22 +406,22 @@ for (const mode of ['auto', 'always'] as const) {
   })
 }
 
-test('never: nothing is made, nothing lost, and nobody waits', async t => {
+test('no Disconnect is made or lost, and each is done at once, in mode never', async t => {
   const { disconnects, meter, made, add, pass } = setUp(t, { mode: 'never', backlog: 1 })
-  const farewells = ['a', 'b'].map(name => add(name))
-  await Promise.all(farewells.map(({ done }) => done))
+  const added = ['a', 'b'].map(name => add(name))
+  await Promise.all(added.map(({ done }) => done))
   disconnects.flush()
-  farewells[0]?.expedite()
+  added[0]?.expedite()
   await pass(200)
   assert.deepEqual(made, [])
   assert.equal(disconnects.size, 0)
   assert.equal(meter.total('disconnect_lost_total'), 0)
 })
 
-test('giveUp: who waits and who has no reply is lost, each once, and done; a reply after that changes nothing', async t => {
+test('abort loses queued and unanswered Disconnects once each, and a later reply changes nothing', async t => {
   const { disconnects, meter, notices } = setUp(t)
   const ends: ((error?: Error) => void)[] = []
-  const farewells = Array.from({ length: 20 }, () =>
+  const added = Array.from({ length: 20 }, () =>
     disconnects.add(
       station,
       () => new Promise((resolve, reject) => ends.push(error => (error === undefined ? resolve() : reject(error)))),
@@ -418,24 +433,46 @@ test('giveUp: who waits and who has no reply is lost, each once, and done; a rep
   ends[0]?.()
   ends[1]?.(faults.absent)
   await quiet()
-  assert.equal(disconnects.lost.length, 1, 'the one that failed')
+  assert.equal(disconnects.lost.length, 1, 'the failed Disconnect')
   disconnects.abort()
-  await Promise.all(farewells.map(({ done }) => done))
-  assert.equal(disconnects.lost.length, 19, 'all but the one that was made')
+  await Promise.all(added.map(({ done }) => done))
+  assert.equal(disconnects.lost.length, 19, 'all except the one that was made')
   ends[2]?.(faults.absent)
   ends[3]?.()
   await quiet()
   assert.equal(disconnects.lost.length, 19)
   assert.equal(meter.total('disconnect_lost_total'), 19)
   assert.equal(notices.size, 1)
-  assert.equal(ends.length, 18, 'and none that waited is made after all')
+  assert.equal(ends.length, 18, 'no queued Disconnect is made after abort')
 })
 
-test('lost counts from the flush on: what was lost before has had its line', async t => {
+test('lost counts from flush on, because earlier losses have been logged', async t => {
   const { disconnects, meter, add, pass } = setUp(t, { backlog: 1 })
   for (const name of ['a', 'b']) add(name)
   assert.equal(meter.total('disconnect_lost_total'), 1)
   disconnects.flush()
   await pass(1)
   assert.equal(disconnects.lost.length, 0)
+})
+
+test('an error of the bridge’s own says nothing about the app: Disconnects are kept no longer for it', async t => {
+  const { disconnects, pass } = setUp(t, { ratePerSecond: 1 })
+  const tooLarge = new RpcError('application', 'notRun', 'the call is too large', { isLocal: true })
+  let isLost = false
+  void disconnects.add(station, () => Promise.reject(faults.absent)).done.then(() => (isLost = true))
+  await pass(9 * 60_000, 1_000)
+  disconnects.add(station, () => Promise.reject(tooLarge))
+  await pass(61_000, 1_000)
+  assert.equal(isLost, true)
+})
+
+test('each reason for a lost Disconnect is logged', async t => {
+  const { disconnects, details, pass } = setUp(t, { backlog: 1 })
+  disconnects.add(station, () => Promise.reject(faults.raised))
+  await pass(50)
+  for (let count = 0; count < 2; count++) disconnects.add(station, () => Promise.resolve())
+  assert.deepEqual(
+    [...details],
+    [faults.raised.message, 'the queue of Disconnect calls is full (disconnect_backlog_size)'],
+  )
 })

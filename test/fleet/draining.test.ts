@@ -7,24 +7,24 @@ const drains: readonly [leftMs: number, isSlow: boolean, expected: object, becau
     30_000,
     false,
     { graceMs: 10_000, spreadMs: 0, withinMs: 27_000 },
-    'all at once, and a third for the calls that are open',
+    'all close at once, and a third is for calls in flight',
   ],
   [
     30_000,
     true,
     { graceMs: 5_000, spreadMs: 20_000, withinMs: 27_000 },
-    'the last one closed has its grace before the end, too',
+    'the last session closed has its grace before the end, too',
   ],
   [600, true, { graceMs: 100, spreadMs: 400, withinMs: 540 }, 'shares, not fixed times'],
   [0, true, { graceMs: 0, spreadMs: 0, withinMs: 0 }, 'no time at all'],
 ]
 for (const [leftMs, isSlow, expected, because] of drains) {
-  test(`${leftMs} ms left, ${isSlow ? 'slow' : 'not slow'}: ${because}`, () => {
+  test(`drainWithin shares ${leftMs} ms of a ${isSlow ? 'slow' : 'fast'} drain: ${because}`, () => {
     assert.deepEqual(drainWithin(leftMs, isSlow), expected)
   })
 }
 
-test('a slow drain: what the last station sent can end before the Disconnects are given up', () => {
+test('drainWithin leaves time for the calls of the last station when the drain is slow', () => {
   for (const leftMs of [1_000, 30_000, 600_000]) {
     const { spreadMs, graceMs, withinMs } = drainWithin(leftMs, true)
     assert.ok(spreadMs + graceMs < withinMs && withinMs < leftMs, `${leftMs} ms`)
@@ -32,28 +32,28 @@ test('a slow drain: what the last station sent can end before the Disconnects ar
 })
 
 const paces: readonly [stations: number, spreadMs: number, expected: object, because: string][] = [
-  [10_000, 0, { atOnce: 10_000, pauseMs: 0 }, 'not spread: all in one turn'],
-  [0, 20_000, { atOnce: 1, pauseMs: 500 }, 'nobody there'],
-  [2, 20_000, { atOnce: 1, pauseMs: 500 }, 'a few are not drawn out: half a second between two'],
-  [100, 20_000, { atOnce: 1, pauseMs: 200 }, 'one by one, evenly'],
-  [1_000, 20_000, { atOnce: 1, pauseMs: 20 }, 'as many as there are turns: still one by one'],
-  [1_001, 20_000, { atOnce: 2, pauseMs: 20_000 / 501 }, 'one more than turns: by twos, half as often'],
+  [10_000, 0, { atOnce: 10_000, pauseMs: 0 }, 'not spread: all at once'],
+  [0, 20_000, { atOnce: 1, pauseMs: 500 }, 'no stations'],
+  [2, 20_000, { atOnce: 1, pauseMs: 500 }, 'a few stations: half a second between two'],
+  [100, 20_000, { atOnce: 1, pauseMs: 200 }, 'one at a time, evenly'],
+  [1_000, 20_000, { atOnce: 1, pauseMs: 20 }, 'as many as fit one at a time'],
+  [1_001, 20_000, { atOnce: 2, pauseMs: 20_000 / 501 }, 'one more than fit: two at a time, half as often'],
   [10_000, 20_000, { atOnce: 10, pauseMs: 20 }, 'a full process'],
-  [3, 10, { atOnce: 3, pauseMs: 10 }, 'no time for more than one turn'],
+  [3, 10, { atOnce: 3, pauseMs: 10 }, 'no time for more than one step'],
 ]
 for (const [stations, spreadMs, expected, because] of paces) {
-  test(`${stations} stations over ${spreadMs} ms: ${because}`, () => {
+  test(`paceOf spreads ${stations} stations over ${spreadMs} ms: ${because}`, () => {
     assert.deepEqual(paceOf(stations, spreadMs), expected)
   })
 }
 
-test('whatever the number and the time: all are closed within it, in turns that no fewer at once would do for', () => {
+test('paceOf closes all stations within the time, as few at once as possible', () => {
   for (const stations of [1, 7, 999, 1_000, 4_321, 33_333]) {
     for (const spreadMs of [20, 333, 5_000, 20_000]) {
       const { atOnce, pauseMs } = paceOf(stations, spreadMs)
-      const turns = Math.ceil(stations / atOnce)
+      const steps = Math.ceil(stations / atOnce)
       const name = `${stations} over ${spreadMs}: ${atOnce} every ${pauseMs} ms`
-      assert.ok((turns - 1) * pauseMs <= spreadMs, name)
+      assert.ok((steps - 1) * pauseMs <= spreadMs, name)
       assert.ok(pauseMs >= 20 && pauseMs <= 500, name)
       assert.ok(atOnce === 1 || Math.ceil(stations / (atOnce - 1)) * 20 > spreadMs, name)
     }

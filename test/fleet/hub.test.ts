@@ -7,7 +7,7 @@ import { dataOf, fails, FakeWorld, faults, quiet, streamOf, type FakeStation } f
 
 const reset = (id: string) => ({ command: 'Reset', id, payload: {} })
 
-/** Whether the app's commands reach the station. */
+/** Whether a command of the app reaches the station. */
 async function isReached(world: FakeWorld, station: FakeStation, sn: string): Promise<boolean> {
   const { length } = station.got
   world.broadcast(sn, reset(world.newId()))
@@ -15,7 +15,7 @@ async function isReached(world: FakeWorld, station: FakeStation, sn: string): Pr
   return station.got.length > length
 }
 
-test('a broadcast reaches the stations of its stream, each once, and no other', async t => {
+test('a broadcast reaches each station of its stream once, and no other', async t => {
   const world = new FakeWorld(t)
   world.rpc.on('subscribe', ({ identifier = '{}' }) => {
     const { sn } = JSON.parse(identifier) as { sn: string }
@@ -34,7 +34,7 @@ test('a broadcast reaches the stations of its stream, each once, and no other', 
   assert.deepEqual(await two.next(), [2, 'b', 'Reset', {}])
 })
 
-test('a broadcast to others leaves out the session that it names', async t => {
+test('a broadcast leaves out the session that it excludes', async t => {
   const world = new FakeWorld(t)
   const one = world.plug('CP1')
   const two = world.plug('CP2')
@@ -45,7 +45,7 @@ test('a broadcast to others leaves out the session that it names', async t => {
   assert.equal(one.got.length, 1)
 })
 
-test('a broadcast that is not OCPP is counted apart where no station is here, and both are logged for debugging', t => {
+test('a broadcast without a station is counted as no_station when it is an OCPP message, else as not_ocpp, and logged at debug level', t => {
   const world = new FakeWorld(t)
   const messages = [reset('a'), { command: 'Ack', id: 'b', payload: {} }, { command: 'refresh' }, { payload: {} }, [1]]
   for (const message of messages) world.broadcast('SN9', message)
@@ -59,7 +59,7 @@ test('a broadcast that is not OCPP is counted apart where no station is here, an
   assert.deepEqual(world.log.said('warn'), [])
 })
 
-test('a publication whose data is an object reaches the station byte for byte', async t => {
+test('the payload of a broadcast is sent byte for byte when its data is an object', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -68,7 +68,7 @@ test('a publication whose data is an object reaches the station byte for byte', 
   assert.equal(await station.socket.sent.next(), `[2,"1","SetChargingProfile",${payload}]`)
 })
 
-test('a broadcast for which no station is here is counted; so is one that only its sender listens to', async t => {
+test('a broadcast is counted as dropped when its stream has no station, or only the excluded one', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -78,14 +78,14 @@ test('a broadcast for which no station is here is counted; so is one that only i
   assert.equal(world.meter.total('broadcast_msg_total'), 2)
 })
 
-test('what cannot be read is counted, and said once', t => {
+test('an unreadable broadcast is counted, and logged once', t => {
   const world = new FakeWorld(t)
   for (let times = 0; times < 2; times++) world.hub.deliver({ kind: 'unreadable', problem: 'not JSON' })
   assert.equal(world.meter.total('failed_broadcast_msg_total'), 2)
   assert.equal(world.notices.size, 1)
 })
 
-test('a remote disconnect closes all sessions of those identifiers, and no other', async t => {
+test('a remote disconnect closes all sessions of its identifiers, and no other', async t => {
   const world = new FakeWorld(t)
   world.rpc.on('connect', ({ env }) => ({ connectionIdentifiers: env.url.endsWith('CP3') ? '{"o":2}' : '{"o":1}' }))
   const stations = ['CP1', 'CP2', 'CP3'].map(stationId => world.plug(stationId))
@@ -99,7 +99,7 @@ test('a remote disconnect closes all sessions of those identifiers, and no other
   assert.equal(world.rpc.names().filter(name => name === 'disconnect').length, 2)
 })
 
-test('the newest socket wins when the app has let it in, and not before', async t => {
+test('a new connection replaces the old one when the app has accepted it, and not before', async t => {
   const world = new FakeWorld(t)
   const old = world.plug('CP1')
   await old.boot('SN1')
@@ -115,7 +115,7 @@ test('the newest socket wins when the app has let it in, and not before', async 
   assert.equal(await isReached(world, station, 'SN1'), true)
 })
 
-test('a socket that the app does not let in leaves the old one alone', async t => {
+test('a rejected connection leaves the old one open', async t => {
   const world = new FakeWorld(t)
   const old = world.plug('CP1', { authorization: 'Basic old' })
   await old.boot('SN1')
@@ -130,7 +130,7 @@ test('a socket that the app does not let in leaves the old one alone', async t =
   assert.equal(await isReached(world, old, 'SN1'), true)
 })
 
-test('the same credentials win at once; none are not the same', async t => {
+test('a new connection replaces the old one at once when both have the same credentials, and not when they have none', async t => {
   const world = new FakeWorld(t)
   const one = world.plug('CP1', { authorization: 'Basic a' })
   const two = world.plug('CP2')
@@ -142,7 +142,7 @@ test('the same credentials win at once; none are not the same', async t => {
   assert.equal(two.socket.closed, null)
 })
 
-test("the old socket's Disconnect is finished before the new one's subscribe, past the rate", async t => {
+test('the Disconnect of an old connection is made past the rate, before the subscribe of the new one', async t => {
   const world = new FakeWorld(t)
   const other = world.plug('CP2')
   await other.boot()
@@ -160,7 +160,7 @@ test("the old socket's Disconnect is finished before the new one's subscribe, pa
   assert.deepEqual(world.rpc.names(station.sid), ['connect', 'subscribe', 'status_notification'])
 })
 
-test('a station that comes back before the Disconnect of its last connection hurries it', async t => {
+test('a station that reconnects expedites the Disconnect of its last connection', async t => {
   const world = new FakeWorld(t)
   const old = world.plug('CP1')
   await old.boot('SN1')
@@ -171,7 +171,7 @@ test('a station that comes back before the Disconnect of its last connection hur
   assert.deepEqual(order, ['new connect', 'old disconnect', 'new subscribe', 'new boot_notification'])
 })
 
-test('a Disconnect that fails does not keep the new socket out', async t => {
+test('a new connection is served when the Disconnect of the old one fails', async t => {
   const world = new FakeWorld(t)
   const old = world.plug('CP1')
   await old.boot()
@@ -181,7 +181,7 @@ test('a Disconnect that fails does not keep the new socket out', async t => {
   assert.equal(world.meter.total('disconnect_lost_total'), 1)
 })
 
-test("the old socket's end never removes the new one", async t => {
+test('the end of an old connection does not remove the new one', async t => {
   const world = new FakeWorld(t)
   const old = world.plug('CP1')
   await old.boot('SN1')
@@ -203,7 +203,7 @@ test("the old socket's end never removes the new one", async t => {
   assert.equal(station.socket.closed?.code, 1000)
 })
 
-test('an older socket that is still in Connect is closed by the newer one, and the app sees its end first', async t => {
+test('a newer connection closes an older one that is still in Connect, and its Disconnect comes before the subscribe', async t => {
   const world = new FakeWorld(t)
   const connect = world.rpc.hold('connect')
   const older = world.plug('CP1')
@@ -220,7 +220,7 @@ test('an older socket that is still in Connect is closed by the newer one, and t
   assert.deepEqual(world.rpc.names(), ['connect', 'connect', 'disconnect', 'subscribe', 'status_notification'])
 })
 
-test('three sockets of one station at once: one is left, and the app sees the end of each other', async t => {
+test('one of three simultaneous connections of a station is left, and each other one gets a Disconnect', async t => {
   const world = new FakeWorld(t)
   const stations = [1, 2, 3].map(() => world.plug('CP1'))
   for (const station of stations) station.call('StatusNotification')
@@ -233,7 +233,7 @@ test('three sockets of one station at once: one is left, and the app sees the en
   }
 })
 
-test('one Disconnect for a session that was connected, none for one that never was', async t => {
+test('a session gets one Disconnect when the app accepted its Connect, and none otherwise', async t => {
   const world = new FakeWorld(t)
   world.rpc.once('connect', fails(faults.absent))
   world.rpc.once('connect', () => ({ status: 'failure' }))
@@ -241,21 +241,21 @@ test('one Disconnect for a session that was connected, none for one that never w
   await failed.boot()
   const refused = world.plug('CP2')
   await refused.boot()
-  const quietOne = world.plug('CP3')
+  const idle = world.plug('CP3')
   const connected = world.plug('CP4')
   await connected.boot()
   world.rpc.once('subscribe', () => ({ status: 'failure' }))
   const unsubscribed = world.plug('CP5')
   await unsubscribed.boot()
-  const all = [failed, refused, quietOne, connected, unsubscribed]
+  const all = [failed, refused, idle, connected, unsubscribed]
   for (const station of all) station.vanish()
   await world.pass(1_000)
   await Promise.all(all.map(station => station.ended()))
-  const told = world.rpc.made.all.filter(({ name }) => name === 'disconnect').map(({ sid }) => sid)
-  assert.deepEqual(told.sort(), [connected.sid, unsubscribed.sid].sort())
+  const disconnected = world.rpc.made.all.filter(({ name }) => name === 'disconnect').map(({ sid }) => sid)
+  assert.deepEqual(disconnected.sort(), [connected.sid, unsubscribed.sid].sort())
 })
 
-test('a socket that is gone while Connect is under way: the app sees its end, and nothing more', async t => {
+test('a session that ends during Connect gets its Disconnect, and makes no other RPC', async t => {
   const world = new FakeWorld(t)
   const connect = world.rpc.hold('connect')
   const station = world.plug('CP1')
@@ -269,7 +269,23 @@ test('a socket that is gone while Connect is under way: the app sees its end, an
   assert.equal(world.hub.mayReplace(station.handshake), false)
 })
 
-test('a socket that is gone while subscribe is under way: Disconnect names the subscription, and no stream is left', async t => {
+test('a session of a flapping station ends without the takeover delay when it closed during Connect', async t => {
+  const world = new FakeWorld(t)
+  for (let count = 0; count < 3; count++) await world.plug('CP1').boot('SN1')
+  assert.equal(world.meter.total('ocpp_takeover_total'), 2, 'the next takeover would be slowed down')
+  const connect = world.rpc.hold('connect')
+  const newest = world.plug('CP1')
+  newest.call('BootNotification')
+  await connect.arrived()
+  newest.vanish()
+  connect.release()
+  await world.pass(100)
+  await newest.ended()
+  assert.deepEqual(world.rpc.names(newest.sid), ['connect', 'disconnect'])
+  assert.equal(world.meter.total('ocpp_takeover_slowed_total'), 0)
+})
+
+test('a session that ends during subscribe names the subscription in its Disconnect, and leaves no stream', async t => {
   const world = new FakeWorld(t)
   const subscribe = world.rpc.hold('subscribe')
   const station = world.plug('CP1')
@@ -283,7 +299,7 @@ test('a socket that is gone while subscribe is under way: Disconnect names the s
   assert.deepEqual(world.rpc.made.all.at(-1)?.subscriptions, ['{"channel":"OCPPChannel","sn":"CP1"}'])
 })
 
-test('Disconnects of an outage are made at the rate; beyond the backlog they are lost and counted', async t => {
+test('Disconnects of many sessions are made at the rate, and lost and counted beyond the backlog', async t => {
   const world = new FakeWorld(t, {}, { ratePerSecond: 10, backlog: 3 })
   const stations = ['CP1', 'CP2', 'CP3', 'CP4', 'CP5'].map(stationId => world.plug(stationId))
   for (const station of stations) await station.boot()
@@ -299,21 +315,21 @@ test('Disconnects of an outage are made at the rate; beyond the backlog they are
   await Promise.all(stations.map(station => station.ended()))
 })
 
-test('drain: what has come in is answered, nothing more taken, 1001, Disconnect, and ended resolves', async t => {
+test('drain answers received CALLs, ignores later ones, closes with 1001 and makes the Disconnects', async t => {
   const world = new FakeWorld(t)
   const stations = ['CP1', 'CP2'].map(stationId => world.plug(stationId))
   for (const station of stations) await station.boot()
-  const held = stations.map(station => {
+  const authorizes = stations.map(station => {
     const running = world.rpc.hold('authorize')
     station.says([2, 'a', 'Authorize', {}], [2, 'b', 'StatusNotification', {}])
     return running
   })
-  await Promise.all(held.map(running => running.arrived()))
+  await Promise.all(authorizes.map(running => running.arrived()))
   void world.hub.drain(10_000)
   for (const station of stations) station.call('StatusNotification', {}, 'too late')
   await quiet()
   for (const { socket } of stations) assert.equal(socket.closed, null)
-  for (const running of held) running.release()
+  for (const running of authorizes) running.release()
   await world.pass(100)
   for (const station of stations) {
     const { got, socket } = station
@@ -328,7 +344,7 @@ test('drain: what has come in is answered, nothing more taken, 1001, Disconnect,
   assert.equal(world.hub.size, 0)
 })
 
-test('drain: commands that wait, and those that come, fail at once; the open one may still be answered', async t => {
+test('drain fails queued and later commands at once, and an open command may still be answered', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -351,7 +367,7 @@ test('drain: commands that wait, and those that come, fail at once; the open one
   ])
 })
 
-test('drain makes the Disconnects without the rate, beyond the backlog too', async t => {
+test('drain makes Disconnects without the rate and the backlog limit', async t => {
   const world = new FakeWorld(t, {}, { ratePerSecond: 1, backlog: 2 })
   const stations = ['CP1', 'CP2', 'CP3', 'CP4'].map(stationId => world.plug(stationId))
   for (const station of stations) await station.boot()
@@ -362,7 +378,7 @@ test('drain makes the Disconnects without the rate, beyond the backlog too', asy
   assert.equal(isDrained, true)
 })
 
-test('drain waits for the sessions whose sockets are gone, and whose last call is still with the app', async t => {
+test('drain waits for closed sessions that have a call in flight', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot()
@@ -380,11 +396,11 @@ test('drain waits for the sessions whose sockets are gone, and whose last call i
   assert.equal(world.rpc.names().at(-1), 'disconnect')
 })
 
-test('drain of nobody ends at once', async t => {
+test('drain resolves at once when there are no sessions', async t => {
   await new FakeWorld(t).hub.drain(10_000)
 })
 
-test('a session that has ended is held by nothing: whatever was under way, it is free to be collected', async t => {
+test('an ended session can be garbage-collected, whatever call was in flight at its end', async t => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   const world = new FakeWorld(t)
@@ -402,9 +418,9 @@ test('a session that has ended is held by nothing: whatever was under way, it is
   assert.equal(world.hub.streamCount, 0)
 })
 
-/** Ends sessions in different ways, and forgets them. */
+/** Ends sessions in different ways; only weak references to them are left. */
 async function endSome(world: FakeWorld): Promise<WeakRef<object>[]> {
-  const held = ['connect', 'subscribe', 'authorize'].map((name, at) => {
+  const pending = ['connect', 'subscribe', 'authorize'].map((name, at) => {
     const running = world.rpc.hold(name)
     const station = world.plug(`CP${at}`)
     station.call('Authorize')
@@ -414,7 +430,7 @@ async function endSome(world: FakeWorld): Promise<WeakRef<object>[]> {
   await replaced.boot()
   const newest = world.plug('CP8')
   await newest.boot()
-  for (const { running, station } of held) {
+  for (const { running, station } of pending) {
     await running.arrived()
     world.broadcast(station.handshake.stationId, { command: 'Reset' })
     station.vanish()
@@ -422,10 +438,10 @@ async function endSome(world: FakeWorld): Promise<WeakRef<object>[]> {
   }
   newest.session.close(1000, '')
   await world.pass(60_000)
-  return [...held.map(({ station }) => station), replaced, newest].map(({ session }) => new WeakRef(session))
+  return [...pending.map(({ station }) => station), replaced, newest].map(({ session }) => new WeakRef(session))
 }
 
-test('after the grace of a drain, what waits is answered without the app', async t => {
+test('waiting CALLs are answered without the app when the grace of a drain is over', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -436,7 +452,7 @@ test('after the grace of a drain, what waits is answered without the app', async
   world.broadcast('SN1', { command: 'Reset', id: 'r' })
   void world.hub.drain(1_000)
   await world.pass(900)
-  assert.deepEqual(station.got.at(-1)?.slice(0, 2), [2, 'r'], 'the app still has its time')
+  assert.deepEqual(station.got.at(-1)?.slice(0, 2), [2, 'r'], 'the grace is not over')
   await world.pass(100)
   assert.deepEqual(station.got.at(-1)?.slice(0, 3), [4, 's', 'InternalError'])
   hung.release()
@@ -445,7 +461,7 @@ test('after the grace of a drain, what waits is answered without the app', async
   assert.equal(world.rpc.names().at(-1), 'disconnect')
 })
 
-test('a slow drain: closes come one after another over the time; until its turn a station is served as before', async t => {
+test('a slow drain closes sessions one after another, and serves each until its own close', async t => {
   const world = new FakeWorld(t)
   const stations = ['CP1', 'CP2', 'CP3', 'CP4'].map(stationId => world.plug(stationId))
   for (const station of stations) await station.boot()
@@ -455,9 +471,13 @@ test('a slow drain: closes come one after another over the time; until its turn 
   for (const expected of [1, 2, 3]) {
     await quiet()
     assert.equal(closed(), expected)
-    assert.equal(world.rpc.names().filter(name => name === 'disconnect').length, expected, 'each end is told at once')
+    assert.equal(
+      world.rpc.names().filter(name => name === 'disconnect').length,
+      expected,
+      'each Disconnect is made at once',
+    )
     const last = stations.at(-1)
-    assert.ok(last !== undefined, 'there is a last one')
+    assert.ok(last !== undefined, 'there is a last station')
     assert.equal(await isReached(world, last, 'SN-CP4'), true)
     last.says([3, (last.got.at(-1) ?? [])[1], {}])
     last.call('StatusNotification')
@@ -470,11 +490,11 @@ test('a slow drain: closes come one after another over the time; until its turn 
   assert.deepEqual([...new Set(stations.map(({ socket }) => socket.closed?.code))], [1001])
 })
 
-test('giveUp: drain ends without the Disconnects that the app does not take, and they are named, ten at most, once', async t => {
+test('abort ends a drain, and at most ten stations whose Disconnect is lost are named once', async t => {
   const world = new FakeWorld(t)
   const stations = Array.from({ length: 20 }, (_, at) => world.plug(`CP${at}`))
   for (const station of stations) await station.boot()
-  const stranger = world.plug('stranger') // the app does not know it: nothing is lost with it
+  const stranger = world.plug('stranger') // never accepted by the app, so no Disconnect is lost
   world.rpc.once('disconnect', fails(faults.absent))
   world.rpc.once('disconnect', () => ({}))
   world.rpc.on('disconnect', () => new Promise(() => undefined))
@@ -494,7 +514,7 @@ test('giveUp: drain ends without the Disconnects that the app does not take, and
   assert.equal(world.meter.total('disconnect_lost_total'), 19)
 })
 
-test('giveUp: what is with the app is answered without it, counted and closed; nothing more is asked', async t => {
+test('abort answers CALLs in flight, counts reports as lost, closes the sessions and makes no further RPC', async t => {
   const world = new FakeWorld(t, { collectReports: true })
   const station = world.plug('CP1', { version: 'ocpp2.0.1' })
   await station.boot()
@@ -525,13 +545,16 @@ test('giveUp: what is with the app is answered without it, counted and closed; n
   ])
   assert.equal(station.socket.closed?.code, 1001)
   assert.equal(world.meter.total('ocpp_report_total', { outcome: 'lost' }), 2)
-  assert.equal(world.notices.get('report NotifyReport'), 'lost a report that the app did not take: request it again')
-  const said = world.log.lines.find(({ message }) => message.startsWith('lost the Disconnect of stations'))
-  assert.deepEqual(said?.fields, { num: 2, stations: ['CP1', 'CP2'] })
+  assert.equal(
+    world.notices.get('report NotifyReport the bridge is stopping'),
+    'lost a report that the app did not take: request it again',
+  )
+  const warning = world.log.lines.find(({ message }) => message.startsWith('lost the Disconnect of stations'))
+  assert.deepEqual(warning?.fields, { num: 2, stations: ['CP1', 'CP2'] })
   assert.equal(world.rpc.names().length, made)
 })
 
-test('giveUp: one that waits for an Ack that comes by a broadcast is closed', async t => {
+test('abort closes a session that waits for an Ack', async t => {
   const world = new FakeWorld(t, { ackTimeoutMs: 60_000 })
   const station = world.plug('CP1')
   station.call('Authorize', {}, 'a')
@@ -543,7 +566,7 @@ test('giveUp: one that waits for an Ack that comes by a broadcast is closed', as
   assert.equal(station.socket.closed?.code, 1001)
 })
 
-test('giveUp in the middle of a slow drain: those whose turn has not come are closed at once', async t => {
+test('abort closes all remaining sessions of a slow drain at once', async t => {
   const world = new FakeWorld(t)
   const stations = ['CP1', 'CP2', 'CP3', 'CP4'].map(stationId => world.plug(stationId))
   for (const station of stations) await station.boot()
@@ -555,7 +578,7 @@ test('giveUp in the middle of a slow drain: those whose turn has not come are cl
   assert.deepEqual([...new Set(stations.map(({ socket }) => socket.closed?.code))], [1001])
 })
 
-test('a drain that loses nothing says nothing; one that loses some names them', async t => {
+test('drain names the stations whose Disconnect is lost, and logs nothing when none is lost', async t => {
   for (const lost of [0, 2]) {
     const world = new FakeWorld(t)
     const stations = ['CP1', 'CP2', 'CP3'].map(stationId => world.plug(stationId))
@@ -568,7 +591,7 @@ test('a drain that loses nothing says nothing; one that loses some names them', 
   }
 })
 
-test('never: a session ends without a Disconnect, and the next connection of the station waits for none', async t => {
+test('a session ends without a Disconnect, and the next connection does not wait, in mode never', async t => {
   const world = new FakeWorld(t, {}, { mode: 'never' })
   const old = world.plug('CP1')
   await old.boot('SN1')
@@ -581,7 +604,7 @@ test('never: a session ends without a Disconnect, and the next connection of the
   assert.deepEqual(world.log.said('warn'), [])
 })
 
-test('a station listens to a thousand streams at most; what the app adds is counted and said once', async t => {
+test('a station has at most a thousand streams, and further ones are counted and logged once', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -593,4 +616,17 @@ test('a station listens to a thousand streams at most; what the app adds is coun
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'streams' }), 201)
   assert.equal(world.notices.has('streams'), true)
   assert.equal(await isReached(world, station, 'SN1'), true)
+})
+
+test('an aborted drain logs no lost Disconnects when none are ever sent', async t => {
+  const world = new FakeWorld(t, {}, { mode: 'never' })
+  const station = world.plug('CP1')
+  await station.boot()
+  world.rpc.on('authorize', () => new Promise(() => undefined))
+  station.call('Authorize')
+  void world.hub.drain(60_000)
+  await quiet()
+  world.hub.abort()
+  await quiet()
+  assert.deepEqual(world.log.said('warn'), [])
 })

@@ -1,147 +1,98 @@
-/** Two connections of one station: who stays, and how fast they may replace each other. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { acks, FakeWorld, quiet, type FakeStation } from '../support/fakes.ts'
+import { test, type TestContext } from 'node:test'
+import { Takeovers } from '../../src/fleet/takeovers.ts'
+import type { StationId } from '../../src/translate/handshake.ts'
+import { quiet } from '../support/fakes.ts'
 
-const replaced = { code: 1008, reason: 'Replaced by a newer connection' }
-const taken = { code: 1008, reason: 'Another connection of this station is open' }
-const minute = 60_000
+const one = 'CP1' as StationId
+const other = 'CP2' as StationId
 
-/** Connects, and has the app let it in. */
-async function arrive(world: FakeWorld, authorization?: string): Promise<FakeStation> {
-  const station = world.plug('CP1', authorization === undefined ? {} : { authorization })
-  station.call('Heartbeat', {}, 'h')
-  await station.next()
-  return station
+/** Takeovers with a clock that the test moves, and the delays that have ended. */
+function setUp(t: TestContext) {
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 0 })
+  const takeovers = new Takeovers()
+  const ended: string[] = []
+  const add = (stationId: StationId, count: number): void => {
+    for (let made = 0; made < count; made++) takeovers.add(stationId, Date.now())
+  }
+  const delay = (stationId: StationId, name: string): object => {
+    const connection = { name }
+    void takeovers.delay(stationId, connection, Date.now()).then(() => ended.push(name))
+    return connection
+  }
+  const pass = async (ms: number): Promise<void> => {
+    t.mock.timers.tick(ms)
+    await quiet()
+  }
+  return { takeovers, ended, add, delay, pass }
 }
 
-test('refuse: the second connection has to go once the app has let it in; the first stays', async t => {
-  const world = new FakeWorld(t, { takeover: 'refuse' })
-  const first = await arrive(world, 'Basic A')
-  assert.equal(world.hub.isTaken(first.handshake.stationId), true)
-  const second = world.plug('CP1', { authorization: 'Basic A' })
-  second.call('Heartbeat', {}, 'h')
-  assert.deepEqual(await second.socket.end(), taken)
-  assert.equal(first.socket.closed, null)
-  assert.equal(world.meter.total('ocpp_takeover_total'), 0)
-  first.call('Heartbeat', {}, 'h2')
-  assert.equal((await first.next())[1], 'h2')
-})
-
-test('refuse: when the first has gone, another may come', async t => {
-  const world = new FakeWorld(t, { takeover: 'refuse' })
-  const first = await arrive(world)
-  first.vanish()
-  assert.equal(world.hub.isTaken(first.handshake.stationId), false)
-  assert.equal((await arrive(world)).socket.closed, null)
-})
-
-test('newest: nobody is refused', async t => {
-  const world = new FakeWorld(t)
-  const first = await arrive(world)
-  assert.equal(world.hub.isTaken(first.handshake.stationId), false)
-})
-
-for (const authorization of [undefined, 'Basic A']) {
-  test(`two swaps within a minute are at once, the third is slowed down (credentials: ${authorization ?? 'none'})`, async t => {
-    const world = new FakeWorld(t)
-    const one = await arrive(world, authorization)
-    const two = await arrive(world, authorization)
-    const three = await arrive(world, authorization)
-    assert.deepEqual([one.socket.closed, two.socket.closed, three.socket.closed], [replaced, replaced, null])
-    const four = world.plug('CP1', authorization === undefined ? {} : { authorization })
-    four.call('Heartbeat', {}, 'h')
-    await world.pass(4_000, 100)
-    assert.equal(three.socket.closed, null)
-    assert.deepEqual(four.got, [])
-    await world.pass(2_000, 100)
-    assert.deepEqual(three.socket.closed, replaced)
-    assert.equal((await four.next())[1], 'h')
-    assert.equal(world.meter.total('ocpp_takeover_slowed_total'), 1)
-    assert.equal(world.meter.total('ocpp_takeover_total'), 3)
-    assert.deepEqual(
-      [...world.notices.values()],
-      ['connections of one station keep replacing each other: look for a second device with its id'],
-    )
+const delays: readonly (readonly [takeovers: number, ms: number, because: string])[] = [
+  [0, 0, 'no takeover'],
+  [1, 0, 'a station that reconnects once'],
+  [2, 5_000, 'the third takeover within a minute'],
+  [3, 10_000, 'the delay doubles'],
+  [4, 20_000, 'the delay doubles again'],
+  [9, 20_000, 'the delay has a limit'],
+]
+for (const [count, ms, because] of delays) {
+  test(`the next takeover is delayed by ${ms} ms after ${count} within a minute: ${because}`, async t => {
+    const { takeovers, ended, add, delay, pass } = setUp(t)
+    add(one, count)
+    assert.equal(takeovers.isFlapping(one, Date.now()), ms > 0)
+    if (ms === 0) return
+    delay(one, 'a')
+    await pass(ms - 1)
+    assert.deepEqual(ended, [])
+    await pass(1)
+    assert.deepEqual(ended, ['a'])
   })
 }
 
-test('a swap that waits is made at once when the older connection ends', async t => {
-  const world = new FakeWorld(t)
-  for (let count = 0; count < 2; count++) await arrive(world)
-  const three = await arrive(world)
-  const four = world.plug('CP1')
-  four.call('Heartbeat', {}, 'h')
-  await quiet()
-  assert.deepEqual(four.got, [])
-  three.vanish()
-  assert.equal((await four.next())[1], 'h')
+test('a station no longer flaps when its takeovers are a minute old', async t => {
+  const { takeovers, add, pass } = setUp(t)
+  add(one, 2)
+  await pass(59_999)
+  assert.equal(takeovers.isFlapping(one, Date.now()), true)
+  await pass(1)
+  assert.equal(takeovers.isFlapping(one, Date.now()), false)
 })
 
-test('of two that wait, the newest wins', async t => {
-  const world = new FakeWorld(t)
-  for (let count = 0; count < 3; count++) await arrive(world)
-  const four = world.plug('CP1')
-  const five = world.plug('CP1')
-  for (const station of [five, four]) station.call('Heartbeat', {}, 'h')
-  await world.pass(30_000, 1_000)
-  assert.deepEqual([four.socket.closed, five.socket.closed], [replaced, null])
-  assert.equal((await five.next())[1], 'h')
+test('a station does not flap when another one does', t => {
+  const { takeovers, add } = setUp(t)
+  add(one, 5)
+  assert.equal(takeovers.isFlapping(other, Date.now()), false)
 })
 
-test('one that waits and vanishes leaves the older one in its place', async t => {
-  const world = new FakeWorld(t)
-  for (let count = 0; count < 2; count++) await arrive(world)
-  const three = await arrive(world)
-  const four = world.plug('CP1')
-  four.call('Heartbeat', {}, 'h')
-  await quiet()
-  four.vanish()
-  await world.pass(100)
-  await four.ended()
-  assert.equal(three.socket.closed, null)
-  assert.equal(world.hub.size, 1)
+test('endWaits ends the delay of one connection, or of all connections of a station', async t => {
+  const { takeovers, ended, add, delay, pass } = setUp(t)
+  for (const stationId of [one, other]) add(stationId, 2)
+  const first = delay(one, 'first')
+  delay(one, 'second')
+  delay(other, 'other')
+  takeovers.endWaits(one, first)
+  await pass(0)
+  assert.deepEqual(ended, ['first'])
+  takeovers.endWaits(one)
+  await pass(0)
+  assert.deepEqual(ended, ['first', 'second'])
 })
 
-test('a third socket that the app does not let in wakes nobody', async t => {
-  const world = new FakeWorld(t)
-  for (let count = 0; count < 2; count++) await arrive(world)
-  const three = await arrive(world)
-  const four = world.plug('CP1')
-  four.call('Heartbeat', {}, 'h')
-  await quiet()
-  world.rpc.once('connect', () => ({ status: 'failure' }))
-  const stranger = world.plug('CP1')
-  stranger.call('Heartbeat', {}, 's')
-  await world.pass(1_000, 100)
-  assert.equal(stranger.socket.closed?.code, 1008)
-  assert.deepEqual(four.got, [])
-  assert.equal(three.socket.closed, null)
-})
-
-test('after a quiet minute, and for another station, a swap is at once', async t => {
-  const world = new FakeWorld(t)
-  for (let count = 0; count < 3; count++) await arrive(world)
-  for (let count = 0; count < 2; count++) {
-    const other = world.plug('CP2')
-    other.call('Heartbeat', {}, 'h')
-    assert.equal((await other.next())[1], 'h')
+test('endAllWaits ends the delays of all stations', async t => {
+  const { takeovers, ended, add, delay, pass } = setUp(t)
+  for (const stationId of [one, other]) {
+    add(stationId, 2)
+    delay(stationId, stationId)
   }
-  await world.pass(minute, 1_000)
-  const later = await arrive(world)
-  assert.equal(later.socket.closed, null)
-  assert.equal(world.meter.total('ocpp_takeover_slowed_total'), 0)
+  takeovers.endAllWaits()
+  await pass(0)
+  assert.deepEqual(ended, ['CP1', 'CP2'])
 })
 
-test('a drain does not wait for a swap that is slowed down', async t => {
-  const world = new FakeWorld(t)
-  world.rpc.on('boot_notification', acks({ status: 'Accepted' }))
-  for (let count = 0; count < 3; count++) await arrive(world)
-  const four = world.plug('CP1')
-  four.call('Heartbeat', {}, 'h')
-  await quiet()
-  const drained = world.hub.drain(10_000)
-  await world.pass(100)
-  await drained
-  assert.equal(world.hub.size, 0)
+test('only the stations with the latest takeovers are watched', t => {
+  const { takeovers, add } = setUp(t)
+  add(one, 2)
+  for (let at = 0; at < 10_000; at++) add(`S${at}` as StationId, 2)
+  assert.equal(takeovers.isFlapping(one, Date.now()), false)
+  assert.equal(takeovers.isFlapping('S9999' as StationId, Date.now()), true)
 })

@@ -33,29 +33,29 @@ const silent: Script = () => ({})
 
 const internal = 'The CSMS could not process the message'
 const rows: readonly [string, string, Script, unknown[]][] = [
-  ['BootNotification', 'silent', silent, [3, { status: 'Accepted', currentTime: now, interval: 30 }]],
-  ['BootNotification', 'raised', fails(faults.raised), [3, { status: 'Pending', currentTime: now, interval: 13 }]],
-  ['BootNotification', 'absent', fails(faults.absent), [3, { status: 'Pending', currentTime: now, interval: 13 }]],
-  ['BootNotification', 'refused', refuses, [3, { status: 'Rejected', currentTime: now, interval: 45 }]],
-  ['Heartbeat', 'silent', silent, [3, { currentTime: now }]],
-  ['Heartbeat', 'raised', fails(faults.raised), [3, { currentTime: now }]],
-  ['Heartbeat', 'slow', fails(faults.slow), [3, { currentTime: now }]],
-  ['Heartbeat', 'refused', refuses, [3, { currentTime: now }]],
-  ['Authorize', 'silent', silent, [3, { idTagInfo: { status: 'Invalid' } }]],
-  ['Authorize', 'absent', fails(faults.absent), [4, 'InternalError', internal, {}]],
-  ['Authorize', 'slow', fails(faults.slow), [4, 'InternalError', internal, {}]],
-  ['Authorize', 'refused', refuses, [4, 'GenericError', 'The CSMS refused the message', {}]],
-  ['StartTransaction', 'silent', silent, [4, 'InternalError', internal, {}]],
-  ['StartTransaction', 'raised', fails(faults.raised), [4, 'InternalError', internal, {}]],
-  ['StartTransaction', 'refused', refuses, [4, 'GenericError', 'The CSMS refused the message', {}]],
-  ['MeterValues', 'silent', silent, [3, {}]],
-  ['MeterValues', 'raised', fails(faults.raised), [4, 'InternalError', internal, {}]],
-  ['StatusNotification', 'silent', silent, [3, {}]],
-  ['StatusNotification', 'lost', fails(faults.lost), [4, 'InternalError', internal, {}]],
-  ['StatusNotification', 'refused', refuses, [4, 'GenericError', 'The CSMS refused the message', {}]],
+  ['BootNotification', 'is silent', silent, [3, { status: 'Accepted', currentTime: now, interval: 30 }]],
+  ['BootNotification', 'raises', fails(faults.raised), [3, { status: 'Pending', currentTime: now, interval: 13 }]],
+  ['BootNotification', 'is away', fails(faults.absent), [3, { status: 'Pending', currentTime: now, interval: 13 }]],
+  ['BootNotification', 'refuses', refuses, [3, { status: 'Rejected', currentTime: now, interval: 45 }]],
+  ['Heartbeat', 'is silent', silent, [3, { currentTime: now }]],
+  ['Heartbeat', 'raises', fails(faults.raised), [3, { currentTime: now }]],
+  ['Heartbeat', 'is too slow', fails(faults.slow), [3, { currentTime: now }]],
+  ['Heartbeat', 'refuses', refuses, [3, { currentTime: now }]],
+  ['Authorize', 'is silent', silent, [3, { idTagInfo: { status: 'Invalid' } }]],
+  ['Authorize', 'is away', fails(faults.absent), [4, 'InternalError', internal, {}]],
+  ['Authorize', 'is too slow', fails(faults.slow), [4, 'InternalError', internal, {}]],
+  ['Authorize', 'refuses', refuses, [4, 'GenericError', 'The CSMS refused the message', {}]],
+  ['StartTransaction', 'is silent', silent, [4, 'InternalError', internal, {}]],
+  ['StartTransaction', 'raises', fails(faults.raised), [4, 'InternalError', internal, {}]],
+  ['StartTransaction', 'refuses', refuses, [4, 'GenericError', 'The CSMS refused the message', {}]],
+  ['MeterValues', 'is silent', silent, [3, {}]],
+  ['MeterValues', 'raises', fails(faults.raised), [4, 'InternalError', internal, {}]],
+  ['StatusNotification', 'is silent', silent, [3, {}]],
+  ['StatusNotification', 'loses the connection', fails(faults.lost), [4, 'InternalError', internal, {}]],
+  ['StatusNotification', 'refuses', refuses, [4, 'GenericError', 'The CSMS refused the message', {}]],
 ]
 for (const [action, how, script, [type, ...answer]] of rows) {
-  test(`${action}, the app ${how}: ${JSON.stringify(answer[0])}, after one perform`, async t => {
+  test(`${action} is answered with ${JSON.stringify(answer[0])} after one perform when the app ${how}`, async t => {
     const { rpc, station } = await setUp(t, forwardHeartbeats)
     const before = rpc.names().length
     rpc.otherwise(script)
@@ -76,7 +76,7 @@ const unauthorized: readonly [string, unknown[]][] = [
 ]
 for (const [action, answer] of unauthorized) {
   for (const name of ['connect', 'subscribe']) {
-    test(`${action}, ${name} FAILURE: the answer, then 1008`, async t => {
+    test(`${action} is answered, and the session closes with 1008, when ${name} returns FAILURE`, async t => {
       const world = new FakeWorld(t)
       world.rpc.once(name, refuses)
       const station = world.plug('CP1')
@@ -89,7 +89,7 @@ for (const [action, answer] of unauthorized) {
 }
 
 for (const [name, fault] of Object.entries(faults)) {
-  test(`the first CALL, Connect ${name}: a boot is Pending, a Heartbeat has its time, the connection stays`, async t => {
+  test(`a boot is answered Pending, a Heartbeat is answered, and the session stays open when Connect fails: ${name}`, async t => {
     const world = new FakeWorld(t)
     world.rpc.once('connect', fails(fault))
     world.rpc.once('connect', fails(fault))
@@ -103,24 +103,24 @@ for (const [name, fault] of Object.entries(faults)) {
   })
 }
 
-/** So many stations boot at once while the app is away; what each is told to wait. */
-async function putOff(world: FakeWorld, name: string, count: number): Promise<number[]> {
+/** Boots `count` stations at once while the app is away; returns the `interval` of each. */
+async function intervalsOf(world: FakeWorld, name: string, count: number): Promise<number[]> {
   for (let at = 0; at < count; at++) world.rpc.once('connect', fails(faults.absent))
   const stations = Array.from({ length: count }, (_, at) => world.plug(`${name}${at}`))
   const answers = await Promise.all(stations.map(station => station.boot()))
   return answers.map(([, , payload]) => (payload as { interval: number }).interval)
 }
 
-test('all that are put off stand in one line, whichever version they speak', async t => {
+test('stations that boot while the app is away get successive slots, whichever version they speak', async t => {
   const world = new FakeWorld(t)
-  const waits = await putOff(world, 'A', 100)
+  const waits = await intervalsOf(world, 'A', 100)
   assert.deepEqual([waits[0], waits.at(-1)], [13, 15], 'fifty a second')
   world.rpc.once('connect', fails(faults.absent))
   const [, , payload] = await world.plug('B', { version: 'ocpp2.1' }).boot()
   assert.equal((payload as { interval: number }).interval, 15, 'behind the others')
 })
 
-test('one that boots again before its turn keeps it', async t => {
+test('a station that boots again before its slot keeps the slot', async t => {
   const world = new FakeWorld(t)
   world.rpc.on('connect', fails(faults.absent))
   const station = world.plug('CP1')
@@ -128,16 +128,34 @@ test('one that boots again before its turn keeps it', async t => {
     assert.equal(((await station.boot())[2] as { interval: number }).interval, 13)
 })
 
-test('one that is rejected takes no turn', async t => {
+test('a rejected station takes no slot in the boot schedule', async t => {
   const world = new FakeWorld(t)
   for (let at = 0; at < 100; at++) {
     world.rpc.once('connect', refuses)
     await world.plug(`R${at}`).boot()
   }
-  assert.deepEqual(await putOff(world, 'A', 1), [13])
+  assert.deepEqual(await intervalsOf(world, 'A', 1), [13])
 })
 
-test('those that are put off come back at the pace at which the app lets in, with a boot or without', async t => {
+const leaving: readonly (readonly [name: string, actions: readonly string[], because: string])[] = [
+  ['connect', ['BootNotification'], 'the app fails when the station has left'],
+  ['connect', ['StatusNotification', 'BootNotification'], 'the boot never reaches the app'],
+]
+for (const [name, actions, because] of leaving) {
+  test(`a boot takes no slot in the boot schedule when its station has left: ${because}`, async t => {
+    const world = new FakeWorld(t)
+    const calls = Array.from({ length: 1_000 }, () => world.rpc.hold(name))
+    const stations = calls.map((_, at) => world.plug(`G${at}`))
+    for (const station of stations) for (const action of actions) station.call(action)
+    await quiet()
+    for (const station of stations) station.vanish()
+    for (const call of calls) call.reject(faults.absent)
+    await quiet()
+    assert.deepEqual(await intervalsOf(world, 'A', 1), [13])
+  })
+}
+
+test('intervals of Pending answers follow the pace at which the app accepts stations, with a boot or without', async t => {
   const world = new FakeWorld(t)
   for (let second = 0; second < 4; second++) {
     for (let at = 0; at < 5; at++) {
@@ -147,14 +165,11 @@ test('those that are put off come back at the pace at which the app lets in, wit
     }
     await world.pass(1_000, 100)
   }
-  const waits = await putOff(world, 'A', 60)
-  assert.ok(
-    (waits.at(-1) ?? 0) >= 13 + 30 / 5,
-    `${String(waits.at(-1))} s: five a second, when it shows that it is all`,
-  )
+  const waits = await intervalsOf(world, 'A', 60)
+  assert.ok((waits.at(-1) ?? 0) >= 13 + 30 / 5, `${String(waits.at(-1))} s: the app accepts five a second`)
 })
 
-test('an answer leaks nothing of the app', async t => {
+test('a CALLERROR does not reveal why the app failed', async t => {
   const { rpc, station } = await setUp(t)
   for (const fault of [faults.absent, faults.raised]) {
     rpc.once('authorize', fails(fault))
@@ -163,14 +178,14 @@ test('an answer leaks nothing of the app', async t => {
   }
 })
 
-test('Heartbeat is answered here and not performed, unless it is to be forwarded', async t => {
+test('a Heartbeat is answered without a perform when heartbeats are not forwarded', async t => {
   const { rpc, station } = await setUp(t)
   station.call('Heartbeat', {}, 'h')
   assert.deepEqual(await station.next(), [3, 'h', { currentTime: now }])
   assert.deepEqual(rpc.names(), ['connect', 'subscribe', 'boot_notification'])
 })
 
-test("Heartbeat that is forwarded gets the app's answer, if it is there in time", async t => {
+test('a forwarded Heartbeat gets the time of the app, or the time of the bridge when the Ack has none', async t => {
   const { rpc, station } = await setUp(t, forwardHeartbeats)
   rpc.once('heartbeat', acks({ currentTime: '2030-01-01T00:00:00Z' }))
   station.call('Heartbeat', {}, 'h1')
@@ -186,14 +201,14 @@ const completed: readonly [string, object, object][] = [
   ['a whole answer', { status: 'Accepted', currentTime: 'T', interval: 0 }, { status: 'Accepted', currentTime: 'T', interval: 0 }], // prettier-ignore
 ]
 for (const [what, payload, answer] of completed) {
-  test(`an Ack of a boot with ${what}: what it lacks is filled in`, async t => {
+  test(`the Ack of a boot with ${what} is completed before it is sent`, async t => {
     const world = new FakeWorld(t)
     world.rpc.once('boot_notification', acks(payload))
     assert.deepEqual((await world.plug('CP1').boot())[2], answer)
   })
 }
 
-test("the app's payload is passed on byte for byte, and the id as the station sent it", async t => {
+test('the payload of the app is sent byte for byte, under the id as the station wrote it', async t => {
   const { rpc, station } = await setUp(t)
   rpc.once('data_transfer', () => ({
     transmissions: ['{"identifier":"I","message":{"command":"Ack","payload":{ "n" : 2935.600,"n":1e0 },"id":"42"}}'],
@@ -204,7 +219,7 @@ test("the app's payload is passed on byte for byte, and the id as the station se
   assert.match(rpc.made.all.at(-1)?.data ?? '', /"id":42,.*"payload":\{"x": 1\.50\},"version":"1\.6"\}$/)
 })
 
-test("the app's Error is a CALLERROR with its words, spelled as the version does", async t => {
+test('an Error of the app is sent as a CALLERROR with its words, and the code as the version spells it', async t => {
   const { rpc, station } = await setUp(t)
   const error = { command: 'Error', id: 'a', code: 'FormatViolation', message: 'no idTag', payload: { field: 'idTag' } }
   rpc.once('authorize', () => transmitted(error))
@@ -215,7 +230,7 @@ test("the app's Error is a CALLERROR with its words, spelled as the version does
 const ack = (id: string, status = 'Accepted') => ({ command: 'Ack', id, payload: { idTagInfo: { status } } })
 const answerOf = (id: string, status = 'Accepted') => [3, id, { idTagInfo: { status } }]
 
-test('an Ack that is broadcast before the action has run is the answer, at once and only once', async t => {
+test('an Ack that is broadcast while the action runs is sent at once, and later Acks are dropped', async t => {
   const { world, rpc, station } = await setUp(t)
   const running = rpc.hold('authorize')
   station.call('Authorize', {}, 'a')
@@ -229,7 +244,7 @@ test('an Ack that is broadcast before the action has run is the answer, at once 
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'ack_for_nothing' }), 2)
 })
 
-test('an Ack after the action has run is waited for as long as is set, and no longer', async t => {
+test('an Ack is awaited for ackTimeoutMs after the action has run, and not longer', async t => {
   const { world, station } = await setUp(t, { ackTimeoutMs: 1_000 })
   station.call('Authorize', {}, 'a')
   await world.pass(999)
@@ -243,7 +258,7 @@ test('an Ack after the action has run is waited for as long as is set, and no lo
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'ack_for_nothing' }), 1)
 })
 
-test('without a wait, an Ack that comes after the reply is for nobody', async t => {
+test('an Ack that is broadcast after the reply is dropped when ackTimeoutMs is 0', async t => {
   const { world, station } = await setUp(t)
   station.call('Authorize', {}, 'a')
   assert.deepEqual(await station.next(), answerOf('a', 'Invalid'))
@@ -252,7 +267,28 @@ test('without a wait, an Ack that comes after the reply is for nobody', async t 
   assert.equal(station.got.length, 2)
 })
 
-test('the CALL behind one whose Ack is waited for waits, too, and gets its own', async t => {
+test('a CALL is performed at once when it supersedes a CALL that waits for its Ack', async t => {
+  const { world, rpc, station } = await setUp(t, { ackTimeoutMs: 60_000 })
+  station.call('Authorize', { idTag: 'A' }, 'x')
+  await rpc.next('authorize')
+  await quiet()
+  rpc.once('status_notification', call => transmitted({ command: 'Ack', id: dataOf(call).id, payload: {} }))
+  station.call('StatusNotification', { connectorId: 1 }, 'x')
+  assert.deepEqual(await station.next(), [3, 'x', {}])
+  assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'superseded' }), 1)
+})
+
+test('a CALL still waits for its Ack when a CALL behind it is superseded', async t => {
+  const { rpc, station } = await setUp(t, { ackTimeoutMs: 60_000 })
+  station.call('Authorize', { idTag: 'A' }, 'x')
+  await rpc.next('authorize')
+  await quiet()
+  for (const connectorId of [1, 2]) station.call('StatusNotification', { connectorId }, 'y')
+  await quiet()
+  assert.equal(rpc.names().at(-1), 'authorize')
+})
+
+test('a CALL is not performed while the CALL before it waits for its Ack, and then gets its own Ack', async t => {
   const { world, rpc, station } = await setUp(t, { ackTimeoutMs: 1_000 })
   station.says([2, 'a', 'Authorize', {}], [2, 'b', 'Authorize', {}])
   await quiet()
@@ -266,7 +302,7 @@ test('the CALL behind one whose Ack is waited for waits, too, and gets its own',
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'ack_for_nothing' }), 1)
 })
 
-test('an Ack for another CALL, or for another station, answers none', async t => {
+test('an Ack is dropped when it is for another CALL or for another station', async t => {
   const { world, rpc, station } = await setUp(t)
   const two = world.plug('CP2')
   await two.boot('SN2')
@@ -281,7 +317,7 @@ test('an Ack for another CALL, or for another station, answers none', async t =>
   assert.deepEqual(await station.next(), answerOf('a'))
 })
 
-test('the end of the connection ends the wait for an Ack', async t => {
+test('the wait for an Ack ends when the connection ends', async t => {
   const { world, station } = await setUp(t, { ackTimeoutMs: 10_000 })
   station.call('Authorize')
   await quiet()
@@ -290,7 +326,7 @@ test('the end of the connection ends the wait for an Ack', async t => {
   await station.ended()
 })
 
-test('a drain while the action runs: an Ack is waited for as ever, then the connection is closed', async t => {
+test('a drain waits for the Ack of a CALL in flight, and then closes the connection', async t => {
   const { world, rpc, station } = await setUp(t, { ackTimeoutMs: 10_000 })
   const running = rpc.hold('authorize')
   station.call('Authorize', {}, 'a')
@@ -304,17 +340,17 @@ test('a drain while the action runs: an Ack is waited for as ever, then the conn
 })
 
 const calls: readonly [string, string, string][] = [
-  ['MakeCoffee', 'NotImplemented', 'no action of the version'],
+  ['MakeCoffee', 'NotImplemented', 'an action that no version has'],
   ['NotifyReport', 'NotImplemented', 'an action of another version'],
-  ['Reset', 'NotSupported', 'an action of the other direction'],
-  ['Subscribed', 'NotImplemented', "one of Action Cable's callbacks"],
-  ['Ack', 'NotImplemented', 'what an answer performs'],
-  ['Receive', 'NotImplemented', 'what takes all'],
-  ['boot_notification', 'NotImplemented', 'no name of an action'],
-  ['constructor', 'NotImplemented', 'what every object has'],
+  ['Reset', 'NotSupported', 'an action that the CSMS sends'],
+  ['Subscribed', 'NotImplemented', 'a callback of Action Cable'],
+  ['Ack', 'NotImplemented', 'the channel action of an answer'],
+  ['Receive', 'NotImplemented', 'the channel action for all messages'],
+  ['boot_notification', 'NotImplemented', 'a channel action, not an OCPP action'],
+  ['constructor', 'NotImplemented', 'a property of every object'],
 ]
 for (const [action, code, because] of calls) {
-  test(`${action} is ${code}, and not performed: ${because}`, async t => {
+  test(`${action} is answered with ${code} and not performed: ${because}`, async t => {
     const { world, rpc, station } = await setUp(t)
     station.call(action, {}, 'x')
     assert.deepEqual((await station.next()).slice(0, 3), [4, 'x', code])
@@ -323,7 +359,7 @@ for (const [action, code, because] of calls) {
   })
 }
 
-test('who answered is counted, an action that nobody knows as `other`', async t => {
+test('ocpp_call_total counts who answered, and an action that no version has as `other`', async t => {
   const { world, rpc, station } = await setUp(t)
   rpc.once('authorize', acks({}))
   for (const action of ['Authorize', 'StatusNotification', 'Heartbeat', 'MakeCoffee']) {
@@ -342,7 +378,7 @@ test('who answered is counted, an action that nobody knows as `other`', async t 
   }
 })
 
-test('how long a station waited is observed, from when its CALL came in', async t => {
+test('ocpp_call_seconds observes the time from the arrival of a CALL to its answer', async t => {
   const { world, rpc, station } = await setUp(t)
   const running = rpc.hold('authorize')
   station.says([2, 'a', 'Authorize', {}], [2, 'b', 'StatusNotification', {}])
@@ -356,7 +392,7 @@ test('how long a station waited is observed, from when its CALL came in', async 
   ])
 })
 
-test('a silent decision is logged once for an action, an exception of the app once for an action and message', async t => {
+test('a silent decision is logged once per action, and an exception of the app once per action and message', async t => {
   const { world, rpc, station } = await setUp(t)
   const other = new RpcError('application', 'ran', 'ActiveRecord::StatementTimeout')
   for (const fault of [faults.raised, faults.raised, other, other]) rpc.once('status_notification', fails(fault))
@@ -370,7 +406,7 @@ test('a silent decision is logged once for an action, an exception of the app on
 })
 
 const enough = 'with an empty payload'
-/** [what the station sends, the version, what the app is told to do; `null`: nothing] */
+/** The version, the CALL, and what the warning says to do; `null` for no warning. */
 const silences: readonly (readonly [Version, string, object, string | null])[] = [
   ['ocpp1.6', 'BootNotification', {}, null],
   ['ocpp1.6', 'StatusNotification', {}, null],
@@ -381,7 +417,7 @@ const silences: readonly (readonly [Version, string, object, string | null])[] =
   ['ocpp2.1', 'TransactionEvent', {}, `define transaction_event in the channel and transmit an Ack, with idTokenInfo if the event has an idToken, else ${enough}`], // prettier-ignore
 ]
 for (const [version, action, payload, fix] of silences) {
-  test(`${version}: a silent ${action} is ${fix === null ? 'left to the bridge without a word' : 'a warning, once'}`, async t => {
+  test(`a silent ${action} of ${version} draws ${fix === null ? 'no warning' : 'one warning'}`, async t => {
     const world = new FakeWorld(t)
     const station = world.plug('CP1', { version })
     for (let count = 0; count < 2; count++) {
@@ -393,7 +429,7 @@ for (const [version, action, payload, fix] of silences) {
   })
 }
 
-test('an Ack with an empty payload ends the warning about a transaction message', async t => {
+test('a transaction message draws no warning when its Ack has an empty payload', async t => {
   const { world, rpc, station } = await setUp(t)
   rpc.on('stop_transaction', acks({}))
   station.call('StopTransaction', { transactionId: 7 }, 'x')
@@ -401,7 +437,7 @@ test('an Ack with an empty payload ends the warning about a transaction message'
   assert.deepEqual([...world.notices.values()], [])
 })
 
-test('without granular actions, the warning about a transaction message names receive', async t => {
+test('the warning about a silent transaction message names receive when actions are not granular', async t => {
   const { world, station } = await setUp(t, { granularActions: false })
   station.call('StopTransaction', { transactionId: 7 })
   await station.next()
@@ -409,7 +445,7 @@ test('without granular actions, the warning about a transaction message names re
   assert.deepEqual([...world.notices.values()], [`the app performed a transaction message without an Ack: ${fix}`])
 })
 
-test('an answer that the operator has set for a transaction message is no warning', async t => {
+test('a silent transaction message draws no warning when the operator has set its answer', async t => {
   const silentAnswers = { MeterValues: { kind: 'payload', payload: '{}' as JsonText } } as const
   const { world, station } = await setUp(t, { silentAnswers })
   station.call('MeterValues', {})
@@ -417,7 +453,7 @@ test('an answer that the operator has set for a transaction message is no warnin
   assert.deepEqual([...world.notices.values()], [])
 })
 
-test('a station that leaves while its message waits for a late Ack is no warning about the app', async t => {
+test('a transaction message draws no warning when its station leaves during the wait for an Ack', async t => {
   const { world, rpc, station } = await setUp(t, { ackTimeoutMs: 5_000 })
   rpc.once('stop_transaction', silent)
   station.call('StopTransaction', { transactionId: 7 })
@@ -427,34 +463,80 @@ test('a station that leaves while its message waits for a late Ack is no warning
   assert.deepEqual([...world.notices.values()], [])
 })
 
-test('a silent boot is a warning where silent answers are off: the station stays Pending', async t => {
+test('a transaction message draws no warning when it is superseded during the wait for an Ack', async t => {
+  const { world, rpc, station } = await setUp(t, { ackTimeoutMs: 5_000 })
+  rpc.once('stop_transaction', silent)
+  rpc.once('stop_transaction', acks({}))
+  station.call('StopTransaction', { transactionId: 7 }, 'x')
+  await quiet()
+  station.call('StopTransaction', { transactionId: 8 }, 'x')
+  assert.deepEqual(await station.next(), [3, 'x', {}])
+  assert.deepEqual([...world.notices.values()], [])
+})
+
+test('a transaction message draws no warning when it is superseded during its perform', async t => {
+  const { world, rpc, station } = await setUp(t)
+  const running = rpc.hold('stop_transaction')
+  station.call('StopTransaction', { transactionId: 7 }, 'x')
+  await running.arrived()
+  rpc.once('stop_transaction', acks({}))
+  station.call('StopTransaction', { transactionId: 8 }, 'x')
+  running.release()
+  assert.deepEqual(await station.next(), [3, 'x', {}])
+  assert.deepEqual([...world.notices.values()], [])
+})
+
+test('a transaction message draws no warning when a drain ends the wait for its Ack', async t => {
+  const { world, rpc, station } = await setUp(t, { ackTimeoutMs: 60_000 })
+  rpc.once('stop_transaction', silent)
+  station.call('StopTransaction', { transactionId: 7 }, 'x')
+  await quiet()
+  void world.hub.drain(1_000)
+  await world.pass(1_100)
+  assert.deepEqual(station.got.at(-1), [3, 'x', {}])
+  assert.deepEqual([...world.notices.values()], [])
+})
+
+test('a CALL does not wait for an Ack when a drain runs out of grace during its perform', async t => {
+  const { world, rpc, station } = await setUp(t, { ackTimeoutMs: 60_000 })
+  const running = rpc.hold('stop_transaction')
+  station.call('StopTransaction', { transactionId: 7 }, 'x')
+  await running.arrived()
+  void world.hub.drain(1_000)
+  await world.pass(1_100)
+  running.release()
+  await quiet()
+  assert.deepEqual(station.got.at(-1), [3, 'x', {}])
+})
+
+test('a silent boot draws a warning when silent answers are off, because the station stays Pending', async t => {
   const world = new FakeWorld(t, { silentAck: 'off' })
   await world.plug('CP1').boot()
   assert.deepEqual([...world.notices.keys()], ['silent BootNotification'])
 })
 
-/** The attempts that the app was told of, `undefined` for none. */
-function attempts({ rpc }: FakeWorld): unknown[] {
-  return rpc.made.all.filter(({ name }) => name === 'stop_transaction').map(call => dataOf(call)['attempt'])
+/** The `attempt` of each perform, `undefined` for none. */
+function attempts({ rpc }: FakeWorld, action = 'stop_transaction'): unknown[] {
+  return rpc.made.all.filter(({ name }) => name === action).map(call => dataOf(call)['attempt'])
 }
 
-const held: readonly [string, RpcError[], unknown[]][] = [
-  ['not there', [faults.absent, faults.absent], [undefined, undefined, undefined]],
-  ['too slow, then not there', [faults.slow, faults.absent], [undefined, 2, 2]],
-  ['lost, then too slow', [faults.lost, faults.slow], [undefined, 2, 3]],
+const retried: readonly [string, RpcError[], unknown[]][] = [
+  ['away', [faults.absent, faults.absent], [undefined, undefined, undefined]],
+  ['too slow, then away', [faults.slow, faults.absent], [undefined, 2, 2]],
+  ['cut off, then too slow', [faults.lost, faults.slow], [undefined, 2, 3]],
 ]
-for (const [how, failures, told] of held) {
-  test(`a transaction message is held while the app is ${how}, and then has its answer`, async t => {
+for (const [how, failures, expected] of retried) {
+  test(`a transaction message is retried until the app replies when the app is ${how}`, async t => {
     const { world, rpc, station } = await setUp(t)
     for (const failure of failures) rpc.once('stop_transaction', fails(failure))
     station.call('StopTransaction', {}, 'x')
     await world.pass(5_000)
     assert.deepEqual(await station.next(), [3, 'x', {}])
-    assert.deepEqual(attempts(world), told)
+    assert.deepEqual(attempts(world), expected)
   })
 }
 
-/** When the station has its answer, in ms from now. */
+/** The time until the station has its answer, in ms. */
 async function answeredAfter(world: FakeWorld, station: FakeStation, longestMs: number): Promise<number> {
   const { length } = station.got
   const began = world.now()
@@ -462,7 +544,7 @@ async function answeredAfter(world: FakeWorld, station: FakeStation, longestMs: 
   return world.now() - began
 }
 
-test('it is held for 20 s at most from when it came; then it is the station that keeps it', async t => {
+test('a transaction message is retried for at most 20 s from its arrival, and then gets a CALLERROR', async t => {
   const { world, rpc, station } = await setUp(t)
   rpc.on('start_transaction', fails(faults.absent))
   station.call('StartTransaction', {}, 'x')
@@ -471,7 +553,7 @@ test('it is held for 20 s at most from when it came; then it is the station that
   assert.deepEqual(station.got.at(-1)?.slice(0, 3), [4, 'x', 'InternalError'])
 })
 
-test('the time that it waited for its turn counts, too; each is performed once at least', async t => {
+test('a transaction message gets a CALLERROR 20 s after its arrival when it waited in the queue', async t => {
   const { world, rpc, station } = await setUp(t)
   for (const name of ['start_transaction', 'stop_transaction']) rpc.on(name, fails(faults.absent))
   station.says([2, 'a', 'StartTransaction', {}], [2, 'b', 'StopTransaction', {}])
@@ -480,7 +562,7 @@ test('the time that it waited for its turn counts, too; each is performed once a
   assert.equal(attempts(world).length, 1)
 })
 
-test('the end of the connection ends the hold, and asks nothing more of the app', async t => {
+test('a transaction message is not retried when the connection has ended', async t => {
   const { world, rpc, station } = await setUp(t)
   rpc.on('stop_transaction', fails(faults.absent))
   station.call('StopTransaction')
@@ -491,7 +573,7 @@ test('the end of the connection ends the hold, and asks nothing more of the app'
   assert.equal(attempts(world).length, 1)
 })
 
-test('a drain ends the hold with a CALLERROR: the station keeps the message', async t => {
+test('a drain ends the retries of a transaction message with a CALLERROR', async t => {
   const { world, rpc, station } = await setUp(t)
   rpc.on('stop_transaction', fails(faults.absent))
   station.call('StopTransaction', {}, 'x')
@@ -501,7 +583,7 @@ test('a drain ends the hold with a CALLERROR: the station keeps the message', as
   assert.equal((await station.socket.end()).code, 1001)
 })
 
-test('a transaction message that the app has answered is not performed again, though its reply is lost', async t => {
+test('a transaction message is not retried when a broadcast has answered it and its reply is lost', async t => {
   const { world, rpc, station } = await setUp(t)
   const running = rpc.hold('stop_transaction')
   station.call('StopTransaction', {}, 'x')
@@ -513,7 +595,38 @@ test('a transaction message that the app has answered is not performed again, th
   assert.deepEqual(station.got.at(-1), [3, 'x', {}])
 })
 
-test('a transaction message that comes first is held while Connect or subscribe fails', async t => {
+test('a StartTransaction keeps its unanswered attempts when 10,000 MeterValues are answered silently', async t => {
+  const { world, rpc, station } = await setUp(t)
+  rpc.once('start_transaction', fails(faults.lost))
+  rpc.once('start_transaction', fails(faults.raised))
+  station.call('StartTransaction', {}, 's')
+  await world.pass(1_000)
+  assert.equal((await station.next())[0], 4)
+  const others = Array.from({ length: 2_000 }, (_, at) => world.plug(`M${at}`))
+  for (const other of others) for (let count = 0; count < 5; count++) other.call('MeterValues')
+  for (let count = 0; count < 20; count++) station.call('MeterValues')
+  await world.pass(10)
+  assert.equal(world.meter.total('ocpp_call_total', { action: 'MeterValues', answer: 'silent' }), 10_020)
+  station.vanish()
+  const again = world.plug('CP1')
+  rpc.once('start_transaction', acks({ idTagInfo: { status: 'Accepted' }, transactionId: 1 }))
+  again.call('StartTransaction', {}, 's')
+  await again.next()
+  assert.deepEqual(attempts(world, 'start_transaction'), [undefined, 2, 3])
+})
+
+test('a MeterValues that was answered silently is replayed, and other content under its id is a first attempt', async t => {
+  const { world, station } = await setUp(t)
+  for (const connectorId of [1, 1, 2]) {
+    station.call('MeterValues', { connectorId }, 'm')
+    assert.deepEqual(await station.next(), [3, 'm', {}])
+  }
+  assert.deepEqual(attempts(world, 'meter_values'), [undefined, undefined])
+  const performed = world.rpc.made.all.filter(({ name }) => name === 'meter_values').map(call => dataOf(call).payload)
+  assert.deepEqual(performed, [{ connectorId: 1 }, { connectorId: 2 }])
+})
+
+test('the first message of a station is retried when it is a transaction message and Connect or subscribe fails', async t => {
   const world = new FakeWorld(t)
   world.rpc.once('connect', fails(faults.absent))
   world.rpc.once('subscribe', fails(faults.slow))
@@ -524,7 +637,7 @@ test('a transaction message that comes first is held while Connect or subscribe 
   assert.deepEqual(attempts(world), [undefined])
 })
 
-test('silent answers off: what decides is a CALLERROR, a boot is Pending, a confirmation stays', async t => {
+test('silentAck off answers an Authorize with a CALLERROR, a boot with Pending and a notification with a confirmation', async t => {
   const world = new FakeWorld(t, { silentAck: 'off' })
   const station = world.plug('CP1')
   world.rpc.once('boot_notification', acks({ status: 'Accepted' }))
@@ -536,11 +649,42 @@ test('silent answers off: what decides is a CALLERROR, a boot is Pending, a conf
   assert.deepEqual((await station.boot())[2], { status: 'Pending', currentTime: now, interval: 13 })
 })
 
-test('2.x: TransactionEvent without an idToken is confirmed, with one it is the app that decides', async t => {
+test('a TransactionEvent is confirmed when the app is silent and it has no idToken, and gets a CALLERROR when it has one', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1', { version: 'ocpp2.0.1' })
   station.call('TransactionEvent', { eventType: 'Updated' }, 'a')
   assert.deepEqual(await station.next(), [3, 'a', {}])
   station.call('TransactionEvent', { eventType: 'Started', idToken: { idToken: 'x', type: 'Central' } }, 'b')
   assert.deepEqual((await station.next()).slice(0, 3), [4, 'b', 'InternalError'])
+})
+
+test('a CALL superseded during its perform does not wait for an Ack', async t => {
+  const { rpc, station } = await setUp(t, { ackTimeoutMs: 10_000 })
+  const running = rpc.hold('authorize')
+  station.call('Authorize', { idTag: 'A' }, 'x')
+  await running.arrived()
+  station.call('Authorize', { idTag: 'B' }, 'x')
+  running.release()
+  await quiet()
+  assert.deepEqual(rpc.names().slice(-2), ['authorize', 'authorize'])
+})
+
+test('a superseded transaction message is not retried in front of the CALL that superseded it', async t => {
+  const { world, rpc, station } = await setUp(t)
+  rpc.on('start_transaction', fails(faults.absent))
+  station.call('StartTransaction', { meterStart: 1 }, 'x')
+  await world.pass(100)
+  station.call('StartTransaction', { meterStart: 2 }, 'x')
+  await world.pass(500)
+  const meters = rpc.made.all.filter(({ name }) => name === 'start_transaction').map(call => dataOf(call).payload)
+  assert.deepEqual(meters.slice(0, 2), [{ meterStart: 1 }, { meterStart: 2 }])
+})
+
+test('a CALL that waits for an Ack gets the bridge’s own answer when a drain runs out of grace', async t => {
+  const { world, station } = await setUp(t, { ackTimeoutMs: 60_000 })
+  station.call('StatusNotification', {}, 'x')
+  await quiet()
+  void world.hub.drain(1_000)
+  await world.pass(1_100)
+  assert.deepEqual(station.got.at(-1), [3, 'x', {}])
 })

@@ -16,17 +16,22 @@ function command(action: string, payload: object = {}): Call {
 }
 
 const rows: readonly [Version, string[], { calls: string[]; not: string[] }, string][] = [
-  ['ocpp1.6', [], { calls: ['BootNotification', 'StatusNotification'], not: [] }, 'it reconnects without a boot'],
+  [
+    'ocpp1.6',
+    [],
+    { calls: ['BootNotification', 'StatusNotification'], not: [] },
+    'a station that reconnects need not boot',
+  ],
   ['ocpp2.0.1', ['Accepted'], { calls: ['BootNotification', 'Heartbeat', 'TransactionEvent'], not: [] }, 'accepted'],
   ['ocpp1.6', ['Pending'], { calls: ['BootNotification'], not: ['Heartbeat', 'StatusNotification'] }, 'pending'],
   ['ocpp2.1', ['Rejected'], { calls: ['BootNotification'], not: ['Heartbeat', 'NotifyReport'] }, 'rejected'],
   ['ocpp2.0.1', ['Pending', 'Accepted'], { calls: ['Heartbeat'], not: [] }, 'pending at first (TC_B_02)'],
   ['ocpp1.6', ['Accepted', 'Rejected'], { calls: [], not: ['Heartbeat'] }, 'the last answer counts'],
-  ['ocpp1.6', ['Pending', 'Perhaps'], { calls: [], not: ['Heartbeat'] }, 'a word that is no status changes nothing'],
-  ['ocpp1.6', ['constructor'], { calls: ['Heartbeat'], not: [] }, 'nor does one that every object has'],
+  ['ocpp1.6', ['Pending', 'Perhaps'], { calls: [], not: ['Heartbeat'] }, 'an unknown status changes nothing'],
+  ['ocpp1.6', ['constructor'], { calls: ['Heartbeat'], not: [] }, 'a property of every object is not a status'],
 ]
 for (const [version, statuses, { calls, not }, because] of rows) {
-  test(`${version} after ${statuses.join(', ') || 'no boot'}: ${because}`, () => {
+  test(`${version} passes ${calls.join(', ') || 'nothing'} and refuses ${not.join(', ') || 'nothing'} after ${statuses.join(', ') || 'no boot'}: ${because}`, () => {
     const boot = bootIn(version, ...statuses)
     for (const action of calls) assert.equal(boot.passesCall(action), true, action)
     for (const action of not) assert.equal(boot.passesCall(action), false, action)
@@ -34,28 +39,28 @@ for (const [version, statuses, { calls, not }, because] of rows) {
 }
 
 const commandRows: readonly [Version, string[], string, boolean, string][] = [
-  ['ocpp1.6', [], 'RemoteStartTransaction', true, 'without a boot all pass'],
+  ['ocpp1.6', [], 'RemoteStartTransaction', true, 'all commands pass without a boot'],
   ['ocpp1.6', ['Accepted'], 'RemoteStartTransaction', true, 'accepted'],
   ['ocpp1.6', ['Pending'], 'RemoteStartTransaction', false, '1.6 §4.2'],
   ['ocpp1.6', ['Pending'], 'RemoteStopTransaction', false, '1.6 §4.2'],
-  ['ocpp1.6', ['Pending'], 'ChangeConfiguration', true, 'that is what Pending is for'],
-  ['ocpp2.0.1', ['Pending'], 'RequestStartTransaction', true, 'the station rejects it by itself (B02.FR.05)'],
+  ['ocpp1.6', ['Pending'], 'ChangeConfiguration', true, 'Pending is for configuring the station'],
+  ['ocpp2.0.1', ['Pending'], 'RequestStartTransaction', true, 'the station itself rejects it (B02.FR.05)'],
   ['ocpp1.6', ['Rejected'], 'Reset', false, '1.6 SHOULD NOT'],
   ['ocpp2.1', ['Rejected'], 'SetVariables', false, 'B03.FR.03 SHALL NOT'],
 ]
 for (const [version, statuses, action, passes, because] of commandRows) {
-  test(`${version} after ${statuses.join() || 'no boot'}: ${action} ${passes ? 'passes' : 'does not'}: ${because}`, () => {
+  test(`${version} ${passes ? 'sends' : 'refuses'} the command ${action} after ${statuses.join() || 'no boot'}: ${because}`, () => {
     assert.equal(bootIn(version, ...statuses).passesCommand(action), passes)
   })
 }
 
 const triggers: readonly [Version, Call, string, string][] = [
-  ['ocpp1.6', command('TriggerMessage', { requestedMessage: 'MeterValues' }), 'MeterValues', 'by its name'],
+  ['ocpp1.6', command('TriggerMessage', { requestedMessage: 'MeterValues' }), 'MeterValues', 'requested by its name'],
   [
     'ocpp1.6',
     command('ExtendedTriggerMessage', { requestedMessage: 'LogStatusNotification' }),
     'LogStatusNotification',
-    'extended',
+    'the security extension',
   ],
   ['ocpp2.0.1', command('GetBaseReport'), 'NotifyReport', 'B02.FR.02'],
   ['ocpp2.0.1', command('GetReport'), 'NotifyReport', 'B02.FR.02'],
@@ -63,11 +68,11 @@ const triggers: readonly [Version, Call, string, string][] = [
     'ocpp2.0.1',
     command('TriggerMessage', { requestedMessage: 'SignV2GCertificate' }),
     'SignCertificate',
-    'by another name',
+    'requested by another name',
   ],
 ]
 for (const [version, trigger, action, because] of triggers) {
-  test(`${version} pending: ${action} passes after ${trigger.action}: ${because}`, () => {
+  test(`${version} passes ${action} while pending after the command ${trigger.action}: ${because}`, () => {
     const boot = bootIn(version, 'Pending')
     assert.equal(boot.passesCall(action), false)
     boot.onCommand(trigger)
@@ -78,7 +83,7 @@ for (const [version, trigger, action, because] of triggers) {
   })
 }
 
-test('rejected: what was triggered while pending does not pass any more', () => {
+test('a message that was triggered while pending is refused when the station is rejected', () => {
   const boot = bootIn('ocpp2.0.1', 'Pending')
   boot.onCommand(command('GetReport'))
   boot.onAnswer(jsonText({ status: 'Rejected' }))

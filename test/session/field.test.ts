@@ -1,6 +1,6 @@
 /**
- * Stations that break OCPP-J as real ones do, each as `docs/protocol.md` ("The field") has it: what becomes of their
- * messages, and of the commands for them.
+ * Stations that break OCPP-J as real ones do: how the bridge serves their messages and their commands. Most rows of
+ * `docs/protocol.md`, "The field", name a test of this file.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -12,7 +12,7 @@ function performed(world: FakeWorld, action: string): PerformData[] {
   return performs.filter(({ command }) => command === action)
 }
 
-/** What the station was told under a message's id. */
+/** The answers that the station got under a message id. */
 const answersTo = (station: FakeStation, id: string) => station.got.filter(([type, of]) => type !== 2 && of === id)
 
 /** An app whose transactions are numbered from 1. */
@@ -25,7 +25,7 @@ function numbersTransactions(world: FakeWorld): void {
 
 const start = { connectorId: 1, idTag: 'A', meterStart: 0, timestamp: '2026-01-02T03:04:05Z' }
 
-test('the same id for each boot: each is a boot, with the time of its own', async t => {
+test('each boot under the same id is performed, and gets the current time', async t => {
   const world = new FakeWorld(t)
   world.rpc.on('boot_notification', acks({ status: 'Accepted' }))
   const station = world.plug('CP1')
@@ -39,7 +39,7 @@ test('the same id for each boot: each is a boot, with the time of its own', asyn
   assert.equal(times.size, 3)
 })
 
-test('ids that are counted from 1 again after a restart: each message is one of its own', async t => {
+test('ids that start from 1 again after a restart belong to new messages', async t => {
   const world = new FakeWorld(t)
   numbersTransactions(world)
   for (const timestamp of ['2026-01-02T03:04:05Z', '2026-01-02T03:14:05Z']) {
@@ -57,7 +57,7 @@ test('ids that are counted from 1 again after a restart: each message is one of 
   )
 })
 
-test('a StartTransaction again and again before its answer: one transaction, one answer', async t => {
+test('a StartTransaction that is repeated before its answer is performed once and answered once', async t => {
   const world = new FakeWorld(t)
   numbersTransactions(world)
   const station = world.plug('CP1')
@@ -76,7 +76,7 @@ for (const [where, reconnects] of [
   ['on the same connection', false],
   ['on the next connection', true],
 ] as const) {
-  test(`a StartTransaction again after its answer, ${where}: one transaction, the same answer`, async t => {
+  test(`a StartTransaction that is repeated after its answer gets the same answer ${where}`, async t => {
     const world = new FakeWorld(t)
     numbersTransactions(world)
     let station = world.plug('CP1')
@@ -93,7 +93,7 @@ for (const [where, reconnects] of [
   })
 }
 
-test('a StartTransaction again under a new id: one transaction, the same answer under the new id', async t => {
+test('a StartTransaction that is repeated under a new id gets the same answer, and is performed once', async t => {
   const world = new FakeWorld(t)
   numbersTransactions(world)
   const station = world.plug('CP1')
@@ -107,7 +107,7 @@ test('a StartTransaction again under a new id: one transaction, the same answer 
   assert.equal(world.meter.total('ocpp_call_total', { answer: 'replayed' }), 1)
 })
 
-test('a StartTransaction again after its stop: performed again, for the app to tell by its key', async t => {
+test('a StartTransaction that is repeated after its stop is performed again, under the same key', async t => {
   const world = new FakeWorld(t)
   world.rpc.on('start_transaction', acks({ idTagInfo: { status: 'Accepted' }, transactionId: 1 }))
   const station = world.plug('CP1')
@@ -126,7 +126,7 @@ test('a StartTransaction again after its stop: performed again, for the app to t
   assert.equal(second?.['key'], first?.['key'])
 })
 
-test('a TransactionEvent again under a new id, now offline: the app is asked again, under the same key', async t => {
+test('a TransactionEvent that is repeated under a new id and is now offline is performed again, under the same key', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1', { version: 'ocpp2.0.1' })
   const event = { eventType: 'Updated', seqNo: 3, timestamp: start.timestamp, transactionInfo: { transactionId: 'T' } }
@@ -145,7 +145,7 @@ test('a TransactionEvent again under a new id, now offline: the app is asked aga
   assert.notEqual(first?.['key'], next?.['key'])
 })
 
-test('two starts with a clock that was never set: each is performed, under a key of its own', async t => {
+test('each StartTransaction is performed under a key of its own when the clock was never set', async t => {
   const world = new FakeWorld(t)
   numbersTransactions(world)
   const station = world.plug('CP1')
@@ -159,10 +159,10 @@ test('two starts with a clock that was never set: each is performed, under a key
 })
 
 for (const [timestamps, expected, because] of [
-  ['milliseconds', '2026-01-02T03:04:05.000Z', 'milliseconds in currentTime'],
-  ['seconds', '2026-01-02T03:04:05Z', 'whole seconds in currentTime for a station that rejects fractions'],
+  ['milliseconds', '2026-01-02T03:04:05.000Z', 'currentTime has milliseconds'],
+  ['seconds', '2026-01-02T03:04:05Z', 'currentTime has whole seconds for a station that rejects fractions'],
 ] as const) {
-  test(`${because}: every answer of the bridge has ${expected}`, async t => {
+  test(`${because} when ocpp_timestamps is ${timestamps}`, async t => {
     const world = new FakeWorld(t, { timestamps })
     const station = world.plug('CP1')
     const times: unknown[] = []
@@ -190,7 +190,7 @@ test("the app's own currentTime reaches the station unchanged when ocpp_timestam
   assert.equal(((await station.boot())[2] as { currentTime?: unknown }).currentTime, '2026-01-02T03:04:05.678Z')
 })
 
-test('a StopTransaction again under its id, with another transactionId: both are performed', async t => {
+test('a StopTransaction that is repeated under its id with another transactionId is performed, too', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot()
@@ -206,14 +206,14 @@ test('a StopTransaction again under its id, with another transactionId: both are
   assert.equal(answersTo(station, '531531539').length, 1)
 })
 
-/** [the id as the station writes it, because] */
+/** The id as the station writes it, and why. */
 const transactionIds = [
   ['-1', 'the transactionId -1 of a start that had no answer'],
   ['0', 'the transactionId 0 of a station that did not keep it'],
   ['9223372036854775807', 'the transactionId 9223372036854775807 of a station that has none'],
 ] as const
 for (const [transactionId, because] of transactionIds) {
-  test(`${because}: stopped and metered as any other`, async t => {
+  test(`${because} is stopped and metered like any other`, async t => {
     const world = new FakeWorld(t)
     const station = world.plug('CP1')
     await station.boot()
@@ -224,16 +224,16 @@ for (const [transactionId, because] of transactionIds) {
       const payload = `{${rest},"transactionId":${transactionId}}`
       station.says(`[2,"${id}","${action}",${payload}]`)
       assert.deepEqual(await station.next(), [3, id, {}])
-      assert.ok(world.rpc.made.all.at(-1)?.data?.includes(`"payload":${payload}`), 'the payload as it came')
+      assert.ok(world.rpc.made.all.at(-1)?.data?.includes(`"payload":${payload}`), 'the payload is unchanged')
     }
   })
 }
 
 for (const [status, expected, because] of [
-  ['Accepted', [3, 's', {}], 'a StatusNotification on the heels of a boot that is accepted'],
-  ['Pending', [4, 's', 'SecurityError'], 'a StatusNotification on the heels of a boot that comes to Pending'],
+  ['Accepted', [3, 's', {}], 'a StatusNotification right behind a boot that is accepted'],
+  ['Pending', [4, 's', 'SecurityError'], 'a StatusNotification right behind a boot that is answered Pending'],
 ] as const) {
-  test(`${because}: it waits for that answer`, async t => {
+  test(`${because} waits for the answer to the boot`, async t => {
     const world = new FakeWorld(t)
     const boot = world.rpc.hold('boot_notification')
     const station = world.plug('CP1')
@@ -248,7 +248,7 @@ for (const [status, expected, because] of [
   })
 }
 
-test('no boot at all: a StatusNotification is served, under the id of the station', async t => {
+test('a StatusNotification without a boot is served, and the station is subscribed by its id', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   station.call('StatusNotification', {}, 's')
@@ -257,7 +257,7 @@ test('no boot at all: a StatusNotification is served, under the id of the statio
   assert.match((await world.rpc.next('subscribe')).identifier ?? '', /"sn":"CP1"/)
 })
 
-test('messages and further boots while Pending: SecurityError, and each boot is asked for', async t => {
+test('a CALL gets a SecurityError while the station is pending, and each boot is performed', async t => {
   const world = new FakeWorld(t)
   world.rpc.on('boot_notification', acks({ status: 'Pending', interval: 1800 }))
   const station = world.plug('CP1')
@@ -273,7 +273,7 @@ test('messages and further boots while Pending: SecurityError, and each boot is 
   assert.deepEqual(await station.next(), [3, 's', {}])
 })
 
-test('the triggered message before the answer to its trigger: it passes, also while Pending', async t => {
+test('a triggered message passes before the answer to its trigger, even while the station is pending', async t => {
   const world = new FakeWorld(t)
   world.rpc.once('boot_notification', acks({ status: 'Pending' }))
   const station = world.plug('CP1')
@@ -286,7 +286,7 @@ test('the triggered message before the answer to its trigger: it passes, also wh
   assert.deepEqual(dataOf(await world.rpc.next('ack')).payload, { status: 'Accepted' })
 })
 
-test('a trigger that is accepted, and nothing comes: the command has ended, the next one goes out', async t => {
+test('a trigger ends with its answer, and the next command is sent, when the triggered message never comes', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -298,7 +298,7 @@ test('a trigger that is accepted, and nothing comes: the command has ended, the 
   assert.equal(dataOf(await world.rpc.next('ack')).id, 't1')
 })
 
-test('an answer with an id that nobody sent: dropped, the command times out, the next one goes out', async t => {
+test('an answer with an unknown id is dropped, the open command times out, and the next one is sent', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -312,7 +312,7 @@ test('an answer with an id that nobody sent: dropped, the command times out, the
   assert.equal((await station.next())[1], 'p2')
 })
 
-test('no answer to any command, and heartbeats all the while: each times out, the station stays', async t => {
+test('each command without an answer times out, and the station stays connected when it sends heartbeats', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -329,7 +329,7 @@ test('no answer to any command, and heartbeats all the while: each times out, th
   assert.equal(station.socket.closed, null)
 })
 
-test('a CALLERROR of four elements: the app gets its code', async t => {
+test('a CALLERROR of four elements performs error with its code', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -339,7 +339,7 @@ test('a CALLERROR of four elements: the app gets its code', async t => {
   assert.equal(dataOf(await world.rpc.next('error'))['code'], 'FormationViolation')
 })
 
-test('a CALLERROR for an answer of ours: nothing is said to it', async t => {
+test('a CALLERROR that answers an answer is dropped, and not answered', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot()
@@ -358,7 +358,7 @@ for (const [text, because] of [
   ['[3,"g"]', 'an answer without a payload'],
   ['[3,"g",{"status":"Accepted"},{}]', 'an answer with an element too many'],
 ] as const) {
-  test(`${because}: the command ends at once as InvalidResult, and the next one goes out`, async t => {
+  test(`${because} ends its command at once as InvalidResult, and the next command is sent`, async t => {
     const world = new FakeWorld(t)
     const station = world.plug('CP1')
     await station.boot('SN1')
@@ -371,7 +371,7 @@ for (const [text, because] of [
   })
 }
 
-test('heartbeats without end: each is answered, and the app hears of none', async t => {
+test('each of 1,000 heartbeats is answered, and none is performed', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot()
@@ -382,7 +382,7 @@ test('heartbeats without end: each is answered, and the app hears of none', asyn
   assert.equal(world.rpc.made.all.length, asked)
 })
 
-test('messages that are no JSON, now and then: no word to them, and the station stays', async t => {
+test('messages that are not JSON get no answer, and the station stays connected when it sends others between them', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot()
@@ -398,7 +398,7 @@ test('messages that are no JSON, now and then: no word to them, and the station 
   assert.equal(world.meter.total('failed_client_msg_total'), 120)
 })
 
-test('messages of the security extension, unasked: performed, and confirmed', async t => {
+test('a message of the security extension is performed and confirmed', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot()
@@ -407,7 +407,7 @@ test('messages of the security extension, unasked: performed, and confirmed', as
   assert.equal(performed(world, 'SecurityEventNotification').length, 1)
 })
 
-test('1.6 spoken where 2.0.1 was agreed on: what 2.0.1 has is served, the rest is NotImplemented', async t => {
+test('2.0.1 serves actions that it shares with 1.6, and answers other actions of 1.6 with NotImplemented', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1', { version: 'ocpp2.0.1' })
   station.call('BootNotification', { chargePointModel: 'M', chargePointVendor: 'V' }, 'b')
@@ -417,13 +417,13 @@ test('1.6 spoken where 2.0.1 was agreed on: what 2.0.1 has is served, the rest i
   assert.equal(station.socket.closed, null)
 })
 
-test('two connections that replace each other again and again: they are slowed down, and one is left', async t => {
+test('two connections that keep replacing each other are slowed down, and one is left', async t => {
   const world = new FakeWorld(t)
   for (let count = 0; count < 6; count++) {
     world.plug('CP1').call('Heartbeat')
     await world.pass(1_000, 100)
   }
-  assert.ok(world.meter.total('ocpp_takeover_slowed_total') > 0, 'no swap was slowed down')
+  assert.ok(world.meter.total('ocpp_takeover_slowed_total') > 0, 'no takeover was slowed down')
   await world.pass(60_000, 1_000)
   assert.equal(world.hub.size, 1)
 })

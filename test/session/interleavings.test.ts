@@ -20,7 +20,7 @@ const transactionActions = ['StartTransaction', 'StopTransaction', 'MeterValues'
 const callActions = [...transactionActions, 'BootNotification', 'Heartbeat', 'Authorize', 'StatusNotification', 'Reset']
 const commandActions = ['Reset', 'TriggerMessage', 'MakeCoffee']
 const junk = ['', 'no frame', '{}', '[]', '[2]', '[2,"junk","Authorize"]', '[2,"",null,{}]', '[3,"junk"]', '[9,"junk"]']
-const appWords = ['no JSON', '{}', '{"command":"Ack","id":"nobody\'s"}', '{"type":"ping"}']
+const appWords = ['no JSON', '{}', '{"command":"Ack","id":"unknown"}', '{"type":"ping"}']
 
 const place = fc.nat({ max: versions.length - 1 })
 const event = fc.oneof(
@@ -50,31 +50,31 @@ const event = fc.oneof(
 type Event = { readonly is: string; readonly at: number; readonly what: string }
 
 const outcome = fc.constantFrom(
-  ...(['ack', 'ack', 'silent', 'silent', 'held', 'held', 'failure', 'command', 'disconnect'] as const),
+  ...(['ack', 'ack', 'silent', 'silent', 'pending', 'pending', 'failure', 'command', 'disconnect'] as const),
   ...(['absent', 'lost', 'slow', 'raised'] as const),
 )
-type Outcome = 'ack' | 'silent' | 'held' | 'failure' | 'command' | 'disconnect' | keyof typeof faults
+type Outcome = 'ack' | 'silent' | 'pending' | 'failure' | 'command' | 'disconnect' | keyof typeof faults
 
-/** A station's connection, and what was said on it. */
-type Line = {
+/** A connection of a station, and its messages. */
+type Connection = {
   readonly station: FakeStation
-  /** The actions of the CALLs that the session took, by id, in their order. */
+  /** The actions of the CALLs that the session received, by id, in order. */
   readonly calls: Map<string, string>
   /** The command that waits for the station's answer. */
   open: { readonly id: string; readonly sentAt: number } | null
 }
 
-/** A world in which things happen in the order that a list says, and what is written down of it. */
+/** Plays a list of events in a fake world, and records what the bridge does. */
 class Scene {
   readonly world: FakeWorld
-  readonly lines: Line[] = []
+  readonly connections: Connection[] = []
   readonly commands: string[] = []
   readonly connected = new Set<string>()
   readonly faults: string[] = []
   readonly #outcomes: Outcome[]
-  readonly #held: (() => void)[] = []
-  readonly #underWay = new Set<string>()
-  readonly #current: Line[]
+  readonly #pending: (() => void)[] = []
+  readonly #inFlight = new Set<string>()
+  readonly #current: Connection[]
   #ids = 0
 
   constructor(t: TestContext, outcomes: readonly Outcome[]) {
@@ -84,113 +84,114 @@ class Scene {
     this.#current = versions.map((_, at) => this.plug(at))
   }
 
-  plug(at: number): Line {
+  plug(at: number): Connection {
     const station = this.world.plug(`CP${at}`, { version: versions[at] ?? 'ocpp1.6' })
-    const line: Line = { station, calls: new Map(), open: null }
+    const connection: Connection = { station, calls: new Map(), open: null }
     const send = station.socket.send.bind(station.socket)
     station.socket.send = text => {
-      this.#watch(line, text)
+      this.#watch(connection, text)
       send(text)
     }
-    this.lines.push(line)
-    return line
+    this.connections.push(connection)
+    return connection
   }
 
   async play(events: readonly Event[]): Promise<void> {
     for (const { is, at, what } of events) {
-      const line = this.#current[at]
-      if (line === undefined) continue
+      const connection = this.#current[at]
+      if (connection === undefined) continue
       if (is === 'rest') await quiet()
       else if (is === 'time') await this.world.pass(Number(what), 500)
-      else if (is === 'socket') this.#onSocket(at, line, what)
-      else this.#happen(is, line, what)
+      else if (is === 'socket') this.#onSocket(at, connection, what)
+      else this.#happen(is, connection, what)
     }
   }
 
-  /** Everything that is held back is let go, and comes to rest. */
+  /** Replies to every pending RPC, and waits until nothing more happens. */
   async settle(): Promise<void> {
     this.#outcomes.length = 0
     for (let round = 0; round < 8; round++) {
-      for (const letGo of this.#held.splice(0)) letGo()
+      for (const reply of this.#pending.splice(0)) reply()
       await this.world.pass(500, 500)
     }
   }
 
-  #onSocket(at: number, { station }: Line, what: string): void {
+  #onSocket(at: number, { station }: Connection, what: string): void {
     const connectionIdentifiers = JSON.stringify({ station_id: `CP${at}` })
     if (what === 'vanish') station.vanish()
     if (what === 'close') this.world.hub.deliver({ kind: 'disconnect', connectionIdentifiers })
     this.#current[at] = this.plug(at)
   }
 
-  #happen(is: string, line: Line, what: string): void {
-    const { station } = line
+  #happen(is: string, connection: Connection, what: string): void {
+    const { station } = connection
     switch (is) {
       case 'call': {
         const id = String(++this.#ids)
-        if (!station.session.isClosed) line.calls.set(id, what)
+        if (!station.session.isClosed) connection.calls.set(id, what)
         return void station.call(what, { status: 'x' }, id)
       }
       case 'answer':
-        return this.#answer(line, what)
+        return this.#answer(connection, what)
       case 'reply':
-        return this.#held.shift()?.()
+        return this.#pending.shift()?.()
       case 'junk':
         return station.says(what)
       case 'words':
-        return this.#broadcast(line, what)
+        return this.#broadcast(connection, what)
       case 'ack': {
-        const id = [...line.calls.keys()].at(-1) ?? 'none'
-        return this.#broadcast(line, { command: what, id, payload: { status: 'Accepted' } })
+        const id = [...connection.calls.keys()].at(-1) ?? 'none'
+        return this.#broadcast(connection, { command: what, id, payload: { status: 'Accepted' } })
       }
       case 'command': {
         const id = `command ${++this.#ids}`
         const missed = this.world.meter.total('ocpp_dropped_total', { reason: 'no_station' })
-        this.#broadcast(line, { command: what, id, payload: { requestedMessage: 'Heartbeat' } })
+        this.#broadcast(connection, { command: what, id, payload: { requestedMessage: 'Heartbeat' } })
         const isTaken = this.world.meter.total('ocpp_dropped_total', { reason: 'no_station' }) === missed
         if (isTaken) this.commands.push(id)
       }
     }
   }
 
-  #broadcast({ station }: Line, message: object | string): void {
+  #broadcast({ station }: Connection, message: object | string): void {
     this.world.broadcast(station.handshake.stationId, message)
   }
 
-  #answer(line: Line, what: string): void {
-    const id = line.open?.id ?? 'nothing'
-    line.open = null
+  #answer(connection: Connection, what: string): void {
+    const id = connection.open?.id ?? 'nothing'
+    connection.open = null
     for (const kind of what.split(' ')) {
-      if (kind === '3') line.station.says([3, id, {}])
-      else line.station.says([4, kind === '-1' ? '-1' : id, 'GenericError', '', {}])
+      if (kind === '3') connection.station.says([3, id, {}])
+      else connection.station.says([4, kind === '-1' ? '-1' : id, 'GenericError', '', {}])
     }
   }
 
-  #watch(line: Line, text: string): void {
+  #watch(connection: Connection, text: string): void {
     const [type, id] = JSON.parse(text) as [number, string]
     if (type !== 2) return
     const sentAt = Date.now()
-    if (line.open !== null && sentAt - line.open.sentAt < callTimeoutMs) this.faults.push(`two open: ${id}`)
-    line.open = { id, sentAt }
+    if (connection.open !== null && sentAt - connection.open.sentAt < callTimeoutMs)
+      this.faults.push(`two commands open: ${id}`)
+    connection.open = { id, sentAt }
   }
 
   async #say(call: RpcCall): Promise<Said> {
     const { sid } = call
-    if (this.#underWay.has(sid)) this.faults.push(`two at once for ${sid}: ${call.name}`)
-    this.#underWay.add(sid)
+    if (this.#inFlight.has(sid)) this.faults.push(`two RPCs in flight for ${sid}: ${call.name}`)
+    this.#inFlight.add(sid)
     try {
       let next = this.#outcomes.shift() ?? 'silent'
-      if (next === 'held') {
-        await new Promise<void>(letGo => this.#held.push(letGo))
+      if (next === 'pending') {
+        await new Promise<void>(reply => this.#pending.push(reply))
         next = this.#outcomes.shift() ?? 'silent'
       }
       return this.#saidOf(next, call)
     } finally {
-      this.#underWay.delete(sid)
+      this.#inFlight.delete(sid)
     }
   }
 
-  /** Calls that never reached the app, which may be made again. */
+  /** Calls that never reached the app, and may be retried. */
   readonly notSent = new Set<RpcCall>()
 
   #saidOf(next: Outcome, call: RpcCall): Said {
@@ -202,46 +203,46 @@ class Scene {
     const { id } = dataOf(call)
     if (next === 'disconnect') return { disconnect: true }
     if (next === 'ack') return transmitted({ command: 'Ack', id, payload: { status: 'Accepted' } })
-    // Not with an outcome, or each command would bring the next one.
+    // Not in the reply to an outcome, or each command would lead to another one.
     if (next === 'command' && call.name !== 'error' && call.name !== 'ack') return transmitted({ command: 'Reset' })
     return {}
   }
 }
 
-/** Each CALL is answered at most once; exactly once on a connection that is open when all has come to rest. */
-function checkAnswers({ lines }: Scene): void {
-  for (const { station, calls } of lines) {
+/** Each CALL is answered at most once, and exactly once if its connection is still open at the end. */
+function checkAnswers({ connections }: Scene): void {
+  for (const { station, calls } of connections) {
     for (const [id, action] of calls) {
       const answers = station.got.filter(([type, answered]) => type !== 2 && answered === id).length
       if (station.socket.closed === null && !station.session.isClosed) assert.equal(answers, 1, `${id} ${action}`)
       else assert.ok(answers <= 1, `${id} ${action}: ${answers} answers`)
     }
-    assert.equal(station.socket.closed?.code === 1011, false, 'a fault of the bridge')
+    assert.equal(station.socket.closed?.code === 1011, false, 'a bug in the bridge')
   }
 }
 
-/** Each command that reached a session ends once; once more, as late, only after a CallTimeout. */
+/** Each command that reached a session has one outcome, and a late one only after a CallTimeout. */
 function checkCommands({ world, commands, notSent }: Scene): void {
   const outcomes = performs(world, ['ack', 'error'], null, notSent)
   for (const id of commands) {
     const [end, ...more] = outcomes.filter(outcome => outcome.id === id)
     if (end === undefined) {
-      // The app could not be reached when the connection ended: it was tried, and counted as dropped.
+      // The app was away when the connection ended: the outcome was attempted, and counted as dropped.
       assert.ok(
         [...notSent].some(call => call.command === 'message' && dataOf(call).id === id),
-        `${id} has no end`,
+        `${id} has no outcome`,
       )
       continue
     }
     assert.equal(end['late'], undefined)
-    assert.ok(more.length <= (end['code'] === 'CallTimeout' ? 1 : 0), `${id} ends again`)
+    assert.ok(more.length <= (end['code'] === 'CallTimeout' ? 1 : 0), `${id} has another outcome`)
     for (const { late } of more) assert.equal(late, true)
   }
 }
 
-/** Performs are in the order of arrival; again only what costs money, and only in its turn. */
-function checkOrder({ world, lines, notSent }: Scene): void {
-  for (const { station, calls } of lines) {
+/** Performs are in the order of arrival; only a transaction message is retried, and only before the next message. */
+function checkOrder({ world, connections, notSent }: Scene): void {
+  for (const { station, calls } of connections) {
     const ids = performs(world, null, station.sid, notSent).filter(({ id }) => calls.has(String(id)))
     for (const [at, { id, command }] of ids.entries()) {
       const before = Number(ids[at - 1]?.id ?? 0)
@@ -251,9 +252,9 @@ function checkOrder({ world, lines, notSent }: Scene): void {
   }
 }
 
-/** Connect comes first; Disconnect last, once for those that were connected. */
-function checkEnds({ world, lines, connected, notSent }: Scene): void {
-  for (const { station } of lines) {
+/** Connect comes first, and Disconnect last, once for each session that the app has accepted. */
+function checkEnds({ world, connections, connected, notSent }: Scene): void {
+  for (const { station } of connections) {
     const { sid } = station
     const isConnected = connected.has(sid)
     const [missed, made] = [true, false].map(isMissed =>
@@ -261,9 +262,9 @@ function checkEnds({ world, lines, connected, notSent }: Scene): void {
         call => call.name === 'disconnect' && call.sid === sid && notSent.has(call) === isMissed,
       ),
     )
-    // One that the app missed is made again, unless the station is back and waits for it.
+    // A Disconnect that did not reach the app is retried, unless the station is back and waits for it.
     if (missed?.length === 0) assert.equal(made?.length, isConnected ? 1 : 0)
-    else assert.ok((made?.length ?? 0) <= 1, 'the app sees the end twice')
+    else assert.ok((made?.length ?? 0) <= 1, 'the app gets two Disconnects')
     if (isConnected) assert.equal(world.rpc.names(sid).at(-1), 'disconnect')
   }
   assert.equal(world.hub.size, 0)
@@ -283,31 +284,31 @@ function performs(
     .map(call => dataOf(call))
 }
 
-test('whatever happens in whatever order: one answer to each CALL, one end of each command, one Disconnect', async t => {
+test('each CALL gets one answer, each command one outcome and each session one Disconnect, whatever the order of events', async t => {
   const property = fc.asyncProperty(
     fc.array(event, { minLength: 1, maxLength: 40 }),
     fc.array(outcome, { maxLength: 40 }),
     fc.boolean(),
     async (events, outcomes, isDrained) => {
-      // Two that are let in, so that what follows is not all about being let in.
+      // Two stations are accepted first, so that most events meet an accepted station.
       const scene = new Scene(t, ['silent', 'silent', 'silent', 'silent', ...outcomes])
       await scene.play([0, 1].map(at => ({ is: 'call', at, what: 'StatusNotification' })))
       await scene.play(events)
       await scene.settle()
       checkAnswers(scene)
       if (isDrained) void scene.world.hub.drain(10_000)
-      else for (const { station } of scene.lines) station.vanish()
+      else for (const { station } of scene.connections) station.vanish()
       await scene.settle()
-      // After a Disconnect of which nobody knows, the next one may wait for half a minute.
+      // When a Disconnect got no reply, the next one may wait for half a minute.
       for (let second = 0; second < 60 && scene.world.disconnects.size > 0; second++) await scene.world.pass(1_000, 500)
-      await Promise.all(scene.lines.map(({ station }) => station.ended()))
+      await Promise.all(scene.connections.map(({ station }) => station.ended()))
       assert.deepEqual(scene.faults, [])
       checkAnswers(scene)
       checkCommands(scene)
       checkOrder(scene)
       checkEnds(scene)
       const { station } = scene.plug(0)
-      assert.equal((await station.boot())[0], 3, 'the station can come again')
+      assert.equal((await station.boot())[0], 3, 'the station can connect again')
     },
   )
   await fc.assert(property, { numRuns: 300 })

@@ -1,8 +1,8 @@
 /**
- * The session against a model of it: whatever stations, sockets and the app do in whatever order, no CALL and no command
- * is lost or doubled, and nothing is left behind.
+ * The session against a model: whatever stations, sockets and the app do, in any order, no CALL and no command is lost or
+ * served twice, and no timer, stream or map entry is leaked.
  *
- * `MODEL_RUNS` sets the number of runs, `MODEL_SEED` repeats one, and `MODEL_PATH` goes straight to what failed there.
+ * `MODEL_RUNS` sets the number of runs. `MODEL_SEED` and `MODEL_PATH` repeat a failure.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -17,7 +17,7 @@ const path = process.env['MODEL_PATH'] ?? ''
 
 type Steps = Iterable<fc.AsyncCommand<Scene, Scene>>
 
-test('each CALL has one answer, each command one end, each session one Disconnect, and nothing is left', async t => {
+test('each CALL gets one answer, each command one outcome, each session one Disconnect, and nothing is leaked', async t => {
   const property = fc.asyncProperty(
     setups,
     fc.commands([happening], { maxCommands: maxSteps, size: 'max', disableReplayLog: true }),

@@ -4,78 +4,78 @@ import { RpcError } from '../../src/cable/rpc.ts'
 import type { Rpc } from '../../src/session/ports.ts'
 import { fails, FakeWorld, faults, type FakeRpc, type FakeStation } from '../support/fakes.ts'
 
-/** How long each call may wait for its turn (`Rpc`). */
-function patienceOf(rpc: FakeRpc) {
-  const patience: ((() => number) | undefined)[] = []
+/** The `queueDeadline` of each command (`Rpc`). */
+function queueDeadlinesOf(rpc: FakeRpc) {
+  const deadlines: ((() => number) | undefined)[] = []
   const command = rpc.command.bind(rpc)
   const port: Rpc = rpc
-  port.command = (call, signal, turnBy) => {
-    patience.push(turnBy)
+  port.command = (call, signal, queueDeadline) => {
+    deadlines.push(queueDeadline)
     return command(call, signal)
   }
-  return patience
+  return deadlines
 }
 
-/** A station that has booted, and how long each perform of it may wait. */
+/** A station that has booted, and the queue deadlines of its performs. */
 async function setUp(t: TestContext) {
   const world = new FakeWorld(t)
-  const patience = patienceOf(world.rpc)
+  const deadlines = queueDeadlinesOf(world.rpc)
   const station: FakeStation = world.plug('CP1')
   await station.boot('SN1')
-  patience.length = 0
-  return { world, rpc: world.rpc, station, patience }
+  deadlines.length = 0
+  return { world, rpc: world.rpc, station, deadlines }
 }
 
-test('a transaction message may wait for its turn as long as it is held, from when it came', async t => {
-  const { world, rpc, station, patience } = await setUp(t)
+test('a transaction message may wait in the queue of calls until 20 s after its arrival', async t => {
+  const { world, rpc, station, deadlines } = await setUp(t)
   const running = rpc.hold('stop_transaction')
-  const cameAt = world.now()
+  const receivedAt = world.now()
   station.call('StopTransaction', {}, 'x')
   await running.arrived()
-  assert.equal(patience[0]?.(), cameAt + 20_000)
+  assert.equal(deadlines[0]?.(), receivedAt + 20_000)
   await world.pass(5_000)
-  assert.equal(patience[0](), cameAt + 20_000)
+  assert.equal(deadlines[0](), receivedAt + 20_000)
   running.release()
   await station.next()
 })
 
-test('so may the subscribe that it needs first', async t => {
+test('the subscribe for a transaction message may wait in the queue of calls as long as the message', async t => {
   const world = new FakeWorld(t)
-  const patience = patienceOf(world.rpc)
+  const deadlines = queueDeadlinesOf(world.rpc)
   const running = world.rpc.hold('subscribe')
-  const cameAt = world.now()
+  const receivedAt = world.now()
   world.plug('CP1').call('StopTransaction', {}, 'x')
   await running.arrived()
-  assert.equal(patience.at(-1)?.(), cameAt + 20_000)
+  assert.equal(deadlines.at(-1)?.(), receivedAt + 20_000)
   running.release()
 })
 
-test('any other message waits as long as any call', async t => {
-  const { station, patience } = await setUp(t)
+test('any other message has no queue deadline of its own', async t => {
+  const { station, deadlines } = await setUp(t)
   station.call('StatusNotification')
   await station.next()
-  assert.deepEqual(patience, [undefined])
+  assert.deepEqual(deadlines, [undefined])
 })
 
-test('a drain ends its patience: the station keeps the message', async t => {
-  const { rpc, station, patience } = await setUp(t)
+test('the queue deadline of a transaction message is over when a drain begins', async t => {
+  const { rpc, station, deadlines } = await setUp(t)
   const running = rpc.hold('stop_transaction')
   station.call('StopTransaction', {}, 'x')
   await running.arrived()
   void station.session.drain(10_000)
-  assert.equal(patience[0]?.(), 0)
+  assert.equal(deadlines[0]?.(), 0)
   running.release()
   assert.equal((await station.socket.end()).code, 1001)
 })
 
-test('one that has its answer meanwhile does not wait on', async t => {
-  const { world, rpc, station, patience } = await setUp(t)
+test('the queue deadline of a transaction message is over when a broadcast has answered it', async t => {
+  const { world, rpc, station, deadlines } = await setUp(t)
   const running = rpc.hold('stop_transaction')
   station.call('StopTransaction', {}, 'x')
   await running.arrived()
   world.broadcast('SN1', { command: 'Ack', id: 'x', payload: {} })
   await station.next()
-  assert.equal(patience[0]?.(), 0)
+  assert.equal(deadlines[0]?.(), 0)
   running.release()
 })
 
@@ -135,7 +135,7 @@ test('a transaction message gets a CALLERROR shortly before the station stops wa
   rpc.on('stop_transaction', fails(faults.absent))
   station.call('StopTransaction', {}, 'x')
   await world.pass(18_000)
-  assert.equal(station.got.length, 1, 'only the boot has its answer')
+  assert.equal(station.got.length, 1, 'only the boot has been answered')
   await world.pass(2_000)
   assert.deepEqual(station.got.at(-1)?.slice(0, 3), [4, 'x', 'InternalError'])
 })

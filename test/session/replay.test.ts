@@ -1,4 +1,4 @@
-/** A transaction message that is sent again under its id gets the answer that it had, and is performed once. */
+/** A transaction message that is repeated under its id is performed once, and gets the same answer again. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Version } from '../../src/ocpp/version.ts'
@@ -19,7 +19,7 @@ for (const [version, action, payload, answer] of retried) {
   const name = channelAction(action)
   const performs = (world: FakeWorld): number => world.rpc.names().filter(each => each === name).length
 
-  test(`${version} ${action}, sent again after its answer: the same answer, one perform`, async t => {
+  test(`${version} ${action} gets the same answer and one perform when it is repeated after its answer`, async t => {
     const world = new FakeWorld(t)
     const station = world.plug('CP1', { version })
     world.rpc.once(name, acks(answer))
@@ -32,7 +32,7 @@ for (const [version, action, payload, answer] of retried) {
     assert.equal(world.meter.total('ocpp_call_total', { answer: 'replayed' }), 1)
   })
 
-  test(`${version} ${action}, sent again on the next connection: the same answer, one perform`, async t => {
+  test(`${version} ${action} gets the same answer and one perform when it is repeated on the next connection`, async t => {
     const world = new FakeWorld(t)
     const before = world.plug('CP1', { version })
     world.rpc.once(name, acks(answer))
@@ -46,7 +46,7 @@ for (const [version, action, payload, answer] of retried) {
     assert.equal(performs(world), 1)
   })
 
-  test(`${version} ${action}, in flight when the station vanishes: its retry waits for that, and has its answer`, async t => {
+  test(`${version} ${action} gets the answer to its first attempt when that is in flight and the station reconnects`, async t => {
     const world = new FakeWorld(t)
     const before = world.plug('CP1', { version })
     const running = world.rpc.hold(name)
@@ -64,16 +64,16 @@ for (const [version, action, payload, answer] of retried) {
 }
 
 const notReplayed: readonly [string, Script, string][] = [
-  ['StatusNotification', acks({}), 'no transaction message'],
+  ['StatusNotification', acks({}), 'it is not a transaction message'],
   ['Authorize', acks({ idTagInfo: { status: 'Accepted' } }), 'a card may be blocked meanwhile'],
   ['StartTransaction', fails(faults.raised), 'the app has not booked it'],
   ['StopTransaction', () => ({ status: 'failure' }), 'the app has refused to book it'],
-  ['StartTransaction', () => ({}), 'silent: the CALLERROR is the bridge’s own'],
+  ['StartTransaction', () => ({}), 'the app was silent, and the CALLERROR is the bridge’s own'],
 ]
 for (const [action, script, because] of notReplayed) {
   const name = channelAction(action)
 
-  test(`${action}, sent again after its answer, is performed again: ${because}`, async t => {
+  test(`${action} is performed again when it is repeated after its answer: ${because}`, async t => {
     const world = new FakeWorld(t)
     const station = world.plug('CP1')
     world.rpc.on(name, script)
@@ -85,7 +85,7 @@ for (const [action, script, because] of notReplayed) {
   })
 }
 
-test("the app's own CALLERROR is replayed, for the app has decided", async t => {
+test('a CALLERROR of the app is replayed, because the app has decided', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   world.rpc.once('start_transaction', call =>
@@ -98,7 +98,7 @@ test("the app's own CALLERROR is replayed, for the app has decided", async t => 
   assert.equal(world.rpc.names().filter(each => each === 'start_transaction').length, 1)
 })
 
-test('a silent MeterValues is confirmed again and not performed again', async t => {
+test('a MeterValues that was answered silently is confirmed again without a perform', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   for (let count = 0; count < 2; count++) {
@@ -108,7 +108,7 @@ test('a silent MeterValues is confirmed again and not performed again', async t 
   assert.equal(world.rpc.names().filter(each => each === 'meter_values').length, 1)
 })
 
-test('the same id with other content is another message; so is that of another station', async t => {
+test('a transaction message is performed when its content or its station differs from an answered one with its id', async t => {
   const world = new FakeWorld(t)
   const [one, other] = [world.plug('CP1'), world.plug('CP2')]
   world.rpc.on('start_transaction', acks({ idTagInfo: { status: 'Accepted' }, transactionId: 1 }))
@@ -124,7 +124,7 @@ test('the same id with other content is another message; so is that of another s
   assert.equal(world.rpc.names().filter(each => each === 'start_transaction').length, 3)
 })
 
-test('an id is echoed as it came, a number too; after 15 minutes a retry is a new message', async t => {
+test('a numeric id is echoed as it came, and a retry is performed again after 15 minutes', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   const performs = (): number => world.rpc.names().filter(each => each === 'meter_values').length
@@ -142,7 +142,7 @@ test('an id is echoed as it came, a number too; after 15 minutes a retry is a ne
 })
 
 for (const vanishes of [false, true]) {
-  test(`a repeat that comes while the first try is with the app is marked if that fails (first socket gone: ${vanishes})`, async t => {
+  test(`a repeated message carries attempt 2 when the first attempt was in flight and fails (first socket gone: ${vanishes})`, async t => {
     const world = new FakeWorld(t)
     const first = world.plug('CP1')
     await first.boot()

@@ -4,7 +4,7 @@ import type { StreamName } from '../../src/cable/rpc.ts'
 import { identifierFor } from '../../src/session/app/connection.ts'
 import { acks, dataOf, fails, FakeWorld, faults, handshakeFor, quiet, streamOf, transmitted } from '../support/fakes.ts'
 
-test('Connect, subscribe and perform, in that order, with these bodies; later CALLs only perform', async t => {
+test('the first CALL makes Connect, subscribe and perform in that order, and later CALLs only perform', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   station.says('[2,"1","BootNotification",{"chargePointSerialNumber":"SN1", "chargePointModel":"M"}]')
@@ -33,7 +33,7 @@ test('Connect, subscribe and perform, in that order, with these bodies; later CA
   ])
 })
 
-test('nothing is asked of the app before the first CALL', async t => {
+test('the session makes no RPC before the first CALL', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   station.says('[3,"1",{}]', '', 'no frame')
@@ -42,7 +42,7 @@ test('nothing is asked of the app before the first CALL', async t => {
   assert.equal(station.session.isHeard, false)
 })
 
-test('two stations, two CALLs in one tick each: each station its own connection, each CALL its own answer', async t => {
+test('each station has its own connection to the app, and each CALL its own answer, when two send two CALLs at once', async t => {
   const world = new FakeWorld(t)
   world.rpc.on('authorize', call => acks({ idTagInfo: { status: dataOf(call).id } })(call))
   const stations = ['CP1', 'CP2'].map(stationId => world.plug(stationId))
@@ -57,7 +57,7 @@ test('two stations, two CALLs in one tick each: each station its own connection,
   }
 })
 
-test('CALLs go to the app strictly one after another', async t => {
+test('a CALL is not performed before the CALL ahead of it has its reply', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot()
@@ -71,7 +71,7 @@ test('CALLs go to the app strictly one after another', async t => {
   assert.deepEqual((await station.next())[1], 'b')
 })
 
-test('a boot with another serial number moves the station: unsubscribe, subscribe, and the old stream is left', async t => {
+test('a boot with another serial number unsubscribes, subscribes again and leaves the old stream', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -83,7 +83,7 @@ test('a boot with another serial number moves the station: unsubscribe, subscrib
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'no_station' }), 1)
 })
 
-test('a station that reconnects without a boot is subscribed by the serial number it booted with last', async t => {
+test('a station that reconnects without a boot is subscribed by the serial number of its last boot', async t => {
   const world = new FakeWorld(t)
   const before = world.plug('CP1')
   await before.boot('SN1')
@@ -96,7 +96,7 @@ test('a station that reconnects without a boot is subscribed by the serial numbe
   assert.deepEqual(await station.next(), [2, 'r', 'Reset', {}])
 })
 
-test('a FAILURE of subscribe joins no stream, whatever it lists', async t => {
+test('a subscribe with FAILURE joins none of the streams that it lists', async t => {
   const world = new FakeWorld(t)
   world.rpc.once('subscribe', () => ({ status: 'failure', streams: ['ocpp:ev/SN1' as StreamName] }))
   const station = world.plug('CP1')
@@ -104,14 +104,14 @@ test('a FAILURE of subscribe joins no stream, whatever it lists', async t => {
   assert.equal(world.hub.streamCount, 0)
 })
 
-test('subscribe SUCCESS without a confirmation counts as subscribed, and is said once', async t => {
+test('a subscribe with SUCCESS and no confirmation counts as subscribed, and warns once', async t => {
   const world = new FakeWorld(t)
   world.rpc.on('subscribe', () => ({ transmissions: [] }))
   for (const stationId of ['CP1', 'CP2']) assert.equal((await world.plug(stationId).boot())[0], 3)
   assert.deepEqual([...world.notices.keys()], ['unconfirmed'])
 })
 
-test('subscribe SUCCESS with reject_subscription is a rejection', async t => {
+test('a subscribe with SUCCESS and reject_subscription counts as a rejection', async t => {
   const world = new FakeWorld(t)
   world.rpc.once('subscribe', () => ({ transmissions: ['{"identifier":"I","type":"reject_subscription"}'] }))
   const station = world.plug('CP1')
@@ -124,7 +124,7 @@ test('subscribe SUCCESS with reject_subscription is a rejection', async t => {
   assert.equal(station.socket.closed?.code, 1008)
 })
 
-test('a command of a subscribe reply waits until the boot answer is out', async t => {
+test('a command in the reply to subscribe is sent after the answer to the boot', async t => {
   const world = new FakeWorld(t)
   world.rpc.once('subscribe', () => transmitted({ command: 'GetConfiguration', id: 'g', payload: { key: ['a'] } }))
   const boot = world.rpc.hold('boot_notification')
@@ -137,7 +137,7 @@ test('a command of a subscribe reply waits until the boot answer is out', async 
   assert.deepEqual(await station.next(), [2, 'g', 'GetConfiguration', { key: ['a'] }])
 })
 
-test('a reply with an Ack and a command: the answer first, then the command', async t => {
+test('the answer is sent before the command when a reply holds both', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot()
@@ -148,7 +148,7 @@ test('a reply with an Ack and a command: the answer first, then the command', as
   assert.deepEqual(await station.next(), [2, 'r', 'Reset', { type: 'Soft' }])
 })
 
-test("a command's answer performs ack or error with what was asked, the payload byte for byte", async t => {
+test('the answer to a command performs ack or error with the requested action and the payload byte for byte', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -169,7 +169,7 @@ test("a command's answer performs ack or error with what was asked, the payload 
   )
 })
 
-test('without granular actions all lands in receive', async t => {
+test('every message performs receive when granular actions are off', async t => {
   const world = new FakeWorld(t, { granularActions: false })
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -184,7 +184,7 @@ test('without granular actions all lands in receive', async t => {
   )
 })
 
-test('a command without an id gets one of ours, and its outcome tells it', async t => {
+test('a command without an id gets an id from the bridge, and its outcome carries that id', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -197,11 +197,11 @@ test('a command without an id gets one of ours, and its outcome tells it', async
 
 const refusedCommands: readonly [string, object, string][] = [
   ['an action that the version does not know', { command: 'MakeCoffee', id: 'x' }, 'UnknownAction'],
-  ['an action of the other direction', { command: 'MeterValues', id: 'x' }, 'UnknownAction'],
+  ['an action that stations send', { command: 'MeterValues', id: 'x' }, 'UnknownAction'],
   ['an id of 37 characters', { command: 'Reset', id: 'x'.repeat(37) }, 'InvalidId'],
 ]
 for (const [what, command, code] of refusedCommands) {
-  test(`a command with ${what} is not sent, and ends as ${code}`, async t => {
+  test(`a command with ${what} is not sent, and fails with ${code}`, async t => {
     const world = new FakeWorld(t)
     const station = world.plug('CP1')
     await station.boot('SN1')
@@ -211,7 +211,7 @@ for (const [what, command, code] of refusedCommands) {
   })
 }
 
-test('rejected: a command ends as NotAccepted; pending: one that triggers lets its message pass', async t => {
+test('a command fails with NotAccepted when the station is rejected, and lets a triggered message pass when it is pending', async t => {
   const world = new FakeWorld(t)
   world.rpc.once('boot_notification', acks({ status: 'Rejected' }))
   const station = world.plug('CP1')
@@ -229,7 +229,7 @@ test('rejected: a command ends as NotAccepted; pending: one that triggers lets i
   assert.deepEqual(await station.next(), [3, 's2', {}])
 })
 
-test('an answer to a command is settled while a CALL of the station is with the app; its ack joins the lane', async t => {
+test('an answer to a command is settled while a CALL is in flight, and its ack takes its place in the inbox', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -249,7 +249,7 @@ test('an answer to a command is settled while a CALL of the station is with the 
   assert.deepEqual(world.rpc.names().slice(3), ['authorize', 'ack', 'status_notification', 'error'])
 })
 
-test('no answer in time: CallTimeout, then what comes is late; the next command went out meanwhile', async t => {
+test('a command without an answer fails with CallTimeout, the next command is sent, and a late answer performs a late ack', async t => {
   const world = new FakeWorld(t, { callTimeoutMs: 5_000 })
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -270,7 +270,7 @@ test('no answer in time: CallTimeout, then what comes is late; the next command 
   assert.deepEqual(station.got.at(-1), [2, 'r2', 'Reset', {}])
 })
 
-test('the end of the connection ends its commands, then the app sees the end', async t => {
+test('the end of the connection fails open and queued commands before the Disconnect', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -284,12 +284,16 @@ test('the end of the connection ends its commands, then the app sees the end', a
   await world.pass(10)
   await station.ended()
   assert.deepEqual(world.rpc.names().slice(3), ['authorize', 'error', 'error', 'disconnect'])
-  assert.equal(world.meter.total('ocpp_call_total', { action: 'StatusNotification' }), 0, 'nobody answered it')
+  assert.equal(
+    world.meter.total('ocpp_call_total', { action: 'StatusNotification' }),
+    0,
+    'nobody answers a CALL of a closed session',
+  )
   const errors = world.rpc.made.all.filter(({ name }) => name === 'error').map(call => dataOf(call))
   assert.deepEqual(errors.map(({ id, code }) => [id, code]), [['r1', 'ConnectionClosed'], ['r2', 'ConnectionClosed']]) // prettier-ignore
 })
 
-test('an app that answers each error with another command does not keep a closed session alive', async t => {
+test('a closed session ends even when the app replies to each error with another command', async t => {
   const world = new FakeWorld(t)
   let errors = 0
   world.rpc.on('error', () => (++errors < 1_000 ? transmitted({ command: 'Reset' }) : {}))
@@ -302,7 +306,7 @@ test('an app that answers each error with another command does not keep a closed
   assert.ok(errors <= 2, `${errors} errors after the end`)
 })
 
-test('how commands ended is counted, an action that nobody knows as `other`', async t => {
+test('ocpp_command_total counts outcomes, and an action that no version has as `other`', async t => {
   const world = new FakeWorld(t, { callTimeoutMs: 1_000 })
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -322,7 +326,7 @@ test('how commands ended is counted, an action that nobody knows as `other`', as
   assert.equal(world.meter.total('ocpp_command_total'), 4)
 })
 
-test('a flood of refused commands keeps a bounded number of outcomes; the rest is counted', async t => {
+test('outcomes of refused commands are dropped and counted when too many wait', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -333,12 +337,12 @@ test('a flood of refused commands keeps a bounded number of outcomes; the rest i
   for (let id = 0; id < count; id++) world.broadcast('SN1', { command: 'MakeCoffee', id: String(id) })
   slow.release()
   await quiet()
-  const told = world.rpc.names().filter(name => name === 'error').length
-  assert.ok(told >= 10_000 && told < 15_000, `${told} were told`)
-  assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'outcome' }), count - told)
+  const performed = world.rpc.names().filter(name => name === 'error').length
+  assert.ok(performed >= 10_000 && performed < 15_000, `${performed} were performed`)
+  assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'outcome' }), count - performed)
 })
 
-test('an outcome that the app does not take is counted, and does not end the session', async t => {
+test('an outcome whose reply is lost is counted as dropped, and the session stays open', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -351,7 +355,7 @@ test('an outcome that the app does not take is counted, and does not end the ses
   assert.equal(station.socket.closed, null)
 })
 
-test('an outcome is told again to an app that was not there, and does not keep the station waiting', async t => {
+test('an outcome is retried when the app was away, and CALLs do not wait for the retry', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -367,7 +371,7 @@ test('an outcome is told again to an app that was not there, and does not keep t
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'outcome' }), 0)
 })
 
-test('a CALL that is sent again while it is in flight is performed once and answered once', async t => {
+test('a CALL that is repeated while it is in flight is performed once and answered once', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -380,7 +384,7 @@ test('a CALL that is sent again while it is in flight is performed once and answ
   assert.equal(station.got.filter(([, id]) => id === 's').length, 1)
 })
 
-test('the same id with other content gives the first CALL up: it is performed, and its answer is not sent', async t => {
+test('a CALL in flight gets no answer when a CALL with its id and other content supersedes it', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -398,7 +402,7 @@ test('the same id with other content gives the first CALL up: it is performed, a
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'superseded' }), 1)
 })
 
-test("Action Cable's own words and what is no message reach no station; the latter is counted", async t => {
+test('messages of Action Cable itself are ignored, and messages that are not for a station are dropped and counted', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -414,14 +418,15 @@ test("Action Cable's own words and what is no message reach no station; the latt
 })
 
 const closings: readonly [string, object, number][] = [
-  ['disconnect', { disconnect: true }, 1000],
-  ['its reason', { disconnect: true, transmissions: ['{"type":"disconnect","reason":"unauthorized"}'] }, 1008],
-  ['an unknown reason', { disconnect: true, transmissions: ['{"type":"disconnect","reason":"bye"}'] }, 1000],
-  ['a reason that every object has', { transmissions: ['{"type":"disconnect","reason":"constructor"}'] }, 1000],
-  ['a restart', { transmissions: ['{"type":"disconnect","reason":"server_restart"}'] }, 1001],
+  ['by the flag', { disconnect: true }, 1000],
+  [
+    'by the reason unauthorized',
+    { disconnect: true, transmissions: ['{"type":"disconnect","reason":"unauthorized"}'] },
+    1008,
+  ],
 ]
 for (const [what, said, code] of closings) {
-  test(`the app closes (${what}): the CALL has its answer first, then ${code}`, async t => {
+  test(`a CALL is answered before the session closes with ${code} when the app closes it ${what}`, async t => {
     const world = new FakeWorld(t)
     const station = world.plug('CP1')
     await station.boot('SN1')
@@ -432,7 +437,7 @@ for (const [what, said, code] of closings) {
   })
 }
 
-test('the app closes in the reply to an outcome, or to a SEND', async t => {
+test('the session closes when the reply to an outcome or to a SEND asks for it', async t => {
   const world = new FakeWorld(t)
   const one = world.plug('CP1')
   const two = world.plug('CP2', { version: 'ocpp2.1' })
@@ -448,7 +453,7 @@ test('the app closes in the reply to an outcome, or to a SEND', async t => {
   assert.equal(two.socket.closed?.code, 1000)
 })
 
-test('a SEND is performed in its turn, and never answered, whatever the app says', async t => {
+test('a SEND is performed in order and never answered, whatever the app replies', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1', { version: 'ocpp2.1' })
   const action = 'NotifyPeriodicEventStream'
@@ -466,7 +471,7 @@ test('a SEND is performed in its turn, and never answered, whatever the app says
   assert.equal(station.socket.closed, null)
 })
 
-test('a SEND of a station that the app does not accept closes the connection', async t => {
+test('the session closes with 1008 when the app rejects a station that sends a SEND first', async t => {
   const world = new FakeWorld(t)
   world.rpc.on('connect', () => ({ status: 'failure' }))
   const station = world.plug('CP1', { version: 'ocpp2.1' })
@@ -476,7 +481,7 @@ test('a SEND of a station that the app does not accept closes the connection', a
   assert.equal(station.socket.closed?.code, 1008)
 })
 
-test('twenty malformed messages in a row close the connection; a good one between starts anew', async t => {
+test('twenty malformed messages in a row close the session with 1002, and a CALL between them resets the count', async t => {
   const world = new FakeWorld(t)
   const one = world.plug('CP1')
   const two = world.plug('CP2')
@@ -489,14 +494,34 @@ test('twenty malformed messages in a row close the connection; a good one betwee
   assert.equal(world.meter.total('failed_client_msg_total'), 40)
 })
 
-test('a message that is passed over does not count as a good one', t => {
+test('an ignored message does not reset the count of malformed messages', t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   for (let count = 0; count < 20; count++) station.says('no frame', ' ', '[9,"x"]')
   assert.equal(station.socket.closed?.code, 1002)
 })
 
-test('a malformed message is answered at once, past the lane, and the CALLs before it keep theirs', async t => {
+test('a real answer to a command resets the count of malformed messages', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  world.broadcast('SN1', { command: 'Reset', id: 'r' })
+  for (let count = 0; count < 19; count++) station.says('no frame')
+  station.says([3, 'r', {}])
+  for (let count = 0; count < 19; count++) station.says('no frame')
+  assert.equal(station.socket.closed, null)
+  station.says('no frame')
+  assert.equal((await station.socket.end()).code, 1002)
+})
+
+test('an answer to nothing does not reset the count of malformed messages', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  for (let count = 0; count < 20; count++) station.says('rubbish', [3, 'x', {}])
+  assert.equal((await station.socket.end()).code, 1002)
+})
+
+test('a malformed message is answered at once, before the CALLs that wait for the app', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1', { version: 'ocpp2.0.1' })
   await station.boot()
@@ -509,7 +534,7 @@ test('a malformed message is answered at once, past the lane, and the CALLs befo
   assert.equal((await station.next())[1], 'a')
 })
 
-test('a full inbox pauses the socket, and resumes it; nothing is dropped, nothing overtakes', async t => {
+test('a full inbox pauses and resumes the socket, drops nothing and keeps the order', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot()
@@ -528,7 +553,51 @@ test('a full inbox pauses the socket, and resumes it; nothing is dropped, nothin
   )
 })
 
-test('a fault of the bridge closes its session with 1011, and no other; the app sees the end', async t => {
+/** 1.1 MB of UTF-8. */
+const twoByteText = 'é'.repeat(550_000)
+
+test('a CALL of 550,000 two-byte characters fills the inbox, because sizes are bytes', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  const running = world.rpc.hold('data_transfer')
+  station.call('DataTransfer', { data: 'x'.repeat(550_000) }, 'small')
+  assert.equal(station.socket.isPaused, false, 'as many characters of one byte')
+  await running.arrived()
+  station.call('DataTransfer', { data: twoByteText }, 'large')
+  assert.equal(station.socket.isPaused, true)
+  running.release()
+  await quiet()
+  assert.equal(station.socket.isPaused, false)
+})
+
+test('a command of two-byte characters takes twice its length in the queue, because sizes are bytes', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  world.broadcast('SN1', { command: 'Reset', id: 'open' })
+  for (const id of ['a', 'b', 'c', 'd'])
+    world.broadcast('SN1', { command: 'DataTransfer', id, payload: { data: twoByteText } })
+  const { id, code } = dataOf(await world.rpc.next('error'))
+  assert.deepEqual([id, code], ['d', 'QueueFull'], 'three take 3.3 MB of 4 MiB')
+})
+
+test('no command is sent when four answers of two-byte characters wait for the app, because sizes are bytes', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  const running = world.rpc.hold('ack')
+  const ids = ['a', 'b', 'c', 'd', 'e']
+  for (const id of ids) world.broadcast('SN1', { command: 'Reset', id })
+  for (const id of ids) station.says([3, id, { data: twoByteText }])
+  const sent = (): unknown[] => station.got.filter(([type]) => type === 2).map(([, id]) => id)
+  assert.deepEqual(sent(), ['a', 'b', 'c', 'd'], 'four answers take 4.4 MB of 4 MiB')
+  running.release()
+  await quiet()
+  assert.deepEqual(sent(), ids)
+})
+
+test('a bug in a perform closes its session with 1011 and no other, and the app gets the Disconnect', async t => {
   const world = new FakeWorld(t)
   const one = world.plug('CP1')
   const two = world.plug('CP2')
@@ -545,7 +614,7 @@ test('a fault of the bridge closes its session with 1011, and no other; the app 
   assert.equal(two.socket.closed, null)
 })
 
-test('a fault while a message is taken, or a broadcast, closes that session with 1011, and no other', async t => {
+test('a bug in receive or deliver closes its session with 1011 and no other', async t => {
   const world = new FakeWorld(t)
   world.rpc.on('subscribe', () => ({ streams: [streamOf('SN')] }))
   const stations = ['CP1', 'CP2', 'CP3'].map(stationId => world.plug(stationId, { version: 'ocpp2.0.1' }))
@@ -564,7 +633,7 @@ test('a fault while a message is taken, or a broadcast, closes that session with
   assert.deepEqual(await three?.next(), [2, 'r', 'Reset', {}])
 })
 
-test('what comes after the end is nothing to it', async t => {
+test('a session ignores messages, broadcasts and closes when it has ended', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot('SN1')
@@ -580,7 +649,7 @@ test('what comes after the end is nothing to it', async t => {
   assert.equal(station.got.length, 1)
 })
 
-test('a session that never sent a CALL is closed after the boot timeout; one that did is not', async t => {
+test('closeUnheard closes a session that has sent no CALL for the given time, and no other', async t => {
   const world = new FakeWorld(t)
   const heard = world.plug('CP1')
   const silent = world.plug('CP2')

@@ -1,4 +1,4 @@
-/** What becomes of a message that breaks its official schema, by mode, direction and version. */
+/** Messages that violate their official schema, by mode, direction and version. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Version } from '../../src/ocpp/version.ts'
@@ -22,7 +22,7 @@ const calls: readonly [ValidationMode, string, object, readonly unknown[] | null
   ['strict', 'MeterValues', badMeter, wrongMeter, [3, 'x', {}]],
 ]
 for (const [mode, action, payload, violations, answer] of calls) {
-  test(`${mode}, ${action} ${JSON.stringify(payload)}: performed with violations ${JSON.stringify(violations)}`, async t => {
+  test(`${action} ${JSON.stringify(payload)} is performed with violations ${JSON.stringify(violations)} in mode ${mode}`, async t => {
     const world = new FakeWorld(t, { validateIn: mode })
     const station = world.plug('CP1')
     station.call(action, payload, 'x')
@@ -43,7 +43,7 @@ const refused: readonly [Version, string, object, string, string][] = [
   ['ocpp2.0.1', 'LogStatusNotification', {}, 'OccurrenceConstraintViolation', '/status: required'],
 ]
 for (const [version, action, payload, code, description] of refused) {
-  test(`strict, ${version} ${action} ${JSON.stringify(payload)}: ${code}, and no perform`, async t => {
+  test(`${version} ${action} ${JSON.stringify(payload)} is answered with ${code} and not performed in mode strict`, async t => {
     const world = new FakeWorld(t, { validateIn: 'strict' })
     const station = world.plug('CP1', { version })
     station.call(action, payload, 'x')
@@ -53,7 +53,7 @@ for (const [version, action, payload, code, description] of refused) {
   })
 }
 
-test('a rule for stations and an action goes before the mode', async t => {
+test('a rule for stations and an action overrides the mode', async t => {
   const validation = [{ station: 'ABB-*', action: 'StatusNotification', mode: 'off' }] as const
   const world = new FakeWorld(t, { validateIn: 'strict', validation })
   const [lax, strict] = [world.plug('ABB-7'), world.plug('KEBA-7')]
@@ -63,7 +63,7 @@ test('a rule for stations and an action goes before the mode', async t => {
   assert.equal((await strict.next())[0], 4)
 })
 
-test('what is wrong is logged once for an action, and says where without the value', async t => {
+test('a violation is logged once when two stations send it', async t => {
   const world = new FakeWorld(t, { validateIn: 'warn' })
   const [one, two] = [world.plug('CP1'), world.plug('CP2')]
   for (const station of [one, two]) {
@@ -74,7 +74,7 @@ test('what is wrong is logged once for an action, and says where without the val
 })
 
 for (const mode of modes) {
-  test(`${mode}: a remote command that breaks its schema`, async t => {
+  test(`a remote command that violates its schema ${mode === 'strict' ? 'fails with InvalidPayload' : 'is sent'} in mode ${mode}`, async t => {
     const world = new FakeWorld(t, { validateOut: mode })
     const station = world.plug('CP1')
     await station.boot('SN1')
@@ -84,7 +84,7 @@ for (const mode of modes) {
     assert.deepEqual([code, request], ['InvalidPayload', 'Reset'])
     assert.match(String(message), /: \/type: enum$/)
     await quiet()
-    assert.equal(station.got.length, 1, 'the boot answer alone')
+    assert.equal(station.got.length, 1, 'only the answer to the boot')
   })
 }
 
@@ -95,8 +95,8 @@ const results: readonly [Version, ValidationMode, 'ack' | 'error', boolean][] = 
   ['ocpp2.1', 'warn', 'ack', false],
   ['ocpp2.1', 'strict', 'error', true],
 ]
-for (const [version, mode, told, isAnswered] of results) {
-  test(`${version}, ${mode}: a CALLRESULT that breaks its schema is an ${told} for the app, type 5 for the station: ${isAnswered}`, async t => {
+for (const [version, mode, name, isAnswered] of results) {
+  test(`a CALLRESULT that violates its schema performs ${name} and ${isAnswered ? 'gets' : 'does not get'} a CALLRESULTERROR in ${version}, mode ${mode}`, async t => {
     const world = new FakeWorld(t, { validateIn: mode })
     const station = world.plug('CP1', { version })
     await world.pass(0)
@@ -105,9 +105,9 @@ for (const [version, mode, told, isAnswered] of results) {
     world.broadcast('CP1', { command: 'ClearCache', id: 'c', payload: {} })
     await station.next()
     station.says([3, 'c', { status: 'Perhaps' }])
-    const data = dataOf(await world.rpc.next(told))
+    const data = dataOf(await world.rpc.next(name))
     assert.deepEqual(data.payload, { status: 'Perhaps' })
-    if (told === 'ack') assert.deepEqual(data['violations'], [{ path: '/status', rule: 'enum' }])
+    if (name === 'ack') assert.deepEqual(data['violations'], [{ path: '/status', rule: 'enum' }])
     else assert.equal(data['code'], 'InvalidResult')
     await quiet()
     const more = station.got.slice(2)
@@ -116,7 +116,7 @@ for (const [version, mode, told, isAnswered] of results) {
 }
 
 for (const version of ['ocpp1.6', 'ocpp2.0.1', 'ocpp2.1'] as const) {
-  test(`${version}: a CALLRESULT that is no frame ends its command at once; only 2.1 is told`, async t => {
+  test(`a malformed CALLRESULT ends its command at once and ${version === 'ocpp2.1' ? 'gets' : 'does not get'} a CALLRESULTERROR in ${version}`, async t => {
     const world = new FakeWorld(t)
     const station = world.plug('CP1', { version })
     station.call('Heartbeat')
@@ -126,8 +126,8 @@ for (const version of ['ocpp1.6', 'ocpp2.0.1', 'ocpp2.1'] as const) {
     station.says([3, 'c1', [], 'more'])
     assert.equal(dataOf(await world.rpc.next('error'))['code'], 'InvalidResult')
     await quiet()
-    const told = version === 'ocpp2.1' ? [[5, 'c1', 'FormatViolation', '', {}]] : []
-    assert.deepEqual(station.got.slice(2), [...told, [2, 'c2', 'ClearCache', {}]])
+    const expected = version === 'ocpp2.1' ? [[5, 'c1', 'FormatViolation', '', {}]] : []
+    assert.deepEqual(station.got.slice(2), [...expected, [2, 'c2', 'ClearCache', {}]])
   })
 }
 
@@ -140,7 +140,7 @@ const answers: readonly [ValidationMode, string, object, unknown[]][] = [
   ['strict', 'MeterValues', { status: 'Accepted' }, [3, { status: 'Accepted' }]],
 ]
 for (const [mode, action, payload, [type, answer]] of answers) {
-  test(`${mode}: the app's Ack ${JSON.stringify(payload)} of ${action} reaches the station as ${JSON.stringify(answer)}`, async t => {
+  test(`the Ack ${JSON.stringify(payload)} of ${action} reaches the station as ${JSON.stringify(answer)} in mode ${mode}`, async t => {
     const world = new FakeWorld(t, { validateAcks: mode })
     const station = world.plug('CP1')
     world.rpc.otherwise(call => (call.command === 'message' ? acks(payload)(call) : {}))
@@ -149,15 +149,19 @@ for (const [mode, action, payload, [type, answer]] of answers) {
   })
 }
 
-test("strict: a boot whose Ack breaks its schema is Pending, for the fault is not the station's", async t => {
+test('a boot is answered Pending when its Ack violates its schema in mode strict', async t => {
   const world = new FakeWorld(t, { validateAcks: 'strict' })
   world.rpc.once('boot_notification', acks({ status: 'Maybe' }))
   assert.equal(((await world.plug('CP1').boot())[2] as { status: string }).status, 'Pending')
   world.rpc.once('boot_notification', acks({ status: 'Accepted' }))
-  assert.equal(((await world.plug('CP2').boot())[2] as { status: string }).status, 'Accepted', 'completed, it is whole')
+  assert.equal(
+    ((await world.plug('CP2').boot())[2] as { status: string }).status,
+    'Accepted',
+    'a completed answer is valid',
+  )
 })
 
-test('2.1: a CALLRESULTERROR of the station is an error for the app, with the id and the action of its CALL', async t => {
+test('a CALLRESULTERROR of a 2.1 station performs error with the id and the action of its CALL', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1', { version: 'ocpp2.1' })
   world.rpc.once('authorize', call => transmitted({ command: 'Ack', id: dataOf(call).id, payload: { odd: 1 } }))
@@ -170,5 +174,5 @@ test('2.1: a CALLRESULTERROR of the station is an error for the app, with the id
   await quiet()
   assert.equal(world.rpc.names().filter(name => name === 'error').length, 1)
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'answer_to_nothing' }), 1)
-  assert.equal(world.meter.total('ocpp_command_total'), 0, 'it was no command')
+  assert.equal(world.meter.total('ocpp_command_total'), 0, 'a CALLRESULTERROR is not a command')
 })

@@ -450,7 +450,7 @@ export class FakeWorld implements World {
   readonly rpc = new FakeRpc()
   readonly meter = new FakeMeter()
   readonly log = new FakeLog()
-  readonly trace = null
+  readonly trace: World['trace'] = null
   readonly schemas: Schemas
   readonly disconnects: Disconnects
   readonly hub: Hub

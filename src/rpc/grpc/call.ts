@@ -65,7 +65,9 @@ export class Call<Reply> implements OpenCall {
     this.#resolve = resolve
     this.#reject = reject
     const { deadline } = request
-    if (deadline !== Infinity) this.#timer = setTimeout(() => this.#onDeadline(), deadline - performance.now())
+    // Whole milliseconds: Node.js finds the list of a timer that is cleared by them.
+    if (deadline !== Infinity)
+      this.#timer = setTimeout(() => this.#onDeadline(), Math.ceil(deadline - performance.now()))
   }
 
   get isSent(): boolean {

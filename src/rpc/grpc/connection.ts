@@ -6,6 +6,7 @@
 import { connect, constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import { authorityOf } from '../../ops/server.ts'
 import { mayExpectTls, withRemedy, type Trust } from '../trust.ts'
 
 export type ConnectionSettings = {
@@ -199,8 +200,4 @@ function openSocket(address: string, { host, port, trust }: ConnectionSettings):
     // RFC 6066 §3: an address is not a server name.
     ...(isIP(host) === 0 && { servername: host }),
   })
-}
-
-function authorityOf({ host, port }: ConnectionSettings): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }

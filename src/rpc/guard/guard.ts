@@ -48,6 +48,8 @@ type Task<Reply> = {
 
 /** Before the second attempt; doubled before each further one. */
 const initialBackoffMs = { unavailable: 100, exhausted: 10 }
+/** A timer of a busy event loop fires this late. */
+const oversleptMs = 10
 const readyWithinMs = 3_000
 /** The budget of a call while the app is known to be away: a little more than it takes to find an app that is back. */
 const absentBudgetMs = 1_500
@@ -227,18 +229,31 @@ export class Guard implements Rpc {
     const { signal } = task
     const backoffMs = backoffFor(failure, retries, task)
     if (backoffMs === null) throw failure
-    try {
-      if (performance.now() + backoffMs > this.#lastStart(budgetFrom)) throw failure
-      await this.#backOff(backoffMs, signal)
-      // A busy event loop may have overslept.
-      if (this.#isAborted || signal.aborted || performance.now() > this.#lastStart(budgetFrom)) throw failure
-      const begun = this.#permits.take() ? budgetFrom : await this.#queue(task, budgetFrom)
-      this.#meter.count('rpc_retries_total')
-      return begun
-    } catch {
-      if (this.#isAborted || signal.aborted) throw aborted(failure.outcome)
+    // The last attempt begins as late as it may: an app that is back by then is found.
+    const longestMs = this.#lastStart(budgetFrom) - performance.now() - oversleptMs
+    if (longestMs > 0) await this.#backOff(Math.min(backoffMs, longestMs), signal)
+    const hasTime = longestMs > 0 && performance.now() <= this.#lastStart(budgetFrom)
+    const begun = hasTime ? await this.#permit(task, budgetFrom) : null
+    if (this.#isAborted || signal.aborted) {
+      if (begun !== null) this.#permits.release()
+      throw aborted(failure.outcome)
+    }
+    if (begun === null) {
       if (failure.code === 'exhausted') this.#presence.onRefused(failure)
       throw failure
+    }
+    this.#meter.count('rpc_retries_total')
+    return begun
+  }
+
+  /** A permit for a further attempt, as `#queue` has it; `null` where it does not come in time. */
+  async #permit(task: Task<unknown>, budgetFrom: number): Promise<number | null> {
+    if (this.#permits.take()) return budgetFrom
+    try {
+      return await this.#queue(task, budgetFrom)
+    } catch (error) {
+      if (error instanceof RpcError) return null
+      throw error
     }
   }
 

@@ -39,12 +39,16 @@ export class AppMessages {
     if (transmissions.length > 0 || disconnect) this.take(readReply(transmissions, null).others, disconnect)
   }
 
+  dropAnswer(): void {
+    this.#station.drop('ack_for_nothing', 'dropped an answer of the app: no CALL waits for it')
+  }
+
   #take(message: AppMessage): void {
     switch (message.kind) {
       case 'command':
         return this.#commands.add(message)
       case 'answer':
-        return this.#station.drop('ack_for_nothing', 'dropped an answer of the app: no CALL waits for it')
+        return this.dropAnswer()
       case 'cable':
         if (message.type === 'disconnect')
           this.#station.closing ??= { code: closeCodes.get(message.reason) ?? 1000, reason }

@@ -37,14 +37,14 @@ type CommandFailure =
   | 'InvalidResult'
 
 const messages: Readonly<Record<CommandFailure, string>> = {
-  InvalidPayload: 'The payload is no object, or breaks its schema',
+  InvalidPayload: 'The payload is not an object, or violates its schema',
   UnknownAction: 'This version of OCPP has no such action from the CSMS to a Charging Station',
   InvalidId: 'The id has more than 36 characters, or is in use by a command that has not ended',
   NotAccepted: 'The Charging Station has not been accepted',
   QueueFull: 'Too many commands wait for this Charging Station',
   CallTimeout: 'The Charging Station did not answer in time',
   ConnectionClosed: 'The connection of the Charging Station was closed',
-  InvalidResult: 'The answer of the Charging Station is no frame, or breaks its schema',
+  InvalidResult: 'The answer of the Charging Station is not a valid frame, or violates its schema',
 }
 
 /** OCPP-J 1.6 §4.2.1 table 3, OCPP 2.0.1 Part 4 table 4. */

@@ -1,15 +1,17 @@
 /**
- * Tells the app how its remote commands ended: through the session's inbox while the station is connected, and side by
- * side once it has left.
+ * Reports to the app how its remote commands ended: through the session's inbox while the station is connected, and
+ * several at a time once it has left.
  *
  * The outcome of a command that was sent keeps its place among the station's own messages. Refusals (`QueueFull` and the
  * like), which no station knows of, take turns with those messages: at most one refusal is in the inbox, so that an app
  * which floods a station does not keep the station from being served.
  */
-import { mayRepeat, RpcError, type CommandReply } from '../../cable/rpc.ts'
+import { isAway, mayRepeat, RpcError, type CommandReply } from '../../cable/rpc.ts'
 import type { MessageId } from '../../ocpp/frame.ts'
 import { outcomeData, type CommandOutcome } from '../../translate/commands.ts'
 import type { AppConnection } from '../app/connection.ts'
+import { warnOfError } from '../app/errors.ts'
+import { Deferred } from '../deferred.ts'
 import type { Station } from '../station.ts'
 
 /** An outcome that the app does not have yet. */
@@ -39,7 +41,7 @@ const outcomeBytes = 200
 const afterQueue: readonly (string | null)[] = [null, 'CallTimeout', 'ConnectionClosed', 'InvalidResult']
 /** How long, and how often, an outcome is retried that the app cannot have got. */
 const retry = { withinMs: 20_000, pauseMs: 1_000 }
-/** Once the station has left: how many refusals are told side by side, and for how long. */
+/** Once the station has left: how many outcomes are performed at a time, and for how long refusals are. */
 const atEnd = { concurrency: 16, withinMs: 5_000 }
 
 /** How many outcomes wait for the app, and how many bytes. */
@@ -53,9 +55,7 @@ export class Outcomes {
   readonly #station: Station<OutcomesSettings>
   readonly #app: AppConnection
   readonly #lane: Lane
-  readonly #retries = new Map<PendingOutcome, NodeJS.Timeout>()
-  /** Outcomes left over when the inbox was emptied at the end. */
-  readonly #leftOver: PendingOutcome[] = []
+  readonly #deferred: Deferred<PendingOutcome>
   /** Refusals behind the one in the inbox. */
   readonly #refusals = new Set<PendingOutcome>()
   readonly #settled: Load = { count: 0, bytes: 0 }
@@ -67,6 +67,7 @@ export class Outcomes {
     this.#station = station
     this.#app = app
     this.#lane = lane
+    this.#deferred = new Deferred(lane, retry.pauseMs)
   }
 
   /** How a remote command ended. */
@@ -92,7 +93,7 @@ export class Outcomes {
   async tell(pending: PendingOutcome): Promise<CommandReply | null> {
     const reply = await this.#perform(pending.outcome)
     if (reply === 'mayRepeat' && !this.#isEnding && this.#now() - pending.since < retry.withinMs) {
-      this.#retryLater(pending)
+      this.#deferred.retry(pending)
       return null
     }
     this.#forget(pending)
@@ -106,30 +107,29 @@ export class Outcomes {
     this.#isEnding = true
   }
 
-  /** Puts no further refusal into the inbox; `end` tells them. */
+  /** Puts nothing into the inbox from now on: `end` performs the rest. */
   leaveLane(): void {
     this.#usesLane = false
+    this.#deferred.stop()
   }
 
   /** Keeps an outcome that was taken out of the inbox, for `end`. */
   keepForEnd(pending: PendingOutcome): void {
-    this.#leftOver.push(pending)
+    this.#deferred.keep(pending)
   }
 
   /**
-   * Tells the rest side by side: the station may be back, and its next session waits for this end.
+   * Performs the rest, several at a time: the station may be back, and its next session waits for this end.
    *
    * @returns the app's replies
    */
   async end(): Promise<CommandReply[]> {
     this.stop()
     this.leaveLane()
-    const rest = [...this.#leftOver.splice(0), ...this.#retries.keys()]
-    for (const timer of this.#retries.values()) clearTimeout(timer)
-    this.#retries.clear()
+    const rest = this.#deferred.take()
     const deadline = this.#now() + atEnd.withinMs
-    const tellers = Array.from({ length: atEnd.concurrency }, () => this.#tellRefusals(deadline))
-    const replies = await Promise.all([...rest.map(pending => this.tell(pending)), ...tellers])
+    const workers = Array.from({ length: atEnd.concurrency }, () => this.#tellRest(rest, deadline))
+    const replies = await Promise.all(workers)
     for (let lost = this.#nextRefusal(); lost !== null; lost = this.#nextRefusal()) {
       this.#forget(lost)
       this.#dropUntold()
@@ -137,8 +137,10 @@ export class Outcomes {
     return replies.flat().filter(reply => reply !== null)
   }
 
-  async #tellRefusals(deadline: number): Promise<(CommandReply | null)[]> {
+  /** @param rest is told whatever the time; refusals are told before the deadline only */
+  async #tellRest(rest: PendingOutcome[], deadline: number): Promise<(CommandReply | null)[]> {
     const replies: (CommandReply | null)[] = []
+    for (let next = rest.shift(); next !== undefined; next = rest.shift()) replies.push(await this.tell(next))
     while (this.#now() < deadline) {
       const next = this.#nextRefusal()
       if (next === null) break
@@ -219,17 +221,10 @@ export class Outcomes {
       return reply
     } catch (error) {
       if (!(error instanceof RpcError)) throw error
-      this.isFailing = true
+      warnOfError(this.#station, outcome.kind, error)
+      this.isFailing = isAway(error)
       return mayRepeat(error) ? 'mayRepeat' : 'lost'
     }
-  }
-
-  #retryLater(pending: PendingOutcome): void {
-    const timer = setTimeout(() => {
-      this.#retries.delete(pending)
-      this.#lane.push(pending, null)
-    }, retry.pauseMs)
-    this.#retries.set(pending, timer)
   }
 
   #now(): number {

@@ -6,6 +6,7 @@ import type { Call } from '../../ocpp/frame.ts'
 import { performData, type Extras } from '../../translate/commands.ts'
 import type { AppConnection } from '../app/connection.ts'
 import type { AppMessages } from '../app/messages.ts'
+import { Deferred } from '../deferred.ts'
 import type { Station } from '../station.ts'
 import { Reports, type Whole } from './reports.ts'
 
@@ -29,19 +30,17 @@ export class Collecting {
   readonly #station: Station<CollectingSettings>
   readonly #app: AppConnection
   readonly #messages: AppMessages
-  readonly #lane: Lane
   readonly #reports: Reports
   #isEnding = false
-  /** Reports left over when the inbox was emptied at the end. Their parts are answered: no station sends them again. */
-  readonly #leftOver: Whole[] = []
-  readonly #retries = new Map<Whole, NodeJS.Timeout>()
+  /** The parts of these reports are answered: no station sends them again. */
+  readonly #deferred: Deferred<PendingReport>
 
   constructor(station: Station<CollectingSettings>, app: AppConnection, messages: AppMessages, lane: Lane) {
     const { row, settings } = station
     this.#station = station
     this.#app = app
     this.#messages = messages
-    this.#lane = lane
+    this.#deferred = new Deferred(lane, retryPauseMs)
     this.#reports = new Reports(row.reports, settings.reportTimeoutMs, whole =>
       lane.push({ kind: 'report', whole }, null),
     )
@@ -72,38 +71,39 @@ export class Collecting {
       this.#count(complete ? 'whole' : 'incomplete')
     } catch (error) {
       if (!(error instanceof RpcError)) throw error
-      const retries = !this.#isEnding && mayRepeat(error) && this.#retries.size < maxRetries
-      if (retries) this.#retryLater(whole)
+      const retries = !this.#isEnding && mayRepeat(error) && this.#deferred.size < maxRetries
+      if (retries) this.#deferred.retry({ kind: 'report', whole })
       else this.#onLost(call, error)
     }
   }
 
-  /** Keeps a report that was taken out of the inbox, for `end`. */
-  keepForEnd(whole: Whole): void {
-    this.#leftOver.push(whole)
+  /** Puts nothing into the inbox from now on: `end` performs the rest. */
+  leaveLane(): void {
+    this.#deferred.stop()
   }
 
-  /** Performs what is left of reports side by side: the station may be back, and its next session waits for this end. */
+  /** Keeps a report that was taken out of the inbox, for `end`. */
+  keepForEnd(report: PendingReport): void {
+    this.#deferred.keep(report)
+  }
+
+  /** Performs what is left of reports at once: the station may be back, and its next session waits for this end. */
   async end(): Promise<void> {
     this.#isEnding = true
-    for (const timer of this.#retries.values()) clearTimeout(timer)
-    const rest = [...this.#retries.keys(), ...this.#leftOver.splice(0), ...this.#reports.takeAll()]
-    this.#retries.clear()
+    this.leaveLane()
+    const rest = [...this.#deferred.take().map(({ whole }) => whole), ...this.#reports.takeAll()]
     await Promise.all(rest.map(whole => this.report(whole)))
   }
 
   #onLost({ action }: Call, error: RpcError): void {
     this.#count('lost')
     const { world, who } = this.#station
-    world.once('report', { ...who, action, error }, 'lost a report that the app did not take: request it again', action)
-  }
-
-  #retryLater(whole: Whole): void {
-    const timer = setTimeout(() => {
-      this.#retries.delete(whole)
-      this.#lane.push({ kind: 'report', whole }, null)
-    }, retryPauseMs)
-    this.#retries.set(whole, timer)
+    world.once(
+      'report',
+      { ...who, action, error },
+      'lost a report that the app did not take: request it again',
+      `${action} ${error.message}`,
+    )
   }
 
   async #performWhole(whole: Whole): Promise<CommandReply> {

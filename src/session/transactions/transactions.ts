@@ -26,14 +26,14 @@ const usualLimits: TransactionLimits = {
   ofStation: { messages: 8, bytes: 64 * 1024 },
   bytes: 64 * 1024 * 1024,
 }
-/** What a message costs beside its answer's text. */
-const messageBytes = 400
+/** What a message costs beside its answer's text, with its key and digest. */
+const messageBytes = 600
 
 /** An answer without its id: the retry has its own. */
 export type KeptAnswer = Omit<CallResult, 'id'> | Omit<CallError, 'id'>
 
 /** How a message stands. */
-export type Outcome<Kept = Answer> = {
+export type TransactionOutcome<Kept = Answer> = {
   /** Attempts that may have reached the app. */
   readonly attempts: number
   /**
@@ -53,7 +53,7 @@ type Message = Pick<Tracked, 'stationId' | 'key' | 'content' | 'transaction'> & 
 /** One station's messages by key, oldest first, and their bytes. */
 type OfStation = { readonly messages: Map<string, Message>; bytes: number }
 
-const unknown: Outcome<KeptAnswer> = { attempts: 0, answer: null }
+const neverSeen: TransactionOutcome<KeptAnswer> = { attempts: 0, answer: null }
 
 export class Transactions {
   readonly #now: () => number
@@ -77,13 +77,13 @@ export class Transactions {
    * How the same message stood when it was last recorded. Other content under the same key may be another fact after all,
    * which the app can tell: it counts as another message.
    */
-  find({ stationId, key, content }: Tracked): Outcome<KeptAnswer> {
+  find({ stationId, key, content }: Tracked): TransactionOutcome<KeptAnswer> {
     this.#expire()
     const message = this.#stations.get(stationId)?.messages.get(key)
-    return message?.content === content ? message : unknown
+    return message?.content === content ? message : neverSeen
   }
 
-  record(tracked: Tracked, { attempts, answer }: Outcome): void {
+  record(tracked: Tracked, { attempts, answer }: TransactionOutcome): void {
     // Nothing is new: what is known of an earlier try still holds.
     if (attempts === 0 && answer === null) return
     this.#expire()
@@ -92,16 +92,27 @@ export class Transactions {
     if (before !== undefined) this.#delete(before)
     if (ended !== null) this.#forgetStart(stationId, ended)
     const text =
-      answer === null ? '' : answer.kind === 'callResult' ? answer.payload : `${answer.description}${answer.details}`
-    const bytes = messageBytes + Buffer.byteLength(text)
+      answer === null ? '' : answer.kind === 'callResult' ? answer.payload : answer.description + answer.details
+    const answerBytes = Buffer.byteLength(text)
     const limits = this.#limits
-    if (bytes > limits.ofStation.bytes) return
-    const answered = answer === null ? null : kept(answer)
-    const message = { stationId, key, content, transaction, attempts, answer: answered, bytes, at: this.#now() }
+    // Too large to keep: a retry is performed again, and the app is told that it is one.
+    const isKept = messageBytes + answerBytes <= limits.ofStation.bytes
+    const bytes = messageBytes + (isKept ? answerBytes : 0)
+    const keptAnswer = answer !== null && isKept ? kept(answer) : null
+    const message = {
+      stationId,
+      key: flat(key),
+      content,
+      transaction,
+      attempts,
+      answer: keptAnswer,
+      bytes,
+      at: this.#now(),
+    }
     const ofStation = this.#stations.get(stationId) ?? { messages: new Map<string, Message>(), bytes: 0 }
     this.#messages.add(message)
     this.#stations.set(stationId, ofStation)
-    ofStation.messages.set(key, message)
+    ofStation.messages.set(message.key, message)
     ofStation.bytes += bytes
     this.#bytes += bytes
     while (ofStation.messages.size > limits.ofStation.messages || ofStation.bytes > limits.ofStation.bytes)

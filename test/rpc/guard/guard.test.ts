@@ -863,3 +863,17 @@ test('abort fails each call: in flight, in the queue, in backoff, and later ones
   assert.equal(bench.meter.total('rpc_canceled_total'), 8)
   assert.deepEqual(bench.lines, [['warn', gone]])
 })
+
+test('the last attempt begins as late as it may when its backoff would end later', async t => {
+  const bench = new Bench(t)
+  const call = bench.command('s1')
+  const first = await bench.next()
+  await bench.pass(1_950)
+  first.fail(absent)
+  await quiet()
+  await bench.pass(45)
+  const last = await bench.next()
+  last.fail(absent)
+  await assert.rejects(call, absent)
+  assert.equal(bench.transport.sids.length, 2)
+})

@@ -17,7 +17,7 @@ import {
   usualSettings,
 } from '../../support/fakes.ts'
 
-/** A station to attach, by an app and a fleet that write down what is asked of them. */
+/** A station to attach, and an app and a fleet that record what they are asked. */
 function setUp(t: TestContext, settings: Partial<AttachmentSettings> = {}, remembered: string | null = null) {
   const world = new FakeWorld(t)
   const { rpc } = world
@@ -40,7 +40,7 @@ function setUp(t: TestContext, settings: Partial<AttachmentSettings> = {}, remem
 
 const bootOf = (sn: string): JsonText => jsonText({ chargePointModel: 'M', chargePointSerialNumber: sn })
 
-test('a boot: Connect, the claim, then subscribe with its serial number, which is remembered', async t => {
+test('a boot makes Connect, claims the station, subscribes with its serial number and remembers it', async t => {
   const { rpc, attach, fleet, made, subscribed } = setUp(t)
   assert.equal(await attach(bootOf('SN1')), true)
   assert.deepEqual(rpc.names(), ['connect', 'subscribe'])
@@ -50,7 +50,7 @@ test('a boot: Connect, the claim, then subscribe with its serial number, which i
   assert.equal(made[0]?.subscribed?.reply.status, 'success')
 })
 
-test('subscribe waits until the app has seen the end of the connection before', async t => {
+test('subscribe waits until the app has seen the end of the previous connection', async t => {
   const { rpc, attach, fleet } = setUp(t)
   let end: () => void = () => undefined
   fleet.before = new Promise(resolve => (end = resolve))
@@ -63,15 +63,15 @@ test('subscribe waits until the app has seen the end of the connection before', 
 })
 
 const firsts: readonly [string, Partial<AttachmentSettings>, string | null, JsonText | null, string][] = [
-  ['no boot, a serial number remembered', {}, 'SN7', null, 'SN7'],
-  ['no boot, none remembered', {}, null, null, 'CP1'],
-  ['a boot without a serial number, though one is remembered', {}, 'SN7', jsonText({}), 'CP1'],
-  ['a boot, and another one remembered', {}, 'SN7', bootOf('SN8'), 'SN8'],
-  ['station_id, a boot', { sn: 'station_id' }, null, bootOf('SN8'), 'CP1'],
-  ['station_id, no boot, one remembered', { sn: 'station_id' }, 'SN7', null, 'CP1'],
+  ['not a boot, and a serial number is remembered', {}, 'SN7', null, 'SN7'],
+  ['not a boot, and no serial number is remembered', {}, null, null, 'CP1'],
+  ['a boot without a serial number, and one is remembered', {}, 'SN7', jsonText({}), 'CP1'],
+  ['a boot, and another serial number is remembered', {}, 'SN7', bootOf('SN8'), 'SN8'],
+  ['a boot, with ocpp_sn=station_id', { sn: 'station_id' }, null, bootOf('SN8'), 'CP1'],
+  ['not a boot, with ocpp_sn=station_id', { sn: 'station_id' }, 'SN7', null, 'CP1'],
 ]
 for (const [first, settings, remembered, boot, sn] of firsts) {
-  test(`the first CALL is ${first}: subscribed as ${sn}`, async t => {
+  test(`the station is subscribed as ${sn} when the first CALL is ${first}`, async t => {
     const { attach, subscribed } = setUp(t, settings, remembered)
     assert.equal(await attach(boot), true)
     assert.deepEqual(subscribed(), [['subscribe', sn]])
@@ -80,37 +80,37 @@ for (const [first, settings, remembered, boot, sn] of firsts) {
 
 test('Connect and subscribe may wait in the queue as long as the message that needs them', async t => {
   const { rpc, attach } = setUp(t)
-  const patience: [name: string, until: number | undefined][] = []
+  const deadlines: [name: string, deadline: number | undefined][] = []
   const [connect, command] = [rpc.connect.bind(rpc), rpc.command.bind(rpc)]
   const port: Rpc = rpc
   port.connect = (call, signal, queueDeadline) => {
-    patience.push(['connect', queueDeadline?.()])
+    deadlines.push(['connect', queueDeadline?.()])
     return connect(call, signal)
   }
   port.command = (call, signal, queueDeadline) => {
-    patience.push([call.command, queueDeadline?.()])
+    deadlines.push([call.command, queueDeadline?.()])
     return command(call, signal)
   }
   await attach(null, () => 20_000)
-  assert.deepEqual(patience, [
+  assert.deepEqual(deadlines, [
     ['connect', 20_000],
     ['subscribe', 20_000],
   ])
 })
 
-test('the channel is the one of the settings', async t => {
+test('the station is subscribed to the channel of the settings', async t => {
   const { rpc, attach } = setUp(t, { channel: 'Ocpp::StationChannel' })
   await attach(bootOf('SN1'))
   assert.equal(rpc.made.all.at(-1)?.identifier, '{"channel":"Ocpp::StationChannel","sn":"SN1"}')
 })
 
-test('later CALLs and boots with the same serial number ask nothing more', async t => {
+test('later CALLs and boots with the same serial number make no RPC', async t => {
   const { rpc, attach } = setUp(t)
   for (const boot of [bootOf('SN1'), null, bootOf('SN1'), null]) assert.equal(await attach(boot), true)
   assert.deepEqual(rpc.names(), ['connect', 'subscribe'])
 })
 
-test('a boot with another serial number: unsubscribe the old identifier, subscribe the new', async t => {
+test('a boot with another serial number unsubscribes the old identifier and subscribes the new one', async t => {
   const { attach, fleet, subscribed } = setUp(t, {}, 'SN1')
   await attach(null)
   await attach(bootOf('SN2'))
@@ -123,7 +123,7 @@ test('a boot with another serial number: unsubscribe the old identifier, subscri
   assert.deepEqual(fleet.serialNumbers, ['SN1', 'SN1', 'SN2'])
 })
 
-test('Connect FAILURE: not accepted, nothing claimed, nothing subscribed; the next CALL asks again', async t => {
+test('a station is not accepted, claimed or subscribed when Connect returns FAILURE', async t => {
   const { rpc, attach, fleet } = setUp(t)
   rpc.once('connect', () => ({ status: 'failure' }))
   assert.equal(await attach(bootOf('SN1')), false)
@@ -131,7 +131,7 @@ test('Connect FAILURE: not accepted, nothing claimed, nothing subscribed; the ne
   assert.deepEqual(fleet.claimed, [])
 })
 
-test('subscribe FAILURE: not accepted, not remembered, but its reply is passed on, and whose it is', async t => {
+test('a station is not accepted or remembered when subscribe returns FAILURE, and the reply is returned', async t => {
   const { rpc, attach, fleet, made } = setUp(t)
   rpc.once('subscribe', () => ({ status: 'failure' }))
   assert.equal(await attach(bootOf('SN1')), false)
@@ -140,7 +140,7 @@ test('subscribe FAILURE: not accepted, not remembered, but its reply is passed o
   assert.equal(made[0].subscribed.identifier, '{"channel":"OCPPChannel","sn":"SN1"}')
 })
 
-test('no reply to Connect, then none to subscribe: each CALL goes on where the one before it failed', async t => {
+test('the next CALL goes on with the RPC that failed when Connect or subscribe gets no reply', async t => {
   const { rpc, attach, fleet } = setUp(t)
   rpc.once('connect', fails(faults.absent))
   await assert.rejects(attach(bootOf('SN1')), faults.absent)
@@ -151,7 +151,7 @@ test('no reply to Connect, then none to subscribe: each CALL goes on where the o
   assert.deepEqual(fleet.claimed, ['{"station_id":"CP1"}'], 'claimed once')
 })
 
-test('no reply to the new subscribe: a CALL that is no boot goes back to the serial number that was accepted', async t => {
+test('a CALL is subscribed by the last accepted serial number when a boot with another one got no reply', async t => {
   const { rpc, attach, subscribed } = setUp(t)
   await attach(bootOf('SN1'))
   rpc.once('subscribe', fails(faults.slow))

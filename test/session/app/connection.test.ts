@@ -19,7 +19,7 @@ import {
 const one = identifierFor('OCPPChannel', 'SN1')
 const two = identifierFor('OCPPChannel', 'SN2')
 
-/** A connection, and the streams its session is in. */
+/** A connection, and the streams of its session. */
 function setUp(t: TestContext) {
   const world = new FakeWorld(t)
   const { rpc } = world
@@ -41,11 +41,11 @@ async function setUpSubscribed(t: TestContext, said: Said = {}) {
 
 const streamNames = (...names: readonly string[]) => names as StreamName[]
 
-test('the identifier is compact, channel first, and holds nothing else', () => {
+test('the identifier is compact JSON with the channel first and no other keys', () => {
   assert.equal(identifierFor('OCPPChannel', 'S"N 1'), '{"channel":"OCPPChannel","sn":"S\\"N 1"}')
 })
 
-test('Connect, subscribe, perform and Disconnect carry the same caller, and just the fields of each', async t => {
+test('each RPC carries the caller and only the fields of its kind', async t => {
   const { rpc, connection } = await setUpSubscribed(t)
   await connection.perform('{"action":"heartbeat"}')
   await connection.unsubscribe()
@@ -62,7 +62,7 @@ test('Connect, subscribe, perform and Disconnect carry the same caller, and just
   ])
 })
 
-test('cstate is merged from each reply and sent with each call; an empty value deletes its key', async t => {
+test('cstate is merged from each reply and sent with each call, and an empty value deletes its key', async t => {
   const { connection, says, last } = setUp(t)
   says('connect', { cstate: { _s_: '{"a":1}', role: 'ev' } })
   await connection.connect()
@@ -75,7 +75,7 @@ test('cstate is merged from each reply and sent with each call; an empty value d
   assert.deepEqual(last()?.env.cstate, { _s_: '{"a":1}', seen: '"x"' })
 })
 
-test('istate is of the identifier that is called, and of no other', async t => {
+test('istate belongs to the subscribed identifier and is dropped with it', async t => {
   const { connection, says, last } = await setUpSubscribed(t, { istate: { boots: '0', tag: '"x"' } })
   says('boot_notification', { istate: { boots: '1', tag: '' } })
   await connection.perform('{"action":"boot_notification"}')
@@ -89,21 +89,21 @@ test('istate is of the identifier that is called, and of no other', async t => {
   assert.deepEqual(last()?.env.istate, {})
 })
 
-test('Disconnect names the subscription, and its istate as a JSON text', async t => {
+test('Disconnect names the subscription and carries its istate as JSON text', async t => {
   const { connection, last } = await setUpSubscribed(t, { istate: { boots: '7', tag: '"\\"x\\""' } })
   await connection.disconnect()
   assert.deepEqual(last()?.subscriptions, [one])
   assert.deepEqual(last()?.env.istate, { [one]: '{"boots":"7","tag":"\\"\\\\\\"x\\\\\\"\\""}' })
 })
 
-test('Disconnect of a subscription without a state has an empty istate', async t => {
+test('Disconnect has an empty istate when the subscription has no state', async t => {
   const { connection, last } = await setUpSubscribed(t)
   await connection.disconnect()
   assert.deepEqual(last()?.subscriptions, [one])
   assert.deepEqual(last()?.env.istate, {})
 })
 
-test('Connect FAILURE: no identifiers, and no Disconnect', async t => {
+test('no Disconnect is made when Connect returned FAILURE', async t => {
   const { rpc, connection, says } = setUp(t)
   says('connect', { status: 'failure' })
   assert.equal(await connection.connect(), null)
@@ -113,17 +113,17 @@ test('Connect FAILURE: no identifiers, and no Disconnect', async t => {
 })
 
 const rows: readonly [string, Said, string[]][] = [
-  ['streams are joined', { streams: streamNames('x', 'y') }, ['a', 'b', 'x', 'y']],
-  ['one stopped', { stoppedStreams: streamNames('a') }, ['b']],
-  ['all stopped', { stopAllStreams: true }, []],
-  ['all stopped, then one started', { stopAllStreams: true, streams: streamNames('x') }, ['x']],
-  ['all stopped, then the same started', { stopAllStreams: true, streams: streamNames('a') }, ['a']],
-  ['one stopped and started', { stoppedStreams: streamNames('a'), streams: streamNames('a') }, ['b', 'a']],
-  ['one stopped that was not on', { stoppedStreams: streamNames('z') }, ['a', 'b']],
-  ['a stop beside a stop of all says nothing', { stopAllStreams: true, stoppedStreams: streamNames('a') }, []],
+  ['streams are added', { streams: streamNames('x', 'y') }, ['a', 'b', 'x', 'y']],
+  ['one stream is stopped', { stoppedStreams: streamNames('a') }, ['b']],
+  ['all streams are stopped', { stopAllStreams: true }, []],
+  ['all streams are stopped, and one is started', { stopAllStreams: true, streams: streamNames('x') }, ['x']],
+  ['all streams are stopped, and one of them is started', { stopAllStreams: true, streams: streamNames('a') }, ['a']],
+  ['one stream is stopped and started', { stoppedStreams: streamNames('a'), streams: streamNames('a') }, ['b', 'a']],
+  ['a stream is stopped that was never started', { stoppedStreams: streamNames('z') }, ['a', 'b']],
+  ['one stream and all streams are stopped', { stopAllStreams: true, stoppedStreams: streamNames('a') }, []],
 ]
 for (const [what, said, expected] of rows) {
-  test(`streams stop before they start: ${what}`, async t => {
+  test(`a reply stops streams before it starts any: ${what}`, async t => {
     const { connection, says, streams } = await setUpSubscribed(t, { streams: streamNames('a', 'b') })
     says('authorize', said)
     await connection.perform('{"action":"authorize"}')
@@ -131,7 +131,7 @@ for (const [what, said, expected] of rows) {
   })
 }
 
-test('subscribe FAILURE: neither its streams nor its istate, but the cstate; not subscribed', async t => {
+test('only the cstate of a reply is applied when subscribe returns FAILURE', async t => {
   const { connection, says, last, streams } = setUp(t)
   await connection.connect()
   says('subscribe', { status: 'failure', streams: streamNames('x'), istate: { a: '1' }, cstate: { c: '1' } })
@@ -144,7 +144,7 @@ test('subscribe FAILURE: neither its streams nor its istate, but the cstate; not
   assert.deepEqual(last()?.env.istate, {})
 })
 
-test('unsubscribe leaves every stream, whatever its reply says', async t => {
+test('unsubscribe leaves every stream, whatever the reply lists', async t => {
   const { connection, says, streams } = await setUpSubscribed(t, { streams: streamNames('a', 'b') })
   says('unsubscribe', { stopAllStreams: false, streams: streamNames('x') })
   await connection.unsubscribe()
@@ -152,7 +152,7 @@ test('unsubscribe leaves every stream, whatever its reply says', async t => {
   assert.equal(connection.identifier, null)
 })
 
-test('a call without a reply changes nothing', async t => {
+test('state and streams are unchanged when a call gets no reply', async t => {
   const { rpc, connection, last, streams } = await setUpSubscribed(t, { streams: streamNames('a'), istate: { a: '1' } })
   rpc.once('unsubscribe', fails(faults.slow))
   await assert.rejects(connection.unsubscribe(), faults.slow)
@@ -164,7 +164,7 @@ test('a call without a reply changes nothing', async t => {
   assert.deepEqual(last()?.env.istate, { [one]: '{"a":"1"}' })
 })
 
-test('the state that a call was made with does not change under it', async t => {
+test('the state of a call does not change when a later reply changes the state', async t => {
   const { rpc, connection } = await setUpSubscribed(t, { istate: { a: '1' } })
   rpc.once('authorize', () => ({ istate: { a: '2' } }))
   await connection.perform('{"action":"authorize"}')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hintFor } from '../../../src/session/app/hints.ts'
 
-/** As the gem writes it. */
+/** The message of the gem. */
 const incompatible = (spoken: string, ours: string): string =>
   `Incompatible AnyCable RPC client.\nCurrent server version: ${spoken}.\nClient supported versions: ${ours}.`
 
@@ -19,39 +19,39 @@ const errors: readonly [message: string, expected: RegExp | null, because: strin
   ],
   ['Channel not found: StationOCPP', /acronym "OCPP"/, 'an acronym at the end'],
   ['Channel not found: OCPP16Channel', /acronym "OCPP"/, 'an acronym before a digit'],
+  ['Channel not found: Nope', /no channel class Nope: define it, or set --ocpp_channel/, 'a name without an acronym'],
+  ['Channel not found: Nope"\n<script>', null, 'not a class name'],
+  ["undefined method `x' for Channel not found: Nope", null, 'another error that only mentions the words'],
   [
-    'Channel not found: Nope',
-    /no channel class Nope: define it, or set --ocpp_channel/,
-    'no acronym in it, so none is the cause',
+    incompatible('v2', 'v1'),
+    /gem speaks version v2 of the RPC protocol, the bridge speaks v1: install/,
+    'the gem is newer',
   ],
-  ['Channel not found: Nope"\n<script>', null, 'no class name'],
-  ["undefined method `x' for Channel not found: Nope", null, 'another error that only mentions it'],
-  [incompatible('v2', 'v1'), /gem speaks version v2 of the RPC protocol, the bridge speaks v1: install/, 'a newer gem'],
-  [incompatible('v2', 'v1,v1.1').replace('.1.', '.'), /the bridge speaks v1,v1/, 'several versions of ours'],
-  [incompatible('v1', 'unknown'), /protov does not reach/, 'the metadata was lost on the way'],
-  ['Incompatible something', null, 'not the gem'],
-  ["undefined method `charge!' for nil", null, 'the app raised: its own words are the best there is'],
-  ['', null, 'no words at all'],
+  [incompatible('v2', 'v1,v1.1').replace('.1.', '.'), /the bridge speaks v1,v1/, 'the bridge speaks several versions'],
+  [incompatible('v1', 'unknown'), /protov does not reach/, 'the metadata did not arrive'],
+  ['Incompatible something', null, 'an error that the gem does not write'],
+  ["undefined method `charge!' for nil", null, 'the message of an exception needs no hint'],
+  ['', null, 'an empty message'],
 ]
 for (const [message, expected, because] of errors) {
-  test(`ERROR ${JSON.stringify(message).slice(0, 60)}: ${because}`, () => {
+  test(`the error ${JSON.stringify(message).slice(0, 60)} ${expected === null ? 'has no hint' : 'has a hint'}: ${because}`, () => {
     const hint = hintFor({ kind: 'error', message })
     if (expected === null) assert.equal(hint, null)
     else assert.match(hint?.text ?? '', expected)
   })
 }
 
-test('Connect FAILURE: the header is the hint only where it is withheld', () => {
+test('a rejected Connect hints at the Authorization header only when the header was withheld', () => {
   assert.match(hintFor({ kind: 'connect', withheld: true })?.text ?? '', /add authorization to --headers/)
   assert.equal(hintFor({ kind: 'connect', withheld: false }), null)
 })
 
-test('subscribe FAILURE: `reject` is told from what ends a subscription without it', () => {
+test('a rejected subscribe hints at `reject` when the reply says so, and else at callbacks', () => {
   assert.match(hintFor({ kind: 'subscribe', said: true })?.text ?? '', /called `reject` in `subscribed`/)
   assert.match(hintFor({ kind: 'subscribe', said: false })?.text ?? '', /before_command/)
 })
 
-test('each is one line, and its key is the same for all stations but differs from the others', () => {
+test('each hint is one line, and its key depends only on the kind of hint', () => {
   const hints = [
     ...errors.map(([message]) => hintFor({ kind: 'error', message })),
     hintFor({ kind: 'connect', withheld: true }),

@@ -11,13 +11,13 @@ import { FakeSocket, FakeWorld, handshakeFor } from '../../support/fakes.ts'
 
 const timeoutMs = 30_000
 const usual: CommandSettings = { callQueue: 50, callTimeoutMs: timeoutMs }
-/** What is wrong with a payload is `validation.test.ts`'s. */
-const lax = {
+/** Accepts every payload: `validation.test.ts` tests the violations. */
+const valid = {
   ofCommand: () => ({ violations: [], refusal: null }),
   ofResult: () => ({ violations: [], refusal: null }),
 }
 
-/** The CALLs to a station: what was sent, and how each ended, in words. */
+/** The commands of a station, what was sent, and the outcomes as text. */
 function setUp(
   t: TestContext,
   settings: Partial<CommandSettings> = {},
@@ -28,7 +28,7 @@ function setUp(
   const station = new Station(handshakeFor('CP1'), socket, { ...usual, ...settings }, new FakeWorld(t))
   const boot = new Boot(station.row)
   const room = { isLeft: true }
-  const calls: Commands = new Commands(station, boot, lax, {
+  const calls: Commands = new Commands(station, boot, valid, {
     get hasRoom() {
       return room.isLeft
     },
@@ -65,7 +65,7 @@ function callOf(id: string, action = 'Reset', payload: object = {}): RemoteComma
 
 const result = (id: string) => ({ kind: 'callResult', id: messageId(id), payload: emptyObject }) as const
 
-test('one is on the wire; the next one goes out when it has its answer', t => {
+test('a command is sent when the command before it has been answered', t => {
   const { calls, sent, add, ends } = setUp(t)
   add('a', 'b', 'c')
   assert.deepEqual(sent(), ['a'])
@@ -74,7 +74,7 @@ test('one is on the wire; the next one goes out when it has its answer', t => {
   assert.deepEqual(ends(), ['a ack'])
 })
 
-test('a CALLRESULT ends it as an ack with the payload as it came; a CALLERROR as an error with its words', t => {
+test('a CALLRESULT gives an ack with its payload, and a CALLERROR an error with its code and description', t => {
   const { calls, outcomes, add } = setUp(t)
   add('a', 'b')
   const payload = jsonText({ status: 'Accepted' })
@@ -88,11 +88,11 @@ test('a CALLRESULT ends it as an ack with the payload as it came; a CALLERROR as
   ])
 })
 
-test('an answer to nothing that was asked belongs to nobody', t => {
+test('settle finds no command when an answer has the id of no open command', t => {
   const { calls, sent, add, ends } = setUp(t)
   assert.equal(calls.settle(result('a')), false)
   add('a', 'b')
-  assert.equal(calls.settle(result('b')), false, 'b has not been sent')
+  assert.equal(calls.settle(result('b')), false, 'b is queued')
   assert.equal(calls.settle(callError(messageId('x'), 'GenericError', '')), false)
   calls.settle(result('a'))
   assert.equal(calls.settle(result('a')), false, 'a second answer')
@@ -100,7 +100,7 @@ test('an answer to nothing that was asked belongs to nobody', t => {
   assert.deepEqual(ends(), ['a ack'])
 })
 
-test('a CALLERROR "-1" is for the open one: the station could not read it', t => {
+test('a CALLERROR with the id -1 ends the open command, which the station could not read', t => {
   const { calls, sent, add, ends } = setUp(t)
   add('a', 'b')
   assert.equal(calls.settle(callError(messageId('-1'), 'FormatViolation', '')), true)
@@ -108,7 +108,7 @@ test('a CALLERROR "-1" is for the open one: the station could not read it', t =>
   assert.deepEqual(sent(), ['a', 'b'])
 })
 
-test('a CALLERROR "-1" while none is open, and a CALLRESULT "-1", are for nobody', t => {
+test('settle finds no command when a CALLERROR has the id -1 and none is open, or a CALLRESULT has the id -1', t => {
   const { calls, add, ends } = setUp(t)
   assert.equal(calls.settle(callError(messageId('-1'), 'FormatViolation', '')), false)
   add('a')
@@ -116,13 +116,13 @@ test('a CALLERROR "-1" while none is open, and a CALLRESULT "-1", are for nobody
   assert.deepEqual(ends(), [])
 })
 
-test('an id that the app wrote as a number, and a station as a string, is the same', t => {
+test('an answer settles its command when the id is a number in one and a string in the other', t => {
   const { calls, add } = setUp(t)
   add('7')
   assert.equal(calls.settle({ ...result('7'), id: jsonText(7) as MessageId }), true)
 })
 
-test('each has its own timeout, from when it went out', t => {
+test('the timeout of a command starts when the command is sent', t => {
   const { sent, add, ends, pass } = setUp(t)
   add('a', 'b')
   pass(timeoutMs - 1)
@@ -136,7 +136,7 @@ test('each has its own timeout, from when it went out', t => {
   assert.deepEqual(ends(), ['a CallTimeout', 'b CallTimeout'])
 })
 
-test('a late answer is told once, as late, and leaves the open one alone', t => {
+test('a late answer gives one late outcome, and leaves the open command open', t => {
   const { calls, add, ends, pass } = setUp(t)
   add('a', 'b')
   pass(timeoutMs)
@@ -146,7 +146,7 @@ test('a late answer is told once, as late, and leaves the open one alone', t => 
   assert.deepEqual(ends(), ['a CallTimeout', 'a ack late', 'b ack'])
 })
 
-test('an answer ends the timeout', t => {
+test('a command does not time out when it has been answered', t => {
   const { calls, add, ends, pass } = setUp(t)
   add('a')
   calls.settle(result('a'))
@@ -154,7 +154,7 @@ test('an answer ends the timeout', t => {
   assert.deepEqual(ends(), ['a ack'])
 })
 
-test('the open one is not counted; one more than the queue holds fails at once', t => {
+test('a command fails with QueueFull when the queue is full, which does not count the open command', t => {
   const { calls, sent, add, ends } = setUp(t, { callQueue: 2 })
   add('open', 'a', 'b', 'c')
   assert.deepEqual(ends(), ['c QueueFull'])
@@ -166,7 +166,7 @@ test('the open one is not counted; one more than the queue holds fails at once',
   assert.deepEqual(sent(), ['open', 'a', 'b', 'd'])
 })
 
-test('a queue of none still lets one out', t => {
+test('a command is sent when callQueue is 0 and none is open', t => {
   const { sent, add, ends } = setUp(t, { callQueue: 0 })
   add('a', 'b')
   assert.deepEqual(sent(), ['a'])
@@ -175,11 +175,11 @@ test('a queue of none still lets one out', t => {
 
 const invalid: readonly [string, string[], string][] = [
   ['longer than 36 characters', ['x'.repeat(37)], `${'x'.repeat(37)} InvalidId`],
-  ['in use by the open one', ['a', 'a'], 'a InvalidId'],
-  ['in use by one that waits', ['a', 'b', 'b'], 'b InvalidId'],
+  ['in use by the open command', ['a', 'a'], 'a InvalidId'],
+  ['in use by a queued command', ['a', 'b', 'b'], 'b InvalidId'],
 ]
 for (const [what, ids, end] of invalid) {
-  test(`an id ${what} is refused, and the first of that id is not touched`, t => {
+  test(`a command fails with InvalidId when its id is ${what}, and the first command of that id stays`, t => {
     const { calls, add, ends } = setUp(t)
     add(...ids)
     assert.deepEqual(ends(), [end])
@@ -187,7 +187,7 @@ for (const [what, ids, end] of invalid) {
   })
 }
 
-test('an id of 36 characters is fine, and so is one whose command has ended', t => {
+test('a command is sent when its id has 36 characters, or when the command of that id has ended', t => {
   const { calls, sent, add, ends } = setUp(t)
   const id = '€'.repeat(36)
   add(id)
@@ -197,7 +197,7 @@ test('an id of 36 characters is fine, and so is one whose command has ended', t 
   assert.deepEqual(ends(), [`${id} ack`])
 })
 
-test('an id whose command timed out is refused: its late answer could be for either', t => {
+test('a command fails with InvalidId when a command of its id has timed out, because a late answer could be for either', t => {
   const { add, ends, pass } = setUp(t)
   add('a')
   pass(timeoutMs)
@@ -205,7 +205,7 @@ test('an id whose command timed out is refused: its late answer could be for eit
   assert.deepEqual(ends(), ['a CallTimeout', 'a InvalidId'])
 })
 
-test('an unknown action, and one of the other direction, fail at once: they take no place in the line', t => {
+test('a command with an unknown action, or one that stations send, fails at once and takes no place in the queue', t => {
   const { calls, sent, add, ends } = setUp(t, { callQueue: 1 })
   add('a')
   calls.add(callOf('b', 'MakeCoffee'))
@@ -216,7 +216,7 @@ test('an unknown action, and one of the other direction, fail at once: they take
   assert.deepEqual(sent(), ['a', 'd'])
 })
 
-test('held until each boot has its answer; then whether it may pass is asked', t => {
+test('commands wait for the answer to each boot, and then pass by the boot status', t => {
   const { calls, boot, sent, add, ends } = setUp(t)
   calls.hold()
   calls.hold()
@@ -231,7 +231,7 @@ test('held until each boot has its answer; then whether it may pass is asked', t
   assert.deepEqual(ends(), ['a ack', 'b NotAccepted'])
 })
 
-test('a hold leaves the open one open, and the queue bounded', t => {
+test('commands that wait for a boot answer count against the queue limit, and an open command stays open', t => {
   const { calls, sent, add, ends } = setUp(t, { callQueue: 1 })
   add('open')
   calls.hold()
@@ -241,7 +241,7 @@ test('a hold leaves the open one open, and the queue bounded', t => {
   assert.deepEqual(ends(), ['open ack', 'b QueueFull'])
 })
 
-test('a command that goes out while pending lets pass what it triggers; one that waits does not yet', t => {
+test('a trigger lets its message pass while pending when the trigger is sent, and not while it is queued', t => {
   const { calls, boot, add } = setUp(t)
   boot.onAnswer(jsonText({ status: 'Pending' }))
   add('a')
@@ -251,7 +251,7 @@ test('a command that goes out while pending lets pass what it triggers; one that
   assert.equal(boot.passesCall('StatusNotification'), true)
 })
 
-test('stop fails those that wait and all that come; the open one may still be answered', t => {
+test('stop fails queued and later commands, and the open command may still be answered', t => {
   const { calls, sent, add, ends } = setUp(t)
   add('open', 'a')
   calls.stop()
@@ -262,7 +262,7 @@ test('stop fails those that wait and all that come; the open one may still be an
   assert.deepEqual(sent(), ['open'])
 })
 
-test('end fails all, each once, and nothing is left to time out or to be answered', t => {
+test('end fails the open and queued commands once each, and no timeout or answer comes after', t => {
   const { calls, add, ends, pass } = setUp(t)
   add('late')
   pass(timeoutMs)
@@ -275,7 +275,7 @@ test('end fails all, each once, and nothing is left to time out or to be answere
   assert.equal(ends().length, 3)
 })
 
-test('nothing goes out while the app has no room for what comes of it: the line holds what it holds, and then it goes on', t => {
+test('no command is sent while outcomes have no room, the queue keeps its limit, and sending goes on with next', t => {
   const { calls, room, sent, add, ends } = setUp(t, { callQueue: 2 })
   add('a', 'b')
   room.isLeft = false
@@ -290,7 +290,7 @@ test('nothing goes out while the app has no room for what comes of it: the line 
   assert.deepEqual(sent(), ['a', 'b', 'c'])
 })
 
-test('a command that the app sends as it learns an outcome waits behind the open one', t => {
+test('a command that is added during an outcome waits behind the command that is sent next', t => {
   const { calls, sent, add } = setUp(t, {}, (commands, { id }) => {
     if (id === messageId('a')) commands.add(callOf('new'))
   })

@@ -3,17 +3,17 @@ import { test, type TestContext } from 'node:test'
 import type { HubSettings } from '../../../src/fleet/hub.ts'
 import { dataOf, fails, FakeWorld, faults, quiet, type FakeStation } from '../../support/fakes.ts'
 
-/** A station that the app knows. */
+/** A station that the app has accepted. */
 async function open(t: TestContext, settings: Partial<HubSettings> = {}) {
   const world = new FakeWorld(t, settings)
   const station = world.plug('CP1')
   await station.boot('SN1')
-  /** Commands that fail at once: no station has such an action. */
+  /** Sends commands that fail at once, because no version has their action. */
   const refuse = (count: number, from = 0): void => {
     for (let id = from; id < from + count; id++) world.broadcast('SN1', { command: 'MakeCoffee', id: String(id) })
   }
   const dropped = (): number => world.meter.total('ocpp_dropped_total', { reason: 'outcome' })
-  /** What the app was asked, from the first command on. */
+  /** The performs since the first command. */
   const performed = (): string[] => world.rpc.made.all.slice(3).map(call => `${call.name} ${dataOf(call).id}`)
   return { world, station, refuse, dropped, performed }
 }
@@ -22,7 +22,7 @@ function ids(station: FakeStation): unknown[] {
   return station.got.filter(([type]) => type === 2).map(([, id]) => id)
 }
 
-test('a flood of refusals does not pause the socket, and keeps no CALL waiting longer than one perform', async t => {
+test('a CALL waits for at most one refusal, and the socket is not paused, when refusals flood the session', async t => {
   const { world, station, refuse, performed } = await open(t)
   const [first, second] = [world.rpc.hold('error'), world.rpc.hold('error')]
   refuse(1_000)
@@ -39,7 +39,7 @@ test('a flood of refusals does not pause the socket, and keeps no CALL waiting l
   assert.equal(performed().at(-1), 'error 999')
 })
 
-test('a station that CALLs without end does not delay refusals: after the CALLs that wait, one refusal is told', async t => {
+test('one refusal is performed after the waiting CALLs when a station sends CALLs without end', async t => {
   const { world, station, refuse, performed } = await open(t)
   let calls = 0
   world.rpc.on('authorize', () => {
@@ -59,7 +59,7 @@ test('a station that CALLs without end does not delay refusals: after the CALLs 
   ])
 })
 
-test('what the station answered goes in the order of its own messages, however many refusals wait', async t => {
+test('an answer of the station keeps its place among its messages when many refusals wait', async t => {
   const { world, station, refuse, performed } = await open(t)
   world.broadcast('SN1', { command: 'Reset', id: 'r' })
   const slow = world.rpc.hold('error')
@@ -73,25 +73,25 @@ test('what the station answered goes in the order of its own messages, however m
   assert.deepEqual(performed().slice(0, 5), ['error 0', 'authorize before', 'ack r', 'authorize after', 'error 1'])
 })
 
-test('refusals keep their order also where the app is away for a while', async t => {
+test('refusals keep their order when the app is away for a while', async t => {
   const { world, refuse, performed, dropped } = await open(t)
   world.rpc.once('error', fails(faults.absent))
   refuse(5)
   await quiet()
-  assert.deepEqual(performed(), ['error 0'], 'the rest waits behind it')
+  assert.deepEqual(performed(), ['error 0'], 'the other refusals wait behind the first one')
   await world.pass(1_000)
   assert.deepEqual(performed().slice(1), ['error 0', 'error 1', 'error 2', 'error 3', 'error 4'])
   assert.equal(dropped(), 0)
 })
 
-test('answers that wait for the app are bounded by their bytes: no command goes out until there is room', async t => {
+test('no command is sent until there is room when waiting answers have reached the limit of bytes', async t => {
   const { world, station, dropped } = await open(t)
   const slow = world.rpc.hold('ack')
   const count = 20
   for (let id = 0; id < count; id++) world.broadcast('SN1', { command: 'Reset', id: String(id) })
   const data = 'x'.repeat(1024 * 1024)
   const answered: unknown[] = []
-  /** The station answers what it is asked, until it is asked no more. */
+  /** Answers every command that the station gets; returns how many it has answered. */
   const answerAll = (): number => {
     const [id] = ids(station).slice(answered.length)
     if (id === undefined) return answered.length
@@ -104,7 +104,7 @@ test('answers that wait for the app are bounded by their bytes: no command goes 
   for (let before = 4; before < count;) {
     await quiet()
     const now = answerAll()
-    assert.ok(now > before, `it goes on after ${before}`)
+    assert.ok(now > before, `commands are sent again after ${before}`)
     before = now
   }
   await quiet()
@@ -112,7 +112,7 @@ test('answers that wait for the app are bounded by their bytes: no command goes 
   assert.equal(dropped(), 0)
 })
 
-test('late answers, which need no further command, are dropped where there is no room, and counted', async t => {
+test('late answers are dropped and counted when there is no room', async t => {
   const { world, station, dropped } = await open(t, { callTimeoutMs: 1_000 })
   for (let id = 0; id < 10; id++) world.broadcast('SN1', { command: 'Reset', id: String(id) })
   await world.pass(10_000)
@@ -125,7 +125,7 @@ test('late answers, which need no further command, are dropped where there is no
   assert.equal(world.rpc.names().filter(name => name === 'ack').length, 3)
 })
 
-test('at the end all are told before the app sees it, few at once', async t => {
+test('all refusals are performed before the Disconnect, a few at a time, when the session ends', async t => {
   const { world, station, refuse, dropped } = await open(t)
   const slow = world.rpc.hold('error')
   refuse(100)
@@ -139,7 +139,7 @@ test('at the end all are told before the app sees it, few at once', async t => {
   assert.equal(dropped(), 0)
 })
 
-test('at the end an app that hangs is not asked for ever: the refusals that are left are counted', async t => {
+test('the remaining refusals are dropped and counted when the session has ended and the app hangs', async t => {
   const { world, station, refuse, dropped } = await open(t)
   world.rpc.on('error', () => new Promise((_, reject) => void setTimeout(() => reject(faults.slow), 3_000)))
   refuse(1_000)
@@ -149,4 +149,75 @@ test('at the end an app that hangs is not asked for ever: the refusals that are 
   assert.equal(dropped(), 1_000)
   const asked = world.rpc.names().filter(name => name === 'error').length
   assert.ok(asked > 16 && asked < 64, `${asked} were tried`)
+})
+
+test('an exception of the app in ack or error is logged with its action and message', async t => {
+  const { world, station } = await open(t)
+  world.rpc.on('ack', fails(faults.raised))
+  world.broadcast('SN1', { command: 'Reset', id: 'r' })
+  station.says([3, 'r', { status: 'Accepted' }])
+  await quiet()
+  assert.ok(world.notices.has(`raised ack ${faults.raised.message}`))
+})
+
+test('an outcome that the app raised on does not put later outcomes behind the station’s CALLs', async t => {
+  const { world, station, performed } = await open(t)
+  world.rpc.once('ack', fails(faults.raised))
+  for (const id of ['r1', 'r2']) {
+    world.broadcast('SN1', { command: 'Reset', id })
+    const running = id === 'r2' ? world.rpc.hold('authorize') : null
+    if (running !== null) {
+      station.call('Authorize', {}, 'first')
+      await running.arrived()
+    }
+    station.says([3, id, { status: 'Accepted' }])
+    if (running !== null) station.call('StatusNotification', {}, 'after')
+    running?.release()
+    await quiet()
+  }
+  assert.deepEqual(performed(), ['ack r1', 'authorize first', 'ack r2', 'status_notification after'])
+})
+
+test('outcomes left at the end of a session are performed sixteen at a time', async t => {
+  const { world, station } = await open(t, { callQueue: 500 })
+  for (let id = 0; id < 400; id++) world.broadcast('SN1', { command: 'Reset', id: String(id) })
+  const running = new Set<() => void>()
+  let most = 0
+  world.rpc.on('error', async () => {
+    await new Promise<void>(resolve => running.add(resolve))
+    return {}
+  })
+  station.vanish()
+  for (let round = 0; round < 100 && world.rpc.names().at(-1) !== 'disconnect'; round++) {
+    await quiet()
+    most = Math.max(most, running.size)
+    for (const release of running) release()
+    running.clear()
+  }
+  assert.equal(most, 16)
+  assert.equal(world.rpc.names().filter(name => name === 'error').length, 400)
+})
+
+test('a retried outcome is performed before the Disconnect when the station leaves while a report is performed', async t => {
+  const world = new FakeWorld(t, { collectReports: true })
+  const station = world.plug('CP1', { version: 'ocpp2.0.1' })
+  await station.boot('SN1')
+  const report = { requestId: 7, generatedAt: '2026-01-02T03:04:05Z', seqNo: 0, tbc: true, reportData: [] }
+  station.call('NotifyReport', report, 'part')
+  await station.next()
+  world.rpc.once('ack', fails(faults.absent))
+  world.broadcast('CP1', { command: 'Reset', id: 'r', payload: { type: 'Immediate' } })
+  station.says([3, 'r', { status: 'Accepted' }])
+  await quiet()
+  const reporting = world.rpc.hold('notify_report')
+  const retrying = world.rpc.hold('ack')
+  station.vanish()
+  await reporting.arrived()
+  await world.pass(1_500)
+  reporting.release()
+  await retrying.arrived()
+  assert.equal(world.rpc.names().includes('disconnect'), false)
+  retrying.release()
+  await world.pass(50)
+  assert.equal(world.rpc.names().at(-1), 'disconnect')
 })

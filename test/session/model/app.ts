@@ -1,5 +1,5 @@
 /**
- * The app of the model: what it can say to an RPC, at once or when a command of the test has it reply.
+ * The app of the model: how it replies to an RPC, at once or when a step of the test makes it reply.
  */
 import type { RpcError } from '../../../src/cable/rpc.ts'
 import { dataOf, faults, transmitted, type RpcCall, type Said } from '../../support/fakes.ts'
@@ -8,13 +8,13 @@ import type { Clock } from './clock.ts'
 export const families = ['connect', 'subscribe', 'unsubscribe', 'perform', 'outcome', 'disconnect'] as const
 export type Family = (typeof families)[number]
 
-/** What the app can say to a call; what fits no call of a family is a plain success there. */
+/** The replies of the app; a reply that does not fit a family is a plain success there. */
 export const replies = [
   ...(['silent', 'ack', 'ack pending', 'ack rejected', 'ack twice', 'ack of another', 'error'] as const),
   ...(['command', 'close', 'failure', 'raised', 'absent', 'lost', 'slow'] as const),
 ]
 export type Reply = (typeof replies)[number]
-/** What it says until further notice; `held`: nothing, until a command has it reply, or the deadline is over. */
+/** The reply to every call until it changes; `held`: none until a step makes the app reply, or the deadline is over. */
 export type Mood = Exclude<Reply, 'command' | 'close'> | 'held'
 export type Moods = Record<Family, Mood>
 
@@ -25,11 +25,11 @@ export type Pending = {
   reply(reply: Reply): void
 }
 
-/** Who watches the app. */
+/** Records the calls and replies. */
 export type Witness = {
   onCall(call: RpcCall, family: Family): void
   onReply(call: RpcCall, family: Family, reply: Reply): void
-  /** The id of an answer to a CALL that is not the one performed. */
+  /** The id of a CALL other than the performed one. */
   otherId(call: RpcCall): unknown
   /** The command that the app adds to a reply. */
   command(call: RpcCall): object
@@ -96,13 +96,13 @@ export class App {
   }
 }
 
-/** The status in the Ack of a reply, `null` where it holds none. */
+/** The status in the Ack of a reply; `null` if it has no Ack. */
 export function ackStatus(reply: Reply): string | null {
   if (!reply.startsWith('ack')) return null
   return reply === 'ack pending' ? 'Pending' : reply === 'ack rejected' ? 'Rejected' : 'Accepted'
 }
 
-/** The number by which a payload of the model is known. */
+/** The number that identifies a payload of the model. */
 export function nonceOf(payload: object): number | null {
   return 'n' in payload && typeof payload.n === 'number' ? payload.n : null
 }
@@ -111,7 +111,7 @@ function isFault(reply: Reply): reply is keyof typeof faults {
   return Object.hasOwn(faults, reply)
 }
 
-/** What became of a call, as the bridge is told. */
+/** The outcome of a call, as its `RpcError` has it. */
 export function outcomeOf(reply: Reply): RpcError['outcome'] {
   return isFault(reply) ? faults[reply].outcome : 'ran'
 }

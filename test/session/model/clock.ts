@@ -1,5 +1,5 @@
 /**
- * A clock that jumps from timer to timer, and knows how many are left: a timer that nobody stops is a leak.
+ * A clock that jumps from timer to timer and counts those left: a timer that is never stopped is a leak.
  */
 import { dawn, quiet } from '../../support/fakes.ts'
 
@@ -9,12 +9,12 @@ export class Clock {
   now = dawn
   readonly #timers = new Set<Timer>()
 
-  /** How many timers wait. */
+  /** The number of timers left. */
   get size(): number {
     return this.#timers.size
   }
 
-  /** Takes the place of the timers of all code, until node's mock is reset. */
+  /** Replaces the global timers until node's mock is reset. */
   install(): void {
     Object.assign(globalThis, {
       setTimeout: (run: () => void, ms?: number) => this.start(run, ms),
@@ -32,7 +32,7 @@ export class Clock {
     if (timer !== undefined) this.#timers.delete(timer)
   }
 
-  /** Time passes; after each timer everything comes to rest. */
+  /** Lets time pass; after each timer, waits until nothing more happens. */
   async pass(ms: number): Promise<void> {
     const end = this.now + ms
     await quiet()

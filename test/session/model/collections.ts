@@ -1,5 +1,5 @@
 /**
- * All maps and sets that are made while a scene plays: what is left in one of them at the end is a leak.
+ * All maps and sets that are created while a scene runs: an entry that is left at the end is a leak.
  */
 
 type Collection = { values(): Iterable<unknown>; keys(): Iterable<unknown> }
@@ -8,7 +8,7 @@ export class Collections {
   readonly #made: Collection[] = []
   readonly #real = { Map, Set }
 
-  /** Takes the place of `Map` and `Set`, until `remove`. */
+  /** Replaces the global `Map` and `Set` until `remove`. */
   install(): void {
     const made = this.#made
     const { Map: RealMap, Set: RealSet } = this.#real
@@ -32,7 +32,7 @@ export class Collections {
     Object.assign(globalThis, this.#real)
   }
 
-  /** How many of a kind are a key, a value or a member of any of them. */
+  /** How many keys, values and members satisfy `isOfKind`. */
   count(isOfKind: (value: unknown) => boolean): number {
     let count = 0
     for (const collection of this.#made) {

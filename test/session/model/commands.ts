@@ -1,5 +1,5 @@
 /**
- * What can happen, as commands of fast-check: each says in words what it does, so that a failure reads as a story.
+ * The steps of a run, as commands of fast-check. Each describes itself, so that a failure can be read.
  */
 import fc from 'fast-check'
 import { families, replies, type Family, type Mood } from './app.ts'
@@ -7,27 +7,27 @@ import type { AnswerKind, Scene, Setup } from './scene.ts'
 
 type Step = fc.AsyncCommand<Scene, Scene>
 
-/** Some happen before the last one has come to rest. */
+/** @param rests whether the step waits until nothing more happens */
 function step(
   words: string,
   rests: boolean,
   act: (scene: Scene) => void | Promise<void>,
   isPossible: (scene: Scene) => boolean = () => true,
 ): Step {
-  const told = rests ? words : `${words}, and at once`
+  const title = rests ? words : `${words}, and at once`
   return {
     check: isPossible,
     run: async (_, scene) => {
-      scene.begin(told)
+      scene.begin(title)
       await act(scene)
       if (rests) await scene.rest()
       scene.check()
     },
-    toString: () => told,
+    toString: () => title,
   }
 }
 
-/** Performed with an Ack that only the app can give, by the silent answers of one of the tables, or not at all. */
+/** Actions that only the app can answer, actions with a silent answer, and actions that are rejected. */
 const actions = [
   ...['Heartbeat', 'BootNotification', 'BootNotification', 'StatusNotification', 'Authorize', 'DataTransfer'],
   ...['StartTransaction', 'StopTransaction', 'MeterValues', 'MeterValues', 'TransactionEvent', 'TransactionEvent'],
@@ -150,7 +150,7 @@ const sockets = fc
     ),
   )
 
-/** As a station does that has waited for its answer in vain. */
+/** A station that got no answer in time. */
 const returns = fc.tuple(place, fc.nat({ max: 1 }), rests).map(([at, back, rest]) =>
   step(
     `CP${at} loses its connection and repeats its ${back === 0 ? 'last CALL' : 'CALL before the last'} on a new one`,
@@ -164,7 +164,7 @@ const returns = fc.tuple(place, fc.nat({ max: 1 }), rests).map(([at, back, rest]
   ),
 )
 
-/** A station that is gone comes back, or little would happen after. */
+/** A station that has left connects again, or most later steps would be impossible. */
 const plugs = fc.tuple(place, rests).map(([at, rest]) =>
   step(
     `CP${at} connects`,
@@ -179,7 +179,7 @@ const appReplies = fc.tuple(fc.nat({ max: 3 }), fc.constantFrom(...replies), res
     `the app replies to call ${which} of those that wait: ${reply}`,
     rest || reply === 'command',
     async scene => {
-      // What is in the reply is taken before anything else happens: its station is still there.
+      // The reply is applied before the next step, while its station is connected.
       if (reply === 'command') await scene.rest()
       scene.reply(which, reply)
     },
@@ -251,7 +251,7 @@ const times = fc
   .constantFrom(100, 600, 600, 1_000, 3_000, 5_000, 10_000, 20_000, 30_000, 35_000, 16 * 60_000)
   .map(ms => step(`${ms / 1000} s pass`, true, scene => scene.clock.pass(ms)))
 
-/** Weighted, so that the most frequent things of the field make up most of a run. */
+/** Weighted by how often each happens in the field. */
 export const happening: fc.Arbitrary<Step> = fc.oneof(
   { weight: 16, arbitrary: calls },
   { weight: 6, arbitrary: repeats },

@@ -1,5 +1,5 @@
 /**
- * The model: what the bridge owes to whom, kept from what goes in and out alone, and every breach of it.
+ * The model: what the bridge owes to stations and app, derived from its inputs and outputs alone, and each violation.
  */
 import { idKey, isUnreadableId, parseFrame, type Call, type CallError } from '../../../src/ocpp/frame.ts'
 import type { CallResult, CallResultError, Malformed, Send } from '../../../src/ocpp/frame.ts'
@@ -8,25 +8,25 @@ import { dataOf, type FakeStation, type RpcCall } from '../../support/fakes.ts'
 import { ackStatus, nonceOf, outcomeOf, type Family, type Reply } from './app.ts'
 import type { Clock } from './clock.ts'
 
-/** So long a CALL waits behind others for the app; then it is answered without. */
+/** How long a CALL waits in the queue before it is answered without the app. */
 const patienceMs = 20_000
-/** So long an answer is kept, and so many of a station: one that waits for each answer can miss only its last. */
+/** How long answers are kept, and how many of a station; one that waits for each answer can miss only the last. */
 const replay = { ms: 15 * 60_000, entries: 8 }
 const maxBadFrames = 20
-/** Timed-out commands whose late answer still finds them. */
+/** How many timed-out commands a late answer can still settle. */
 const maxLate = 16
 const maxRefusable = 8
 
-/** So long, at least, the end of a command is told again to an app that was not there. */
+/** How long, at least, an outcome is retried while the app is away. */
 const tellMs = 15_000
 
-/** An answer that a repeat gets again. `isSure`: no reading of the rule would have it performed again. */
+/** An answer that a repeated CALL gets again. `isSure`: the CALL must not be performed again. */
 type Stored = { readonly content: string; readonly text: string; readonly since: number; isSure: boolean }
 
-/** One perform of a CALL, and what the app replied; `null` as long as it has not. */
+/** One perform of a CALL; `result` is `null` until the app has replied. */
 type Attempt = { readonly at: number; result: Reply | null }
 
-/** A CALL or SEND that a session took, in its place in the order. */
+/** A CALL or SEND that a session received. */
 type Debt = {
   readonly kind: 'call' | 'send'
   readonly n: number | null
@@ -38,31 +38,31 @@ type Debt = {
   readonly receivedAt: number
   state: 'owed' | 'answered' | 'given up'
   readonly attempts: Attempt[]
-  /** Those of its id that the station had sent before, where all had ended as it came; `null` where one had not. */
+  /** Earlier messages with its id, if all had ended when it came; `null` if one had not. */
   readonly before: readonly Debt[] | null
   /** The app has broadcast an Ack for it. */
   isAcked: boolean
-  /** It is the repeat of an answered one. */
+  /** The answer to repeat, if the CALL repeats an answered one. */
   readonly stored: Stored | null
 }
 
-/** What happened with the remote commands of one id on one connection. */
+/** The remote commands of one id on one connection. */
 type Commands = {
   taken: number
-  /** How many of them nobody has to be told of. */
+  /** How many of them need no outcome. */
   untold: number
   sent: number
-  /** Performs of `ack` and `error`, late ones apart, and those of them which the app may have run. */
+  /** Performs of `ack` and `error`, except late ones; and how many of those the app may have run. */
   attempts: number
   finished: number
   lateFinished: number
-  /** When the first was taken, when the last perform was made, and whether that was with the end in sight. */
+  /** When the first command came, when the last perform was made, and whether the session was ending then. */
   takenAt: number
   lastAt: number
   isLast: boolean
 }
 
-/** What a station answered; `settles`: what it is to the app. */
+/** An answer of a station, and the kind of command that it settles. */
 type Given = {
   readonly key: string
   readonly settles: 'open' | 'late' | 'refusal' | 'nothing'
@@ -77,11 +77,11 @@ export class Line {
   readonly station: FakeStation
   readonly row: VersionRow
   readonly owed = new Map<string, Debt>()
-  /** All that a session took of the station, in its order. */
+  /** All messages that the session received from the station, in order. */
   readonly queue: Debt[] = []
-  /** The place of the one that was performed last. */
+  /** The index of the message that was performed last. */
   served = -1
-  /** Ids of malformed messages that have to be answered here and now. */
+  /** Ids of malformed messages that must be answered at once. */
   readonly refusals: string[] = []
   badFrames = 0
   readonly mayClose = new Set<number>()
@@ -89,24 +89,24 @@ export class Line {
   open: { readonly key: string; readonly sentAt: number } | null = null
   readonly late: string[] = []
   readonly given = new Map<number, Given>()
-  /** Ids of CALLRESULTs that came in: 2.1 may answer each with a CALLRESULTERROR. */
+  /** Ids of received CALLRESULTs: the bridge may answer each with a CALLRESULTERROR in 2.1. */
   readonly results: string[] = []
-  /** Commands whose CALLRESULT was none. */
+  /** Commands whose CALLRESULT was malformed. */
   readonly broken = new Set<string>()
   /** The id of the CALL that was answered last. */
   lastAnswered: string | null = null
-  /** Those whose answer the station may still refuse, once each. */
+  /** Ids whose answer the station may still refuse, once each. */
   readonly refusable = new Set<string>()
-  /** The boot answer that went out last, and whether a command has asked for messages since. */
+  /** The status of the last boot answer, and whether a command has triggered messages since. */
   boot = 'unknown'
   isTriggered = false
   wasRefused = false
-  /** 0 until the app has let it in; then counts up, over all. */
+  /** 0 until the app has accepted the connection; then its number in the order of acceptance. */
   connected = 0
   identifier: string | null = null
   wasUnsubscribed = false
-  readonly underWay = new Set<RpcCall>()
-  /** Those that the app may have run, and those that it cannot have. */
+  readonly inFlight = new Set<RpcCall>()
+  /** Disconnects that the app may have run, and those that it cannot have run. */
   disconnects = 0
   missedDisconnects = 0
   isTold = false
@@ -137,7 +137,7 @@ export class Line {
 
 export class Ledger {
   readonly lines: Line[] = []
-  /** What was found wrong, in the order of its finding. */
+  /** The violations found, in order. */
   readonly faults: string[] = []
   isDraining = false
   readonly #bySid = new Map<string, Line>()
@@ -164,14 +164,14 @@ export class Ledger {
     return this.#bySid.get(sid)
   }
 
-  /** The connections of one station that are alive, the newest one last. */
+  /** The open connections of one station, the newest last. */
   alive(at: number): Line[] {
     return this.lines.filter(line => line.at === at && line.isOpen)
   }
 
   // Station to bridge
 
-  /** A text is about to reach a session. */
+  /** Called before a session receives a text. */
   onReceived(line: Line, text: string): void {
     if (!line.isOpen) return
     const frame = parseFrame(text, line.station.handshake.version)
@@ -188,7 +188,7 @@ export class Ledger {
     else if (!this.isDraining) this.#onStationCall(line, frame)
   }
 
-  /** It has: what is answered here and now was answered. */
+  /** Called after a session has received a text: malformed messages have been answered. */
   onTaken(line: Line): void {
     for (const key of line.refusals.splice(0))
       if (line.isOpen) this.#fault(line, `the malformed message ${key} got no answer`)
@@ -217,7 +217,7 @@ export class Ledger {
     if (other !== undefined && other.content !== content) other.isSure = false
   }
 
-  /** The retry rule: the answer that this CALL has had already, `null` for a new one. */
+  /** The answer that the same CALL has got before; `null` for a new CALL. */
   #storedFor(line: Line, key: string, content: string): Stored | null {
     const stored = this.#stored.get(`${line.at} ${key}`)
     return stored?.content === content ? stored : null
@@ -229,7 +229,7 @@ export class Ledger {
 
   #store(line: Line, debt: Debt, text: string): void {
     const name = `${line.at} ${debt.key}`
-    // Of the same id with other content, which of the two is kept is the bridge's choice.
+    // The bridge may keep either of two messages with the same id and different content.
     const isSure = debt.state !== 'given up' && (this.#stored.get(name)?.content ?? debt.content) === debt.content
     this.#stored.delete(name)
     const mine = [...this.#stored].filter(([other]) => other.startsWith(`${line.at} `))
@@ -244,7 +244,7 @@ export class Ledger {
     const late = line.late.indexOf(key)
     const settles = isOpen ? 'open' : late === -1 ? 'nothing' : 'late'
     const told = isOpen ? open.key : key
-    // An answer to nothing makes no bad messages good.
+    // An answer to nothing does not reset the count of malformed messages.
     if (settles !== 'nothing') line.badFrames = 0
     if (isOpen) line.open = null
     else if (late !== -1) line.late.splice(late, 1)
@@ -253,7 +253,7 @@ export class Ledger {
     if (m !== null) line.given.set(m, { key: told, settles, attempts: 0, finished: 0 })
   }
 
-  /** An answer that is none ends the command that is open. */
+  /** A malformed answer ends the open command. */
   #onBrokenAnswer(line: Line, { id, kind }: NonNullable<Malformed['brokenAnswer']>): void {
     const key = idKey(id)
     if (this.#openOf(line)?.key !== key) return
@@ -262,18 +262,18 @@ export class Ledger {
     if (kind === 'callResult') line.results.push(key)
   }
 
-  /** 2.1: the station cannot read the answer to a CALL of its own; the app is told as of a command that failed. */
+  /** 2.1: the station cannot read an answer; the app gets an `error`, like the one of a failed command. */
   #onAnswerRefused(line: Line, { id, details }: CallResultError): void {
     const key = idKey(id)
     if (!line.refusable.delete(key)) return
     this.onCommand(line, key)
-    // Where the station has no subscription yet there is nobody to tell.
+    // Without a subscription, there is no channel to perform it.
     if (line.identifier === null) line.commandsOf(key).untold++
     const m = nonceOf(JSON.parse(details) as object)
     if (m !== null) line.given.set(m, { key, settles: 'refusal', attempts: 0, finished: 0 })
   }
 
-  /** The command that waits for the station, which may have timed out. */
+  /** The command that is open, unless it has timed out. */
   #openOf(line: Line): Line['open'] {
     if (line.open !== null && this.#clock.now - line.open.sentAt >= this.#callTimeoutMs) {
       line.late.push(line.open.key)
@@ -301,7 +301,7 @@ export class Ledger {
       case 'send':
       case 'malformed':
       case 'ignored':
-        return this.#fault(line, `${text} is no frame for a station`)
+        return this.#fault(line, `${text} is not a frame for a station`)
     }
   }
 
@@ -316,7 +316,7 @@ export class Ledger {
     const open = this.#openOf(line)
     const commands = line.commandsOf(key)
     if (open !== null) this.#fault(line, `the command ${key} went out while ${open.key} is open`)
-    if (++commands.sent > commands.taken) this.#fault(line, `nobody asked for the command ${key}`)
+    if (++commands.sent > commands.taken) this.#fault(line, `the app has not sent the command ${key}`)
     for (const debt of line.owed.values())
       if (debt.action === 'BootNotification') this.#fault(line, `the command ${key} went out before the boot answer`)
     if (line.boot === 'Rejected') this.#fault(line, `the command ${key} went to a rejected station`)
@@ -351,18 +351,18 @@ export class Ledger {
     if (said.by === 'reply' && said.n !== debt.n) this.#fault(line, `${named(debt)} got the answer to ${said.n}`)
     if (said.by === 'broadcast' && !this.#isBooked(line, debt))
       this.#fault(line, `${named(debt)} got an Ack that was for another`)
-    // The bridge's own CALLERROR comes where a station is not let in, or the app cannot be reached to let it in.
-    const isLetIn = line.identifier !== null && (line.boot === 'unknown' || line.boot === 'Accepted')
-    const isRefusal = answer.kind === 'callError' && said.by === undefined && !isLetIn
-    // An Ack that the app broadcasts before the repeat is served is its answer: the app's later word.
-    const isNewWord = said.by === 'broadcast' && debt.isAcked
-    if (debt.stored !== null && this.#isSure(debt.stored) && !isRefusal && !isNewWord)
+    // A CALLERROR of the bridge is right if the app has not accepted the station, or is away.
+    const isAccepted = line.identifier !== null && (line.boot === 'unknown' || line.boot === 'Accepted')
+    const isRefusal = answer.kind === 'callError' && said.by === undefined && !isAccepted
+    // An Ack that is broadcast before the repeat is served is the answer to the repeat.
+    const isNewAck = said.by === 'broadcast' && debt.isAcked
+    if (debt.stored !== null && this.#isSure(debt.stored) && !isRefusal && !isNewAck)
       this.#fault(line, `${named(debt)} came again and got another answer`)
     const isTooLate = this.#clock.now - debt.receivedAt >= patienceMs
     const isExcused = debt.isAcked || isTooLate || this.isDraining
     if (
       debt.isMoney &&
-      isLetIn &&
+      isAccepted &&
       !isExcused &&
       !this.#isAsked(line, debt) &&
       answer.kind === 'callError' &&
@@ -374,14 +374,14 @@ export class Ledger {
       this.#fault(line, `${named(debt)} is confirmed, and the app has not taken it`)
   }
 
-  /** It was performed since it came in, be it that one like it, which the station has given up, was booked for that. */
+  /** Whether the message, or a superseded one with the same content, was performed since it came. */
   #isAsked(line: Line, debt: Debt): boolean {
     return line.queue
       .filter(({ key, content }) => key === debt.key && content === debt.content)
       .some(({ attempts }) => attempts.some(({ at }) => at >= debt.receivedAt))
   }
 
-  /** The app has taken it, or the same one that came before it: which of two that are alike was performed is not told. */
+  /** Whether the app took the message, or an earlier one like it: performs of the two look the same. */
   #isBooked(line: Line, debt: Debt): boolean {
     const isBooked = ({ attempts, isAcked }: Debt): boolean =>
       isAcked || attempts.some(({ result }) => result !== null && isTaken(result))
@@ -401,14 +401,14 @@ export class Ledger {
 
   onRpc(call: RpcCall, family: Family): void {
     const line = this.lineOf(call)
-    if (line === undefined) return void this.faults.push(`a call of nobody: ${call.name}`)
-    const others = [...line.underWay].filter(other => !(family === 'outcome' && !line.isOpen && isOutcome(other)))
-    if (others.length > 0) this.#fault(line, `${call.name} while ${others[0]?.name ?? ''} is under way`)
-    line.underWay.add(call)
+    if (line === undefined) return void this.faults.push(`a call of an unknown session: ${call.name}`)
+    const others = [...line.inFlight].filter(other => !(family === 'outcome' && !line.isOpen && isOutcome(other)))
+    if (others.length > 0) this.#fault(line, `${call.name} while ${others[0]?.name ?? ''} is in flight`)
+    line.inFlight.add(call)
     if (line.disconnects > 0) this.#fault(line, `${call.name} after its Disconnect`)
     if (!line.isOpen && family !== 'outcome' && family !== 'disconnect')
       this.#fault(line, `${call.name} of a closed session`)
-    if ((family === 'connect') !== (line.connected === 0)) this.#fault(line, `${call.name} out of turn`)
+    if ((family === 'connect') !== (line.connected === 0)) this.#fault(line, `${call.name} out of order`)
     if (family === 'subscribe') this.#checkOthers(line)
     if (family === 'disconnect') this.#onDisconnect(line)
     if (call.command === 'message' && call.identifier !== line.identifier)
@@ -420,7 +420,7 @@ export class Ledger {
   onReply(call: RpcCall, family: Family, reply: Reply): void {
     const line = this.lineOf(call)
     if (line === undefined) return
-    line.underWay.delete(call)
+    line.inFlight.delete(call)
     const isYes = outcomeOf(reply) === 'ran' && isTaken(reply)
     if (family === 'connect' && isYes) this.#onConnected(line)
     if ((family === 'connect' || family === 'subscribe') && reply === 'failure') line.mayClose.add(1008)
@@ -445,12 +445,12 @@ export class Ledger {
       if (others.some(({ isOpen }) => isOpen)) line.mayClose.add(1008)
       return
     }
-    // The newest socket that the app lets in wins, whichever it lets in first, and those that it has not let in yet go too.
+    // The newest accepted connection wins, whichever is accepted first; older ones still in Connect are closed, too.
     for (const other of this.lines.filter(({ at }) => at === line.at))
       if (this.lines.some(newer => isNewer(this.lines, newer, other) && newer.connected > 0)) other.mayClose.add(1008)
   }
 
-  /** The app has seen the end of those that it let in before. */
+  /** The app has seen the end of the connections that it accepted before. */
   #checkOthers(line: Line): void {
     for (const other of this.lines)
       if (other.at === line.at && other.connected > 0 && other.connected < line.connected && !other.isTold)
@@ -470,8 +470,8 @@ export class Ledger {
     const n = nonceOf(data.payload)
     const attempt = Number(data['attempt'] ?? 1)
     const debt = this.#nextServed(line, n, attempt)
-    if (debt === null) return this.#fault(line, `performs ${data.command} ${n}, attempt ${attempt}, out of its turn`)
-    // The app may use an id of which it has seen another CALL, and then sees this one all the same.
+    if (debt === null) return this.#fault(line, `performs ${data.command} ${n}, attempt ${attempt}, out of order`)
+    // An Ack may be broadcast for an id before its CALL was performed, and the CALL is still performed.
     const isAckedUnseen = debt.isAcked && debt.attempts.length === 0
     if (debt.state === 'answered' && !isAckedUnseen) this.#fault(line, `performs ${named(debt)}, which has its answer`)
     if (!this.#isAttempt(line, debt, attempt)) this.#fault(line, `performs ${named(debt)} as attempt ${attempt}`)
@@ -484,7 +484,7 @@ export class Ledger {
     this.#debts.set(call, debt)
   }
 
-  /** 1, and one more for each try that the app may have run; of earlier CALLs that were the same, some or all count. */
+  /** 1, plus one for each attempt that the app may have run; attempts of the same earlier CALLs may count. */
   #isAttempt(line: Line, debt: Debt, attempt: number): boolean {
     const own = 1 + debt.attempts.filter(({ result }) => result === 'lost' || result === 'slow').length
     if (!debt.isMoney) return attempt === 1
@@ -497,7 +497,7 @@ export class Ledger {
     return attempt >= own + this.#leastEarlier(line, debt) && attempt <= own + earlier
   }
 
-  /** How many tries of the same CALL before it count at least: where none of them had an answer of the app, all. */
+  /** How many attempts of the same earlier CALLs must count: all of them if the app answered none. */
   #leastEarlier(line: Line, { key, content, before }: Debt): number {
     if (before === null || this.#ofId(line, key).length !== before.length + 1) return 0
     if (!before.every(other => other.content === content && !other.isAcked && other.before !== null)) return 0
@@ -521,7 +521,7 @@ export class Ledger {
       : null
   }
 
-  /** The CALL that is performed: the last one again if it may be, or else one that came after it. */
+  /** The CALL that is performed: a retry of the last one, or a later one. */
   #nextServed(line: Line, n: number | null, attempt: number): Debt | null {
     const current = line.queue[line.served]
     const isAgain = current?.n === n && mayAttempt(current) && this.#isAttempt(line, current, attempt)
@@ -539,7 +539,7 @@ export class Ledger {
     const attempt = debt?.attempts.at(-1)
     if (debt === undefined || attempt === undefined) return
     attempt.result = reply
-    // An answer that finds its station gone is the answer of the repeat.
+    // An answer that comes after the station has left is the answer to its repeated CALL.
     const status = reply === 'ack of another' ? null : ackStatus(reply)
     if (line.isOpen || !debt.isMoney || debt.state !== 'owed' || status === null) return
     const payload = JSON.stringify({ status, by: 'reply', n: debt.n })
@@ -555,10 +555,10 @@ export class Ledger {
     const isLate = late === true
     if (m === null) this.#checkFailure(line, key, command, code, line.row.toStation.has(String(request)))
     else if (given?.key !== key || given.settles === 'nothing' || (given.settles === 'late') !== isLate)
-      this.#fault(line, `tells of ${key} what its station did not say`)
+      this.#fault(line, `performs an outcome of ${key} that its station did not send`)
     if (given !== undefined) {
       given.attempts++
-      if (given.finished > 0) this.#fault(line, `tells the answer ${m} to ${key} again`)
+      if (given.finished > 0) this.#fault(line, `performs the answer ${m} to ${key} again`)
     }
     if (!isLate) commands.attempts++
     commands.lastAt = this.#clock.now
@@ -573,7 +573,7 @@ export class Ledger {
     })
   }
 
-  /** What the bridge says by itself is true. */
+  /** Checks the failures that the bridge itself reports. */
   #checkFailure(line: Line, key: string, command: string, code: unknown, isKnown: boolean): void {
     const open = this.#openOf(line)
     const isTrue = {
@@ -591,19 +591,19 @@ export class Ledger {
       typeof code !== 'string' ||
       !Object.entries(isTrue).some(([c, yes]) => c === code && yes)
     )
-      this.#fault(line, `tells ${String(code)} of ${key}, open is ${open?.key ?? 'none'}`)
+      this.#fault(line, `performs ${String(code)} of ${key}, open is ${open?.key ?? 'none'}`)
   }
 
   // App to bridge
 
-  /** A remote command has reached the session of this line. */
+  /** A remote command has reached the session of this connection. */
   onCommand(line: Line, id: string): void {
     const commands = line.commandsOf(id)
     commands.taken++
     commands.takenAt = Math.min(commands.takenAt, this.#clock.now)
   }
 
-  /** An Ack has been broadcast to the session of this line. */
+  /** An Ack has been broadcast to the session of this connection. */
   onAck(line: Line, key: string): void {
     const debt = line.owed.get(key)
     if (debt !== undefined) debt.isAcked = true
@@ -611,7 +611,7 @@ export class Ledger {
 
   // The end
 
-  /** At rest, with an app that replies: nothing is owed on a connection that is open. */
+  /** Nothing is owed on an open connection when the app has replied to everything. */
   checkRest(): void {
     for (const line of this.lines) {
       if (!line.isOpen) continue
@@ -621,37 +621,37 @@ export class Ledger {
     }
   }
 
-  /** All is over. */
+  /** Checks the state after every session has ended. */
   checkEnd(): void {
     for (const line of this.lines) {
       if (line.isOpen) this.#fault(line, 'is still open')
-      // One that the app missed is made again, unless its station or the end of the bridge does not wait for that.
+      // A Disconnect that did not reach the app is retried, unless its station or a drain does not wait for the retry.
       const isMissed = line.disconnects === 0 && line.missedDisconnects > 0
       if (line.disconnects !== (line.connected > 0 ? 1 : 0) && !isMissed)
         this.#fault(line, `${line.disconnects} Disconnects`)
-      if (line.underWay.size > 0) this.#fault(line, 'has calls under way')
+      if (line.inFlight.size > 0) this.#fault(line, 'has calls in flight')
       this.#checkCommands(line, null)
       this.#checkPatience(line)
     }
   }
 
-  /** An app that cannot have got an end is told again, for a while and at the end of the session. */
+  /** An outcome that cannot have reached the app is retried for a while, and at the end of the session. */
   #checkPatience(line: Line): void {
     if (line.wasUnsubscribed || line.identifier === null) return
     for (const [key, { taken, untold, finished, takenAt, lastAt, isLast }] of line.commands)
       if (finished < taken - untold && !isLast && lastAt - takenAt < tellMs)
-        this.#fault(line, `forgets the end of ${key}`)
+        this.#fault(line, `loses the outcome of ${key}`)
   }
 
-  /** Every command was told, but where there is no subscription any more to tell it by. */
+  /** Every command has an outcome, unless the subscription has ended. */
   #checkCommands(line: Line, open: string | null): void {
     if (line.wasUnsubscribed || line.identifier === null) return
     for (const [key, { taken, untold, attempts }] of line.commands)
       if (attempts < taken - untold - (open === key ? 1 : 0))
-        this.#fault(line, `${taken} commands ${key}, ${attempts} ends`)
+        this.#fault(line, `${taken} commands ${key}, ${attempts} outcomes`)
     for (const [m, { key, settles, attempts }] of line.given)
       if ((settles === 'open' || settles === 'late') && attempts === 0)
-        this.#fault(line, `the answer ${m} to ${key} was not told`)
+        this.#fault(line, `the answer ${m} to ${key} was not performed`)
   }
 
   #fault(line: Line, fault: string): void {
@@ -659,7 +659,7 @@ export class Ledger {
   }
 }
 
-/** What the app put into an answer. */
+/** The payload of an answer of the app. */
 type AppWords = { readonly by?: string; readonly n?: number; readonly status?: string }
 
 function named({ action, key, n }: Debt): string {
@@ -679,7 +679,7 @@ function isNewer(lines: readonly Line[], one: Line, other: Line): boolean {
   return one.at === other.at && lines.indexOf(one) > lines.indexOf(other)
 }
 
-/** Again only what costs money, and only while nobody knows that the app has it. */
+/** Only a transaction message is retried, and only while no attempt has a reply. */
 function mayAttempt({ kind, isMoney, attempts }: Debt): boolean {
   if (kind === 'send' || !isMoney) return false
   return attempts.every(({ result }) => result === 'absent' || result === 'lost' || result === 'slow')

@@ -1,6 +1,6 @@
 /**
- * Two Charging Stations, the real hub with its sessions, and the app: all that commands act on, with the ledger that
- * watches each word between them.
+ * Two Charging Stations, the real hub with its sessions, and the app. The steps act on them, and the ledger records every
+ * message between them.
  */
 import type { TestContext } from 'node:test'
 import type { HubSettings } from '../../../src/fleet/hub.ts'
@@ -14,16 +14,16 @@ import { Ledger, Line } from './ledger.ts'
 
 export type Setup = {
   readonly versions: readonly [Version, Version]
-  /** A station that comes back proves that it is the same one, and takes over before the app has let it in. */
+  /** Whether a station that reconnects has credentials, and takes over before the app has accepted it. */
   readonly hasCredentials: boolean
   readonly settings: Partial<HubSettings>
   readonly moods: Moods
-  /** Whether all comes to rest before the end. */
+  /** Whether the run waits until nothing more happens before the end. */
   readonly restsFirst: boolean
   readonly ending: 'drained' | 'vanish' | 'closed by the app'
 }
 
-/** What a station has CALLed. */
+/** A CALL that a station has sent. */
 type Said = { readonly id: string; readonly action: string; readonly payload: string }
 
 const answerTexts = {
@@ -66,12 +66,12 @@ export class Scene {
   readonly #setup: Setup
   readonly #collections = new Collections()
   readonly #said: Said[][] = [[], []]
-  /** All that has happened, in words. */
+  /** The steps so far, in words. */
   readonly #story: string[] = []
   #isAtRest = true
-  /** Whether what the ledger knew of streams, as the last thing happened, had been applied. */
+  /** Whether the streams that the ledger knew had been applied when the current step began. */
   #wasAtRest = true
-  /** Who gets the command for which the bridge makes an id. */
+  /** The connection that gets a command without an id. */
   #minting: Line | null = null
   #count = 0
 
@@ -93,7 +93,7 @@ export class Scene {
     for (const at of [0, 1]) this.plug(at)
   }
 
-  /** The connection of a station that is alive: the newest, or the one before that. */
+  /** The newest open connection of a station, or the one before. */
   line(at: number, isOld = false): Line | undefined {
     const alive = this.ledger.alive(at)
     return isOld ? alive.at(-2) : alive.at(-1)
@@ -165,7 +165,7 @@ export class Scene {
     for (const kind of kinds) this.#send(at, answerTexts[kind](id, ++this.#count), false)
   }
 
-  /** 2.1: it cannot read the answer that it was given last. */
+  /** 2.1: the station cannot read the last answer. */
   refuseAnswer(at: number): void {
     const id = JSON.stringify(this.line(at)?.lastAnswered ?? 'none')
     this.#send(at, `[5,${id},"FormatViolation","",{"n":${++this.#count}}]`, false)
@@ -195,7 +195,7 @@ export class Scene {
     return `${prefix}${++this.#count}`
   }
 
-  /** Acks the CALL that was performed last, or says that it failed. */
+  /** Broadcasts an Ack or an Error for the CALL that was performed last. */
   ack(at: number, command: 'Ack' | 'Error'): void {
     const line = this.#listener(at)
     const debt = line?.queue[line.served]
@@ -216,7 +216,7 @@ export class Scene {
 
   // Time
 
-  /** Something is about to happen, in these words. */
+  /** Begins a step that these words describe. */
   begin(words: string): void {
     this.#story.push(words)
     this.#wasAtRest = this.#isAtRest
@@ -228,7 +228,7 @@ export class Scene {
     this.#isAtRest = true
   }
 
-  /** Throws what the ledger has found. */
+  /** Throws the first violation. */
   check(): void {
     const [fault] = this.ledger.faults
     if (fault !== undefined) throw new Error([fault, ...this.#story].join('\n    '))
@@ -236,7 +236,7 @@ export class Scene {
     if (said !== undefined) throw new Error(`logged as an error: ${said.message}`, { cause: said.fields })
   }
 
-  /** Ends it all, and looks at what is left. */
+  /** Ends all sessions, and checks that nothing is left. */
   async end(): Promise<void> {
     const { restsFirst, ending } = this.#setup
     if (restsFirst) {
@@ -252,7 +252,7 @@ export class Scene {
       void this.#world.hub.drain(drainGraceMs).then(() => (isDrained = true))
     }
     if (ending === 'closed by the app') for (const at of [0, 1]) this.closeRemotely(at)
-    // The app may not know one yet.
+    // The app may not have accepted one yet.
     if (ending !== 'drained') for (const line of this.ledger.lines) if (line.isOpen) line.station.vanish()
     await this.clock.pass(5_000)
     await this.#settle()
@@ -262,7 +262,7 @@ export class Scene {
     this.check()
   }
 
-  /** The stations can come again, and all that is for them goes, too. */
+  /** Checks that the stations can connect again, and that they leave nothing either. */
   async again(): Promise<void> {
     this.begin('the stations come again')
     this.ledger.isDraining = false
@@ -279,12 +279,12 @@ export class Scene {
     this.check()
   }
 
-  /** Gives the timers and collections of the process back. */
+  /** Restores the global collections. */
   close(): void {
     this.#collections.remove()
   }
 
-  /** From now on the app says yes to all, and time passes until nothing waits for it any more. */
+  /** Lets the app reply to everything from now on, and time pass until no timer is left. */
   async #settle(): Promise<void> {
     for (const family of families) this.app.moods[family] = 'silent'
     for (const pending of [...this.app.pending]) pending.reply('silent')
@@ -323,7 +323,7 @@ export class Scene {
     this.line(at, isOld)?.station.socket.arrive(text)
   }
 
-  /** Who hears what is broadcast to a station, by what the app was asked and has replied; that may not be applied yet. */
+  /** The connection that gets a broadcast to a station, by the replies of the app; these may not be applied yet. */
   #listener(at: number): Line | null {
     const alive = this.ledger.alive(at)
     const subscribed = alive.findLast(({ identifier }) => identifier !== null)
@@ -331,13 +331,14 @@ export class Scene {
     return subscribed ?? leaving ?? null
   }
 
-  /** @returns whether somebody has heard it */
+  /** @returns whether a connection got it */
   #broadcast(at: number, line: Line | null, message: object | string): boolean {
     const missed = this.#missed()
     this.#world.broadcast(line?.sn ?? `SN-CP${at}`, message)
     const isTaken = this.#missed() === missed
-    if (isTaken && line === null) this.ledger.faults.push(`somebody without a subscription hears CP${at}'s stream`)
-    if (!isTaken && line !== null && this.#wasAtRest) this.ledger.faults.push(`${line.name} does not hear its stream`)
+    if (isTaken && line === null)
+      this.ledger.faults.push(`a connection without a subscription gets the stream of CP${at}`)
+    if (!isTaken && line !== null && this.#wasAtRest) this.ledger.faults.push(`${line.name} does not get its stream`)
     return isTaken
   }
 
@@ -366,7 +367,7 @@ function handshakeOf({ lines }: Ledger, at: number): Parameters<FakeWorld['hub']
   return line.station.handshake
 }
 
-/** A session, or what only a session holds: a CALL, an outcome. */
+/** A session, or an object that only a session refers to: a CALL, an outcome. */
 function isOfASession(value: unknown): boolean {
   if (value instanceof Session) return true
   if (typeof value !== 'object' || value === null) return false

@@ -1,4 +1,4 @@
-/** Reports that come in parts, through a session: each part is answered, and the app performs one whole. */
+/** Multi-part reports through a session: each part is answered, and the app performs one whole report. */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { HubSettings } from '../../../src/fleet/hub.ts'
@@ -26,7 +26,7 @@ async function setUp(t: TestContext, settings: Partial<HubSettings> = collected)
   return { world, station, performs }
 }
 
-async function say(station: FakeStation, payload: object, id: string): Promise<unknown[]> {
+async function sendPart(station: FakeStation, payload: object, id: string): Promise<unknown[]> {
   station.call('NotifyReport', payload, id)
   return station.next()
 }
@@ -34,38 +34,38 @@ async function say(station: FakeStation, payload: object, id: string): Promise<u
 const items = (...numbers: readonly number[]): object[] => numbers.map(n => ({ n }))
 const gapless = { missing: undefined, complete: undefined }
 
-test('parts are answered one by one and performed once, with the last', async t => {
+test('each part of a report is answered, and the report is performed once with the last part', async t => {
   const { station, performs } = await setUp(t)
-  assert.deepEqual(await say(station, part(0, true), 'a'), [3, 'a', {}])
-  assert.deepEqual(await say(station, part(1, true), 'b'), [3, 'b', {}])
+  assert.deepEqual(await sendPart(station, part(0, true), 'a'), [3, 'a', {}])
+  assert.deepEqual(await sendPart(station, part(1, true), 'b'), [3, 'b', {}])
   assert.deepEqual(performs(), [])
-  assert.deepEqual(await say(station, part(2, false), 'c'), [3, 'c', {}])
+  assert.deepEqual(await sendPart(station, part(2, false), 'c'), [3, 'c', {}])
   assert.deepEqual(performs(), [{ reportData: items(0, 1, 2), seqNo: 0, tbc: false, parts: 3, ...gapless }])
 })
 
-test('off, the default: each part is performed as it comes', async t => {
+test('each part of a report is performed when reports are not collected', async t => {
   const { station, performs } = await setUp(t, {})
-  await say(station, part(0, true), 'a')
-  await say(station, part(1, false), 'b')
+  await sendPart(station, part(0, true), 'a')
+  await sendPart(station, part(1, false), 'b')
   assert.equal(performs().length, 2)
 })
 
-test('a part that does not come: what is there is performed when its time is over, with the gap named', async t => {
+test('an incomplete report is performed with its gap when the report timeout is over', async t => {
   const { world, station, performs } = await setUp(t)
-  await say(station, part(0, true), 'a')
-  await say(station, part(2, false), 'c')
+  await sendPart(station, part(0, true), 'a')
+  await sendPart(station, part(2, false), 'c')
   await world.pass(59_000, 1_000)
   assert.deepEqual(performs(), [])
   await world.pass(1_000, 1_000)
   const gap = { parts: 2, missing: [1], complete: false }
   assert.deepEqual(performs(), [{ reportData: items(0, 2), seqNo: 0, tbc: false, ...gap }])
   station.call('Heartbeat', {}, 'h2')
-  assert.equal((await station.next())[1], 'h2', 'the lane goes on')
+  assert.equal((await station.next())[1], 'h2', 'the inbox goes on')
 })
 
-test('a station that leaves in the middle: what is there is performed before the app sees the end', async t => {
+test('an incomplete report is performed before the Disconnect when the station leaves', async t => {
   const { world, station, performs } = await setUp(t)
-  await say(station, part(0, true), 'a')
+  await sendPart(station, part(0, true), 'a')
   station.vanish()
   await world.pass(100)
   const gap = { parts: 1, missing: [], complete: false }
@@ -73,18 +73,18 @@ test('a station that leaves in the middle: what is there is performed before the
   assert.deepEqual(world.rpc.names().slice(-2), ['notify_report', 'disconnect'])
 })
 
-test('the app fails on the whole: the last part gets a CALLERROR, and its retry brings the whole again', async t => {
+test('the last part gets a CALLERROR when the app fails on the report, and its retry performs the report again', async t => {
   const { world, station, performs } = await setUp(t)
-  await say(station, part(0, true), 'a')
+  await sendPart(station, part(0, true), 'a')
   world.rpc.once('notify_report', fails(faults.absent))
-  assert.equal((await say(station, part(1, false), 'b'))[0], 4)
-  assert.deepEqual(await say(station, part(1, false), 'b2'), [3, 'b2', {}])
+  assert.equal((await sendPart(station, part(1, false), 'b'))[0], 4)
+  assert.deepEqual(await sendPart(station, part(1, false), 'b2'), [3, 'b2', {}])
   assert.deepEqual(performs().at(-1), { reportData: items(0, 1), seqNo: 0, tbc: false, parts: 2, ...gapless })
 })
 
-test('the app is away when the time of a report is over: it is performed when the app is back', async t => {
+test('an overdue report is retried until the app is back', async t => {
   const { world, station, performs } = await setUp(t)
-  await say(station, part(0, true), 'a')
+  await sendPart(station, part(0, true), 'a')
   for (let count = 0; count < 3; count++) world.rpc.once('notify_report', fails(faults.absent))
   await world.pass(60_000, 1_000)
   await world.pass(20_000, 1_000)
@@ -93,18 +93,18 @@ test('the app is away when the time of a report is over: it is performed when th
   assert.equal(world.meter.total('ocpp_report_total', { outcome: 'lost' }), 0)
 })
 
-test('a station that leaves with many reports: they are performed side by side, for it may be back already', async t => {
+test('the reports of a station that leaves are performed side by side, because it may be back already', async t => {
   const { world, station } = await setUp(t)
-  for (let id = 1; id <= 16; id++) await say(station, { ...part(0, true), requestId: id }, `p${id}`)
+  for (let id = 1; id <= 16; id++) await sendPart(station, { ...part(0, true), requestId: id }, `p${id}`)
   world.rpc.on('notify_report', () => new Promise(() => undefined))
   station.vanish()
   await world.pass(100)
   assert.equal(world.rpc.names().filter(name => name === 'notify_report').length, 16)
 })
 
-test('a report that waits for the app is performed at the end at the latest', async t => {
+test('a report that waits for a retry is performed when the session ends', async t => {
   const { world, station, performs } = await setUp(t)
-  await say(station, part(0, true), 'a')
+  await sendPart(station, part(0, true), 'a')
   world.rpc.once('notify_report', fails(faults.absent))
   await world.pass(60_000, 1_000)
   station.vanish()
@@ -113,9 +113,9 @@ test('a report that waits for the app is performed at the end at the latest', as
   assert.deepEqual(world.rpc.names().slice(-2), ['notify_report', 'disconnect'])
 })
 
-test('an overdue report of which the app may have had enough is counted, and the session goes on', async t => {
+test('an overdue report is counted as lost when the app may have run it, and the session goes on', async t => {
   const { world, station } = await setUp(t)
-  await say(station, part(0, true), 'a')
+  await sendPart(station, part(0, true), 'a')
   world.rpc.once('notify_report', fails(faults.slow))
   await world.pass(60_000, 1_000)
   assert.equal(world.meter.total('ocpp_report_total', { outcome: 'lost' }), 1)
@@ -124,9 +124,9 @@ test('an overdue report of which the app may have had enough is counted, and the
   assert.equal(station.socket.closed, null)
 })
 
-test('a report that is overdue while the lane is busy is not lost when the station leaves', async t => {
+test('an overdue report that waits in the inbox is performed when the station leaves', async t => {
   const { world, station, performs } = await setUp(t)
-  await say(station, part(0, true), 'a')
+  await sendPart(station, part(0, true), 'a')
   const running = world.rpc.hold('status_notification')
   station.call('StatusNotification', {}, 's')
   await running.arrived()
@@ -140,22 +140,22 @@ test('a report that is overdue while the lane is busy is not lost when the stati
 
 test('a report in one part is performed as it came', async t => {
   const { station, performs } = await setUp(t)
-  await say(station, part(0, false), 'a')
+  await sendPart(station, part(0, false), 'a')
   assert.deepEqual(performs(), [{ reportData: items(0), seqNo: 0, tbc: false, parts: undefined, ...gapless }])
 })
 
-test('two stations do not meet, also under one requestId', async t => {
+test('two stations have separate reports under the same requestId', async t => {
   const { world, station, performs } = await setUp(t)
   const other = world.plug('CP2', { version: 'ocpp2.0.1' })
-  await say(station, part(0, true), 'a')
-  await say(other, part(1, false), 'b')
+  await sendPart(station, part(0, true), 'a')
+  await sendPart(other, part(1, false), 'b')
   await quiet()
   assert.deepEqual(performs(), [])
 })
 
-test('a station that the app does not accept has no part answered', async t => {
+test('a part gets a SecurityError when the app rejects the station', async t => {
   const world = new FakeWorld(t, collected)
   world.rpc.once('connect', () => ({ status: 'failure' }))
   const station = world.plug('CP1', { version: 'ocpp2.0.1' })
-  assert.equal((await say(station, part(0, true), 'a'))[2], 'SecurityError')
+  assert.equal((await sendPart(station, part(0, true), 'a'))[2], 'SecurityError')
 })

@@ -26,30 +26,30 @@ const differing: readonly [StationId, Call, string][] = [
   [one, start('x', 6), 'the same id with other content'],
 ]
 for (const [stationId, call, because] of differing) {
-  test(`another transaction has another id: ${because}`, () => {
+  test(`transactionIdFor gives another id for ${because}`, () => {
     assert.notEqual(transactionIdFor(stationId, call), transactionIdFor(one, start('x')))
   })
 }
 
-test('the same message has the same id, a number of 31 bits above 0', () => {
+test('transactionIdFor gives the same id for the same message, a number of 31 bits above 0', () => {
   assert.equal(transactionIdFor(one, start('x')), transactionIdFor(one, start('x')))
   const ids = Array.from({ length: 5_000 }, (_, at) => transactionIdFor(one, start(String(at))))
   assert.deepEqual(
     ids.filter(id => !Number.isInteger(id) || id <= 0 || id >= 2 ** 31),
     [],
   )
-  assert.ok(Math.max(...ids) > 2 ** 30, 'the whole range is used')
-  assert.ok(new Set(ids).size > 4_990, 'hardly two of them are the same')
+  assert.ok(Math.max(...ids) > 2 ** 30, 'the ids fill the range')
+  assert.ok(new Set(ids).size > 4_990, 'ids rarely collide')
 })
 
-test('an escaped id and a plain one are the same message', () => {
+test('transactionIdFor gives the same id when a message id is written with an escape', () => {
   const plain = { ...start('x'), id: '"x"' as Call['id'] }
   assert.equal(transactionIdFor(one, { ...plain, id: '"\\u0078"' as Call['id'] }), transactionIdFor(one, plain))
 })
 
 const payload = '{"connectorId":1,"idTag":"A","meterStart":5,"timestamp":"2026-01-02T03:04:05Z"}' as JsonText
 
-test('anycable: a silent app is given the id that the station then gets, the same in each attempt', async t => {
+test('each attempt carries the transaction id that the station gets when the app is silent in mode anycable', async t => {
   const world = new FakeWorld(t, { silentAck: 'anycable' })
   const station = world.plug('CP1')
   world.rpc.once('start_transaction', fails(faults.slow))
@@ -67,7 +67,7 @@ test('anycable: a silent app is given the id that the station then gets, the sam
   assert.deepEqual(answer, { idTagInfo: { status: 'Accepted' }, transactionId: performs[0]?.['transactionId'] })
 })
 
-test("anycable: the app's own answer goes before", async t => {
+test('the transaction id of the app is sent when the app answers in mode anycable', async t => {
   const world = new FakeWorld(t, { silentAck: 'anycable' })
   const station = world.plug('CP1')
   world.rpc.once('start_transaction', acks({ idTagInfo: { status: 'Blocked' }, transactionId: 9 }))
@@ -75,7 +75,7 @@ test("anycable: the app's own answer goes before", async t => {
   assert.deepEqual(await station.next(), [3, 'x', { idTagInfo: { status: 'Blocked' }, transactionId: 9 }])
 })
 
-test('anycable: an app that fails gets no transaction accepted', async t => {
+test('a StartTransaction gets a CALLERROR when the app fails in mode anycable', async t => {
   const world = new FakeWorld(t, { silentAck: 'anycable' })
   const station = world.plug('CP1')
   world.rpc.once('start_transaction', fails(faults.raised))
@@ -83,7 +83,7 @@ test('anycable: an app that fails gets no transaction accepted', async t => {
   assert.equal((await station.next())[0], 4)
 })
 
-test('safe: no id is made, and the app is given none', async t => {
+test('no transaction id is made in mode safe', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   station.says(`[2,"x","StartTransaction",${payload}]`)

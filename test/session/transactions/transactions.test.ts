@@ -25,11 +25,11 @@ function of(stationId: StationId, call: Call): Tracked {
 
 const small = { lifeMs: 1_000, ofStation: { messages: 3, bytes: 10_000 }, bytes: 1_000_000 }
 
-/** What is remembered, by a clock that the test moves. */
+/** Transactions with a clock that the test sets. */
 function newTransactions(limits = small) {
   const clock = { now: 0 }
   const transactions = new Transactions(() => clock.now, limits)
-  /** Records messages that were answered, or those that were not. */
+  /** `answer` records an answered message, `fail` an unanswered one. */
   const answer = (stationId: StationId, call: Call, payload = '{}'): void =>
     transactions.record(of(stationId, call), {
       attempts: 1,
@@ -44,7 +44,7 @@ function newTransactions(limits = small) {
   return { clock, transactions, answer, fail, found, attempts }
 }
 
-test('a station keeps its latest answers whatever other stations have', () => {
+test('a station keeps its latest answers, whatever other stations have', () => {
   const { answer, found } = newTransactions()
   for (const id of ['a', 'b', 'c', 'd']) answer(one, callOf(id))
   answer(other, callOf('a'))
@@ -73,7 +73,7 @@ test('unanswered messages evict the oldest of them', () => {
   assert.deepEqual(attempts(one, 'a', 'b', 'c', 'd'), [0, 1, 1, 1])
 })
 
-test('silent answers of ten thousand stations leave one unanswered message where it is', () => {
+test('an unanswered message is kept when ten thousand stations get silent answers', () => {
   const { transactions, fail, attempts } = newTransactions({ ...small, bytes: 64 * 1024 * 1024 })
   fail(one, callOf('start'), 2)
   for (let station = 0; station < 10_000; station++)
@@ -84,7 +84,7 @@ test('silent answers of ten thousand stations leave one unanswered message where
   assert.deepEqual(attempts(one, 'start'), [2])
 })
 
-test('bytes of a station are limited: older answers are evicted, and one that is too large is not kept', () => {
+test('older answers are evicted when a station exceeds its bytes, and an answer larger than that is not kept', () => {
   const { answer, found } = newTransactions()
   const large = jsonText({ v: 'x'.repeat(6_000) })
   for (const id of ['a', 'b']) answer(one, callOf(id), large)
@@ -99,8 +99,8 @@ test('bytes are counted as UTF-8, not as characters', () => {
   assert.deepEqual(found(one, 'a', 'b'), [false, true])
 })
 
-test('bytes of all stations are limited: the oldest answers are evicted, whosever they are', () => {
-  const { answer, found } = newTransactions({ ...small, bytes: 15_000 })
+test('the oldest answers of any station are evicted when all stations exceed their bytes', () => {
+  const { answer, found } = newTransactions({ ...small, ofStation: { messages: 3, bytes: 11_000 }, bytes: 15_600 })
   const large = jsonText({ v: 'x'.repeat(6_000) })
   answer(one, callOf('a'), large)
   answer(other, callOf('b'), large)
@@ -110,7 +110,7 @@ test('bytes of all stations are limited: the oldest answers are evicted, whoseve
   assert.deepEqual(found(other, 'b', 'd'), [true, true])
 })
 
-test('a message is forgotten after its time, and leaves nothing behind', () => {
+test('a message is forgotten after its lifetime', () => {
   const { clock, transactions, answer, fail, found, attempts } = newTransactions()
   answer(one, callOf('a'))
   clock.now = 600
@@ -126,7 +126,7 @@ test('a message is forgotten after its time, and leaves nothing behind', () => {
   assert.equal(transactions.size, 0)
 })
 
-test('the same id with other content, or another action, is another message and takes the place', () => {
+test('a message replaces another one of its id when content or action differ', () => {
   const { transactions, answer } = newTransactions()
   answer(one, callOf('a', { v: 1 }))
   assert.equal(transactions.find(of(one, callOf('a', { v: 2 }))).answer, null)
@@ -138,7 +138,7 @@ test('the same id with other content, or another action, is another message and 
   assert.equal(transactions.size, 1)
 })
 
-test('the app’s CALLERROR is kept with its code and words', () => {
+test('a CALLERROR of the app is kept with its code and description', () => {
   const { transactions } = newTransactions()
   const call = callOf('a')
   transactions.record(of(one, call), { attempts: 1, answer: callError(call.id, 'GenericError', 'no') })
@@ -146,19 +146,19 @@ test('the app’s CALLERROR is kept with its code and words', () => {
   assert.deepEqual(transactions.find(of(one, call)).answer, kept)
 })
 
-test('an attempt that cannot have reached the app changes nothing that is known', () => {
+test('a message is unchanged when an attempt cannot have reached the app', () => {
   const { fail, attempts } = newTransactions()
   fail(one, callOf('a'), 2)
   fail(one, callOf('a'), 0)
   assert.deepEqual(attempts(one, 'a'), [2])
 })
 
-test('ten thousand stations keep eight answers each, for their time', () => {
+test('ten thousand stations keep eight answers each', () => {
   const transactions = new Transactions(() => 0)
   const stations = Array.from({ length: 10_000 }, (_, at) => `CP${at}` as StationId)
-  for (let turn = 0; turn < 9; turn++) {
+  for (let round = 0; round < 9; round++) {
     for (const station of stations) {
-      const call = callOf(`3f2504e0-4f89-41d3-9a0c-0305e82c${turn}301`)
+      const call = callOf(`3f2504e0-4f89-41d3-9a0c-0305e82c${round}301`)
       transactions.record(of(station, call), {
         attempts: 1,
         answer: { kind: 'callResult', id: call.id, payload: jsonText({}) },
@@ -168,7 +168,7 @@ test('ten thousand stations keep eight answers each, for their time', () => {
   assert.equal(transactions.size, 80_000)
 })
 
-test('a kept answer keeps no message alive', () => {
+test('a kept answer does not keep its whole message in memory', () => {
   const transactions = new Transactions(() => 0)
   setFlagsFromString('--expose-gc')
   const gc = runInNewContext('gc') as () => void
@@ -184,6 +184,12 @@ test('a kept answer keeps no message alive', () => {
   gc()
   assert.ok(process.memoryUsage().heapUsed - before < 2_000_000, 'not the messages, of half a megabyte or more each')
   assert.equal(transactions.size, 50)
+})
+
+test('an answer too large to keep leaves the number of attempts', () => {
+  const { answer, found, attempts } = newTransactions()
+  answer(one, callOf('a'), jsonText({ v: 'x'.repeat(20_000) }))
+  assert.deepEqual([found(one, 'a'), attempts(one, 'a')], [[false], [1]])
 })
 
 const start = { connectorId: 1, idTag: 'A', meterStart: 5, timestamp: '2026-01-02T03:04:05Z' }
@@ -203,13 +209,13 @@ function started() {
   return { transactions, isKnown }
 }
 
-test('a message under a new id is the same message, unless its content differs', () => {
+test('a message under a new id is the same message when its content is the same', () => {
   const { isKnown } = started()
   assert.equal(isKnown(call('2', 'StartTransaction', start)), true)
   assert.equal(isKnown(call('2', 'StartTransaction', { ...start, reservationId: 3 })), false)
 })
 
-test('a clock that was never set makes the id count: a new id is another message', () => {
+test('a message under a new id is another message when the clock of its station was never set', () => {
   const { transactions, isKnown } = started()
   const unset = { ...start, timestamp: '1970-01-01T00:00:05Z' }
   const first = call('1', 'StartTransaction', unset)
@@ -220,15 +226,15 @@ test('a clock that was never set makes the id count: a new id is another message
   ])
 })
 
-/** [the stop, whether the start is still known, because] */
+/** The stop, whether the start is still known, and why. */
 const stops: readonly (readonly [object, boolean, string])[] = [
-  [stop, false, 'the same content after the stop is another transaction'],
-  [{ ...stop, transactionId: 6 }, true, 'the stop of another transaction leaves it'],
-  [{ ...stop, transactionId: -1 }, true, 'a stop without an id leaves it'],
-  [{ meterStop: 9 }, true, 'a stop that names none leaves it'],
+  [stop, false, 'the same start after the stop is another transaction'],
+  [{ ...stop, transactionId: 6 }, true, 'it is the stop of another transaction'],
+  [{ ...stop, transactionId: -1 }, true, 'the stop has no id'],
+  [{ meterStop: 9 }, true, 'the stop names no transaction'],
 ]
 for (const [payload, expected, because] of stops) {
-  test(`a stop ends the replay of its start, whatever its id: ${because}`, () => {
+  test(`a start is ${expected ? 'replayed' : 'not replayed'} after a stop, whatever its id: ${because}`, () => {
     const { transactions, isKnown } = started()
     const stopping = call('3', 'StopTransaction', payload)
     transactions.record(of(one, stopping), answer(stopping, {}))

@@ -1,0 +1,147 @@
+/** Several connections of one station: which one stays, and how fast they may replace each other. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { acks, FakeWorld, quiet, type FakeStation } from '../support/fakes.ts'
+
+const replaced = { code: 1008, reason: 'Replaced by a newer connection' }
+const taken = { code: 1008, reason: 'Another connection of this station is open' }
+const minute = 60_000
+
+/** Connects a station that the app accepts. */
+async function connect(world: FakeWorld, authorization?: string): Promise<FakeStation> {
+  const station = world.plug('CP1', authorization === undefined ? {} : { authorization })
+  station.call('Heartbeat', {}, 'h')
+  await station.next()
+  return station
+}
+
+test('the second connection is closed when the app has accepted it, and the first stays, in mode refuse', async t => {
+  const world = new FakeWorld(t, { takeover: 'refuse' })
+  const first = await connect(world, 'Basic A')
+  assert.equal(world.hub.isTaken(first.handshake.stationId), true)
+  const second = world.plug('CP1', { authorization: 'Basic A' })
+  second.call('Heartbeat', {}, 'h')
+  assert.deepEqual(await second.socket.end(), taken)
+  assert.equal(first.socket.closed, null)
+  assert.equal(world.meter.total('ocpp_takeover_total'), 0)
+  first.call('Heartbeat', {}, 'h2')
+  assert.equal((await first.next())[1], 'h2')
+})
+
+test('a connection is accepted when the first one has ended, in mode refuse', async t => {
+  const world = new FakeWorld(t, { takeover: 'refuse' })
+  const first = await connect(world)
+  first.vanish()
+  assert.equal(world.hub.isTaken(first.handshake.stationId), false)
+  assert.equal((await connect(world)).socket.closed, null)
+})
+
+test('a station is never taken in mode newest', async t => {
+  const world = new FakeWorld(t)
+  const first = await connect(world)
+  assert.equal(world.hub.isTaken(first.handshake.stationId), false)
+})
+
+for (const authorization of [undefined, 'Basic A']) {
+  test(`the third takeover within a minute is slowed down, after two at once (credentials: ${authorization ?? 'none'})`, async t => {
+    const world = new FakeWorld(t)
+    const one = await connect(world, authorization)
+    const two = await connect(world, authorization)
+    const three = await connect(world, authorization)
+    assert.deepEqual([one.socket.closed, two.socket.closed, three.socket.closed], [replaced, replaced, null])
+    const four = world.plug('CP1', authorization === undefined ? {} : { authorization })
+    four.call('Heartbeat', {}, 'h')
+    await world.pass(4_000, 100)
+    assert.equal(three.socket.closed, null)
+    assert.deepEqual(four.got, [])
+    await world.pass(2_000, 100)
+    assert.deepEqual(three.socket.closed, replaced)
+    assert.equal((await four.next())[1], 'h')
+    assert.equal(world.meter.total('ocpp_takeover_slowed_total'), 1)
+    assert.equal(world.meter.total('ocpp_takeover_total'), 3)
+    assert.deepEqual(
+      [...world.notices.values()],
+      ['connections of one station keep replacing each other: look for a second device with its id'],
+    )
+  })
+}
+
+test('a delayed takeover happens at once when the older connection ends', async t => {
+  const world = new FakeWorld(t)
+  for (let count = 0; count < 2; count++) await connect(world)
+  const three = await connect(world)
+  const four = world.plug('CP1')
+  four.call('Heartbeat', {}, 'h')
+  await quiet()
+  assert.deepEqual(four.got, [])
+  three.vanish()
+  assert.equal((await four.next())[1], 'h')
+})
+
+test('the newest of two connections wins when both takeovers are delayed', async t => {
+  const world = new FakeWorld(t)
+  for (let count = 0; count < 3; count++) await connect(world)
+  const four = world.plug('CP1')
+  const five = world.plug('CP1')
+  for (const station of [five, four]) station.call('Heartbeat', {}, 'h')
+  await world.pass(30_000, 1_000)
+  assert.deepEqual([four.socket.closed, five.socket.closed], [replaced, null])
+  assert.equal((await five.next())[1], 'h')
+})
+
+test('the older connection stays open when a delayed one ends', async t => {
+  const world = new FakeWorld(t)
+  for (let count = 0; count < 2; count++) await connect(world)
+  const three = await connect(world)
+  const four = world.plug('CP1')
+  four.call('Heartbeat', {}, 'h')
+  await quiet()
+  four.vanish()
+  await world.pass(100)
+  await four.ended()
+  assert.equal(three.socket.closed, null)
+  assert.equal(world.hub.size, 1)
+})
+
+test('a rejected connection does not end the delay of another takeover', async t => {
+  const world = new FakeWorld(t)
+  for (let count = 0; count < 2; count++) await connect(world)
+  const three = await connect(world)
+  const four = world.plug('CP1')
+  four.call('Heartbeat', {}, 'h')
+  await quiet()
+  world.rpc.once('connect', () => ({ status: 'failure' }))
+  const stranger = world.plug('CP1')
+  stranger.call('Heartbeat', {}, 's')
+  await world.pass(1_000, 100)
+  assert.equal(stranger.socket.closed?.code, 1008)
+  assert.deepEqual(four.got, [])
+  assert.equal(three.socket.closed, null)
+})
+
+test('a takeover is not delayed after a minute without takeovers, or for another station', async t => {
+  const world = new FakeWorld(t)
+  for (let count = 0; count < 3; count++) await connect(world)
+  for (let count = 0; count < 2; count++) {
+    const other = world.plug('CP2')
+    other.call('Heartbeat', {}, 'h')
+    assert.equal((await other.next())[1], 'h')
+  }
+  await world.pass(minute, 1_000)
+  const later = await connect(world)
+  assert.equal(later.socket.closed, null)
+  assert.equal(world.meter.total('ocpp_takeover_slowed_total'), 0)
+})
+
+test('a drain does not wait for a delayed takeover', async t => {
+  const world = new FakeWorld(t)
+  world.rpc.on('boot_notification', acks({ status: 'Accepted' }))
+  for (let count = 0; count < 3; count++) await connect(world)
+  const four = world.plug('CP1')
+  four.call('Heartbeat', {}, 'h')
+  await quiet()
+  const drained = world.hub.drain(10_000)
+  await world.pass(100)
+  await drained
+  assert.equal(world.hub.size, 0)
+})

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { EventEmitter, once } from 'node:events'
+import { createServer, type RequestListener, type ServerResponse } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import { authorityOf, listen, listenHttp, originOf, pathOf } from '../../src/ops/server.ts'
+import { quiet } from '../support/fakes.ts'
+
+const host = '127.0.0.1'
+const answer: RequestListener = (_request, response) => response.end('here')
+
+async function open(t: TestContext, listener: RequestListener, name = host) {
+  const server = await listenHttp({ host: name, port: 0 }, listener)
+  t.after(() => server.close())
+  return server
+}
+
+/** A client that has sent one request on a connection that stays open. */
+function ask(t: TestContext, port: number): Socket {
+  const socket = connect(port, host)
+  t.after(() => socket.destroy())
+  socket.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n')
+  return socket
+}
+
+for (const name of [host, 'localhost']) {
+  test(`a server on ${name} is reached at 127.0.0.1, at the port that it reports`, async t => {
+    const { port } = await open(t, answer, name)
+    assert.ok(port > 0)
+    assert.equal(await (await fetch(`http://${host}:${port}`)).text(), 'here')
+  })
+}
+
+test('listenHttp rejects when the port is taken', async t => {
+  const { port } = await open(t, answer)
+  await assert.rejects(listenHttp({ host, port }, answer), { code: 'EADDRINUSE' })
+})
+
+test('a server survives an error when it listens already', async t => {
+  const server = createServer(answer)
+  t.after(() => server.close())
+  const port = await listen(server, { host, port: 0 })
+  server.emit('error', new Error('accept EMFILE'))
+  const response = await fetch(`http://${host}:${port}`, { headers: { connection: 'close' } })
+  assert.equal(await response.text(), 'here')
+})
+
+test('close ends idle connections at once, may be called twice, and frees the port', async t => {
+  const server = await open(t, answer)
+  const idle = ask(t, server.port)
+  await once(idle, 'data')
+  await Promise.all([server.close(), server.close()])
+  await assert.rejects(fetch(`http://${host}:${server.port}`))
+})
+
+test('close lets a request in flight end', async t => {
+  const events = new EventEmitter()
+  const server = await open(t, (_request, response) => void events.emit('request', response))
+  const requested = once(events, 'request') as Promise<[ServerResponse]>
+  const socket = ask(t, server.port)
+  const [response] = await requested
+  const closed = server.close()
+  response.end('late')
+  const [data] = (await once(socket, 'data')) as [Buffer]
+  assert.match(data.toString(), /late/)
+  socket.end()
+  await closed
+})
+
+test('close cuts a request off that is in flight for more than a second', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const events = new EventEmitter()
+  const server = await open(t, () => void events.emit('request'))
+  const requested = once(events, 'request')
+  ask(t, server.port)
+  await requested
+  const closed = server.close()
+  let isClosed = false
+  void closed.then(() => (isClosed = true))
+  t.mock.timers.tick(999)
+  await quiet()
+  assert.equal(isClosed, false)
+  t.mock.timers.tick(1)
+  await closed
+})
+
+const authorities: readonly (readonly [string, number, string, string])[] = [
+  ['app.example', 443, 'app.example:443', 'a name'],
+  ['10.0.0.7', 80, '10.0.0.7:80', 'an IPv4 address'],
+  ['::1', 80, '[::1]:80', 'an IPv6 address has brackets'],
+]
+for (const [name, port, expected, because] of authorities) {
+  test(`the authority of ${name} and ${port} is ${expected}: ${because}`, () => {
+    assert.equal(authorityOf({ host: name, port }), expected)
+    assert.equal(originOf('https', { host: name, port }), `https://${expected}`)
+  })
+}
+
+const targets: readonly (readonly [target: string | undefined, path: string, because: string])[] = [
+  ['/metrics', '/metrics', 'a path'],
+  ['/metrics?x=/y', '/metrics', 'a query is cut'],
+  ['/metrics#x', '/metrics', 'a fragment is cut'],
+  ['/', '/', 'the root'],
+  ['', '/', 'an empty target is the root'],
+  [undefined, '/', 'so is none'],
+  ['?x', '/', 'and one that has only a query'],
+  ['http://app:80/_broadcast?x', '/_broadcast', 'the absolute form'],
+  ['HTTPS://app/_broadcast', '/_broadcast', 'schemes are case-insensitive'],
+  ['http://app', '/', 'the absolute form without a path'],
+  ['http://app?x', '/', 'the absolute form with only a query'],
+  ['//app/x', '//app/x', 'without a scheme, all of it is the path'],
+  ['/x?\n/y', '/x', 'a query with a line break is cut whole'],
+]
+for (const [target, path, because] of targets) {
+  test(`the path of ${target === undefined ? 'no target' : JSON.stringify(target)} is ${path}: ${because}`, () => {
+    assert.equal(pathOf(target), path)
+  })
+}

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { readKeyPair } from '../../src/server/certificates.ts'
+import { run } from '../support/process.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-certificates-'))
+const file = (name: string): string => join(folder, name)
+
+async function makePair(name: string, ...key: readonly string[]): Promise<void> {
+  const made = await run('openssl', [
+    ...['req', '-x509', '-nodes', '-days', '2', '-subj', `/CN=${name}`, '-newkey', ...key],
+    ...['-keyout', file(`${name}.key`), '-out', file(`${name}.crt`)],
+  ])
+  assert.equal(made.code, 0, made.stderr)
+}
+
+before(async () => {
+  await makePair('ec', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1')
+  await makePair('other', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1')
+  await makePair('rsa', 'rsa:2048')
+  writeFileSync(file('text'), 'nonsense')
+})
+
+after(() => rmSync(folder, { recursive: true }))
+
+for (const name of ['ec', 'rsa']) {
+  test(`readKeyPair reads the PEM text of a pair of ${name}`, () => {
+    const [cert, key] = [file(`${name}.crt`), file(`${name}.key`)]
+    assert.deepEqual(readKeyPair(cert, key), { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') })
+  })
+}
+
+const refused: readonly (readonly [cert: string, key: string, problem: string, because: string])[] = [
+  ['none', 'ec.key', 'ssl_cert: {cert} cannot be read', 'the certificate is missing'],
+  ['ec.crt', 'none', 'ssl_key: {key} cannot be read', 'the key is missing'],
+  ['text', 'ec.key', 'ssl_cert: {cert} is not a PEM certificate', 'the certificate is another file'],
+  ['ec.key', 'ec.key', 'ssl_cert: {cert} is not a PEM certificate', 'the certificate is a key'],
+  ['ec.crt', 'text', 'ssl_key: {key} is not a PEM private key', 'the key is another file'],
+  ['ec.crt', 'ec.crt', 'ssl_key: {key} is not a PEM private key', 'the key is a certificate'],
+  ['ec.crt', 'other.key', 'ssl_cert, ssl_key: {cert} and {key} do not match', 'the key is of another pair'],
+  ['ec.crt', 'rsa.key', 'ssl_cert, ssl_key: {cert} and {key} do not match', 'the key is of another type'],
+]
+for (const [cert, key, problem, because] of refused) {
+  test(`readKeyPair rejects ${cert} with ${key}, names the option and the file, and keeps the cause: ${because}`, () => {
+    const message = problem.replace('{cert}', file(cert)).replace('{key}', file(key))
+    assert.throws(
+      () => readKeyPair(file(cert), file(key)),
+      (error: unknown) => {
+        assert.ok(error instanceof Error)
+        assert.equal(error.message, message)
+        assert.ok(error.cause instanceof Error)
+        return true
+      },
+    )
+  })
+}
