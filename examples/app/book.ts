@@ -2,7 +2,7 @@
  * The book of the example app: the known cards, and every transaction with its meter values.
  *
  * The book is in memory, so the example needs no database. With a database, `once` inserts into a table with a unique
- * index on station, message id and payload, and returns the existing row if the index rejects the insert.
+ * index on the key, and returns the existing row if the index rejects the insert.
  */
 
 export type Card = {
@@ -55,14 +55,12 @@ export class Book {
   }
 
   /**
-   * Books a message exactly once. A station that missed the answer retries its message, and the bridge performs it again
-   * (with `attempt` in the data) if it cannot know whether the app has run it. The payload is part of the key because
-   * some stations restart their message ids at 1 after every boot.
+   * Books a message exactly once. A station that missed the answer retries its message, perhaps under a new id, and the
+   * bridge performs it again if it cannot know whether the app has run it. The key stays the same.
    *
    * @returns what `book` returned the first time
    */
-  once<Booking>(station: string, id: string, payload: object, book: () => Booking): Booking {
-    const key = JSON.stringify([station, id, payload])
+  once<Booking>(key: string, book: () => Booking): Booking {
     if (!this.#booked.has(key)) this.#booked.set(key, book())
     return this.#booked.get(key) as Booking
   }

@@ -9,6 +9,8 @@ import { cards, energyWh, type Book, type Transaction } from './book.ts'
 export type Data = {
   /** The id of the message; for `ack` and `error`, the id of the remote command. */
   readonly id: string
+  /** Identifies a transaction message, whatever its id; other messages have none. */
+  readonly key: string
   /** The OCPP action. */
   readonly command: string
   readonly payload: Payload
@@ -31,22 +33,22 @@ export function channelFor(book: Book, broadcast: Broadcast): Readonly<Record<st
 
     authorize: ({ payload }) => ({ idTagInfo: idTagInfo(payload) }),
 
-    start_transaction: ({ id, payload }, { station }) => {
-      const { id: transactionId } = book.once(station, id, payload, () => openTransaction(book, station, payload))
+    start_transaction: ({ key, payload }, { station }) => {
+      const { id: transactionId } = book.once(key, () => openTransaction(book, station, payload))
       return { transactionId, idTagInfo: idTagInfo(payload) }
     },
 
-    meter_values: ({ id, payload }, from) => {
+    meter_values: ({ key, payload }, from) => {
       const transaction = book.transaction(Number(payload['transactionId']))
       if (transaction === undefined) return {}
-      book.once(from.station, id, payload, () => transaction.readings.push(...readingsOf(payload)))
+      book.once(key, () => transaction.readings.push(...readingsOf(payload)))
       if (isOverLimit(transaction)) stopRemotely(transaction, from, broadcast)
       return {}
     },
 
-    stop_transaction: ({ id, payload }, { station }) => {
+    stop_transaction: ({ key, payload }) => {
       const transaction = book.transaction(Number(payload['transactionId']))
-      if (transaction !== undefined) book.once(station, id, payload, () => closeTransaction(transaction, payload))
+      if (transaction !== undefined) book.once(key, () => closeTransaction(transaction, payload))
       return {}
     },
 

@@ -10,7 +10,7 @@ export type Broadcast =
   | {
       readonly kind: 'stream'
       readonly stream: StreamName
-      /** The broadcast text, usually JSON, unchanged. */
+      /** The broadcast text, usually JSON, unchanged; of an object its JSON text, byte for byte. */
       readonly data: string
       /** The `sid` of the session to skip (`broadcast_to …, to_others: true`). */
       readonly excludeSid: string | null
@@ -18,31 +18,58 @@ export type Broadcast =
   | { readonly kind: 'disconnect'; readonly connectionIdentifiers: string }
   | { readonly kind: 'unreadable'; readonly problem: string }
 
+/** Cuts JSON text into values byte for byte; this folder may not import `ocpp/json.ts`, which does. */
+export type Slicing = {
+  /** The text of each element of an array. */
+  elementsOf(text: string): readonly string[]
+  /** The text of each member of an object. */
+  membersOf(text: string): ReadonlyMap<string, string>
+}
+
 /** Delivers the text of one publication, valid or not. Never throws. */
 export type Deliver = (text: string) => void
 
-/** Reads one publication: a stream message, a batch of them in order, or a remote disconnect. Never throws. */
-export function parseBroadcasts(text: string): readonly Broadcast[] {
+/**
+ * Reads one publication: a stream message, a batch of them in order, or a remote disconnect. Never throws.
+ *
+ * @param slicing for `data` that is an object, as people post it by hand: AnyCable drops it
+ */
+export function parseBroadcasts(text: string, slicing: Slicing): readonly Broadcast[] {
   let body: unknown
   try {
     body = JSON.parse(text)
   } catch {
     return [unreadable('not JSON')]
   }
-  if (!Array.isArray(body)) return [readBroadcast(body)]
-  return body.length === 0 ? [unreadable('an empty batch')] : body.map(readBroadcast)
+  if (!Array.isArray(body)) return [readBroadcast(body, () => dataIn(text, slicing))]
+  if (body.length === 0) return [unreadable('an empty batch')]
+  let texts: readonly string[] | null = null
+  return body.map((each, at) => {
+    return readBroadcast(each, () => dataIn((texts ??= slicing.elementsOf(text))[at] ?? '{}', slicing))
+  })
 }
 
-function readBroadcast(body: unknown): Broadcast {
+/** The text of `data`, copied: a slice would keep the whole publication alive while a command waits in a queue. */
+function dataIn(publication: string, slicing: Slicing): string {
+  const text = slicing.membersOf(publication).get('data') ?? ''
+  return JSON.parse(JSON.stringify(text)) as string
+}
+
+/** @param objectData the text of `data` where that is an object */
+function readBroadcast(body: unknown, objectData: () => string): Broadcast {
   if (!isRecord(body)) return unreadable('neither an object nor a batch of objects')
-  if (typeof body['stream'] === 'string' && body['stream'] !== '') return readStream(body['stream'], body)
+  if (typeof body['stream'] === 'string' && body['stream'] !== '') return readStream(body['stream'], body, objectData)
   if (body['command'] === 'disconnect') return readDisconnect(body['payload'])
   return unreadable('neither a stream nor a known command')
 }
 
-function readStream(stream: string, body: Readonly<Record<string, unknown>>): Broadcast {
-  const { data, meta } = body
-  if (typeof data !== 'string') return unreadable('data is not a string (JSON data must be encoded as a string)')
+function readStream(
+  stream: string,
+  { data: given, meta }: Readonly<Record<string, unknown>>,
+  objectData: () => string,
+): Broadcast {
+  const data = isRecord(given) ? objectData() : given
+  if (typeof data !== 'string') return unreadable('data is neither a string nor an object')
   const excluded = isRecord(meta) ? meta['exclude_socket'] : undefined
   const excludeSid = typeof excluded === 'string' && excluded !== '' ? excluded : null
   return { kind: 'stream', stream: stream as StreamName, data, excludeSid }

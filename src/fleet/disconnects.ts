@@ -6,6 +6,7 @@
  */
 import { isAway, mayRepeat, RpcError } from '../cable/rpc.ts'
 import type { QueuedDisconnect, World } from '../session/ports.ts'
+import type { StationId } from '../translate/handshake.ts'
 
 export type DisconnectLimits = {
   /** `auto` is `always` for connections that the app itself accepted, and it accepts every station. */
@@ -16,6 +17,7 @@ export type DisconnectLimits = {
 }
 
 type Queued = {
+  readonly stationId: StationId
   readonly send: () => Promise<void>
   readonly resolve: () => void
   /** In ms of `World.now`. */
@@ -44,7 +46,7 @@ export class Disconnects {
   #awaySince: number | null = null
   /** Since when the app may be running calls without a reply, in ms of `World.now`. */
   #silentSince: number | null = null
-  #lost = 0
+  #lost: StationId[] = []
 
   constructor(limits: DisconnectLimits, world: Pick<World, 'meter' | 'once' | 'now'>) {
     this.#limits = limits
@@ -60,8 +62,8 @@ export class Disconnects {
     return this.#limits.mode === 'never'
   }
 
-  /** How many were lost since `flush`. */
-  get lost(): number {
+  /** The stations whose Disconnect was lost since `flush`. */
+  get lost(): readonly StationId[] {
     return this.#lost
   }
 
@@ -73,11 +75,11 @@ export class Disconnects {
    *
    * @param send the RPC
    */
-  add(send: () => Promise<void>): QueuedDisconnect {
+  add(stationId: StationId, send: () => Promise<void>): QueuedDisconnect {
     if (this.isOff) return { done: Promise.resolve(), expedite: () => undefined }
     let resolve: () => void = () => undefined
     const done = new Promise<void>(settled => (resolve = settled))
-    const queued: Queued = { send, resolve, since: this.#world.now(), isExpedited: false }
+    const queued: Queued = { stationId, send, resolve, since: this.#world.now(), isExpedited: false }
     if (this.#isAborted) this.#lose(queued, outOfTime())
     else if (this.#isFull() && !this.#isFlushing)
       this.#lose(queued, new Error('the queue of Disconnect calls is full (disconnect_backlog_size)'))
@@ -95,7 +97,7 @@ export class Disconnects {
    */
   flush(): void {
     this.#isFlushing = true
-    this.#lost = 0
+    this.#lost = []
     if (this.#tick !== null) clearTimeout(this.#tick)
     this.#tick = null
     this.#schedule()
@@ -204,12 +206,12 @@ export class Disconnects {
     }
   }
 
-  #lose({ resolve }: Queued, error: unknown): void {
-    this.#lost++
+  #lose({ stationId, resolve }: Queued, error: unknown): void {
+    if (this.#isFlushing) this.#lost.push(stationId)
     this.#world.meter.count('disconnect_lost_total')
     this.#world.once(
       'disconnect lost',
-      { error },
+      { station: stationId, error },
       'lost the Disconnect of a station: the app may show it as online',
       detailOf(error),
     )

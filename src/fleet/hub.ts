@@ -3,6 +3,7 @@
  */
 import { parseBroadcasts, type Broadcast } from '../cable/broadcast.ts'
 import type { StreamName } from '../cable/rpc.ts'
+import { elementsOf, membersOf } from '../ocpp/json.ts'
 import { setRecent } from '../ops/recent.ts'
 import { Pause } from '../session/pause.ts'
 import type { Fleet, Member, QueuedDisconnect, StationSocket, World } from '../session/ports.ts'
@@ -10,6 +11,7 @@ import { Session, type SessionSettings } from '../session/session.ts'
 import { Station } from '../session/station.ts'
 import { Transactions } from '../session/transactions/transactions.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
+import { isForStation } from '../translate/messages.ts'
 import { BootSchedule } from './boot-schedule.ts'
 import { Claims, type Takeover } from './claims.ts'
 import type { Disconnects } from './disconnects.ts'
@@ -20,8 +22,11 @@ export type HubSettings = SessionSettings & {
   readonly takeover: Takeover
 }
 
+const slicing = { elementsOf, membersOf }
 /** How many streams one station may have. */
 const maxStreams = 1_000
+/** How many of the stations whose Disconnect is lost at shutdown are named. */
+const maxNamed = 10
 /** For how many stations the serial number is remembered. */
 const maxSerialNumbers = 100_000
 
@@ -83,7 +88,7 @@ export class Hub implements Fleet {
 
   /** Takes one publication of the app, as NATS or HTTP carries it. Never throws. */
   readonly publish = (text: string): void => {
-    for (const broadcast of parseBroadcasts(text)) this.deliver(broadcast)
+    for (const broadcast of parseBroadcasts(text, slicing)) this.deliver(broadcast)
   }
 
   /** Hands a broadcast to every session that it is for. */
@@ -99,7 +104,7 @@ export class Hub implements Fleet {
           session.deliver(data)
           delivered++
         }
-        if (delivered === 0) meter.count('ocpp_dropped_total', { reason: 'no_station' })
+        if (delivered === 0) this.#onUndelivered(stream, data)
         return
       }
       case 'disconnect':
@@ -147,7 +152,8 @@ export class Hub implements Fleet {
    * Disconnects are lost.
    */
   abort(): void {
-    this.#logLoss(this.#disconnects.isOff ? 0 : this.#disconnects.lost + this.#known.size)
+    const open = Array.from(this.#known, ({ who }) => who.station)
+    this.#logLoss(this.#disconnects.isOff ? [] : [...this.#disconnects.lost, ...open])
     this.#isAborted = true
     this.#drainPause.end()
     this.#disconnects.abort()
@@ -208,13 +214,24 @@ export class Hub implements Fleet {
     void session.ended.then(() => this.#known.delete(session))
   }
 
-  queueDisconnect(disconnect: () => Promise<void>): QueuedDisconnect {
-    return this.#disconnects.add(disconnect)
+  queueDisconnect(stationId: StationId, disconnect: () => Promise<void>): QueuedDisconnect {
+    return this.#disconnects.add(stationId, disconnect)
   }
 
-  #logLoss(num: number): void {
+  /** With several bridges, every one but the station's own comes here for each command. */
+  #onUndelivered(stream: StreamName, data: string): void {
+    const { meter, log } = this.#world
+    const isOcpp = isForStation(data)
+    meter.count('ocpp_dropped_total', { reason: isOcpp ? 'no_station' : 'not_ocpp' })
+    const what = isOcpp ? 'an OCPP message' : 'a broadcast that is not OCPP'
+    log.debug({ stream }, `dropped ${what}: no station of this bridge listens to the stream`)
+  }
+
+  #logLoss(stations: readonly StationId[]): void {
+    const num = stations.length
     if (num === 0 || this.#hasLoggedLoss) return
     this.#hasLoggedLoss = true
-    this.#world.log.warn({ num }, 'lost the Disconnect of stations at shutdown: the app may show them as online')
+    const fields = { num, stations: [...new Set(stations)].slice(0, maxNamed) }
+    this.#world.log.warn(fields, 'lost the Disconnect of stations at shutdown: the app may show them as online')
   }
 }

@@ -15,7 +15,7 @@ import { acceptedVatNumber, asksAboutCertificates, tokenOf } from './requests.ts
 /** The inputs of an answer. */
 export type Asked = {
   readonly payload: JsonText
-  /** UTC, with milliseconds and `Z`. */
+  /** UTC, with `Z`, with or without milliseconds. */
   readonly now: string
   readonly heartbeatIntervalSeconds: number
   /** Minted by the bridge for a silent app: positive, 31 bits (errata 2025-04 §3.54). `null` if none was minted. */
@@ -28,15 +28,18 @@ export type SilentAnswer = {
   /**
    * - `local`: the bridge always answers, whatever the app does
    * - `empty`: a confirmation that decides nothing; `safe` returns `null` for a request that needs a decision
+   * - `default`: a decision that an app may leave to the bridge
    * - `decision`: only the app can decide
    */
-  readonly kind: 'local' | 'empty' | 'decision'
+  readonly kind: 'local' | 'empty' | 'default' | 'decision'
   /** The least harmful answer; `null` where any answer would be made up. */
   readonly safe: Answer
   /** The answer that accepts, or the safe one where accepting requires data that only the app has. */
   readonly anycable: Answer
   /** Whether the accepting answer contains a transaction id, which the app must receive beforehand. */
   readonly mintsTransactionId: boolean
+  /** What the app's own Ack contains, for a hint to its developer; absent where `{}` is enough. */
+  readonly ack?: string
   /** The reason, as shown in the table in `docs/protocol.md`. */
   readonly why: string
 }
@@ -96,7 +99,7 @@ const row = (kind: SilentAnswer['kind'], why: string, safe: Answer, anycable = s
 }
 
 const empty = row('empty', 'decides nothing', () => emptyObject)
-const boot = row('decision', 'as AnyCable documents it; a silent app never fails a boot with a CALLERROR', asked =>
+const boot = row('default', 'as AnyCable documents it; a silent app never fails a boot with a CALLERROR', asked =>
   bootAnswer('Accepted', asked.heartbeatIntervalSeconds, asked),
 )
 const heartbeat = row('local', 'the bridge answers with its own clock', ({ now }) => jsonText({ currentTime: now }))
@@ -131,6 +134,7 @@ export const answers16: SilentAnswers = {
         transactionId === null ? null : jsonText({ idTagInfo: { status: 'Accepted' }, transactionId }),
     ),
     mintsTransactionId: true,
+    ack: 'with transactionId and idTagInfo',
   },
   StopTransaction: row(
     'empty',
@@ -162,12 +166,15 @@ export const answers201: SilentAnswers = {
     asked => (asksAboutCertificates(asked.payload) ? null : unknownToken(asked)),
     asked => (asksAboutCertificates(asked.payload) ? acceptedCertificates(asked) : acceptedToken(asked)),
   ),
-  TransactionEvent: row(
-    'empty',
-    'the status of an idToken is mandatory, and only the app knows it (E01.FR.12, C12.FR.03), unless the spec prescribes it (C02.FR.02)',
-    asked => tokenAnswers[tokenOf(asked.payload)](asked),
-    asked => (tokenOf(asked.payload) === 'none' ? emptyObject : acceptedToken(asked)),
-  ),
+  TransactionEvent: {
+    ...row(
+      'empty',
+      'the status of an idToken is mandatory, and only the app knows it (E01.FR.12, C12.FR.03), unless the spec prescribes it (C02.FR.02)',
+      asked => tokenAnswers[tokenOf(asked.payload)](asked),
+      asked => (tokenOf(asked.payload) === 'none' ? emptyObject : acceptedToken(asked)),
+    ),
+    ack: 'with idTokenInfo if the event has an idToken, else with an empty payload',
+  },
   MeterValues: empty,
   StatusNotification: empty,
   NotifyEvent: empty,

@@ -16,6 +16,11 @@ export function jsonText(value: unknown): JsonText {
   return JSON.stringify(value) as JsonText
 }
 
+/** The text of each element of an array. `text` must be a valid JSON array. */
+export function elementsOf(text: string): JsonText[] {
+  return scan(text).parts.map(part => part.trim() as JsonText)
+}
+
 /**
  * The text of each member of an object. The last of equal keys wins, as in `JSON.parse`.
  * `text` must be a valid JSON object.

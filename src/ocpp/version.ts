@@ -7,6 +7,7 @@ import { toStation16, toStation201, toStation21 } from './actions.ts'
 import { answers16, answers201, answers21, type SilentAnswer, type SilentAnswers } from './answers.ts'
 import { errorCodes, type ErrorCode } from './errors.ts'
 import { quiet, spoken, spokenButTypes, type FaultCodes } from './faults.ts'
+import { identities16, identities2x, type Identity } from './identity.ts'
 import { isObject } from './json.ts'
 import { reports2x, type ReportRows } from './reports.ts'
 import { violationCodes16, violationCodes2, type ViolationCodes } from './violations.ts'
@@ -45,8 +46,11 @@ export type VersionRow = {
   readonly sends: ReadonlySet<string>
   /** Each action that the app may send to a station. */
   readonly toStation: ReadonlySet<string>
-  /** Messages whose loss costs money: the station stores and retries each one until it is confirmed. */
-  readonly transactionMessages: ReadonlySet<string>
+  /**
+   * Messages whose loss costs money, and what identifies each: the station stores and retries each one until it is
+   * confirmed.
+   */
+  readonly transactionMessages: ReadonlyMap<string, Identity>
   /** The multi-part reports. */
   readonly reports: ReportRows
   /** Commands refused while the boot is Pending; others may be sent (OCPP 1.6 §4.2, 2.0.1 B02). */
@@ -75,7 +79,7 @@ const row16: VersionRow = {
   silentAnswers: answers16,
   sends: new Set(),
   toStation: toStation16,
-  transactionMessages: new Set(['StartTransaction', 'StopTransaction', 'MeterValues']),
+  transactionMessages: identities16,
   reports: new Map(),
   refusedWhilePending: new Set(['RemoteStartTransaction', 'RemoteStopTransaction']),
   triggeredBy: requestedMessage,
@@ -99,7 +103,7 @@ const row201: VersionRow = {
   silentAnswers: answers201,
   sends: new Set(),
   toStation: toStation201,
-  transactionMessages: new Set(['TransactionEvent', 'MeterValues']),
+  transactionMessages: identities2x,
   reports: reports2x,
   // The station itself answers RequestStart and RequestStop with Rejected (B02.FR.05).
   refusedWhilePending: new Set(),

@@ -68,7 +68,8 @@ export const table = {
   }),
   ocpp_dropped_total: counter('The total number of dropped messages, from stations and from the app', {
     reason: {
-      no_station: 'a broadcast to a stream that no station of this bridge listens to',
+      no_station: 'an OCPP message from the app to a stream that no station of this bridge listens to',
+      not_ocpp: 'any other broadcast to a stream that no station of this bridge listens to, such as one for browsers',
       closed: 'a command to a station that has just disconnected',
       foreign: 'a message from the app that is neither a command nor an answer',
       ack_for_nothing: 'an `Ack` or `Error` from the app for a call that is not pending (any more)',

@@ -18,6 +18,7 @@ import {
   answerFor,
   choiceFor,
   mintingActions,
+  silenceNotice,
   type Choice,
   type NoAnswer,
   type SilentSettings,
@@ -32,11 +33,14 @@ import { Pause } from './pause.ts'
 import type { PendingCall, Performing, Reached } from './performing.ts'
 import type { Fleet, Member } from './ports.ts'
 import type { Station } from './station.ts'
-import { transactionIdFor } from './transactions/digest.ts'
+import { trackedOf, transactionIdFor } from './transactions/digest.ts'
 import type { Validation } from './validation.ts'
 
 export type AnsweringSettings = SilentSettings & {
   readonly heartbeatIntervalMs: number
+  /** Of the times that the bridge itself tells a station. */
+  readonly timestamps: 'milliseconds' | 'seconds'
+  readonly granularActions: boolean
   /** How long to wait for an Ack that comes by a broadcast, after the action has run; 0: not at all. */
   readonly ackTimeoutMs: number
 }
@@ -60,6 +64,8 @@ export class Answering {
   /** Actions whose CALL gets a transaction id before the app is asked. */
   readonly #mintingActions: ReadonlySet<string>
   readonly #ackWait = new Pause()
+  /** Whether a CALL still waits for an Ack. */
+  #waits = true
   /** The CALL being answered. */
   #pending: PendingCall | null = null
 
@@ -138,8 +144,9 @@ export class Answering {
     this.#ackWait.end()
   }
 
-  /** Ends the wait for an Ack: the station gets the bridge's own answer. */
+  /** Ends the wait for an Ack, and lets no CALL wait any more: the station gets the bridge's own answer. */
   endWait(): void {
+    this.#waits = false
     this.#ackWait.end()
   }
 
@@ -164,7 +171,7 @@ export class Answering {
     if (others.length > 0 || disconnect) this.#parts.messages.take(others, disconnect)
     if (pending.isAnswered) return
     const { ackTimeoutMs } = this.#station.settings
-    const isWaited = ackTimeoutMs > 0 && status === 'success' && !pending.isSuperseded && !this.#station.isClosed
+    const isWaited = ackTimeoutMs > 0 && status === 'success' && !pending.isSuperseded && this.#waits
     if (isWaited) await this.#ackWait.wait(ackTimeoutMs)
     this.#replyWithoutApp(pending, status === 'success' ? 'silent' : 'refused')
   }
@@ -206,27 +213,31 @@ export class Answering {
   }
 
   #newPending(call: Call, receivedAt: number): PendingCall {
-    const mints = this.#mintingActions.has(call.action)
-    const transactionId = mints ? transactionIdFor(this.#station.handshake.stationId, call) : null
-    return { call, receivedAt, transactionId, attempts: 0, isAnswered: false, isSuperseded: false }
+    const { handshake, row } = this.#station
+    const identity = row.transactionMessages.get(call.action)
+    const tracked = identity === undefined ? null : trackedOf(handshake.stationId, call, identity)
+    const mints = tracked !== null && this.#mintingActions.has(call.action)
+    const transactionId = mints ? transactionIdFor(tracked) : null
+    return { call, receivedAt, tracked, transactionId, attempts: 0, isAnswered: false, isSuperseded: false }
   }
 
   #ownAnswer(pending: PendingCall, why: NoAnswer, choice: Choice): Answer {
-    const { who, world } = this.#station
     const { call } = pending
     const asked = this.#asked(pending)
-    const { answer, isDecision } = answerFor(why, call, choice, asked, world.random())
-    if (isDecision) {
-      const fields = { ...who, action: call.action }
-      world.once(
-        `silent ${call.action}`,
-        fields,
-        'the app sent no Ack for an action that needs a decision: transmit one',
-      )
-    }
+    const { answer, isDecision } = answerFor(why, call, choice, asked, this.#station.world.random())
+    if (why === 'silent') this.#warnOfSilence(pending, choice, isDecision)
     if (answer.kind !== 'putOff') return this.#completed(pending, answer)
     const payload = bootAnswer('Pending', this.#bootInterval(), asked)
     return { kind: 'callResult', id: call.id, payload }
+  }
+
+  /** No warning when the session ended or drained, or the CALL was superseded, while the app had time for an Ack. */
+  #warnOfSilence({ call, tracked, isSuperseded }: PendingCall, choice: Choice, isDecision: boolean): void {
+    const { action } = call
+    const { who, world, settings } = this.#station
+    if (!this.#waits || isSuperseded) return
+    const notice = silenceNotice(action, choice, isDecision, tracked !== null, settings.granularActions)
+    if (notice !== null) world.once(`silent ${action}`, { ...who, action }, notice)
   }
 
   /** A station that has left meanwhile does not read the answer, and reserves no time. */
@@ -243,15 +254,21 @@ export class Answering {
   #asked({ call, transactionId }: PendingCall): Asked {
     const { settings, world } = this.#station
     const heartbeatIntervalSeconds = Math.round(settings.heartbeatIntervalMs / 1000)
-    return { payload: call.payload, now: world.date().toISOString(), heartbeatIntervalSeconds, transactionId }
+    const time = world.date().toISOString()
+    const now = settings.timestamps === 'seconds' ? time.replace(/\.\d+/, '') : time
+    return { payload: call.payload, now, heartbeatIntervalSeconds, transactionId }
   }
 
   #reply(pending: PendingCall, answer: Answer, by: AnsweredBy): void {
     const { call } = pending
     pending.isAnswered = true
     const isAwaited = this.#parts.inFlight.done(call)
-    const isTransaction = this.#station.row.transactionMessages.has(call.action)
-    if (isTransaction && by !== 'replayed') this.#remember(pending, isAwaited ? answer : null, by)
+    const { tracked, attempts } = pending
+    if (tracked !== null && by !== 'replayed') {
+      // A CALLERROR from the bridge is not kept: the app has not booked the message, and a retry is performed.
+      const isKept = isAwaited && (answer.kind === 'callResult' || by === 'app')
+      this.#parts.fleet.transactions.record(tracked, { attempts, answer: isKept ? answer : null })
+    }
     // The station has superseded the CALL with another one of the same id.
     if (!isAwaited) return this.#station.world.meter.count('ocpp_dropped_total', { reason: 'superseded' })
     if (answer.kind === 'callResult' && call.action === 'BootNotification') this.#parts.boot.onAnswer(answer.payload)
@@ -261,12 +278,5 @@ export class Answering {
     const action = isFromStation(row, call.action) ? call.action : 'other'
     world.meter.count('ocpp_call_total', { version: row.number, action, answer: by })
     world.meter.observe('ocpp_call_seconds', { version: row.number }, (world.now() - pending.receivedAt) / 1000)
-  }
-
-  /** A CALLERROR from the bridge is not kept: the app has not booked the message, and a retry is performed. */
-  #remember({ call, attempts }: PendingCall, answer: Answer | null, by: AnsweredBy): void {
-    const { stationId } = this.#station.handshake
-    const isKept = answer !== null && (answer.kind === 'callResult' || by === 'app')
-    this.#parts.fleet.transactions.record(stationId, call, { attempts, answer: isKept ? answer : null })
   }
 }

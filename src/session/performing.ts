@@ -13,6 +13,7 @@ import { Pause } from './pause.ts'
 import type { Fleet, Member } from './ports.ts'
 import type { Collecting } from './reports/collecting.ts'
 import type { Station } from './station.ts'
+import type { Tracked } from './transactions/digest.ts'
 import type { KeptAnswer } from './transactions/transactions.ts'
 
 export type PerformingSettings = AttachmentSettings & {
@@ -34,6 +35,8 @@ export type PendingCall = {
   readonly call: Call
   /** In ms of `World.now`. */
   readonly receivedAt: number
+  /** What identifies a transaction message; `null` for any other one. */
+  readonly tracked: Tracked | null
   /** The transaction id that the station gets if the app is silent; `null` if none. */
   readonly transactionId: number | null
   /** Attempts that may have reached the app, earlier connections included. */
@@ -71,14 +74,13 @@ export class Performing {
 
   /** Takes a CALL to the app. Rejects with `RpcError`. */
   call(pending: PendingCall, extras: Extras): Promise<Reached> {
-    const isTransaction = this.#station.row.transactionMessages.has(pending.call.action)
-    return isTransaction ? this.#untilTaken(pending, extras) : this.#attempt(pending, extras)
+    return pending.tracked !== null ? this.#untilTaken(pending, extras) : this.#attempt(pending, extras)
   }
 
   /** @returns whether the app accepts the station; rejects with `RpcError` */
   async send(send: Send, extras: Extras): Promise<boolean> {
     if (!(await this.#attach(send))) return false
-    this.#parts.messages.takeReply(await this.#perform(send, extras))
+    this.#parts.messages.takeReply(await this.#perform(send, null, extras))
     return true
   }
 
@@ -111,7 +113,7 @@ export class Performing {
 
   /** @param queueDeadline of a transaction message, as in `Rpc` */
   async #attempt(pending: PendingCall, extras: Extras, queueDeadline?: () => number): Promise<Reached> {
-    const { call } = pending
+    const { call, tracked } = pending
     const { app, fleet } = this.#parts
     const { settings, world } = this.#station
     // The CALL may have waited behind earlier ones.
@@ -120,9 +122,8 @@ export class Performing {
     if (isTooLate && app.identifier === null) throw tooLate()
     if (!isAttached && !(await this.#attach(call, queueDeadline))) return { kind: 'unauthorized' }
     if (call.action === 'Heartbeat' && !settings.forwardHeartbeats) return { kind: 'local' }
-    const isTransaction = queueDeadline !== undefined
     // Only now: an attempt on an older connection may have been in flight.
-    const known = isTransaction ? fleet.transactions.find(this.#station.handshake.stationId, call) : null
+    const known = tracked === null ? null : fleet.transactions.find(tracked)
     if (known !== null && known.answer !== null) return { kind: 'replayed', answer: known.answer }
     if (isTooLate) throw tooLate()
     if (known === null) return this.#performOrCollect(call, extras)
@@ -133,15 +134,16 @@ export class Performing {
   /** Parts of a report are collected; none of them is a transaction message. */
   async #performOrCollect(call: Call, extras: Extras): Promise<Reached> {
     const { collecting } = this.#parts
-    const reply = await (collecting === null ? this.#perform(call, extras) : collecting.perform(call, extras))
+    const reply = await (collecting === null ? this.#perform(call, null, extras) : collecting.perform(call, extras))
     return reply === null ? { kind: 'local' } : { kind: 'performed', reply }
   }
 
   async #performTransaction(pending: PendingCall, extras: Extras, queueDeadline?: () => number): Promise<CommandReply> {
-    const { call } = pending
+    const { call, tracked } = pending
     const attempt = pending.attempts + 1
+    const told = attempt > 1 ? { attempt, ...extras } : extras
     try {
-      const reply = await this.#perform(call, attempt > 1 ? { attempt, ...extras } : extras, queueDeadline)
+      const reply = await this.#perform(call, tracked?.key ?? null, told, queueDeadline)
       pending.attempts = attempt
       return reply
     } catch (error) {
@@ -150,9 +152,15 @@ export class Performing {
     }
   }
 
-  #perform(message: Call | Send, extras: Extras, queueDeadline?: () => number): Promise<CommandReply> {
-    const { settings, closed } = this.#station
-    return this.#parts.app.perform(performData(message, settings.granularActions, extras), closed, queueDeadline)
+  #perform(
+    message: Call | Send,
+    key: string | null,
+    extras: Extras,
+    queueDeadline?: () => number,
+  ): Promise<CommandReply> {
+    const { row, settings, closed } = this.#station
+    const form = { granular: settings.granularActions, version: row.number }
+    return this.#parts.app.perform(performData(message, form, key, extras), closed, queueDeadline)
   }
 
   async #attach({ action, payload }: Call | Send, queueDeadline?: () => number): Promise<boolean> {

@@ -2,13 +2,13 @@
  * What a session needs from outside. The edges, the fleet and the tests' fakes implement these.
  */
 import type { CommandCall, CommandReply, ConnectCall, ConnectReply, DisconnectCall, StreamName } from '../cable/rpc.ts'
-import type { Call } from '../ocpp/frame.ts'
 import type { JsonText } from '../ocpp/json.ts'
 import type { Version } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
 import type { Log } from '../ops/log.ts'
 import type { Meter } from '../ops/metrics.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
+import type { Tracked } from './transactions/digest.ts'
 import type { KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
 
 /**
@@ -112,11 +112,11 @@ export interface Member {
 
 /**
  * What is remembered of transaction messages across a station's connections: how each one stands, by the station's id and
- * the message's id and content. In memory (`transactions/transactions.ts`); a store that outlives the process fits here.
+ * the message's key and content. In memory (`transactions/transactions.ts`); a store that outlives the process fits here.
  */
 export interface TransactionMemory {
-  find(stationId: StationId, call: Call): TransactionOutcome<KeptAnswer>
-  record(stationId: StationId, call: Call, outcome: TransactionOutcome): void
+  find(message: Tracked): TransactionOutcome<KeptAnswer>
+  record(message: Tracked, outcome: TransactionOutcome): void
 }
 
 /** All stations, as one session sees them. */
@@ -138,7 +138,7 @@ export interface Fleet {
   /** Removes a session from all streams and maps. */
   remove(member: Member): void
   /** @param disconnect the RPC */
-  queueDisconnect(disconnect: () => Promise<void>): QueuedDisconnect
+  queueDisconnect(stationId: StationId, disconnect: () => Promise<void>): QueuedDisconnect
 }
 
 /** One session's Disconnect; `done` resolves when the app has it, or when it is lost. */

@@ -287,8 +287,8 @@ export class Session implements Member {
     } catch (error) {
       this.#onFault(error)
     }
-    await this.#ending.run(
-      this.#app.connectionIdentifiers === null ? null : this.#fleet.queueDisconnect(() => this.#app.disconnect()),
-    )
+    const isKnown = this.#app.connectionIdentifiers !== null
+    const { stationId } = this.handshake
+    await this.#ending.run(isKnown ? this.#fleet.queueDisconnect(stationId, () => this.#app.disconnect()) : null)
   }
 }

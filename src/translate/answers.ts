@@ -10,6 +10,7 @@ import { bootAnswer, type Asked, type SilentAnswer } from '../ocpp/answers.ts'
 import { callError, type Call, type CallError, type CallResult, type MessageId } from '../ocpp/frame.ts'
 import type { JsonText } from '../ocpp/json.ts'
 import { silentAnswerFor, versions, type Version } from '../ocpp/version.ts'
+import { channelAction } from './commands.ts'
 
 /**
  * - `silent`: the app ran the action and sent no Ack
@@ -60,7 +61,7 @@ const noActions: ReadonlySet<string> = new Set()
 
 /** The actions with which the app gets a transaction id, for the answer in case it stays silent. */
 export function mintingActions(version: Version, settings: SilentSettings): ReadonlySet<string> {
-  const minting = [...versions[version].transactionMessages].filter(action => {
+  const minting = [...versions[version].transactionMessages.keys()].filter(action => {
     const { row, chosen } = choiceFor(action, version, settings)
     return row?.mintsTransactionId === true && chosen === 'anycable'
   })
@@ -89,6 +90,30 @@ export function answerFor(
   return { answer: { kind: 'callResult', id, payload: rejected }, isDecision }
 }
 
+/**
+ * What to tell the app's developer of a message that the app performed without an Ack; `null` where it may leave the
+ * answer to the bridge, or where the operator has set the answer. To the bridge, an action that the channel lacks and one
+ * that books the message look alike.
+ *
+ * @param isDecision as `answerFor` returned it
+ * @param isTransaction whether the loss of the message costs money
+ * @param granular whether each action has its own method
+ */
+export function silenceNotice(
+  action: string,
+  { row, chosen }: Choice,
+  isDecision: boolean,
+  isTransaction: boolean,
+  granular: boolean,
+): string | null {
+  if (isTransaction && typeof chosen === 'string') {
+    const method = granular ? `define ${channelAction(action)} in the channel` : `handle ${action} in receive`
+    const ack = row?.ack ?? 'with an empty payload'
+    return `the app performed a transaction message without an Ack: ${method} and transmit an Ack, ${ack}`
+  }
+  return isDecision ? 'the app sent no Ack for an action that needs a decision: transmit one' : null
+}
+
 /** BootNotification and Heartbeat never get a CALLERROR for a failure of the app. */
 function payloadFor(
   why: NoAnswer,
@@ -99,7 +124,7 @@ function payloadFor(
   if (why !== 'silent') return { payload: null, isDecision: false }
   if (row === null) return { payload: null, isDecision: true }
   if (typeof chosen !== 'string') return { payload: chosen.payload, isDecision: false }
-  if (chosen === 'off' && row.kind === 'decision') return { payload: null, isDecision: true }
+  if (chosen === 'off' && row.kind !== 'empty') return { payload: null, isDecision: true }
   const payload = chosen === 'anycable' ? row.anycable(asked) : row.safe(asked)
   const isUnsafe = (): boolean => chosen === 'anycable' && payload !== row.safe(asked)
   return { payload, isDecision: payload === null || row.kind === 'decision' || isUnsafe() }

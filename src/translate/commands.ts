@@ -43,6 +43,14 @@ export type Extras = {
   readonly complete?: false
 }
 
+/** What the data of each action of a station has in common. */
+export type Form = {
+  /** Whether the data names the channel action; without a name, it performs `receive`. */
+  readonly granular: boolean
+  /** The OCPP version as options write it: the channel is the same for all. */
+  readonly version: string
+}
+
 /** The channel action that an OCPP action performs, by the rule of Rails' `String#underscore`. */
 export function channelAction(ocppAction: string): string {
   const known = channelActions.get(ocppAction)
@@ -63,16 +71,27 @@ function underscored(ocppAction: string): string {
 /**
  * The data of a station's CALL or SEND.
  *
- * @param granular whether the data names the channel action; without a name, it performs `receive`
+ * @param key identifies a transaction message, whatever its message id; `null` for other messages
  */
-export function performData(call: Call | Send, granular: boolean, extras: Extras = {}): string {
-  const action = granular ? channelAction(call.action) : null
-  return `${opening(action)}"id":${call.id},"command":"${call.action}","payload":${call.payload}${more(extras)}}`
+export function performData(
+  { id, action, payload }: Call | Send,
+  { granular, version }: Form,
+  key: string | null = null,
+  extras: Extras = {},
+): string {
+  const message = `"id":${id},"command":"${action}","payload":${payload},"version":"${version}"`
+  const identity = key === null ? '' : `,"key":"${key}"`
+  return `${opening(granular ? channelAction(action) : null)}${message}${identity}${more(extras)}}`
 }
 
-/** The data of a command's outcome: `ack`, or `error` if the command failed in the station or in the bridge. */
-export function outcomeData(outcome: CommandOutcome, granular: boolean): string {
-  const request = `"request":${jsonText(outcome.request)}${outcome.late ? ',"late":true' : ''}`
+/**
+ * The data of a command's outcome: `ack`, or `error` if the command failed in the station or in the bridge.
+ *
+ * @param sid of the connection that the command was for: a station may have had another one since, at another bridge
+ */
+export function outcomeData(outcome: CommandOutcome, { granular, version }: Form, sid: string): string {
+  const late = outcome.late ? ',"late":true' : ''
+  const request = `"request":${jsonText(outcome.request)}${late},"version":"${version}","sid":${jsonText(sid)}`
   switch (outcome.kind) {
     case 'ack': {
       const extras = outcome.violations.length === 0 ? '' : more({ violations: outcome.violations })

@@ -67,7 +67,8 @@ export function readHandshake(request: UpgradeRequest, settings: HandshakeSettin
     identity: stationId,
     query: target.query,
   })
-  const env = { url, headers: forwardedHeaders(request, settings), cstate: {}, istate: {} }
+  const headers = { ...forwardedHeaders(request, settings), [versionHeader]: versions[agreed.version].number }
+  const env = { url, headers, cstate: {}, istate: {} }
   const isWithheld = header(request, 'authorization') !== '' && !settings.headers.includes('authorization')
   return {
     kind: 'station',
@@ -78,6 +79,9 @@ export function readHandshake(request: UpgradeRequest, settings: HandshakeSettin
     ...(host.invalid !== null && { invalidHost: host.invalid }),
   }
 }
+
+/** Tells the app which OCPP version was agreed on: a station may offer several. */
+const versionHeader = 'x-ocpp-version'
 
 /** Whether the path of a request target starts with the stations' prefix, with or without an identity after it. */
 export function isStationPath(target: string, prefix: string): boolean {
@@ -152,7 +156,9 @@ function forwardedHeaders(request: UpgradeRequest, settings: HandshakeSettings):
   const headers: Record<string, string> = { REMOTE_ADDR: request.remoteAddress }
   for (const name of settings.headers) {
     const value = header(request, name)
-    if (value !== '') headers[name] = value
+    // Rack reads an underscore and a hyphen as the same character: a station must not set this header either way.
+    const isOwn = name.replaceAll('_', '-') === versionHeader
+    if (value !== '' && !isOwn) headers[name] = value
   }
   return headers
 }

@@ -47,6 +47,16 @@ export function readMessage(text: string): AppMessage {
   return { kind: 'command', id: commandId(message['id'], id), action: command, payload }
 }
 
+/**
+ * Whether a broadcast is for a station, be it a command or an answer, and not for browsers: AnyCable's subject carries
+ * both. Broadcasts without such a member are not parsed.
+ */
+export function isForStation(text: string): boolean {
+  if (!text.includes('"command"')) return false
+  const message = parseJson(text)
+  return isObject(message) && typeof message['command'] === 'string' && 'payload' in message
+}
+
 function answerOf(
   command: 'Ack' | 'Error',
   { id, code, message }: Readonly<Record<string, unknown>>,

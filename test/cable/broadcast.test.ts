@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseBroadcasts } from '../../src/cable/broadcast.ts'
+import { parseBroadcasts as parse } from '../../src/cable/broadcast.ts'
+import { elementsOf, membersOf } from '../../src/ocpp/json.ts'
+
+const parseBroadcasts = (text: string) => parse(text, { elementsOf, membersOf })
 
 const stream = (name: string, data: string, excludeSid: string | null = null) => ({
   kind: 'stream',
@@ -74,6 +77,21 @@ const publications = [
   ],
   ['{"stream":"s","data":"d","meta":null,"more":[1]}', [stream('s', 'd')], 'unknown members are ignored'],
   [
+    '{"stream":"s","data":{"command":"Reset","id":"1","payload":{"v" : 2935.600, "n":9223372036854775807}}}',
+    [stream('s', '{"command":"Reset","id":"1","payload":{"v" : 2935.600, "n":9223372036854775807}}')],
+    'data that is an object, as people post it by hand, byte for byte',
+  ],
+  [
+    String.raw`{"data":{"a":1},"stream":"s","meta":{"data":{"b":2},"exclude_socket":"x"},"data": {"\u0064ata":"[{,"} }`,
+    [stream('s', String.raw`{"\u0064ata":"[{,"}`, 'x')],
+    'the last of two members is its data, and no member of another',
+  ],
+  [
+    '[{"stream":"a","data":{"x":1.0}},{"stream":"b","data":"{}"},{"stream":"c","data":{"y":[2.00,{}]}}]',
+    [stream('a', '{"x":1.0}'), stream('b', '{}'), stream('c', '{"y":[2.00,{}]}')],
+    'a batch with objects as data',
+  ],
+  [
     ' \n{"stream":"Ünïcode ⚡","data":"\\u26a1"}\n',
     [stream('Ünïcode ⚡', '⚡')],
     'white space around it, and any character',
@@ -95,7 +113,8 @@ const unreadable = [
   ['[]', 'an empty batch'],
   ['{"stream":7,"data":"d"}', 'a stream that is not a string'],
   ['{"stream":"s"}', 'no data'],
-  ['{"stream":"s","data":{"a":1}}', 'data that is not encoded as a string, which AnyCable drops too'],
+  ['{"stream":"s","data":[{"a":1}]}', 'data that is a list'],
+  ['{"stream":"s","data":7}', 'data that is a number'],
   ['{"stream":"s","data":null}', 'data that is null'],
   ['{"command":"restart","payload":{}}', 'an unknown command'],
   ['{"command":"disconnect"}', 'a disconnect without a payload'],
@@ -115,7 +134,7 @@ for (const [text, because] of unreadable) {
 
 test('an unreadable item in a batch does not affect the others', () => {
   const text =
-    '[{"stream":"a","data":"1"},7,{"stream":"b","data":{}},[{"stream":"c","data":"3"}],{"stream":"d","data":"4"}]'
+    '[{"stream":"a","data":"1"},7,{"stream":"b","data":[]},[{"stream":"c","data":"3"}],{"stream":"d","data":"4"}]'
   const kinds = parseBroadcasts(text).map(broadcast => broadcast.kind)
   assert.deepEqual(kinds, ['stream', 'unreadable', 'unreadable', 'unreadable', 'stream'])
 })
@@ -138,4 +157,12 @@ test('deeply nested brackets are unreadable and do not crash', () => {
       ['unreadable'],
     )
   }
+})
+
+test('a batch of many objects is cut once, and not once for each', () => {
+  let cuts = 0
+  const slicing = { elementsOf: (text: string) => (cuts++, elementsOf(text)), membersOf }
+  const text = JSON.stringify(Array.from({ length: 1_000 }, () => ({ stream: 's', data: {} })))
+  assert.equal(parse(text, slicing).length, 1_000)
+  assert.equal(cuts, 1)
 })

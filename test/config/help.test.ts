@@ -173,6 +173,7 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   ocpp_channel: fc.constantFrom('OCPPChannel', 'Ev::StationChannel'),
   ocpp_granular_actions: onOff,
   ocpp_heartbeat_interval: duration,
+  ocpp_timestamps: fc.constantFrom('milliseconds', 'seconds'),
   ocpp_versions: list(version, 1),
   ocpp_default_version: version,
   ocpp_sn: fc.constantFrom('serial', 'station_id'),

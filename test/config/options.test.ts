@@ -23,6 +23,7 @@ const names: readonly [flag: string, env: string, toml: string][] = [
   ['ocpp_channel', 'ANYCABLE_OCPP_CHANNEL', 'ocpp.channel'],
   ['ocpp_granular_actions', 'ANYCABLE_OCPP_GRANULAR_ACTIONS', 'ocpp.granular_actions'],
   ['ocpp_heartbeat_interval', 'ANYCABLE_OCPP_HEARTBEAT_INTERVAL', 'ocpp.heartbeat_interval'],
+  ['ocpp_timestamps', 'ANYCABLE_OCPP_TIMESTAMPS', 'ocpp.timestamps'],
   ['ocpp_versions', 'ANYCABLE_OCPP_VERSIONS', 'ocpp.versions'],
   ['ocpp_default_version', 'ANYCABLE_OCPP_DEFAULT_VERSION', 'ocpp.default_version'],
   ['ocpp_sn', 'ANYCABLE_OCPP_SN', 'ocpp.sn'],

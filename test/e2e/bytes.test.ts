@@ -3,6 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
+import { versions } from '../../src/ocpp/version.ts'
 import { allVersions } from '../ocpp/schemas.ts'
 import { ScriptedApp } from '../support/app.ts'
 import { openBridge, streamOf, type Bridge } from '../support/bridge.ts'
@@ -34,8 +35,9 @@ async function connect(t: TestContext, version: string, id: string): Promise<Raw
   return station
 }
 
-/** The text of the next perform with a message's id. */
-const performed = async (id: unknown): Promise<string> => (await performs.next(id)).text
+/** The text of the next perform with a message's id; that of an outcome without its `sid`, which is another one each time. */
+const performed = async (id: unknown): Promise<string> =>
+  (await performs.next(id)).text.replace(/,"sid":"[\da-f-]{36}"}$/, '}')
 
 /** What the app has encoded twice arrives encoded once. */
 const broadcast = (id: string, data: string): Promise<void> => bridge.broadcast({ stream: streamOf(id), data })
@@ -77,6 +79,7 @@ const payloads: readonly (readonly [string, boolean, string])[] = [
 for (const version of allVersions) {
   describe(version, { timeout: 60_000 }, () => {
     const id = `CP-${version}`
+    const told = `"version":"${versions[version].number}"`
 
     test("a station's CALL, and the app's answer to it", async t => {
       const station = await connect(t, version, id)
@@ -84,7 +87,7 @@ for (const version of allVersions) {
         const callId = `call-${at}`
         answers.set(callId, `{"command":"Ack","id":"${callId}","payload":${payload}}`)
         assert.equal(await station.call(callId, 'DataTransfer', payload), `[3,"${callId}",${payload}]`, because)
-        const data = `{"action":"data_transfer","id":"${callId}","command":"DataTransfer","payload":${payload}}`
+        const data = `{"action":"data_transfer","id":"${callId}","command":"DataTransfer","payload":${payload},${told}}`
         assert.equal(await performed(callId), data, because)
       }
     })
@@ -98,7 +101,7 @@ for (const version of allVersions) {
         const call = await station.message(new RegExp(`^\\[2,"${callId}",`))
         assert.equal(call, `[2,"${callId}","DataTransfer",${payload}]`, because)
         station.send(`[3,"${callId}",${payload}]`)
-        const data = `{"action":"ack","id":"${callId}","command":"Ack","payload":${payload},"request":"DataTransfer"}`
+        const data = `{"action":"ack","id":"${callId}","command":"Ack","payload":${payload},"request":"DataTransfer",${told}}`
         assert.equal(await performed(callId), data, because)
       }
     })
@@ -115,7 +118,7 @@ for (const version of allVersions) {
       station.send(`[4,"asked","GenericError","no \\"relay\\"",${details}]`)
       assert.equal(
         await performed('asked'),
-        `{"action":"error","id":"asked","command":"Error",${error},"request":"ClearCache"}`,
+        `{"action":"error","id":"asked","command":"Error",${error},"request":"ClearCache",${told}}`,
       )
     })
 
@@ -125,7 +128,7 @@ for (const version of allVersions) {
       answers.set('spaced', ` { "payload" : ${payload} , "id" : "spaced" , "command" : "Ack" } `)
       station.send(`\n[ 2 ,\t"spaced" , "DataTransfer" , ${payload} ]\r\n`)
       assert.equal(await station.message(/spaced/), `[3,"spaced",${payload}]`)
-      const data = `{"action":"data_transfer","id":"spaced","command":"DataTransfer","payload":${payload}}`
+      const data = `{"action":"data_transfer","id":"spaced","command":"DataTransfer","payload":${payload},${told}}`
       assert.equal(await performed('spaced'), data)
     })
 
@@ -142,7 +145,7 @@ for (const version of allVersions) {
         answers.set(key, `{"command":"Ack","id":${JSON.stringify(key)},"payload":{}}`)
         station.send(`[2,${messageId},"DataTransfer",${payload}]`)
         assert.equal(await station.message(/^\[[34],(?!"hello")/), `[3,${messageId},{}]`)
-        const data = `{"action":"data_transfer","id":${messageId},"command":"DataTransfer","payload":${payload}}`
+        const data = `{"action":"data_transfer","id":${messageId},"command":"DataTransfer","payload":${payload},${told}}`
         assert.equal(await performed(key), data)
       })
     }
@@ -182,7 +185,7 @@ test('a SEND of 2.1 goes to the app as it is, and is never answered', { timeout:
   const name = 'NotifyPeriodicEventStream'
   assert.equal(
     await performed('send'),
-    `{"action":"notify_periodic_event_stream","id":"send","command":"${name}","payload":${payload}}`,
+    `{"action":"notify_periodic_event_stream","id":"send","command":"${name}","payload":${payload},"version":"2.1"}`,
   )
   await station.call('after', 'Heartbeat')
   assert.equal(station.received.length, 2) // the two Heartbeats'

@@ -109,7 +109,21 @@ for (const { version, adds, foreign, decided } of rows) {
       const expected = station.sent
         .filter(({ action }) => action !== 'Heartbeat') // which the bridge answers itself
         .map(({ id, action, payload }) => ({ action: channelAction(action), id, command: action, payload }))
-      assert.deepEqual(performs.of(station.id), expected)
+      const performed = performs.of(station.id)
+      assert.deepEqual(
+        performed.map(({ action, id, command, payload }) => ({ action, id, command, payload })),
+        expected,
+      )
+      assert.deepEqual([...new Set(performed.map(({ version: told }) => told))], [version.replace('ocpp', '')])
+      const keys = performed.flatMap(({ command, key }) => (key === undefined ? [] : [[command, key] as const]))
+      assert.deepEqual(
+        keys.map(([command]) => command),
+        ['TransactionEvent', 'TransactionEvent', 'MeterValues', 'TransactionEvent'],
+      )
+      assert.equal(new Set(keys.map(([, key]) => key)).size, 4)
+      for (const [command, key] of keys) assert.match(key as string, new RegExp(`^${command}-[\\w-]{22}$`))
+      const warnings = bridge.log().filter(({ msg, station: named }) => named === station.id && /Ack/.test(msg))
+      assert.equal(warnings.filter(({ action }) => action === 'BootNotification').length, 0)
     })
 
     test("the status of a token is the app's to give", async t => {
@@ -130,12 +144,15 @@ for (const { version, adds, foreign, decided } of rows) {
       station.answers('RequestStartTransaction', () => ({ status: 'Accepted', transactionId: 'T2' }))
       const idToken = { idToken: 'ABCD', type: 'Central' }
       const start = { remoteStartId: 7, evseId: 1, idToken }
-      assert.deepEqual(await ask(station.id, idOf('start'), 'RequestStartTransaction', start), {
+      const { sid, ...outcome } = await ask(station.id, idOf('start'), 'RequestStartTransaction', start)
+      assert.match(String(sid), /^[\da-f-]{36}$/)
+      assert.deepEqual(outcome, {
         action: 'ack',
         id: idOf('start'),
         command: 'Ack',
         payload: { status: 'Accepted', transactionId: 'T2' },
         request: 'RequestStartTransaction',
+        version: version.replace('ocpp', ''),
       })
 
       const variable = { component: { name: 'OCPPCommCtrlr' }, variable: { name: 'HeartbeatInterval' } }

@@ -60,9 +60,11 @@ describe('commands that 2.1 adds', within, () => {
         return answer
       })
       await ask(action, action, `ask-${action}`, payload)
-      const { data } = await performs.next(`ask-${action}`)
+      const { sid, ...data } = (await performs.next(`ask-${action}`)).data
       assert.deepEqual(asked, payload)
-      assert.deepEqual(data, { action: 'ack', id: `ask-${action}`, command: 'Ack', payload: answer, request: action })
+      assert.match(String(sid), /^[\da-f-]{36}$/)
+      const ack = { action: 'ack', id: `ask-${action}`, command: 'Ack', payload: answer, request: action }
+      assert.deepEqual(data, { ...ack, version: '2.1' })
     })
   }
 })
@@ -77,7 +79,7 @@ test('a SEND is performed and never answered, right or wrong, whatever the app s
   assert.equal(station.received.length, 2) // the boot's answer and the Heartbeat's
   const sent = performs.all.map(({ text }) => text).filter(text => /"id":"(send|[abcd])",/.test(text))
   const names = '"action":"notify_periodic_event_stream","id":"send","command":"NotifyPeriodicEventStream"'
-  assert.deepEqual(sent, [`{${names},"payload":${payload}}`])
+  assert.deepEqual(sent, [`{${names},"payload":${payload},"version":"2.1"}`])
 })
 
 test('a SEND passes while a command is open, and does not settle it', within, async t => {

@@ -113,11 +113,14 @@ async function subscribed(...args: Parameters<typeof session>) {
 const eventsOf = (station: string) => rails.ledger().filter(entry => entry.station === station)
 const idOf = (id: string) => (entry: LedgerEntry) => entry.id === id
 const start = { connectorId: 1, idTag: 'TAG1', meterStart: 10.5, timestamp: '2026-01-02T03:04:05Z' }
-const startTransaction = (id: string, payload: object = start) => ({
+/** As the bridge performs it; `key` identifies the start, whatever its id. */
+const startTransaction = (id: string, key = `StartTransaction-${id}`) => ({
   action: 'start_transaction',
   id,
   command: 'StartTransaction',
-  payload,
+  payload: start,
+  version: '1.6',
+  key,
 })
 
 test('a charging session from connect to disconnect', async () => {
@@ -153,12 +156,18 @@ test('a charging session from connect to disconnect', async () => {
   const meterValue = [{ timestamp: '2026-01-02T03:05:05Z', sampledValue: [{ value: '11.5' }] }]
   const meter = { connectorId: 1, transactionId, meterValue }
   assert.deepEqual(
-    await station.perform({ action: 'meter_values', id: 'm6', command: 'MeterValues', payload: meter }),
+    await station.perform({ action: 'meter_values', id: 'm6', command: 'MeterValues', payload: meter, key: 'k6' }),
     {},
   )
   const stop = { transactionId, meterStop: 20, timestamp: '2026-01-02T04:04:05Z' }
   assert.deepEqual(
-    await station.perform({ action: 'stop_transaction', id: 'm7', command: 'StopTransaction', payload: stop }),
+    await station.perform({
+      action: 'stop_transaction',
+      id: 'm7',
+      command: 'StopTransaction',
+      payload: stop,
+      key: 'k7',
+    }),
     {},
   )
   assert.equal((await station.disconnect()).status, 'SUCCESS')
@@ -182,19 +191,17 @@ test('a charging session from connect to disconnect', async () => {
   assert.deepEqual((await rails.waitFor(idOf('m6'))).payload, meter)
 })
 
-test('a start that comes again is booked once, also after the app was killed in between', async () => {
+test('a start that comes again under its key is booked once, also under a new id, and after the app was killed', async () => {
   const station = await subscribed('s2', 'CP02')
   const other = await subscribed('s3', 'CP03')
-  const first = await station.perform(startTransaction('1'))
-  assert.deepEqual(await station.perform({ ...startTransaction('1'), attempt: 2 }), first)
-  const sameIdOfAnother = await other.perform(startTransaction('1'))
-  const sameIdAnotherTime = await station.perform(
-    startTransaction('1', { ...start, timestamp: '2026-01-03T00:00:00Z' }),
-  )
+  const first = await station.perform(startTransaction('1', 'a'))
+  assert.deepEqual(await station.perform({ ...startTransaction('7', 'a'), attempt: 2 }), first)
+  const sameIdOfAnother = await other.perform(startTransaction('1', 'b'))
+  const sameIdAnotherTime = await station.perform(startTransaction('1', 'c'))
 
   await rails.restart()
-  assert.deepEqual(await station.perform(startTransaction('1')), first)
-  const afterRestart = await station.perform(startTransaction('2'))
+  assert.deepEqual(await station.perform(startTransaction('1', 'a')), first)
+  const afterRestart = await station.perform(startTransaction('2', 'd'))
 
   const ids = [first, sameIdOfAnother, sameIdAnotherTime, afterRestart].map(ack => ack?.['transactionId'])
   assert.equal(new Set(ids).size, 4)
@@ -203,7 +210,7 @@ test('a start that comes again is booked once, also after the app was killed in 
     bookings.map(({ id, number, duplicate, attempt }) => ({ id, number, duplicate, attempt })),
     [
       { id: '1', number: ids[0], duplicate: undefined, attempt: undefined },
-      { id: '1', number: ids[0], duplicate: true, attempt: 2 },
+      { id: '7', number: ids[0], duplicate: true, attempt: 2 },
       { id: '1', number: ids[2], duplicate: undefined, attempt: undefined },
       { id: '1', number: ids[0], duplicate: true, attempt: undefined },
       { id: '2', number: ids[3], duplicate: undefined, attempt: undefined },
@@ -247,13 +254,13 @@ for (const [because, station] of refused) {
 
 test('with one receive method for everything, in either version', async () => {
   const station = await subscribed('s5', 'CP03', { sn: 'SN5', channel: 'OCPPReceiveChannel' })
-  const startData = { id: 'r1', command: 'StartTransaction', payload: start }
+  const startData = { id: 'r1', command: 'StartTransaction', payload: start, key: 'r1' }
   const started = await station.perform(startData)
   assert.deepEqual(started?.['idTagInfo'], { status: 'Accepted' })
   assert.deepEqual(await station.perform(startData), started)
   assert.equal(await station.perform({ id: 'r2', command: 'BootNotification', payload: {} }), undefined)
   const event = { eventType: 'Started', seqNo: 0, transactionInfo: { transactionId: 'T' } }
-  assert.deepEqual(await station.perform({ id: 'r3', command: 'TransactionEvent', payload: event }), {})
+  assert.deepEqual(await station.perform({ id: 'r3', command: 'TransactionEvent', payload: event, key: 'r3' }), {})
   await station.perform({ id: 'r4', command: 'Error', code: 'CallTimeout', message: '', payload: {}, request: 'Reset' })
   const error = await rails.waitFor(idOf('r4'))
   assert.deepEqual([error.event, error.code, error.request], ['error', 'CallTimeout', 'Reset'])

@@ -70,11 +70,14 @@ async function connect(t: TestContext, { bridge }: Side, id: string): Promise<St
 }
 
 /** What the app was told of commands, by station: all of it, in order. */
+/** Each names the version and the one connection of its station. */
 function outcomesOf({ rails }: Side, station: string): Partial<LedgerEntry>[] {
-  return rails
+  const outcomes = rails
     .ledger()
     .filter(entry => entry.station === station && (entry.event === 'ack' || entry.event === 'error'))
-    .map(entry => without(entry, 'at', 'station'))
+  for (const { version, sid } of outcomes) assert.deepEqual([version, sid], ['1.6', outcomes[0]?.sid])
+  if (outcomes.length > 0) assert.match(outcomes[0]?.sid ?? '', /^[\da-f-]{36}$/)
+  return outcomes.map(entry => without(entry, 'at', 'station', 'version', 'sid'))
 }
 
 function without(entry: Partial<LedgerEntry>, ...names: (keyof LedgerEntry)[]): Partial<LedgerEntry> {

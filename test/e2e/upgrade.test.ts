@@ -277,18 +277,24 @@ describe('what the app is told', { timeout: 60_000 }, () => {
       'X-Forwarded-For: 203.0.113.7',
       'Remote_Addr: 203.0.113.8',
       'X-Request-ID: mine',
+      'X-OCPP-Version: 2.1',
     ])
     assert.deepEqual(env.headers, {
       REMOTE_ADDR: '127.0.0.1',
       authorization: 'Basic QUwxMDAwOgABAgMEBQYH////////////////',
       cookie: 'a=1; b=2',
       'sec-websocket-protocol': 'ocpp9 ,OCPP1.6',
+      'x-ocpp-version': '1.6',
     })
   })
 
-  test('nothing that a station did not send', async () => {
+  test('nothing that a station did not send but the version', async () => {
     const { env } = await seenAfter('/ocpp/CP01')
-    assert.deepEqual(env.headers, { REMOTE_ADDR: '127.0.0.1', 'sec-websocket-protocol': 'ocpp1.6' })
+    assert.deepEqual(env.headers, {
+      REMOTE_ADDR: '127.0.0.1',
+      'sec-websocket-protocol': 'ocpp1.6',
+      'x-ocpp-version': '1.6',
+    })
   })
 
   test('a session id of our own in every call, whatever the station says', async () => {

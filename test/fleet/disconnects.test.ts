@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { RpcError } from '../../src/cable/rpc.ts'
 import { Disconnects, type DisconnectLimits } from '../../src/fleet/disconnects.ts'
+import type { StationId } from '../../src/translate/handshake.ts'
 import { FakeMeter, faults, quiet } from '../support/fakes.ts'
+
+const station = 'CP1' as StationId
 
 function setUp(t: TestContext, limits: Partial<DisconnectLimits> = {}) {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 0 })
@@ -18,7 +21,7 @@ function setUp(t: TestContext, limits: Partial<DisconnectLimits> = {}) {
     { meter, once, now: () => Date.now() },
   )
   const made: string[] = []
-  const add = (name: string) => disconnects.add(() => Promise.resolve(void made.push(name)))
+  const add = (name: string) => disconnects.add(station, () => Promise.resolve(void made.push(name)))
   const pass = async (ms: number, stepMs = 1): Promise<void> => {
     for (let left = ms; left > 0; left -= stepMs) {
       t.mock.timers.tick(stepMs)
@@ -56,7 +59,7 @@ test('done resolves when the call has been made, and not before', async t => {
   const { disconnects, pass } = setUp(t)
   let finish: () => void = () => undefined
   let isDone = false
-  const { done } = disconnects.add(() => new Promise(resolve => (finish = resolve)))
+  const { done } = disconnects.add(station, () => new Promise(resolve => (finish = resolve)))
   void done.then(() => (isDone = true))
   await pass(10)
   assert.equal(isDone, false)
@@ -93,7 +96,7 @@ class Away {
 test('Disconnects are retried once a second while the app is away, and then made once each at the rate', async t => {
   const { disconnects, meter, pass } = setUp(t, { ratePerSecond: 100 })
   const app = new Away()
-  const added = Array.from({ length: 40 }, (_, at) => disconnects.add(app.disconnect(`${at}`)))
+  const added = Array.from({ length: 40 }, (_, at) => disconnects.add(station, app.disconnect(`${at}`)))
   await pass(15) // the second attempt begins before the first one has failed
   app.attempts = []
   await pass(30_000, 10)
@@ -132,7 +135,7 @@ for (const [failure, isRetried, othersWait, because] of failures) {
   test(`a Disconnect that fails with ${name} is ${isRetried ? 'retried' : 'lost, counted and logged'}: ${because}`, async t => {
     const { disconnects, meter, notices, made, add, pass } = setUp(t)
     let attempts = 0
-    const { done } = disconnects.add(() => (attempts++ === 0 ? Promise.reject(failure) : Promise.resolve()))
+    const { done } = disconnects.add(station, () => (attempts++ === 0 ? Promise.reject(failure) : Promise.resolve()))
     for (const next of ['next', 'and next']) add(next)
     await pass(300)
     assert.deepEqual(made, othersWait ? ['next'] : ['next', 'and next'])
@@ -148,7 +151,10 @@ for (const [failure, isRetried, othersWait, because] of failures) {
 test('an expedited Disconnect is lost when it fails, because the station is back and does not wait', async t => {
   const { disconnects, meter, pass } = setUp(t)
   const app = new Away()
-  const [one, other] = [disconnects.add(app.disconnect('one')), disconnects.add(app.disconnect('other'))]
+  const [one, other] = [
+    disconnects.add(station, app.disconnect('one')),
+    disconnects.add(station, app.disconnect('other')),
+  ]
   one.expedite()
   await one.done
   await pass(200)
@@ -166,7 +172,10 @@ test('a Disconnect is lost when it fails after it was expedited in flight', asyn
   const { disconnects, meter, pass } = setUp(t)
   let fail: (error: Error) => void = () => undefined
   let attempts = 0
-  const expedited = disconnects.add(() => new Promise((_, reject) => ([fail, attempts] = [reject, attempts + 1])))
+  const expedited = disconnects.add(
+    station,
+    () => new Promise((_, reject) => ([fail, attempts] = [reject, attempts + 1])),
+  )
   await pass(1)
   expedited.expedite()
   fail(faults.absent)
@@ -178,9 +187,9 @@ test('a Disconnect is lost when it fails after it was expedited in flight', asyn
 test('a Disconnect is lost when the app has been away for ten minutes, even if it was never attempted', async t => {
   const { disconnects, meter, pass } = setUp(t, { ratePerSecond: 0.01 })
   const app = new Away()
-  const added = Array.from({ length: 20 }, (_, at) => disconnects.add(app.disconnect(`${at}`)))
+  const added = Array.from({ length: 20 }, (_, at) => disconnects.add(station, app.disconnect(`${at}`)))
   await pass(590_000, 100)
-  const late = disconnects.add(app.disconnect('late'))
+  const late = disconnects.add(station, app.disconnect('late'))
   assert.equal(meter.total('disconnect_lost_total'), 0)
   await pass(20_000, 100)
   await Promise.all(added.map(({ done }) => done))
@@ -196,7 +205,7 @@ test('a Disconnect is kept for longer than ten minutes when the rate is slow, ev
   const { disconnects, made, meter, add, pass } = setUp(t, { ratePerSecond: 0.001 })
   add('a')
   let attempts = 0
-  disconnects.add(() => (attempts++ === 0 ? Promise.reject(faults.absent) : Promise.resolve()))
+  disconnects.add(station, () => (attempts++ === 0 ? Promise.reject(faults.absent) : Promise.resolve()))
   for (const name of ['b', 'c']) add(name)
   await pass(4_000_100, 100)
   assert.deepEqual(made, ['a', 'b', 'c'])
@@ -207,7 +216,7 @@ test('a Disconnect is kept for longer than ten minutes when the rate is slow, ev
 test('other Disconnects do not wait when the app raises', async t => {
   const { disconnects, made, add, pass } = setUp(t)
   let attempts = 0
-  disconnects.add(() => Promise.reject(attempts++ === 0 ? faults.absent : faults.raised))
+  disconnects.add(station, () => Promise.reject(attempts++ === 0 ? faults.absent : faults.raised))
   await pass(1_500)
   assert.equal(attempts, 2)
   await pass(1_000)
@@ -220,13 +229,13 @@ test('a new or failed Disconnect is lost when Disconnects that wait for the app 
   const { disconnects, meter, pass } = setUp(t, { backlog: 2 })
   const app = new Away()
   let fail: (error: Error) => void = () => undefined
-  const first = disconnects.add(() => new Promise((_, reject) => (fail = reject)))
+  const first = disconnects.add(station, () => new Promise((_, reject) => (fail = reject)))
   await pass(1)
-  for (const name of ['a', 'b']) disconnects.add(app.disconnect(name))
+  for (const name of ['a', 'b']) disconnects.add(station, app.disconnect(name))
   fail(faults.absent)
   await first.done
   assert.equal(meter.total('disconnect_lost_total'), 1)
-  await disconnects.add(app.disconnect('c')).done
+  await disconnects.add(station, app.disconnect('c')).done
   assert.equal(meter.total('disconnect_lost_total'), 2)
   assert.equal(disconnects.size, 2)
 })
@@ -234,13 +243,13 @@ test('a new or failed Disconnect is lost when Disconnects that wait for the app 
 test('flush attempts each waiting Disconnect once more, and loses those that fail', async t => {
   const { disconnects, meter, pass } = setUp(t)
   const app = new Away()
-  const added = ['a', 'b', 'c'].map(name => disconnects.add(app.disconnect(name)))
+  const added = ['a', 'b', 'c'].map(name => disconnects.add(station, app.disconnect(name)))
   await pass(2_000)
   app.attempts = []
   disconnects.flush()
   await Promise.all(added.map(({ done }) => done))
   assert.deepEqual(app.attempts.toSorted(), ['a', 'b', 'c'])
-  assert.equal(disconnects.lost, 3)
+  assert.equal(disconnects.lost.length, 3)
   assert.equal(meter.total('disconnect_lost_total'), 3)
 })
 
@@ -248,14 +257,14 @@ test('an app that hangs is attempted ever less often, because each attempt loses
   const { disconnects, meter, pass } = setUp(t, { ratePerSecond: 100, backlog: 200 })
   let isBack = false
   const slow = (): Promise<void> => new Promise((_, reject) => setTimeout(() => reject(faults.slow), 3_000))
-  const add = () => disconnects.add(() => (isBack ? Promise.resolve() : slow()))
+  const add = () => disconnects.add(station, () => (isBack ? Promise.resolve() : slow()))
   const added = Array.from({ length: 80 }, add)
   await pass(70_000, 10)
   assert.equal(meter.total('disconnect_lost_total'), 24, '16 before the first has failed, then at 3, 4, 5, 7, 11, ...')
   await pass(300_000, 100)
   assert.equal(meter.total('disconnect_lost_total'), 34, 'at last every 30 s')
   isBack = true
-  disconnects.add(() => Promise.resolve()).expedite() // a station is back, and the app replies
+  disconnects.add(station, () => Promise.resolve()).expedite() // a station is back, and the app replies
   await pass(1_000, 10)
   await Promise.all(added.map(({ done }) => done))
   assert.equal(disconnects.size, 0)
@@ -264,7 +273,7 @@ test('an app that hangs is attempted ever less often, because each attempt loses
 test('the pause does not grow when a Disconnect cannot have run, even after one that may have run', async t => {
   const { disconnects, pass } = setUp(t)
   let attempts = 0
-  const add = () => disconnects.add(() => Promise.reject(attempts++ === 0 ? faults.lost : faults.absent))
+  const add = () => disconnects.add(station, () => Promise.reject(attempts++ === 0 ? faults.lost : faults.absent))
   for (let count = 0; count < 40; count++) add()
   await pass(2_000, 10)
   attempts = 1
@@ -282,7 +291,7 @@ for (const failure of queued) {
     const { disconnects, meter, pass } = setUp(t)
     const attempts: string[] = []
     const add = (name: string, times: number) =>
-      disconnects.add(() => (attempts.push(name), times-- > 0 ? Promise.reject(failure) : Promise.resolve()))
+      disconnects.add(station, () => (attempts.push(name), times-- > 0 ? Promise.reject(failure) : Promise.resolve()))
     const added = [add('a', 3), add('never', Infinity)]
     disconnects.flush()
     await quiet()
@@ -291,18 +300,18 @@ for (const failure of queued) {
     await added[0]?.done
     assert.equal(attempts.filter(name => name === 'a').length, 4)
     assert.equal(attempts.filter(name => name === 'never').length, 11)
-    assert.equal(disconnects.lost, 0)
+    assert.equal(disconnects.lost.length, 0)
     disconnects.abort()
     await added[1]?.done
     await pass(1_000, 10)
-    assert.deepEqual([disconnects.lost, meter.total('disconnect_lost_total'), attempts.length], [1, 1, 15])
+    assert.deepEqual([disconnects.lost.length, meter.total('disconnect_lost_total'), attempts.length], [1, 1, 15])
   })
 }
 
 test('flush ends the rate, and keeps the limit of Disconnects in flight', async t => {
   const { disconnects, pass } = setUp(t, { ratePerSecond: 100 })
   let inFlight = 0
-  for (let count = 0; count < 60; count++) disconnects.add(() => new Promise(() => (inFlight += 1)))
+  for (let count = 0; count < 60; count++) disconnects.add(station, () => new Promise(() => (inFlight += 1)))
   await pass(50)
   disconnects.flush()
   await pass(1_000, 10)
@@ -312,7 +321,7 @@ test('flush ends the rate, and keeps the limit of Disconnects in flight', async 
 test('the limit of Disconnects in flight holds at the rate, too', async t => {
   const { disconnects, pass } = setUp(t, { ratePerSecond: 100 })
   const finish: (() => void)[] = []
-  for (let count = 0; count < 40; count++) disconnects.add(() => new Promise(resolve => finish.push(resolve)))
+  for (let count = 0; count < 40; count++) disconnects.add(station, () => new Promise(resolve => finish.push(resolve)))
   await pass(1_000, 10)
   assert.equal(finish.length, 16)
   for (let made = 0; made < 40; made++) {
@@ -327,14 +336,17 @@ test('a Disconnect that is added after abort is lost, and not made', async t => 
   disconnects.flush()
   disconnects.abort()
   await add('late').done
-  assert.deepEqual([made, disconnects.lost], [[], 1])
+  assert.deepEqual([made, disconnects.lost.length], [[], 1])
 })
 
 test('a Disconnect that fails after abort is not retried', async t => {
   const { disconnects, meter, pass } = setUp(t)
   let fail: (error: Error) => void = () => undefined
   let attempts = 0
-  const { done } = disconnects.add(() => new Promise((_, reject) => ([fail, attempts] = [reject, attempts + 1])))
+  const { done } = disconnects.add(
+    station,
+    () => new Promise((_, reject) => ([fail, attempts] = [reject, attempts + 1])),
+  )
   await pass(1)
   disconnects.abort()
   await done
@@ -369,7 +381,9 @@ test('flush makes queued and later Disconnects without the rate and the backlog 
 test('flush keeps the limit of Disconnects in flight', async t => {
   const { disconnects } = setUp(t)
   const finish: (() => void)[] = []
-  const added = Array.from({ length: 40 }, () => disconnects.add(() => new Promise(resolve => finish.push(resolve))))
+  const added = Array.from({ length: 40 }, () =>
+    disconnects.add(station, () => new Promise(resolve => finish.push(resolve))),
+  )
   disconnects.flush()
   await quiet()
   assert.equal(finish.length, 16)
@@ -409,6 +423,7 @@ test('abort loses queued and unanswered Disconnects once each, and a later reply
   const ends: ((error?: Error) => void)[] = []
   const added = Array.from({ length: 20 }, () =>
     disconnects.add(
+      station,
       () => new Promise((resolve, reject) => ends.push(error => (error === undefined ? resolve() : reject(error)))),
     ),
   )
@@ -418,44 +433,44 @@ test('abort loses queued and unanswered Disconnects once each, and a later reply
   ends[0]?.()
   ends[1]?.(faults.absent)
   await quiet()
-  assert.equal(disconnects.lost, 1, 'the failed Disconnect')
+  assert.equal(disconnects.lost.length, 1, 'the failed Disconnect')
   disconnects.abort()
   await Promise.all(added.map(({ done }) => done))
-  assert.equal(disconnects.lost, 19, 'all except the one that was made')
+  assert.equal(disconnects.lost.length, 19, 'all except the one that was made')
   ends[2]?.(faults.absent)
   ends[3]?.()
   await quiet()
-  assert.equal(disconnects.lost, 19)
+  assert.equal(disconnects.lost.length, 19)
   assert.equal(meter.total('disconnect_lost_total'), 19)
   assert.equal(notices.size, 1)
   assert.equal(ends.length, 18, 'no queued Disconnect is made after abort')
 })
 
 test('lost counts from flush on, because earlier losses have been logged', async t => {
-  const { disconnects, add, pass } = setUp(t, { backlog: 1 })
+  const { disconnects, meter, add, pass } = setUp(t, { backlog: 1 })
   for (const name of ['a', 'b']) add(name)
-  assert.equal(disconnects.lost, 1)
+  assert.equal(meter.total('disconnect_lost_total'), 1)
   disconnects.flush()
   await pass(1)
-  assert.equal(disconnects.lost, 0)
+  assert.equal(disconnects.lost.length, 0)
 })
 
 test('an error of the bridge’s own says nothing about the app: Disconnects are kept no longer for it', async t => {
   const { disconnects, pass } = setUp(t, { ratePerSecond: 1 })
   const tooLarge = new RpcError('application', 'notRun', 'the call is too large', { isLocal: true })
   let isLost = false
-  void disconnects.add(() => Promise.reject(faults.absent)).done.then(() => (isLost = true))
+  void disconnects.add(station, () => Promise.reject(faults.absent)).done.then(() => (isLost = true))
   await pass(9 * 60_000, 1_000)
-  disconnects.add(() => Promise.reject(tooLarge))
+  disconnects.add(station, () => Promise.reject(tooLarge))
   await pass(61_000, 1_000)
   assert.equal(isLost, true)
 })
 
 test('each reason for a lost Disconnect is logged', async t => {
   const { disconnects, details, pass } = setUp(t, { backlog: 1 })
-  disconnects.add(() => Promise.reject(faults.raised))
+  disconnects.add(station, () => Promise.reject(faults.raised))
   await pass(50)
-  for (let count = 0; count < 2; count++) disconnects.add(() => Promise.resolve())
+  for (let count = 0; count < 2; count++) disconnects.add(station, () => Promise.resolve())
   assert.deepEqual(
     [...details],
     [faults.raised.message, 'the queue of Disconnect calls is full (disconnect_backlog_size)'],

@@ -45,6 +45,29 @@ test('a broadcast leaves out the session that it excludes', async t => {
   assert.equal(one.got.length, 1)
 })
 
+test('a broadcast without a station is counted as no_station when it is an OCPP message, else as not_ocpp, and logged at debug level', t => {
+  const world = new FakeWorld(t)
+  const messages = [reset('a'), { command: 'Ack', id: 'b', payload: {} }, { command: 'refresh' }, { payload: {} }, [1]]
+  for (const message of messages) world.broadcast('SN9', message)
+  for (const text of ['"command"', 'not JSON "command"', '{"html":"\\"command\\":"}']) world.broadcast('SN9', text)
+  const dropped = (reason: string): number => world.meter.total('ocpp_dropped_total', { reason })
+  assert.deepEqual([dropped('no_station'), dropped('not_ocpp')], [2, 6])
+  const { level, fields, message } = world.log.lines[0] ?? {}
+  assert.deepEqual([level, fields], ['debug', { stream: 'ocpp:ev/SN9' }])
+  assert.match(message ?? '', /OCPP message: no station of this bridge listens/)
+  assert.equal(world.log.said('debug').length, messages.length + 3)
+  assert.deepEqual(world.log.said('warn'), [])
+})
+
+test('the payload of a broadcast is sent byte for byte when its data is an object', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  const payload = '{"connectorId":1, "csChargingProfiles":{"limit":2935.600}}'
+  world.hub.publish(`{"stream":"ocpp:ev/SN1","data":{"command":"SetChargingProfile","id":"1","payload":${payload}}}`)
+  assert.equal(await station.socket.sent.next(), `[2,"1","SetChargingProfile",${payload}]`)
+})
+
 test('a broadcast is counted as dropped when its stream has no station, or only the excluded one', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
@@ -467,7 +490,7 @@ test('a slow drain closes sessions one after another, and serves each until its 
   assert.deepEqual([...new Set(stations.map(({ socket }) => socket.closed?.code))], [1001])
 })
 
-test('abort ends a drain, and the number of lost Disconnects is logged once', async t => {
+test('abort ends a drain, and at most ten stations whose Disconnect is lost are named once', async t => {
   const world = new FakeWorld(t)
   const stations = Array.from({ length: 20 }, (_, at) => world.plug(`CP${at}`))
   for (const station of stations) await station.boot()
@@ -486,7 +509,7 @@ test('abort ends a drain, and the number of lost Disconnects is logged once', as
   const losses = world.log.lines.filter(({ level }) => level === 'warn')
   assert.deepEqual(
     losses.map(({ fields }) => fields),
-    [{ num: 19 }],
+    [{ num: 19, stations: ['CP0', ...Array.from({ length: 9 }, (_, at) => `CP${at + 2}`)] }],
   )
   assert.equal(world.meter.total('disconnect_lost_total'), 19)
 })
@@ -527,7 +550,7 @@ test('abort answers CALLs in flight, counts reports as lost, closes the sessions
     'lost a report that the app did not take: request it again',
   )
   const warning = world.log.lines.find(({ message }) => message.startsWith('lost the Disconnect of stations'))
-  assert.deepEqual(warning?.fields, { num: 2 })
+  assert.deepEqual(warning?.fields, { num: 2, stations: ['CP1', 'CP2'] })
   assert.equal(world.rpc.names().length, made)
 })
 
@@ -555,7 +578,7 @@ test('abort closes all remaining sessions of a slow drain at once', async t => {
   assert.deepEqual([...new Set(stations.map(({ socket }) => socket.closed?.code))], [1001])
 })
 
-test('drain logs the number of lost Disconnects, and nothing when none was lost', async t => {
+test('drain names the stations whose Disconnect is lost, and logs nothing when none is lost', async t => {
   for (const lost of [0, 2]) {
     const world = new FakeWorld(t)
     const stations = ['CP1', 'CP2', 'CP3'].map(stationId => world.plug(stationId))
@@ -564,7 +587,7 @@ test('drain logs the number of lost Disconnects, and nothing when none was lost'
     await world.hub.drain(1_000)
     world.hub.abort()
     const warned = world.log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields)
-    assert.deepEqual(warned, lost === 0 ? [] : [{ num: lost }])
+    assert.deepEqual(warned, lost === 0 ? [] : [{ num: lost, stations: ['CP1', 'CP2'] }])
   }
 })
 

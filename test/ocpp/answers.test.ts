@@ -39,7 +39,7 @@ const rowsOfAll: readonly Row[] = [
   bothWays(
     'BootNotification',
     '{}',
-    'decision',
+    'default',
     `{"status":"Accepted","currentTime":"${now}","interval":300}`,
     'as AnyCable documents it, with the missing fields',
   ),

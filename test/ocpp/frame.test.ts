@@ -12,8 +12,7 @@ import {
   type Frame,
   type MessageId,
 } from '../../src/ocpp/frame.ts'
-import type { JsonText } from '../../src/ocpp/json.ts'
-import { elementsOf } from './elements.ts'
+import { elementsOf, type JsonText } from '../../src/ocpp/json.ts'
 import { versions, type Version } from '../../src/ocpp/version.ts'
 import { allVersions } from './schemas.ts'
 

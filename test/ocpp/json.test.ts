@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { boundedElementsOf, isObject, jsonText, membersOf, parseJson, parseObject } from '../../src/ocpp/json.ts'
-import { elementsOf } from './elements.ts'
+import {
+  boundedElementsOf,
+  elementsOf,
+  isObject,
+  jsonText,
+  membersOf,
+  parseJson,
+  parseObject,
+} from '../../src/ocpp/json.ts'
 
 const elements = [
   ['[]', [], 'nothing'],

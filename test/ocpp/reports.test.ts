@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { membersOf, type JsonText } from '../../src/ocpp/json.ts'
-import { elementsOf } from './elements.ts'
+import { elementsOf, membersOf, type JsonText } from '../../src/ocpp/json.ts'
 import {
   inOrder,
   isComplete,

@@ -59,7 +59,7 @@ for (const version of allVersions) {
 
   test(`${version}: transaction messages come from the station, and commands refused while Pending go to it`, () => {
     assert.deepEqual(
-      [...row.transactionMessages].filter(action => !Object.hasOwn(row.silentAnswers, action)),
+      [...row.transactionMessages.keys()].filter(action => !Object.hasOwn(row.silentAnswers, action)),
       [],
     )
     assert.deepEqual(
@@ -70,7 +70,7 @@ for (const version of allVersions) {
 }
 
 test('transaction messages are those that a station keeps until they are confirmed', () => {
-  assert.deepEqual(sorted(versions['ocpp1.6'].transactionMessages), [
+  assert.deepEqual(sorted(versions['ocpp1.6'].transactionMessages.keys()), [
     'MeterValues',
     'StartTransaction',
     'StopTransaction',

@@ -158,7 +158,7 @@ test('docs/metrics.md lists exactly the exposed metrics, as prettier formats it'
   assert.deepEqual(listed, exposed)
   assert.ok(exposed.length > 25)
   assert.match(page, /^- `answer`: `app`, `replayed`, `silent`/m)
-  assert.match(page, /^- `reason`: one of\n( {2}- `\w+`: .*\n)* {2}- `no_station`: a broadcast/m)
+  assert.match(page, /^- `reason`: one of\n( {2}- `\w+`: .*\n)* {2}- `no_station`: an OCPP message/m)
   assert.match(page, /^- `version`: the OCPP version/m, 'listed once, though several metrics have the label')
   assert.match(
     page,

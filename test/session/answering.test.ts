@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { RpcError } from '../../src/cable/rpc.ts'
+import type { JsonText } from '../../src/ocpp/json.ts'
+import type { Version } from '../../src/ocpp/version.ts'
 import type { SessionSettings } from '../../src/session/session.ts'
 import {
   acks,
@@ -214,7 +216,7 @@ test('the payload of the app is sent byte for byte, under the id as the station 
   station.says('[2,42,"DataTransfer",{"x": 1.50}]')
   await station.next()
   assert.equal(station.socket.sent.all.at(-1), '[3,42,{ "n" : 2935.600,"n":1e0 }]')
-  assert.match(rpc.made.all.at(-1)?.data ?? '', /"id":42,.*"payload":\{"x": 1\.50\}\}$/)
+  assert.match(rpc.made.all.at(-1)?.data ?? '', /"id":42,.*"payload":\{"x": 1\.50\},"version":"1\.6"\}$/)
 })
 
 test('an Error of the app is sent as a CALLERROR with its words, and the code as the version spells it', async t => {
@@ -401,6 +403,116 @@ test('a silent decision is logged once per action, and an exception of the app o
   const raised = 'raised StatusNotification'
   const keys = ['silent Authorize', `${raised} ${faults.raised.message}`, `${raised} ${other.message}`]
   assert.deepEqual([...world.notices.keys()], keys)
+})
+
+const enough = 'with an empty payload'
+/** The version, the CALL, and what the warning says to do; `null` for no warning. */
+const silences: readonly (readonly [Version, string, object, string | null])[] = [
+  ['ocpp1.6', 'BootNotification', {}, null],
+  ['ocpp1.6', 'StatusNotification', {}, null],
+  ['ocpp1.6', 'StartTransaction', {}, 'define start_transaction in the channel and transmit an Ack, with transactionId and idTagInfo'], // prettier-ignore
+  ['ocpp1.6', 'StopTransaction', {}, `define stop_transaction in the channel and transmit an Ack, ${enough}`],
+  ['ocpp1.6', 'MeterValues', {}, `define meter_values in the channel and transmit an Ack, ${enough}`],
+  ['ocpp2.0.1', 'MeterValues', {}, `define meter_values in the channel and transmit an Ack, ${enough}`],
+  ['ocpp2.1', 'TransactionEvent', {}, `define transaction_event in the channel and transmit an Ack, with idTokenInfo if the event has an idToken, else ${enough}`], // prettier-ignore
+]
+for (const [version, action, payload, fix] of silences) {
+  test(`a silent ${action} of ${version} draws ${fix === null ? 'no warning' : 'one warning'}`, async t => {
+    const world = new FakeWorld(t)
+    const station = world.plug('CP1', { version })
+    for (let count = 0; count < 2; count++) {
+      station.call(action, payload)
+      await station.next()
+    }
+    const expected = fix === null ? [] : [`the app performed a transaction message without an Ack: ${fix}`]
+    assert.deepEqual([...world.notices.values()], expected)
+  })
+}
+
+test('a transaction message draws no warning when its Ack has an empty payload', async t => {
+  const { world, rpc, station } = await setUp(t)
+  rpc.on('stop_transaction', acks({}))
+  station.call('StopTransaction', { transactionId: 7 }, 'x')
+  assert.deepEqual(await station.next(), [3, 'x', {}])
+  assert.deepEqual([...world.notices.values()], [])
+})
+
+test('the warning about a silent transaction message names receive when actions are not granular', async t => {
+  const { world, station } = await setUp(t, { granularActions: false })
+  station.call('StopTransaction', { transactionId: 7 })
+  await station.next()
+  const fix = `handle StopTransaction in receive and transmit an Ack, ${enough}`
+  assert.deepEqual([...world.notices.values()], [`the app performed a transaction message without an Ack: ${fix}`])
+})
+
+test('a silent transaction message draws no warning when the operator has set its answer', async t => {
+  const silentAnswers = { MeterValues: { kind: 'payload', payload: '{}' as JsonText } } as const
+  const { world, station } = await setUp(t, { silentAnswers })
+  station.call('MeterValues', {})
+  await station.next()
+  assert.deepEqual([...world.notices.values()], [])
+})
+
+test('a transaction message draws no warning when its station leaves during the wait for an Ack', async t => {
+  const { world, rpc, station } = await setUp(t, { ackTimeoutMs: 5_000 })
+  rpc.once('stop_transaction', silent)
+  station.call('StopTransaction', { transactionId: 7 })
+  await rpc.next('stop_transaction')
+  station.vanish()
+  await quiet()
+  assert.deepEqual([...world.notices.values()], [])
+})
+
+test('a transaction message draws no warning when it is superseded during the wait for an Ack', async t => {
+  const { world, rpc, station } = await setUp(t, { ackTimeoutMs: 5_000 })
+  rpc.once('stop_transaction', silent)
+  rpc.once('stop_transaction', acks({}))
+  station.call('StopTransaction', { transactionId: 7 }, 'x')
+  await quiet()
+  station.call('StopTransaction', { transactionId: 8 }, 'x')
+  assert.deepEqual(await station.next(), [3, 'x', {}])
+  assert.deepEqual([...world.notices.values()], [])
+})
+
+test('a transaction message draws no warning when it is superseded during its perform', async t => {
+  const { world, rpc, station } = await setUp(t)
+  const running = rpc.hold('stop_transaction')
+  station.call('StopTransaction', { transactionId: 7 }, 'x')
+  await running.arrived()
+  rpc.once('stop_transaction', acks({}))
+  station.call('StopTransaction', { transactionId: 8 }, 'x')
+  running.release()
+  assert.deepEqual(await station.next(), [3, 'x', {}])
+  assert.deepEqual([...world.notices.values()], [])
+})
+
+test('a transaction message draws no warning when a drain ends the wait for its Ack', async t => {
+  const { world, rpc, station } = await setUp(t, { ackTimeoutMs: 60_000 })
+  rpc.once('stop_transaction', silent)
+  station.call('StopTransaction', { transactionId: 7 }, 'x')
+  await quiet()
+  void world.hub.drain(1_000)
+  await world.pass(1_100)
+  assert.deepEqual(station.got.at(-1), [3, 'x', {}])
+  assert.deepEqual([...world.notices.values()], [])
+})
+
+test('a CALL does not wait for an Ack when a drain runs out of grace during its perform', async t => {
+  const { world, rpc, station } = await setUp(t, { ackTimeoutMs: 60_000 })
+  const running = rpc.hold('stop_transaction')
+  station.call('StopTransaction', { transactionId: 7 }, 'x')
+  await running.arrived()
+  void world.hub.drain(1_000)
+  await world.pass(1_100)
+  running.release()
+  await quiet()
+  assert.deepEqual(station.got.at(-1), [3, 'x', {}])
+})
+
+test('a silent boot draws a warning when silent answers are off, because the station stays Pending', async t => {
+  const world = new FakeWorld(t, { silentAck: 'off' })
+  await world.plug('CP1').boot()
+  assert.deepEqual([...world.notices.keys()], ['silent BootNotification'])
 })
 
 /** The `attempt` of each perform, `undefined` for none. */

@@ -93,18 +93,101 @@ for (const [where, reconnects] of [
   })
 }
 
-test('a StartTransaction that is repeated under a new id is performed again, with the same content', async t => {
+test('a StartTransaction that is repeated under a new id gets the same answer, and is performed once', async t => {
   const world = new FakeWorld(t)
   numbersTransactions(world)
   const station = world.plug('CP1')
   await station.boot()
+  const answer = { idTagInfo: { status: 'Accepted' }, transactionId: 1 }
   for (const id of ['1000005', '1000006']) {
     station.call('StartTransaction', start, id)
+    assert.deepEqual(await station.next(), [3, id, answer])
+  }
+  assert.equal(performed(world, 'StartTransaction').length, 1)
+  assert.equal(world.meter.total('ocpp_call_total', { answer: 'replayed' }), 1)
+})
+
+test('a StartTransaction that is repeated after its stop is performed again, under the same key', async t => {
+  const world = new FakeWorld(t)
+  world.rpc.on('start_transaction', acks({ idTagInfo: { status: 'Accepted' }, transactionId: 1 }))
+  const station = world.plug('CP1')
+  await station.boot()
+  const stop = { transactionId: 1, meterStop: 0, timestamp: start.timestamp }
+  for (const [action, payload] of [
+    ['StartTransaction', start],
+    ['StopTransaction', stop],
+    ['StartTransaction', start],
+  ] as const) {
+    station.call(action, payload)
     await station.next()
   }
   const [first, second] = performed(world, 'StartTransaction')
-  assert.deepEqual(first?.payload, second?.payload)
-  assert.deepEqual([first?.id, second?.id], ['1000005', '1000006'])
+  assert.match(String(first?.['key']), /^StartTransaction-[\w-]{22}$/)
+  assert.equal(second?.['key'], first?.['key'])
+})
+
+test('a TransactionEvent that is repeated under a new id and is now offline is performed again, under the same key', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1', { version: 'ocpp2.0.1' })
+  const event = { eventType: 'Updated', seqNo: 3, timestamp: start.timestamp, transactionInfo: { transactionId: 'T' } }
+  for (const [id, payload] of [
+    ['1', event],
+    ['2', event],
+    ['3', { ...event, offline: true }],
+    ['4', { ...event, seqNo: 4 }],
+  ] as const) {
+    station.call('TransactionEvent', payload, id)
+    assert.deepEqual(await station.next(), [3, id, {}])
+  }
+  const [first, retried, next, ...more] = performed(world, 'TransactionEvent')
+  assert.deepEqual([first?.id, retried?.id, next?.id, more], ['1', '3', '4', []])
+  assert.equal(first?.['key'], retried?.['key'])
+  assert.notEqual(first?.['key'], next?.['key'])
+})
+
+test('each StartTransaction is performed under a key of its own when the clock was never set', async t => {
+  const world = new FakeWorld(t)
+  numbersTransactions(world)
+  const station = world.plug('CP1')
+  await station.boot()
+  for (const id of ['5', '6']) {
+    station.call('StartTransaction', { ...start, timestamp: '1970-01-01T00:00:05Z' }, id)
+    await station.next()
+  }
+  const keys = performed(world, 'StartTransaction').map(({ key }) => key)
+  assert.equal(new Set(keys).size, 2)
+})
+
+for (const [timestamps, expected, because] of [
+  ['milliseconds', '2026-01-02T03:04:05.000Z', 'currentTime has milliseconds'],
+  ['seconds', '2026-01-02T03:04:05Z', 'currentTime has whole seconds for a station that rejects fractions'],
+] as const) {
+  test(`${because} when ocpp_timestamps is ${timestamps}`, async t => {
+    const world = new FakeWorld(t, { timestamps })
+    const station = world.plug('CP1')
+    const times: unknown[] = []
+    const timeOf = ([, , payload]: unknown[]): void =>
+      void times.push((payload as { currentTime?: unknown }).currentTime)
+    timeOf(await station.boot())
+    world.rpc.once('boot_notification', acks({ status: 'Accepted' }))
+    timeOf(await station.boot())
+    world.rpc.once('boot_notification', () => ({ status: 'failure' }))
+    timeOf(await station.boot())
+    station.call('Heartbeat')
+    const [type, , code] = await station.next()
+    assert.deepEqual([type, code], [4, 'SecurityError'])
+    timeOf(await station.boot())
+    station.call('Heartbeat')
+    timeOf(await station.next())
+    assert.deepEqual(times, new Array(5).fill(expected))
+  })
+}
+
+test("the app's own currentTime reaches the station unchanged when ocpp_timestamps is seconds", async t => {
+  const world = new FakeWorld(t, { timestamps: 'seconds' })
+  const station = world.plug('CP1')
+  world.rpc.once('boot_notification', acks({ status: 'Accepted', currentTime: '2026-01-02T03:04:05.678Z' }))
+  assert.equal(((await station.boot())[2] as { currentTime?: unknown }).currentTime, '2026-01-02T03:04:05.678Z')
 })
 
 test('a StopTransaction that is repeated under its id with another transactionId is performed, too', async t => {

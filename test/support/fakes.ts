@@ -516,6 +516,7 @@ export const usualSettings: HubSettings = {
   sn: 'serial',
   granularActions: true,
   heartbeatIntervalMs: 30_000,
+  timestamps: 'milliseconds',
   silentAck: 'safe',
   ackTimeoutMs: 0,
   forwardHeartbeats: false,

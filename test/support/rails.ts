@@ -60,6 +60,11 @@ export type LedgerEntry = {
   /** Of `ack` and `error`: the action that the app had asked for. */
   readonly request?: string
   readonly late?: boolean
+  readonly sid?: string
+  /** Of messages and outcomes. */
+  readonly version?: string
+  /** Of bookings. */
+  readonly key?: string
   /** Of `error`. */
   readonly code?: string
   readonly message?: string

@@ -321,7 +321,7 @@ const decided: readonly (readonly [Version, Call, SilentSettings, boolean, strin
     'the mode of the action overrides',
   ],
   ['ocpp1.6', call('Authorize'), inMode('safe', { Authorize: payload('{}') }), false, 'the operator has decided'],
-  ['ocpp1.6', call('BootNotification'), inMode('safe'), true, 'the boot is accepted'],
+  ['ocpp1.6', call('BootNotification'), inMode('safe'), false, 'an app may leave the boot to the bridge'],
   ['ocpp1.6', call('BootNotification'), inMode('off'), true, 'the boot is Pending'],
   ['ocpp1.6', call('Heartbeat'), inMode('anycable'), false, 'the time is not a decision'],
   ['ocpp1.6', call('StatusNotification'), inMode('anycable'), false, 'an empty confirmation is not a decision'],

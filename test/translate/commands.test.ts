@@ -86,48 +86,48 @@ const performs: readonly (readonly [Call | Send, boolean, number | null, string,
     boot,
     true,
     null,
-    '{"action":"boot_notification","id":"42","command":"BootNotification","payload":{"chargePointModel":"M"}}',
+    '{"action":"boot_notification","id":"42","command":"BootNotification","payload":{"chargePointModel":"M"},"version":"1.6"}',
     'as AnyCable Pro sends it',
   ],
   [
     boot,
     false,
     null,
-    '{"id":"42","command":"BootNotification","payload":{"chargePointModel":"M"}}',
+    '{"id":"42","command":"BootNotification","payload":{"chargePointModel":"M"},"version":"1.6"}',
     'without an action, it performs receive',
   ],
   [
     meter,
     true,
     null,
-    '{"action":"meter_values","id":7,"command":"MeterValues","payload":{ "v" : 2935.600, "v":1,"s":"\\u003c" }}',
+    '{"action":"meter_values","id":7,"command":"MeterValues","payload":{ "v" : 2935.600, "v":1,"s":"\\u003c" },"version":"1.6"}',
     'id and payload are unchanged',
   ],
   [
     meter,
     false,
     2,
-    '{"id":7,"command":"MeterValues","payload":{ "v" : 2935.600, "v":1,"s":"\\u003c" },"attempt":2}',
+    '{"id":7,"command":"MeterValues","payload":{ "v" : 2935.600, "v":1,"s":"\\u003c" },"version":"1.6","attempt":2}',
     'a second attempt',
   ],
   [
     boot,
     true,
     3,
-    '{"action":"boot_notification","id":"42","command":"BootNotification","payload":{"chargePointModel":"M"},"attempt":3}',
+    '{"action":"boot_notification","id":"42","command":"BootNotification","payload":{"chargePointModel":"M"},"version":"1.6","attempt":3}',
     'a third attempt',
   ],
   [
     stream,
     true,
     null,
-    '{"action":"notify_periodic_event_stream","id":"s1","command":"NotifyPeriodicEventStream","payload":{"id":1}}',
+    '{"action":"notify_periodic_event_stream","id":"s1","command":"NotifyPeriodicEventStream","payload":{"id":1},"version":"1.6"}',
     'a SEND performs like a CALL',
   ],
 ]
 for (const [asked, granular, attempt, expected, because] of performs) {
   test(`performData of ${asked.action}, ${granular ? 'granular' : 'not granular'}: ${because}`, () => {
-    assert.equal(performData(asked, granular, attempt === null ? {} : { attempt }), expected)
+    assert.equal(performData(asked, { granular, version: '1.6' }, null, attempt === null ? {} : { attempt }), expected)
     JSON.parse(expected)
   })
 }
@@ -138,37 +138,37 @@ const outcomes: readonly (readonly [CommandOutcome, boolean, string, string])[] 
   [
     { ...inTime, kind: 'ack', payload: '{ "status":"Accepted" }' as JsonText, violations: [] },
     true,
-    '{"action":"ack","id":"u1","command":"Ack","payload":{ "status":"Accepted" },"request":"Reset"}',
+    '{"action":"ack","id":"u1","command":"Ack","payload":{ "status":"Accepted" },"request":"Reset","version":"2.0.1","sid":"sid-1"}',
     'a CALLRESULT',
   ],
   [
     { ...inTime, kind: 'ack', payload: '{}' as JsonText, violations: [] },
     false,
-    '{"id":"u1","command":"Ack","payload":{},"request":"Reset"}',
+    '{"id":"u1","command":"Ack","payload":{},"request":"Reset","version":"2.0.1","sid":"sid-1"}',
     'a CALLRESULT for receive',
   ],
   [
     { ...late, kind: 'ack', payload: '{"v":1.50}' as JsonText, violations: [] },
     true,
-    '{"action":"ack","id":"u1","command":"Ack","payload":{"v":1.50},"request":"Reset","late":true}',
+    '{"action":"ack","id":"u1","command":"Ack","payload":{"v":1.50},"request":"Reset","late":true,"version":"2.0.1","sid":"sid-1"}',
     'a late CALLRESULT',
   ],
   [
     { ...late, kind: 'ack', payload: '{}' as JsonText, violations: [] },
     false,
-    '{"id":"u1","command":"Ack","payload":{},"request":"Reset","late":true}',
+    '{"id":"u1","command":"Ack","payload":{},"request":"Reset","late":true,"version":"2.0.1","sid":"sid-1"}',
     'a late CALLRESULT for receive',
   ],
   [
     { ...inTime, kind: 'error', code: 'NotSupported', message: 'no', payload: '{"a":1.0}' as JsonText },
     true,
-    '{"action":"error","id":"u1","command":"Error","code":"NotSupported","message":"no","payload":{"a":1.0},"request":"Reset"}',
+    '{"action":"error","id":"u1","command":"Error","code":"NotSupported","message":"no","payload":{"a":1.0},"request":"Reset","version":"2.0.1","sid":"sid-1"}',
     'a CALLERROR, its details as the payload',
   ],
   [
     { ...inTime, failure: 'CallTimeout', kind: 'error', code: 'CallTimeout', message: '', payload: '{}' as JsonText },
     false,
-    '{"id":"u1","command":"Error","code":"CallTimeout","message":"","payload":{},"request":"Reset"}',
+    '{"id":"u1","command":"Error","code":"CallTimeout","message":"","payload":{},"request":"Reset","version":"2.0.1","sid":"sid-1"}',
     'an error of the bridge for receive',
   ],
   [
@@ -176,22 +176,28 @@ const outcomes: readonly (readonly [CommandOutcome, boolean, string, string])[] 
     true,
     String.raw`{"action":"error","id":"u1","command":"Error","code":"A\"\\","message":"\"},\n` +
       '\u2028' +
-      String.raw`","payload":{},"request":"Reset","late":true}`,
+      String.raw`","payload":{},"request":"Reset","late":true,"version":"2.0.1","sid":"sid-1"}`,
     'text from the station is escaped',
   ],
   [
     { ...inTime, request: 'A"B', kind: 'ack', payload: '{}' as JsonText, violations: [] },
     true,
-    String.raw`{"action":"ack","id":"u1","command":"Ack","payload":{},"request":"A\"B"}`,
+    String.raw`{"action":"ack","id":"u1","command":"Ack","payload":{},"request":"A\"B","version":"2.0.1","sid":"sid-1"}`,
     'text from the app is escaped',
   ],
 ]
 for (const [outcome, granular, expected, because] of outcomes) {
   test(`outcomeData of an ${outcome.kind}, ${granular ? 'granular' : 'not granular'}: ${because}`, () => {
-    assert.equal(outcomeData(outcome, granular), expected)
+    assert.equal(outcomeData(outcome, { granular, version: '2.0.1' }, 'sid-1'), expected)
     JSON.parse(expected)
   })
 }
+
+test('performData names the key of a transaction message before what is told of this try', () => {
+  const data = performData(meter, { granular: true, version: '1.6' }, 'MeterValues-x_Y-1', { attempt: 2 })
+  assert.match(data, /},"version":"1\.6","key":"MeterValues-x_Y-1","attempt":2}$/)
+  assert.equal(data.startsWith('{"action":"meter_values","id":7,"command":"MeterValues","payload":{ "v"'), true)
+})
 
 test('performData contains the text of any payload unchanged', () => {
   const id = fc.oneof(fc.string({ unit: 'binary' }), fc.integer()).map(value => JSON.stringify(value))
@@ -199,9 +205,14 @@ test('performData contains the text of any payload unchanged', () => {
   const action = fc.stringMatching(/^[A-Za-z][A-Za-z0-9]{0,20}$/)
   fc.assert(
     fc.property(id, action, payload, fc.boolean(), (idText, name, text, granular) => {
-      const data = performData(call(idText, name, text), granular)
+      const data = performData(call(idText, name, text), { granular, version: '1.6' })
       assert.equal(data.includes(`"payload":${text}`), true)
-      const expected = { id: JSON.parse(idText) as unknown, command: name, payload: JSON.parse(text) as unknown }
+      const expected = {
+        id: JSON.parse(idText) as unknown,
+        command: name,
+        payload: JSON.parse(text) as unknown,
+        version: '1.6',
+      }
       assert.deepEqual(JSON.parse(data), granular ? { action: channelAction(name), ...expected } : expected)
     }),
   )

@@ -449,12 +449,18 @@ const forwarded: readonly (readonly [UpgradeRequest['headers'], readonly string[
     { ...address, remote_addr: '192.0.2.66', 'remote-addr': '192.0.2.66' },
     'not even where such headers are listed: Ruby sees HTTP_REMOTE_ADDR',
   ],
+  [
+    { ...offer, 'x-ocpp-version': '9', x_ocpp_version: '9', 'x-ocpp_version': '9' },
+    ['x-ocpp-version', 'x_ocpp_version', 'x-ocpp_version'],
+    address,
+    'no header forges the version, in no spelling that Rack reads as the same name',
+  ],
 ]
 for (const [given, listed, expected, because] of forwarded) {
   test(`the app is given headers: ${because}`, () => {
     const handshake = readHandshake(upgrade('/ocpp/CP01', { headers: given }), { ...settings, headers: listed })
     assert.ok(handshake.kind === 'station', 'no refusal')
-    assert.deepEqual(handshake.env.headers, expected)
+    assert.deepEqual(handshake.env.headers, { ...expected, 'x-ocpp-version': '1.6' })
     assert.deepEqual([handshake.env.cstate, handshake.env.istate], [{}, {}])
   })
 }

@@ -34,6 +34,11 @@ export const ocpp = group('OCPP', {
     'Heartbeat interval that the bridge gives a station when the app gives none, in whole seconds.',
     { old: { flag: 'ocpp_hearbeat_interval', toml: 'ocpp.hearbeat_interval' } },
   ),
+  timestamps: option(
+    oneOf('milliseconds', 'seconds'),
+    'milliseconds',
+    'Precision of the currentTime that the bridge itself gives a station. seconds: 2026-01-02T03:04:05Z, for stations that reject fractions of a second.',
+  ),
   versions: option(
     listOf(version, { min: 1, distinct: true }),
     ['ocpp1.6', 'ocpp2.0.1', 'ocpp2.1'],

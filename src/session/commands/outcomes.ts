@@ -214,7 +214,9 @@ export class Outcomes {
   async #perform(outcome: CommandOutcome): Promise<CommandReply | 'mayRepeat' | 'lost'> {
     if (this.#app.identifier === null) return 'lost'
     try {
-      const reply = await this.#app.performToTheEnd(outcomeData(outcome, this.#station.settings.granularActions))
+      const { row, settings, who } = this.#station
+      const form = { granular: settings.granularActions, version: row.number }
+      const reply = await this.#app.performToTheEnd(outcomeData(outcome, form, who.sid))
       this.isFailing = false
       return reply
     } catch (error) {

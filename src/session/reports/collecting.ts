@@ -119,7 +119,8 @@ export class Collecting {
   }
 
   #data(call: Call, extras: Extras): string {
-    return performData(call, this.#station.settings.granularActions, extras)
+    const { row, settings } = this.#station
+    return performData(call, { granular: settings.granularActions, version: row.number }, null, extras)
   }
 
   #count(outcome: 'whole' | 'incomplete' | 'too_large' | 'lost'): void {

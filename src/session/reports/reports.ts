@@ -4,6 +4,7 @@
  * Takes parts in the order in which they go to the app. Nothing is lost: a part that does not fit, or that cannot be joined,
  * goes to the app as it came.
  */
+import { createHash } from 'node:crypto'
 import { idKey, type Call } from '../../ocpp/frame.ts'
 import {
   inOrder,
@@ -15,7 +16,6 @@ import {
   type ReportRow,
   type ReportRows,
 } from '../../ocpp/reports.ts'
-import { contentOf } from '../transactions/digest.ts'
 
 /** A report joined from its parts. */
 export type Whole = {
@@ -173,9 +173,10 @@ function beginsAnother({ parts }: Collection, part: ReportPart): boolean {
   return (part.seqNo === 0 && part.isLast) || (before !== undefined && before.payload !== part.payload)
 }
 
-/** The content alone is not enough: a second report may equal the first. */
-function retryKeyOf(call: Call): string {
-  return `${idKey(call.id)} ${contentOf(call)}`
+/** The content alone is not enough: a second report may equal the first. Payloads have no bound, so they are hashed. */
+function retryKeyOf({ id, action, payload }: Call): string {
+  const content = createHash('sha256').update(`${action}\n${payload}`).digest('base64')
+  return `${idKey(id)} ${content}`
 }
 
 function wholeOf({ row, parts, latest }: Collection): Whole {

@@ -1,25 +1,48 @@
 /**
- * What identifies a message whatever its connection: a digest of its content, and the transaction id made from it.
+ * What identifies a transaction message whatever its connection, its bridge and its message id: its key, and the
+ * transaction id made from it.
  */
 import { createHash } from 'node:crypto'
 import { idKey, type Call } from '../../ocpp/frame.ts'
+import { factOf, type Identity } from '../../ocpp/identity.ts'
+import { membersOf } from '../../ocpp/json.ts'
 import type { StationId } from '../../translate/handshake.ts'
 
-/** Equal for two messages of the same action and payload, whatever their ids; payloads themselves have no size limit. */
-export function contentOf({ action, payload }: Call): string {
-  return createHash('sha256').update(`${action}\n${payload}`).digest('base64')
+/** What identifies a transaction message. */
+export type Tracked = {
+  readonly stationId: StationId
+  /** The same for every try of the same fact, different for different facts; 16 to 40 characters of `[A-Za-z0-9-_]`. */
+  readonly key: string
+  /** A digest of the payload's text, which has no bound itself. */
+  readonly content: string
+  readonly transaction: Identity['transaction'] | null
+  /** The text of the payload's transactionId, for a message that ends a transaction; else `null`. */
+  readonly ended: string | null
+}
+
+/** 132 bits. */
+const keyDigits = 22
+
+export function trackedOf(stationId: StationId, { id, action, payload }: Call, identity: Identity): Tracked {
+  const { text, isCertain } = factOf(identity, payload)
+  const fact = [stationId, action, text, isCertain ? '' : idKey(id)]
+  const digest = createHash('sha256').update(fact.join('\n')).digest('base64url')
+  return {
+    stationId,
+    key: `${action}-${digest.slice(0, keyDigits)}`,
+    content: createHash('sha256').update(payload).digest('base64'),
+    transaction: identity.transaction ?? null,
+    ended: identity.transaction === 'ends' ? (membersOf(payload).get('transactionId') ?? null) : null,
+  }
 }
 
 /**
  * The transaction id that a station gets where the app gives none (`ocpp_silent_ack=anycable`): positive, 31 bits (OCPP
  * 1.6 errata §3.54).
  *
- * The same for each attempt of a message, on any connection and in any process: an app that has booked the first attempt
- * under this id finds it in the answer to the second.
+ * The same for each try of a message: an app that has booked the first one under this id finds it in the answer to the
+ * second.
  */
-export function transactionIdFor(stationId: StationId, { id, payload }: Call): number {
-  const digest = createHash('sha256')
-    .update(JSON.stringify([stationId, idKey(id), payload]))
-    .digest()
-  return digest.readUInt32BE() >>> 1 || 1
+export function transactionIdFor({ key }: Pick<Tracked, 'key'>): number {
+  return createHash('sha256').update(key).digest().readUInt32BE() >>> 1 || 1
 }

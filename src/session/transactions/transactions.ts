@@ -3,12 +3,14 @@
  * that a retry gets it again and the app is not asked twice, or how many attempts of an unanswered one may have reached
  * the app, so that the app can tell a retry.
  *
- * A station that has not seen the answer sends the message again, may keep its id, and may use another connection (OCPP-J
- * 1.6 errata 2025-04 §3.1, OCPP 2.1 Part 4 §4.1.4): a StartTransaction performed twice is two transactions.
+ * A station that has not seen the answer sends the message again, under its id or a new one, and may use another
+ * connection (OCPP-J 1.6 errata 2025-04 §3.1, OCPP 2.1 Part 4 §4.1.4): a StartTransaction performed twice is two
+ * transactions. So a message is known by its key, and the whole content must be the same.
  */
-import { idKey, type Answer, type Call, type CallError, type CallResult } from '../../ocpp/frame.ts'
+import type { Answer, CallError, CallResult } from '../../ocpp/frame.ts'
+import { membersOf } from '../../ocpp/json.ts'
 import type { StationId } from '../../translate/handshake.ts'
-import { contentOf } from './digest.ts'
+import type { Tracked } from './digest.ts'
 
 export type TransactionLimits = {
   readonly lifeMs: number
@@ -24,7 +26,7 @@ const usualLimits: TransactionLimits = {
   ofStation: { messages: 8, bytes: 64 * 1024 },
   bytes: 64 * 1024 * 1024,
 }
-/** What a message costs beside its answer's text: its id has 255 characters at most. */
+/** What a message costs beside its answer's text, with its key and digest. */
 const messageBytes = 600
 
 /** An answer without its id: the retry has its own. */
@@ -41,15 +43,15 @@ export type TransactionOutcome<Kept = Answer> = {
   readonly answer: Kept | null
 }
 
-type Message = {
-  readonly stationId: StationId
-  readonly key: string
-  readonly content: string
+type Message = Pick<Tracked, 'stationId' | 'key' | 'content' | 'transaction'> & {
   readonly attempts: number
   readonly answer: KeptAnswer | null
   readonly bytes: number
   readonly at: number
 }
+
+/** One station's messages by key, oldest first, and their bytes. */
+type OfStation = { readonly messages: Map<string, Message>; bytes: number }
 
 const neverSeen: TransactionOutcome<KeptAnswer> = { attempts: 0, answer: null }
 
@@ -58,7 +60,7 @@ export class Transactions {
   readonly #limits: TransactionLimits
   /** Oldest first. */
   readonly #messages = new Set<Message>()
-  readonly #stations = new Map<StationId, Map<string, Message>>()
+  readonly #stations = new Map<StationId, OfStation>()
   #bytes = 0
 
   /** @param now monotonic, in ms */
@@ -71,44 +73,63 @@ export class Transactions {
     return this.#messages.size
   }
 
-  /** How the same message, by id and content, stood when it was last recorded. */
-  find(stationId: StationId, call: Call): TransactionOutcome<KeptAnswer> {
+  /**
+   * How the same message stood when it was last recorded. Other content under the same key may be another fact after all,
+   * which the app can tell: it counts as another message.
+   */
+  find({ stationId, key, content }: Tracked): TransactionOutcome<KeptAnswer> {
     this.#expire()
-    const message = this.#stations.get(stationId)?.get(idKey(call.id))
-    return message !== undefined && message.content === contentOf(call) ? message : neverSeen
+    const message = this.#stations.get(stationId)?.messages.get(key)
+    return message?.content === content ? message : neverSeen
   }
 
-  record(stationId: StationId, call: Call, { attempts, answer }: TransactionOutcome): void {
+  record(tracked: Tracked, { attempts, answer }: TransactionOutcome): void {
     // Nothing is new: what is known of an earlier try still holds.
     if (attempts === 0 && answer === null) return
     this.#expire()
-    const key = idKey(call.id)
-    const before = this.#stations.get(stationId)?.get(key)
+    const { stationId, key, content, transaction, ended } = tracked
+    const before = this.#stations.get(stationId)?.messages.get(key)
     if (before !== undefined) this.#delete(before)
+    if (ended !== null) this.#forgetStart(stationId, ended)
     const text =
       answer === null ? '' : answer.kind === 'callResult' ? answer.payload : answer.description + answer.details
     const answerBytes = Buffer.byteLength(text)
+    const limits = this.#limits
     // Too large to keep: a retry is performed again, and the app is told that it is one.
-    const isKept = messageBytes + answerBytes <= this.#limits.ofStation.bytes
-    this.#add({
+    const isKept = messageBytes + answerBytes <= limits.ofStation.bytes
+    const bytes = messageBytes + (isKept ? answerBytes : 0)
+    const keptAnswer = answer !== null && isKept ? kept(answer) : null
+    const message = {
       stationId,
       key: flat(key),
-      content: contentOf(call),
+      content,
+      transaction,
       attempts,
-      answer: answer !== null && isKept ? kept(answer) : null,
-      bytes: messageBytes + (isKept ? answerBytes : 0),
+      answer: keptAnswer,
+      bytes,
       at: this.#now(),
-    })
+    }
+    const ofStation = this.#stations.get(stationId) ?? { messages: new Map<string, Message>(), bytes: 0 }
+    this.#messages.add(message)
+    this.#stations.set(stationId, ofStation)
+    ofStation.messages.set(message.key, message)
+    ofStation.bytes += bytes
+    this.#bytes += bytes
+    while (ofStation.messages.size > limits.ofStation.messages || ofStation.bytes > limits.ofStation.bytes)
+      this.#evictFrom(ofStation.messages.values())
+    while (this.#bytes > limits.bytes) this.#evictFrom(this.#messages)
   }
 
-  #add(message: Message): void {
-    const { ofStation, bytes } = this.#limits
-    const ofThis = this.#stations.get(message.stationId) ?? new Map<string, Message>()
-    this.#messages.add(message)
-    this.#stations.set(message.stationId, ofThis.set(message.key, message))
-    this.#bytes += message.bytes
-    while (ofThis.size > ofStation.messages || sumOf(ofThis) > ofStation.bytes) this.#evictFrom(ofThis.values())
-    while (this.#bytes > bytes) this.#evictFrom(this.#messages)
+  /**
+   * A start that comes after its transaction's stop is another transaction, even with the same content: of a station whose
+   * clock stands still, for one.
+   */
+  #forgetStart(stationId: StationId, transactionId: string): void {
+    for (const message of this.#stations.get(stationId)?.messages.values() ?? []) {
+      const { transaction, answer } = message
+      if (transaction !== 'begins' || answer?.kind !== 'callResult') continue
+      if (membersOf(answer.payload).get('transactionId') === transactionId) this.#delete(message)
+    }
   }
 
   /** Evicts the oldest answered message, or the oldest where none is answered. */
@@ -130,11 +151,14 @@ export class Transactions {
   }
 
   #delete(message: Message): void {
+    const { stationId, key, bytes } = message
     this.#messages.delete(message)
-    this.#bytes -= message.bytes
-    const ofStation = this.#stations.get(message.stationId)
-    ofStation?.delete(message.key)
-    if (ofStation?.size === 0) this.#stations.delete(message.stationId)
+    this.#bytes -= bytes
+    const ofStation = this.#stations.get(stationId)
+    if (ofStation === undefined) return
+    ofStation.messages.delete(key)
+    ofStation.bytes -= bytes
+    if (ofStation.messages.size === 0) this.#stations.delete(stationId)
   }
 }
 
@@ -147,10 +171,4 @@ function kept(answer: Answer): KeptAnswer {
 /** A copy: a slice of a text keeps the whole text alive, which is a whole message. */
 function flat<Text extends string>(text: Text): Text {
   return Buffer.from(text).toString() as Text
-}
-
-function sumOf(messages: ReadonlyMap<string, Message>): number {
-  let sum = 0
-  for (const { bytes } of messages.values()) sum += bytes
-  return sum
 }

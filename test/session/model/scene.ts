@@ -333,13 +333,18 @@ export class Scene {
 
   /** @returns whether a connection got it */
   #broadcast(at: number, line: Line | null, message: object | string): boolean {
-    const missed = this.#world.meter.total('ocpp_dropped_total', { reason: 'no_station' })
+    const missed = this.#missed()
     this.#world.broadcast(line?.sn ?? `SN-CP${at}`, message)
-    const isTaken = this.#world.meter.total('ocpp_dropped_total', { reason: 'no_station' }) === missed
+    const isTaken = this.#missed() === missed
     if (isTaken && line === null)
       this.ledger.faults.push(`a connection without a subscription gets the stream of CP${at}`)
     if (!isTaken && line !== null && this.#wasAtRest) this.ledger.faults.push(`${line.name} does not get its stream`)
     return isTaken
+  }
+
+  #missed(): number {
+    const missed = (reason: string): number => this.#world.meter.total('ocpp_dropped_total', { reason })
+    return missed('no_station') + missed('not_ocpp')
   }
 
   #waitingId(call: RpcCall): unknown {

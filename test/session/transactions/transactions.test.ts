@@ -4,6 +4,8 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { callError, messageId, type Call } from '../../../src/ocpp/frame.ts'
 import { jsonText, type JsonText } from '../../../src/ocpp/json.ts'
+import { versions } from '../../../src/ocpp/version.ts'
+import { trackedOf, type Tracked } from '../../../src/session/transactions/digest.ts'
 import { Transactions } from '../../../src/session/transactions/transactions.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
 
@@ -14,6 +16,13 @@ function callOf(id: string, payload: object = {}): Call {
   return { kind: 'call', id: messageId(id), action: 'MeterValues', payload: jsonText(payload) }
 }
 
+/** A message of 1.6; one without the fields that identify it is known by its id. */
+function of(stationId: StationId, call: Call): Tracked {
+  const identity = versions['ocpp1.6'].transactionMessages.get(call.action)
+  assert.ok(identity)
+  return trackedOf(stationId, call, identity)
+}
+
 const small = { lifeMs: 1_000, ofStation: { messages: 3, bytes: 10_000 }, bytes: 1_000_000 }
 
 /** Transactions with a clock that the test sets. */
@@ -22,16 +31,16 @@ function newTransactions(limits = small) {
   const transactions = new Transactions(() => clock.now, limits)
   /** `answer` records an answered message, `fail` an unanswered one. */
   const answer = (stationId: StationId, call: Call, payload = '{}'): void =>
-    transactions.record(stationId, call, {
+    transactions.record(of(stationId, call), {
       attempts: 1,
       answer: { kind: 'callResult', id: call.id, payload: payload as JsonText },
     })
   const fail = (stationId: StationId, call: Call, attempts = 1): void =>
-    transactions.record(stationId, call, { attempts, answer: null })
+    transactions.record(of(stationId, call), { attempts, answer: null })
   const found = (stationId: StationId, ...ids: readonly string[]): boolean[] =>
-    ids.map(id => transactions.find(stationId, callOf(id)).answer !== null)
+    ids.map(id => transactions.find(of(stationId, callOf(id))).answer !== null)
   const attempts = (stationId: StationId, ...ids: readonly string[]): number[] =>
-    ids.map(id => transactions.find(stationId, callOf(id)).attempts)
+    ids.map(id => transactions.find(of(stationId, callOf(id))).attempts)
   return { clock, transactions, answer, fail, found, attempts }
 }
 
@@ -68,7 +77,7 @@ test('an unanswered message is kept when ten thousand stations get silent answer
   const { transactions, fail, attempts } = newTransactions({ ...small, bytes: 64 * 1024 * 1024 })
   fail(one, callOf('start'), 2)
   for (let station = 0; station < 10_000; station++)
-    transactions.record(`S${station}` as StationId, callOf('m'), {
+    transactions.record(of(`S${station}` as StationId, callOf('m')), {
       attempts: 1,
       answer: { kind: 'callResult', id: messageId('m'), payload: jsonText({}) },
     })
@@ -120,21 +129,21 @@ test('a message is forgotten after its lifetime', () => {
 test('a message replaces another one of its id when content or action differ', () => {
   const { transactions, answer } = newTransactions()
   answer(one, callOf('a', { v: 1 }))
-  assert.equal(transactions.find(one, callOf('a', { v: 2 })).answer, null)
-  assert.equal(transactions.find(one, callOf('a', { v: 2 })).attempts, 0)
-  assert.equal(transactions.find(one, { ...callOf('a', { v: 1 }), action: 'StopTransaction' }).answer, null)
+  assert.equal(transactions.find(of(one, callOf('a', { v: 2 }))).answer, null)
+  assert.equal(transactions.find(of(one, callOf('a', { v: 2 }))).attempts, 0)
+  assert.equal(transactions.find(of(one, { ...callOf('a', { v: 1 }), action: 'StopTransaction' })).answer, null)
   answer(one, callOf('a', { v: 2 }), '{"n":2}')
-  assert.equal(transactions.find(one, callOf('a', { v: 1 })).answer, null)
-  assert.deepEqual(transactions.find(one, callOf('a', { v: 2 })).answer, { kind: 'callResult', payload: '{"n":2}' })
+  assert.equal(transactions.find(of(one, callOf('a', { v: 1 }))).answer, null)
+  assert.deepEqual(transactions.find(of(one, callOf('a', { v: 2 }))).answer, { kind: 'callResult', payload: '{"n":2}' })
   assert.equal(transactions.size, 1)
 })
 
 test('a CALLERROR of the app is kept with its code and description', () => {
   const { transactions } = newTransactions()
   const call = callOf('a')
-  transactions.record(one, call, { attempts: 1, answer: callError(call.id, 'GenericError', 'no') })
+  transactions.record(of(one, call), { attempts: 1, answer: callError(call.id, 'GenericError', 'no') })
   const kept = { kind: 'callError', code: 'GenericError', description: 'no', details: '{}' }
-  assert.deepEqual(transactions.find(one, call).answer, kept)
+  assert.deepEqual(transactions.find(of(one, call)).answer, kept)
 })
 
 test('a message is unchanged when an attempt cannot have reached the app', () => {
@@ -150,7 +159,7 @@ test('ten thousand stations keep eight answers each', () => {
   for (let round = 0; round < 9; round++) {
     for (const station of stations) {
       const call = callOf(`3f2504e0-4f89-41d3-9a0c-0305e82c${round}301`)
-      transactions.record(station, call, {
+      transactions.record(of(station, call), {
         attempts: 1,
         answer: { kind: 'callResult', id: call.id, payload: jsonText({}) },
       })
@@ -170,7 +179,7 @@ test('a kept answer does not keep its whole message in memory', () => {
     const id = message.slice(3, 31 + String(at).length) as Call['id']
     const payload = message.slice(message.indexOf('{'), message.indexOf('}') + 1) as JsonText
     const call = { kind: 'call', id, action: 'MeterValues', payload } as const
-    transactions.record(`CP${at}` as StationId, call, { attempts: 1, answer: { kind: 'callResult', id, payload } })
+    transactions.record(of(`CP${at}` as StationId, call), { attempts: 1, answer: { kind: 'callResult', id, payload } })
   }
   gc()
   assert.ok(process.memoryUsage().heapUsed - before < 2_000_000, 'not the messages, of half a megabyte or more each')
@@ -182,3 +191,57 @@ test('an answer too large to keep leaves the number of attempts', () => {
   answer(one, callOf('a'), jsonText({ v: 'x'.repeat(20_000) }))
   assert.deepEqual([found(one, 'a'), attempts(one, 'a')], [[false], [1]])
 })
+
+const start = { connectorId: 1, idTag: 'A', meterStart: 5, timestamp: '2026-01-02T03:04:05Z' }
+const stop = { transactionId: 7, meterStop: 9, timestamp: '2026-01-02T04:04:05Z' }
+const call = (id: string, action: string, payload: object): Call => ({ ...callOf(id, payload), action })
+const answer = (call: Call, payload: object) => ({
+  attempts: 1,
+  answer: { kind: 'callResult', id: call.id, payload: jsonText(payload) } as const,
+})
+
+/** A start that was answered with the transactionId 7. */
+function started() {
+  const transactions = new Transactions(() => 0)
+  const first = call('1', 'StartTransaction', start)
+  transactions.record(of(one, first), answer(first, { idTagInfo: { status: 'Accepted' }, transactionId: 7 }))
+  const isKnown = (again: Call): boolean => transactions.find(of(one, again)).answer !== null
+  return { transactions, isKnown }
+}
+
+test('a message under a new id is the same message when its content is the same', () => {
+  const { isKnown } = started()
+  assert.equal(isKnown(call('2', 'StartTransaction', start)), true)
+  assert.equal(isKnown(call('2', 'StartTransaction', { ...start, reservationId: 3 })), false)
+})
+
+test('a message under a new id is another message when the clock of its station was never set', () => {
+  const { transactions, isKnown } = started()
+  const unset = { ...start, timestamp: '1970-01-01T00:00:05Z' }
+  const first = call('1', 'StartTransaction', unset)
+  transactions.record(of(one, first), answer(first, { transactionId: 8 }))
+  assert.deepEqual([call('1', 'StartTransaction', unset), call('2', 'StartTransaction', unset)].map(isKnown), [
+    true,
+    false,
+  ])
+})
+
+/** The stop, whether the start is still known, and why. */
+const stops: readonly (readonly [object, boolean, string])[] = [
+  [stop, false, 'the same start after the stop is another transaction'],
+  [{ ...stop, transactionId: 6 }, true, 'it is the stop of another transaction'],
+  [{ ...stop, transactionId: -1 }, true, 'the stop has no id'],
+  [{ meterStop: 9 }, true, 'the stop names no transaction'],
+]
+for (const [payload, expected, because] of stops) {
+  test(`a start is ${expected ? 'replayed' : 'not replayed'} after a stop, whatever its id: ${because}`, () => {
+    const { transactions, isKnown } = started()
+    const stopping = call('3', 'StopTransaction', payload)
+    transactions.record(of(one, stopping), answer(stopping, {}))
+    assert.deepEqual([call('1', 'StartTransaction', start), call('2', 'StartTransaction', start)].map(isKnown), [
+      expected,
+      expected,
+    ])
+    assert.equal(isKnown(call('4', 'StopTransaction', payload)), 'timestamp' in payload)
+  })
+}

@@ -1,5 +1,6 @@
 # The channel of an OCPP 1.6 station: a method for each action that the app handles.
-# `data` has the message's "id", its "command" (the OCPP action) and its "payload".
+# `data` has the message's "id", its "command" (the OCPP action), its "payload" and the OCPP "version". The messages that
+# cost money also have a "key", which stays the same when a station sends a message again.
 class OCPPChannel < ApplicationCable::Channel
   def subscribed
     stream_for "ev/#{params["sn"]}"

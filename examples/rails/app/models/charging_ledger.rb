@@ -1,7 +1,7 @@
 # The events of all stations, one JSON object per line. A file, so that bookings survive a restart of the app.
 #
-# The example needs no database. With a database, `book` inserts into a table with a unique index on station, message id
-# and payload, and returns the existing row if the index rejects the insert.
+# The example needs no database. With a database, `book` is `Booking.create_or_find_by!(key:)` on a table with a unique
+# index on `key`.
 class ChargingLedger
   include Singleton
 
@@ -19,15 +19,14 @@ class ChargingLedger
     exclusively { write(event:, **fields) }
   end
 
-  # Books an event exactly once, with a number. A station that missed the answer retries its message, and the bridge
-  # performs it again ("attempt": 2) if it cannot know whether the app has run it; `book` records that as a duplicate of
-  # the first booking. The payload is part of the key because some stations restart their message ids at 1 after every
-  # boot.
-  def book(event, station:, id:, payload:, **fields)
+  # Books an event exactly once, with a number. A station that missed the answer retries its message, perhaps under a new
+  # id, and the bridge performs it again if it cannot know whether the app has run it. `key` is the same each time; `book`
+  # records the repeat as a duplicate of the first booking.
+  def book(event, key:, **fields)
     exclusively do
-      first = @bookings[[station, id, payload]]
+      first = @bookings[key]
       number = first ? {number: first["number"], duplicate: true} : {number: @bookings.size + 1}
-      entry = write(event:, station:, id:, **number, **fields, payload:)
+      entry = write(event:, key:, **number, **fields)
       first || entry
     end
   end
@@ -61,7 +60,7 @@ class ChargingLedger
   end
 
   def keep(entry)
-    @bookings[entry.values_at("station", "id", "payload")] = entry if entry["number"] && !entry["duplicate"]
+    @bookings[entry["key"]] = entry if entry["number"] && !entry["duplicate"]
   end
 
   def write(**fields)

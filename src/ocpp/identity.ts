@@ -1,0 +1,95 @@
+/**
+ * Which fields tell one transaction message from another, whatever their message ids: some stations retry a message under
+ * a new id, others count their ids from 1 after each start.
+ *
+ * Pure: no I/O, no clock. Imports nothing outside `ocpp/`.
+ * Spec: OCPP 1.6 §4.7, §4.8, §4.10; OCPP 2.0.1 and 2.1 Part 2 E01 (TransactionEvent), J01 (MeterValues).
+ */
+import { isObject, membersOf, parseJson, type JsonText } from './json.ts'
+
+export type Identity = {
+  /** Without one of these, a message has its message id in its identity. `a.b`: the member `b` of the object `a`. */
+  readonly required: readonly string[]
+  readonly optional: readonly string[]
+  /** `begins`: the answer gives the transaction its id. `ends`: the message ends the transaction with its id. */
+  readonly transaction?: 'begins' | 'ends'
+}
+
+/** What a message says happened. */
+export type Fact = {
+  /** The identifying fields, without a line feed; white space and the order of members make no difference. */
+  readonly text: string
+  /** Whether `text` is enough to tell the fact from any other one of the station. */
+  readonly isCertain: boolean
+}
+
+export const identities16: ReadonlyMap<string, Identity> = new Map<string, Identity>([
+  [
+    'StartTransaction',
+    { required: ['connectorId', 'idTag', 'meterStart', 'timestamp'], optional: [], transaction: 'begins' },
+  ],
+  // Stops of several transactions may have the transactionId -1 (errata 2025-04 §3.18), or 0.
+  [
+    'StopTransaction',
+    { required: ['transactionId', 'meterStop', 'timestamp'], optional: ['idTag'], transaction: 'ends' },
+  ],
+  // Values outside a transaction have no transactionId.
+  ['MeterValues', { required: ['connectorId', 'meterValue'], optional: ['transactionId'] }],
+])
+
+export const identities2x: ReadonlyMap<string, Identity> = new Map<string, Identity>([
+  // `offline` may change with a retry.
+  ['TransactionEvent', { required: ['transactionInfo.transactionId', 'seqNo', 'timestamp'], optional: [] }],
+  // Sent outside transactions: there is neither a transactionId nor a seqNo.
+  ['MeterValues', { required: ['evseId', 'meterValue'], optional: [] }],
+])
+
+/**
+ * Times outside these are those of a clock that was never set (1970, 1980, 2000) or has overflowed; OCPP 1.6 is of 2015.
+ * They are fixed, not relative to now: the same message has the same identity whenever and wherever it is read.
+ */
+const plausible = { from: Date.UTC(2016, 0), before: Date.UTC(2100, 0) }
+
+/** @param payload a valid JSON object */
+export function factOf({ required, optional }: Identity, payload: JsonText): Fact {
+  const members = membersOf(payload)
+  const fields: string[] = []
+  let isCertain = true
+  for (const path of required) {
+    const text = fieldAt(members, path)
+    if (text === null) isCertain = false
+    fields.push(`"${path}":${text}`)
+  }
+  for (const path of optional) fields.push(`"${path}":${fieldAt(members, path)}`)
+  const text = fields.join(',')
+  return { text, isCertain: isCertain && hasPlausibleTimes(text) }
+}
+
+/** The text of a field, `null` where it is absent or null. */
+function fieldAt(members: ReadonlyMap<string, JsonText>, path: string): string | null {
+  const [name = '', inner] = path.split('.')
+  const outer = members.get(name) ?? 'null'
+  const text = inner === undefined ? outer : outer.startsWith('{') ? (membersOf(outer).get(inner) ?? 'null') : 'null'
+  if (text === 'null') return null
+  return text.startsWith('{') || text.startsWith('[') ? canonical(parseJson(text)) : text
+}
+
+/** Without white space, and the members of each object by name. */
+function canonical(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  if (!isObject(value)) return JSON.stringify(value)
+  const members = Object.keys(value).sort()
+  return `{${members.map(name => `${JSON.stringify(name)}:${canonical(value[name])}`).join(',')}}`
+}
+
+/** Whether all times in the fields are plausible, of which there is at least one. */
+function hasPlausibleTimes(text: string): boolean {
+  let isPlausible = false
+  // A quote within a string is escaped, so this matches members only.
+  for (const [, time = ''] of text.matchAll(/"timestamp":(?:"([^"]*)")?/g)) {
+    const ms = Date.parse(time)
+    isPlausible = ms >= plausible.from && ms < plausible.before
+    if (!isPlausible) return false
+  }
+  return isPlausible
+}
