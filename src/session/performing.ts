@@ -139,15 +139,14 @@ export class Performing {
   }
 
   async #performTransaction(pending: PendingCall, extras: Extras, queueDeadline?: () => number): Promise<CommandReply> {
-    const { call, tracked } = pending
-    const attempt = pending.attempts + 1
-    const told = attempt > 1 ? { attempt, ...extras } : extras
+    const { call, tracked, attempts } = pending
+    // Counted before the app replies: a broadcast may answer the message meanwhile.
+    pending.attempts = attempts + 1
+    const told = attempts > 0 ? { attempt: attempts + 1, ...extras } : extras
     try {
-      const reply = await this.#perform(call, tracked?.key ?? null, told, queueDeadline)
-      pending.attempts = attempt
-      return reply
+      return await this.#perform(call, tracked?.key ?? null, told, queueDeadline)
     } catch (error) {
-      if (!(error instanceof RpcError) || error.outcome !== 'notRun') pending.attempts = attempt
+      if (error instanceof RpcError && error.outcome === 'notRun') pending.attempts = attempts
       throw error
     }
   }

@@ -688,3 +688,20 @@ test('a CALL that waits for an Ack gets the bridge’s own answer when a drain r
   await world.pass(1_100)
   assert.deepEqual(station.got.at(-1), [3, 'x', {}])
 })
+
+test('a StartTransaction whose broadcast Ack is refused during its perform carries attempt when it comes again', async t => {
+  const { world, rpc, station } = await setUp(t)
+  const running = rpc.hold('start_transaction')
+  const start = { connectorId: 1, idTag: 'A', meterStart: 1, timestamp: '2026-01-02T03:04:05Z' }
+  station.call('StartTransaction', start, 'x')
+  await running.arrived()
+  const large = { transactionId: 1, idTagInfo: { status: 'Accepted' }, more: 'x'.repeat(70_000) }
+  world.broadcast('SN1', { command: 'Ack', id: 'x', payload: large })
+  await station.next()
+  running.release()
+  await quiet()
+  station.call('StartTransaction', start, 'x')
+  await station.next()
+  const attempts = rpc.made.all.filter(({ name }) => name === 'start_transaction').map(call => dataOf(call)['attempt'])
+  assert.deepEqual(attempts, [undefined, 2])
+})
