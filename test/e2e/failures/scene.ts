@@ -127,12 +127,11 @@ function nameOf({ method, message }: Received): string {
 export async function openScene(t: TestContext, when: Moment, ...flags: readonly string[]): Promise<Scene> {
   const app = await WatchedApp.open(t)
   const toApp = await openProxy(app.port)
+  t.after(() => toApp.close())
   const bridge = await openBridge([`--rpc_host=${toApp.host}`, ...quick, ...flags])
+  t.after(() => bridge.kill('SIGKILL')) // with no app it would wait for one
   const toBridge = await openProxy(bridge.port)
-  t.after(async () => {
-    await Promise.all([toApp.close(), toBridge.close()])
-    await bridge.kill('SIGKILL') // with no app it would wait for one
-  })
+  t.after(() => toBridge.close())
   return { when, app, toApp, bridge, toBridge, publish: over(bridge), saw: [] }
 }
 
