@@ -37,13 +37,28 @@ export function isHttp(rpcHost: string): boolean {
   return rpcHost.startsWith('http://') || rpcHost.startsWith('https://')
 }
 
+const natsUrl = /^((nats|tls):\/\/)?([^\s/?#]+@)?(\[[\da-f:.]+\]|[^\s:/@[\]]+)(:\d{1,5})?\/?$/i
+
 export const natsServer: Kind<string> = {
-  ...text(
-    'a URL such as nats://127.0.0.1:4222',
-    /^((nats|tls):\/\/)?(\S+@)?(\[[\da-f:.]+\]|[^\s:/@[\]]+)(:\d{1,5})?\/?$/i,
-    '<url>',
-  ),
+  ...scalar({
+    placeholder: '<url>',
+    accepts: 'a URL such as nats://127.0.0.1:4222; a user or password has /, ?, # and % percent-encoded',
+    parse: given => (isNatsServer(given) ? given : undefined),
+    toToml: given => given,
+  }),
   hides: hasCredentials,
+}
+
+/** NATS gets user and password decoded. */
+function isNatsServer(given: string): boolean {
+  if (!natsUrl.test(given)) return false
+  try {
+    const { username, password } = new URL(given.includes('://') ? given : `nats://${given}`)
+    decodeURIComponent(username + password)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Whether an address contains a user, a password or a token. */

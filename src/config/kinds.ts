@@ -31,21 +31,28 @@ export const path = text('a path that starts with /', /^\/[^\s?#]*$/, '<path>')
 export const file = text('a file path', /./s, '<file>')
 export const hostName = text('a host name or an IP address', /^[^\s/]+$/, '<host>')
 
+export const secret = secretOf('text without control characters', /^\P{Cc}+$/u)
+
+/** A secret that is sent as it is in an HTTP header. Other characters have no agreed encoding there (RFC 9110 §5.5). */
+export const token = secretOf('printable ASCII characters, without a space at either end', /^[!-~]([ -~]*[!-~])?$/)
+
 /**
  * Hidden in problems and in `--print-config`. `none` means no secret, and is not hidden. A mounted file often ends with a
- * line break, which is cut; other control characters cannot stand in an HTTP header.
+ * line break, which is cut.
  */
-export const secret: Kind<string> = {
-  ...scalar<string>({
-    placeholder: '<secret>',
-    accepts: 'text without control characters (never shown)',
-    parse: given => {
-      const line = given.replace(/\r?\n$/, '')
-      return /^\P{Cc}+$/u.test(line) ? line : undefined
-    },
-    toToml: given => given,
-  }),
-  hides: given => given !== 'none',
+function secretOf(accepts: string, pattern: RegExp): Kind<string> {
+  return {
+    ...scalar<string>({
+      placeholder: '<secret>',
+      accepts: `${accepts} (never shown)`,
+      parse: given => {
+        const line = given.replace(/\r?\n$/, '')
+        return pattern.test(line) ? line : undefined
+      },
+      toToml: given => given,
+    }),
+    hides: given => given !== 'none',
+  }
 }
 
 /** The spellings are those of Go's `strconv.ParseBool`. */

@@ -78,6 +78,7 @@ export class Session implements Member {
     this.#performing = new Performing(station, { ...parts, app: this.#app, collecting: this.#collecting })
     const others = { inFlight: this.#inFlight, performing: this.#performing }
     this.#answering = new Answering(station, { ...parts, ...others, boot, validation })
+    void station.fault.then(error => this.#onFault(error))
   }
 
   get who(): Who {
@@ -161,10 +162,10 @@ export class Session implements Member {
     this.#performing.stopRetrying()
     this.#outcomes.stop()
     this.#commands.stop()
-    const timer = setTimeout(() => {
+    const timer = this.#station.after(graceMs, () => {
       this.#answering.endWait()
       this.#emptyInbox()
-    }, graceMs)
+    })
     await this.#inbox.idle()
     clearTimeout(timer)
     this.close(1001, 'Server restart')
@@ -273,14 +274,14 @@ export class Session implements Member {
     this.#answering.endWait()
     this.#fleet.remove(this)
     world.log.info({ ...who, code, reason }, 'station disconnected')
-    this.#commands.end()
-    this.#emptyInbox()
     void this.#finish()
   }
 
   /** Work in progress ends first: the app sees the session's Disconnect last. */
   async #finish(): Promise<void> {
     try {
+      this.#commands.end()
+      this.#emptyInbox()
       await this.#inbox.idle()
       await this.#collecting?.end()
       for (const reply of await this.#outcomes.end()) this.#messages.takeReply(reply)

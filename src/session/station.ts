@@ -18,6 +18,9 @@ export class Station<Settings = unknown> {
   readonly socket: StationSocket
   /** How the app wants the session closed once the current entry is served; `null` if it does not. */
   closing: { readonly code: CloseCode; readonly reason: string } | null = null
+  /** Resolves with the error of a bug that a timer met: it ends the session, not the process. */
+  readonly fault: Promise<unknown>
+  #onFault: (error: unknown) => void = () => undefined
   readonly #ending = new AbortController()
 
   constructor(handshake: StationHandshake, socket: StationSocket, settings: Settings, world: World) {
@@ -27,6 +30,7 @@ export class Station<Settings = unknown> {
     this.settings = settings
     this.world = world
     this.socket = socket
+    this.fault = new Promise(resolve => (this.#onFault = resolve))
   }
 
   /** Aborted when the session ends: nothing more is sent to the station, and the app is asked nothing more for it. */
@@ -41,6 +45,17 @@ export class Station<Settings = unknown> {
   /** Marks the session as ended. */
   end(): void {
     this.#ending.abort()
+  }
+
+  /** Runs a function later; what it throws is the session's `fault`. */
+  after(ms: number, run: () => void): NodeJS.Timeout {
+    return setTimeout(() => {
+      try {
+        run()
+      } catch (error) {
+        this.#onFault(error)
+      }
+    }, ms)
   }
 
   send(frame: Frame): void {

@@ -147,6 +147,7 @@ const path = fc.stringMatching(/^\/[\w."'\\#?é-]{0,12}$/).map(each => each.repl
 const name = fc.stringMatching(/^[A-Za-z_"'\\é-]{1,12}$/)
 const text = fc.string({ minLength: 1, unit: 'binary' })
 const secret = text.filter(given => !/\p{Cc}/u.test(given))
+const token = fc.stringMatching(/^[!-~]{1,12}$/)
 const size = fc.oneof(
   fc.integer({ min: 1024, max: 1e9 }).map(String),
   fc.integer({ min: 1, max: 1024 }).map(each => `${each}MiB`),
@@ -203,7 +204,7 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   rpc_tls_root_ca: fc.oneof(path, fc.constant('-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n')),
   rpc_max_call_recv_size: size,
   rpc_max_call_send_size: size,
-  http_rpc_secret: fc.oneof(secret, fc.constant('none')),
+  http_rpc_secret: fc.oneof(token, fc.constant('none')),
   headers: list(fc.constantFrom('Cookie', 'Origin', 'x-key')),
   broadcast_adapter: list(fc.constantFrom('nats', 'http')),
   nats_servers: list(fc.constantFrom('nats://n:1', 'tls://n', 'n:2')),
@@ -217,7 +218,7 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   nats_tls_key: path,
   http_broadcast_port: port,
   http_broadcast_path: path,
-  broadcast_key: fc.oneof(secret, fc.constant('none')),
+  broadcast_key: fc.oneof(token, fc.constant('none')),
   secret: fc.oneof(secret, fc.constant('none')),
   disconnect_mode: fc.constantFrom('auto', 'always', 'never'),
   disconnect_rate: count,

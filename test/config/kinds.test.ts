@@ -74,6 +74,14 @@ const texts: readonly [kind: Kind<unknown>, text: string, expected: unknown, bec
   [kinds.secret, 's3cret\r\n', 's3cret', 'the same, from Windows'],
   [kinds.secret, 's3\ncret', undefined, 'a line break within'],
   [kinds.secret, '\n', undefined, 'nothing but a line break'],
+  [kinds.secret, 'schlüssel 鍵', 'schlüssel 鍵', 'characters beyond ASCII: only keys derived from it are sent'],
+  [kinds.token, 'none', 'none', 'the word for no token'],
+  [kinds.token, "a B!~'\n", "a B!~'", 'printable ASCII, and the line break at the end of a mounted file'],
+  [kinds.token, '鍵', undefined, 'a character that Node refuses in a header'],
+  [kinds.token, 'ü', undefined, 'a character that Ruby and Node write in different bytes'],
+  [kinds.token, ' a', undefined, 'a space at the start'],
+  [kinds.token, 'a ', undefined, 'a space at the end, which every receiver cuts off'],
+  [kinds.token, 'a\tb', undefined, 'a control character'],
 ]
 for (const [kind, text, expected, because] of texts) {
   test(`${kind.placeholder} ${JSON.stringify(text)} gives ${shown(expected)}: ${because}`, () => {

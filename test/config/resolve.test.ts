@@ -224,9 +224,17 @@ const wrong: readonly [given: Given, problems: readonly string[], because: strin
     'a secret is not shown',
   ],
   [
+    { argv: ['--http_rpc_secret=ключ', '--broadcast_key=ключ', '--secret=ключ'] },
+    ['http_rpc_secret', 'broadcast_key'].map(
+      flag =>
+        `--${flag}: invalid value (not shown); expected printable ASCII characters, without a space at either end (never shown); empty for none`,
+    ),
+    'a token that no HTTP header can carry',
+  ],
+  [
     { toml: 'nats.servers = ["nats://u:p@h h"]' },
     [
-      'nats.servers in ./ocpp-cable.toml: invalid value (not shown); expected a comma-separated list, each a URL such as nats://127.0.0.1:4222',
+      'nats.servers in ./ocpp-cable.toml: invalid value (not shown); expected a comma-separated list, each a URL such as nats://127.0.0.1:4222; a user or password has /, ?, # and % percent-encoded',
     ],
     'credentials in a URL are not shown',
   ],

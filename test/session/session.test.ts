@@ -2,7 +2,18 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { StreamName } from '../../src/cable/rpc.ts'
 import { identifierFor } from '../../src/session/app/connection.ts'
-import { acks, dataOf, fails, FakeWorld, faults, handshakeFor, quiet, streamOf, transmitted } from '../support/fakes.ts'
+import {
+  acks,
+  dataOf,
+  fails,
+  FakeWorld,
+  faults,
+  type FakeStation,
+  handshakeFor,
+  quiet,
+  streamOf,
+  transmitted,
+} from '../support/fakes.ts'
 
 test('the first CALL makes Connect, subscribe and perform in that order, and later CALLs only perform', async t => {
   const world = new FakeWorld(t)
@@ -631,6 +642,61 @@ test('a bug in receive or deliver closes its session with 1011 and no other', as
   world.broadcast('SN', { command: 'Reset', id: 'r' })
   assert.equal(two?.socket.closed?.code, 1011)
   assert.deepEqual(await three?.next(), [2, 'r', 'Reset', {}])
+})
+
+const collecting = { collectReports: true, reportTimeoutMs: 5_000 }
+const reportPart = { requestId: 7, generatedAt: '2026-01-02T03:04:05Z', seqNo: 0, tbc: true, reportData: [] }
+/** [what fires, what the bug breaks, what leads to it] */
+const timers: readonly (readonly [string, string, (world: FakeWorld, station: FakeStation) => unknown])[] = [
+  ['the timeout of a command', 'ocpp_command_total', world => world.broadcast('SN1', { command: 'Reset' })],
+  ['the end of the grace period', 'ocpp_call_total', drainWithCall],
+  ['the sweep of silent stations', 'ocpp_command_total', sweepWithCommand],
+]
+
+function drainWithCall(world: FakeWorld, station: FakeStation): void {
+  const running = world.rpc.hold('authorize')
+  station.call('Authorize')
+  station.call('Heartbeat')
+  void station.session.drain(1_000)
+  setTimeout(() => running.release(), 1_050)
+}
+
+function sweepWithCommand(world: FakeWorld, station: FakeStation): void {
+  world.broadcast('SN1', { command: 'Reset' })
+  setTimeout(() => station.session.close(1008, 'No message in time'), 1_000)
+}
+
+for (const [what, metric, lead] of timers) {
+  test(`a bug ends its session and no other when it is met at ${what}`, async t => {
+    const world = new FakeWorld(t, { callTimeoutMs: 1_000 })
+    const [one, two] = [world.plug('CP1'), world.plug('CP2')]
+    await one.boot('SN1')
+    await two.boot('SN2')
+    lead(world, one)
+    const count = world.meter.count.bind(world.meter)
+    t.mock.method(world.meter, 'count', (name: string, ...rest: []) => {
+      if (name === metric) throw new TypeError('bug')
+      count(name, ...rest)
+    })
+    await world.pass(1_100)
+    await one.ended()
+    assert.deepEqual(world.log.said('error'), ['a bug in the bridge ended a session'])
+    assert.equal(world.rpc.names(one.sid).at(-1), 'disconnect')
+    assert.deepEqual([one.session.isClosed, two.session.isClosed], [true, false])
+  })
+}
+
+test('a bug ends its session when it is met at the timeout of a report', async t => {
+  const world = new FakeWorld(t, collecting)
+  const station = world.plug('CP1', { version: 'ocpp2.0.1' })
+  await station.boot()
+  station.call('NotifyReport', reportPart)
+  await station.next()
+  t.mock.method(Buffer, 'byteLength', () => {
+    throw new TypeError('bug')
+  })
+  await world.pass(5_000, 1_000)
+  assert.equal(station.socket.closed?.code, 1011)
 })
 
 test('a session ignores messages, broadcasts and closes when it has ended', async t => {

@@ -75,3 +75,18 @@ test('drop counts each message by its reason, and warns once for each text', t =
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'closed' }), 1)
   assert.deepEqual([...world.notices.values()], ['dropped a broadcast', 'dropped an Ack', 'dropped a command'])
 })
+
+test('after runs a function later, and its error is the fault of the session', async t => {
+  const { world, station } = setUp(t)
+  const ran: string[] = []
+  const bug = new TypeError('bug')
+  station.after(10, () => ran.push('first'))
+  clearTimeout(station.after(10, () => ran.push('cleared')))
+  await world.pass(10)
+  assert.deepEqual(ran, ['first'])
+  station.after(10, () => {
+    throw bug
+  })
+  await world.pass(10)
+  assert.equal(await station.fault, bug)
+})

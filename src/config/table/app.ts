@@ -19,6 +19,7 @@ import {
   second,
   secret,
   text,
+  token,
 } from '../kinds.ts'
 import { group, option, type Kind } from '../option.ts'
 
@@ -87,7 +88,7 @@ export const rpc = group('RPC: reaching the app', {
     { toml: 'rpc.max_send_size' },
   ),
   httpSecret: option(
-    optional(secret),
+    optional(token),
     null,
     'Bearer token sent with RPC over HTTP (Authorization header). When empty, it is derived from secret, as in the app; none sends no token.',
     { flag: 'http_rpc_secret', toml: 'rpc.secret' },
@@ -166,7 +167,7 @@ export const broadcast = group('Broadcasts: what the app sends', {
     toml: 'http_broadcast.path',
   }),
   key: option(
-    optional(secret),
+    optional(token),
     null,
     'Bearer token that a broadcast over HTTP must carry (Authorization header). When empty, it is derived from secret, as in the app; none accepts broadcasts without a token.',
     { toml: 'broadcast_key' },

@@ -1,7 +1,7 @@
 /**
  * One POST over a kept-alive connection: an answer, or an `RpcError` that says whether the request can have arrived.
  */
-import http, { type Agent, type IncomingMessage } from 'node:http'
+import http, { type Agent, type ClientRequest, type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
@@ -60,19 +60,9 @@ export function closeTarget({ agent }: Target): void {
 
 /** Rejects with `RpcError` only, with the outcome `notRun` until the whole request has been sent. */
 export function post({ url, agent, open }: Target, post: Post): Promise<Answer> {
-  const { hostname, port, pathname, protocol } = url
-  const { path, headers, body, deadline, maxReceived } = post
-  const send = protocol === 'http:' ? http.request : https.request
+  const { body, deadline, maxReceived } = post
   return new Promise((resolve, reject) => {
-    const request = send({
-      // An IPv6 address is in brackets in a URL only.
-      host: hostname.replace(/^\[(.*)\]$/, '$1'),
-      port,
-      path: `${pathname.replace(/\/$/, '')}/${path}`,
-      method: 'POST',
-      agent,
-      headers: { ...headers, 'content-length': Buffer.byteLength(body) },
-    })
+    const request = requestFor(url, agent, post)
     let outcome: RpcError['outcome'] = 'notRun'
     let timer: NodeJS.Timeout | undefined
     const abort = (): void => fail(aborted(outcome))
@@ -105,6 +95,26 @@ export function post({ url, agent, open }: Target, post: Post): Promise<Answer> 
     })
     request.end(body)
   })
+}
+
+/** Throws `RpcError` for a header that HTTP cannot carry. */
+function requestFor(url: URL, agent: Agent, { path, headers, body }: Post): ClientRequest {
+  const { hostname, port, pathname, protocol } = url
+  const send = protocol === 'http:' ? http.request : https.request
+  try {
+    return send({
+      // An IPv6 address is in brackets in a URL only.
+      host: hostname.replace(/^\[(.*)\]$/, '$1'),
+      port,
+      path: `${pathname.replace(/\/$/, '')}/${path}`,
+      method: 'POST',
+      agent,
+      headers: { ...headers, 'content-length': Buffer.byteLength(body) },
+    })
+  } catch (cause) {
+    const message = `the request cannot be sent: ${cause instanceof Error ? cause.message : String(cause)}`
+    throw new RpcError('application', 'notRun', message, { cause, isLocal: true })
+  }
 }
 
 /** Node.js also reports `finish` for a request whose TLS handshake fails. */

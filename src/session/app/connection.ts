@@ -33,7 +33,7 @@ export function mergeState(state: State, changes: State): State {
   return merged
 }
 
-type Attached = Pick<Station, 'handshake' | 'who' | 'world' | 'closed'>
+type Attached = Pick<Station, 'handshake' | 'who' | 'world' | 'closed' | 'drop'>
 
 export class AppConnection {
   readonly #station: Attached
@@ -43,6 +43,8 @@ export class AppConnection {
   #identifier: Identifier | null = null
   #cstate: State = {}
   #istate: State = {}
+  /** Transmissions of Connect and unsubscribe replies, taken with the reply to the subscribe that follows. */
+  #transmissions: readonly string[] = []
 
   /** @param member the session whose streams the app starts and stops */
   constructor(station: Attached, fleet: Fleet, member: Member) {
@@ -68,7 +70,12 @@ export class AppConnection {
   async connect(queueDeadline?: () => number): Promise<string | null> {
     const { who, world, closed } = this.#station
     const reply = await world.rpc.connect({ sid: who.sid, env: this.#env({}) }, closed, queueDeadline)
-    if (reply.status === 'failure') return null
+    if (reply.status === 'failure') {
+      if (reply.transmissions.some(text => readTransmission(text).kind !== 'cable'))
+        this.#station.drop('closed', 'dropped messages of the app to a station that it rejected')
+      return null
+    }
+    this.#transmissions = reply.transmissions
     this.#connectionIdentifiers = reply.connectionIdentifiers
     this.#cstate = mergeState(this.#cstate, reply.cstate)
     return reply.connectionIdentifiers
@@ -78,17 +85,20 @@ export class AppConnection {
    * Subscribes. `reject_subscription` counts as a failure even when the status is SUCCESS; a failure joins no stream.
    *
    * @param queueDeadline as in `Rpc`
+   * @returns the reply, with the transmissions of the Connect and unsubscribe before it at the front
    */
   async subscribe(identifier: Identifier, queueDeadline?: () => number): Promise<CommandReply> {
     const { closed } = this.#station
     const reply = await this.#command({ command: 'subscribe', identifier, data: '' }, closed, queueDeadline)
+    const transmissions = [...this.#transmissions, ...reply.transmissions]
+    this.#transmissions = []
     if (reply.status === 'failure' || hasSaid(reply, 'reject_subscription')) {
       this.#apply({ ...reply, streams: [], stopAllStreams: true, istate: {} })
-      return { ...reply, status: 'failure' }
+      return { ...reply, transmissions, status: 'failure' }
     }
     this.#identifier = identifier
     this.#apply(reply)
-    return reply
+    return { ...reply, transmissions }
   }
 
   async unsubscribe(): Promise<void> {
@@ -96,6 +106,7 @@ export class AppConnection {
     if (identifier === null) return
     const reply = await this.#command({ command: 'unsubscribe', identifier, data: '' }, this.#station.closed)
     this.#identifier = null
+    this.#transmissions = [...this.#transmissions, ...reply.transmissions]
     this.#apply({ ...reply, streams: [], stopAllStreams: true, istate: {} })
     this.#istate = {}
   }

@@ -179,7 +179,7 @@ export class Commands {
   }
 
   #send(call: Call): void {
-    const timer = setTimeout(() => this.#onTimeout(call), this.#station.settings.callTimeoutMs)
+    const timer = this.#station.after(this.#station.settings.callTimeoutMs, () => this.#onTimeout(call))
     this.#open = { call, timer }
     this.#boot.onCommand(call)
     this.#station.send(call)

@@ -41,7 +41,7 @@ export class Collecting {
     this.#app = app
     this.#messages = messages
     this.#deferred = new Deferred(lane, retryPauseMs)
-    this.#reports = new Reports(row.reports, settings.reportTimeoutMs, whole =>
+    this.#reports = new Reports(station, row.reports, settings.reportTimeoutMs, whole =>
       lane.push({ kind: 'report', whole }, null),
     )
   }

@@ -16,6 +16,7 @@ import {
   type ReportRow,
   type ReportRows,
 } from '../../ocpp/reports.ts'
+import type { Station } from '../station.ts'
 
 /** A report joined from its parts. */
 export type Whole = {
@@ -58,6 +59,7 @@ type Collection = {
 const limits = { reports: 16, partsOfEach: 1_000, bytes: 3 * 1024 * 1024 }
 
 export class Reports {
+  readonly #station: Pick<Station, 'after'>
   readonly #rows: ReportRows
   readonly #timeoutMs: number
   readonly #onTimeout: (whole: Whole) => void
@@ -67,7 +69,8 @@ export class Reports {
   #settled: string | null = null
 
   /** @param onTimeout takes a report that has timed out and is no longer kept here */
-  constructor(rows: ReportRows, timeoutMs: number, onTimeout: (whole: Whole) => void) {
+  constructor(station: Pick<Station, 'after'>, rows: ReportRows, timeoutMs: number, onTimeout: (whole: Whole) => void) {
+    this.#station = station
     this.#rows = rows
     this.#timeoutMs = timeoutMs
     this.#onTimeout = onTimeout
@@ -139,10 +142,10 @@ export class Reports {
   /** Restarts the timeout for the next part. */
   #restart(key: string, collection: Collection): void {
     stop(collection)
-    collection.timer = setTimeout(() => {
+    collection.timer = this.#station.after(this.#timeoutMs, () => {
       const whole = this.#abandon(key)
       if (whole !== null) this.#onTimeout(whole)
-    }, this.#timeoutMs)
+    })
   }
 
   #abandon(key: string): Whole | null {

@@ -80,6 +80,13 @@ test('post rejects as maybe run when the answer breaks off', within, async t => 
   await assert.rejects(post(target(t, `http://${host}`), usual), rpcError('unavailable', 'unknown', /broke off/))
 })
 
+test('post rejects as not run when Node refuses a header', within, async t => {
+  const made = target(t, 'http://127.0.0.1:9')
+  const answer = post(made, { ...usual, headers: { authorization: 'Bearer 鍵' } })
+  await assert.rejects(answer, rpcError('application', 'notRun', /cannot be sent: Invalid character.*authorization/))
+  assert.equal(made.open.size, 0)
+})
+
 /** [status, outcome, because] */
 const large = [
   [200, 'ran', 'the app has replied'],

@@ -8,9 +8,11 @@ import {
   FakeFleet,
   FakeSocket,
   FakeWorld,
+  acks,
   fails,
   faults,
   handshakeFor,
+  transmitted,
   usualSettings,
   type RpcCall,
   type Said,
@@ -28,7 +30,7 @@ function setUp(t: TestContext) {
   const connection = new AppConnection(station, fleet, new Session(station, fleet))
   const says = (name: string, said: Said): void => rpc.once(name, () => said)
   const last = (): RpcCall | undefined => rpc.made.all.at(-1)
-  return { rpc, connection, says, last, streams: () => [...fleet.streams] as string[] }
+  return { rpc, world, connection, says, last, streams: () => [...fleet.streams] as string[] }
 }
 
 async function setUpSubscribed(t: TestContext, said: Said = {}) {
@@ -142,6 +144,54 @@ test('only the cstate of a reply is applied when subscribe returns FAILURE', asy
   assert.deepEqual(last()?.subscriptions, [])
   assert.deepEqual(last()?.env.cstate, { c: '1' })
   assert.deepEqual(last()?.env.istate, {})
+})
+
+const clearing = transmitted({ command: 'ClearCache', id: 'c1', payload: {} })
+const resetting = transmitted({ command: 'Reset', id: 'c2', payload: { type: 'Soft' } })
+
+test('a command in the reply to Connect goes to the station, before one in the reply to subscribe', async t => {
+  const world = new FakeWorld(t)
+  const { rpc } = world
+  const station = world.plug('CP1')
+  rpc.once('connect', () => clearing)
+  rpc.once('subscribe', () => resetting)
+  rpc.on('boot_notification', acks({ status: 'Accepted', currentTime: '', interval: 300 }))
+  await station.boot()
+  assert.deepEqual(await station.next(), [2, 'c1', 'ClearCache', {}])
+  station.says([3, 'c1', { status: 'Accepted' }])
+  assert.deepEqual(await station.next(), [2, 'c2', 'Reset', { type: 'Soft' }])
+})
+
+test('a command in the reply to unsubscribe goes to the station when a boot changes the serial number', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  world.rpc.on('boot_notification', acks({ status: 'Accepted', currentTime: '', interval: 300 }))
+  await station.boot('SN1')
+  world.rpc.once('unsubscribe', () => clearing)
+  await station.boot('SN2')
+  assert.deepEqual(await station.next(), [2, 'c1', 'ClearCache', {}])
+})
+
+test('a command in the reply to Connect waits for a subscribe that succeeds', async t => {
+  const { rpc, connection, says } = setUp(t)
+  says('connect', clearing)
+  await connection.connect()
+  rpc.once('subscribe', fails(faults.absent))
+  await assert.rejects(connection.subscribe(one), faults.absent)
+  const reply = await connection.subscribe(one)
+  assert.deepEqual(reply.transmissions.slice(0, 1), clearing.transmissions)
+  await connection.unsubscribe()
+  assert.equal((await connection.subscribe(two)).transmissions.length, 1)
+})
+
+test('a command in the reply to Connect is counted as dropped when the app rejects the station', async t => {
+  const { world, connection, says } = setUp(t)
+  says('connect', { status: 'failure', transmissions: ['{"type":"disconnect","reason":"unauthorized"}'] })
+  await connection.connect()
+  assert.equal(world.meter.total('ocpp_dropped_total'), 0)
+  says('connect', { status: 'failure', ...clearing })
+  await connection.connect()
+  assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'closed' }), 1)
 })
 
 test('unsubscribe leaves every stream, whatever the reply lists', async t => {

@@ -7,12 +7,13 @@ import { versions } from '../../../src/ocpp/version.ts'
 import { Reports, type Taken, type Whole } from '../../../src/session/reports/reports.ts'
 
 const timeoutMs = 60_000
+const timers = { after: (ms: number, run: () => void) => setTimeout(run, ms) }
 
 function newReports(t: TestContext) {
   t.mock.timers.reset()
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const overdue: Whole[] = []
-  const reports = new Reports(versions['ocpp2.0.1'].reports, timeoutMs, whole => void overdue.push(whole))
+  const reports = new Reports(timers, versions['ocpp2.0.1'].reports, timeoutMs, whole => void overdue.push(whole))
   const pass = (ms: number): void => t.mock.timers.tick(ms)
   return { reports, overdue, pass }
 }
@@ -193,7 +194,7 @@ test('a report without its last part is overdue and lacks no number', t => {
 test('each report and each station has its own timeout', t => {
   const { reports, overdue, pass } = newReports(t)
   const others: Whole[] = []
-  const other = new Reports(versions['ocpp2.1'].reports, timeoutMs, whole => void others.push(whole))
+  const other = new Reports(timers, versions['ocpp2.1'].reports, timeoutMs, whole => void others.push(whole))
   reports.take(part('0+', 7))
   pass(20_000)
   reports.take(part('0+', 8, ['eight']))
