@@ -31,6 +31,8 @@ export type CallError = {
   readonly code: string
   readonly description: string
   readonly details: JsonText
+  /** From a station: errorDetails that are not an object, as the specs require; `details` is `{}` then. */
+  readonly otherDetails?: JsonText
 }
 /** 2.1: the answer to a CALLRESULT that could not be read. */
 export type CallResultError = Omit<CallError, 'kind'> & { readonly kind: 'callResultError' }
@@ -157,8 +159,8 @@ function frameOf(kind: Frame['kind'], id: MessageId, elements: unknown[], texts:
         kind,
         id,
         code,
-        description: typeof description === 'string' ? description : '',
-        details: readPayload(details, texts[4]) ?? emptyObject,
+        description: typeof description === 'string' ? description : (textOf(description, texts[3]) ?? ''),
+        ...readDetails(details, texts[4]),
       }
     }
   }
@@ -168,6 +170,19 @@ function frameOf(kind: Frame['kind'], id: MessageId, elements: unknown[], texts:
 function readPayload(value: unknown, text: JsonText | undefined): JsonText | null {
   if (value === null) return emptyObject
   return isObject(value) && text !== undefined ? text : null
+}
+
+/** The text of an element that is there and not `null`. */
+function textOf(value: unknown, text: JsonText | undefined): JsonText | null {
+  return value === undefined || value === null || text === undefined ? null : text
+}
+
+/** errorDetails must be an object (OCPP-J 1.6 §4.2.3, OCPP 2.0.1 Part 4 §4.2.3); some stations write their reason there. */
+function readDetails(value: unknown, text: JsonText | undefined): Pick<CallError, 'details' | 'otherDetails'> {
+  const details = readPayload(value, text)
+  if (details !== null) return { details }
+  const otherDetails = textOf(value, text)
+  return otherDetails === null ? { details: emptyObject } : { details: emptyObject, otherDetails }
 }
 
 function readId(value: unknown, text: JsonText | undefined): MessageId | null {

@@ -6,6 +6,7 @@
  */
 import { parseFrame, type Answer, type Call, type CallResultError, type Malformed, type Send } from '../ocpp/frame.ts'
 import { isFromStation } from '../ocpp/version.ts'
+import { reasonOf } from '../translate/commands.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import { readMessage } from '../translate/messages.ts'
 import type { ValidationSettings } from '../translate/validation.ts'
@@ -197,7 +198,8 @@ export class Session implements Member {
   }
 
   /** Reaches the app like a failed command: `id` and `request` are those of the station's own CALL. */
-  #onCallResultError({ id, code, description, details }: CallResultError): void {
+  #onCallResultError(frame: CallResultError): void {
+    const { id } = frame
     const request = this.#inFlight.takeAnswered(id)
     if (request === null)
       return this.#station.drop(
@@ -205,7 +207,7 @@ export class Session implements Member {
         'dropped the CALLRESULTERROR of a station: no such answer was sent',
       )
     const outcome = { kind: 'error', id, request, late: false, failure: null } as const
-    this.#outcomes.ofAnswer({ ...outcome, code, message: description, payload: details })
+    this.#outcomes.ofAnswer({ ...outcome, ...reasonOf(frame) })
   }
 
   #onMalformed({ fault, answer, brokenAnswer }: Malformed): void {

@@ -4,7 +4,7 @@
  * Pure: no I/O, no clock. Payloads are inserted as their original text.
  * Source: AnyCable Pro's OCPP page ("Example Action Cable channel class", "Single-action variant").
  */
-import { type Call, type MessageId, type Send } from '../ocpp/frame.ts'
+import type { Call, CallError, MessageId, Send } from '../ocpp/frame.ts'
 import { jsonText, type JsonText } from '../ocpp/json.ts'
 import type { Violation } from '../ocpp/violations.ts'
 
@@ -24,8 +24,22 @@ export type CommandOutcome = {
       /** The violations of the official schema in the payload. */
       readonly violations: readonly Violation[]
     }
-  | { readonly kind: 'error'; readonly code: string; readonly message: string; readonly payload: JsonText }
+  | {
+      readonly kind: 'error'
+      readonly code: string
+      readonly message: string
+      /** An object. */
+      readonly payload: JsonText
+      /** errorDetails that are not an object; absent where they are one. */
+      readonly details?: JsonText
+    }
 )
+
+/** What a station gives as the reason for an error. */
+export function reasonOf({ code, description, details, otherDetails }: Omit<CallError, 'kind'>) {
+  const reason = { code, message: description, payload: details }
+  return otherDetails === undefined ? reason : { ...reason, details: otherDetails }
+}
 
 /** Members that the bridge adds to a station's message; absent ones are left out. */
 export type Extras = {
@@ -98,7 +112,8 @@ export function outcomeData(outcome: CommandOutcome, { granular, version }: Form
       return `${opening(granular ? 'ack' : null)}"id":${outcome.id},"command":"Ack","payload":${outcome.payload},${request}${extras}}`
     }
     case 'error': {
-      const reason = `"code":${jsonText(outcome.code)},"message":${jsonText(outcome.message)},"payload":${outcome.payload}`
+      const details = outcome.details === undefined ? '' : `,"details":${outcome.details}`
+      const reason = `"code":${jsonText(outcome.code)},"message":${jsonText(outcome.message)},"payload":${outcome.payload}${details}`
       return `${opening(granular ? 'error' : null)}"id":${outcome.id},"command":"Error",${reason},${request}}`
     }
   }

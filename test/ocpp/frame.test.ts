@@ -361,9 +361,9 @@ const frames: readonly (readonly [string, Frame, string])[] = [
     'the last two elements may be null',
   ],
   [
-    '[4,"1","InternalError",7,"x"]',
-    { kind: 'callError', id: id('"1"'), code: 'InternalError', description: '', details: json('{}') },
-    'the last two elements may have the wrong type',
+    '[4,"1","InternalError",7]',
+    { kind: 'callError', id: id('"1"'), code: 'InternalError', description: '7', details: json('{}') },
+    'a description of the wrong type keeps its text',
   ],
   [
     '[4,"1","OutOfCoffee","",{}]',
@@ -374,6 +374,16 @@ const frames: readonly (readonly [string, Frame, string])[] = [
 for (const [text, expected, because] of frames) {
   test(`${text.slice(0, 60)} is a ${expected.kind}: ${because}`, () => {
     for (const version of allVersions) assert.deepEqual(parseFrame(text, version), expected)
+  })
+}
+
+for (const details of ['"locked by \\u0041"', '[ "a" ]', '1.50', 'false', '""']) {
+  test(`the errorDetails ${details} keep their text: they are not an object`, () => {
+    for (const version of allVersions)
+      assert.deepEqual(parseFrame(`[4,"1","InternalError","", ${details} ]`, version), {
+        ...{ kind: 'callError', id: '"1"', code: 'InternalError', description: '' },
+        ...{ details: '{}', otherDetails: details },
+      })
   })
 }
 

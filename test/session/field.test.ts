@@ -339,6 +339,26 @@ test('a CALLERROR of four elements performs error with its code', async t => {
   assert.equal(dataOf(await world.rpc.next('error'))['code'], 'FormationViolation')
 })
 
+for (const [details, what] of [
+  ['ConnectorLockFailure', 'a text'],
+  [['locked', 7], 'a list'],
+  [7, 'a number'],
+] as const) {
+  test(`errorDetails that are ${what} reach the app as details, and the payload stays an object`, async t => {
+    const world = new FakeWorld(t)
+    const station = world.plug('CP1')
+    await station.boot('SN1')
+    world.broadcast('SN1', { command: 'UnlockConnector', id: 'u', payload: { connectorId: 1 } })
+    await station.next()
+    station.says([4, 'u', 'InternalError', 'no', details])
+    const data = dataOf(await world.rpc.next('error'))
+    assert.deepEqual(
+      [data['code'], data['message'], data.payload, data['details']],
+      ['InternalError', 'no', {}, details],
+    )
+  })
+}
+
 test('a CALLERROR that answers an answer is dropped, and not answered', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')

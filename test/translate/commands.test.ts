@@ -166,6 +166,15 @@ const outcomes: readonly (readonly [CommandOutcome, boolean, string, string])[] 
     'a CALLERROR, its details as the payload',
   ],
   [
+    {
+      ...{ ...inTime, kind: 'error', code: 'NotSupported', message: 'no' },
+      ...{ payload: '{}' as JsonText, details: '"locked"' as JsonText },
+    },
+    true,
+    '{"action":"error","id":"u1","command":"Error","code":"NotSupported","message":"no","payload":{},"details":"locked","request":"Reset","version":"2.0.1","sid":"sid-1"}',
+    'a CALLERROR whose details are not an object',
+  ],
+  [
     { ...inTime, failure: 'CallTimeout', kind: 'error', code: 'CallTimeout', message: '', payload: '{}' as JsonText },
     false,
     '{"id":"u1","command":"Error","code":"CallTimeout","message":"","payload":{},"request":"Reset","version":"2.0.1","sid":"sid-1"}',

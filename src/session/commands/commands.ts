@@ -18,7 +18,7 @@ import {
 import { emptyObject } from '../../ocpp/json.ts'
 import type { Violation } from '../../ocpp/violations.ts'
 import { setRecent } from '../../ops/recent.ts'
-import type { CommandOutcome } from '../../translate/commands.ts'
+import { reasonOf, type CommandOutcome } from '../../translate/commands.ts'
 import type { RemoteCommand } from '../../translate/messages.ts'
 import type { Boot } from '../boot.ts'
 import type { Station } from '../station.ts'
@@ -250,6 +250,6 @@ function ackOf(
   return { kind: 'ack', id, request: action, late, failure: null, payload, violations }
 }
 
-function errorOf({ id, action }: Call, { code, description, details }: CallError, late: boolean): CommandOutcome {
-  return { kind: 'error', id, request: action, late, failure: null, code, message: description, payload: details }
+function errorOf({ id, action }: Call, error: CallError, late: boolean): CommandOutcome {
+  return { kind: 'error', id, request: action, late, failure: null, ...reasonOf(error) }
 }

@@ -234,7 +234,7 @@ export class Outcomes {
 
 function bytesOf(outcome: CommandOutcome): number {
   const { id, request, payload } = outcome
-  const reason = outcome.kind === 'error' ? outcome.code + outcome.message : ''
+  const reason = outcome.kind === 'error' ? outcome.code + outcome.message + (outcome.details ?? '') : ''
   return outcomeBytes + id.length + request.length + Buffer.byteLength(payload) + Buffer.byteLength(reason)
 }
 
