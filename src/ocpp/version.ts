@@ -8,8 +8,9 @@ import { answers16, answers201, answers21, type SilentAnswer, type SilentAnswers
 import { errorCodes, type ErrorCode } from './errors.ts'
 import { quiet, spoken, spokenButTypes, type FaultCodes } from './faults.ts'
 import { identities16, identities2x, type Identity } from './identity.ts'
-import { isObject } from './json.ts'
+import { isObject, jsonText, type JsonText } from './json.ts'
 import { reports2x, type ReportRows } from './reports.ts'
+import { firstSerialNumber } from './serial-numbers.ts'
 import { violationCodes16, violationCodes2, type ViolationCodes } from './violations.ts'
 
 /** The official schemas of a version (part 3), in the package `ocpp-rpc`. */
@@ -63,6 +64,17 @@ export type VersionRow = {
   heartbeatInterval(command: Payload, answer: Payload): number | null
   /** The serial number in a BootNotification, which AnyCable's channel uses as the station's name. */
   serialNumber(boot: Payload): string | null
+  /** The command that finds out the serial number of a station that reconnects without a boot. */
+  readonly serialNumberQuery: SerialNumberQuery
+}
+
+type SerialNumberQuery = {
+  readonly action: string
+  readonly payload: JsonText
+  /** Whether it asks for another boot, and so needs `ocpp_trigger_boot`. */
+  readonly triggersBoot: boolean
+  /** The serial number in the station's answer. */
+  serialNumber(answer: Payload): string | null
 }
 
 const row16: VersionRow = {
@@ -86,7 +98,15 @@ const row16: VersionRow = {
   heartbeatCommand: 'ChangeConfiguration',
   heartbeatInterval: ({ key, value }, { status }) =>
     status === 'Accepted' && isName(key, 'HeartbeatInterval') ? secondsOf(value) : null,
-  serialNumber: boot => firstText(boot, ['meterSerialNumber', 'chargePointSerialNumber', 'chargeBoxSerialNumber']),
+  serialNumber: boot =>
+    firstSerialNumber(boot, ['meterSerialNumber', 'chargePointSerialNumber', 'chargeBoxSerialNumber']),
+  // Only a boot tells it. After an accepted one, errata 2025-04 §3.40 forbids the trigger.
+  serialNumberQuery: {
+    action: 'TriggerMessage',
+    payload: jsonText({ requestedMessage: 'BootNotification' }),
+    triggersBoot: true,
+    serialNumber: () => null,
+  },
 }
 
 const row201: VersionRow = {
@@ -119,7 +139,19 @@ const row201: VersionRow = {
     return isAccepted && set !== undefined ? secondsOf(set['attributeValue']) : null
   },
   serialNumber: boot =>
-    isObject(boot['chargingStation']) ? firstText(boot['chargingStation'], ['serialNumber']) : null,
+    isObject(boot['chargingStation']) ? firstSerialNumber(boot['chargingStation'], ['serialNumber']) : null,
+  // B06. A station that was accepted rejects the trigger of a boot (F06.FR.17).
+  serialNumberQuery: {
+    action: 'GetVariables',
+    payload: jsonText({
+      getVariableData: [{ component: { name: 'ChargingStation' }, variable: { name: 'SerialNumber' } }],
+    }),
+    triggersBoot: false,
+    serialNumber: ({ getVariableResult }) => {
+      const result = records(getVariableResult).find(({ attributeStatus }) => attributeStatus === 'Accepted')
+      return result === undefined ? null : firstSerialNumber(result, ['attributeValue'])
+    },
+  },
 }
 
 export const versions = {
@@ -189,15 +221,4 @@ function records(list: unknown): readonly Payload[] {
 function secondsOf(value: unknown): number | null {
   const seconds = typeof value === 'string' && /^\s*\d{1,9}\s*$/.test(value) ? Number(value) : 0
   return seconds > 0 ? seconds : null
-}
-
-/** In characters, far above every schema's limit. A limit is needed because each call to the app carries the number. */
-const maxSerialNumberLength = 255
-
-function firstText(fields: Payload, names: readonly string[]): string | null {
-  for (const name of names) {
-    const value = fields[name]
-    if (typeof value === 'string' && value.trim() !== '' && value.length <= maxSerialNumberLength) return value
-  }
-  return null
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { versionOf, versions, type Version } from '../../src/ocpp/version.ts'
+import { openSchemas } from '../../src/validation/schemas.ts'
 import { actionsOf, allVersions } from './schemas.ts'
 
 /** The actions that a station sends, from the specs, as the schemas do not state the direction. */
@@ -134,6 +135,8 @@ const serialNumbers: readonly (readonly [Version, Record<string, unknown>, strin
   ['ocpp1.6', { chargePointVendor: 'V', chargePointModel: 'M' }, null, 'all three are optional'],
   ['ocpp1.6', { ...point, meterSerialNumber: '' }, 'P1', 'an empty serial number is ignored'],
   ['ocpp1.6', { ...point, meterSerialNumber: ' ' }, 'P1', 'a blank one is ignored'],
+  ['ocpp1.6', { ...point, meterSerialNumber: 'N/A' }, 'P1', 'a placeholder is ignored'],
+  ['ocpp1.6', { meterSerialNumber: 'N/A', chargePointSerialNumber: '0000' }, null, 'so are two'],
   ['ocpp1.6', { ...point, meterSerialNumber: 7 }, 'P1', 'a number is ignored'],
   ['ocpp1.6', { ...point, meterSerialNumber: null }, 'P1', 'null is ignored'],
   [
@@ -148,6 +151,7 @@ const serialNumbers: readonly (readonly [Version, Record<string, unknown>, strin
   ['ocpp2.1', { chargingStation: { serialNumber: 'S1' } }, 'S1', 'the station’s'],
   ['ocpp2.0.1', { chargingStation: { model: 'M' } }, null, 'the serial number is optional'],
   ['ocpp2.0.1', { chargingStation: { serialNumber: '' } }, null, 'an empty serial number is ignored'],
+  ['ocpp2.0.1', { chargingStation: { serialNumber: 'undefined' } }, null, 'a placeholder is ignored'],
   ['ocpp2.0.1', { chargingStation: 'S1' }, null, 'a chargingStation that is not an object'],
   ['ocpp2.0.1', { chargingStation: null }, null, 'a chargingStation that is null'],
   ['ocpp2.0.1', { chargingStation: [{ serialNumber: 'S1' }] }, null, 'a chargingStation that is a list'],
@@ -157,6 +161,36 @@ const serialNumbers: readonly (readonly [Version, Record<string, unknown>, strin
 for (const [version, boot, expected, because] of serialNumbers) {
   test(`${version}: the serial number of ${JSON.stringify(boot)} is ${expected ?? 'none'}: ${because}`, () => {
     assert.equal(versions[version].serialNumber(boot), expected)
+  })
+}
+
+for (const version of allVersions) {
+  test(`${version}: the query for the serial number is valid, and one that asks for a boot says so`, () => {
+    const { action, payload, triggersBoot } = versions[version].serialNumberQuery
+    assert.deepEqual(openSchemas().violations(version, action, 'request', payload), [])
+    assert.equal(versions[version].toStation.has(action), true)
+    assert.equal(triggersBoot, payload.includes('BootNotification'))
+  })
+}
+
+const about = { component: { name: 'ChargingStation' }, variable: { name: 'SerialNumber' } }
+const variable = (attributeStatus: string, attributeValue?: unknown): Record<string, unknown> => ({
+  getVariableResult: [{ ...about, attributeStatus, attributeValue }],
+})
+const queried: readonly (readonly [Version, Record<string, unknown>, string | null, string])[] = [
+  ['ocpp2.0.1', variable('Accepted', 'S1'), 'S1', 'the station tells it'],
+  ['ocpp2.1', variable('Accepted', 'S1'), 'S1', 'the station tells it'],
+  ['ocpp2.0.1', variable('UnknownVariable'), null, 'it has no such variable'],
+  ['ocpp2.0.1', variable('Rejected', 'S1'), null, 'it does not tell'],
+  ['ocpp2.0.1', variable('Accepted', 'N/A'), null, 'a placeholder is ignored'],
+  ['ocpp2.0.1', variable('Accepted', 7), null, 'a number is ignored'],
+  ['ocpp2.0.1', { getVariableResult: 'S1' }, null, 'no list'],
+  ['ocpp2.0.1', {}, null, 'nothing at all'],
+  ['ocpp1.6', { status: 'Accepted' }, null, 'the boot to come tells it'],
+]
+for (const [version, answer, expected, because] of queried) {
+  test(`${version}: the serial number in the answer ${JSON.stringify(answer)} is ${expected ?? 'none'}: ${because}`, () => {
+    assert.equal(versions[version].serialNumberQuery.serialNumber(answer), expected)
   })
 }
 
