@@ -1,22 +1,20 @@
 /**
- * The README's commands, each one run as it stands there, in a fresh copy of the repository.
+ * The commands of the README and of the pages in docs/start and docs/how-to. Those about the bridge are run as they stand
+ * there, in a fresh copy of the repository; the rows below name the files that run the others.
  */
 import assert from 'node:assert/strict'
-import { cpSync, existsSync, readFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { programEnv } from '../support/bridge.ts'
+import { blocksOf, commandsOf } from '../support/pages.ts'
 import { freePort } from '../support/ports.ts'
 import { openProcess, run } from '../support/process.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-const readme = readFileSync(join(root, 'README.md'), 'utf8')
-
-/** Each line of the README's shell blocks. */
-const commands = [...readme.matchAll(/```sh\n([\s\S]*?)```/g)].flatMap(([, block = '']) => block.trim().split('\n'))
 
 const scratch = await mkdtemp(join(tmpdir(), 'ocpp-cable-readme-'))
 const clone = join(scratch, 'clone')
@@ -30,82 +28,112 @@ before(async () => {
 })
 after(() => rm(scratch, { recursive: true, force: true }))
 
-/** Runs a command line as a shell does; the ports that it names stand for free ones. */
-const shell = (line: string, ports: Readonly<Record<string, number>> = {}) => {
-  const moved = Object.entries(ports).reduce(
-    (text, [from, to]) => text.replaceAll(`localhost:${from}`, `localhost:${to}`),
-    line,
-  )
-  return openProcess('bash', ['-c', `exec ${moved}`], options)
-}
-
 async function assertSucceeds(line: string): Promise<void> {
   const { code, stdout, stderr } = await run('bash', ['-c', line], options)
   assert.equal(code, 0, `${line}\n${stdout}${stderr}`)
 }
 
-/** Starts the bridge by a line of the README, on a port of its own, and asks it for its health. */
-async function assertStarts(line: string, ports: Readonly<Record<string, number>> = {}) {
+/** Starts the bridge by a line of a page, on a port of its own, and asks it for its health. */
+async function assertStarts(line: string): Promise<void> {
   const port = await freePort()
-  const bridge = shell(
-    `env ANYCABLE_PORT=${port} ANYCABLE_HTTP_BROADCAST_PORT=${ports['8090'] ?? (await freePort())} ${line}`,
-  )
-  await bridge.line(/Handle OCPP/)
-  const health = await fetch(`http://127.0.0.1:${port}/health`)
-  assert.equal(health.status, 200)
-  return bridge
+  const env = { ...options.env, ANYCABLE_PORT: String(port) }
+  const bridge = openProcess('bash', ['-c', `exec ${line.replace(/ --port=\d+/, '')}`], { ...options, env })
+  try {
+    await bridge.line(/Handle OCPP/)
+    assert.equal((await fetch(`http://127.0.0.1:${port}/health`)).status, 200)
+  } finally {
+    await bridge.close()
+  }
 }
 
-/** In the README's order: each line, and how it is shown to work. */
-const rows: readonly (readonly [RegExp, (line: string) => Promise<void>])[] = [
-  [/^bin\/demo$/, line => assertIsTestedBy(line, 'test/e2e/demo.test.ts')],
-  [/^bin\/test$/, line => assertIsTestedBy(line, '.ci/run')],
+/** How a command is tested: it is run here, by another file (which has the words), or nowhere. */
+type How = ((line: string) => Promise<void>) | readonly [file: string, words: string] | { readonly notRun: string }
+
+const inNewApp = ['test/e2e/readme-rails.test.ts', "blocksOf('README.md', 'Add it to a Rails app')"] as const
+
+const rows: readonly (readonly [line: RegExp, how: How])[] = [
+  [/^bin\/demo$/, ['test/e2e/demo.test.ts', 'bin/demo']],
   [/^npm ci$/, assertSucceeds],
   [/^npm run build$/, assertSucceeds],
-  [/^node bin\/ocpp-cable .*--nats_servers/, async line => (await assertStarts(line)).close()],
-  [/^node bin\/ocpp-cable .*--broadcast_adapter=http/, async line => (await assertStarts(line)).close()],
-  [/^curl /, assertBroadcasts],
+  [/^node bin\/ocpp-cable .*--nats_servers/, assertStarts],
+  [/^(rails new|cd charging|bundle add anycable-rails-core)/, inNewApp],
+  [/^(ANYCABLE_SECRET=\S+ )?(RAILS_MAX_THREADS=\S+ )?bin\/rails /, inNewApp],
+  [/^ANYCABLE_SECRET=\S+ node bin\/ocpp-cable .*--broadcast_adapter=http/, inNewApp],
+  [/^curl .*\/_anycable\/connect$/, ['test/e2e/readme-rails.test.ts', "blocksOf('docs/start/existing-app.md')"]],
+  [/^bundle exec anycable$/, ['test/support/rails.ts', "'exec', 'anycable'"]],
+  [/^nats-server$/, ['test/support/nats.ts', 'nats-server']],
+  [
+    /^bundle add anycable-rails nats-pure$/,
+    { notRun: 'the newest grpc compiles for half an hour; examples/rails has both' },
+  ],
+  [/^anycable-go /, { notRun: 'AnyCable’s own server is not installed for tests' }],
 ]
 
-async function assertIsTestedBy(line: string, file: string): Promise<void> {
-  assert.ok(existsSync(join(root, line)), `${line} is missing`)
-  assert.ok(readFileSync(join(root, file), 'utf8').includes(line), `${file} does not run ${line}`)
-  return Promise.resolve()
+const pages = [
+  'README.md',
+  ...['start', 'how-to'].flatMap(kind => readdirSync(join(root, 'docs', kind)).map(name => `docs/${kind}/${name}`)),
+]
+
+for (const page of pages) {
+  for (const line of commandsOf(page)) {
+    const how = rows.find(([pattern]) => pattern.test(line))?.[1]
+    if (how !== undefined && 'notRun' in how) test(`${page}: ${line} (${how.notRun})`, { skip: true })
+    else test(`${page}: ${line}`, () => assertTested(line, how))
+  }
 }
 
-/** A broadcast for a station that is not there is taken, and counted as dropped. */
-async function assertBroadcasts(line: string): Promise<void> {
-  const port = await freePort()
-  const bridge = await assertStarts('node bin/ocpp-cable --broadcast_adapter=http', { 8090: port })
-  const curl = shell(line, { 8090: port })
-  await curl.line(/201 Created/)
-  await bridge.close()
+async function assertTested(line: string, how: Exclude<How, { notRun: string }> | undefined): Promise<void> {
+  assert.ok(how !== undefined, 'no row says how this command is tested')
+  if (typeof how === 'function') return how(line)
+  const [file, words] = how
+  assert.ok(readFileSync(join(root, file), 'utf8').includes(words), `${file} does not run ${line}`)
 }
 
-test('every command of the README is run here', () => {
-  assert.equal(commands.length, rows.length, commands.join('\n'))
+test('each row is about a command of a page', () => {
+  const lines = pages.flatMap(page => commandsOf(page))
+  assert.deepEqual(
+    rows.filter(([pattern]) => !lines.some(line => pattern.test(line))),
+    [],
+  )
 })
 
-for (const [index, line] of commands.entries()) {
-  test(`README: ${line}`, async () => {
-    const [pattern, check] = rows[index] ?? []
-    assert.match(line, pattern ?? /$^/)
-    await check?.(line)
+test('the README has at most 150 lines', () => {
+  assert.ok(readFileSync(join(root, 'README.md'), 'utf8').trimEnd().split('\n').length <= 150)
+})
+
+const documentation = [...pages, 'SECURITY.md', ...readdirSync(join(root, 'docs')).map(name => `docs/${name}`)]
+for (const page of documentation.filter(name => name.endsWith('.md'))) {
+  test(`what ${page} links to is there`, () => {
+    const text = readFileSync(join(root, page), 'utf8')
+    const links = [...text.matchAll(/\]\(([^):]+)\)|src="([^"]+)"/g)].map(([, link, source]) => link ?? source ?? '')
+    for (const link of links) {
+      const [path = '', anchor] = link.split('#')
+      const target = path === '' ? page : join(dirname(page), path)
+      assert.ok(existsSync(join(root, target)), link)
+      if (anchor !== undefined) assert.ok(anchorsOf(target).includes(anchor), link)
+    }
   })
 }
 
-test('what the README links to is there', () => {
-  const links = [...readme.matchAll(/\]\(([^)#]+)\)|src="([^"]+)"/g)].map(([, link, source]) => link ?? source ?? '')
-  assert.ok(links.length > 10)
-  for (const link of links) assert.ok(existsSync(join(root, link)), link)
-})
+/** The anchors of a page's headings, as forges make them. */
+function anchorsOf(page: string): string[] {
+  const headings = readFileSync(join(root, page), 'utf8').matchAll(/^#+ (.+)$/gm)
+  return [...headings].map(([, text = '']) =>
+    text
+      .toLowerCase()
+      .replace(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  )
+}
 
-test('the channel of the README is Ruby', async () => {
-  const channel = /```ruby\n(# app\/channels[\s\S]*?)```/.exec(readme)?.[1] ?? ''
-  const { code, stdout, stderr } = await run('ruby', ['-c', '-e', channel])
-  assert.equal(code, 0, stderr)
-  assert.match(stdout, /Syntax OK/)
-})
+for (const page of pages) {
+  test(`the Ruby of ${page} has no syntax error`, async () => {
+    for (const { text } of blocksOf(page).filter(({ language }) => language === 'ruby')) {
+      const { code, stderr } = await run('ruby', ['-c', '-e', text])
+      assert.equal(code, 0, stderr)
+    }
+  })
+}
 
 test('npm pack makes a package that installs and runs in an empty folder', async () => {
   const packed = await run('npm', ['pack', '--silent', '--pack-destination', scratch], options)

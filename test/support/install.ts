@@ -2,7 +2,9 @@
  * Installs what the end-to-end tests run against, before the test files start side by side.
  */
 import { installNats } from './nats.ts'
+import { installNewApp } from './new-app.ts'
 import { installRails } from './rails.ts'
 
 await installNats()
 await installRails()
+await installNewApp()

@@ -5,7 +5,7 @@ import { credentials, makeClientConstructor } from '@grpc/grpc-js'
 import { readFileSync, watch } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from './ports.ts'
 import { installPackages, openProcess, run, type Exit, type Process, type Result } from './process.ts'
@@ -13,12 +13,15 @@ import { installPackages, openProcess, run, type Exit, type Process, type Result
 const appFolder = fileURLToPath(new URL('../../examples/rails', import.meta.url))
 const cacheFolder = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
 
-const bundleEnv = {
-  BUNDLE_GEMFILE: join(appFolder, 'Gemfile'),
+/** Bundler's settings for a Gemfile; the gems of all are in one folder of the user's cache. */
+export const bundleEnvOf = (gemfile: string) => ({
+  BUNDLE_GEMFILE: gemfile,
   BUNDLE_PATH: join(cacheFolder, 'ocpp-cable', 'gems'),
   BUNDLE_SILENCE_ROOT_WARNING: '1',
   RUBYOPT: undefined,
-}
+})
+
+const bundleEnv = bundleEnvOf(join(appFolder, 'Gemfile'))
 
 const debianPackages = ['ruby', 'ruby-dev', 'bundler', 'build-essential', 'libyaml-dev']
 
@@ -30,13 +33,18 @@ const entryWithinMs = 30_000
  * half a second after that. Test files that run side by side may all call it.
  */
 export async function installRails(): Promise<void> {
-  const options = { cwd: appFolder, env: bundleEnv }
+  await installGems(bundleEnv.BUNDLE_GEMFILE)
+}
+
+/** Has Ruby and the gems of a Gemfile installed. */
+export async function installGems(gemfile: string): Promise<void> {
+  const options = { cwd: dirname(gemfile), env: bundleEnvOf(gemfile) }
   if ((await run('bundle', ['check'], options)).code === 0) return
   await installPackages(...debianPackages)
   const result = await run('bundle', ['install', '--jobs', '4', '--retry', '3'], options)
   if (result.code === 0) return
   throw new Error(
-    `The gems of ${appFolder} could not be installed; on Debian they need ${debianPackages.join(', ')}.\n` +
+    `The gems of ${gemfile} could not be installed; on Debian they need ${debianPackages.join(', ')}.\n` +
       `bundle install:\n${result.stdout}${result.stderr}`,
   )
 }
