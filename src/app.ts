@@ -38,7 +38,8 @@ export interface Opened {
 
 /** The Retry-After of a 503. */
 const retryAfterSeconds = 30
-const heardCheckMs = 1_000
+/** How often stations that say nothing are looked after; more often with a short `ocpp_boot_timeout`. */
+const sweepMs = 1_000
 /** In characters: longer than any host name. */
 const maxLoggedHost = 300
 /** At or above this open-files limit, capacity is not logged. */
@@ -200,14 +201,14 @@ async function openStations(
     sockets.close()
     throw error
   })
-  const unheard = setInterval(() => hub.closeUnheard(ocpp.bootTimeoutMs), heardCheckMs)
+  const sweep = setInterval(() => hub.sweep(), Math.min(sweepMs, ocpp.bootTimeoutMs / 4))
   announce(config, listener, log)
   return {
     close: async () => {
       leaving.abort()
       await sleep(config.lifecycle.shutdownDelayMs)
       draining.abort()
-      clearInterval(unheard)
+      clearInterval(sweep)
       await drain(config, hub, log)
       await listener.close()
       sockets.close()

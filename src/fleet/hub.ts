@@ -4,7 +4,6 @@
 import { parseBroadcasts, type Broadcast } from '../cable/broadcast.ts'
 import type { StreamName } from '../cable/rpc.ts'
 import { elementsOf, membersOf } from '../ocpp/json.ts'
-import { setRecent } from '../ops/recent.ts'
 import { Pause } from '../session/pause.ts'
 import type { Fleet, Member, QueuedDisconnect, StationSocket, World } from '../session/ports.ts'
 import { Session, type SessionSettings } from '../session/session.ts'
@@ -12,14 +11,18 @@ import { Station } from '../session/station.ts'
 import { Transactions } from '../session/transactions/transactions.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import { isForStation } from '../translate/messages.ts'
+import { AttachSchedule } from './attach-schedule.ts'
 import { BootSchedule } from './boot-schedule.ts'
 import { Claims, type Takeover } from './claims.ts'
 import type { Disconnects } from './disconnects.ts'
 import { paceOf } from './draining.ts'
 import { Relation } from './relation.ts'
+import { SerialNumbers } from './serial-numbers.ts'
 
 export type HubSettings = SessionSettings & {
   readonly takeover: Takeover
+  /** How long a station may say nothing and answer no ping after its upgrade. */
+  readonly bootTimeoutMs: number
 }
 
 const slicing = { elementsOf, membersOf }
@@ -27,8 +30,6 @@ const slicing = { elementsOf, membersOf }
 const maxStreams = 1_000
 /** How many of the stations whose Disconnect is lost at shutdown are named. */
 const maxNamed = 10
-/** For how many stations the serial number is remembered. */
-const maxSerialNumbers = 100_000
 
 export class Hub implements Fleet {
   readonly transactions: Transactions
@@ -42,8 +43,9 @@ export class Hub implements Fleet {
   readonly #known = new Set<Member>()
   readonly #streams = new Relation<StreamName, Member>()
   readonly #identified = new Relation<string, Member>()
-  readonly #serialNumbers = new Map<StationId, string>()
+  readonly #serialNumbers: SerialNumbers
   readonly #bootSchedule = new BootSchedule()
+  readonly #attachSchedule: AttachSchedule
   readonly #drainPause = new Pause()
   #hasLoggedLoss = false
   #isAborted = false
@@ -53,6 +55,8 @@ export class Hub implements Fleet {
     this.#disconnects = disconnects
     this.#world = world
     this.#claims = new Claims(settings.takeover, world)
+    this.#serialNumbers = new SerialNumbers(world)
+    this.#attachSchedule = new AttachSchedule(world)
     this.transactions = new Transactions(world.now)
   }
 
@@ -118,12 +122,17 @@ export class Hub implements Fleet {
     }
   }
 
-  /** Closes the sessions older than `ageMs` whose station has sent no CALL. */
-  closeUnheard(ageMs: number): void {
-    const openedBefore = this.#world.now() - ageMs
+  /** Looks after the stations that say nothing: attaches them, and closes those that answer no ping either. */
+  sweep(): void {
+    const now = this.#world.now()
+    const { bootTimeoutMs } = this.#settings
     for (const session of this.#sessions) {
-      if (!session.isHeard && session.openedAt < openedBefore) session.close(1008, 'No message in time')
+      if (session.isHeard) continue
+      const ageMs = now - session.openedAt
+      if (ageMs > bootTimeoutMs) session.close(1008, 'No message in time')
+      else if (ageMs > bootTimeoutMs / 2) session.probe()
     }
+    this.#attachSchedule.sweep(this.#sessions)
   }
 
   /**
@@ -134,6 +143,7 @@ export class Hub implements Fleet {
    */
   async drain(graceMs: number, spreadMs = 0): Promise<void> {
     this.#disconnects.flush()
+    this.#attachSchedule.stop()
     this.#claims.endWaits()
     const sessions = [...this.#sessions]
     const { atOnce, pauseMs } = paceOf(sessions.length, spreadMs)
@@ -194,12 +204,14 @@ export class Hub implements Fleet {
   }
 
   serialNumberOf(stationId: StationId): string | null {
-    return this.#serialNumbers.get(stationId) ?? null
+    return this.#serialNumbers.of(stationId)
   }
 
-  onSubscribed(stationId: StationId, serialNumber: string): void {
+  onSubscribed(member: Member, sn: string, isKnown: boolean): void {
     this.#bootSchedule.onAccepted(this.#world.now())
-    setRecent(this.#serialNumbers, stationId, serialNumber, maxSerialNumbers)
+    this.#attachSchedule.onAccepted()
+    this.#serialNumbers.onSubscribed(member, sn)
+    if (isKnown) this.#serialNumbers.remember(member.handshake.stationId, sn)
   }
 
   bootInterval(member: Member): number {
@@ -210,6 +222,7 @@ export class Hub implements Fleet {
     this.#sessions.delete(session)
     this.#streams.deleteAll(session)
     this.#identified.deleteAll(session)
+    this.#serialNumbers.remove(session)
     this.#claims.close(session)
     void session.ended.then(() => this.#known.delete(session))
   }

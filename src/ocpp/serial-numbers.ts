@@ -32,7 +32,7 @@ export const placeholders: readonly Placeholder[] = [
   },
   { pattern: /^(string|<string>)$/, why: 'the example value of an API description' },
   {
-    pattern: /^(s\/?n|((meter|charge ?point|charge ?box|system|device)[-_ ]?)?serial([-_ ]?(number|no\.?))?)$/,
+    pattern: /^((meter|charge ?point|charge ?box|system|device)[-_ ]?)?serial([-_ ]?(number|no\.?))?$/,
     why: 'the name of the field',
   },
 ]

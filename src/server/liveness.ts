@@ -65,10 +65,15 @@ export class Liveness {
   #silent = 0
   #idle = 0
   #answersPings = false
+  #isProbed = false
 
   constructor(patience: Patience) {
     this.#patience = patience
     this.#untilIdle = patience.untilIdle
+  }
+
+  get answersPings(): boolean {
+    return this.#answersPings
   }
 
   expectHeartbeats(intervalMs: number): void {
@@ -77,6 +82,13 @@ export class Liveness {
 
   onPong(): void {
     this.#answersPings = true
+  }
+
+  /** @returns whether to ping the station: once, to find out whether it answers */
+  probe(): boolean {
+    const isProbed = this.#isProbed || this.#answersPings
+    this.#isProbed = true
+    return !isProbed
   }
 
   /** @returns what to do with the station now */

@@ -203,6 +203,14 @@ class LiveSocket implements StationSocket {
     this.#deliver()
   }
 
+  get answersPings(): boolean {
+    return this.#liveness.answersPings
+  }
+
+  probe(): void {
+    if (this.#liveness.probe()) this.#ws.ping()
+  }
+
   expectHeartbeats(intervalMs: number): void {
     this.#liveness.expectHeartbeats(intervalMs)
   }

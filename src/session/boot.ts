@@ -31,6 +31,11 @@ export class Boot {
     this.#socket = socket
   }
 
+  /** Whether this connection has seen no answer to a boot. */
+  get isUnknown(): boolean {
+    return this.#status === 'unknown'
+  }
+
   /**
    * Reads the answer that the station gets: its status, and the interval. Whatever the status, the station need not say
    * anything before the interval is over: it is that of heartbeats, or the time until the next boot.

@@ -5,26 +5,25 @@
 import { isAway, RpcError, type CommandReply } from '../cable/rpc.ts'
 import type { Call, Send } from '../ocpp/frame.ts'
 import { performData, type Extras } from '../translate/commands.ts'
-import { Attachment, type Attached, type AttachmentSettings } from './app/attachment.ts'
-import { hasSaid, type AppConnection } from './app/connection.ts'
-import { hintFor, type Refused } from './app/hints.ts'
+import type { Attaching, AttachingSettings } from './app/attaching.ts'
+import type { AppConnection } from './app/connection.ts'
 import type { AppMessages } from './app/messages.ts'
 import { Pause } from './pause.ts'
-import type { Fleet, Member } from './ports.ts'
+import type { Fleet } from './ports.ts'
 import type { Collecting } from './reports/collecting.ts'
 import type { Station } from './station.ts'
 import type { Tracked } from './transactions/digest.ts'
 import type { KeptAnswer } from './transactions/transactions.ts'
 
-export type PerformingSettings = AttachmentSettings & {
+export type PerformingSettings = AttachingSettings & {
   readonly granularActions: boolean
   readonly forwardHeartbeats: boolean
 }
 
 export type PerformingParts = {
   readonly fleet: Fleet
-  readonly member: Member
   readonly app: AppConnection
+  readonly attaching: Attaching
   readonly messages: AppMessages
   /** `null` where each part of a report is performed as it comes. */
   readonly collecting: Collecting | null
@@ -62,14 +61,12 @@ const retryPauseMs = 500
 export class Performing {
   readonly #station: Station<PerformingSettings>
   readonly #parts: PerformingParts
-  readonly #attachment: Attachment
   readonly #retryPause = new Pause()
   #retries = true
 
   constructor(station: Station<PerformingSettings>, parts: PerformingParts) {
     this.#station = station
     this.#parts = parts
-    this.#attachment = new Attachment(station, parts.app, parts.fleet, parts.member)
   }
 
   /** Takes a CALL to the app. Rejects with `RpcError`. */
@@ -162,31 +159,8 @@ export class Performing {
     return this.#parts.app.perform(performData(message, form, key, extras), closed, queueDeadline)
   }
 
-  async #attach({ action, payload }: Call | Send, queueDeadline?: () => number): Promise<boolean> {
-    const isBoot = action === 'BootNotification'
-    if (!isBoot && this.#parts.app.identifier !== null) return true
-    const attached = await this.#attachment.attach(isBoot ? payload : null, queueDeadline)
-    const { subscribed, isAccepted } = attached
-    if (subscribed !== null) this.#parts.messages.takeReply(subscribed.reply)
-    if (!isAccepted) this.#warnOfRefusal(attached)
-    else if (subscribed !== null && !hasSaid(subscribed.reply, 'confirm_subscription'))
-      this.#station.world.once(
-        'unconfirmed',
-        this.#station.who,
-        'the app accepted a subscription without confirming it',
-      )
-    return isAccepted
-  }
-
-  #warnOfRefusal({ subscribed }: Attached): void {
-    const { handshake, who, world } = this.#station
-    const refused: Refused =
-      subscribed === null
-        ? { kind: 'connect', withheld: handshake.withheld === true }
-        : { kind: 'subscribe', said: hasSaid(subscribed.reply, 'reject_subscription') }
-    const hint = hintFor(refused)
-    const fields = subscribed === null ? who : { ...who, identifier: subscribed.identifier }
-    if (hint !== null) world.once(hint.key, fields, hint.text)
+  #attach({ action, payload }: Call | Send, queueDeadline?: () => number): Promise<boolean> {
+    return this.#parts.attaching.attach(action === 'BootNotification' ? payload : null, queueDeadline)
   }
 }
 

@@ -44,6 +44,10 @@ export interface StationSocket {
    */
   pause(): void
   resume(): void
+  /** Whether the station has answered a ping. */
+  readonly answersPings: boolean
+  /** Pings a station that has not answered a ping; further calls do nothing. */
+  probe(): void
   /** From now on the station may be silent for as long as this heartbeat interval allows. */
   expectHeartbeats(intervalMs: number): void
 }
@@ -90,19 +94,35 @@ export type World = {
   readonly newId: () => string
 }
 
+/**
+ * How an unprompted attach ended: the app accepted or refused the station, raised an error for it, or is away. `skipped`:
+ * there was nothing to do any more.
+ */
+export type AttachAttempt = 'accepted' | 'refused' | 'raised' | 'away' | 'skipped'
+
+/** Attaches a station that says nothing, and finds out its serial number where that is not known. */
+export interface UnpromptedAttach {
+  readonly isWanted: boolean
+  /** Takes its turn among the station's messages. Never rejects. */
+  unprompted(): Promise<AttachAttempt>
+}
+
 /** A session, as the fleet sees it. */
 export interface Member {
   readonly who: Who
   readonly handshake: StationHandshake
   /** In ms of `World.now`. */
   readonly openedAt: number
-  /** Whether the station has sent a CALL or SEND that its version knows. */
+  /** Whether the station has sent a CALL or SEND that its version knows, or has answered a command or a ping. */
   readonly isHeard: boolean
+  readonly attaching: UnpromptedAttach
   readonly isClosed: boolean
   /** Resolves when the app has seen the session's end, or its Disconnect is lost. */
   readonly ended: Promise<void>
   /** Takes the data of a broadcast to one of the session's streams. */
   deliver(data: string): void
+  /** Pings a station that has said nothing yet. */
+  probe(): void
   close(code: CloseCode, reason: string): void
   /** Answers what has come in, for `graceMs` with the app and then without it, and closes. Resolves with `ended`. */
   drain(graceMs: number): Promise<void>
@@ -130,9 +150,10 @@ export interface Fleet {
    * seen the end of the station's older connections, or their Disconnects are lost.
    */
   claim(member: Member, connectionIdentifiers: string): Promise<void>
-  /** The serial number of the station's last subscription, for a station that reconnects without a boot. */
+  /** The serial number that the station was last known by, for a station that reconnects without a boot. */
   serialNumberOf(stationId: StationId): string | null
-  onSubscribed(stationId: StationId, serialNumber: string): void
+  /** @param isKnown whether `sn` is the station's serial number, rather than its id for want of one */
+  onSubscribed(member: Member, sn: string, isKnown: boolean): void
   /** In how many seconds the station should boot again; reserves that time for it. */
   bootInterval(member: Member): number
   /** Removes a session from all streams and maps. */

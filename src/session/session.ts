@@ -12,6 +12,7 @@ import { readMessage } from '../translate/messages.ts'
 import type { ValidationSettings } from '../translate/validation.ts'
 import { Allowance } from './allowance.ts'
 import { Answering, type AnsweringSettings } from './answering.ts'
+import { Attaching, type AttachEntry } from './app/attaching.ts'
 import { AppConnection } from './app/connection.ts'
 import { AppMessages } from './app/messages.ts'
 import { Boot } from './boot.ts'
@@ -32,8 +33,8 @@ export type SessionSettings = AnsweringSettings &
   PerformingSettings &
   ValidationSettings
 
-type Entry =
-  { readonly kind: 'call'; readonly call: Call | Send; readonly receivedAt: number } | PendingOutcome | PendingReport
+type PendingMessage = { readonly kind: 'call'; readonly call: Call | Send; readonly receivedAt: number }
+type Entry = PendingMessage | PendingOutcome | PendingReport | AttachEntry
 
 const inboxLimits = { entries: 64, bytes: 1024 * 1024 }
 /** In a row, without a good frame between them. */
@@ -41,6 +42,7 @@ const maxBadFrames = 20
 
 export class Session implements Member {
   readonly openedAt: number
+  readonly attaching: Attaching
   readonly #station: Station<SessionSettings>
   readonly #fleet: Fleet
   readonly #allowance: Allowance
@@ -71,12 +73,13 @@ export class Session implements Member {
     const validation = new Validation(station)
     this.#outcomes = new Outcomes(station, this.#app, this.#inbox)
     this.#commands = new Commands(station, boot, validation, this.#outcomes)
-    const messages = new AppMessages(station, this.#commands)
-    this.#messages = messages
+    this.#messages = new AppMessages(station, this.#commands)
     const collects = settings.collectReports && row.reports.size > 0
-    this.#collecting = collects ? new Collecting(station, this.#app, messages, this.#inbox) : null
-    const parts = { fleet, member: this, messages }
-    this.#performing = new Performing(station, { ...parts, app: this.#app, collecting: this.#collecting })
+    this.#collecting = collects ? new Collecting(station, this.#app, this.#messages, this.#inbox) : null
+    const parts = { fleet, member: this, messages: this.#messages }
+    const asked = { ...parts, app: this.#app }
+    this.attaching = new Attaching(station, { ...asked, boot, lane: this.#inbox })
+    this.#performing = new Performing(station, { ...asked, attaching: this.attaching, collecting: this.#collecting })
     const others = { inFlight: this.#inFlight, performing: this.#performing }
     this.#answering = new Answering(station, { ...parts, ...others, boot, validation })
     void station.fault.then(error => this.#onFault(error))
@@ -91,7 +94,7 @@ export class Session implements Member {
   }
 
   get isHeard(): boolean {
-    return this.#isHeard
+    return this.#isHeard || this.#station.socket.answersPings
   }
 
   get isClosed(): boolean {
@@ -146,6 +149,10 @@ export class Session implements Member {
     }
   }
 
+  probe(): void {
+    this.#station.socket.probe()
+  }
+
   /** Ends the session from this side. Answers sent before are still delivered. */
   close(code: CloseCode, reason: string): void {
     if (this.isClosed) return
@@ -193,8 +200,10 @@ export class Session implements Member {
   }
 
   #onAnswer(answer: Answer): void {
-    if (this.#commands.settle(answer)) this.#badFrames = 0
-    else this.#station.drop('answer_to_nothing', 'dropped the answer of a station: no command waits for it')
+    if (!this.#commands.settle(answer))
+      return this.#station.drop('answer_to_nothing', 'dropped the answer of a station: no command waits for it')
+    this.#badFrames = 0
+    this.#isHeard = true
   }
 
   /** Reaches the app like a failed command: `id` and `request` are those of the station's own CALL. */
@@ -202,10 +211,7 @@ export class Session implements Member {
     const { id } = frame
     const request = this.#inFlight.takeAnswered(id)
     if (request === null)
-      return this.#station.drop(
-        'answer_to_nothing',
-        'dropped the CALLRESULTERROR of a station: no such answer was sent',
-      )
+      return this.#station.drop('answer_to_nothing', 'dropped a CALLRESULTERROR: no such answer was sent')
     const outcome = { kind: 'error', id, request, late: false, failure: null } as const
     this.#outcomes.ofAnswer({ ...outcome, ...reasonOf(frame) })
   }
@@ -223,7 +229,8 @@ export class Session implements Member {
     try {
       if (entry.kind === 'call') await this.#serveCall(entry.call, entry.receivedAt)
       else if (entry.kind === 'report') await this.#collecting?.report(entry.whole)
-      else await this.#tell(entry)
+      else if (entry.kind === 'outcome') await this.#tell(entry)
+      else if (!(await this.attaching.serve(entry))) this.close(1008, 'Not authorized')
       const { closing } = this.#station
       if (closing !== null) this.close(closing.code, closing.reason)
     } catch (error) {
@@ -232,15 +239,11 @@ export class Session implements Member {
   }
 
   async #serveCall(call: Call | Send, receivedAt: number): Promise<void> {
-    const { who, world } = this.#station
     const isAccepted = await (call.kind === 'send'
       ? this.#answering.performSend(call)
       : this.#answering.answer(call, receivedAt))
     if (call.kind === 'call' && call.action === 'BootNotification') this.#commands.release()
-    if (isAccepted) return
-    world.meter.count('failed_auths_total')
-    world.log.info(who, 'the app rejected the station')
-    this.close(1008, 'Not authorized')
+    if (!isAccepted) this.close(1008, 'Not authorized')
   }
 
   async #tell(outcome: PendingOutcome): Promise<void> {
@@ -265,6 +268,7 @@ export class Session implements Member {
     for (const entry of this.#inbox.take()) {
       if (entry.kind === 'outcome') this.#outcomes.keepForEnd(entry)
       else if (entry.kind === 'report') this.#collecting?.keepForEnd(entry)
+      else if (entry.kind !== 'call') this.attaching.drop(entry)
       else if (entry.call.kind === 'call') this.#answering.answerWithoutApp(entry.call, entry.receivedAt)
     }
   }
@@ -290,8 +294,6 @@ export class Session implements Member {
     } catch (error) {
       this.#onFault(error)
     }
-    const isKnown = this.#app.connectionIdentifiers !== null
-    const { stationId } = this.handshake
-    await this.#ending.run(isKnown ? this.#fleet.queueDisconnect(stationId, () => this.#app.disconnect()) : null)
+    await this.#ending.run(this.#app.queueDisconnect())
   }
 }

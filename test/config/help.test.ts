@@ -179,6 +179,7 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   ocpp_default_version: version,
   ocpp_sn: fc.constantFrom('serial', 'station_id'),
   ocpp_invalid_utf8: fc.constantFrom('close', 'replace'),
+  ocpp_trigger_boot: onOff,
   ocpp_takeover: fc.constantFrom('newest', 'refuse'),
   ocpp_compression: fc.constantFrom('auto', 'on', 'off'),
   ocpp_validate_in: fc.constantFrom('off', 'warn', 'strict'),

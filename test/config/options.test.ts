@@ -27,6 +27,7 @@ const names: readonly [flag: string, env: string, toml: string][] = [
   ['ocpp_versions', 'ANYCABLE_OCPP_VERSIONS', 'ocpp.versions'],
   ['ocpp_default_version', 'ANYCABLE_OCPP_DEFAULT_VERSION', 'ocpp.default_version'],
   ['ocpp_sn', 'ANYCABLE_OCPP_SN', 'ocpp.sn'],
+  ['ocpp_trigger_boot', 'ANYCABLE_OCPP_TRIGGER_BOOT', 'ocpp.trigger_boot'],
   ['ocpp_takeover', 'ANYCABLE_OCPP_TAKEOVER', 'ocpp.takeover'],
   ['ocpp_compression', 'ANYCABLE_OCPP_COMPRESSION', 'ocpp.compression'],
   ['ocpp_validate_in', 'ANYCABLE_OCPP_VALIDATE_IN', 'ocpp.validate_in'],

@@ -85,3 +85,12 @@ test('the idle timeout starts again when the session takes messages again', () =
   for (let sweeps = 1; sweeps < patience.untilIdle; sweeps++) assert.notEqual(sweep(false), 'end')
   assert.equal(sweep(false), 'end')
 })
+
+test('a station is probed once, and not when it has answered a ping', () => {
+  const silent = new Liveness(new Patience(usual))
+  assert.deepEqual([silent.probe(), silent.probe()], [true, false])
+  assert.equal(silent.answersPings, false)
+  const ponging = new Liveness(new Patience(usual))
+  ponging.onPong()
+  assert.deepEqual([ponging.answersPings, ponging.probe()], [true, false])
+})

@@ -16,7 +16,7 @@ import { openSockets, type SocketSettings } from '../../src/server/socket.ts'
 import type { StationSocket } from '../../src/session/ports.ts'
 import type { StationId } from '../../src/translate/handshake.ts'
 import { FakeMeter } from '../support/fakes.ts'
-import { closeCode, compressedFrameOf, ended, openPeer, opcodes } from '../support/peer.ts'
+import { closeCode, compressedFrameOf, ended, frameOf, openPeer, opcodes } from '../support/peer.ts'
 
 type Gone = { readonly code: number; readonly reason: string }
 type Opened = { readonly socket: StationSocket; readonly received: string[]; readonly gone: Promise<Gone> }
@@ -428,3 +428,24 @@ for (const [invalidUtf8, binary, isCompressed, expected, warns, because] of text
     assert.deepEqual(warnings, warns)
   })
 }
+
+test(
+  'a socket is pinged once when it is probed, and knows whether its station answers',
+  { timeout: 10_000 },
+  async t => {
+    const { port, next } = await open(t, {}, 'ocpp2.1', socket => socket.send('read'))
+    const opened = next()
+    const peer = await openPeer(port, '/', [])
+    t.after(() => peer.socket.destroy())
+    const { socket } = await opened
+    socket.probe()
+    socket.probe()
+    peer.write(frameOf('no pong'))
+    await peer.next(opcodes.text)
+    assert.equal(peer.received.filter(({ opcode }) => opcode === opcodes.ping).length, 1)
+    assert.equal(socket.answersPings, false)
+    peer.write(frameOf('', { opcode: opcodes.pong }), frameOf('a pong'))
+    await peer.next(opcodes.text)
+    assert.equal(socket.answersPings, true)
+  },
+)

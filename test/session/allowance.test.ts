@@ -56,22 +56,22 @@ test('an accepted station may send more than the allowance', async t => {
 
 for (const text of ['[2,"1","Nonsense",{}]', '[2,"1","Reset",{}]', '[6,"1","Foo",{}]', '[3,"1",{}]']) {
   test(`a station that has sent only ${text} is closed after the boot timeout`, async t => {
-    const world = new FakeWorld(t)
+    const world = new FakeWorld(t, { bootTimeoutMs: 500 })
     const station = world.plug('CP1', { version: 'ocpp2.1' })
     station.says(text)
     await world.pass(1_000)
-    world.hub.closeUnheard(0)
+    world.hub.sweep()
     assert.deepEqual(await station.socket.end(), { code: 1008, reason: 'No message in time' })
   })
 }
 
 for (const text of ['[2,"1","Heartbeat",{}]', '[6,"1","NotifyPeriodicEventStream",{}]']) {
   test(`a station that has sent ${text} stays open after the boot timeout`, async t => {
-    const world = new FakeWorld(t)
+    const world = new FakeWorld(t, { bootTimeoutMs: 500 })
     const station = world.plug('CP1', { version: 'ocpp2.1' })
     station.says(text)
     await world.pass(1_000)
-    world.hub.closeUnheard(0)
+    world.hub.sweep()
     assert.equal(station.socket.closed, null)
   })
 }

@@ -715,17 +715,38 @@ test('a session ignores messages, broadcasts and closes when it has ended', asyn
   assert.equal(station.got.length, 1)
 })
 
-test('closeUnheard closes a session that has sent no CALL for the given time, and no other', async t => {
+test('a session is closed when its station has sent no CALL and answered no ping within the boot timeout', async t => {
   const world = new FakeWorld(t)
   const heard = world.plug('CP1')
   const silent = world.plug('CP2')
+  const ponging = world.plug('CP3')
   heard.call('Heartbeat')
   silent.says('[3,"1",{}]')
-  await world.pass(60_000)
-  world.hub.closeUnheard(60_000)
+  ponging.socket.answersPings = true
+  await world.pass(60_000, 1_000)
+  world.hub.sweep()
   assert.equal(silent.socket.closed, null)
   await world.pass(10)
-  world.hub.closeUnheard(60_000)
-  assert.equal((await silent.socket.end()).code, 1008)
+  world.hub.sweep()
+  assert.deepEqual(await silent.socket.end(), { code: 1008, reason: 'No message in time' })
   assert.equal(heard.socket.closed, null)
+  assert.equal(ponging.socket.closed, null)
+})
+
+test('a station is pinged in the second half of the boot timeout when it has said nothing and answered no ping', async t => {
+  const world = new FakeWorld(t)
+  const heard = world.plug('CP1')
+  const silent = world.plug('CP2')
+  const ponging = world.plug('CP3')
+  heard.call('Heartbeat')
+  ponging.socket.answersPings = true
+  await world.pass(30_000, 1_000)
+  world.hub.sweep()
+  assert.equal(silent.socket.probes, 0)
+  await world.pass(10)
+  world.hub.sweep()
+  assert.deepEqual(
+    [heard, silent, ponging].map(({ socket }) => socket.probes),
+    [0, 1, 0],
+  )
 })

@@ -258,8 +258,8 @@ export class FakeFleet implements Fleet {
     return this.serialNumbers.at(-1) ?? null
   }
 
-  onSubscribed(_stationId: StationId, serialNumber: string): void {
-    this.serialNumbers.push(serialNumber)
+  onSubscribed(_member: Member, sn: string, isKnown: boolean): void {
+    if (isKnown) this.serialNumbers.push(sn)
   }
 
   bootInterval(): number {
@@ -286,6 +286,10 @@ export class FakeSocket implements StationSocket {
   readonly unread: string[] = []
   /** The heartbeat interval that it was last told to expect, in ms. */
   heartbeatIntervalMs: number | null = null
+  /** Whether it has answered a ping. */
+  answersPings = false
+  /** How often it was asked whether it answers pings. */
+  probes = 0
   #onText: (text: string) => void = () => undefined
   #onClose: (closed: Closed) => void = () => undefined
 
@@ -316,6 +320,10 @@ export class FakeSocket implements StationSocket {
     if (this.closed !== null) return
     this.closed = { code, reason }
     this.#onClose(this.closed)
+  }
+
+  probe(): void {
+    this.probes++
   }
 
   expectHeartbeats(intervalMs: number): void {
@@ -530,4 +538,6 @@ export const usualSettings: HubSettings = {
   collectReports: false,
   reportTimeoutMs: 60_000,
   takeover: 'newest',
+  triggerBoot: false,
+  bootTimeoutMs: 60_000,
 }

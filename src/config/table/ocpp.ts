@@ -52,7 +52,12 @@ export const ocpp = group('OCPP', {
   sn: option(
     oneOf('serial', 'station_id'),
     'serial',
-    'Value of the sn param of the channel. serial: the serial number in the BootNotification, or the station id if there is none. station_id: always the station id.',
+    'Value of the sn param of the channel. serial: the serial number in the BootNotification, or the station id if there is none. station_id: always the station id, which is known before a station boots, after a restart of the bridge, and at every bridge.',
+  ),
+  triggerBoot: option(
+    onOff,
+    false,
+    'Whether to ask a station of OCPP 1.6 for another boot (TriggerMessage) when it reconnects without one and its serial number is not known. OCPP forbids this after an accepted boot (errata 3.40). If false, such a station is subscribed by its id until it boots. Stations of OCPP 2.x are asked for the serial number itself (GetVariables).',
   ),
   takeover: option(
     oneOf('newest', 'refuse'),
@@ -142,6 +147,6 @@ export const ocpp = group('OCPP', {
   bootTimeoutMs: option(
     duration({ bare: 's', minMs: second }),
     60 * second,
-    'How long a station may take from the upgrade to its first CALL before its connection is closed with 1008.',
+    'How long after the upgrade a station may send no CALL and answer no ping before its connection is closed with 1008. A station that says nothing by half of this time is pinged once, even with ocpp_ping_interval=0; one that answers stays.',
   ),
 })

@@ -22,6 +22,8 @@ export type Attached = {
   readonly isAccepted: boolean
   /** The subscribe that was made; `null` if none was. */
   readonly subscribed: { readonly reply: CommandReply; readonly identifier: Identifier } | null
+  /** Whether the station is attached by its id because its serial number is not known. */
+  readonly isById: boolean
 }
 
 export class Attachment {
@@ -49,27 +51,31 @@ export class Attachment {
    * @param boot the payload of a BootNotification, `null` for any other message
    * @param queueDeadline as in `Rpc`
    */
-  async attach(boot: JsonText | null, queueDeadline?: () => number): Promise<Attached> {
+  attach(boot: JsonText | null, queueDeadline?: () => number): Promise<Attached> {
+    const { handshake, row } = this.#station
+    const told = boot === null ? null : (row.serialNumber(parseObject(boot)) ?? handshake.stationId)
+    return this.attachAs(told, queueDeadline)
+  }
+
+  /** As `attach`, with the serial number that the station itself has told; `null` if it has told none. */
+  async attachAs(told: string | null, queueDeadline?: () => number): Promise<Attached> {
+    const { handshake, settings } = this.#station
+    const { stationId } = handshake
     const app = this.#app
     if (app.connectionIdentifiers === null) {
       const connectionIdentifiers = await app.connect(queueDeadline)
-      if (connectionIdentifiers === null) return { isAccepted: false, subscribed: null }
+      if (connectionIdentifiers === null) return { isAccepted: false, subscribed: null, isById: false }
       await this.#fleet.claim(this.#member, connectionIdentifiers)
     }
-    const serialNumber = this.#serialNumber(boot)
-    const identifier = identifierFor(this.#station.settings.channel, serialNumber)
-    if (app.identifier === identifier) return { isAccepted: true, subscribed: null }
+    const known = settings.sn === 'station_id' ? stationId : (told ?? this.#fleet.serialNumberOf(stationId))
+    const sn = known ?? stationId
+    const isById = known === null
+    const identifier = identifierFor(settings.channel, sn)
+    if (app.identifier === identifier) return { isAccepted: true, subscribed: null, isById }
     await app.unsubscribe()
     const reply = await app.subscribe(identifier, queueDeadline)
     const isAccepted = reply.status === 'success'
-    if (isAccepted) this.#fleet.onSubscribed(this.#station.handshake.stationId, serialNumber)
-    return { isAccepted, subscribed: { reply, identifier } }
-  }
-
-  #serialNumber(boot: JsonText | null): string {
-    const { handshake, row, settings } = this.#station
-    if (settings.sn === 'station_id') return handshake.stationId
-    const known = boot === null ? this.#fleet.serialNumberOf(handshake.stationId) : row.serialNumber(parseObject(boot))
-    return known ?? handshake.stationId
+    if (isAccepted) this.#fleet.onSubscribed(this.#member, sn, !isById)
+    return { isAccepted, subscribed: { reply, identifier }, isById }
   }
 }

@@ -5,7 +5,7 @@
  */
 import { type Command, type CommandReply, type Identifier, type SessionEnv, type State } from '../../cable/rpc.ts'
 import { readTransmission } from '../../translate/messages.ts'
-import type { Fleet, Member } from '../ports.ts'
+import type { Fleet, Member, QueuedDisconnect } from '../ports.ts'
 import type { Station } from '../station.ts'
 
 /** The identifier of a station's subscription: compact, `channel` first, no other keys. */
@@ -132,6 +132,12 @@ export class AppConnection {
   /** Performs a channel action that the end of the session does not cancel. */
   performToTheEnd(data: string): Promise<CommandReply> {
     return this.perform(data, new AbortController().signal)
+  }
+
+  /** Queues the Disconnect; `null` if the app has not accepted the connection. */
+  queueDisconnect(): QueuedDisconnect | null {
+    if (this.#connectionIdentifiers === null) return null
+    return this.#fleet.queueDisconnect(this.#station.handshake.stationId, () => this.disconnect())
   }
 
   /** Sends Disconnect, for a connection that the app has accepted. */

@@ -7,7 +7,7 @@
  * which floods a station does not keep the station from being served.
  */
 import { isAway, mayRepeat, RpcError, type CommandReply } from '../../cable/rpc.ts'
-import type { MessageId } from '../../ocpp/frame.ts'
+import { messageId, type MessageId } from '../../ocpp/frame.ts'
 import { outcomeData, type CommandOutcome } from '../../translate/commands.ts'
 import type { AppConnection } from '../app/connection.ts'
 import { warnOfError } from '../app/errors.ts'
@@ -24,9 +24,19 @@ export type PendingOutcome = {
   readonly isRefusal: boolean
 }
 
+/** The outcome of a command of the bridge's own, which the app is not told. */
+export type OwnOutcome = { readonly kind: 'own'; readonly outcome: CommandOutcome }
+
+const ownPrefix = 'ocpp-cable-'
+
+/** The id of a command of the bridge's own; at most 36 characters. */
+export function ownId(uuid: string): MessageId {
+  return messageId(ownPrefix + uuid.replaceAll('-', '').slice(-25))
+}
+
 export type OutcomesSettings = { readonly granularActions: boolean }
 
-type Lane = { push(entry: PendingOutcome, bytes: null): void }
+type Lane = { push(entry: PendingOutcome | OwnOutcome, bytes: null): void }
 
 const mebibyte = 1024 * 1024
 /** A flood of commands makes a flood of refusals, small ones: room for some 12,000 of them. */
@@ -67,11 +77,12 @@ export class Outcomes {
     this.#station = station
     this.#app = app
     this.#lane = lane
-    this.#deferred = new Deferred(lane, retry.pauseMs)
+    this.#deferred = new Deferred<PendingOutcome>(lane, retry.pauseMs)
   }
 
   /** How a remote command ended. */
   ofCommand(outcome: CommandOutcome): void {
+    if (outcome.id.startsWith(`"${ownPrefix}`)) return this.#lane.push({ kind: 'own', outcome }, null)
     const { request, failure, kind } = outcome
     const { row, world } = this.#station
     const action = row.toStation.has(request) ? request : 'other'

@@ -1,0 +1,165 @@
+/**
+ * Attaches a station for its CALLs, or unprompted where it says nothing; finds out the serial number of a station that
+ * reconnects without a boot, and subscribes it anew.
+ *
+ * Spec: OCPP-J 1.6 §5.4, OCPP 2.0.1 Part 4 §5.3, OCPP 2.1 Part 4 §5.4 (a reconnect needs no boot).
+ */
+import { isAway, RpcError } from '../../cable/rpc.ts'
+import { parseObject, type JsonText } from '../../ocpp/json.ts'
+import type { CommandOutcome } from '../../translate/commands.ts'
+import type { Boot } from '../boot.ts'
+import { ownId, type OwnOutcome } from '../commands/outcomes.ts'
+import type { AttachAttempt, Fleet, Member } from '../ports.ts'
+import type { Station } from '../station.ts'
+import { Attachment, type Attached, type AttachmentSettings } from './attachment.ts'
+import { hasSaid, type AppConnection } from './connection.ts'
+import { warnOfError } from './errors.ts'
+import { hintFor, type Refused } from './hints.ts'
+import type { AppMessages } from './messages.ts'
+
+export type AttachingSettings = AttachmentSettings & {
+  /** Whether a station whose serial number only a boot tells may be asked for another boot. */
+  readonly triggerBoot: boolean
+}
+
+/** An unprompted attach that takes its turn in the inbox. */
+type PendingAttach = { readonly kind: 'attach'; readonly settle: (attempt: AttachAttempt) => void }
+
+/** What the inbox holds besides the station's messages and what the app is told of them. */
+export type AttachEntry = PendingAttach | OwnOutcome
+
+export type AttachingParts = {
+  readonly fleet: Fleet
+  readonly member: Member
+  readonly app: AppConnection
+  readonly boot: Boot
+  readonly messages: AppMessages
+  readonly lane: { push(entry: PendingAttach, bytes: null): void }
+}
+
+export class Attaching {
+  readonly #station: Station<AttachingSettings>
+  readonly #parts: AttachingParts
+  readonly #attachment: Attachment
+  #isById = false
+  /** Whether the station was asked for its serial number on this connection, or cannot be. */
+  #hasAsked = false
+  /** What the station answered. */
+  #told: string | null = null
+
+  constructor(station: Station<AttachingSettings>, parts: AttachingParts) {
+    this.#station = station
+    this.#parts = parts
+    this.#attachment = new Attachment(station, parts.app, parts.fleet, parts.member)
+  }
+
+  /** Whether an unprompted attach has anything to do. A station that was told to boot again will do so. */
+  get isWanted(): boolean {
+    if (!this.#parts.boot.isUnknown) return false
+    return !this.#isAttached || (this.#isById && !this.#hasAsked)
+  }
+
+  /** Attaches the station unprompted, in its turn. */
+  unprompted(): Promise<AttachAttempt> {
+    return new Promise(settle => this.#parts.lane.push({ kind: 'attach', settle }, null))
+  }
+
+  /**
+   * Attaches the station for one of its messages. Rejects with `RpcError`.
+   *
+   * @param boot the payload of a BootNotification, `null` for any other message
+   * @param queueDeadline as in `Rpc`
+   * @returns whether the app accepts the station
+   */
+  async attach(boot: JsonText | null, queueDeadline?: () => number): Promise<boolean> {
+    if (boot === null && this.#isAttached) return true
+    const { world, who } = this.#station
+    const attached = await (boot === null
+      ? this.#attachment.attachAs(this.#told, queueDeadline)
+      : this.#attachment.attach(boot, queueDeadline))
+    const { subscribed, isAccepted, isById } = attached
+    this.#isById = isById
+    this.#told = null
+    if (subscribed !== null) this.#parts.messages.takeReply(subscribed.reply)
+    if (!isAccepted) this.#onRefused(attached)
+    else if (subscribed !== null && !hasSaid(subscribed.reply, 'confirm_subscription'))
+      world.once('unconfirmed', who, 'the app accepted a subscription without confirming it')
+    return isAccepted
+  }
+
+  /** @returns whether the app accepts the station, as far as the app was asked */
+  async serve(entry: AttachEntry): Promise<boolean> {
+    if (entry.kind === 'own') return (await this.#onAnswer(entry.outcome)) !== 'refused'
+    let attempt: AttachAttempt = 'skipped'
+    try {
+      attempt = await this.#attachUnprompted()
+    } finally {
+      entry.settle(attempt)
+    }
+    if (attempt === 'accepted') this.#ask()
+    return attempt !== 'refused'
+  }
+
+  /** Gives up an entry that was taken out of the inbox. */
+  drop(entry: AttachEntry): void {
+    if (entry.kind === 'attach') entry.settle('skipped')
+  }
+
+  get #isAttached(): boolean {
+    return this.#parts.app.identifier !== null && !(this.#isById && this.#told !== null)
+  }
+
+  async #attachUnprompted(): Promise<AttachAttempt> {
+    if (this.#station.isClosed || !this.isWanted) return 'skipped'
+    try {
+      return (await this.attach(null)) ? 'accepted' : 'refused'
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error
+      warnOfError(this.#station, 'attach', error)
+      if (error.code === 'aborted') return 'skipped'
+      return isAway(error) ? 'away' : 'raised'
+    }
+  }
+
+  /** Asks a station that is attached by its id for its serial number: once on a connection. */
+  #ask(): void {
+    const { row, settings, world } = this.#station
+    if (!this.#isById || this.#hasAsked) return
+    this.#hasAsked = true
+    const { action, payload, triggersBoot } = row.serialNumberQuery
+    if (triggersBoot && !settings.triggerBoot) return this.#warnOfId()
+    this.#parts.messages.take([{ kind: 'command', id: ownId(world.newId()), action, payload }])
+  }
+
+  /** Subscribes the station by the serial number in its answer, unless a boot has told one meanwhile. */
+  async #onAnswer(outcome: CommandOutcome): Promise<AttachAttempt> {
+    const { serialNumber, triggersBoot } = this.#station.row.serialNumberQuery
+    const isBootToCome = triggersBoot && outcome.kind === 'ack'
+    if (isBootToCome || (this.#parts.app.identifier !== null && !this.#isById)) return 'skipped'
+    this.#told = outcome.kind === 'ack' ? serialNumber(parseObject(outcome.payload)) : null
+    if (this.#told !== null) return this.#attachUnprompted()
+    this.#warnOfId()
+    return 'skipped'
+  }
+
+  #warnOfId(): void {
+    const { who, world } = this.#station
+    if (!this.#station.isClosed) world.once('serial number', who, byIdText)
+  }
+
+  #onRefused({ subscribed }: Attached): void {
+    const { handshake, who, world } = this.#station
+    world.meter.count('failed_auths_total')
+    world.log.info(who, 'the app rejected the station')
+    const refused: Refused =
+      subscribed === null
+        ? { kind: 'connect', withheld: handshake.withheld === true }
+        : { kind: 'subscribe', said: hasSaid(subscribed.reply, 'reject_subscription') }
+    const hint = hintFor(refused)
+    const fields = subscribed === null ? who : { ...who, identifier: subscribed.identifier }
+    if (hint !== null) world.once(hint.key, fields, hint.text)
+  }
+}
+
+const byIdText =
+  'a station reconnected without a boot, and its serial number is not known: until it boots, its sn is its id, and broadcasts to the serial number do not reach it; --ocpp_sn=station_id avoids this'
