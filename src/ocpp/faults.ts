@@ -8,7 +8,9 @@ import type { ErrorCode } from './errors.ts'
 
 /** The error descriptions sent to the station. They quote nothing of its message (2.x Part 4 §4.2.3). */
 export const faults = {
+  /** Nor is there a readable message id. */
   notJson: 'Not valid JSON',
+  brokenJson: 'The message is not valid JSON',
   notArray: 'Not a JSON array',
   noType: 'The message type is not a number',
   unknownType: 'The message type is unknown',
@@ -25,6 +27,7 @@ export type FaultCodes = Readonly<Record<Fault, ErrorCode | null>>
 /** 1.6 does not answer a message whose id cannot be read, and ignores unknown types. */
 export const quiet: FaultCodes = {
   notJson: null,
+  brokenJson: 'FormatViolation',
   notArray: null,
   noType: null,
   unknownType: null,
@@ -38,6 +41,7 @@ export const quiet: FaultCodes = {
 /** 2.0.1 answers every fault, under the id "-1" if the message's own cannot be read. */
 export const spoken: FaultCodes = {
   notJson: 'RpcFrameworkError',
+  brokenJson: 'RpcFrameworkError',
   notArray: 'RpcFrameworkError',
   noType: 'RpcFrameworkError',
   unknownType: 'MessageTypeNotSupported',

@@ -49,14 +49,16 @@ export type Malformed = {
   /** Set for a malformed answer with a readable id, so that its CALL can fail at once instead of timing out. */
   readonly brokenAnswer: { readonly id: MessageId; readonly kind: 'callResult' | 'callError' } | null
 }
-/** A message to ignore: a blank one, or one of a type that the version ignores. */
-export type Ignored = { readonly kind: 'ignored' }
+/** A message to ignore: a sign of life, or one of a type that the version ignores. */
+export type Ignored = { readonly kind: 'ignored'; readonly as: 'signOfLife' | 'unknownType' }
 
 /** Deepest nesting of a message that is parsed; no legitimate message comes near it. */
 const maxDepth = 32
 /** Most elements of a message that is parsed. A CALLERROR has five; a message of six is parsed and then refused. */
 const maxElements = 6
 const maxIdLength = 255
+/** In bytes. A longer text that is not an array has lost the beginning of a frame. */
+const maxSignOfLife = 64
 /** OCPP 2.0.1 Part 4 table 7; 1.6 sets no limit. */
 const maxDescriptionLength = 255
 /** The id that answers a message whose own id cannot be read (OCPP 2.0.1 Part 4 §4.2.3). */
@@ -76,8 +78,7 @@ const kinds: Readonly<Record<number, Frame['kind']>> = Object.fromEntries(
  */
 export function parseFrame(text: string, version: Version): Frame | Malformed | Ignored {
   const message = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
-  if (message.trim() === '') return { kind: 'ignored' }
-  if (!message.trimStart().startsWith('[')) return malformed('notArray', version, unreadableId)
+  if (!message.trimStart().startsWith('[')) return notArray(message, version)
   const texts = boundedElementsOf(message, { parts: maxElements, depth: maxDepth })
   if (texts === null) return unread('outOfBounds', message, version)
   const elements = parseJson(message)
@@ -196,8 +197,8 @@ function brokenAnswer(kind: Frame['kind'] | undefined, id: MessageId | null): Ma
 }
 
 /**
- * Classifies a message that is not parsed (too many elements, or nested too deeply) or is not JSON (truncated, or with
- * a NUL in a string). Its beginning shows whether it is an answer, which must not be answered.
+ * Classifies a message that is not parsed (too many elements, or nested too deeply) or is not JSON (truncated, a value
+ * left out). Its beginning shows whether it is an answer, which must not be answered, and the id of a CALL.
  */
 function unread(fault: 'outOfBounds' | 'notJson', message: string, version: Version): Malformed | Ignored {
   const [, type, idText] =
@@ -205,14 +206,22 @@ function unread(fault: 'outOfBounds' | 'notJson', message: string, version: Vers
   const id = idText !== undefined && parseJson(idText) !== undefined ? (idText as MessageId) : null
   const isKnown = versions[version].messageTypes.some(known => known === Number(type))
   const kind = isKnown ? kinds[Number(type)] : undefined
-  if (kind !== undefined && kind !== 'call')
-    return { kind: 'malformed', fault, answer: null, brokenAnswer: brokenAnswer(kind, id) }
-  if (fault === 'notJson' || type === undefined) return malformed('notJson', version, unreadableId)
-  return kind === undefined ? unknownType(version, id) : broken(id === null ? 'noId' : fault, kind, version, id)
+  if (kind !== undefined && (kind !== 'call' || id !== null))
+    return broken(fault === 'notJson' ? 'brokenJson' : fault, kind, version, id)
+  if (fault === 'notJson' || type === undefined)
+    return malformed(fault === 'notJson' ? fault : 'noType', version, unreadableId)
+  return kind === undefined ? unknownType(version, id) : malformed('noId', version, unreadableId)
+}
+
+/** Some stations send a short text of their own, or an empty one, to keep the connection open. */
+function notArray(message: string, version: Version): Malformed | Ignored {
+  const isShort = message.length <= maxSignOfLife && new TextEncoder().encode(message).length <= maxSignOfLife
+  if (isShort || message.trim() === '') return { kind: 'ignored', as: 'signOfLife' }
+  return malformed('notArray', version, unreadableId)
 }
 
 function unknownType(version: Version, id: MessageId | null): Malformed | Ignored {
-  if (versions[version].faults.unknownType === null) return { kind: 'ignored' }
+  if (versions[version].faults.unknownType === null) return { kind: 'ignored', as: 'unknownType' }
   return malformed('unknownType', version, id ?? unreadableId)
 }
 

@@ -52,6 +52,8 @@ export type VersionRow = {
    * confirmed.
    */
   readonly transactionMessages: ReadonlyMap<string, Identity>
+  /** The messages that carry the energy of a whole transaction. */
+  readonly energyMessages: ReadonlySet<string>
   /** The multi-part reports. */
   readonly reports: ReportRows
   /** Commands refused while the boot is Pending; others may be sent (OCPP 1.6 §4.2, 2.0.1 B02). */
@@ -92,6 +94,7 @@ const row16: VersionRow = {
   sends: new Set(),
   toStation: toStation16,
   transactionMessages: identities16,
+  energyMessages: new Set(['StopTransaction']),
   reports: new Map(),
   refusedWhilePending: new Set(['RemoteStartTransaction', 'RemoteStopTransaction']),
   triggeredBy: requestedMessage,
@@ -124,6 +127,7 @@ const row201: VersionRow = {
   sends: new Set(),
   toStation: toStation201,
   transactionMessages: identities2x,
+  energyMessages: new Set(['TransactionEvent']),
   reports: reports2x,
   // The station itself answers RequestStart and RequestStop with Rejected (B02.FR.05).
   refusedWhilePending: new Set(),

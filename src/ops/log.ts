@@ -1,13 +1,13 @@
 /**
  * The log: one line per event on stdout, in AnyCable's formats, `text` or `json`. The only import of pino.
  *
- * Field names with a meaning: `error` is written as the messages of the error and its causes; `frame` is redacted and
- * truncated, lazily, when its line passes the level; `nodeid`, `sid`, `station` and `context` identify the source of a
+ * Field names with a meaning: `error` is written as the messages of the error and its causes; `frame`,
+ * `wholeFrame` and `excerpt` are redacted and truncated, lazily, when their line passes the level; `nodeid`, `sid`, `station` and `context` identify the source of a
  * line. `time`, `level` and `msg` are reserved.
  */
 import { isatty } from 'node:tty'
 import { destination, pino, stdTimeFunctions } from 'pino'
-import { redactFrame } from './redact.ts'
+import { redactBefore, redactFrame, redactWhole } from './redact.ts'
 
 /** A logger with pino's signature: fields first, then the message. */
 export interface Log {
@@ -26,6 +26,9 @@ export type LogOptions = {
   readonly write?: (line: string) => void
 }
 
+/** The text of a frame, and an index before which it is shown. */
+export type Excerpt = { readonly text: string; readonly at: number }
+
 /** Masked in case an object with credentials is logged whole. */
 const SECRETS = ['authorization', 'cookie', 'idTag', 'idToken']
 const SECRET_PATHS = SECRETS.flatMap(name => [name, `headers.${name}`, `env.headers.${name}`, `payload.${name}`])
@@ -39,16 +42,17 @@ export function openLog({ level, format, nodeId, write }: LogOptions): Log {
       base: { nodeid: nodeId },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: label => ({ level: label.toUpperCase() }) },
-      serializers: { error: level === 'debug' ? errorWithStack : errorText, frame: frameText },
+      serializers: {
+        error: level === 'debug' ? errorWithStack : errorText,
+        frame: (frame: unknown) => (typeof frame === 'string' ? redactFrame(frame) : frame),
+        wholeFrame: redactWhole,
+        excerpt: ({ text, at }: Excerpt) => redactBefore(text, at),
+      },
       redact: { paths: SECRET_PATHS, censor: '***' },
       ...(format === 'text' && { hooks: { streamWrite: line => textLine(line, colour) } }),
     },
     write === undefined ? destination({ dest: 1, sync: true }) : { write },
   )
-}
-
-function frameText(frame: unknown): unknown {
-  return typeof frame === 'string' ? redactFrame(frame) : frame
 }
 
 /**

@@ -10,6 +10,12 @@ const SHOWN = 1000
 /** Characters scanned for secrets. Limits the cost of logging a long frame; a value's name may follow far behind it. */
 const READ = 16_384
 
+/** Characters that are scanned and logged of a frame that is logged whole. */
+const WHOLE = 65_536
+
+/** Characters that are logged of the text before a fault. */
+const BEFORE = 60
+
 const MASK = '"***"'
 
 /** Members with secret values: tokens of drivers (1.6 and 2.x), passwords and PINs of connection profiles. */
@@ -24,7 +30,8 @@ const SECRET_INSIDE = /\\"\w*(idTag|idToken|password|authorizationKey)\w*\\"/i
 /** The user and password in a URL, up to its last `@`, as in the `location` of GetDiagnostics; `/` may be escaped. */
 const URL_USER = /(:(?:\\?\/){2})[^\s"/\\]+@/g
 
-const TOKEN = /"[^"\\]*(?:\\[^][^"\\]*)*"?|[{}[\]:,]|[^\s"{}[\]:,]+/g
+/** Texts in single quotes are not JSON, but some stations send them. */
+const TOKEN = /"[^"\\]*(?:\\[^][^"\\]*)*"?|'[^'"{}[\]:,]*'|[{}[\]:,]|[^\s"{}[\]:,]+/g
 
 type Span = { readonly start: number; readonly end: number }
 
@@ -45,10 +52,24 @@ type Container = {
  * name is known.
  */
 export function redactFrame(text: string): string {
-  const read = text.slice(0, READ)
+  return redacted(text, READ, SHOWN)
+}
+
+/** Masks like `redactFrame`, and truncates the frame to 64 Ki characters. */
+export function redactWhole(text: string): string {
+  return redacted(text, WHOLE, WHOLE)
+}
+
+/** The last characters before an index, masked; none where the index is beyond what is scanned. */
+export function redactBefore(text: string, at: number): string {
+  return at > READ ? '' : redacted(text.slice(0, at), READ, READ).slice(-BEFORE)
+}
+
+function redacted(text: string, scanned: number, shown: number): string {
+  const read = text.slice(0, scanned)
   const masked = mask(read, secretsOf(read)).replace(URL_USER, '$1***@')
-  const left = masked.length - SHOWN + (text.length - read.length)
-  return left > 0 ? `${masked.slice(0, SHOWN)}...(${left})` : masked
+  const left = masked.length - shown + (text.length - read.length)
+  return left > 0 ? `${masked.slice(0, shown)}...(${left})` : masked
 }
 
 function secretsOf(text: string): Span[] {
@@ -102,7 +123,7 @@ function close(open: Container[], secrets: Span[]): void {
 }
 
 function unquoted(token: string): string {
-  if (!token.includes('\\')) return token.replaceAll('"', '')
+  if (!token.includes('\\')) return token.replace(/^["']|["']$/g, '')
   try {
     return String(JSON.parse(token))
   } catch {

@@ -149,6 +149,10 @@ class LiveSocket implements StationSocket {
     this.#liveness = new Liveness(patience)
   }
 
+  get isOpen(): boolean {
+    return this.#ws.readyState === WebSocket.OPEN
+  }
+
   /** @param onReplaced called for each message whose bytes are not UTF-8 */
   attach(end: SocketEnd, onReplaced: () => void): void {
     const ws = this.#ws

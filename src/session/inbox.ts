@@ -21,6 +21,7 @@ export class Inbox<Entry> {
   #bytes = 0
   #isPaused = false
   #isServing = false
+  #slowed: NodeJS.Timeout | null = null
   /** Resolves when nothing waits any more. */
   #served: Promise<void> = Promise.resolve()
 
@@ -36,10 +37,7 @@ export class Inbox<Entry> {
     if (bytes !== null) {
       this.#entries++
       this.#bytes += bytes
-      if (!this.#isPaused && this.#isFull()) {
-        this.#isPaused = true
-        this.#gate.pause()
-      }
+      if (!this.#isPaused && this.#isFull()) this.#pause()
     }
     if (this.#isServing) return
     // Set first: what is served may push in turn.
@@ -47,10 +45,21 @@ export class Inbox<Entry> {
     this.#served = this.#run()
   }
 
+  /** Pauses the socket for so long at least, whatever room there is; `take` ends it. */
+  slow(ms: number): void {
+    this.#pause()
+    this.#slowed ??= setTimeout(() => {
+      this.#slowed = null
+      this.#resumeIfRoom()
+    }, ms)
+  }
+
   /** Removes all waiting entries and returns them; the entry being served is not affected. */
   take(): Entry[] {
     this.#entries = 0
     this.#bytes = 0
+    clearTimeout(this.#slowed ?? undefined)
+    this.#slowed = null
     return this.#waiting.splice(0).map(({ entry }) => entry)
   }
 
@@ -76,9 +85,14 @@ export class Inbox<Entry> {
     return next
   }
 
+  #pause(): void {
+    this.#isPaused = true
+    this.#gate.pause()
+  }
+
   /** Resumes once half of the inbox is free: a station that floods would otherwise be paused and resumed each time. */
   #resumeIfRoom(): void {
-    if (!this.#isPaused || this.#isFull(2)) return
+    if (!this.#isPaused || this.#slowed !== null || this.#isFull(2)) return
     this.#isPaused = false
     this.#gate.resume()
   }

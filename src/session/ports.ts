@@ -35,6 +35,8 @@ export interface Rpc {
 
 /** One station's socket. `send` and `close` do nothing once it is closed. */
 export interface StationSocket {
+  /** Whether the connection is open both ways; a closed one may still have messages to hand on. */
+  readonly isOpen: boolean
   send(text: string): void
   /** Sends what is queued, then the close frame; `reason` is cut to the 123 bytes of RFC 6455 §5.5. */
   close(code: CloseCode, reason: string): void

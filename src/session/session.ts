@@ -4,7 +4,7 @@
  *
  * No network library and no clock: the socket, the app and the time come in.
  */
-import { parseFrame, type Answer, type Call, type CallResultError, type Malformed, type Send } from '../ocpp/frame.ts'
+import { parseFrame, type Answer, type Call, type CallResultError, type Send } from '../ocpp/frame.ts'
 import { isFromStation } from '../ocpp/version.ts'
 import { reasonOf } from '../translate/commands.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
@@ -21,6 +21,7 @@ import { Outcomes, type PendingOutcome } from './commands/outcomes.ts'
 import { Ending } from './ending.ts'
 import { InFlight } from './in-flight.ts'
 import { Inbox } from './inbox.ts'
+import { MalformedMessages } from './malformed.ts'
 import { Performing, type PerformingSettings } from './performing.ts'
 import type { CloseCode, Fleet, Member, Who } from './ports.ts'
 import { Collecting, type CollectingSettings, type PendingReport } from './reports/collecting.ts'
@@ -37,8 +38,6 @@ type PendingMessage = { readonly kind: 'call'; readonly call: Call | Send; reado
 type Entry = PendingMessage | PendingOutcome | PendingReport | AttachEntry
 
 const inboxLimits = { entries: 64, bytes: 1024 * 1024 }
-/** In a row, without a good frame between them. */
-const maxBadFrames = 20
 
 export class Session implements Member {
   readonly openedAt: number
@@ -51,6 +50,7 @@ export class Session implements Member {
   readonly #app: AppConnection
   readonly #outcomes: Outcomes
   readonly #commands: Commands
+  readonly #malformed: MalformedMessages
   readonly #messages: AppMessages
   readonly #collecting: Collecting | null
   readonly #performing: Performing
@@ -58,7 +58,6 @@ export class Session implements Member {
   readonly #ending = new Ending()
   #isHeard = false
   #isDraining = false
-  #badFrames = 0
 
   constructor(station: Station<SessionSettings>, fleet: Fleet) {
     const { row, settings, world } = station
@@ -73,6 +72,8 @@ export class Session implements Member {
     const validation = new Validation(station)
     this.#outcomes = new Outcomes(station, this.#app, this.#inbox)
     this.#commands = new Commands(station, boot, validation, this.#outcomes)
+    const heard = { app: this.#app, commands: this.#commands, inbox: this.#inbox }
+    this.#malformed = new MalformedMessages(station, heard)
     this.#messages = new AppMessages(station, this.#commands)
     const collects = settings.collectReports && row.reports.size > 0
     this.#collecting = collects ? new Collecting(station, this.#app, this.#messages, this.#inbox) : null
@@ -129,9 +130,10 @@ export class Session implements Member {
         case 'callResultError':
           return this.#onCallResultError(frame)
         case 'malformed':
-          return this.#onMalformed(frame)
-        case 'ignored':
+          if (this.#malformed.take(frame, text)) this.close(1002, 'Too many malformed messages')
           return
+        case 'ignored':
+          return this.#malformed.ignore(frame, text)
       }
     } catch (error) {
       this.#onFault(error)
@@ -186,7 +188,7 @@ export class Session implements Member {
 
   #onCall(call: Call | Send, bytes: number): void {
     const { row, world } = this.#station
-    this.#badFrames = 0
+    this.#malformed.inARow = 0
     this.#isHeard ||= call.kind === 'call' ? isFromStation(row, call.action) : row.sends.has(call.action)
     // The station sends it again on its next connection.
     if (this.#isDraining) return
@@ -202,7 +204,7 @@ export class Session implements Member {
   #onAnswer(answer: Answer): void {
     if (!this.#commands.settle(answer))
       return this.#station.drop('answer_to_nothing', 'dropped the answer of a station: no command waits for it')
-    this.#badFrames = 0
+    this.#malformed.inARow = 0
     this.#isHeard = true
   }
 
@@ -214,15 +216,6 @@ export class Session implements Member {
       return this.#station.drop('answer_to_nothing', 'dropped a CALLRESULTERROR: no such answer was sent')
     const outcome = { kind: 'error', id, request, late: false, failure: null } as const
     this.#outcomes.ofAnswer({ ...outcome, ...reasonOf(frame) })
-  }
-
-  #onMalformed({ fault, answer, brokenAnswer }: Malformed): void {
-    const { world, who } = this.#station
-    world.meter.count('failed_client_msg_total')
-    world.log.debug({ ...who, fault }, 'received a malformed message')
-    if (answer !== null) this.#station.send(answer)
-    if (brokenAnswer !== null) this.#commands.settleBroken(brokenAnswer)
-    if (++this.#badFrames >= maxBadFrames) this.close(1002, 'Too many malformed messages')
   }
 
   async #serve(entry: Entry): Promise<void> {

@@ -137,6 +137,28 @@ describe('frames', { ...within, concurrency: true }, () => {
     assert.match(await said(station), isAnswerTo('h'))
   })
 
+  test('a StopTransaction that is not JSON is logged whole, and the station gets a CALLERROR', async t => {
+    const station = await plug(t, 'broken-stop')
+    station.write(frameOf('[2,"s","StopTransaction",{"idTag":"AB12","meterStop":4711,"transactionId":}]'))
+    assert.equal(await said(station), '[4,"s","FormationViolation","The message is not valid JSON",{}]')
+    const isOfStation = (line: string): RegExp => new RegExp(`(?=.*"station":"broken-stop").*${line}`)
+    const kept = await bridge.logged(isOfStation('book it by hand'))
+    assert.equal(kept['wholeFrame'], '[2,"s","StopTransaction",{"idTag":"***","meterStop":4711,"transactionId":}]')
+    const place = await bridge.logged(isOfStation('cannot be read"'))
+    assert.deepEqual([place['position'], place['found']], [74, '}'])
+    assert.match(String(place['excerpt']), /"idTag":"\*\*\*","meterStop":4711,"transactionId":$/)
+  })
+
+  test('a station that the app has accepted stays when it sends nothing but malformed messages', async t => {
+    const station = await plug(t, 'babbler')
+    station.write(frameOf('[2,"b","BootNotification",{"chargePointModel":"M","chargePointVendor":"V"}]'))
+    await said(station)
+    for (let count = 0; count < 22; count++) station.write(frameOf('[2,"m","MeterValues",{"connectorId":}]'))
+    for (let count = 0; count < 22; count++) assert.match(await said(station), /^\[4,"m",/)
+    station.write(frameOf(heartbeat('h')))
+    assert.match(await said(station), isAnswerTo('h'))
+  })
+
   for (const [bytes, because] of [
     [frameOf(heartbeat('h'), { masked: false }), 'frames without a mask'],
     [frameOf(heartbeat('h'), { compressed: true }), 'compressed frames that nobody agreed on'],
@@ -176,7 +198,7 @@ describe('frames', { ...within, concurrency: true }, () => {
 
   test('the close frame is not answered, and messages go on: the connection is ended, and none is performed', async t => {
     const station = await plug(t, 'deaf')
-    for (let count = 0; count < 20; count++) station.write(frameOf('no frame'))
+    for (let count = 0; count < 20; count++) station.write(frameOf('[no frame'))
     assert.equal(await closeCode(station), 1002)
     station.write(frameOf('[2,"too late","StatusNotification",{}]'))
     await ended(station)

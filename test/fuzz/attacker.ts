@@ -27,7 +27,7 @@ type Asked = {
   onEvent(): void
 }
 
-/** That many bad messages in a row, and the connection is closed with 1002. */
+/** After so many bad messages in a row, the bridge reads one a second of a station that the app has accepted. */
 const maxBadFrames = 20
 
 export class Attacker implements Party {
@@ -40,8 +40,8 @@ export class Attacker implements Party {
   /** What may still be performed, each once. */
   #performable: string[] = []
   readonly #commands = new Map<string, Asked>()
-  /** Bad messages in a row: at least, and at most. */
-  #bad = { definite: 0, possible: 0 }
+  /** How many messages have come since the last one that is well-formed. */
+  #badFrames = 0
   #settled = 0
   #awaited: { readonly id: string; answered(): void } | null = null
 
@@ -58,7 +58,7 @@ export class Attacker implements Party {
   }
 
   /** Waits until all that was sent has had its answers, and judges them. */
-  async settle(mayClose = false): Promise<void> {
+  async settle(): Promise<void> {
     const link = await this.#opened()
     const id = `"settled-${++this.#settled}"`
     const answered = new Promise<'answered'>(resolve => {
@@ -71,10 +71,10 @@ export class Attacker implements Party {
     })
     this.#performable.push(`{"action":"heartbeat","id":${id},"command":"Heartbeat","payload":{}`)
     link.send({ bytes: Buffer.from(`[2,${id},"Heartbeat",{}]`), binary: false })
-    this.#bad = { definite: 0, possible: 0 }
+    this.#badFrames = 0
     const how = await within(Promise.race([answered, link.closed]), `a Heartbeat is not answered; ${this.#range()}`)
-    if (how !== 'answered' && (!mayClose || how !== 1002)) throw new Error(`closed with ${how}; ${this.#range()}`)
-    this.#judge(how !== 'answered')
+    if (how !== 'answered') throw new Error(`closed with ${how}; ${this.#range()}`)
+    this.#judge(false)
   }
 
   async close(): Promise<void> {
@@ -112,18 +112,9 @@ export class Attacker implements Party {
     if (expectation.performed !== null) this.#performable.push(expectation.performed)
     this.#noteAnswer(message)
     link.send(message)
-    this.#count(expectation)
+    this.#badFrames = expectation.isGood ? 0 : this.#badFrames + 1
     if (expectation.closes !== null) return this.#closedWith(expectation.closes)
-    if (this.#bad.definite >= maxBadFrames) return this.#closedWith(1002)
-    if (this.#bad.possible >= maxBadFrames) await this.settle(true)
-  }
-
-  #count({ counts }: Expectation): void {
-    if (counts === 'good') this.#bad = { definite: 0, possible: 0 }
-    else this.#bad.possible++
-    if (counts === 'bad') this.#bad.definite++
-    // It may have been a good one, from which the count begins anew.
-    if (counts === 'unsure') this.#bad.definite = 0
+    if (this.#badFrames >= maxBadFrames) await this.settle()
   }
 
   async #closedWith(expected: number): Promise<void> {

@@ -13,8 +13,8 @@ export type Message = { readonly bytes: Buffer; readonly binary: boolean }
 export type Expectation = {
   /** What the message was taken for. */
   readonly as: string
-  /** Whether it counts among the bad ones in a row that end a connection; `unsure` where it may or may not. */
-  readonly counts: 'good' | 'bad' | 'unsure'
+  /** Whether it is well-formed: the count of malformed ones in a row, which slow a station down, begins anew. */
+  readonly isGood: boolean
   /** The ids as JSON text, one of which the answer has; none: there must be no answer. */
   readonly answeredTo: readonly string[]
   /** It may also have none: what cannot be read looks like the beginning of an answer or a SEND. */
@@ -35,16 +35,25 @@ const performable = {
   'ocpp2.1': new Set(stationActionsOf('ocpp2.1')),
 }
 const maxDepth = 32
+const maxSignOfLife = 64
 const maxIdLength = 255
 const unreadable = '"-1"'
 
-const nothing = { answeredTo: [], mayBeSilent: false, call: null, performed: null, closes: null } as const
+const nothing = {
+  isGood: false,
+  answeredTo: [],
+  mayBeSilent: false,
+  call: null,
+  performed: null,
+  closes: null,
+} as const
 
 export function expectationFor({ bytes, binary }: Message, version: Version, maxMessageSize: number): Expectation {
-  if (bytes.length > maxMessageSize) return { ...nothing, as: 'too big', counts: 'bad', closes: 1009 }
-  if (!binary && !isUtf8(bytes)) return { ...nothing, as: 'no UTF-8', counts: 'bad', closes: 1007 }
+  if (bytes.length > maxMessageSize) return { ...nothing, as: 'too big', closes: 1009 }
+  if (!binary && !isUtf8(bytes)) return { ...nothing, as: 'no UTF-8', closes: 1007 }
   const text = bytes.toString().replace(/^\ufeff/, '')
-  if (text.trim() === '') return { ...nothing, as: 'blank', counts: 'unsure' }
+  const isShort = Buffer.byteLength(text) <= maxSignOfLife
+  if (text.trim() === '' || (isShort && !/^\s*\[/.test(text))) return { ...nothing, as: 'a sign of life' }
   const elements = parsed(text)
   if (!Array.isArray(elements)) {
     return elements === undefined ? unparsed(text, version) : malformed('no JSON array', version, [unreadable])
@@ -61,12 +70,11 @@ function expectationOf(elements: unknown[], texts: string[], depth: number, vers
   if (typeof type !== 'number') return malformed('no type', version, answerable)
   if (!typesOf[version].some(known => known === type)) {
     const answeredTo = version === 'ocpp2.0.1' ? answerable : []
-    return { ...nothing, as: `type ${type}`, counts: 'unsure', answeredTo }
+    return { ...nothing, as: `type ${type}`, answeredTo }
   }
   const isObject = (value: unknown): boolean => typeof value === 'object' && !Array.isArray(value) // null is one
   if (type === 3 || type === 4 || type === 5) {
-    // One that is waited for makes bad ones good, one to nothing does not.
-    return { ...nothing, as: `type ${type}`, counts: 'unsure' }
+    return { ...nothing, as: `type ${type}` }
   }
   const isWhole =
     hasId &&
@@ -77,16 +85,16 @@ function expectationOf(elements: unknown[], texts: string[], depth: number, vers
     depth <= maxDepth
   const kind = type === 2 ? 'CALL' : 'SEND'
   if (!isWhole || typeof third !== 'string') {
-    if (type === 6) return { ...nothing, as: `a broken ${kind}`, counts: 'unsure' }
+    if (type === 6) return { ...nothing, as: `a broken ${kind}` }
     const silent = version === 'ocpp1.6' && !hasId
-    return { ...nothing, as: `a broken ${kind}`, counts: 'bad', answeredTo: silent ? [] : answerable }
+    return { ...nothing, as: `a broken ${kind}`, answeredTo: silent ? [] : answerable }
   }
   const payload = fourth === null ? '{}' : payloadText
   const mayPass = type === 2 ? performable[version].has(third) : third === sendAction
   const head = `{"action":"${underscored(third)}","id":${idText},"command":"${third}","payload":${payload}`
   return {
     as: `a ${kind} of ${third}`.slice(0, 80),
-    counts: 'good',
+    isGood: true,
     answeredTo: type === 2 ? [idText] : [],
     mayBeSilent: false,
     call: { id: idText, action: third, payload },
@@ -102,16 +110,19 @@ function expectationOf(elements: unknown[], texts: string[], depth: number, vers
 function unparsed(text: string, version: Version): Expectation {
   const [, type, id] = /^\s*\[\s*(-?\d[\d.eE+-]*)\s*,\s*("(?:[^"\\]|\\.){0,255}"|-?\d[\d.eE+-]*)?/.exec(text) ?? []
   const isKnown = typesOf[version].some(known => known === Number(type))
-  if (isKnown && Number(type) !== 2) return { ...nothing, as: `a broken type ${type ?? ''}`, counts: 'unsure' }
+  if (isKnown && Number(type) !== 2) return { ...nothing, as: `a broken type ${type ?? ''}` }
   const { texts, depth } = split(text)
-  if (depth <= maxDepth && texts.length <= 5) return malformed('no JSON', version, [unreadable])
-  const ids = id === undefined ? [unreadable] : [id, unreadable]
-  return { ...malformed('out of bounds', 'ocpp2.1', ids), counts: 'unsure', mayBeSilent: version !== 'ocpp2.0.1' }
+  const minusOne = version === 'ocpp1.6' ? [] : [unreadable]
+  const ids = id === undefined ? minusOne : [id, ...minusOne]
+  // What looks like an id may be none.
+  if (depth <= maxDepth && texts.length <= 5)
+    return { ...malformed('no JSON', 'ocpp2.1', ids), mayBeSilent: version === 'ocpp1.6' }
+  return { ...malformed('out of bounds', 'ocpp2.1', ids), mayBeSilent: version !== 'ocpp2.0.1' }
 }
 
 /** 1.6 has no answer where no id can be told. */
 function malformed(as: string, version: Version, ids: readonly string[]): Expectation {
-  return { ...nothing, as, counts: 'bad', answeredTo: version === 'ocpp1.6' ? [] : ids }
+  return { ...nothing, as, answeredTo: version === 'ocpp1.6' ? [] : ids }
 }
 
 /** As ActiveSupport has it (`inflector/methods.rb`). */

@@ -45,7 +45,8 @@ describe('what is expected of a message', () => {
     ['[3,"1"]', [[], [], []], 'a broken answer'],
     ['[5,"1","GenericError","",{}]', [[], [id, '"-1"'], []], 'a type that 2.0.1 alone answers, or an answer in 2.1'],
     ['[6,"1","NotifyPeriodicEventStream",{}]', [[], [id, '"-1"'], []], 'a SEND of 2.1'],
-    ['nonsense', [[], ['"-1"'], ['"-1"']], 'no JSON'],
+    ['[nonsense', [[], ['"-1"'], ['"-1"']], 'no JSON'],
+    ['nonsense', [[], [], []], 'a sign of life'],
     ['[2,{},"Heartbeat",{}]', [[], ['"-1"'], ['"-1"']], 'a CALL without an id'],
     [
       '[2,"1","Heartbeat"]',

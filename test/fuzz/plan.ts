@@ -28,7 +28,7 @@ export function versionOf(index: number): Version {
   return versions[(Math.floor(index / batchSize) % 3) as 0 | 1 | 2]
 }
 
-/** One batch in fifty is of bad messages only, so that the bridge gives the station up. */
+/** One batch in fifty is of bad messages only: the station is answered and stays. */
 const isStorm = (index: number): boolean => Math.floor(index / batchSize) % 50 === 49
 
 export function stepFor(seed: number, index: number, maxMessageSize: number): Step {

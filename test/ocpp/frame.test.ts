@@ -47,20 +47,21 @@ const unreadable = '"-1" RpcFrameworkError'
 
 /** [message, result in 1.6, in 2.0.1, in 2.1, because] */
 const badFrames = [
-  ['hello', 'silence', unreadable, unreadable, 'not JSON: 1.6 has no rule for it, 2.x answers "-1" (Part 4 §4.2.3)'],
-  ['[2,"1","Heartbeat",{}', 'silence', unreadable, unreadable, 'truncated JSON, although its id could be guessed'],
+  ['[hello', 'silence', unreadable, unreadable, 'not JSON: 1.6 has no rule for it, 2.x answers "-1" (Part 4 §4.2.3)'],
   ['[3,"1",{"currentTime":"2026', 'silence', 'silence', 'silence', 'a truncated answer is not answered'],
   ['[4,"1","GenericError","a\u0000b",{}]', 'silence', 'silence', 'silence', 'an answer with a NUL in a string'],
   [' [ 5 , oops', 'silence', unreadable, 'silence', 'the beginning of a CALLRESULTERROR, which only 2.1 has'],
   [' [ 6 , oops', 'silence', unreadable, 'silence', 'the beginning of a SEND'],
   ["[2,'1','Heartbeat',{}]", 'silence', unreadable, unreadable, 'single quotes'],
-  ['[2,"1","Heartbeat",{},]', 'silence', unreadable, unreadable, 'a trailing comma'],
-  ['[2,"1","Heartbeat",{}][2,"2","Heartbeat",{}]', 'silence', unreadable, unreadable, 'two messages in one'],
-  ['\ufeff\ufeff[2,"1","Heartbeat",{}]', 'silence', unreadable, unreadable, 'only one byte order mark is skipped'],
-  ['{"id":"1","action":"Heartbeat"}', 'silence', unreadable, unreadable, 'not an array (§4.2)'],
-  ['"Heartbeat"', 'silence', unreadable, unreadable, 'a string'],
-  ['2', 'silence', unreadable, unreadable, 'a number'],
-  ['null', 'silence', unreadable, unreadable, 'null'],
+  [
+    '{"id":"1","action":"BootNotification","payload":{"chargePointVendor":"V"}}',
+    'silence',
+    unreadable,
+    unreadable,
+    'not an array (§4.2)',
+  ],
+  ['x'.repeat(65), 'silence', unreadable, unreadable, '65 bytes are more than a sign of life'],
+  ['é'.repeat(33), 'silence', unreadable, unreadable, '66 bytes in 33 characters'],
   ['[]', 'silence', unreadable, unreadable, 'an empty array'],
   [
     '["2","1","Heartbeat",{}]',
@@ -278,7 +279,68 @@ const badFrames = [
   [' \r\n\t', 'ignored', 'ignored', 'ignored', 'whitespace'],
   ['\ufeff', 'ignored', 'ignored', 'ignored', 'a byte order mark alone'],
   ['\ufeff \n', 'ignored', 'ignored', 'ignored', 'a byte order mark and whitespace'],
+  [' '.repeat(100), 'ignored', 'ignored', 'ignored', '100 spaces'],
+  ...['ping', 'PONG\r\n', 'HeartBeat', '{}', '"Heartbeat"', 'null', '2', '.', '\u0000', '{"ping":1757000000}'].map(
+    text => [text, 'ignored', 'ignored', 'ignored', 'a sign of life in the words of a station'] as const,
+  ),
+  ['x'.repeat(64), 'ignored', 'ignored', 'ignored', '64 bytes, the longest sign of life'],
+  ['é'.repeat(32), 'ignored', 'ignored', 'ignored', '64 bytes in 32 characters'],
 ] as const
+
+/** CALLs whose JSON is broken, but not before the id `"m1"`. */
+const brokenCalls = [
+  [
+    '[2,"m1","MeterValues",{"connectorId":1,"transactionId":,"meterValue":[]}]',
+    'a value left out, as by a real product',
+  ],
+  ['[2,"m1","Heartbeat",{}', 'a truncated message'],
+  ['[2,"m1"', 'a message truncated after its id'],
+  ['[2,"m1","StopTransaction",{"meterStop":1', 'a message truncated within its payload'],
+  ['[2,"m1","Heartbeat",{},]', 'a trailing comma in the frame'],
+  ['[2,"m1","Heartbeat",{"a":1,}]', 'a trailing comma in the payload'],
+  ['[2,"m1","Heartbeat",{}][2,"m2","Heartbeat",{}]', 'two frames in one message'],
+  ['[2,"m1","Heartbeat",{}]]', 'one closing bracket too many'],
+  ['[2,"m1","Heartbeat",{]}', 'brackets in the wrong order'],
+  ['[2,"m1","DataTransfer",{"data":"a\tb"}]', 'a control character that is not escaped'],
+  ['[2,"m1","DataTransfer",{"data":"a\u0000"}]', 'a NUL in a string'],
+  ['[2,"m1","DataTransfer",{"data":"\\x41"}]', 'an escape that JSON does not have'],
+  ['[2,"m1","DataTransfer",{"data":"say "hi""}]', 'quotes that are not escaped'],
+  ['[2,"m1",\'Heartbeat\',{}]', 'single quotes behind the id'],
+  ['[2,"m1","MeterValues",{"value":NaN}]', 'NaN'],
+  ['[2,"m1","MeterValues",{"value":-Infinity}]', 'Infinity'],
+  ['[2,"m1","MeterValues",{"value":1,5}]', 'a decimal comma'],
+  ['[2,"m1","MeterValues",{"connectorId":01}]', 'a leading zero'],
+  ['[2,"m1",Heartbeat,{}]', 'an action without quotes'],
+  ['[2,"m1","Heartbeat",{}] // end', 'a comment'],
+  ['\ufeff\ufeff[2,"m1","Heartbeat",{}]', 'two byte order marks'],
+] as const
+for (const [text, because] of brokenCalls) {
+  test(`${JSON.stringify(text)} gets a CALLERROR under its id: ${because}`, () => {
+    const outcomes = allVersions.map(version => outcome(text, version))
+    assert.deepEqual(outcomes, ['"m1" FormationViolation', '"m1" RpcFrameworkError', '"m1" RpcFrameworkError'])
+  })
+}
+
+test('a numeric id is echoed when the JSON behind it is broken', () => {
+  assert.equal(outcome('[2,17,"Heartbeat",{', 'ocpp1.6'), '17 FormationViolation')
+})
+
+const brokenElsewhere = [
+  ['[[2,"m1","Heartbeat",{}]', 'one opening bracket too many'],
+  ['[[2,"m1","Heartbeat",{}]]', 'a frame in a list'],
+  ["[2,'m1','Heartbeat',{}]", 'single quotes around the id'],
+  ['[2,m1,"Heartbeat",{}]', 'an id without quotes'],
+  ['[2,"m1', 'a message truncated in its id'],
+  ['[2,"m\u00001","Heartbeat",{}]', 'a NUL in the id'],
+  ['[2 "m1","Heartbeat",{}]', 'no comma before the id'],
+] as const
+for (const [text, because] of brokenElsewhere) {
+  test(`${JSON.stringify(text)} has no id that can be read: ${because}`, () => {
+    const outcomes = allVersions.map(version => outcome(text, version))
+    assert.deepEqual(outcomes, ['silence', unreadable, unreadable])
+  })
+}
+
 for (const [text, in16, in201, in21, because] of badFrames) {
   const shown = text.length > 60 ? `${text.slice(0, 57)}...` : text
   test(`${JSON.stringify(shown)} is not a frame: ${because}`, () => {

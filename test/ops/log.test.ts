@@ -152,6 +152,13 @@ test('an error is written with its stack, on the same line, at level debug', () 
   assert.match(line, /error="no luck\\n {4}at .*log\.test\.ts/)
 })
 
+test('a whole frame and the excerpt of one are redacted', () => {
+  const text = '[2,"1","StopTransaction",{"idTag":"AB12","meterStop":}]'
+  const { wholeFrame, excerpt } = jsonOf({ wholeFrame: text, excerpt: { text, at: text.indexOf('}') } }, 'm')
+  assert.equal(wholeFrame, '[2,"1","StopTransaction",{"idTag":"***","meterStop":}]')
+  assert.equal(excerpt, '[2,"1","StopTransaction",{"idTag":"***","meterStop":')
+})
+
 test('a frame field is redacted', () => {
   assert.equal(
     jsonOf({ frame: '[2,"1","Authorize",{"idTag":"AB12"}]' }, 'm')['frame'],

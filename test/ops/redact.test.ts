@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { redactFrame } from '../../src/ops/redact.ts'
+import { redactBefore, redactFrame, redactWhole } from '../../src/ops/redact.ts'
 
 const rows = [
   ['[2,"1","Authorize",{"idTag":"AB12"}]', '[2,"1","Authorize",{"idTag":"***"}]', '1.6: a tag'],
@@ -86,6 +86,14 @@ const rows = [
   ],
   ['{"location":"ftp://user:p@ss@h/in"}', '{"location":"ftp://***@h/in"}', 'an @ in the password of a URL'],
   ['{"location":"https://h/a@b"}', '{"location":"https://h/a@b"}', 'an @ in the path of a URL is not masked'],
+  ["[2,'1','Authorize',{'idTag':'AB 12'}]", "[2,'1','Authorize',{'idTag':\"***\"}]", 'single quotes'],
+  ['[2,"1","StopTransaction",{idTag:AB12,', '[2,"1","StopTransaction",{idTag:"***",', 'no quotes'],
+  [
+    '{"idTag":"AB"12","meterStop":1}',
+    '{"idTag":"***""***""***""***""***"',
+    'a quote too many: all that may belong to the tag is masked',
+  ],
+  ['{"info":"it\'s","idTag":"A\'B"}', '{"info":"it\'s","idTag":"***"}', 'apostrophes in strings'],
   ['', '', 'an empty text'],
   ['hello', 'hello', 'a text that is not JSON'],
   [']}{[,:"', ']}{[,:"', 'brackets that do not match'],
@@ -118,4 +126,27 @@ test('frames of the largest size and hostile shapes are redacted and truncated',
     assert.ok(redactFrame(shape.repeat(size / shape.length)).length < 1100, shape)
     assert.ok(redactFrame(`{"idTag":"${shape.repeat(size / shape.length)}`).length < 1100, shape)
   }
+})
+
+test('a frame that is logged whole is redacted, and truncated after 65,536 characters', () => {
+  const filler = 'x'.repeat(60_000)
+  assert.equal(redactWhole(`{"filler":"${filler}","idTag":"AB12"`), `{"filler":"${filler}","idTag":"***"`)
+  assert.match(redactWhole('x'.repeat(70_000)), /^x{65536}\.\.\.\(4464\)$/)
+})
+
+const places: readonly (readonly [string, string, string])[] = [
+  ['[2,"1","MeterValues",{"transactionId":', '[2,"1","MeterValues",{"transactionId":', 'a short text is shown whole'],
+  [`${'x'.repeat(100)}{"a":`, `${'x'.repeat(55)}{"a":`, 'the last 60 characters are shown'],
+  ['{"idTag":"AB', '{"idTag":"***"', 'a tag that is not ended'],
+  [`{"idTag":"${'A'.repeat(100)}`, '{"idTag":"***"', 'a tag that is longer than what is shown'],
+  ['{"value":"00FF"', '{"value":"***"', 'a value whose key may follow'],
+]
+for (const [before, expected, because] of places) {
+  test(`the text before a place is redacted: ${because}`, () => {
+    assert.equal(redactBefore(`${before}⚡ and more`, before.length), expected)
+  })
+}
+
+test('the text before a place is not shown when the place is beyond the scanned part', () => {
+  assert.equal(redactBefore('x'.repeat(20_000), 16_385), '')
 })

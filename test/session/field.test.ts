@@ -402,7 +402,7 @@ test('each of 1,000 heartbeats is answered, and none is performed', async t => {
   assert.equal(world.rpc.made.all.length, asked)
 })
 
-test('messages that are not JSON get no answer, and the station stays connected when it sends others between them', async t => {
+test('CALLs that are not JSON get a CALLERROR under their ids, truncated answers get none, and the station stays connected', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
   await station.boot()
@@ -410,10 +410,14 @@ test('messages that are not JSON get no answer, and the station stays connected 
     station.says('[2,"m","MeterValues",{"connectorId":1,"meterValue":[{"sampledValue":[,{"value":"1"}]}]}]')
     station.says('[3,"g",{"configurationKey":[]')
     station.says('[2,"n","DataTransfer",{"vendorId":"V\u0000"}]')
-    station.call('Heartbeat')
-    await station.next()
   }
-  assert.equal(station.got.length, 1 + 40)
+  await world.pass(120_000, 1_000)
+  for (const id of ['m', 'n']) {
+    const answers = answersTo(station, id)
+    assert.equal(answers.length, 40)
+    assert.deepEqual(answers[0]?.slice(0, 3), [4, id, 'FormationViolation'])
+  }
+  assert.equal(station.got.length, 1 + 80)
   assert.equal(station.socket.closed, null)
   assert.equal(world.meter.total('failed_client_msg_total'), 120)
 })

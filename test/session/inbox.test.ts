@@ -46,6 +46,38 @@ test('the gate pauses once when the inbox is full, and resumes once when half of
   assert.deepEqual(gate, ['pause', 'resume'])
 })
 
+test('slow pauses the gate for its time, and a message that is served meanwhile does not resume it', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { inbox, gate, finish } = newInbox()
+  inbox.slow(1_000)
+  inbox.push('on the wire', 1)
+  await finish()
+  t.mock.timers.tick(999)
+  assert.deepEqual(gate, ['pause'])
+  t.mock.timers.tick(1)
+  assert.deepEqual(gate, ['pause', 'resume'])
+})
+
+test('the gate stays paused after slow when the inbox is full', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { inbox, gate, finish } = newInbox()
+  for (const entry of ['runs', '1', '2', '3']) inbox.push(entry, 1)
+  inbox.slow(1_000)
+  t.mock.timers.tick(1_000)
+  assert.ok(!gate.includes('resume'))
+  await finish(3)
+  assert.equal(gate.at(-1), 'resume')
+})
+
+test('take ends slow: nothing resumes the gate afterwards', t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  const { inbox, gate } = newInbox()
+  inbox.slow(1_000)
+  inbox.take()
+  t.mock.timers.tick(1_000)
+  assert.deepEqual(gate, ['pause'])
+})
+
 test('the gate pauses when the waiting bytes reach the limit', async () => {
   const { inbox, gate, finish } = newInbox()
   inbox.push('runs', 1)

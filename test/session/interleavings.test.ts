@@ -19,7 +19,18 @@ const versions: readonly Version[] = ['ocpp1.6', 'ocpp2.1']
 const transactionActions = ['StartTransaction', 'StopTransaction', 'MeterValues', 'TransactionEvent']
 const callActions = [...transactionActions, 'BootNotification', 'Heartbeat', 'Authorize', 'StatusNotification', 'Reset']
 const commandActions = ['Reset', 'TriggerMessage', 'MakeCoffee']
-const junk = ['', 'no frame', '{}', '[]', '[2]', '[2,"junk","Authorize"]', '[2,"",null,{}]', '[3,"junk"]', '[9,"junk"]']
+const junk = [
+  '',
+  'no frame',
+  '[no frame',
+  '{}',
+  '[]',
+  '[2]',
+  '[2,"junk","Authorize"]',
+  '[2,"",null,{}]',
+  '[3,"junk"]',
+  '[9,"junk"]',
+]
 const appWords = ['no JSON', '{}', '{"command":"Ack","id":"unknown"}', '{"type":"ping"}']
 
 const place = fc.nat({ max: versions.length - 1 })

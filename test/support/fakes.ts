@@ -282,6 +282,7 @@ export class FakeSocket implements StationSocket {
   readonly #closing: Promise<Closed>
   closed: Closed | null = null
   isPaused = false
+  isOpen = true
   /** What has come over the wire, and is not read while the socket is paused. */
   readonly unread: string[] = []
   /** The heartbeat interval that it was last told to expect, in ms. */
@@ -319,6 +320,7 @@ export class FakeSocket implements StationSocket {
   close(code: CloseCode, reason: string): void {
     if (this.closed !== null) return
     this.closed = { code, reason }
+    this.isOpen = false
     this.#onClose(this.closed)
   }
 
@@ -470,6 +472,8 @@ export class FakeWorld implements World {
   readonly hub: Hub
   /** What was said by `once`, each key a single time. */
   readonly notices = new Map<string, string>()
+  /** The fields of those lines, by the same keys. */
+  readonly noticeFields = new Map<string, object>()
   readonly #t: TestContext
   #ids = 0
 
@@ -503,9 +507,11 @@ export class FakeWorld implements World {
     }
   }
 
-  readonly once = (key: string, _fields: object, message: string, detail = ''): void => {
+  readonly once = (key: string, fields: object, message: string, detail = ''): void => {
     const id = `${key} ${detail}`.trim()
-    if (!this.notices.has(id)) this.notices.set(id, message)
+    if (this.notices.has(id)) return
+    this.notices.set(id, message)
+    this.noticeFields.set(id, fields)
   }
 
   /** Mocked time stands for both clocks. */

@@ -34,7 +34,19 @@ const actions = [
   ...['Reset', 'MakeCoffee', 'toString'],
 ]
 const rubbish = [
-  ...['', '\ufeff', 'no frame', '{}', '[]', '[2]', '[2,"junk"]', '[2,"junk","Authorize"]', '[2,"",null,{}]'],
+  ...[
+    '',
+    '\ufeff',
+    'no frame',
+    '[no frame',
+    '[2,"junk",',
+    '{}',
+    '[]',
+    '[2]',
+    '[2,"junk"]',
+    '[2,"junk","Authorize"]',
+    '[2,"",null,{}]',
+  ],
   ...['[2,"junk","Authorize",[]]', '[3,"junk"]', '[3,"junk",[]]', '[4,"junk"]', '[4,"junk","GenericError","",{}]'],
   ...['[3,"junk",{}]', '[5,"junk","GenericError","",{}]', '[6,"junk"]', '[9,"junk",{}]', '["2","junk","Authorize",{}]'],
 ]

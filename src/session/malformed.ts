@@ -1,0 +1,109 @@
+/**
+ * What becomes of a station's messages that are not frames: answered where the version allows it, explained in the log, and
+ * counted, so that a peer which sends nothing else is closed or slowed down.
+ */
+import { createHash } from 'node:crypto'
+import { faults } from '../ocpp/faults.ts'
+import type { Ignored, Malformed } from '../ocpp/frame.ts'
+import { jsonFaultAt } from '../ocpp/json.ts'
+import type { Excerpt } from '../ops/log.ts'
+import type { AppConnection } from './app/connection.ts'
+import type { Commands } from './commands/commands.ts'
+import type { Station } from './station.ts'
+
+export type MalformedParts = {
+  readonly app: Pick<AppConnection, 'connectionIdentifiers'>
+  readonly commands: Pick<Commands, 'settleBroken'>
+  readonly inbox: { slow(ms: number): void }
+}
+
+/** In a row, without a good frame between them. */
+const maxInARow = 20
+/** How long a station that the app has accepted is not read, for each further one. */
+const pauseMs = 1_000
+/** How far into a message its action is looked for: behind an id of 255 characters. */
+const headLength = 400
+
+export class MalformedMessages {
+  /** Whoever takes a good frame sets it to 0. */
+  inARow = 0
+  readonly #station: Station
+  readonly #parts: MalformedParts
+
+  constructor(station: Station, parts: MalformedParts) {
+    this.#station = station
+    this.#parts = parts
+  }
+
+  /**
+   * Answers a malformed message, and ends the command that it was to answer.
+   *
+   * A station that the app has accepted is never closed for its messages, because it may be charging: it is slowed down.
+   *
+   * @returns whether to close the connection
+   */
+  take({ fault, answer, brokenAnswer }: Malformed, text: string): boolean {
+    const { world, who, socket } = this.#station
+    const { commands, inbox } = this.#parts
+    world.meter.count('failed_client_msg_total')
+    world.log.debug({ ...who, fault }, 'received a malformed message')
+    if (answer !== null) this.#station.send(answer)
+    if (brokenAnswer !== null) commands.settleBroken(brokenAnswer)
+    this.#warn(fault, text)
+    this.#keepEnergy(text)
+    this.inARow++
+    if (!this.#isAccepted) return this.inARow >= maxInARow
+    // What a closed connection has left is not worth the wait.
+    if (this.inARow > maxInARow && socket.isOpen) inbox.slow(pauseMs)
+    return false
+  }
+
+  /** Warns of a message that is ignored, once for each text, or for each station whose version has no such type. */
+  ignore({ as }: Ignored, text: string): void {
+    const { world, who } = this.#station
+    const fields = { ...who, frame: text }
+    if (as === 'signOfLife') world.once('sign of life', fields, signOfLifeText, text)
+    else world.once('message type', fields, unknownTypeText, who.station)
+  }
+
+  get #isAccepted(): boolean {
+    return this.#parts.app.connectionIdentifiers !== null
+  }
+
+  #warn(fault: Malformed['fault'], text: string): void {
+    const { world, who } = this.#station
+    const place = fault === 'notJson' || fault === 'brokenJson' ? placeOf(text) : { frame: text }
+    const detail = `${who.station} ${fault}`
+    world.once(this.#key('malformed'), { ...who, problem: faults[fault], ...place }, malformedText, detail)
+  }
+
+  /** Logs a message whole that carries the energy of a transaction: the station may not send it again. */
+  #keepEnergy(text: string): void {
+    const { row, world, who } = this.#station
+    const head = text.slice(0, headLength)
+    for (const action of row.energyMessages) {
+      if (!head.includes(action)) continue
+      const digest = createHash('sha256').update(text).digest('base64url')
+      const fields = { ...who, action, wholeFrame: text }
+      world.once(this.#key('energy', digest), fields, energyText, `${who.station} ${digest}`)
+    }
+  }
+
+  /** Peers that the app has not accepted share a key, and with it a limit: they choose their ids and their number. */
+  #key(...parts: readonly string[]): string {
+    return this.#isAccepted ? [this.#station.who.station, ...parts].join(' ') : `${parts[0]} of a peer`
+  }
+}
+
+const malformedText = 'a message of a station cannot be read'
+const energyText = 'a message with the energy of a transaction cannot be read: book it by hand'
+const signOfLifeText = 'ignored a short text of a station that is not an OCPP message'
+const unknownTypeText = 'ignored a message of a station: its version has no such message type'
+
+/** Where a message stops being JSON: the position, the text before it, and the character there. */
+function placeOf(text: string): object {
+  // A byte order mark is skipped.
+  const position = jsonFaultAt(text.replace(/^\ufeff/, ' '))
+  const excerpt: Excerpt = { text, at: position }
+  return { position, excerpt, found: text[position] ?? 'the end of the message' }
+}

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { FakeWorld, type FakeStation } from '../support/fakes.ts'
+
+const stop =
+  '[2,"s1","StopTransaction",{"idTag":"AB","meterStop":5,"transactionId":,"timestamp":"2026-01-02T03:04:05Z"}]'
+const meter = '[2,"m1","MeterValues",{"connectorId":1,"transactionId":,"meterValue":[]}]'
+
+const says = (station: FakeStation, text: string, times: number): void => {
+  for (let count = 0; count < times; count++) station.says(text)
+}
+
+/** The fields of the warnings with this message. */
+function warned(world: FakeWorld, message: RegExp): Record<string, unknown>[] {
+  const keys = [...world.notices].filter(([, text]) => message.test(text)).map(([key]) => key)
+  return keys.map(key => ({ ...world.noticeFields.get(key) }))
+}
+
+test('twenty malformed messages in a row close a peer that the app has not accepted with 1002', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  says(station, '[no frame', 19)
+  assert.equal(station.session.isClosed, false)
+  station.says('[no frame')
+  assert.equal((await station.socket.end()).code, 1002)
+  assert.equal(world.meter.total('failed_client_msg_total'), 20)
+})
+
+test('an ignored message does not reset the count of malformed messages', t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  for (let count = 0; count < 20; count++) station.says('[no frame', 'ping', ' ', '[9,"x"]')
+  assert.equal(station.socket.closed?.code, 1002)
+})
+
+test('an answer to nothing does not reset the count of malformed messages', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  for (let count = 0; count < 20; count++) station.says('[no frame', [3, 'x', {}])
+  assert.equal((await station.socket.end()).code, 1002)
+})
+
+test('a station that the app has accepted is read once a second when it sends nothing but malformed messages', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  says(station, meter, 20)
+  assert.equal(station.socket.isPaused, false)
+  says(station, meter, 3)
+  assert.equal(station.socket.isPaused, true)
+  assert.equal(station.socket.unread.length, 2)
+  await world.pass(990)
+  assert.equal(station.socket.unread.length, 2)
+  await world.pass(10)
+  assert.equal(station.socket.unread.length, 1)
+  await world.pass(2_000)
+  assert.equal(station.socket.isPaused, false)
+  assert.equal(station.socket.closed, null)
+  assert.equal(station.got.filter(([type, id]) => type === 4 && id === 'm1').length, 23)
+})
+
+test('a CALL among malformed messages is served, and ends the slowdown', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  says(station, meter, 21)
+  station.call('Heartbeat', {}, 'h')
+  await world.pass(1_000)
+  assert.deepEqual(station.got.at(-1)?.slice(0, 2), [3, 'h'])
+  says(station, meter, 20)
+  assert.equal(station.socket.isPaused, false)
+})
+
+test('a real answer to a command resets the count of malformed messages', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  world.broadcast('SN1', { command: 'Reset', id: 'r' })
+  says(station, '[no frame', 20)
+  station.says([3, 'r', {}])
+  says(station, '[no frame', 20)
+  assert.equal(station.socket.isPaused, false)
+  station.says('[no frame')
+  assert.equal(station.socket.isPaused, true)
+})
+
+test('what a closed connection has left is not slowed down', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  station.socket.isOpen = false
+  says(station, meter, 100)
+  assert.equal(station.socket.isPaused, false)
+})
+
+test('the end of a session ends the slowdown', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  says(station, meter, 21)
+  station.vanish()
+  await world.pass(100)
+  await station.ended()
+})
+
+test('one warning for a station names the place where its message stops being JSON', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  says(station, meter, 3)
+  const position = meter.indexOf(',"meterValue"')
+  const place = { position, excerpt: { text: meter, at: position }, found: ',' }
+  const expected = { sid: station.sid, station: 'CP1', problem: 'The message is not valid JSON', ...place }
+  assert.deepEqual(warned(world, /cannot be read$/), [expected])
+  station.says('\ufeff[2,"x","Heartbeat",{')
+  station.says('[2,"x","Heartbeat"]')
+  assert.equal(warned(world, /cannot be read$/).length, 2, 'one for each problem')
+  assert.deepEqual(warned(world, /cannot be read$/)[1]?.['frame'], '[2,"x","Heartbeat"]')
+})
+
+test('the place behind a byte order mark counts it', async t => {
+  const world = new FakeWorld(t)
+  world.plug('CP1').says('\ufeff[2,"x","Heartbeat",{')
+  const [fields] = warned(world, /cannot be read$/)
+  assert.deepEqual([fields?.['position'], fields?.['found']], [21, 'the end of the message'])
+})
+
+test('hostile nesting is answered, and has no place to name', t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1', { version: 'ocpp2.0.1' })
+  for (const text of ['['.repeat(100_000), `[2,"x",${'['.repeat(100_000)}`, `[2,[],${'{"a":'.repeat(100_000)}`]) {
+    station.says(text)
+    assert.equal(station.socket.closed, null)
+  }
+  assert.equal(station.got.length, 3)
+  assert.ok(warned(world, /cannot be read$/).every(fields => !('position' in fields)))
+})
+
+const energy: readonly (readonly ['ocpp1.6' | 'ocpp2.0.1' | 'ocpp2.1', string, boolean, string])[] = [
+  ['ocpp1.6', stop, true, 'a StopTransaction without a value'],
+  ['ocpp1.6', stop.replaceAll('"', "'"), true, 'one in single quotes, whose id cannot be read'],
+  ['ocpp1.6', '[2,"s1","StopTransaction",[{"meterStop":5}]]', true, 'one in a list'],
+  ['ocpp1.6', meter, false, 'MeterValues'],
+  ['ocpp2.0.1', '[2,"e1","TransactionEvent",{"eventType":"Ended","seqNo":}]', true, 'a TransactionEvent'],
+  ['ocpp2.1', '[2,"e1","TransactionEvent"]', true, 'one without a payload'],
+  ['ocpp2.0.1', stop, false, 'an action that the version does not have'],
+]
+for (const [version, text, isWhole, because] of energy) {
+  test(`${text.slice(0, 40)} is ${isWhole ? '' : 'not '}logged whole in ${version}: ${because}`, async t => {
+    const world = new FakeWorld(t)
+    const station = world.plug('CP1', { version })
+    await station.boot()
+    says(station, text, 2)
+    const frames = warned(world, /book it by hand/).map(({ wholeFrame }) => wholeFrame)
+    assert.deepEqual(frames, isWhole ? [text] : [])
+  })
+}
+
+test('each of many broken StopTransactions is logged whole, and those of peers that the app has not accepted share a limit', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  for (let meterStop = 0; meterStop < 15; meterStop++) station.says(stop.replace('5', String(meterStop)))
+  assert.equal(warned(world, /book it by hand/).length, 15)
+  world.plug('CP2').says(stop)
+  const keys = [...world.notices.keys()].filter(key => key.includes('energy'))
+  assert.equal(keys.filter(key => key.startsWith('energy of a peer')).length, 1)
+  assert.equal(new Set(keys.filter(key => key.startsWith('CP1')).map(key => key.split(' ')[2])).size, 15)
+})
+
+test('a sign of life is logged once in each spelling, and is not malformed', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  for (let count = 0; count < 25; count++) station.says('ping', 'PONG\n', ' ')
+  assert.equal(world.meter.total('failed_client_msg_total'), 0)
+  assert.equal(station.socket.isPaused, false)
+  assert.deepEqual(
+    warned(world, /not an OCPP message$/).map(({ frame }) => frame),
+    ['ping', 'PONG\n', ' '],
+  )
+})
+
+test('a message of a type that the version does not have is logged once for a station', t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  says(station, '[1,"1","StopTransaction",{}]', 2)
+  assert.equal(warned(world, /no such message type$/).length, 1)
+})
