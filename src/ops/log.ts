@@ -2,12 +2,12 @@
  * The log: one line per event on stdout, in AnyCable's formats, `text` or `json`. The only import of pino.
  *
  * Field names with a meaning: `error` is written as the messages of the error and its causes; `frame` is redacted and
- * truncated, lazily, when its line passes the level; `nodeid`, `sid`, `station` and `context` identify the source of a
+ * truncated, `wholeMessage` redacted only, lazily, when its line passes the level; `nodeid`, `sid`, `station` and `context` identify the source of a
  * line. `time`, `level` and `msg` are reserved.
  */
 import { isatty } from 'node:tty'
 import { destination, pino, stdTimeFunctions } from 'pino'
-import { redactFrame } from './redact.ts'
+import { redactFrame, redactWhole } from './redact.ts'
 
 /** A logger with pino's signature: fields first, then the message. */
 export interface Log {
@@ -39,7 +39,7 @@ export function openLog({ level, format, nodeId, write }: LogOptions): Log {
       base: { nodeid: nodeId },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: label => ({ level: label.toUpperCase() }) },
-      serializers: { error: level === 'debug' ? errorWithStack : errorText, frame: frameText },
+      serializers: { error: level === 'debug' ? errorWithStack : errorText, frame: frameText, wholeMessage: wholeText },
       redact: { paths: SECRET_PATHS, censor: '***' },
       ...(format === 'text' && { hooks: { streamWrite: line => textLine(line, colour) } }),
     },
@@ -49,6 +49,10 @@ export function openLog({ level, format, nodeId, write }: LogOptions): Log {
 
 function frameText(frame: unknown): unknown {
   return typeof frame === 'string' ? redactFrame(frame) : frame
+}
+
+function wholeText(text: unknown): unknown {
+  return typeof text === 'string' ? redactWhole(text) : text
 }
 
 /**

@@ -46,9 +46,14 @@ type Container = {
  */
 export function redactFrame(text: string): string {
   const read = text.slice(0, READ)
-  const masked = mask(read, secretsOf(read)).replace(URL_USER, '$1***@')
+  const masked = redactWhole(read)
   const left = masked.length - SHOWN + (text.length - read.length)
   return left > 0 ? `${masked.slice(0, SHOWN)}...(${left})` : masked
+}
+
+/** Masks the same, and truncates nothing: for the few messages of which the log keeps the only copy. */
+export function redactWhole(text: string): string {
+  return mask(text, secretsOf(text)).replace(URL_USER, '$1***@')
 }
 
 function secretsOf(text: string): Span[] {

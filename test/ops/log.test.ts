@@ -152,6 +152,12 @@ test('an error is written with its stack, on the same line, at level debug', () 
   assert.match(line, /error="no luck\\n {4}at .*log\.test\.ts/)
 })
 
+test('a wholeMessage field is redacted, and not truncated', () => {
+  const samples = '1'.repeat(20_000)
+  const line = jsonOf({ wholeMessage: `{"idTag":"AB12","samples":"${samples}"}` }, 'm')
+  assert.equal(line['wholeMessage'], `{"idTag":"***","samples":"${samples}"}`)
+})
+
 test('a frame field is redacted', () => {
   assert.equal(
     jsonOf({ frame: '[2,"1","Authorize",{"idTag":"AB12"}]' }, 'm')['frame'],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { redactFrame } from '../../src/ops/redact.ts'
+import { redactFrame, redactWhole } from '../../src/ops/redact.ts'
 
 const rows = [
   ['[2,"1","Authorize",{"idTag":"AB12"}]', '[2,"1","Authorize",{"idTag":"***"}]', '1.6: a tag'],
@@ -118,4 +118,9 @@ test('frames of the largest size and hostile shapes are redacted and truncated',
     assert.ok(redactFrame(shape.repeat(size / shape.length)).length < 1100, shape)
     assert.ok(redactFrame(`{"idTag":"${shape.repeat(size / shape.length)}`).length < 1100, shape)
   }
+})
+
+test('a text is masked whole by redactWhole when it is longer than a frame that is logged', () => {
+  const samples = `"samples":"${'1'.repeat(50_000)}"`
+  assert.equal(redactWhole(`{${samples},"idTag":"AB12"}`), `{${samples},"idTag":"***"}`)
 })
