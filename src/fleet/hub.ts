@@ -16,6 +16,7 @@ import { BootSchedule } from './boot-schedule.ts'
 import { Claims, type Takeover } from './claims.ts'
 import type { Disconnects } from './disconnects.ts'
 import { paceOf } from './draining.ts'
+import { Owing } from './owing.ts'
 import { Relation } from './relation.ts'
 
 export type HubSettings = SessionSettings & {
@@ -32,6 +33,7 @@ const maxSerialNumbers = 100_000
 
 export class Hub implements Fleet {
   readonly transactions: Transactions
+  readonly debts: Owing
   readonly #settings: HubSettings
   readonly #disconnects: Disconnects
   readonly #world: World
@@ -54,6 +56,7 @@ export class Hub implements Fleet {
     this.#world = world
     this.#claims = new Claims(settings.takeover, world)
     this.transactions = new Transactions(world.now)
+    this.debts = new Owing(world)
   }
 
   get size(): number {
@@ -120,6 +123,7 @@ export class Hub implements Fleet {
 
   /** Closes the sessions older than `ageMs` whose station has sent no CALL. */
   closeUnheard(ageMs: number): void {
+    this.debts.warnOfGone()
     const openedBefore = this.#world.now() - ageMs
     for (const session of this.#sessions) {
       if (!session.isHeard && session.openedAt < openedBefore) session.close(1008, 'No message in time')

@@ -23,12 +23,14 @@ import { Performing, type PerformingSettings } from './performing.ts'
 import type { CloseCode, Fleet, Member, Who } from './ports.ts'
 import { Collecting, type CollectingSettings, type PendingReport } from './reports/collecting.ts'
 import type { Station } from './station.ts'
+import { Unanswered, type UnansweredSettings } from './transactions/unanswered.ts'
 import { Validation } from './validation.ts'
 
 export type SessionSettings = AnsweringSettings &
   CollectingSettings &
   CommandSettings &
   PerformingSettings &
+  UnansweredSettings &
   ValidationSettings
 
 type Entry =
@@ -74,7 +76,7 @@ export class Session implements Member {
     this.#messages = messages
     const collects = settings.collectReports && row.reports.size > 0
     this.#collecting = collects ? new Collecting(station, this.#app, messages, this.#inbox) : null
-    const parts = { fleet, member: this, messages }
+    const parts = { fleet, member: this, messages, unanswered: new Unanswered(station, fleet.debts, this) }
     this.#performing = new Performing(station, { ...parts, app: this.#app, collecting: this.#collecting })
     const others = { inFlight: this.#inFlight, performing: this.#performing }
     this.#answering = new Answering(station, { ...parts, ...others, boot, validation })
@@ -183,7 +185,7 @@ export class Session implements Member {
     if (this.#isDraining) return
     if (call.kind === 'call') {
       const admitted = this.#inFlight.admit(call)
-      if (admitted === 'repeated') return this.#station.drop('repeated', 'dropped a CALL that repeats one in flight')
+      if (admitted === 'repeated') return this.#answering.onRepeated(call.id)
       if (admitted === 'superseding') this.#answering.onSuperseded(call.id)
       if (call.action === 'BootNotification') this.#commands.hold()
     }
