@@ -94,7 +94,7 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
   const readiness = (): Readiness => ({ rpc: app.isConnected(), ...(nats !== null && { nats: nats.connected() }) })
   keep(await openStations(config, keyPairs, hub, readiness, world))
   // Only after every part is open: a failed start closes the transport, and the check would then blame the app.
-  void rpc.checkAtStart()
+  void rpc.check()
 }
 
 function worldOf(rpc: Rpc, schemas: Schemas, meter: Meter, config: Config, log: Log): World {
@@ -184,6 +184,9 @@ async function openStations(
       if (draining.signal.aborted) return { ...later, problem: 'The CSMS is shutting down' }
       if (hub.isTaken(handshake.stationId))
         return { status: 409, problem: 'This Charging Station is already connected', retryAfterSeconds: null }
+      const waitSeconds = hub.debts.waitSeconds(handshake.stationId)
+      if (waitSeconds !== null)
+        return { status: 503, problem: 'The CSMS cannot process messages now', retryAfterSeconds: waitSeconds }
       const isFull = hub.size >= room && !hub.mayReplace(handshake)
       return isFull ? { ...later, problem: 'The CSMS has reached its connection limit' } : null
     },

@@ -16,6 +16,7 @@ import { BootSchedule } from './boot-schedule.ts'
 import { Claims, type Takeover } from './claims.ts'
 import type { Disconnects } from './disconnects.ts'
 import { paceOf } from './draining.ts'
+import { Owing } from './owing.ts'
 import { Relation } from './relation.ts'
 import { SerialNumbers } from './serial-numbers.ts'
 
@@ -33,6 +34,7 @@ const maxNamed = 10
 
 export class Hub implements Fleet {
   readonly transactions: Transactions
+  readonly debts: Owing
   readonly #settings: HubSettings
   readonly #disconnects: Disconnects
   readonly #world: World
@@ -58,6 +60,7 @@ export class Hub implements Fleet {
     this.#serialNumbers = new SerialNumbers(world)
     this.#attachSchedule = new AttachSchedule(world)
     this.transactions = new Transactions(world.now)
+    this.debts = new Owing(world)
   }
 
   get size(): number {
@@ -124,6 +127,7 @@ export class Hub implements Fleet {
 
   /** Looks after the stations that say nothing: attaches them, and closes those that answer no ping either. */
   sweep(): void {
+    this.debts.warnOfGone()
     const now = this.#world.now()
     const { bootTimeoutMs } = this.#settings
     for (const session of this.#sessions) {

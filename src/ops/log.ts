@@ -1,9 +1,9 @@
 /**
  * The log: one line per event on stdout, in AnyCable's formats, `text` or `json`. The only import of pino.
  *
- * Field names with a meaning: `error` is written as the messages of the error and its causes; `frame`,
- * `wholeFrame` and `excerpt` are redacted and truncated, lazily, when their line passes the level; `nodeid`, `sid`, `station` and `context` identify the source of a
- * line. `time`, `level` and `msg` are reserved.
+ * Field names with a meaning: `error` is written as the messages of the error and its causes; `frame`, `wholeMessage` and
+ * `excerpt` are redacted, lazily, when their line passes the level, and the first and the last are truncated; `nodeid`,
+ * `sid`, `station` and `context` identify the source of a line. `time`, `level` and `msg` are reserved.
  */
 import { isatty } from 'node:tty'
 import { destination, pino, stdTimeFunctions } from 'pino'
@@ -45,7 +45,7 @@ export function openLog({ level, format, nodeId, write }: LogOptions): Log {
       serializers: {
         error: level === 'debug' ? errorWithStack : errorText,
         frame: (frame: unknown) => (typeof frame === 'string' ? redactFrame(frame) : frame),
-        wholeFrame: redactWhole,
+        wholeMessage: redactWhole,
         excerpt: ({ text, at }: Excerpt) => redactBefore(text, at),
       },
       redact: { paths: SECRET_PATHS, censor: '***' },

@@ -81,6 +81,22 @@ export const table = {
       send: 'a SEND (OCPP 2.1) that is unknown, not allowed in the boot state, or invalid with `strict` validation',
     },
   }),
+  ocpp_unanswered_total: counter(
+    'The total number of connections closed over a transaction message that could not be performed',
+    {
+      reason: {
+        away: 'the app is unreachable',
+        timeout: 'the app gave no reply in time',
+        queue: 'the message waited too long behind others, or the app was full',
+        ended: 'the bridge stops',
+        raised: 'the action raised an error',
+        refused: 'the app aborted the action (FAILURE)',
+        unattached: 'Connect or subscribe raised an error',
+        unauthorized: 'the app does not accept the station; closed with 1008',
+        unready: 'the station was told Pending, because the app was away',
+      },
+    },
+  ),
   ocpp_report_total: counter('The total number of reports collected from their parts, by outcome', {
     outcome: ['whole', 'incomplete', 'too_large', 'lost'],
   }),

@@ -10,9 +10,6 @@ const SHOWN = 1000
 /** Characters scanned for secrets. Limits the cost of logging a long frame; a value's name may follow far behind it. */
 const READ = 16_384
 
-/** Characters that are scanned and logged of a frame that is logged whole. */
-const WHOLE = 65_536
-
 /** Characters that are logged of the text before a fault. */
 const BEFORE = 60
 
@@ -52,24 +49,20 @@ type Container = {
  * name is known.
  */
 export function redactFrame(text: string): string {
-  return redacted(text, READ, SHOWN)
+  const read = text.slice(0, READ)
+  const masked = redactWhole(read)
+  const left = masked.length - SHOWN + (text.length - read.length)
+  return left > 0 ? `${masked.slice(0, SHOWN)}...(${left})` : masked
 }
 
-/** Masks like `redactFrame`, and truncates the frame to 64 Ki characters. */
+/** Masks the same, and truncates nothing: for the few messages of which the log keeps the only copy. */
 export function redactWhole(text: string): string {
-  return redacted(text, WHOLE, WHOLE)
+  return mask(text, secretsOf(text)).replace(URL_USER, '$1***@')
 }
 
 /** The last characters before an index, masked; none where the index is beyond what is scanned. */
 export function redactBefore(text: string, at: number): string {
-  return at > READ ? '' : redacted(text.slice(0, at), READ, READ).slice(-BEFORE)
-}
-
-function redacted(text: string, scanned: number, shown: number): string {
-  const read = text.slice(0, scanned)
-  const masked = mask(read, secretsOf(read)).replace(URL_USER, '$1***@')
-  const left = masked.length - shown + (text.length - read.length)
-  return left > 0 ? `${masked.slice(0, shown)}...(${left})` : masked
+  return at > READ ? '' : redactWhole(text.slice(0, at)).slice(-BEFORE)
 }
 
 function secretsOf(text: string): Span[] {

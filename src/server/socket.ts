@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer, type RawData } from 'ws'
 import type { Meter } from '../ops/metrics.ts'
 import type { StationSocket, World } from '../session/ports.ts'
+import { closeModeFor, type CloseRule } from '../translate/closing.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import { deflate, mayCompress, type Compression } from './compression.ts'
 import { Held } from './held.ts'
@@ -23,6 +24,8 @@ export type SocketSettings = LivenessSettings & {
   readonly compression: Compression
   /** What a text message that is not UTF-8 does: close with 1007, or arrive with U+FFFD (RFC 6455 §8.1). */
   readonly invalidUtf8: 'close' | 'replace'
+  /** How the connection of a station that should come back is closed. */
+  readonly close: readonly CloseRule[]
 }
 
 /** The listener of a socket: its session. */
@@ -90,7 +93,8 @@ export function openSockets(settings: SocketSettings, { meter, once }: Pick<Worl
       else request.headers['sec-websocket-protocol'] = subprotocol
       const upgradeBy = (server: WebSocketServer): void =>
         server.handleUpgrade(request, stream, head, ws => {
-          const socket = new LiveSocket(ws, request.socket, settings, patience, meter)
+          const isCut = closeModeFor(stationId, settings.close) === 'abort'
+          const socket = new LiveSocket(ws, request.socket, { ...settings, isCut }, patience, meter)
           open.add(socket)
           ws.once('close', () => open.delete(socket))
           socket.attach(onOpen(socket), () => once('invalid UTF-8', { station: stationId }, replacedText, stationId))
@@ -124,11 +128,13 @@ const closeCodes: ReadonlyMap<string, number> = new Map([
 ])
 
 type Closing = { readonly code: number; readonly reason: string }
+/** `isCut`: closed without a handshake where the station should come back. */
+type LiveSettings = SocketSettings & { readonly isCut: boolean }
 
 class LiveSocket implements StationSocket {
   readonly #ws: WebSocket
   readonly #connection: Socket
-  readonly #settings: SocketSettings
+  readonly #settings: LiveSettings
   readonly #meter: Meter
   readonly #liveness: Liveness
   #end: SocketEnd | null = null
@@ -141,7 +147,7 @@ class LiveSocket implements StationSocket {
   /** Set once the connection is closed, if the session has not been told. */
   #closed: Closing | null = null
 
-  constructor(ws: WebSocket, connection: Socket, settings: SocketSettings, patience: Patience, meter: Meter) {
+  constructor(ws: WebSocket, connection: Socket, settings: LiveSettings, patience: Patience, meter: Meter) {
     this.#ws = ws
     this.#connection = connection
     this.#settings = settings
@@ -194,7 +200,9 @@ class LiveSocket implements StationSocket {
     this.#dropHeld()
     if (this.#ws.readyState !== WebSocket.OPEN) return
     this.#ws.resume()
-    this.#closeWithin(code, reason)
+    if (!this.#settings.isCut || (code !== 1001 && code !== 1012)) return this.#closeWithin(code, reason)
+    this.#ending = { code, reason }
+    this.#connection.destroySoon()
   }
 
   /** The socket is still read, within a limit: control frames must not wait for the app (RFC 6455 §5.5.2). */

@@ -2,7 +2,7 @@
  * Gives each CALL of a station its one answer: the app's, or the bridge's own where the app gives none.
  */
 import { RpcError, type CommandReply } from '../cable/rpc.ts'
-import { bootAnswer, completeAnswer, isCompletable, type Asked } from '../ocpp/answers.ts'
+import { completeAnswer, isCompletable, type Asked } from '../ocpp/answers.ts'
 import type { ErrorCode } from '../ocpp/errors.ts'
 import {
   callError,
@@ -14,33 +14,27 @@ import {
   type Send,
 } from '../ocpp/frame.ts'
 import { isFromStation } from '../ocpp/version.ts'
-import {
-  answerFor,
-  choiceFor,
-  mintingActions,
-  silenceNotice,
-  type Choice,
-  type NoAnswer,
-  type SilentSettings,
-} from '../translate/answers.ts'
 import type { Violation } from '../ocpp/violations.ts'
+import { mintingActions, type NoAnswer } from '../translate/answers.ts'
 import { readReply } from '../translate/messages.ts'
+import { causeOf, type Cause } from '../translate/unanswered.ts'
 import { warnOfError } from './app/errors.ts'
 import type { AppMessages } from './app/messages.ts'
 import type { Boot } from './boot.ts'
 import type { InFlight } from './in-flight.ts'
+import { OwnAnswers, type OwnAnswerSettings } from './own-answers.ts'
 import { Pause } from './pause.ts'
 import type { PendingCall, Performing, Reached } from './performing.ts'
 import type { Fleet, Member } from './ports.ts'
 import type { Station } from './station.ts'
 import { trackedOf, transactionIdFor } from './transactions/digest.ts'
+import type { Unanswered } from './transactions/unanswered.ts'
 import type { Validation } from './validation.ts'
 
-export type AnsweringSettings = SilentSettings & {
+export type AnsweringSettings = OwnAnswerSettings & {
   readonly heartbeatIntervalMs: number
   /** Of the times that the bridge itself tells a station. */
   readonly timestamps: 'milliseconds' | 'seconds'
-  readonly granularActions: boolean
   /** How long to wait for an Ack that comes by a broadcast, after the action has run; 0: not at all. */
   readonly ackTimeoutMs: number
 }
@@ -53,7 +47,10 @@ export type AnsweringParts = {
   readonly validation: Validation
   readonly performing: Performing
   readonly messages: AppMessages
+  readonly unanswered: Unanswered
 }
+
+type Failed = { readonly kind: 'failed'; readonly cause: Cause }
 
 /** Who gave a station its answer; `rejected`: the bridge, because the CALL could not go to the app. */
 type AnsweredBy = 'app' | 'replayed' | 'local' | 'rejected' | NoAnswer
@@ -63,6 +60,7 @@ export class Answering {
   readonly #parts: AnsweringParts
   /** Actions whose CALL gets a transaction id before the app is asked. */
   readonly #mintingActions: ReadonlySet<string>
+  readonly #own: OwnAnswers
   readonly #ackWait = new Pause()
   /** Whether a CALL still waits for an Ack. */
   #waits = true
@@ -73,6 +71,7 @@ export class Answering {
     this.#station = station
     this.#parts = parts
     this.#mintingActions = mintingActions(station.handshake.version, station.settings)
+    this.#own = new OwnAnswers(station, parts.fleet, parts.member)
   }
 
   /**
@@ -83,22 +82,33 @@ export class Answering {
     const pending = this.#newPending(call, receivedAt)
     const { error, violations } = this.#check(call)
     if (error !== null) {
-      this.#reply(pending, error, 'rejected')
+      this.#refuse(pending, error)
       return true
     }
     this.#pending = pending
     const reached = await this.#ask(pending, violations)
     if (reached.kind === 'performed') await this.#onReply(pending, reached.reply)
     else if (reached.kind === 'replayed') this.#reply(pending, { ...reached.answer, id: call.id }, 'replayed')
+    else if (reached.kind === 'failed') this.#replyWithoutApp(pending, 'failed', reached.cause)
     else this.#replyWithoutApp(pending, reached.kind)
     this.#pending = null
     return reached.kind !== 'unauthorized'
   }
 
-  /** Answers a CALL without the app, where no time is left to ask it; a station that has left gets no answer. */
+  /**
+   * Answers a CALL without the app, where no time is left to ask it: the connection is about to close. A station that has
+   * left gets no answer, and a transaction message gets none either, so that the station keeps it.
+   */
   answerWithoutApp(call: Call, receivedAt: number): void {
-    if (this.#station.isClosed) this.#parts.inFlight.done(call)
-    else this.#replyWithoutApp(this.#newPending(call, receivedAt), 'failed')
+    const { unanswered, inFlight } = this.#parts
+    const pending = this.#newPending(call, receivedAt)
+    const isKept = unanswered.closes && pending.tracked !== null
+    if (!this.#station.isClosed && !isKept) return this.#replyWithoutApp(pending, 'failed', 'ended')
+    inFlight.done(call)
+    // Sent again under a new id, while the first one had no answer.
+    const first = this.#pending
+    if (isKept && first !== null && first.tracked?.key === pending.tracked.key)
+      unanswered.onResent(receivedAt - first.receivedAt)
   }
 
   /**
@@ -144,13 +154,21 @@ export class Answering {
     this.#ackWait.end()
   }
 
+  /** Drops a CALL that the station has sent again before its answer. */
+  onRepeated(id: MessageId): void {
+    const pending = this.#pending
+    this.#station.drop('repeated', 'dropped a CALL that repeats one in flight')
+    if (pending === null || pending.tracked === null || !isSameId(pending.call.id, id)) return
+    this.#parts.unanswered.onResent(this.#station.world.now() - pending.receivedAt)
+  }
+
   /** Ends the wait for an Ack, and lets no CALL wait any more: the station gets the bridge's own answer. */
   endWait(): void {
     this.#waits = false
     this.#ackWait.end()
   }
 
-  async #ask(pending: PendingCall, violations: readonly Violation[]): Promise<Reached | { readonly kind: 'failed' }> {
+  async #ask(pending: PendingCall, violations: readonly Violation[]): Promise<Reached | Failed> {
     const { transactionId } = pending
     try {
       return await this.#parts.performing.call(pending, {
@@ -160,7 +178,7 @@ export class Answering {
     } catch (error) {
       if (!(error instanceof RpcError)) throw error
       warnOfError(this.#station, pending.call.action, error)
-      return { kind: 'failed' }
+      return { kind: 'failed', cause: causeOf(error, this.#parts.performing.isAttached) }
     }
   }
 
@@ -182,19 +200,39 @@ export class Answering {
     const isRefused =
       completed.kind === 'callResult' &&
       this.#parts.validation.ofAck(pending.call.action, completed.payload).refusal !== null
-    if (isRefused) this.#replyWithoutApp(pending, 'failed')
+    // Never a transaction message.
+    if (isRefused) this.#replyWithoutApp(pending, 'failed', 'raised')
     else this.#reply(pending, completed, 'app')
   }
 
-  /** Gives the bridge's own answer, unless the CALL has one. */
-  #replyWithoutApp(pending: PendingCall, why: NoAnswer | 'local'): void {
+  /**
+   * Gives the bridge's own answer, unless the CALL has one; a transaction message may get none, see `Unanswered`.
+   *
+   * @param cause of a failure
+   */
+  #replyWithoutApp(pending: PendingCall, why: NoAnswer | 'local', cause: Cause = 'ended'): void {
     if (pending.isAnswered) return
-    const { handshake, settings } = this.#station
-    const choice = choiceFor(pending.call.action, handshake.version, settings)
-    const answer = this.#ownAnswer(pending, why === 'local' ? 'silent' : why, choice)
-    // The bridge answers such a CALL whatever the app did.
-    const isLocal = choice.row?.kind === 'local' && why !== 'unauthorized'
-    this.#reply(pending, answer, isLocal ? 'local' : why)
+    const reason = why === 'local' ? 'silent' : why
+    const own = this.#own.answerTo(pending, reason, this.#asked(pending), this.#waits)
+    const mayLeave = own.answer.kind === 'callError' && reason !== 'silent'
+    if (mayLeave && this.#parts.unanswered.leave(pending, reason === 'failed' ? cause : reason))
+      return this.#abandon(pending)
+    this.#reply(pending, this.#completed(pending, own.answer), own.isLocal ? 'local' : why)
+  }
+
+  /** Refuses a CALL that cannot go to the app. */
+  #refuse(pending: PendingCall, error: CallError): void {
+    const { boot, unanswered } = this.#parts
+    if (boot.isPutOff && unanswered.leave(pending, 'unready')) this.#abandon(pending)
+    else this.#reply(pending, error, 'rejected')
+  }
+
+  /** The connection is closed, and the station keeps the message. */
+  #abandon(pending: PendingCall): void {
+    const { tracked, attempts, call } = pending
+    pending.isAnswered = true
+    this.#parts.inFlight.done(call)
+    if (tracked !== null) this.#parts.fleet.transactions.record(tracked, { attempts, answer: null })
   }
 
   /** Why a CALL cannot go to the app, if it cannot, and how it violates its schema. */
@@ -221,30 +259,6 @@ export class Answering {
     return { call, receivedAt, tracked, transactionId, attempts: 0, isAnswered: false, isSuperseded: false }
   }
 
-  #ownAnswer(pending: PendingCall, why: NoAnswer, choice: Choice): Answer {
-    const { call } = pending
-    const asked = this.#asked(pending)
-    const { answer, isDecision } = answerFor(why, call, choice, asked, this.#station.world.random())
-    if (why === 'silent') this.#warnOfSilence(pending, choice, isDecision)
-    if (answer.kind !== 'putOff') return this.#completed(pending, answer)
-    const payload = bootAnswer('Pending', this.#bootInterval(), asked)
-    return { kind: 'callResult', id: call.id, payload }
-  }
-
-  /** No warning when the session ended or drained, or the CALL was superseded, while the app had time for an Ack. */
-  #warnOfSilence({ call, tracked, isSuperseded }: PendingCall, choice: Choice, isDecision: boolean): void {
-    const { action } = call
-    const { who, world, settings } = this.#station
-    if (!this.#waits || isSuperseded) return
-    const notice = silenceNotice(action, choice, isDecision, tracked !== null, settings.granularActions)
-    if (notice !== null) world.once(`silent ${action}`, { ...who, action }, notice)
-  }
-
-  /** A station that has left meanwhile does not read the answer, and reserves no time. */
-  #bootInterval(): number {
-    return this.#station.isClosed ? 0 : this.#parts.fleet.bootInterval(this.#parts.member)
-  }
-
   #completed(pending: PendingCall, answer: Answer): Answer {
     const { action } = pending.call
     if (answer.kind === 'callError' || !isCompletable(action)) return answer
@@ -264,6 +278,7 @@ export class Answering {
     pending.isAnswered = true
     const isAwaited = this.#parts.inFlight.done(call)
     const { tracked, attempts } = pending
+    if (tracked !== null && this.#parts.unanswered.isOwing) this.#parts.unanswered.settle(tracked)
     if (tracked !== null && by !== 'replayed') {
       // A CALLERROR from the bridge is not kept: the app has not booked the message, and a retry is performed.
       const isKept = isAwaited && (answer.kind === 'callResult' || by === 'app')
@@ -271,7 +286,8 @@ export class Answering {
     }
     // The station has superseded the CALL with another one of the same id.
     if (!isAwaited) return this.#station.world.meter.count('ocpp_dropped_total', { reason: 'superseded' })
-    if (answer.kind === 'callResult' && call.action === 'BootNotification') this.#parts.boot.onAnswer(answer.payload)
+    if (answer.kind === 'callResult' && call.action === 'BootNotification')
+      this.#parts.boot.onAnswer(answer.payload, by === 'app')
     this.#station.send(answer.id === call.id ? answer : { ...answer, id: call.id })
     const { row, world, isClosed } = this.#station
     if (isClosed) return

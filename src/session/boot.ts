@@ -25,6 +25,7 @@ export class Boot {
   readonly #socket: Pick<StationSocket, 'expectHeartbeats'>
   #status: BootStatus = 'unknown'
   readonly #triggered = new Set<string>()
+  #isPutOff = false
 
   constructor({ row, socket }: { readonly row: VersionRow; readonly socket: Pick<StationSocket, 'expectHeartbeats'> }) {
     this.#row = row
@@ -36,13 +37,21 @@ export class Boot {
     return this.#status === 'unknown'
   }
 
+  /** Whether the bridge put off the boot, because the app gave no answer to it. */
+  get isPutOff(): boolean {
+    return this.#isPutOff
+  }
+
   /**
    * Reads the answer that the station gets: its status, and the interval. Whatever the status, the station need not say
    * anything before the interval is over: it is that of heartbeats, or the time until the next boot.
+   *
+   * @param isApps whether the app gave the answer
    */
-  onAnswer(payload: JsonText): void {
+  onAnswer(payload: JsonText, isApps = true): void {
     const { status, interval } = parseObject(payload)
     this.#status = statuses.get(status) ?? this.#status
+    this.#isPutOff = !isApps && this.#status === 'pending'
     this.#triggered.clear()
     if (typeof interval === 'number' && interval > 0) this.#socket.expectHeartbeats(interval * 1000)
   }

@@ -84,7 +84,7 @@ export class MalformedMessages {
     for (const action of row.energyMessages) {
       if (!head.includes(action)) continue
       const digest = createHash('sha256').update(text).digest('base64url')
-      const fields = { ...who, action, wholeFrame: text }
+      const fields = { ...who, action, wholeMessage: text }
       world.once(this.#key('energy', digest), fields, energyText, `${who.station} ${digest}`)
     }
   }

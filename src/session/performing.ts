@@ -14,6 +14,7 @@ import type { Collecting } from './reports/collecting.ts'
 import type { Station } from './station.ts'
 import type { Tracked } from './transactions/digest.ts'
 import type { KeptAnswer } from './transactions/transactions.ts'
+import type { Unanswered } from './transactions/unanswered.ts'
 
 export type PerformingSettings = AttachingSettings & {
   readonly granularActions: boolean
@@ -27,6 +28,7 @@ export type PerformingParts = {
   readonly messages: AppMessages
   /** `null` where each part of a report is performed as it comes. */
   readonly collecting: Collecting | null
+  readonly unanswered: Unanswered
 }
 
 /** A CALL on its way to an answer. */
@@ -56,6 +58,7 @@ export type Reached =
 
 /** Stations wait at least this long for an answer; 30 s is common, the specs set no value. */
 const patienceMs = 20_000
+/** Before an attempt after the app was away; of one that raised, doubled for each further attempt. */
 const retryPauseMs = 500
 
 export class Performing {
@@ -67,6 +70,11 @@ export class Performing {
   constructor(station: Station<PerformingSettings>, parts: PerformingParts) {
     this.#station = station
     this.#parts = parts
+  }
+
+  /** Whether the app has accepted the connection and its subscription. */
+  get isAttached(): boolean {
+    return this.#parts.app.identifier !== null
   }
 
   /** Takes a CALL to the app. Rejects with `RpcError`. */
@@ -88,33 +96,47 @@ export class Performing {
   }
 
   /**
-   * Retries a transaction message while the app is away and the station waits; then the station gets a CALLERROR and keeps
-   * the message (OCPP 1.6 §3.7.1, OCPP 2.0.1 Part 2 E13). An app that ran the message and raised is not asked again.
+   * Retries a transaction message while the station waits. In time before the station gives up, the connection is closed,
+   * also over an attempt under way: its reply is kept for the next connection.
    */
   async #untilTaken(pending: PendingCall, extras: Extras): Promise<Reached> {
-    const deadline = pending.receivedAt + patienceMs
+    const { unanswered } = this.#parts
+    const { world } = this.#station
+    const { receivedAt } = pending
     const isWanted = (): boolean => this.#retries && !pending.isAnswered && !pending.isSuperseded
     // Without it, a message would lose its place in the queue of calls to messages that came later.
-    const queueDeadline = (): number => (isWanted() ? deadline : 0)
-    for (;;) {
-      try {
-        return await this.#attempt(pending, extras, queueDeadline)
-      } catch (error) {
-        const hasTime = this.#station.world.now() + retryPauseMs < deadline
-        if (!isWanted() || !hasTime || !(error instanceof RpcError) || !isAway(error)) throw error
-        await this.#retryPause.wait(retryPauseMs)
-        if (pending.isAnswered || pending.isSuperseded) throw error
+    const queueDeadline = (): number => (isWanted() ? receivedAt + unanswered.longestMs : 0)
+    const onSlow = (): void => {
+      const leftMs = receivedAt + unanswered.patienceMs - world.now()
+      if (leftMs > 0) timer = setTimeout(onSlow, leftMs)
+      else if (isWanted()) unanswered.leave(pending, world.rpc.presence.isAway ? 'away' : 'timeout')
+    }
+    let timer = setTimeout(onSlow, receivedAt + unanswered.awayMs - world.now())
+    try {
+      for (let raised = 0; ;) {
+        try {
+          return await this.#attempt(pending, extras, queueDeadline)
+        } catch (error) {
+          if (!isWanted() || !(error instanceof RpcError)) throw error
+          const isRetried = isAway(error) || (unanswered.closes && error.code === 'application')
+          const pauseMs = isAway(error) ? retryPauseMs : retryPauseMs * 2 ** raised++
+          if (!isRetried || world.now() + pauseMs >= receivedAt + unanswered.patienceMs) throw error
+          await this.#retryPause.wait(pauseMs)
+          if (pending.isAnswered || pending.isSuperseded) throw error
+        }
       }
+    } finally {
+      clearTimeout(timer)
     }
   }
 
   /** @param queueDeadline of a transaction message, as in `Rpc` */
   async #attempt(pending: PendingCall, extras: Extras, queueDeadline?: () => number): Promise<Reached> {
     const { call, tracked } = pending
-    const { app, fleet } = this.#parts
+    const { app, fleet, unanswered } = this.#parts
     const { settings, world } = this.#station
     // The CALL may have waited behind earlier ones.
-    const isTooLate = world.now() >= pending.receivedAt + patienceMs
+    const isTooLate = world.now() >= pending.receivedAt + (tracked === null ? patienceMs : unanswered.longestMs)
     const isAttached = app.identifier !== null && call.action !== 'BootNotification'
     if (isTooLate && app.identifier === null) throw tooLate()
     if (!isAttached && !(await this.#attach(call, queueDeadline))) return { kind: 'unauthorized' }

@@ -8,6 +8,7 @@ import type { Violation } from '../ocpp/violations.ts'
 import type { Log } from '../ops/log.ts'
 import type { Meter } from '../ops/metrics.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
+import type { Cause } from '../translate/unanswered.ts'
 import type { Tracked } from './transactions/digest.ts'
 import type { KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
 
@@ -26,6 +27,14 @@ export interface Rpc {
   /** @param queueDeadline as above */
   command(call: CommandCall, signal: AbortSignal, queueDeadline?: () => number): Promise<CommandReply>
   disconnect(call: DisconnectCall, signal: AbortSignal): Promise<void>
+  /** What the ends of calls say about the app; `repliedAt` in ms of `performance.now()`, `-Infinity` if never. */
+  readonly presence: { readonly isAway: boolean; readonly repliedAt: number }
+  /** How many calls may be in flight now. */
+  readonly capacity: number
+  /** How many calls wait in the queue. */
+  readonly pending: number
+  /** Finds out whether the app can be reached, and logs it: at the start, or where no call tells. */
+  check(): Promise<void>
   /**
    * Fails every call without a reply, and every later one, with the code `aborted`: its outcome is `unknown` where the
    * call was on the wire, else `notRun`.
@@ -55,10 +64,10 @@ export interface StationSocket {
 }
 
 /**
- * 1000 closed by the app, 1001 going away, 1002 too many malformed frames, 1008 refused, 1009 too big, 1011 internal
- * (RFC 6455 §7.4.1).
+ * 1000 closed by the app, 1001 going away, 1002 too many malformed frames, 1008 refused, 1009 too big, 1011 internal,
+ * 1012 come back with the message that was not answered (RFC 6455 §7.4.1 and IANA's registry).
  */
-export type CloseCode = 1000 | 1001 | 1002 | 1008 | 1009 | 1011
+export type CloseCode = 1000 | 1001 | 1002 | 1008 | 1009 | 1011 | 1012
 
 /** The official schemas of each version. */
 export interface Schemas {
@@ -141,9 +150,23 @@ export interface TransactionMemory {
   record(message: Tracked, outcome: TransactionOutcome): void
 }
 
+/** The transaction messages over which connections were closed: stations owe them. */
+export interface Debts {
+  /** Whether the station owes a message. */
+  owes(stationId: StationId): boolean
+  /** How often the connection was closed over this message for a cause that lies in the message. */
+  closesOf(message: Tracked): number
+  onClosed(message: Tracked, cause: Cause): void
+  onAnswered(message: Tracked): void
+  /** After how many ms without an answer the station was seen to send a message again; `Infinity` if never. */
+  patienceMs(stationId: StationId): number
+  onResent(stationId: StationId, afterMs: number): void
+}
+
 /** All stations, as one session sees them. */
 export interface Fleet {
   readonly transactions: TransactionMemory
+  readonly debts: Debts
   join(stream: StreamName, member: Member): void
   leave(stream: StreamName, member: Member): void
   leaveAll(member: Member): void

@@ -26,12 +26,14 @@ import { Performing, type PerformingSettings } from './performing.ts'
 import type { CloseCode, Fleet, Member, Who } from './ports.ts'
 import { Collecting, type CollectingSettings, type PendingReport } from './reports/collecting.ts'
 import type { Station } from './station.ts'
+import { Unanswered, type UnansweredSettings } from './transactions/unanswered.ts'
 import { Validation } from './validation.ts'
 
 export type SessionSettings = AnsweringSettings &
   CollectingSettings &
   CommandSettings &
   PerformingSettings &
+  UnansweredSettings &
   ValidationSettings
 
 type PendingMessage = { readonly kind: 'call'; readonly call: Call | Send; readonly receivedAt: number }
@@ -77,7 +79,8 @@ export class Session implements Member {
     this.#messages = new AppMessages(station, this.#commands)
     const collects = settings.collectReports && row.reports.size > 0
     this.#collecting = collects ? new Collecting(station, this.#app, this.#messages, this.#inbox) : null
-    const parts = { fleet, member: this, messages: this.#messages }
+    const unanswered = new Unanswered(station, fleet.debts, this)
+    const parts = { fleet, member: this, messages: this.#messages, unanswered }
     const asked = { ...parts, app: this.#app }
     this.attaching = new Attaching(station, { ...asked, boot, lane: this.#inbox })
     this.#performing = new Performing(station, { ...asked, attaching: this.attaching, collecting: this.#collecting })
@@ -194,7 +197,7 @@ export class Session implements Member {
     if (this.#isDraining) return
     if (call.kind === 'call') {
       const admitted = this.#inFlight.admit(call)
-      if (admitted === 'repeated') return this.#station.drop('repeated', 'dropped a CALL that repeats one in flight')
+      if (admitted === 'repeated') return this.#answering.onRepeated(call.id)
       if (admitted === 'superseding') this.#answering.onSuperseded(call.id)
       if (call.action === 'BootNotification') this.#commands.hold()
     }

@@ -56,7 +56,7 @@ export function modeOf(
  * Whether a pattern matches a whole text, case-sensitively. Backtracks to the last `*` only, which is sufficient, so it
  * takes at most one pass over the pattern per character. A RegExp could take exponential time.
  */
-function fits(text: string, pattern: string): boolean {
+export function fits(text: string, pattern: string): boolean {
   const characters = Array.from(text)
   const wanted = Array.from(pattern)
   let next = 0

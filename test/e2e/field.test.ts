@@ -143,7 +143,7 @@ describe('frames', { ...within, concurrency: true }, () => {
     assert.equal(await said(station), '[4,"s","FormationViolation","The message is not valid JSON",{}]')
     const isOfStation = (line: string): RegExp => new RegExp(`(?=.*"station":"broken-stop").*${line}`)
     const kept = await bridge.logged(isOfStation('book it by hand'))
-    assert.equal(kept['wholeFrame'], '[2,"s","StopTransaction",{"idTag":"***","meterStop":4711,"transactionId":}]')
+    assert.equal(kept['wholeMessage'], '[2,"s","StopTransaction",{"idTag":"***","meterStop":4711,"transactionId":}]')
     const place = await bridge.logged(isOfStation('cannot be read"'))
     assert.deepEqual([place['position'], place['found']], [74, '}'])
     assert.match(String(place['excerpt']), /"idTag":"\*\*\*","meterStop":4711,"transactionId":$/)

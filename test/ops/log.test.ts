@@ -154,8 +154,8 @@ test('an error is written with its stack, on the same line, at level debug', () 
 
 test('a whole frame and the excerpt of one are redacted', () => {
   const text = '[2,"1","StopTransaction",{"idTag":"AB12","meterStop":}]'
-  const { wholeFrame, excerpt } = jsonOf({ wholeFrame: text, excerpt: { text, at: text.indexOf('}') } }, 'm')
-  assert.equal(wholeFrame, '[2,"1","StopTransaction",{"idTag":"***","meterStop":}]')
+  const { wholeMessage, excerpt } = jsonOf({ wholeMessage: text, excerpt: { text, at: text.indexOf('}') } }, 'm')
+  assert.equal(wholeMessage, '[2,"1","StopTransaction",{"idTag":"***","meterStop":}]')
   assert.equal(excerpt, '[2,"1","StopTransaction",{"idTag":"***","meterStop":')
 })
 

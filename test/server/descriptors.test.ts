@@ -183,7 +183,7 @@ for (const scheme of ['http', 'https'] as const) {
         leastIdleTimeoutMs: 60_000,
       }
       sockets = openSockets(
-        { ...limits, compression: 'off', invalidUtf8: 'close' },
+        { ...limits, compression: 'off', invalidUtf8: 'close', close: [] },
         { meter: new FakeMeter(), once: () => undefined },
       )
       const settings = {

@@ -21,6 +21,7 @@ const limits = {
   leastIdleTimeoutMs: 60_000,
   compression: 'off',
   invalidUtf8: 'close',
+  close: [],
 } as const
 const settings = {
   host,

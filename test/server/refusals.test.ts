@@ -34,7 +34,7 @@ async function open(isTls: boolean) {
     leastIdleTimeoutMs: 60_000,
   }
   const sockets = openSockets(
-    { ...limits, compression: 'off', invalidUtf8: 'close' },
+    { ...limits, compression: 'off', invalidUtf8: 'close', close: [] },
     { meter: new FakeMeter(), once: () => undefined },
   )
   const handshake = { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] } as const

@@ -129,6 +129,7 @@ for (const scheme of ['http', 'https'] as const) {
           leastIdleTimeoutMs: 60_000,
           compression: 'off',
           invalidUtf8: 'close',
+          close: [],
         },
         { meter: new FakeMeter(), once: () => undefined },
       )

@@ -30,6 +30,7 @@ const usual: SocketSettings = {
   leastIdleTimeoutMs: 60_000,
   compression: 'on',
   invalidUtf8: 'close',
+  close: [],
 }
 const offer = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'
 
@@ -170,6 +171,30 @@ test('messages and the close frame after them arrive in order', async t => {
   const [code] = (await once(client, 'close')) as [number]
   assert.deepEqual([received, code], [texts, 1008])
   assert.equal((await gone).code, 1008)
+})
+
+for (const code of [1001, 1012] as const) {
+  test(`the connection ends without a close frame when ocpp_close=abort and the code is ${code}, behind what was sent`, async t => {
+    const { client, socket, gone } = await connected(t, { close: [{ station: 'CP*', mode: 'abort' }] })
+    const received: string[] = []
+    client.on('message', (data: Buffer) => received.push(data.toString()))
+    socket.send('before')
+    socket.close(code, 'come back')
+    assert.equal(((await once(client, 'close')) as [number])[0], 1006)
+    assert.deepEqual(received, ['before'])
+    assert.deepEqual(await gone, { code, reason: 'come back' })
+  })
+}
+
+test('the connection ends with a close frame when ocpp_close=abort and the station need not come back, or is another', async t => {
+  for (const [station, code] of [
+    ['CP*', 1008],
+    ['X*', 1012],
+  ] as const) {
+    const { client, socket } = await connected(t, { close: [{ station, mode: 'abort' }] })
+    socket.close(code, 'bye')
+    assert.equal(((await once(client, 'close')) as [number])[0], code)
+  }
 })
 
 test('the byte counters count messages before compression', async t => {

@@ -28,6 +28,7 @@ async function setUp(t: TestContext, settings: Partial<SessionSettings> = {}) {
 
 const now = new Date(dawn).toISOString()
 const forwardHeartbeats = { forwardHeartbeats: true }
+const answersErrors = { unanswered: 'error' } as const
 const refuses: Script = () => ({ status: 'failure' })
 const silent: Script = () => ({})
 
@@ -56,7 +57,7 @@ const rows: readonly [string, string, Script, unknown[]][] = [
 ]
 for (const [action, how, script, [type, ...answer]] of rows) {
   test(`${action} is answered with ${JSON.stringify(answer[0])} after one perform when the app ${how}`, async t => {
-    const { rpc, station } = await setUp(t, forwardHeartbeats)
+    const { rpc, station } = await setUp(t, { ...forwardHeartbeats, ...answersErrors })
     const before = rpc.names().length
     rpc.otherwise(script)
     station.call(action, { chargePointSerialNumber: 'SN1' }, 'x')
@@ -77,7 +78,7 @@ const unauthorized: readonly [string, unknown[]][] = [
 for (const [action, answer] of unauthorized) {
   for (const name of ['connect', 'subscribe']) {
     test(`${action} is answered, and the session closes with 1008, when ${name} returns FAILURE`, async t => {
-      const world = new FakeWorld(t)
+      const world = new FakeWorld(t, answersErrors)
       world.rpc.once(name, refuses)
       const station = world.plug('CP1')
       station.call(action, {}, 'x')
@@ -545,7 +546,7 @@ async function answeredAfter(world: FakeWorld, station: FakeStation, longestMs: 
 }
 
 test('a transaction message is retried for at most 20 s from its arrival, and then gets a CALLERROR', async t => {
-  const { world, rpc, station } = await setUp(t)
+  const { world, rpc, station } = await setUp(t, answersErrors)
   rpc.on('start_transaction', fails(faults.absent))
   station.call('StartTransaction', {}, 'x')
   const ms = await answeredAfter(world, station, 30_000)
@@ -554,7 +555,7 @@ test('a transaction message is retried for at most 20 s from its arrival, and th
 })
 
 test('a transaction message gets a CALLERROR 20 s after its arrival when it waited in the queue', async t => {
-  const { world, rpc, station } = await setUp(t)
+  const { world, rpc, station } = await setUp(t, answersErrors)
   for (const name of ['start_transaction', 'stop_transaction']) rpc.on(name, fails(faults.absent))
   station.says([2, 'a', 'StartTransaction', {}], [2, 'b', 'StopTransaction', {}])
   await world.pass(20_000)
@@ -574,7 +575,7 @@ test('a transaction message is not retried when the connection has ended', async
 })
 
 test('a drain ends the retries of a transaction message with a CALLERROR', async t => {
-  const { world, rpc, station } = await setUp(t)
+  const { world, rpc, station } = await setUp(t, answersErrors)
   rpc.on('stop_transaction', fails(faults.absent))
   station.call('StopTransaction', {}, 'x')
   await world.pass(100)
@@ -596,7 +597,7 @@ test('a transaction message is not retried when a broadcast has answered it and 
 })
 
 test('a StartTransaction keeps its unanswered attempts when 10,000 MeterValues are answered silently', async t => {
-  const { world, rpc, station } = await setUp(t)
+  const { world, rpc, station } = await setUp(t, answersErrors)
   rpc.once('start_transaction', fails(faults.lost))
   rpc.once('start_transaction', fails(faults.raised))
   station.call('StartTransaction', {}, 's')

@@ -151,7 +151,7 @@ for (const [version, text, isWhole, because] of energy) {
     const station = world.plug('CP1', { version })
     await station.boot()
     says(station, text, 2)
-    const frames = warned(world, /book it by hand/).map(({ wholeFrame }) => wholeFrame)
+    const frames = warned(world, /book it by hand/).map(({ wholeMessage }) => wholeMessage)
     assert.deepEqual(frames, isWhole ? [text] : [])
   })
 }

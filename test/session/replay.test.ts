@@ -74,7 +74,7 @@ for (const [action, script, because] of notReplayed) {
   const name = channelAction(action)
 
   test(`${action} is performed again when it is repeated after its answer: ${because}`, async t => {
-    const world = new FakeWorld(t)
+    const world = new FakeWorld(t, { unanswered: 'error' })
     const station = world.plug('CP1')
     world.rpc.on(name, script)
     for (let count = 0; count < 2; count++) {

@@ -13,6 +13,7 @@ import { Hub, type HubSettings } from '../../src/fleet/hub.ts'
 import type { Log } from '../../src/ops/log.ts'
 import type {
   CloseCode,
+  Debts,
   Fleet,
   Member,
   QueuedDisconnect,
@@ -82,6 +83,12 @@ type Held = {
 
 export class FakeRpc implements Rpc {
   readonly made = new Mailbox<RpcCall>()
+  /** What the bridge knows of the app; a test says it. */
+  presence = { isAway: false, repliedAt: -Infinity }
+  capacity = 28
+  pending = 0
+  /** How often the bridge has looked whether the app is back. */
+  checks = 0
   readonly #always = new Map<string, Script>()
   readonly #next = new Map<string, Script[]>()
   #otherwise: Script = () => ({})
@@ -148,6 +155,11 @@ export class FakeRpc implements Rpc {
 
   async disconnect(call: DisconnectCall, signal: AbortSignal): Promise<void> {
     await this.#say({ name: 'disconnect', ...call }, signal)
+  }
+
+  check(): Promise<void> {
+    this.checks++
+    return Promise.resolve()
   }
 
   abort(): void {
@@ -227,6 +239,14 @@ export const faults = {
 /** What a session asks of its fleet, written down. */
 export class FakeFleet implements Fleet {
   readonly transactions = new Transactions(() => 0)
+  readonly debts: Debts = {
+    owes: () => false,
+    closesOf: () => 0,
+    onClosed: () => undefined,
+    onAnswered: () => undefined,
+    patienceMs: () => Infinity,
+    onResent: () => undefined,
+  }
   readonly streams = new Set<StreamName>()
   readonly claimed: string[] = []
   readonly serialNumbers: string[] = []
@@ -532,6 +552,7 @@ export const usualSettings: HubSettings = {
   heartbeatIntervalMs: 30_000,
   timestamps: 'milliseconds',
   silentAck: 'safe',
+  unanswered: 'close',
   ackTimeoutMs: 0,
   forwardHeartbeats: false,
   callTimeoutMs: 30_000,

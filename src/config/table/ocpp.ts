@@ -4,6 +4,7 @@
  * Pure.
  */
 import { versionOf, versions, type Version } from '../../ocpp/version.ts'
+import { parseCloseRule, serializeCloseRule, type CloseRule } from '../../translate/closing.ts'
 import { silentAnswers, silentMode, validationMode, validationRules } from '../actions.ts'
 import { duration, integer, listOf, oneOf, onOff, optional, path, scalar, second, text } from '../kinds.ts'
 import { group, option, type Kind } from '../option.ts'
@@ -18,6 +19,13 @@ const version: Kind<Version> = scalar({
   parse: given => versionOf(`ocpp${given}`) ?? versionOf(given) ?? undefined,
   toToml: given => versions[given].number,
   tomlType: 'number',
+})
+
+const closeRule: Kind<CloseRule> = scalar({
+  placeholder: '<frame|abort>',
+  accepts: 'frame or abort, or one of them for a pattern, as in ACME-*:abort',
+  parse: parseCloseRule,
+  toToml: serializeCloseRule,
 })
 
 export const ocpp = group('OCPP', {
@@ -103,6 +111,16 @@ export const ocpp = group('OCPP', {
     silentAnswers,
     {},
     'Overrides ocpp_silent_ack for single actions: with another mode, or with the payload of the answer. Heartbeat cannot be overridden; the bridge always answers it itself.',
+  ),
+  unanswered: option(
+    oneOf('close', 'error'),
+    'close',
+    'What to do with a transaction message that cannot be performed in time. close: close the connection with 1012, so that the station keeps the message and sends it again. error: answer with a CALLERROR after 20 s; many stations then drop the message for good.',
+  ),
+  close: option(
+    listOf(closeRule, { min: 1 }),
+    [{ station: '*', mode: 'frame' }],
+    'How to close the connection of a station that should come back (1001, 1012). frame: with a close handshake. abort: by ending the TCP connection, for stations that do not return after a clean close. Either may follow a pattern for the station identity and a colon (* matches any text, ? one character); the first that matches applies.',
   ),
   ackTimeoutMs: option(
     duration({ bare: 's' }),

@@ -61,41 +61,42 @@ const minAttempt = { share: 1 / 3, ms: 1_000 }
 
 /** Wraps a transport; the result is itself an `Rpc`. All times are in ms of `performance.now()`. */
 export class Guard implements Rpc {
+  readonly presence: Presence
   readonly #transport: Transport
   readonly #settings: GuardSettings
   readonly #meter: Meter
-  readonly #presence: Presence
   readonly #permits: Permits
   /** `null` where the limit is fixed. */
   #adaptive: Limit | null
   /** Each ends the backoff of one call. */
   readonly #backoffs = new Set<() => void>()
   #isAborted = false
+  #isChecking = false
 
   constructor(transport: Transport, settings: GuardSettings, meter: Meter, log: Log) {
     this.#transport = transport
     this.#settings = settings
     this.#meter = meter
-    this.#presence = new Presence(settings, log)
+    this.presence = new Presence(settings, log)
     this.#adaptive = settings.concurrency === 0 ? initialLimit : null
     this.#permits = new Permits(this.#adaptive?.calls ?? settings.concurrency)
   }
 
-  /** How many calls may be in flight now. */
   get capacity(): number {
     return this.#permits.limit
   }
 
-  /** How many calls wait in the queue. */
   get pending(): number {
     return this.#permits.pending
   }
 
-  /** Logs whether the app can be reached at the start; the start does not wait for it. */
-  async checkAtStart(): Promise<void> {
+  async check(): Promise<void> {
+    if (this.#isChecking) return
+    this.#isChecking = true
     const problem = await this.#transport.problem(readyWithinMs)
-    if (problem === null) this.#presence.onReply()
-    else if (!problem.isLocal) this.#presence.onUnreachable(problem)
+    this.#isChecking = false
+    if (problem === null) this.presence.onReply()
+    else if (!problem.isLocal) this.presence.onUnreachable(problem)
   }
 
   connect(call: ConnectCall, signal: AbortSignal, queueDeadline?: () => number): Promise<ConnectReply> {
@@ -164,7 +165,7 @@ export class Guard implements Rpc {
       await this.#permits.wait(priority, signal, deadline)
     } catch (error) {
       // Nobody awaits a Disconnect; it is retried later.
-      if (error instanceof RpcError && !error.isLocal && priority !== 'leaving') this.#presence.onQueueTimeout(error)
+      if (error instanceof RpcError && !error.isLocal && priority !== 'leaving') this.presence.onQueueTimeout(error)
       throw error
     }
     return queueDeadline === undefined ? budgetFrom : performance.now()
@@ -173,7 +174,7 @@ export class Guard implements Rpc {
   /** Of one call, as of now. */
   get #budgetMs(): number {
     const { commandTimeoutMs } = this.#settings
-    return this.#presence.isLongAbsent ? Math.min(absentBudgetMs, commandTimeoutMs) : commandTimeoutMs
+    return this.presence.isLongAbsent ? Math.min(absentBudgetMs, commandTimeoutMs) : commandTimeoutMs
   }
 
   /** The latest time at which an attempt may start. */
@@ -189,7 +190,7 @@ export class Guard implements Rpc {
   }
 
   #onReply(): void {
-    this.#presence.onReply()
+    this.presence.onReply()
     if (this.#adaptive !== null) this.#adapt(this.#adaptive, 'replied')
   }
 
@@ -214,10 +215,10 @@ export class Guard implements Rpc {
   #learn(error: RpcError): void {
     if (!isAway(error)) return this.#onReply()
     if (error.code === 'exhausted') {
-      this.#presence.onReply()
+      this.presence.onReply()
       if (this.#adaptive !== null) this.#adapt(this.#adaptive, 'refused')
-    } else if (mayRepeat(error)) this.#presence.onUnreachable(error)
-    else if (error.code === 'timeout') this.#presence.onTimeout(error)
+    } else if (mayRepeat(error)) this.presence.onUnreachable(error)
+    else if (error.code === 'timeout') this.presence.onTimeout(error)
   }
 
   /**
@@ -239,7 +240,7 @@ export class Guard implements Rpc {
       throw aborted(failure.outcome)
     }
     if (begun === null) {
-      if (failure.code === 'exhausted') this.#presence.onRefused(failure)
+      if (failure.code === 'exhausted') this.presence.onRefused(failure)
       throw failure
     }
     this.#meter.count('rpc_retries_total')

@@ -34,6 +34,16 @@ export class Presence {
     this.#notices = new Notices(log)
   }
 
+  /** Whether no call could be sent since the last reply. */
+  get isAway(): boolean {
+    return this.#absentSince !== null
+  }
+
+  /** When the app last replied; `-Infinity` if never. */
+  get repliedAt(): number {
+    return this.#repliedAt
+  }
+
   /** Whether the app has been away for longer than a whole call may take. */
   get isLongAbsent(): boolean {
     return this.#absentSince !== null && performance.now() - this.#absentSince >= this.#settings.commandTimeoutMs

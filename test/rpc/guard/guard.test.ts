@@ -727,12 +727,23 @@ for (const failure of [lost, slow, raised, full]) {
 test('an absence is logged once when the app cannot be reached at the start', async t => {
   const bench = new Bench(t)
   bench.transport.isReachable = false
-  await bench.guard.checkAtStart()
-  await bench.guard.checkAtStart()
+  await bench.guard.check()
+  await bench.guard.check()
   assert.deepEqual(bench.lines, [['warn', gone]])
   bench.transport.isReachable = true
-  await bench.guard.checkAtStart()
+  await bench.guard.check()
   assert.deepEqual(bench.lines.at(-1), ['info', back])
+})
+
+test('one check runs at a time when many ask whether the app is back', async t => {
+  const bench = new Bench(t)
+  let asked = 0
+  bench.transport.problem = () => {
+    asked++
+    return Promise.resolve(null)
+  }
+  await Promise.all([bench.guard.check(), bench.guard.check()])
+  assert.equal(asked, 1)
 })
 
 test('calls fail sooner when the app has been away for a whole budget, and still find it when it is back', async t => {
@@ -809,7 +820,7 @@ for (const local of [tooLarge, busy, closed, stopping]) {
 test('nothing is logged of the app when the transport is closed during the check at the start', async t => {
   const bench = new Bench(t)
   bench.transport.problem = () => Promise.resolve(closed)
-  await bench.guard.checkAtStart()
+  await bench.guard.check()
   assert.deepEqual(bench.lines, [])
 })
 

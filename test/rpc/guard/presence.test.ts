@@ -158,3 +158,12 @@ test('refused calls are logged once with the remedy', t => {
   repeat(2, () => presence.onRefused(full))
   assert.deepEqual(lines(), [`warn ${refusing}`])
 })
+
+test('the app is away from the first call that cannot be sent to the next reply', t => {
+  const { presence } = setUp(t)
+  assert.deepEqual([presence.isAway, presence.repliedAt], [false, -Infinity])
+  presence.onUnreachable(absent)
+  assert.equal(presence.isAway, true)
+  presence.onReply()
+  assert.deepEqual([presence.isAway, presence.repliedAt], [false, performance.now()])
+})

@@ -76,7 +76,7 @@ test('the transaction id of the app is sent when the app answers in mode anycabl
 })
 
 test('a StartTransaction gets a CALLERROR when the app fails in mode anycable', async t => {
-  const world = new FakeWorld(t, { silentAck: 'anycable' })
+  const world = new FakeWorld(t, { silentAck: 'anycable', unanswered: 'error' })
   const station = world.plug('CP1')
   world.rpc.once('start_transaction', fails(faults.raised))
   station.says(`[2,"x","StartTransaction",${payload}]`)

@@ -1,0 +1,113 @@
+/**
+ * Decides what becomes of a transaction message that cannot be performed: the connection is closed, so that the station
+ * keeps the message, or the message gets the bridge's CALLERROR.
+ *
+ * The table of causes is `translate/unanswered.ts`. All times are in ms of `World.now`.
+ */
+import type { Call } from '../../ocpp/frame.ts'
+import { closedOver, type Cause } from '../../translate/unanswered.ts'
+import type { Debts, Member } from '../ports.ts'
+import type { Station } from '../station.ts'
+import type { Tracked } from './digest.ts'
+
+export type UnansweredSettings = {
+  readonly unanswered: 'close' | 'error'
+}
+
+/** A transaction message that waits for its answer. */
+type Waiting = {
+  readonly call: Call
+  readonly receivedAt: number
+  readonly tracked: Tracked | null
+  readonly attempts: number
+  readonly isSuperseded: boolean
+}
+
+/** How long a message may wait; stations in the field give up after 5 s at the earliest, most after 30 s. */
+const patience = { usualMs: 15_000, awayMs: 5_000, errorMs: 20_000, leastMs: 1_000 }
+/** A fleet's closes are spread over this share of the time before the limit. */
+const spread = 1 / 3
+/** A station that sends a message again after some time is closed before that. */
+const beforeResent = 0.8
+
+export class Unanswered {
+  /** Whether the connection is closed over a message; otherwise each one gets the CALLERROR. */
+  readonly closes: boolean
+  /** How long a message may wait while the app is known to be away; the limit is looked at then. */
+  awayMs: number
+  /** How long it may wait otherwise. */
+  longestMs: number
+  /** Whether the station owes a message that an earlier connection was closed over. */
+  isOwing: boolean
+  readonly #station: Station<UnansweredSettings>
+  readonly #member: Pick<Member, 'close'>
+  readonly #debts: Debts
+  readonly #share: number
+
+  constructor(station: Station<UnansweredSettings>, debts: Debts, member: Pick<Member, 'close'>) {
+    const { stationId } = station.handshake
+    this.#station = station
+    this.#member = member
+    this.#debts = debts
+    this.closes = station.settings.unanswered === 'close'
+    this.isOwing = debts.owes(stationId)
+    this.#share = 1 - spread * station.world.random()
+    this.longestMs = this.closes ? patience.usualMs * this.#share : patience.errorMs
+    this.awayMs = this.closes ? patience.awayMs * this.#share : patience.errorMs
+    this.#limit(debts.patienceMs(stationId))
+  }
+
+  /** How long a message may wait as of now. */
+  get patienceMs(): number {
+    return this.#station.world.rpc.presence.isAway ? this.awayMs : this.longestMs
+  }
+
+  /** The station has sent an unanswered message again on this connection, `afterMs` after the first time. */
+  onResent(afterMs: number): void {
+    if (!this.closes || afterMs >= patience.usualMs) return
+    this.#debts.onResent(this.#station.handshake.stationId, afterMs)
+    this.#limit(afterMs)
+  }
+
+  /**
+   * Closes the connection over a message that cannot be performed, if that is its remedy.
+   *
+   * @returns whether the message gets no answer, because the connection is closed, now or before
+   */
+  leave({ call, tracked, attempts, isSuperseded }: Waiting, cause: Cause): boolean {
+    const { isClosed, who, world } = this.#station
+    if (tracked === null || !this.closes || isSuperseded) return false
+    if (isClosed) return true
+    const fields = { ...who, action: call.action, key: tracked.key, attempts, reason: cause }
+    if (this.#debts.closesOf(tracked) >= closedOver[cause].closes) {
+      world.log.error({ ...fields, wholeMessage: call.payload }, lostText)
+      return false
+    }
+    world.meter.count('ocpp_unanswered_total', { reason: cause })
+    world.once(`unanswered ${cause}`, fields, closedText)
+    if (cause === 'unauthorized') this.#member.close(1008, 'Not authorized')
+    else {
+      this.#debts.onClosed(tracked, cause)
+      this.#member.close(1012, 'The message could not be processed')
+    }
+    return true
+  }
+
+  /** A message of an owing station has its answer. */
+  settle(message: Tracked): void {
+    this.#debts.onAnswered(message)
+    this.isOwing = this.#debts.owes(message.stationId)
+  }
+
+  #limit(resentMs: number): void {
+    const ms = Math.max(patience.leastMs, resentMs * beforeResent) * this.#share
+    if (!this.closes || ms >= this.longestMs) return
+    this.longestMs = ms
+    this.awayMs = Math.min(this.awayMs, ms)
+  }
+}
+
+const closedText =
+  'closed the connection of a station over a transaction message that could not be performed: it keeps the message and sends it again'
+const lostText =
+  'a transaction message could not be performed on several connections and gets a CALLERROR: the station may discard it, book it by hand'
