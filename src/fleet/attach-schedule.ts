@@ -79,8 +79,8 @@ export class AttachSchedule {
     // Not at once: while the app is away, another station tries first.
     const waitMs = hasRaised ? doubled(retry, failures) : pause.leastMs
     this.#turns.set(member, { dueAt: now + waitMs, failures: hasRaised ? failures + 1 : 0 })
-    if (attempt === 'away') return this.#pause(now)
-    if (attempt !== 'skipped') this.#pauses = 0
+    if (attempt === 'away') this.#pause(now)
+    else if (attempt !== 'skipped') this.#pauses = 0
     this.#next()
   }
 

@@ -133,10 +133,10 @@ export class Attaching {
 
   /** Subscribes the station by the serial number in its answer, unless a boot has told one meanwhile. */
   async #onAnswer(outcome: CommandOutcome): Promise<AttachAttempt> {
-    const { serialNumber, triggersBoot } = this.#station.row.serialNumberQuery
-    const isBootToCome = triggersBoot && outcome.kind === 'ack'
+    const query = this.#station.row.serialNumberQuery
+    const isBootToCome = query.triggersBoot && outcome.kind === 'ack'
     if (isBootToCome || (this.#parts.app.identifier !== null && !this.#isById)) return 'skipped'
-    this.#told = outcome.kind === 'ack' ? serialNumber(parseObject(outcome.payload)) : null
+    this.#told = outcome.kind === 'ack' ? query.serialNumber(parseObject(outcome.payload)) : null
     if (this.#told !== null) return this.#attachUnprompted()
     this.#warnOfId()
     return 'skipped'
