@@ -135,6 +135,14 @@ for (const page of pages) {
   })
 }
 
+for (const page of ['README.md', 'docs/protocol.md', 'examples/rails/app/models/charging_ledger.rb']) {
+  test(`${page} books a message by its key, and names the unique index`, () => {
+    const text = readFileSync(join(root, page), 'utf8')
+    assert.match(text, /create_or_find_by!\(key:/)
+    assert.match(text, /unique\s+(#\s+)?index on `key`/)
+  })
+}
+
 test('npm pack makes a package that installs and runs in an empty folder', async () => {
   const packed = await run('npm', ['pack', '--silent', '--pack-destination', scratch], options)
   assert.equal(packed.code, 0, packed.stderr)

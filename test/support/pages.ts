@@ -23,12 +23,10 @@ export function blocksOf(page: string, heading?: string): Block[] {
 }
 
 /** Each line of a page's shell blocks. */
-export function commandsOf(page: string, heading?: string): string[] {
-  return linesOf(blocksOf(page, heading))
-}
-
-export function linesOf(blocks: readonly Block[]): string[] {
-  return blocks.filter(({ language }) => language === 'sh').flatMap(({ text }) => text.trim().split('\n'))
+export function commandsOf(page: string): string[] {
+  return blocksOf(page)
+    .filter(({ language }) => language === 'sh')
+    .flatMap(({ text }) => text.trim().split('\n'))
 }
 
 /** From the heading's line to the next heading of the same level. */
