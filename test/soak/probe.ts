@@ -13,8 +13,9 @@ export type Alive = {
   readonly resources: Readonly<Record<string, number>>
   /** In all Maps, and in all Sets. */
   readonly entries: Readonly<Record<string, number>>
-  /** In bytes. */
+  /** In bytes: on the heap, in buffers beside it, and as the system counts the whole process. */
   readonly heap: number
+  readonly external: number
   readonly resident: number
 }
 
@@ -57,8 +58,8 @@ process.on('SIGUSR2', async () => {
   gc()
   const resources = {}
   for (const name of process.getActiveResourcesInfo()) resources[name] = (resources[name] ?? 0) + 1
-  const { heapUsed: heap, rss: resident } = process.memoryUsage()
-  process.stdout.write('alive: ' + JSON.stringify({ objects, resources, entries, heap, resident }) + '\\n')
+  const { heapUsed: heap, external, rss: resident } = process.memoryUsage()
+  process.stdout.write('alive: ' + JSON.stringify({ objects, resources, entries, heap, external, resident }) + '\\n')
 })`
 
 /** What the program is started with, so that it can be looked into. */

@@ -33,6 +33,7 @@ const reading: Reading = {
   objects: { Session: 0 },
   entries: { Map: 5_000 },
   heap: 10 * 2 ** 20,
+  external: 2 ** 20,
   resident: 90 * 2 ** 20,
 }
 

@@ -32,6 +32,8 @@ export interface Proxy {
   /** Takes no more connections: they are refused as where nobody listens. Those that are open stay. */
   refuse(): Promise<void>
   accept(): Promise<void>
+  /** Connects new connections to another port of 127.0.0.1. */
+  retarget(port: number): void
   close(): Promise<void>
 }
 
@@ -52,13 +54,14 @@ export async function openProxy(targetPort: number): Promise<Proxy> {
   const port = await freePort()
   const links = new Set<Link>()
   const course: Course = { delayMs: 0, bytes: { up: 0, down: 0 }, gates: { up: openGate, down: openGate } }
+  let target = targetPort
   let accepted = 0
   let server: Server | null = null
 
   const accept = async () => {
     server = createServer({ allowHalfOpen: true }, near => {
       accepted++
-      const link = new Link(near, targetPort, course, () => links.delete(link))
+      const link = new Link(near, target, course, () => links.delete(link))
       links.add(link)
     })
     const listening = once(server, 'listening')
@@ -99,6 +102,7 @@ export async function openProxy(targetPort: number): Promise<Proxy> {
     delay: ms => (course.delayMs = ms),
     refuse,
     accept,
+    retarget: port => (target = port),
     close: async () => {
       await refuse()
       release()

@@ -83,6 +83,8 @@ export interface Rails {
   readonly rpcPort: number
   /** The app that runs now, or ran last. */
   readonly process: Process
+  /** For LEDGER in the environment of another app that is to share this one's ledger. */
+  readonly ledgerPath: string
   ledger(): LedgerEntry[]
   /** The first entry for which it is true, in the ledger already or still to come; rejects after half a minute. */
   waitFor(predicate: (entry: LedgerEntry) => boolean): Promise<LedgerEntry>
@@ -130,6 +132,7 @@ export async function openRails(options: RailsOptions = {}): Promise<Rails> {
     get process() {
       return app
     },
+    ledgerPath,
     ledger: readLedger,
     waitFor: predicate => waitForEntry(folder, readLedger, predicate),
     rake: (task, more = {}) => run('bundle', ['exec', 'rake', task], { cwd: appFolder, env: { ...env, ...more } }),
