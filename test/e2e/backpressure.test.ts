@@ -127,6 +127,8 @@ test('a station that floods is slowed down by TCP while the app is busy, and the
   const { bridge } = await open(t, answer, '--rpc_command_timeout=150s')
   const other = await openRawStation(bridge.url, 'quiet')
   t.after(() => other.close())
+  // The app is busy for less than 20 s: after that, the bridge answers what has waited without the app.
+  const others = 20
   const serveOther = async (name: string): Promise<void> => {
     for (let at = 0; at < others; at++) {
       const id = `${name}${at}`
