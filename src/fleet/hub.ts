@@ -4,6 +4,7 @@
 import { parseBroadcasts, type Broadcast } from '../cable/broadcast.ts'
 import type { StreamName } from '../cable/rpc.ts'
 import { elementsOf, membersOf } from '../ocpp/json.ts'
+import { UnansweredCommands } from '../session/commands/unanswered.ts'
 import { Pause } from '../session/pause.ts'
 import type { Fleet, Member, QueuedDisconnect, StationSocket, World } from '../session/ports.ts'
 import { Session, type SessionSettings } from '../session/session.ts'
@@ -35,6 +36,7 @@ const maxNamed = 10
 export class Hub implements Fleet {
   readonly transactions: Transactions
   readonly debts: Owing
+  readonly unansweredCommands: UnansweredCommands
   readonly #settings: HubSettings
   readonly #disconnects: Disconnects
   readonly #world: World
@@ -61,6 +63,7 @@ export class Hub implements Fleet {
     this.#attachSchedule = new AttachSchedule(world)
     this.transactions = new Transactions(world.now)
     this.debts = new Owing(world)
+    this.unansweredCommands = new UnansweredCommands(world.now)
   }
 
   get size(): number {

@@ -9,6 +9,7 @@ import type { Log } from '../ops/log.ts'
 import type { Meter } from '../ops/metrics.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import type { Cause } from '../translate/unanswered.ts'
+import type { UnansweredCommands } from './commands/unanswered.ts'
 import type { Tracked } from './transactions/digest.ts'
 import type { KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
 
@@ -167,6 +168,7 @@ export interface Debts {
 export interface Fleet {
   readonly transactions: TransactionMemory
   readonly debts: Debts
+  readonly unansweredCommands: UnansweredCommands
   join(stream: StreamName, member: Member): void
   leave(stream: StreamName, member: Member): void
   leaveAll(member: Member): void

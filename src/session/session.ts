@@ -73,7 +73,8 @@ export class Session implements Member {
     const boot = new Boot(station)
     const validation = new Validation(station)
     this.#outcomes = new Outcomes(station, this.#app, this.#inbox)
-    this.#commands = new Commands(station, boot, validation, this.#outcomes)
+    const told = { app: this.#app, outcomes: this.#outcomes, unanswered: fleet.unansweredCommands }
+    this.#commands = new Commands(station, { ...told, boot, validation })
     const heard = { app: this.#app, commands: this.#commands, inbox: this.#inbox }
     this.#malformed = new MalformedMessages(station, heard)
     this.#messages = new AppMessages(station, this.#commands)
@@ -205,8 +206,7 @@ export class Session implements Member {
   }
 
   #onAnswer(answer: Answer): void {
-    if (!this.#commands.settle(answer))
-      return this.#station.drop('answer_to_nothing', 'dropped the answer of a station: no command waits for it')
+    if (!this.#commands.settle(answer)) return
     this.#malformed.inARow = 0
     this.#isHeard = true
   }

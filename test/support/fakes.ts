@@ -22,6 +22,7 @@ import type {
   StationSocket,
   World,
 } from '../../src/session/ports.ts'
+import { UnansweredCommands } from '../../src/session/commands/unanswered.ts'
 import { Transactions } from '../../src/session/transactions/transactions.ts'
 import type { Session } from '../../src/session/session.ts'
 import type { StationHandshake, StationId } from '../../src/translate/handshake.ts'
@@ -247,6 +248,7 @@ export class FakeFleet implements Fleet {
     patienceMs: () => Infinity,
     onResent: () => undefined,
   }
+  readonly unansweredCommands = new UnansweredCommands(() => 0)
   readonly streams = new Set<StreamName>()
   readonly claimed: string[] = []
   readonly serialNumbers: string[] = []
