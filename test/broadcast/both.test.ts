@@ -8,6 +8,7 @@ import { after, before, describe, test, type TestContext } from 'node:test'
 import { connect, type NatsConnection } from 'nats'
 import { cableApp, ScriptedApp } from '../support/app.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
+import { keepUntil } from '../support/keep.ts'
 import { openNats, type Nats } from '../support/nats.ts'
 import { openStation, type Station } from '../support/station.ts'
 
@@ -22,8 +23,10 @@ const sids = new Map<string, string>()
 /** The commands that stations received, in order. */
 const asked = new Map<string, string[]>()
 
+const keep = keepUntil(after)
+
 before(async () => {
-  app = await ScriptedApp.start()
+  app = keep(await ScriptedApp.start())
   app.always(async call => {
     const { url } = call.message['env'] as { readonly url: string }
     const id = url.split('/').at(-1) ?? ''
@@ -33,21 +36,10 @@ before(async () => {
     if (call.method === 'Connect') return { ...reply, identifiers: site }
     return call.message['command'] === 'subscribe' ? { ...reply, streams: [`ocpp:ev/${id}`, site] } : reply
   })
-  nats = await openNats()
-  publisher = await connect({ servers: nats.url })
-  bridge = await openBridge([
-    `--rpc_host=${app.host}`,
-    '--broadcast_adapter=nats,http',
-    `--nats_servers=${nats.url}`,
-    '--secret=qwerty',
-  ])
-})
-
-after(async () => {
-  await bridge.close()
-  await publisher.close()
-  await nats.close()
-  app.stop()
+  nats = keep(await openNats())
+  publisher = keep(await connect({ servers: nats.url }))
+  const flags = ['--broadcast_adapter=nats,http', `--nats_servers=${nats.url}`, '--secret=qwerty']
+  bridge = keep(await openBridge([`--rpc_host=${app.host}`, ...flags]))
 })
 
 const yes = cableApp(({ id, command }) => {

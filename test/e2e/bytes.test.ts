@@ -7,6 +7,7 @@ import { versions } from '../../src/ocpp/version.ts'
 import { allVersions } from '../ocpp/schemas.ts'
 import { ScriptedApp } from '../support/app.ts'
 import { openBridge, streamOf, type Bridge } from '../support/bridge.ts'
+import { keepUntil } from '../support/keep.ts'
 import { Performs } from '../support/performs.ts'
 import { openRawStation, type RawStation } from '../support/station.ts'
 
@@ -16,16 +17,13 @@ let bridge: Bridge
 const answers = new Map<unknown, string>()
 const performs = new Performs()
 
+const keep = keepUntil(after)
+
 before(async () => {
-  app = await ScriptedApp.start()
+  app = keep(await ScriptedApp.start())
   app.always(performs.script(({ id }) => answers.get(id) ?? null))
   // The payloads here are odd: with violations named, the data would not be theirs alone.
-  bridge = await openBridge([`--rpc_host=${app.host}`, '--ocpp_validate_in=off', '--ocpp_validate_out=off'])
-})
-
-after(async () => {
-  await bridge.close()
-  app.stop()
+  bridge = keep(await openBridge([`--rpc_host=${app.host}`, '--ocpp_validate_in=off', '--ocpp_validate_out=off']))
 })
 
 async function connect(t: TestContext, version: string, id: string): Promise<RawStation> {

@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { channelAction } from '../../src/translate/commands.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
+import { keepUntil } from '../support/keep.ts'
 import { openNats } from '../support/nats.ts'
 import { openRails, type Rails } from '../support/rails.ts'
 import { openStation, type Payload, type Station, type StationOptions } from '../support/station.ts'
@@ -12,25 +13,17 @@ import { openStation, type Payload, type Station, type StationOptions } from '..
 /** No test waits for ever for what does not come. */
 const within = { timeout: 120_000 }
 
-const opened: { close(): unknown }[] = []
+const keep = keepUntil(after)
 let rails: Rails
 let bridges: { readonly granular: Bridge; readonly receive: Bridge }
 
 before(async () => {
-  const nats = await openNats()
-  opened.push(nats)
-  rails = await openRails({ natsUrl: nats.url, env: { ID_TAGS: 'TAG1,TAG2' } })
-  opened.push(rails)
+  const nats = keep(await openNats())
+  rails = keep(await openRails({ natsUrl: nats.url, env: { ID_TAGS: 'TAG1,TAG2' } }))
   const flags = [`--rpc_host=127.0.0.1:${rails.rpcPort}`, `--nats_servers=${nats.url}`]
-  const granular = await openBridge(flags)
-  opened.push(granular)
-  const receive = await openBridge([...flags, '--ocpp_channel=OCPPReceiveChannel', '--ocpp_granular_actions=false'])
-  opened.push(receive)
-  bridges = { granular, receive }
-})
-
-after(async () => {
-  for (const part of opened.reverse()) await part.close()
+  const receiving = ['--ocpp_channel=OCPPReceiveChannel', '--ocpp_granular_actions=false']
+  const granular = keep(await openBridge(flags))
+  bridges = { granular, receive: keep(await openBridge([...flags, ...receiving])) }
 })
 
 async function connect(t: TestContext, bridge: Bridge, id: string, options?: StationOptions): Promise<Station> {

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { ScriptedApp, type PerformData } from '../support/app.ts'
 import { commandBroadcast, openBridge, type Bridge } from '../support/bridge.ts'
+import { keepUntil } from '../support/keep.ts'
 import { closeCode, dial, ended, frameOf, opcodes, protocol, said, upgradeHeaders, type Peer } from '../support/peer.ts'
 import { Performs } from '../support/performs.ts'
 import { openRawStation } from '../support/station.ts'
@@ -16,15 +17,12 @@ let app: ScriptedApp
 let bridge: Bridge
 const performs = new Performs()
 
-before(async () => {
-  app = await ScriptedApp.start()
-  app.always(performs.script(({ command }) => acks[command] ?? {}))
-  bridge = await openBridge([`--rpc_host=${app.host}`, '--ocpp_ping_interval=1s', '--ocpp_idle_timeout=2s'])
-})
+const keep = keepUntil(after)
 
-after(async () => {
-  await bridge.close()
-  app.stop()
+before(async () => {
+  app = keep(await ScriptedApp.start())
+  app.always(performs.script(({ command }) => acks[command] ?? {}))
+  bridge = keep(await openBridge([`--rpc_host=${app.host}`, '--ocpp_ping_interval=1s', '--ocpp_idle_timeout=2s']))
 })
 
 const acks: Readonly<Record<string, object>> = {

@@ -10,6 +10,7 @@ import fc from 'fast-check'
 import { readHandshake } from '../../src/translate/handshake.ts'
 import { ScriptedApp, type Received } from '../support/app.ts'
 import { commandBroadcast, openBridge, streamOf, type Bridge } from '../support/bridge.ts'
+import { keepUntil } from '../support/keep.ts'
 import { dial, frameOf, isUpgraded, opcodes, openPeer, protocol, upgradeHeaders, type Peer } from '../support/peer.ts'
 import { run } from '../support/process.ts'
 import { installRails } from '../support/rails.ts'
@@ -134,22 +135,18 @@ for (const flag of ['--ocpp_sn=station_id', '--ocpp_sn=serial']) {
       return { status: 'SUCCESS', streams: [streamOf(sn)] }
     }
 
+    const keep = keepUntil(after)
+
     before(async () => {
-      app = await ScriptedApp.start()
+      app = keep(await ScriptedApp.start())
       app.always(reply)
-      bridge = await openBridge([`--rpc_host=${app.host}`, flag])
+      bridge = keep(await openBridge([`--rpc_host=${app.host}`, flag]))
       victim = await openPeer(bridge.port, '/ocpp/VICTIM', [
         protocol('ocpp1.6'),
         `Authorization: ${credentials('VICTIM')}`,
       ])
       victim.write(frameOf('[2,"1","Heartbeat",{}]'))
       await victim.next(opcodes.text)
-    })
-
-    after(async () => {
-      victim.socket.destroy()
-      await bridge.close()
-      app.stop()
     })
 
     /** Upgrades and says a word; settles once that is answered, or the connection is refused or closed. */

@@ -10,6 +10,7 @@ import { after, before, describe, test, type TestContext } from 'node:test'
 import { WebSocket } from 'ws'
 import { cableApp, ScriptedApp, stationOf } from '../support/app.ts'
 import { commandBroadcast, openBridge, type Bridge } from '../support/bridge.ts'
+import { keepUntil } from '../support/keep.ts'
 import { frameOf, openPeer, opcodes, protocol, said, type Peer } from '../support/peer.ts'
 import { openProxy } from '../support/proxy.ts'
 import { openProcess, run, standStill } from '../support/process.ts'
@@ -35,8 +36,10 @@ let certificate: string
 /** Emits the id of each station of which the app is told that it has gone. */
 const disconnects = new EventEmitter()
 
+const keep = keepUntil(after)
+
 before(async () => {
-  app = await ScriptedApp.start()
+  app = keep(await ScriptedApp.start())
   const silent = cableApp(({ command, payload }) => {
     const isLong = command === 'BootNotification' && (payload as Record<string, unknown>)['chargePointModel'] === 'long'
     return isLong ? { status: 'Accepted', currentTime: '2026-01-01T00:00:00Z', interval: longHeartbeatMs / 1000 } : null
@@ -51,7 +54,7 @@ before(async () => {
     `--ocpp_idle_timeout=${untoldMs}ms`,
     `--ocpp_heartbeat_interval=${heartbeatMs}ms`,
   ]
-  bridge = await openBridge(flags)
+  bridge = keep(await openBridge(flags))
   const folder = await mkdtemp(join(tmpdir(), 'ocpp-cable-liveness-'))
   const [cert, key] = [join(folder, 'bridge.crt'), join(folder, 'bridge.key')]
   const made = await run('openssl', [
@@ -59,14 +62,13 @@ before(async () => {
     ...['-newkey', 'rsa:2048', '-keyout', key, '-out', cert],
   ])
   assert.equal(made.code, 0, made.stderr)
-  tlsBridge = await openBridge([...flags, `--ssl_cert=${cert}`, `--ssl_key=${key}`])
+  tlsBridge = keep(await openBridge([...flags, `--ssl_cert=${cert}`, `--ssl_key=${key}`]))
   certificate = await readFile(cert, 'utf8')
   await rm(folder, { recursive: true })
 })
 
-after(async () => {
-  await Promise.all([bridge.close(), tlsBridge.close()]) // they tell the app what is still to be told
-  app.stop()
+// Runs once the bridges are closed: until then they send Disconnects.
+after(() => {
   const ids = app.received.all.filter(({ method }) => method === 'Disconnect').map(stationOf)
   assert.deepEqual(ids.sort(), [...new Set(ids)], 'each station has gone once')
 })

@@ -9,6 +9,7 @@ import { requestFor, stationActionsOf } from '../fuzz/payloads.ts'
 import { Random } from '../fuzz/random.ts'
 import { ScriptedApp, type PerformData } from '../support/app.ts'
 import { commandBroadcast, openBridge, type Bridge } from '../support/bridge.ts'
+import { keepUntil } from '../support/keep.ts'
 import { batterySwap, eventStream, now, openBooted, serialOf } from '../support/ocpp2.ts'
 import { Performs } from '../support/performs.ts'
 import { callErrorOf, codeOf, type Payload } from '../support/station.ts'
@@ -17,15 +18,12 @@ let app: ScriptedApp
 let bridge: Bridge
 const performs = new Performs()
 
-before(async () => {
-  app = await ScriptedApp.start()
-  app.always(performs.script(() => null))
-  bridge = await openBridge([`--rpc_host=${app.host}`])
-})
+const keep = keepUntil(after)
 
-after(async () => {
-  await bridge.close()
-  app.stop()
+before(async () => {
+  app = keep(await ScriptedApp.start())
+  app.always(performs.script(() => null))
+  bridge = keep(await openBridge([`--rpc_host=${app.host}`]))
 })
 
 /** Has the app ask something of a station, under an id; settles with the outcome, as the app is told of it. */

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { ScriptedApp } from '../support/app.ts'
 import { commandBroadcast, openBridge, type Bridge } from '../support/bridge.ts'
+import { keepUntil } from '../support/keep.ts'
 import { batterySwap, bootOf, eventStream, now, openBooted, serialOf } from '../support/ocpp2.ts'
 import { Performs } from '../support/performs.ts'
 import { openRawStation, type Payload, type RawStation } from '../support/station.ts'
@@ -17,16 +18,13 @@ let app: ScriptedApp
 let bridge: Bridge
 const performs = new Performs()
 
+const keep = keepUntil(after)
+
 before(async () => {
-  app = await ScriptedApp.start()
+  app = keep(await ScriptedApp.start())
   // It is silent but for SENDs, which it acks in vain.
   app.always(performs.script(({ command }) => (command === 'NotifyPeriodicEventStream' ? {} : null)))
-  bridge = await openBridge([`--rpc_host=${app.host}`])
-})
-
-after(async () => {
-  await bridge.close()
-  app.stop()
+  bridge = keep(await openBridge([`--rpc_host=${app.host}`]))
 })
 
 const ask = (stationId: string, command: string, id: string, payload: Payload): Promise<void> =>

@@ -5,6 +5,7 @@ import { connect as connectNats } from 'nats'
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { commandBroadcast, openBridge, type Bridge } from '../support/bridge.ts'
+import { keepUntil } from '../support/keep.ts'
 import { openNats } from '../support/nats.ts'
 import { freePort } from '../support/ports.ts'
 import { openRails, type LedgerEntry, type Rails } from '../support/rails.ts'
@@ -17,17 +18,12 @@ type Side = {
   readonly publish: (broadcast: object) => Promise<void>
 }
 
-const opened: { close(): unknown }[] = []
-const keep = <Part extends { close(): unknown }>(part: Part): Part => (opened.push(part), part)
+const keep = keepUntil(after)
 
 let sides: { readonly NATS: Side; readonly HTTP: Side }
 
 before(async () => {
   sides = { NATS: await openNatsSide(), HTTP: await openHttpSide() }
-})
-
-after(async () => {
-  for (const part of opened.reverse()) await part.close()
 })
 
 async function openNatsSide(): Promise<Side> {

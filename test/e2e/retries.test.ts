@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { ScriptedApp } from '../support/app.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
+import { keepUntil } from '../support/keep.ts'
 import { Performs } from '../support/performs.ts'
 import { openRawStation } from '../support/station.ts'
 
@@ -16,8 +17,10 @@ const performs = new Performs()
 /** What the app waits for before it replies. */
 let gate: Promise<void> = Promise.resolve()
 
+const keep = keepUntil(after)
+
 before(async () => {
-  app = await ScriptedApp.start()
+  app = keep(await ScriptedApp.start())
   let transactions = 0
   app.always(
     performs.script(async data => {
@@ -27,12 +30,7 @@ before(async () => {
       return data.command === 'TransactionEvent' ? { totalCost: ++transactions } : {}
     }),
   )
-  bridge = await openBridge([`--rpc_host=${app.host}`])
-})
-
-after(async () => {
-  await bridge.close()
-  app.stop()
+  bridge = keep(await openBridge([`--rpc_host=${app.host}`]))
 })
 
 const timestamp = '2026-01-02T03:04:05Z'

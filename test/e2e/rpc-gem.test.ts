@@ -12,6 +12,7 @@ import { testGemContract } from '../contract/gem.ts'
 import { rpcError } from '../contract/rpc.ts'
 import { gemSecret, openGemApp, type GemApp } from '../support/gem.ts'
 import { openHttp2Tap } from '../support/http2-tap.ts'
+import { keepUntil } from '../support/keep.ts'
 
 const never = new AbortController().signal
 const implementations = [
@@ -54,15 +55,12 @@ describe('one app, all ways', { timeout: 120_000 }, () => {
     return rpc
   }
 
-  before(async () => {
-    app = await openGemApp()
-    for (const [name, openTransport] of implementations) open.set(name, openTransport(app.grpc))
-    open.set('http', openHttpTo(app.http))
-  })
+  const keep = keepUntil(after)
 
-  after(async () => {
-    await Promise.all([...open.values()].map(rpc => rpc.close()))
-    await app.close()
+  before(async () => {
+    app = keep(await openGemApp())
+    for (const [name, openTransport] of implementations) open.set(name, keep(openTransport(app.grpc)))
+    open.set('http', keep(openHttpTo(app.http)))
   })
 
   for (const name of [...implementations.map(([name]) => name), 'http']) {
@@ -101,12 +99,9 @@ for (const [name, openTransport] of implementations) {
   // Ruby hangs up every 300 s, here every second: each connection ends many times in the course of the calls.
   test(`${name}: a server that hangs up under load loses no call, and doubles none`, { timeout: 120_000 }, async t => {
     const app = await openApp(t, { ANYCABLE_RPC_MAX_CONNECTION_AGE: '1' })
-    const tap = await openHttp2Tap(app.grpc)
-    const rpc = openTransport(tap.host)
-    t.after(async () => {
-      await rpc.close()
-      tap.close()
-    })
+    const keep = keepUntil(end => t.after(end))
+    const tap = keep(await openHttp2Tap(app.grpc))
+    const rpc = keep(openTransport(tap.host))
     const made: string[] = []
     const station = async (name: string): Promise<void> => {
       for (let calls = 0; tap.goaways < 8; calls++) {
@@ -128,12 +123,9 @@ for (const [name, openTransport] of implementations) {
   ] as const) {
     test(`${name}: a connection at rest is held by pings: ${because}`, { timeout: 120_000 }, async t => {
       const app = await openApp(t, { MIN_PING_INTERVAL_MS: '500' })
-      const tap = await openHttp2Tap(app.grpc)
-      const rpc = openTransport(tap.host, { keepaliveMs })
-      t.after(async () => {
-        await rpc.close()
-        tap.close()
-      })
+      const keep = keepUntil(end => t.after(end))
+      const tap = keep(await openHttp2Tap(app.grpc))
+      const rpc = keep(openTransport(tap.host, { keepaliveMs }))
       await rpc.command(perform({ action: 'silent' }), never)
       await tap.reaches(counts => counts.pings >= 8 || counts.goaways > 0)
       assert.equal(tap.goaways === 0, isTaken)

@@ -7,6 +7,7 @@ import { rpcKey } from '../../src/rpc/http/client.ts'
 import { cableApp, ScriptedApp } from '../support/app.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { HttpApp } from '../support/http-app.ts'
+import { keepUntil } from '../support/keep.ts'
 import { openStation, type Station } from '../support/station.ts'
 
 const within = { timeout: 60_000 }
@@ -64,8 +65,8 @@ test('over HTTP with another key: not ready, and the reason is told once', withi
 
 for (const impl of ['grpc', 'grpc-js'] as const) {
   test(`${impl}: one of two servers is killed: stations are served by the other, and none is lost`, within, async t => {
-    const apps = [await ScriptedApp.start(), await ScriptedApp.start()] as const
-    t.after(() => apps.forEach(app => app.stop()))
+    const keep = keepUntil(end => t.after(end))
+    const apps = [keep(await ScriptedApp.start()), keep(await ScriptedApp.start())] as const
     for (const app of apps) app.always(script)
     const hosts = apps.map(app => app.host).join(',')
     const bridge = await openBridgeTo(t, `--rpc_host=grpc-list://${hosts}`, `--rpc_impl=${impl}`)

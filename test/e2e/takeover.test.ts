@@ -6,16 +6,14 @@ import { test } from 'node:test'
 import { WebSocket } from 'ws'
 import { cableApp, ScriptedApp } from '../support/app.ts'
 import { openBridge } from '../support/bridge.ts'
+import { keepUntil } from '../support/keep.ts'
 import { openRawStation } from '../support/station.ts'
 
 test('refuse: the second connection gets 409 as long as the first is open, and is let in after it', async t => {
-  const app = await ScriptedApp.start()
+  const keep = keepUntil(end => t.after(end))
+  const app = keep(await ScriptedApp.start())
   app.always(cableApp(() => ({})))
-  const bridge = await openBridge([`--rpc_host=${app.host}`, '--ocpp_takeover=refuse'])
-  t.after(async () => {
-    await bridge.close()
-    app.stop()
-  })
+  const bridge = keep(await openBridge([`--rpc_host=${app.host}`, '--ocpp_takeover=refuse']))
   const first = await openRawStation(bridge.url, 'CP1')
   await first.call('1', 'StatusNotification')
   const second = new WebSocket(`${bridge.url}/CP1`, ['ocpp1.6'])

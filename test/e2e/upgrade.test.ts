@@ -6,6 +6,7 @@ import { EventEmitter, once } from 'node:events'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { ScriptedApp, type Received } from '../support/app.ts'
 import { commandBroadcast, openBridge, streamOf, type Bridge } from '../support/bridge.ts'
+import { keepUntil } from '../support/keep.ts'
 import { dial, frameOf, isUpgraded, opcodes, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
 import { freePort } from '../support/ports.ts'
 
@@ -20,15 +21,12 @@ let app: ScriptedApp
 let bridge: Bridge
 const subscriptions = new EventEmitter()
 
-before(async () => {
-  app = await ScriptedApp.start()
-  app.always(reply)
-  bridge = await openBridge([`--rpc_host=${app.host}`])
-})
+const keep = keepUntil(after)
 
-after(async () => {
-  await bridge.close()
-  app.stop()
+before(async () => {
+  app = keep(await ScriptedApp.start())
+  app.always(reply)
+  bridge = keep(await openBridge([`--rpc_host=${app.host}`]))
 })
 
 function reply({ method, message }: Received): object {

@@ -10,9 +10,10 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { openListener, type Listener, type Reception } from '../../src/server/listener.ts'
-import { openSockets, type Sockets } from '../../src/server/socket.ts'
+import { openSockets } from '../../src/server/socket.ts'
 import { makeKeyPair } from '../support/certificate.ts'
 import { FakeMeter } from '../support/fakes.ts'
+import { keepUntil } from '../support/keep.ts'
 import { protocol, upgradeHeaders } from '../support/peer.ts'
 
 const host = '127.0.0.1'
@@ -169,10 +170,9 @@ const openFiles = (): number => readdirSync('/proc/self/fd').length
 
 for (const scheme of ['http', 'https'] as const) {
   describe(`a connection over ${scheme} that does not become a station's`, { concurrency: true }, () => {
-    let sockets: Sockets
     let listener: Listener
-    let openBefore = 0
     const clients: Socket[] = []
+    const keep = keepUntil(after)
 
     before(async () => {
       const limits = {
@@ -182,9 +182,11 @@ for (const scheme of ['http', 'https'] as const) {
         idleTimeoutMs: 60_000,
         leastIdleTimeoutMs: 60_000,
       }
-      sockets = openSockets(
-        { ...limits, compression: 'off', invalidUtf8: 'close', close: [] },
-        { meter: new FakeMeter(), once: () => undefined },
+      const sockets = keep(
+        openSockets(
+          { ...limits, compression: 'off', invalidUtf8: 'close', close: [] },
+          { meter: new FakeMeter(), once: () => undefined },
+        ),
       )
       const settings = {
         host,
@@ -195,16 +197,15 @@ for (const scheme of ['http', 'https'] as const) {
         handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
         timeouts,
       } as const
-      listener = await openListener(settings, sockets, reception)
-      openBefore = openFiles()
-    })
-
-    after(async () => {
-      const mine = clients.filter(client => !client.destroyed).length
-      assert.ok(openFiles() <= openBefore + mine, `${openFiles()} open files, ${openBefore} before, ${mine} of clients`)
-      for (const client of clients) client.destroy()
-      await listener.close()
-      sockets.close()
+      listener = keep(await openListener(settings, sockets, reception))
+      const before = openFiles()
+      keep({
+        close: () => {
+          const mine = clients.filter(client => !client.destroyed).length
+          for (const client of clients) client.destroy()
+          assert.ok(openFiles() <= before + mine, `${openFiles()} open files, ${before} before, ${mine} of clients`)
+        },
+      })
     })
 
     async function hasEnded(socket: Socket, { sends = '', then, hears, reads = true }: Row): Promise<void> {

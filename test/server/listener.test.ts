@@ -9,6 +9,7 @@ import { test, type TestContext } from 'node:test'
 import { openListener, type Reception, type Unavailable } from '../../src/server/listener.ts'
 import { openSockets, type Sockets } from '../../src/server/socket.ts'
 import { FakeMeter } from '../support/fakes.ts'
+import { keepUntil } from '../support/keep.ts'
 import { frameOf, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
 
 const KiB = 1024
@@ -46,7 +47,8 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Wat
   const refused: [number, string][] = []
   const faults: [string, unknown][] = []
   let now = 0
-  const sockets = openSockets(limits, { meter: new FakeMeter(), once: () => undefined })
+  const keep = keepUntil(end => t.after(end))
+  const sockets = keep(openSockets(limits, { meter: new FakeMeter(), once: () => undefined }))
   const watched: Sockets = {
     ...sockets,
     upgrade: (...upgrade) => {
@@ -68,11 +70,7 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Wat
     readiness: () => ({}),
     answer: () => false,
   }
-  const listener = await openListener(settings, watched, reception, () => now)
-  t.after(async () => {
-    await listener.close()
-    sockets.close()
-  })
+  const listener = keep(await openListener(settings, watched, reception, () => now))
   return { listener, port: listener.port, admitted, refused, faults }
 }
 

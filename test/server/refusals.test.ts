@@ -9,11 +9,12 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { Notices } from '../../src/ops/notices.ts'
-import { openListener, type Listener } from '../../src/server/listener.ts'
+import { openListener } from '../../src/server/listener.ts'
 import { newReports } from '../../src/server/reports.ts'
-import { openSockets, type Sockets } from '../../src/server/socket.ts'
+import { openSockets } from '../../src/server/socket.ts'
 import { makeKeyPair } from '../support/certificate.ts'
 import { FakeLog, FakeMeter } from '../support/fakes.ts'
+import { keepUntil, type Keep } from '../support/keep.ts'
 import { protocol, upgradeHeaders } from '../support/peer.ts'
 import { run } from '../support/process.ts'
 
@@ -23,7 +24,7 @@ const secret = 'QUwxMDAwOjEyMzQ1'
 
 type Fields = Readonly<Record<string, unknown>>
 
-async function open(isTls: boolean) {
+async function open(isTls: boolean, keep: Keep) {
   const log = new FakeLog()
   const notices = new Notices(log)
   const limits = {
@@ -33,13 +34,15 @@ async function open(isTls: boolean) {
     idleTimeoutMs: 60_000,
     leastIdleTimeoutMs: 60_000,
   }
-  const sockets = openSockets(
-    { ...limits, compression: 'off', invalidUtf8: 'close', close: [] },
-    { meter: new FakeMeter(), once: () => undefined },
+  const sockets = keep(
+    openSockets(
+      { ...limits, compression: 'off', invalidUtf8: 'close', close: [] },
+      { meter: new FakeMeter(), once: () => undefined },
+    ),
   )
   const handshake = { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] } as const
   const ways = { healthPath: '/health', readyPath: '/ready', handshake }
-  const listener = await openListener(
+  const opening = openListener(
     { host, port: 0, ...ways, keyPairs: isTls ? [await makeKeyPair()] : [], timeouts },
     sockets,
     {
@@ -54,12 +57,7 @@ async function open(isTls: boolean) {
       answer: () => false,
     },
   )
-  return { log, listener, sockets }
-}
-
-async function close({ listener, sockets }: { listener: Listener; sockets: Sockets }): Promise<void> {
-  await listener.close()
-  sockets.close()
+  return { log, listener: keep(await opening) }
 }
 
 /** The fields of the lines that are logged meanwhile. */
@@ -155,36 +153,42 @@ const unreadable: readonly (readonly [string, string, string, string | undefined
 
 describe('the plain port', { timeout: 60_000 }, () => {
   for (const [bytes, problem, path, header, because] of unreadable) {
-    test(`logs ${problem}${header === undefined ? '' : ` and the header ${header}`} when it receives ${because}`, async () => {
-      const site = await open(false)
+    test(`logs ${problem}${header === undefined ? '' : ` and the header ${header}`} when it receives ${because}`, async t => {
+      const site = await open(
+        false,
+        keepUntil(end => t.after(end)),
+      )
       const lines = await linesOf(site.log, () => send(site.listener.port, bytes))
-      await close(site)
       const status = problem.includes('OVERFLOW') ? 431 : 400
       assert.deepEqual(lines, [{ path, remoteAddress: host, status, problem, ...(header !== undefined && { header }) }])
       assert.doesNotMatch(JSON.stringify(lines), new RegExp(secret.slice(0, 8)))
     })
   }
 
-  test('names each refused station when all have the address of one proxy, at most ten for one reason', async () => {
-    const site = await open(false)
+  test('names each refused station when all have the address of one proxy, at most ten for one reason', async t => {
+    const site = await open(
+      false,
+      keepUntil(end => t.after(end)),
+    )
     const paths = Array.from({ length: 12 }, (_, at) => `/ocpp/CP${at}`)
     const lines = await linesOf(site.log, async () => {
       for (const path of [...paths, ...paths]) await send(site.listener.port, upgrade(path, protocol('soap')))
     })
-    await close(site)
     assert.deepEqual(
       lines.map(({ path }) => path),
       paths.slice(0, 10),
     )
   })
 
-  test('logs each station whose place is taken, and one line for all for which there is no room', async () => {
-    const site = await open(false)
+  test('logs each station whose place is taken, and one line for all for which there is no room', async t => {
+    const site = await open(
+      false,
+      keepUntil(end => t.after(end)),
+    )
     const lines = await linesOf(site.log, async () => {
       for (const id of ['here1', 'here2', 'late1', 'late2'])
         await send(site.listener.port, upgrade(`/ocpp/${id}`, protocol('ocpp1.6')))
     })
-    await close(site)
     assert.deepEqual(
       lines.map(({ path, status }) => [path, status]),
       [
@@ -198,8 +202,8 @@ describe('the plain port', { timeout: 60_000 }, () => {
 
 describe('the TLS port', { timeout: 60_000 }, () => {
   let site: Awaited<ReturnType<typeof open>>
-  before(async () => (site = await open(true)))
-  after(() => close(site))
+  const keep = keepUntil(after)
+  before(async () => (site = await open(true, keep)))
 
   const oldTls = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
   const failing = async (options: object): Promise<void> => {

@@ -11,8 +11,9 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { openListener, type Listener, type Reception } from '../../src/server/listener.ts'
-import { openSockets, type Sockets } from '../../src/server/socket.ts'
+import { openSockets } from '../../src/server/socket.ts'
 import { FakeMeter } from '../support/fakes.ts'
+import { keepUntil } from '../support/keep.ts'
 import { protocol, upgradeHeaders } from '../support/peer.ts'
 import { run } from '../support/process.ts'
 
@@ -116,22 +117,23 @@ for (const scheme of ['http', 'https'] as const) {
   describe(`over ${scheme}`, { timeout: 60_000 }, () => {
     const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-requests-'))
     const refused: string[] = []
-    let sockets: Sockets
     let listener: Listener
+    const keep = keepUntil(after)
+    keep({ close: () => rmSync(folder, { recursive: true }) })
 
     before(async () => {
-      sockets = openSockets(
-        {
-          maxMessageSize: 1024,
-          maxPendingSize: 1024,
-          pingIntervalMs: 0,
-          idleTimeoutMs: 60_000,
-          leastIdleTimeoutMs: 60_000,
-          compression: 'off',
-          invalidUtf8: 'close',
-          close: [],
-        },
-        { meter: new FakeMeter(), once: () => undefined },
+      const limits = {
+        maxMessageSize: 1024,
+        maxPendingSize: 1024,
+        pingIntervalMs: 0,
+        idleTimeoutMs: 60_000,
+        leastIdleTimeoutMs: 60_000,
+      }
+      const sockets = keep(
+        openSockets(
+          { ...limits, compression: 'off', invalidUtf8: 'close', close: [] },
+          { meter: new FakeMeter(), once: () => undefined },
+        ),
       )
       const settings = {
         host,
@@ -141,13 +143,7 @@ for (const scheme of ['http', 'https'] as const) {
         keyPairs: scheme === 'https' ? [await makeKeyPair(folder)] : [],
         handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
       } as const
-      listener = await openListener(settings, sockets, reception(refused))
-    })
-
-    after(async () => {
-      await listener.close()
-      sockets.close()
-      rmSync(folder, { recursive: true })
+      listener = keep(await openListener(settings, sockets, reception(refused)))
     })
 
     async function open(): Promise<Socket> {

@@ -16,6 +16,7 @@ import { openSockets, type SocketSettings } from '../../src/server/socket.ts'
 import type { StationSocket } from '../../src/session/ports.ts'
 import type { StationId } from '../../src/translate/handshake.ts'
 import { FakeMeter } from '../support/fakes.ts'
+import { keepUntil } from '../support/keep.ts'
 import { closeCode, compressedFrameOf, ended, frameOf, openPeer, opcodes } from '../support/peer.ts'
 
 type Gone = { readonly code: number; readonly reason: string }
@@ -45,9 +46,10 @@ async function open(
   const warnings: object[] = []
   const warn = (key: string, fields: object, _message: string, detail?: string): void =>
     void warnings.push({ key, ...fields, detail })
-  const sockets = openSockets({ ...usual, ...settings }, { meter, once: warn })
+  const keep = keepUntil(end => t.after(end))
+  const sockets = keep(openSockets({ ...usual, ...settings }, { meter, once: warn }))
   const waiting: ((opened: Opened) => void)[] = []
-  const server = createServer()
+  const server = keep(createServer())
   server.on('upgrade', (request, stream, head) =>
     sockets.upgrade(request, stream, head, { stationId: 'CP1' as StationId, subprotocol: null, version }, socket => {
       const received: string[] = []
@@ -66,10 +68,6 @@ async function open(
   sockets.onRefused((_request, stream, problem) => stream.end(`HTTP/1.1 400 Bad Request\r\n\r\n${problem}`))
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.after(() => {
-    sockets.close()
-    server.close()
-  })
   return {
     meter,
     warnings,

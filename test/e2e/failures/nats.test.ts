@@ -4,6 +4,7 @@
  */
 import { connect } from 'nats'
 import type { TestContext } from 'node:test'
+import { keepUntil } from '../../support/keep.ts'
 import { openNats, type Nats } from '../../support/nats.ts'
 import { standStill } from '../../support/process.ts'
 import { openProxy, type Proxy } from '../../support/proxy.ts'
@@ -14,12 +15,9 @@ import { openScene, until, type Failure, type Moment, type Scene } from './scene
 const carriers = new WeakMap<Scene, { readonly nats: Nats; readonly toNats: Proxy }>()
 
 async function openNatsScene(t: TestContext, when: Moment, ...flags: readonly string[]): Promise<Scene> {
-  const nats = await openNats()
-  const toNats = await openProxy(nats.port)
-  t.after(async () => {
-    await toNats.close()
-    await nats.close()
-  })
+  const keep = keepUntil(end => t.after(end))
+  const nats = keep(await openNats())
+  const toNats = keep(await openProxy(nats.port))
   const scene = await openScene(t, when, `--nats_servers=nats://${toNats.host}`, ...flags)
   const publish = async (broadcast: object) => {
     const publisher = await connect({ servers: nats.url })

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 import { openBridge, type Bridge } from '../../support/bridge.ts'
+import { keepUntil } from '../../support/keep.ts'
 import { standStill } from '../../support/process.ts'
 import { openProxy, type Proxy } from '../../support/proxy.ts'
 import { openRails, type LedgerEntry, type Rails } from '../../support/rails.ts'
@@ -43,13 +44,11 @@ type Actor = {
 }
 
 async function openActor(t: TestContext, rails: Rails, when: Moment, course: Course): Promise<Actor> {
-  const toApp = await openProxy(rails.rpcPort)
+  const keep = keepUntil(end => t.after(end))
+  const toApp = keep(await openProxy(rails.rpcPort))
   const bridge = await openBridge([`--rpc_host=${toApp.host}`, ...quick, '--rpc_command_timeout=3s'])
-  const toBridge = await openProxy(bridge.port)
-  t.after(async () => {
-    await Promise.all([toApp.close(), toBridge.close()])
-    await bridge.kill('SIGKILL')
-  })
+  keep({ close: () => bridge.kill('SIGKILL') })
+  const toBridge = keep(await openProxy(bridge.port))
   const [id, saw, ready] = [when.replaceAll(/\W+/g, '-'), [] as string[], new Event()]
   const station = new WalkingStation({ toBridge, saw, publish: over(bridge) }, { over: course.back.passed }, id)
   const actor = { when, id, bridge, toApp, saw, station, ready }

@@ -6,6 +6,7 @@ import type { GrpcSettings } from '../../../src/rpc/grpc/settings.ts'
 import { defaultLimits, type OpenTransport } from '../../../src/rpc/transport.ts'
 import { localRpcError, rpcError, testRpcContract } from '../../contract/rpc.ts'
 import { GrpcStatus, ScriptedApp } from '../../support/app.ts'
+import { keepUntil } from '../../support/keep.ts'
 import { freePort } from '../../support/ports.ts'
 import { openProxy } from '../../support/proxy.ts'
 import { openMute } from '../../support/tcp.ts'
@@ -16,8 +17,8 @@ type Open = (target: string, settings?: GrpcSettings) => OpenTransport
 const within = { timeout: 30_000 }
 
 async function startApps(t: TestContext, count: number): Promise<ScriptedApp[]> {
-  const apps = await Promise.all(Array.from({ length: count }, () => ScriptedApp.start()))
-  t.after(() => apps.forEach(app => app.stop()))
+  const keep = keepUntil(end => t.after(end))
+  const apps = await Promise.all(Array.from({ length: count }, async () => keep(await ScriptedApp.start())))
   return apps
 }
 

@@ -40,7 +40,7 @@ function setUp(
       onOutcome(calls, outcome)
     },
   }
-  const { unanswered } = world.hub
+  const unanswered = world.hub.unansweredCommands
   const calls: Commands = new Commands(station, { app, boot, outcomes: told, unanswered, validation: valid })
   const add = (...ids: readonly string[]): void => {
     for (const id of ids) calls.add(callOf(id))
