@@ -12,6 +12,7 @@ import type { Meter } from '../ops/metrics.ts'
 import type { StationSocket, World } from '../session/ports.ts'
 import { closeModeFor, type CloseRule } from '../translate/closing.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
+import { closeCodeFor, closeReason } from './closing.ts'
 import { deflate, mayCompress, type Compression } from './compression.ts'
 import { Held } from './held.ts'
 import { Liveness, Patience, type LivenessSettings } from './liveness.ts'
@@ -59,8 +60,6 @@ export interface Sockets {
 
 /** How long a station may take to answer a close frame. */
 const closeTimeoutMs = 2_000
-/** A control frame has at most 125 bytes, two of which are the close code (RFC 6455 §5.5). */
-const maxReasonBytes = 123
 
 /** Limit on messages held for a session that takes none. Below it the socket is read, so that pings get their pongs. */
 const maxHeldBytes = 1024 * 1024
@@ -116,17 +115,6 @@ export function openSockets(settings: SocketSettings, { meter, once }: Pick<Worl
 const replacedText =
   'a station sent bytes that are not UTF-8: they are served as U+FFFD, an idTag with one is not known'
 
-/** The codes that `ws` closes with for its errors; all others close with 1002. */
-const closeCodes: ReadonlyMap<string, number> = new Map([
-  ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 1009],
-  ['WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH', 1009],
-  ['WS_ERR_TOO_MANY_BUFFERED_PARTS', 1008],
-  ['Z_DATA_ERROR', 1007],
-  ['WS_ERR_INVALID_UTF8', 1007],
-  ['ECONNRESET', 1006],
-  ['EPIPE', 1006],
-])
-
 type Closing = { readonly code: number; readonly reason: string }
 /** `isCut`: closed without a handshake where the station should come back. */
 type LiveSettings = SocketSettings & { readonly isCut: boolean }
@@ -175,8 +163,8 @@ class LiveSocket implements StationSocket {
     })
     ws.on('pong', () => this.#liveness.onPong())
     // `ws` closes the connection on its own, and then reports code 1006.
-    ws.on('error', (error: Error & { code?: string }) => {
-      this.#ending ??= { code: closeCodes.get(error.code ?? '') ?? 1002, reason: error.message }
+    ws.on('error', (error: Error & { readonly code?: string }) => {
+      this.#ending ??= { code: closeCodeFor(error), reason: error.message }
     })
     ws.on('close', (code, reason) => {
       this.#closed = this.#ending ?? { code, reason: reason.toString() }
@@ -290,7 +278,7 @@ class LiveSocket implements StationSocket {
   }
 
   #closeWithin(code: number, reason: string): void {
-    this.#ws.close(code, cut(reason))
+    this.#ws.close(code, closeReason(reason))
     setTimeout(() => this.#ws.terminate(), closeTimeoutMs).unref()
   }
 }
@@ -298,11 +286,4 @@ class LiveSocket implements StationSocket {
 function bytesOf(data: RawData): Buffer {
   if (Buffer.isBuffer(data)) return data
   return Array.isArray(data) ? Buffer.concat(data) : Buffer.from(data)
-}
-
-/** Truncates at a whole character, to fit a close frame. */
-function cut(reason: string): string {
-  let end = reason.length
-  while (Buffer.byteLength(reason.slice(0, end)) > maxReasonBytes) end--
-  return reason.slice(0, end)
 }
