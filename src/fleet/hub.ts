@@ -5,6 +5,7 @@ import { parseBroadcasts, type Broadcast } from '../cable/broadcast.ts'
 import type { StreamName } from '../cable/rpc.ts'
 import { elementsOf, membersOf } from '../ocpp/json.ts'
 import { setRecent } from '../ops/recent.ts'
+import { UnansweredCommands } from '../session/commands/unanswered.ts'
 import { Pause } from '../session/pause.ts'
 import type { Fleet, Member, QueuedDisconnect, StationSocket, World } from '../session/ports.ts'
 import { Session, type SessionSettings } from '../session/session.ts'
@@ -32,6 +33,7 @@ const maxSerialNumbers = 100_000
 
 export class Hub implements Fleet {
   readonly transactions: Transactions
+  readonly unanswered: UnansweredCommands
   readonly #settings: HubSettings
   readonly #disconnects: Disconnects
   readonly #world: World
@@ -54,6 +56,7 @@ export class Hub implements Fleet {
     this.#world = world
     this.#claims = new Claims(settings.takeover, world)
     this.transactions = new Transactions(world.now)
+    this.unanswered = new UnansweredCommands(world.now)
   }
 
   get size(): number {

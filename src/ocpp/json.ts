@@ -90,16 +90,10 @@ const scalar = /(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)/
 
 /** Reads up to the end of a value, or up to the fault in it. */
 function readValue(reader: Reader): boolean {
-  switch (reader.text[reader.at]) {
-    case '[':
-      return readList(reader, ']', readValue)
-    case '{':
-      return readList(reader, '}', readMember)
-    case '"':
-      return readString(reader)
-    default:
-      return skip(reader, scalar)
-  }
+  const first = reader.text[reader.at]
+  if (first === '[') return readList(reader, ']', readValue)
+  if (first === '{') return readList(reader, '}', readMember)
+  return first === '"' ? readString(reader) : skip(reader, scalar)
 }
 
 function readMember(reader: Reader): boolean {

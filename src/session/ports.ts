@@ -8,6 +8,7 @@ import type { Violation } from '../ocpp/violations.ts'
 import type { Log } from '../ops/log.ts'
 import type { Meter } from '../ops/metrics.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
+import type { UnansweredCommands } from './commands/unanswered.ts'
 import type { Tracked } from './transactions/digest.ts'
 import type { KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
 
@@ -124,6 +125,7 @@ export interface TransactionMemory {
 /** All stations, as one session sees them. */
 export interface Fleet {
   readonly transactions: TransactionMemory
+  readonly unanswered: UnansweredCommands
   join(stream: StreamName, member: Member): void
   leave(stream: StreamName, member: Member): void
   leaveAll(member: Member): void

@@ -69,7 +69,8 @@ export class Session implements Member {
     const boot = new Boot(station)
     const validation = new Validation(station)
     this.#outcomes = new Outcomes(station, this.#app, this.#inbox)
-    this.#commands = new Commands(station, boot, validation, this.#outcomes)
+    const { unanswered } = fleet
+    this.#commands = new Commands(station, { app: this.#app, boot, outcomes: this.#outcomes, unanswered, validation })
     const heard = { app: this.#app, commands: this.#commands, inbox: this.#inbox }
     this.#malformed = new MalformedMessages(station, heard)
     const messages = new AppMessages(station, this.#commands)
@@ -195,7 +196,6 @@ export class Session implements Member {
 
   #onAnswer(answer: Answer): void {
     if (this.#commands.settle(answer)) this.#malformed.inARow = 0
-    else this.#station.drop('answer_to_nothing', 'dropped the answer of a station: no command waits for it')
   }
 
   /** Reaches the app like a failed command: `id` and `request` are those of the station's own CALL. */

@@ -8,13 +8,18 @@ import type { Call, CallError, MessageId, Send } from '../ocpp/frame.ts'
 import { jsonText, type JsonText } from '../ocpp/json.ts'
 import type { Violation } from '../ocpp/violations.ts'
 
-/** The outcome of a remote command. The app gets exactly one, plus a late one if an answer follows a `CallTimeout`. */
+/**
+ * The outcome of a remote command. The app gets exactly one, plus a late one if an answer follows a `CallTimeout` or a
+ * `ConnectionClosed`.
+ */
 export type CommandOutcome = {
   readonly id: MessageId
   /** The action of the command. */
   readonly request: string
-  /** Whether the answer arrived after the command had timed out. */
+  /** Whether the answer arrived after the command had timed out, or after the end of its connection. */
   readonly late: boolean
+  /** Of the connection that the command was sent on, if that was an earlier one. */
+  readonly sid?: string
   /** The error code of the bridge; `null` if the station answered. */
   readonly failure: string | null
 } & (

@@ -209,6 +209,30 @@ describe('frames', { ...within, concurrency: true }, () => {
   })
 })
 
+test(
+  'a command that is answered on the next connection performs one late ack after ConnectionClosed',
+  within,
+  async t => {
+    const before = await openRawStation(bridge.url, 'mover')
+    await before.call('h', 'Heartbeat')
+    const command = { command: 'RemoteStartTransaction', id: 'start-7', payload: { idTag: 'AB12' } }
+    await bridge.broadcast(commandBroadcast('mover', command))
+    await before.message(/^\[2,"start-7",/)
+    await before.close()
+    const { data: closed } = await performs.next('start-7')
+    assert.deepEqual([closed['action'], closed['code'], closed['late']], ['error', 'ConnectionClosed', undefined])
+    const station = await openRawStation(bridge.url, 'mover')
+    t.after(() => station.close())
+    for (let count = 0; count < 2; count++) station.send('[3,"start-7",{"status":"Accepted"}]')
+    await station.call('h', 'Heartbeat')
+    const { data } = await performs.next('start-7')
+    const { action, payload, request, late, sid } = data
+    const expected = { action: 'ack', payload: { status: 'Accepted' }, request: 'RemoteStartTransaction', late: true }
+    assert.deepEqual({ action, payload, request, late }, expected)
+    assert.equal(sid, closed['sid'], 'of the connection that the command was sent on')
+  },
+)
+
 const meterValues = (sample: string, timestamp = '2026-01-02T03:04:05Z'): string =>
   `{"connectorId":1,"meterValue":[{"timestamp":"${timestamp}","sampledValue":[${sample}]}]}`
 const status = (more: string): string => `{"connectorId":1,"errorCode":"NoError","status":"Available",${more}}`

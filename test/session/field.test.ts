@@ -451,3 +451,85 @@ test('two connections that keep replacing each other are slowed down, and one is
   await world.pass(60_000, 1_000)
   assert.equal(world.hub.size, 1)
 })
+
+for (const [first, title] of [
+  [true, 'before anything else'],
+  [false, 'after its boot'],
+] as const) {
+  test(`a command that is answered on the next connection, ${title}, performs one late ack after ConnectionClosed`, async t => {
+    const world = new FakeWorld(t)
+    const before = world.plug('CP1')
+    await before.boot('SN1')
+    world.broadcast('SN1', { command: 'RemoteStartTransaction', id: 'r', payload: { idTag: 'A' } })
+    await before.next()
+    before.vanish()
+    await world.pass(100)
+    const station = world.plug('CP1')
+    if (!first) await station.boot('SN1')
+    station.says([3, 'r', { status: 'Accepted' }], [3, 'r', { status: 'Accepted' }])
+    if (first) station.call('Heartbeat')
+    await world.pass(1_000)
+    const outcomes = [...performed(world, 'Error'), ...performed(world, 'Ack')]
+    assert.deepEqual(
+      outcomes.map(({ id, action, payload, code, request, late, sid }) => ({
+        ...{ id, action, payload, code, request, late, sid },
+      })),
+      [
+        {
+          ...{ id: 'r', action: 'error', payload: {}, code: 'ConnectionClosed', request: 'RemoteStartTransaction' },
+          ...{ late: undefined, sid: before.sid },
+        },
+        {
+          ...{ id: 'r', action: 'ack', payload: { status: 'Accepted' }, code: undefined },
+          ...{ request: 'RemoteStartTransaction', late: true, sid: before.sid },
+        },
+      ],
+    )
+    assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'answer_to_nothing' }), 1, 'the second answer')
+  })
+}
+
+test('a command that is answered on the next connection while the old one is half-open performs one late ack', async t => {
+  const world = new FakeWorld(t)
+  const before = world.plug('CP1')
+  await before.boot('SN1')
+  world.broadcast('SN1', { command: 'Reset', id: 'r', payload: { type: 'Soft' } })
+  await before.next()
+  const station = world.plug('CP1')
+  station.says([3, 'r', { status: 'Accepted' }])
+  station.call('Heartbeat')
+  await world.pass(2_000)
+  assert.equal(before.socket.closed?.code, 1008)
+  assert.deepEqual(
+    performed(world, 'Error').map(({ code }) => code),
+    ['ConnectionClosed'],
+  )
+  assert.deepEqual(
+    performed(world, 'Ack').map(({ late, sid }) => [late, sid]),
+    [[true, before.sid]],
+  )
+})
+
+test('a peer that the app rejects settles no command of the station that it says it is', async t => {
+  const world = new FakeWorld(t)
+  const before = world.plug('CP1')
+  await before.boot('SN1')
+  world.broadcast('SN1', { command: 'Reset', id: 'r', payload: { type: 'Soft' } })
+  await before.next()
+  before.vanish()
+  await world.pass(100)
+  world.rpc.once('connect', () => ({ status: 'failure' }))
+  const peer = world.plug('CP1')
+  peer.says([3, 'r', { status: 'Rejected' }])
+  peer.call('Heartbeat')
+  await world.pass(2_000)
+  assert.equal(peer.socket.closed?.code, 1008)
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  station.says([3, 'r', { status: 'Accepted' }])
+  await world.pass(100)
+  assert.deepEqual(
+    performed(world, 'Ack').map(({ payload }) => payload),
+    [{ status: 'Accepted' }],
+  )
+})

@@ -118,7 +118,7 @@ test('one warning for a station names the place where its message stops being JS
   assert.deepEqual(warned(world, /cannot be read$/)[1]?.['frame'], '[2,"x","Heartbeat"]')
 })
 
-test('the place behind a byte order mark counts it', async t => {
+test('the place behind a byte order mark counts it', t => {
   const world = new FakeWorld(t)
   world.plug('CP1').says('\ufeff[2,"x","Heartbeat",{')
   const [fields] = warned(world, /cannot be read$/)

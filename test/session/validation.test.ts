@@ -176,3 +176,26 @@ test('a CALLRESULTERROR of a 2.1 station performs error with the id and the acti
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'answer_to_nothing' }), 1)
   assert.equal(world.meter.total('ocpp_command_total'), 0, 'a CALLRESULTERROR is not a command')
 })
+
+for (const reconnects of [false, true]) {
+  test(`a late CALLRESULT that breaks its schema gets a CALLRESULTERROR in 2.1, ${reconnects ? 'on the next connection' : 'after a timeout'}`, async t => {
+    const world = new FakeWorld(t, { validateIn: 'strict' })
+    let station = world.plug('CP1', { version: 'ocpp2.1' })
+    station.call('Heartbeat')
+    await station.next()
+    world.broadcast('CP1', { command: 'ClearCache', id: 'c', payload: {} })
+    await station.next()
+    if (reconnects) {
+      station.vanish()
+      await world.pass(100)
+      station = world.plug('CP1', { version: 'ocpp2.1' })
+      station.call('Heartbeat')
+      await station.next()
+    } else await world.pass(30_000, 1_000)
+    await world.rpc.next('error')
+    station.says([3, 'c', { status: 'Perhaps' }])
+    const { code, late, payload } = dataOf(await world.rpc.next('error'))
+    assert.deepEqual([code, late, payload], ['InvalidResult', true, { status: 'Perhaps' }])
+    assert.deepEqual(station.got.at(-1), [5, 'c', 'PropertyConstraintViolation', '/status: enum', {}])
+  })
+}

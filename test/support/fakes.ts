@@ -21,6 +21,7 @@ import type {
   StationSocket,
   World,
 } from '../../src/session/ports.ts'
+import { UnansweredCommands } from '../../src/session/commands/unanswered.ts'
 import { Transactions } from '../../src/session/transactions/transactions.ts'
 import type { Session } from '../../src/session/session.ts'
 import type { StationHandshake, StationId } from '../../src/translate/handshake.ts'
@@ -227,6 +228,7 @@ export const faults = {
 /** What a session asks of its fleet, written down. */
 export class FakeFleet implements Fleet {
   readonly transactions = new Transactions(() => 0)
+  readonly unanswered = new UnansweredCommands(() => 0)
   readonly streams = new Set<StreamName>()
   readonly claimed: string[] = []
   readonly serialNumbers: string[] = []

@@ -14,38 +14,20 @@ import {
   type CallError,
   type CallResult,
   type Malformed,
+  type MessageId,
 } from '../../ocpp/frame.ts'
 import { emptyObject } from '../../ocpp/json.ts'
 import type { Violation } from '../../ocpp/violations.ts'
 import { setRecent } from '../../ops/recent.ts'
 import { reasonOf, type CommandOutcome } from '../../translate/commands.ts'
 import type { RemoteCommand } from '../../translate/messages.ts'
+import type { AppConnection } from '../app/connection.ts'
 import type { Boot } from '../boot.ts'
 import type { Station } from '../station.ts'
 import type { Validation } from '../validation.ts'
+import { failures, type CommandFailure } from './failures.ts'
 import type { Outcomes } from './outcomes.ts'
-
-/** Why a remote command failed without a word from the station. */
-type CommandFailure =
-  | 'InvalidPayload'
-  | 'UnknownAction'
-  | 'InvalidId'
-  | 'NotAccepted'
-  | 'QueueFull'
-  | 'CallTimeout'
-  | 'ConnectionClosed'
-  | 'InvalidResult'
-
-const messages: Readonly<Record<CommandFailure, string>> = {
-  InvalidPayload: 'The payload is not an object, or violates its schema',
-  UnknownAction: 'This version of OCPP has no such action from the CSMS to a Charging Station',
-  InvalidId: 'The id has more than 36 characters, or is in use by a command that has not ended',
-  NotAccepted: 'The Charging Station has not been accepted',
-  QueueFull: 'Too many commands wait for this Charging Station',
-  CallTimeout: 'The Charging Station did not answer in time',
-  ConnectionClosed: 'The connection of the Charging Station was closed',
-  InvalidResult: 'The answer of the Charging Station is not a valid frame, or violates its schema',
-}
+import type { UnansweredCommands } from './unanswered.ts'
 
 /** OCPP-J 1.6 §4.2.1 table 3, OCPP 2.0.1 Part 4 table 4. */
 const maxIdLength = 36
@@ -53,6 +35,8 @@ const maxIdLength = 36
 const maxQueueBytes = 4 * 1024 * 1024
 /** How many timed-out calls are remembered, so that a late answer still finds its request. */
 const maxLate = 16
+/** Answers that wait until the app has accepted the connection: how many, for how long, and how often that is checked. */
+const early = { answers: 16, withinMs: 60_000, pauseMs: 1_000 }
 
 export type CommandSettings = {
   /** How many commands may wait, not counting the one on the wire. */
@@ -60,28 +44,41 @@ export type CommandSettings = {
   readonly callTimeoutMs: number
 }
 
+export type CommandParts = {
+  readonly app: Pick<AppConnection, 'identifier'>
+  readonly boot: Boot
+  readonly outcomes: Pick<Outcomes, 'hasRoom' | 'ofCommand'>
+  /** Of all stations, left by their connections. */
+  readonly unanswered: UnansweredCommands
+  readonly validation: Pick<Validation, 'ofCommand' | 'ofResult'>
+}
+
+/** A command that is about to end. */
+type Ended = {
+  readonly call: Pick<Call, 'id' | 'action'>
+  /** Whether the app has been told before that it failed. */
+  readonly late: boolean
+  /** Of the connection that it was sent on, if that was an earlier one. */
+  readonly sid?: string
+}
+
+type Sent = Ended & { readonly call: Call }
+
 export class Commands {
   readonly #station: Station<CommandSettings>
-  readonly #boot: Boot
-  readonly #validation: Pick<Validation, 'ofCommand' | 'ofResult'>
-  readonly #outcomes: Pick<Outcomes, 'hasRoom' | 'ofCommand'>
+  readonly #parts: CommandParts
   #open: { readonly call: Call; readonly timer: NodeJS.Timeout } | null = null
   readonly #queue: Call[] = []
   #queueBytes = 0
   readonly #late = new Map<string, Call>()
+  /** Each has an answer that came before the app has accepted the connection. */
+  readonly #early = new Set<NodeJS.Timeout>()
   #holds = 0
   #isStopped = false
 
-  constructor(
-    station: Station<CommandSettings>,
-    boot: Boot,
-    validation: Pick<Validation, 'ofCommand' | 'ofResult'>,
-    outcomes: Pick<Outcomes, 'hasRoom' | 'ofCommand'>,
-  ) {
+  constructor(station: Station<CommandSettings>, parts: CommandParts) {
     this.#station = station
-    this.#boot = boot
-    this.#validation = validation
-    this.#outcomes = outcomes
+    this.#parts = parts
   }
 
   /** Sends a command now, or queues it; one that cannot be sent ends at once. */
@@ -94,7 +91,7 @@ export class Commands {
     if (this.#isStopped) return this.#fail(call, 'ConnectionClosed')
     if (!row.toStation.has(action)) return this.#fail(call, 'UnknownAction')
     if (this.#isInvalid(call)) return this.#fail(call, 'InvalidId')
-    const { refusal } = this.#validation.ofCommand(action, payload)
+    const { refusal } = this.#parts.validation.ofCommand(action, payload)
     if (refusal !== null) return this.#fail(call, 'InvalidPayload', refusal.words)
     if (this.#isFull(call) && !this.#isFree()) return this.#fail(call, 'QueueFull')
     this.#queue.push(call)
@@ -103,7 +100,8 @@ export class Commands {
   }
 
   /**
-   * Ends the call that a station's answer belongs to.
+   * Ends the call that a station's answer belongs to, on this connection or lately on an earlier one. Drops an answer to
+   * nothing.
    *
    * @returns whether there is such a call
    */
@@ -113,25 +111,25 @@ export class Commands {
       open !== null && (isSameId(answer.id, open.call.id) || (answer.kind === 'callError' && isUnreadableId(answer.id)))
     if (isOfOpen) {
       this.#close()
-      this.#settleOpen(open.call, answer)
+      this.#settleSent({ call: open.call, late: false }, answer)
       this.next()
       return true
     }
-    const key = idKey(answer.id)
-    const late = this.#late.get(key)
-    if (late === undefined) return false
-    this.#late.delete(key)
-    this.#settleLate(late, answer)
-    return true
+    const late = this.#takeLate(answer.id) ?? this.#takeEarlier(answer.id)
+    if (late === null) this.#keepOrDrop(answer, this.#station.world.now())
+    else this.#settleSent(late, answer)
+    return late !== null
   }
 
-  /** Ends the open call if its answer came in a malformed frame. */
+  /** Ends the call whose answer came in a malformed frame. */
   settleBroken({ id, kind }: NonNullable<Malformed['brokenAnswer']>): void {
     const open = this.#open
-    if (open === null || !isSameId(open.call.id, id)) return
-    this.#close()
-    if (kind === 'callResult') this.#refuse(open.call, 'FormatViolation', '', emptyObject)
-    else this.#fail(open.call, 'InvalidResult')
+    const isOfOpen = open !== null && isSameId(open.call.id, id)
+    const sent = isOfOpen ? { call: open.call, late: false } : (this.#takeLate(id) ?? this.#takeEarlier(id))
+    if (sent === null) return
+    if (isOfOpen) this.#close()
+    if (kind === 'callResult') this.#refuse(sent, 'FormatViolation', '', emptyObject)
+    else this.#failSent(sent, 'InvalidResult')
     this.next()
   }
 
@@ -151,7 +149,7 @@ export class Commands {
       const call = this.#queue.shift()
       if (call === undefined) return
       this.#queueBytes -= Buffer.byteLength(call.payload)
-      if (this.#boot.passesCommand(call.action)) this.#send(call)
+      if (this.#parts.boot.passesCommand(call.action)) this.#send(call)
       else this.#fail(call, 'NotAccepted')
     }
   }
@@ -163,25 +161,36 @@ export class Commands {
     for (const call of this.#queue.splice(0)) this.#fail(call, 'ConnectionClosed')
   }
 
-  /** Fails the open command too: its answer can no longer come. */
+  /** Fails the open command too. Its answer may come on the station's next connection, and those to earlier ones. */
   end(): void {
+    const { handshake, who } = this.#station
     const open = this.#open
+    const unanswered = [...this.#late.values(), ...(open === null ? [] : [open.call])]
+    for (const call of unanswered) this.#parts.unanswered.keep(handshake.stationId, { call, sid: who.sid })
     if (open !== null) {
       this.#close()
       this.#fail(open.call, 'ConnectionClosed')
     }
     this.stop()
     this.#late.clear()
+    for (const timer of this.#early) {
+      clearTimeout(timer)
+      this.#dropAnswer()
+    }
+    this.#early.clear()
   }
 
   #isFree(): boolean {
-    return this.#holds === 0 && this.#open === null && this.#outcomes.hasRoom
+    return this.#holds === 0 && this.#open === null && this.#parts.outcomes.hasRoom
   }
 
   #send(call: Call): void {
     const timer = setTimeout(() => this.#onTimeout(call), this.#station.settings.callTimeoutMs)
     this.#open = { call, timer }
-    this.#boot.onCommand(call)
+    const { unanswered } = this.#parts
+    // The app has used the id again: from now on an answer with it is to this command.
+    if (!unanswered.isEmpty) unanswered.take(this.#station.handshake.stationId, call.id)
+    this.#parts.boot.onCommand(call)
     this.#station.send(call)
   }
 
@@ -197,31 +206,68 @@ export class Commands {
     this.#open = null
   }
 
-  #settleOpen(call: Call, answer: Answer): void {
-    if (answer.kind === 'callError') return this.#outcomes.ofCommand(errorOf(call, answer, false))
-    this.#boot.onCommandAnswer(call, answer.payload)
-    const { violations, refusal } = this.#validation.ofResult(call.action, answer.payload)
-    if (refusal === null) this.#outcomes.ofCommand(ackOf(call, answer, false, violations))
-    else this.#refuse(call, refusal.code, refusal.words, answer.payload)
+  #takeLate(id: MessageId): Sent | null {
+    const key = idKey(id)
+    const call = this.#late.get(key)
+    this.#late.delete(key)
+    return call === undefined ? null : { call, late: true }
   }
 
-  #settleLate(call: Call, answer: Answer): void {
-    if (answer.kind === 'callError') return this.#outcomes.ofCommand(errorOf(call, answer, true))
-    this.#boot.onCommandAnswer(call, answer.payload)
-    const { violations } = this.#validation.ofResult(call.action, answer.payload)
-    this.#outcomes.ofCommand(ackOf(call, answer, true, violations))
+  /** Without a subscription there is no channel to tell, and no proof that the peer is the station. */
+  #takeEarlier(id: MessageId): Sent | null {
+    if (this.#parts.app.identifier === null) return null
+    const earlier = this.#parts.unanswered.take(this.#station.handshake.stationId, id)
+    return earlier === null ? null : { ...earlier, late: true }
+  }
+
+  /**
+   * An answer may be the first that a station says after it has reconnected: it waits until the station is attached. It is
+   * to no command of this connection, which is sent later.
+   *
+   * @param since when it came, in ms of `World.now`
+   */
+  #keepOrDrop(answer: Answer, since: number): void {
+    const { world, isClosed } = this.#station
+    const mayWait = this.#parts.app.identifier === null && !isClosed && world.now() - since < early.withinMs
+    if (!mayWait || this.#early.size >= early.answers) return this.#dropAnswer()
+    const timer = setTimeout(() => {
+      this.#early.delete(timer)
+      const earlier = this.#takeEarlier(answer.id)
+      if (earlier === null) this.#keepOrDrop(answer, since)
+      else this.#settleSent(earlier, answer)
+    }, early.pauseMs)
+    this.#early.add(timer)
+  }
+
+  #dropAnswer(): void {
+    this.#station.drop('answer_to_nothing', 'dropped the answer of a station: no command waits for it')
+  }
+
+  #settleSent(sent: Sent, answer: Answer): void {
+    const { boot, outcomes, validation } = this.#parts
+    if (answer.kind === 'callError') return outcomes.ofCommand(errorOf(sent, answer))
+    const { action } = sent.call
+    boot.onCommandAnswer(sent.call, answer.payload)
+    const { violations, refusal } = validation.ofResult(action, answer.payload)
+    if (refusal === null) outcomes.ofCommand(ackOf(sent, answer, violations))
+    else this.#refuse(sent, refusal.code, refusal.words, answer.payload)
   }
 
   /** Tells the station too, in a version that has a message for that (2.1 Part 2 FR.06). */
-  #refuse(call: Call, code: ErrorCode, description: string, payload: CallResult['payload']): void {
+  #refuse(sent: Sent, code: ErrorCode, description: string, payload: CallResult['payload']): void {
     if (this.#station.row.answersResults)
-      this.#station.send({ kind: 'callResultError', id: call.id, code, description, details: emptyObject })
-    this.#fail(call, 'InvalidResult', description, payload)
+      this.#station.send({ kind: 'callResultError', id: sent.call.id, code, description, details: emptyObject })
+    this.#failSent(sent, 'InvalidResult', description, payload)
   }
 
-  #fail({ id, action }: Pick<Call, 'id' | 'action'>, code: CommandFailure, detail = '', payload = emptyObject): void {
-    const message = detail === '' ? messages[code] : `${messages[code]}: ${detail}`
-    this.#outcomes.ofCommand({ kind: 'error', id, request: action, late: false, failure: code, code, message, payload })
+  #fail(call: Ended['call'], code: CommandFailure, detail = ''): void {
+    this.#failSent({ call, late: false }, code, detail)
+  }
+
+  #failSent(ended: Ended, code: CommandFailure, detail = '', payload = emptyObject): void {
+    const message = detail === '' ? failures[code] : `${failures[code]}: ${detail}`
+    const reason = { failure: code, code, message, payload }
+    this.#parts.outcomes.ofCommand({ ...aboutOf(ended), kind: 'error', ...reason })
   }
 
   #isFull({ payload }: Call): boolean {
@@ -241,15 +287,14 @@ export class Commands {
   }
 }
 
-function ackOf(
-  { id, action }: Call,
-  { payload }: CallResult,
-  late: boolean,
-  violations: readonly Violation[],
-): CommandOutcome {
-  return { kind: 'ack', id, request: action, late, failure: null, payload, violations }
+function aboutOf({ call, ...rest }: Ended) {
+  return { id: call.id, request: call.action, ...rest }
 }
 
-function errorOf({ id, action }: Call, error: CallError, late: boolean): CommandOutcome {
-  return { kind: 'error', id, request: action, late, failure: null, ...reasonOf(error) }
+function ackOf(sent: Sent, { payload }: CallResult, violations: readonly Violation[]): CommandOutcome {
+  return { kind: 'ack', ...aboutOf(sent), failure: null, payload, violations }
+}
+
+function errorOf(sent: Sent, error: CallError): CommandOutcome {
+  return { kind: 'error', ...aboutOf(sent), failure: null, ...reasonOf(error) }
 }

@@ -216,7 +216,7 @@ export class Outcomes {
     try {
       const { row, settings, who } = this.#station
       const form = { granular: settings.granularActions, version: row.number }
-      const reply = await this.#app.performToTheEnd(outcomeData(outcome, form, who.sid))
+      const reply = await this.#app.performToTheEnd(outcomeData(outcome, form, outcome.sid ?? who.sid))
       this.isFailing = false
       return reply
     } catch (error) {

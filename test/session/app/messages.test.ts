@@ -14,12 +14,13 @@ function setUp(t: TestContext) {
   const socket = new FakeSocket()
   const station = new Station(handshakeFor('CP1'), socket, { callQueue: 50, callTimeoutMs: 30_000 }, world)
   const valid = () => ({ violations: [], refusal: null })
-  const commands = new Commands(
-    station,
-    new Boot(station),
-    { ofCommand: valid, ofResult: valid },
-    { hasRoom: true, ofCommand: () => undefined },
-  )
+  const commands = new Commands(station, {
+    app: { identifier: null },
+    boot: new Boot(station),
+    outcomes: { hasRoom: true, ofCommand: () => undefined },
+    unanswered: world.hub.unanswered,
+    validation: { ofCommand: valid, ofResult: valid },
+  })
   const messages = new AppMessages(station, commands)
   const take = (transmissions: readonly string[], disconnect = false): void =>
     messages.take(transmissions.map(readTransmission), disconnect)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { callError, messageId, type MessageId } from '../../../src/ocpp/frame.ts'
 import { emptyObject, jsonText } from '../../../src/ocpp/json.ts'
+import type { Identifier } from '../../../src/cable/rpc.ts'
 import { Boot } from '../../../src/session/boot.ts'
 import { Commands, type CommandSettings } from '../../../src/session/commands/commands.ts'
 import { Station } from '../../../src/session/station.ts'
@@ -22,21 +23,25 @@ function setUp(
   t: TestContext,
   settings: Partial<CommandSettings> = {},
   onOutcome: (calls: Commands, outcome: CommandOutcome) => void = () => undefined,
+  world = new FakeWorld(t),
 ) {
   const outcomes: CommandOutcome[] = []
   const socket = new FakeSocket()
-  const station = new Station(handshakeFor('CP1'), socket, { ...usual, ...settings }, new FakeWorld(t))
+  const station = new Station(handshakeFor('CP1'), socket, { ...usual, ...settings }, world)
   const boot = new Boot(station)
   const room = { isLeft: true }
-  const calls: Commands = new Commands(station, boot, valid, {
+  const app = { identifier: 'I' as Identifier | null }
+  const told = {
     get hasRoom() {
       return room.isLeft
     },
-    ofCommand: outcome => {
+    ofCommand: (outcome: CommandOutcome) => {
       outcomes.push(outcome)
       onOutcome(calls, outcome)
     },
-  })
+  }
+  const { unanswered } = world.hub
+  const calls: Commands = new Commands(station, { app, boot, outcomes: told, unanswered, validation: valid })
   const add = (...ids: readonly string[]): void => {
     for (const id of ids) calls.add(callOf(id))
   }
@@ -48,6 +53,9 @@ function setUp(
   const pass = (ms: number): void => t.mock.timers.tick(ms)
   const sent = socket.sent.all
   return {
+    app,
+    world,
+    sid: station.who.sid,
     socket,
     calls,
     boot,
@@ -263,7 +271,7 @@ test('stop fails queued and later commands, and the open command may still be an
   assert.deepEqual(sent(), ['open'])
 })
 
-test('end fails the open and queued commands once each, and no timeout or answer comes after', t => {
+test('end fails the open and queued commands once each, and no timeout comes after', t => {
   const { calls, add, ends, pass } = setUp(t)
   add('late')
   pass(timeoutMs)
@@ -271,7 +279,6 @@ test('end fails the open and queued commands once each, and no timeout or answer
   calls.end()
   calls.end()
   assert.deepEqual(ends(), ['late CallTimeout', 'open ConnectionClosed', 'a ConnectionClosed'])
-  for (const id of ['late', 'open', 'a']) assert.equal(calls.settle(result(id)), false)
   pass(2 * timeoutMs)
   assert.equal(ends().length, 3)
 })
@@ -318,4 +325,103 @@ test('the socket expects another heartbeat interval when a station accepts it, l
   pass(timeoutMs)
   calls.settle({ kind: 'callResult', id: messageId('3'), payload: accepted })
   assert.equal(socket.heartbeatIntervalMs, 600_000)
+})
+
+/** A connection that has ended with an unanswered command `open`, and the station's next one. */
+function reconnect(t: TestContext, settings: Partial<CommandSettings> = {}) {
+  const world = new FakeWorld(t)
+  const before = setUp(t, settings, undefined, world)
+  before.add('late')
+  before.pass(timeoutMs)
+  before.add('open', 'queued')
+  before.calls.end()
+  return { world, before, next: setUp(t, settings, undefined, world) }
+}
+
+test('an answer on the next connection gives one late outcome, with the sid of the connection that the command was sent on', t => {
+  const { before, next } = reconnect(t)
+  assert.equal(next.calls.settle(result('open')), true)
+  assert.equal(next.calls.settle(result('open')), false)
+  const error = { ...callError(messageId('late'), 'InternalError', 'no'), code: 'Mine' }
+  assert.equal(next.calls.settle(error), true)
+  assert.equal(next.calls.settle(result('queued')), false, 'it was not sent')
+  assert.deepEqual(next.ends(), ['open ack late', 'late Mine late'])
+  assert.deepEqual(
+    next.outcomes.map(({ sid }) => sid),
+    [before.sid, before.sid],
+  )
+})
+
+test('a CALLERROR with the id -1 on the next connection is an answer to nothing', t => {
+  const { next } = reconnect(t)
+  assert.equal(next.calls.settle(callError(messageId('-1'), 'FormatViolation', '')), false)
+  assert.deepEqual(next.ends(), [])
+})
+
+test('an answer is to the new command when the app has used the id of an unanswered one again', t => {
+  const { next } = reconnect(t)
+  next.add('open')
+  assert.equal(next.calls.settle(result('open')), true)
+  assert.equal(next.calls.settle(result('open')), false)
+  assert.deepEqual(next.ends(), ['open ack'])
+})
+
+test('an answer that comes before the station is attached waits for that', t => {
+  const { world, next } = reconnect(t)
+  next.app.identifier = null
+  assert.equal(next.calls.settle(result('open')), false)
+  next.pass(5_000)
+  assert.deepEqual(next.ends(), [])
+  next.app.identifier = 'I' as Identifier
+  next.pass(1_000)
+  assert.deepEqual(next.ends(), ['open ack late'])
+  assert.equal(world.meter.total('ocpp_dropped_total'), 0)
+})
+
+test('an answer that came before the station is attached does not end a command that was sent later', t => {
+  const { next } = reconnect(t)
+  next.app.identifier = null
+  next.calls.settle(callError(messageId('-1'), 'GenericError', ''))
+  next.calls.settle(result('new'))
+  next.app.identifier = 'I' as Identifier
+  next.add('new')
+  next.pass(1_000)
+  assert.deepEqual(next.ends(), [])
+})
+
+test('answers that come before the station is attached are dropped after a minute, beyond sixteen, and at the end', t => {
+  const { world, next } = reconnect(t)
+  const dropped = (): number => world.meter.total('ocpp_dropped_total', { reason: 'answer_to_nothing' })
+  next.app.identifier = null
+  for (let id = 0; id < 20; id++) next.calls.settle(result(String(id)))
+  assert.equal(dropped(), 4)
+  next.pass(60_000)
+  assert.equal(dropped(), 20)
+  next.calls.settle(result('open'))
+  next.calls.end()
+  assert.equal(dropped(), 21)
+  next.pass(60_000)
+  assert.deepEqual(next.ends(), [])
+})
+
+test('a malformed answer to a command that has ended gives one late InvalidResult, on this connection and on the next', t => {
+  const { before, next } = reconnect(t)
+  next.add('new')
+  next.pass(timeoutMs)
+  for (let count = 0; count < 2; count++) {
+    next.calls.settleBroken({ id: messageId('new'), kind: 'callError' })
+    next.calls.settleBroken({ id: messageId('open'), kind: 'callResult' })
+  }
+  assert.deepEqual(next.ends(), ['new CallTimeout', 'new InvalidResult late', 'open InvalidResult late'])
+  assert.equal(next.outcomes.at(-1)?.sid, before.sid)
+})
+
+test('an accepted HeartbeatInterval counts when the answer comes on the next connection', t => {
+  const world = new FakeWorld(t)
+  const before = setUp(t, {}, undefined, world)
+  before.calls.add(callOf('c', 'ChangeConfiguration', { key: 'HeartbeatInterval', value: '300' }))
+  before.calls.end()
+  const next = setUp(t, {}, undefined, world)
+  next.calls.settle({ kind: 'callResult', id: messageId('c'), payload: jsonText({ status: 'Accepted' }) })
+  assert.equal(next.socket.heartbeatIntervalMs, 300_000)
 })

@@ -253,11 +253,13 @@ export class Ledger {
     if (m !== null) line.given.set(m, { key: told, settles, attempts: 0, finished: 0 })
   }
 
-  /** A malformed answer ends the open command. */
+  /** A malformed answer ends the open command, or is the late answer to one. */
   #onBrokenAnswer(line: Line, { id, kind }: NonNullable<Malformed['brokenAnswer']>): void {
     const key = idKey(id)
-    if (this.#openOf(line)?.key !== key) return
-    line.open = null
+    const late = line.late.indexOf(key)
+    if (this.#openOf(line)?.key === key) line.open = null
+    else if (late !== -1) line.late.splice(late, 1)
+    else return
     line.broken.add(key)
     if (kind === 'callResult') line.results.push(key)
   }

@@ -1,0 +1,92 @@
+/**
+ * Commands that were on the wire, unanswered, when their connection ended. The station may have carried them out, and
+ * answers on its next connection: until then the app knows `ConnectionClosed` only.
+ */
+import { idKey, type Call, type MessageId } from '../../ocpp/frame.ts'
+import { emptyObject } from '../../ocpp/json.ts'
+import { setRecent } from '../../ops/recent.ts'
+import type { StationId } from '../../translate/handshake.ts'
+
+export type Unanswered = {
+  /** Without its payload if that is long. */
+  readonly call: Call
+  /** Of the connection that it was sent on. */
+  readonly sid: string
+}
+
+type Kept = Unanswered & { readonly at: number }
+
+const lifeMs = 15 * 60_000
+const maxStations = 5_000
+/** As many as one connection leaves: those that have timed out, and the open one. */
+const maxOfStation = 17
+/** The payload of a command is looked at again only where it sets the heartbeat interval. */
+const maxPayload = 1_024
+
+export class UnansweredCommands {
+  /** A field, because it is read for each command that is sent. */
+  isEmpty = true
+  readonly #now: () => number
+  /** By station, the one that left last at the end. Each has its commands by `idKey`, the latest at the end. */
+  readonly #stations = new Map<StationId, Map<string, Kept>>()
+
+  /** @param now monotonic, in ms */
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /** Of all stations. */
+  get size(): number {
+    let size = 0
+    for (const commands of this.#stations.values()) size += commands.size
+    return size
+  }
+
+  keep(stationId: StationId, { call, sid }: Unanswered): void {
+    const commands = this.#stations.get(stationId) ?? new Map<string, Kept>()
+    setRecent(commands, copyOf(idKey(call.id)), { call: shortened(call), sid, at: this.#now() }, maxOfStation)
+    setRecent(this.#stations, stationId, commands, maxStations)
+    this.isEmpty = false
+    this.#expire()
+  }
+
+  /** Removes the command with this id and returns it; `null` if there is none. */
+  take(stationId: StationId, id: MessageId): Unanswered | null {
+    this.#expire()
+    const commands = this.#stations.get(stationId)
+    const key = idKey(id)
+    const kept = commands?.get(key)
+    if (commands === undefined || kept === undefined) return null
+    commands.delete(key)
+    if (commands.size === 0) this.#delete(stationId)
+    return this.#isOld(kept) ? null : kept
+  }
+
+  /** Forgets the stations whose last command is too old. */
+  #expire(): void {
+    for (const [stationId, commands] of this.#stations) {
+      const last = [...commands.values()].at(-1)
+      if (last !== undefined && !this.#isOld(last)) return
+      this.#delete(stationId)
+    }
+  }
+
+  #isOld({ at }: Kept): boolean {
+    return this.#now() - at >= lifeMs
+  }
+
+  #delete(stationId: StationId): void {
+    this.#stations.delete(stationId)
+    this.isEmpty = this.#stations.size === 0
+  }
+}
+
+function shortened({ kind, id, action, payload }: Call): Call {
+  const kept = payload.length <= maxPayload ? copyOf(payload) : emptyObject
+  return { kind, id: copyOf(id), action: copyOf(action), payload: kept }
+}
+
+/** A copy: a slice of a text keeps the whole text alive, which is a whole broadcast. */
+function copyOf<Text extends string>(text: Text): Text {
+  return Buffer.from(text).toString() as Text
+}
