@@ -40,6 +40,8 @@ export class Attacker implements Party {
   /** What may still be performed, each once. */
   #performable: string[] = []
   readonly #commands = new Map<string, Asked>()
+  /** Commands that ended with their connection: each may have one late outcome. */
+  readonly #unanswered = new Set<string>()
   /** How many messages have come since the last one that is well-formed. */
   #badFrames = 0
   #settled = 0
@@ -82,7 +84,9 @@ export class Attacker implements Party {
   }
 
   async perform(data: string): Promise<Performed> {
-    const { action, id, command } = JSON.parse(data) as Readonly<Record<'action' | 'id' | 'command', unknown>>
+    type Names = 'action' | 'id' | 'command' | 'late'
+    const { action, id, command, late } = JSON.parse(data) as Readonly<Record<Names, unknown>>
+    if (late === true && this.#unanswered.delete(String(id))) return {}
     const asked = this.#commands.get(String(id))
     if (asked !== undefined && (command === 'Ack' || command === 'Error')) {
       this.#onTold(asked, data, action)
@@ -146,6 +150,7 @@ export class Attacker implements Party {
     asked.onEvent()
     const { command } = asked
     const { code, request } = JSON.parse(data) as Readonly<Record<'code' | 'request', unknown>>
+    if (code === 'ConnectionClosed') this.#unanswered.add(command.id)
     const isAck =
       action === 'ack' && asked.payloads.some(payload => data.includes(`"command":"Ack","payload":${payload}`))
     const isError = action === 'error' && typeof code === 'string'

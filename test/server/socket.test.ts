@@ -313,14 +313,15 @@ test(
   'a close frame is answered at once, and the session hears of it after the messages before it',
   { timeout: 10_000 },
   async t => {
-    const { client, received, gone, hasGone, release } = await heldUp(t)
+    const { client, socket, received, gone, hasGone, release } = await heldUp(t)
     const texts = numbered(150, 1_500)
     for (const text of texts) client.send(text)
     const closed = once(client, 'close')
+    assert.equal(socket.isOpen, true)
     client.close(1000, 'all said')
     assert.equal((await closed)[0], 1000)
     await sleep(50)
-    assert.deepEqual([received.length, hasGone()], [1, false])
+    assert.deepEqual([received.length, hasGone(), socket.isOpen], [1, false, false])
     release()
     assert.deepEqual(received, texts)
     assert.deepEqual(await gone, { code: 1000, reason: 'all said' })
