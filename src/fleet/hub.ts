@@ -43,6 +43,8 @@ export class Hub implements Fleet {
   readonly #claims: Claims
   /** Every session with an open socket. */
   readonly #sessions = new Set<Member>()
+  /** Of these, the ones that `sweep` looks after. */
+  readonly #unsettled = new Set<Member>()
   /** Accepted sessions whose Disconnect is still due. */
   readonly #known = new Set<Member>()
   readonly #streams = new Relation<StreamName, Member>()
@@ -91,6 +93,7 @@ export class Hub implements Fleet {
   admit(handshake: StationHandshake, socket: StationSocket): Session {
     const session = new Session(new Station(handshake, socket, this.#settings, this.#world), this)
     this.#sessions.add(session)
+    this.#unsettled.add(session)
     this.#world.log.info({ ...session.who, version: handshake.version }, 'station connected')
     this.#claims.open(session)
     return session
@@ -131,15 +134,17 @@ export class Hub implements Fleet {
   /** Looks after the stations that say nothing: attaches them, and closes those that answer no ping either. */
   sweep(): void {
     this.debts.warnOfGone()
+    if (this.#unsettled.size === 0) return
     const now = this.#world.now()
     const { bootTimeoutMs } = this.#settings
-    for (const session of this.#sessions) {
-      if (session.isHeard) continue
+    for (const session of this.#unsettled) {
       const ageMs = now - session.openedAt
-      if (ageMs > bootTimeoutMs) session.close(1008, 'No message in time')
+      if (session.isHeard) {
+        if (session.attaching.isSettled) this.#unsettled.delete(session)
+      } else if (ageMs > bootTimeoutMs) session.close(1008, 'No message in time')
       else if (ageMs > bootTimeoutMs / 2) session.probe()
     }
-    this.#attachSchedule.sweep(this.#sessions)
+    this.#attachSchedule.sweep(this.#unsettled)
   }
 
   /**
@@ -218,7 +223,9 @@ export class Hub implements Fleet {
     this.#bootSchedule.onAccepted(this.#world.now())
     this.#attachSchedule.onAccepted()
     this.#serialNumbers.onSubscribed(member, sn)
-    if (isKnown) this.#serialNumbers.remember(member.handshake.stationId, sn)
+    if (!isKnown) return
+    this.#serialNumbers.remember(member.handshake.stationId, sn)
+    if (member.isHeard) this.#unsettled.delete(member)
   }
 
   bootInterval(member: Member): number {
@@ -227,6 +234,7 @@ export class Hub implements Fleet {
 
   remove(session: Member): void {
     this.#sessions.delete(session)
+    this.#unsettled.delete(session)
     this.#streams.deleteAll(session)
     this.#identified.deleteAll(session)
     this.#serialNumbers.remove(session)

@@ -114,6 +114,9 @@ export type AttachAttempt = 'accepted' | 'refused' | 'raised' | 'away' | 'skippe
 
 /** Attaches a station that says nothing, and finds out its serial number where that is not known. */
 export interface UnpromptedAttach {
+  /** Whether nothing is left to do on this connection. */
+  readonly isSettled: boolean
+  /** Whether there is something to do now. */
   readonly isWanted: boolean
   /** Takes its turn among the station's messages. Never rejects. */
   unprompted(): Promise<AttachAttempt>

@@ -53,10 +53,13 @@ export class Attaching {
     this.#attachment = new Attachment(station, parts.app, parts.fleet, parts.member)
   }
 
-  /** Whether an unprompted attach has anything to do. A station that was told to boot again will do so. */
+  /** A station that was told to boot again will do so. */
+  get isSettled(): boolean {
+    return !this.#parts.boot.isUnknown || (this.#isAttached && !this.#isById)
+  }
+
   get isWanted(): boolean {
-    if (!this.#parts.boot.isUnknown) return false
-    return !this.#isAttached || (this.#isById && !this.#hasAsked)
+    return !this.isSettled && (!this.#isAttached || !this.#hasAsked)
   }
 
   /** Attaches the station unprompted, in its turn. */
