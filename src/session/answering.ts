@@ -287,7 +287,7 @@ export class Answering {
     // The station has superseded the CALL with another one of the same id.
     if (!isAwaited) return this.#station.world.meter.count('ocpp_dropped_total', { reason: 'superseded' })
     if (answer.kind === 'callResult' && call.action === 'BootNotification')
-      this.#parts.boot.onAnswer(answer.payload, by === 'app')
+      this.#parts.boot.onAnswer(answer.payload, by === 'failed')
     this.#station.send(answer.id === call.id ? answer : { ...answer, id: call.id })
     const { row, world, isClosed } = this.#station
     if (isClosed) return

@@ -37,7 +37,7 @@ export class Boot {
     return this.#status === 'unknown'
   }
 
-  /** Whether the bridge put off the boot, because the app gave no answer to it. */
+  /** Whether the bridge put off the boot, because the app failed. */
   get isPutOff(): boolean {
     return this.#isPutOff
   }
@@ -46,12 +46,12 @@ export class Boot {
    * Reads the answer that the station gets: its status, and the interval. Whatever the status, the station need not say
    * anything before the interval is over: it is that of heartbeats, or the time until the next boot.
    *
-   * @param isApps whether the app gave the answer
+   * @param isPutOff whether the bridge gave the answer, because the app failed
    */
-  onAnswer(payload: JsonText, isApps = true): void {
+  onAnswer(payload: JsonText, isPutOff = false): void {
     const { status, interval } = parseObject(payload)
     this.#status = statuses.get(status) ?? this.#status
-    this.#isPutOff = !isApps && this.#status === 'pending'
+    this.#isPutOff = isPutOff
     this.#triggered.clear()
     if (typeof interval === 'number' && interval > 0) this.#socket.expectHeartbeats(interval * 1000)
   }

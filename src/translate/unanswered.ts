@@ -44,11 +44,7 @@ export const closedOver = {
     waitsOutside: false,
     because: 'the connection is closed with 1008 anyway, and the app may accept the station later',
   },
-  unready: {
-    closes: Infinity,
-    waitsOutside: false,
-    because: 'the bridge put off the boot, because the app is away',
-  },
+  unready: { closes: Infinity, waitsOutside: true, because: 'the app failed, and the bridge put off the boot' },
 } as const satisfies Record<string, Remedy>
 
 /** Why a transaction message cannot be performed. */

@@ -1,6 +1,6 @@
 /**
  * The app is killed, not there yet, or raises: stations keep their sockets, get valid answers, and no transaction is
- * lost or booked twice.
+ * lost or booked twice. Transaction messages that are not performed get a CALLERROR here; `nothing-lost.test.ts` has the rest.
  */
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
@@ -23,7 +23,7 @@ async function openApp(t: TestContext, rpcPort?: number, env: Readonly<Record<st
 }
 
 async function openBridgeTo(t: TestContext, rpcPort: number, ...flags: string[]): Promise<Bridge> {
-  const bridge = await openBridge([`--rpc_host=127.0.0.1:${rpcPort}`, ...flags])
+  const bridge = await openBridge([`--rpc_host=127.0.0.1:${rpcPort}`, '--ocpp_unanswered=error', ...flags])
   t.after(() => bridge.close())
   return bridge
 }

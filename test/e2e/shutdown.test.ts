@@ -164,7 +164,7 @@ describe('where the app does not answer', () => {
 
   for (const flags of [['--shutdown_timeout=3s'], ['--shutdown_timeout=6s', '--shutdown_slowdrain']]) {
     test(`it ends in order within ${flags.join(' ')}: calls are answered, ends given up`, within, async t => {
-      const bridge = await open(t, '--rpc_command_timeout=20s', ...flags)
+      const bridge = await open(t, '--rpc_command_timeout=20s', '--ocpp_unanswered=error', ...flags)
       const prefix = `timeout${flags.length}`
       const stations = await connectMany(t, bridge, prefix, 10)
       const before = await bridge.metric('client_msg_total')
@@ -184,8 +184,25 @@ describe('where the app does not answer', () => {
     })
   }
 
+  test(
+    'a transaction message in flight gets no answer before the station is closed, so that it is kept',
+    within,
+    async t => {
+      const bridge = await open(t, '--rpc_command_timeout=1s')
+      const station = await connect(t, bridge, 'kept-0')
+      const before = await bridge.metric('client_msg_total')
+      await whileAppStandsStill(async () => {
+        const isKept = assert.rejects(start(station), /disconnected/)
+        await bridge.metricReaches('client_msg_total', before + 1)
+        bridge.process.signal('SIGTERM')
+        await isKept
+        assert.equal((await bridge.process.exited).code, 0)
+      })
+    },
+  )
+
   test('a call in flight gets a CALLERROR before the station is closed', within, async t => {
-    const bridge = await open(t, '--rpc_command_timeout=1s')
+    const bridge = await open(t, '--rpc_command_timeout=1s', '--ocpp_unanswered=error')
     const station = await connect(t, bridge, 'silent-0')
     const before = await bridge.metric('client_msg_total')
     await whileAppStandsStill(async () => {

@@ -14,7 +14,7 @@ const rows: readonly Expected[] = [
   ['refused', 3, false, 'the same'],
   ['unattached', Infinity, false, 'the app raised before it saw the message'],
   ['unauthorized', Infinity, false, 'the app may accept the station later'],
-  ['unready', Infinity, false, 'it was the bridge that put off the boot'],
+  ['unready', Infinity, true, 'it was the bridge that put off the boot'],
 ]
 for (const [cause, closes, waitsOutside, because] of rows) {
   test(`the connection is closed ${closes} times over a message for the cause ${cause}: ${because}`, () => {

@@ -86,7 +86,8 @@ export class Unanswered {
     world.meter.count('ocpp_unanswered_total', { reason: cause })
     world.once(`unanswered ${cause}`, fields, closedText)
     if (cause === 'unauthorized') this.#member.close(1008, 'Not authorized')
-    else {
+    // The bridge stops, and closes every connection.
+    else if (cause !== 'ended') {
       this.#debts.onClosed(tracked, cause)
       this.#member.close(1012, 'The message could not be processed')
     }

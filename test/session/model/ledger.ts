@@ -13,6 +13,10 @@ const patienceMs = 20_000
 /** How long answers are kept, and how many of a station; one that waits for each answer can miss only the last. */
 const replay = { ms: 15 * 60_000, entries: 8 }
 const maxBadFrames = 20
+/** How long a transaction message waits at least before its connection is closed over it, unless it fails. */
+const leastPatienceMs = 3_000
+/** Over one message that the app raises on. */
+const maxCloses = 3
 /** How many timed-out commands a late answer can still settle. */
 const maxLate = 16
 const maxRefusable = 8
@@ -147,6 +151,8 @@ export class Ledger {
   readonly #clock: Clock
   readonly #callTimeoutMs: number
   readonly #refusesTakeover: boolean
+  /** How often a connection was closed while a message waited, by station and content. */
+  readonly #closes = new Map<string, number>()
   #connects = 0
 
   constructor(clock: Clock, callTimeoutMs: number, refusesTakeover: boolean) {
@@ -308,9 +314,15 @@ export class Ledger {
   }
 
   onClosed(line: Line, code: number): void {
-    if (code === 1001 && this.isDraining)
-      for (const debt of line.owed.values()) this.#fault(line, `drained without an answer to ${named(debt)}`)
-    else if (!line.mayClose.has(code)) this.#fault(line, `closed with ${code} for no reason`)
+    const owed = [...line.owed.values()]
+    if (code === 1001 && this.isDraining) {
+      for (const debt of owed) if (!debt.isMoney) this.#fault(line, `drained without an answer to ${named(debt)}`)
+    } else if (code === 1012) {
+      const open = line.queue.filter(({ isMoney, state }) => isMoney && state !== 'answered')
+      if (!open.some(debt => this.#mayClose(line, debt)))
+        this.#fault(line, 'closed with 1012, and no transaction message waits for long, or is not taken')
+      for (const { content } of owed) this.#closes.set(`${line.at} ${content}`, this.#closesOf(line, content) + 1)
+    } else if (!line.mayClose.has(code)) this.#fault(line, `closed with ${code} for no reason`)
   }
 
   #onCommandSent(line: Line, { id, action }: Call): void {
@@ -360,6 +372,10 @@ export class Ledger {
     const isNewAck = said.by === 'broadcast' && debt.isAcked
     if (debt.stored !== null && this.#isSure(debt.stored) && !isRefusal && !isNewAck)
       this.#fault(line, `${named(debt)} came again and got another answer`)
+    const isSilent = debt.attempts.some(({ result }) => result !== null && isTaken(result))
+    const isLast = this.#closesOf(line, debt.content) >= maxCloses
+    if (debt.isMoney && answer.kind === 'callError' && said.by === undefined && isAccepted && !isSilent && !isLast)
+      this.#fault(line, `${named(debt)} got a CALLERROR of the bridge's own`)
     const isTooLate = this.#clock.now - debt.receivedAt >= patienceMs
     const isExcused = debt.isAcked || isTooLate || this.isDraining
     if (
@@ -374,6 +390,19 @@ export class Ledger {
     const isOwn = debt.action === 'BootNotification' || debt.action === 'Heartbeat'
     if (answer.kind === 'callResult' && !isOwn && !this.#isBooked(line, debt))
       this.#fault(line, `${named(debt)} is confirmed, and the app has not taken it`)
+  }
+
+  /** A repeated message closes the connection, too, where it waits long, or does not reach its stored answer. */
+  #mayClose(line: Line, debt: Debt): boolean {
+    const isSlow = this.#clock.now - debt.receivedAt >= leastPatienceMs
+    const hasFailed = line.queue
+      .filter(({ isMoney }) => isMoney)
+      .some(({ attempts }) => attempts.some(({ result }) => result !== null && !isTaken(result)))
+    return isSlow || hasFailed || this.isDraining || line.boot === 'Pending' || !this.#isBooked(line, debt)
+  }
+
+  #closesOf(line: Line, content: string): number {
+    return this.#closes.get(`${line.at} ${content}`) ?? 0
   }
 
   /** Whether the message, or a superseded one with the same content, was performed since it came. */
@@ -488,7 +517,7 @@ export class Ledger {
 
   /** 1, plus one for each attempt that the app may have run; attempts of the same earlier CALLs may count. */
   #isAttempt(line: Line, debt: Debt, attempt: number): boolean {
-    const own = 1 + debt.attempts.filter(({ result }) => result === 'lost' || result === 'slow').length
+    const own = 1 + debt.attempts.filter(({ result }) => result !== null && mayHaveRun.includes(result)).length
     if (!debt.isMoney) return attempt === 1
     const same = this.#ofId(line, debt.key)
       .filter(({ debt: other }) => other !== debt && other.content === debt.content)
@@ -681,8 +710,12 @@ function isNewer(lines: readonly Line[], one: Line, other: Line): boolean {
   return one.at === other.at && lines.indexOf(one) > lines.indexOf(other)
 }
 
-/** Only a transaction message is retried, and only while no attempt has a reply. */
+/** The ends of attempts that are followed by another one, and of those, the ends that the next one counts. */
+const retried: readonly Reply[] = ['absent', 'lost', 'slow', 'raised']
+const mayHaveRun: readonly Reply[] = ['lost', 'slow', 'raised']
+
+/** Only a transaction message is retried, and only while no attempt has a reply other than an error. */
 function mayAttempt({ kind, isMoney, attempts }: Debt): boolean {
   if (kind === 'send' || !isMoney) return false
-  return attempts.every(({ result }) => result === 'absent' || result === 'lost' || result === 'slow')
+  return attempts.every(({ result }) => result !== null && retried.includes(result))
 }

@@ -1,0 +1,116 @@
+/**
+ * A real outage of the app, of 25 s, under stations that behave as real ones do: what they made, against what the app booked.
+ */
+import assert from 'node:assert/strict'
+import { describe, test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ScriptedApp } from '../support/app.ts'
+import { openBridge, type Bridge } from '../support/bridge.ts'
+import { Performs } from '../support/performs.ts'
+import { factOf, QueueingStation, viaOcppRpc, viaOcppTs } from '../support/queueing-station.ts'
+
+const outageMs = 25_000
+const warmUpMs = 2_000
+const within = { timeout: 180_000 }
+
+/** An app that books by `key`, as docs/protocol.md has it. */
+class Books {
+  readonly performs = new Performs()
+  readonly #transactions = new Map<string, number>()
+
+  readonly script = this.performs.script(({ command, key }) => {
+    if (command !== 'StartTransaction') return {}
+    const transactionId = this.#transactions.get(String(key)) ?? this.#transactions.size + 1
+    this.#transactions.set(String(key), transactionId)
+    return { idTagInfo: { status: 'Accepted' }, transactionId }
+  })
+
+  /** What the app knows, with the keys under which it has booked it. */
+  get booked(): ReadonlyMap<string, ReadonlySet<unknown>> {
+    const booked = new Map<string, Set<unknown>>()
+    for (const { stationId, data } of this.performs.all) {
+      const payload = data['payload'] as { timestamp?: string; meterValue?: { timestamp: string }[] }
+      const fact = factOf(stationId, data.command, payload.timestamp ?? payload.meterValue?.[0]?.timestamp ?? '')
+      booked.set(fact, (booked.get(fact) ?? new Set()).add(data['key']))
+    }
+    return booked
+  }
+}
+
+function stationsAt(bridge: Bridge): readonly QueueingStation[] {
+  const urlOf = (): string => bridge.url
+  return ['1', '2', '3', '4'].flatMap(n => [
+    new QueueingStation(`RPC-${n}`, urlOf, viaOcppRpc),
+    new QueueingStation(`TS-${n}`, urlOf, viaOcppTs),
+    new QueueingStation(`COUNTING-${n}`, urlOf, viaOcppRpc, 3),
+    new QueueingStation(`CUT-${n}`, urlOf, viaOcppTs, 3),
+  ])
+}
+
+async function open(t: TestContext, ...flags: readonly string[]) {
+  const app = await ScriptedApp.start()
+  const books = new Books()
+  app.always(books.script)
+  const bridge = await openBridge([`--rpc_host=${app.host}`, '--ocpp_close=CUT-*:abort', ...flags])
+  t.after(async () => {
+    await bridge.close()
+    app.stop()
+  })
+  const stations = stationsAt(bridge)
+  await sleep(warmUpMs)
+  return { app, books, bridge, stations }
+}
+
+type Result = { readonly lost: readonly string[]; readonly doubled: readonly string[] }
+
+async function resultOf(books: Books, stations: readonly QueueingStation[]): Promise<Result> {
+  await Promise.all(stations.map(station => station.finish()))
+  const { booked } = books
+  const made = stations.flatMap(station => station.made)
+  assert.ok(made.length > stations.length * 6, `only ${made.length} messages were made`)
+  return {
+    lost: made.filter(fact => !booked.has(fact)),
+    doubled: made.filter(fact => (booked.get(fact)?.size ?? 0) > 1),
+  }
+}
+
+describe('stations with a queue', { concurrency: true }, () => {
+  test('an outage of the app loses nothing at stations that drop a message on a CALLERROR', within, async t => {
+    const { app, books, bridge, stations } = await open(t)
+    app.stop()
+    await sleep(outageMs)
+    const closes = await bridge.metric('ocpp_unanswered_total')
+    assert.ok(closes >= stations.length, `each owes a message: ${closes} closes`)
+    assert.ok(closes <= 2 * stations.length, `those that owe one wait outside: ${closes} closes`)
+    await app.start()
+    assert.deepEqual(await resultOf(books, stations), { lost: [], doubled: [] })
+    assert.deepEqual(stations.flatMap(station => station.dropped), []) // prettier-ignore
+    for (const msg of [/^closed the connection of a station over/, /^a station was refused/])
+      assert.equal(bridge.log().filter(line => msg.test(line.msg)).length, 1, String(msg))
+  })
+
+  test('the same outage loses messages when ocpp_unanswered=error, so the test above can fail', within, async t => {
+    const { app, books, stations } = await open(t, '--ocpp_unanswered=error')
+    app.stop()
+    await sleep(outageMs)
+    await app.start()
+    const { lost, doubled } = await resultOf(books, stations)
+    assert.ok(lost.length >= stations.length, `each has lost a message: ${lost.length}`)
+    assert.deepEqual(doubled, [])
+  })
+
+  test(
+    'a SIGTERM during an outage of the app loses nothing, and a new process serves the stations',
+    within,
+    async t => {
+      const { app, books, bridge, stations } = await open(t)
+      app.stop()
+      await sleep(1_000)
+      assert.equal((await bridge.kill('SIGTERM')).code, 0)
+      await bridge.restart()
+      await app.start()
+      assert.deepEqual(await resultOf(books, stations), { lost: [], doubled: [] })
+      assert.deepEqual(stations.flatMap(station => station.dropped), []) // prettier-ignore
+    },
+  )
+})
