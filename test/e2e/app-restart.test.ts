@@ -157,7 +157,7 @@ describe('an app that is not there', { concurrency: 3, timeout: 180_000 }, () =>
     }
   })
 
-  test('not running when the bridge starts: it starts, says so once, and puts boots off until the app is there', async t => {
+  test('the bridge starts, warns once, and answers boots with Pending when the app is not running', async t => {
     const rpcPort = await freePort()
     const bridge = await openBridgeTo(t, rpcPort)
     assert.match(bridge.process.output, /Handle OCPP/)
@@ -214,7 +214,7 @@ describe('an app that raises', { timeout: 120_000 }, () => {
   // In an id tag, half of a surrogate pair is what OCPP lets pass, and what Ruby's JSON cannot write to the ledger.
   const broken = String.raw`"\ud800"`
 
-  test('in an action: that call gets a CALLERROR, without a word of the app, and the next ones are served', async t => {
+  test("a call gets a CALLERROR without the app's words when its action raises, and later calls are served", async t => {
     const rails = await openApp(t)
     const bridge = await openBridgeTo(t, rails.rpcPort)
     const [station, other] = [await openRawStation(bridge.url, 'CP1'), await openRawStation(bridge.url, 'CP2')]
@@ -243,7 +243,7 @@ describe('an app that raises', { timeout: 120_000 }, () => {
     )
   })
 
-  test('at the subscription: boots are put off, other calls get a CALLERROR, and the socket stays', async t => {
+  test('boots get Pending, other calls a CALLERROR, and the socket stays open when subscribe raises', async t => {
     const rails = await openApp(t)
     const bridge = await openBridgeTo(t, rails.rpcPort, '--ocpp_channel=NoSuchChannel')
     const station = await connect(t, bridge, 'CP1')

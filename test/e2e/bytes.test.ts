@@ -79,7 +79,7 @@ for (const version of allVersions) {
     const id = `CP-${version}`
     const told = `"version":"${versions[version].number}"`
 
-    test("a station's CALL, and the app's answer to it", async t => {
+    test("a station's CALL and the app's answer arrive byte for byte", async t => {
       const station = await connect(t, version, id)
       for (const [at, [payload, , because]] of payloads.entries()) {
         const callId = `call-${at}`
@@ -90,7 +90,7 @@ for (const version of allVersions) {
       }
     })
 
-    test("a command of the app, and the station's answer to it", async t => {
+    test("a command of the app and the station's answer arrive byte for byte", async t => {
       const station = await connect(t, version, id)
       for (const [at, [payload, isIn16, because]] of payloads.entries()) {
         if (version === 'ocpp1.6' && !isIn16) continue
@@ -104,7 +104,7 @@ for (const version of allVersions) {
       }
     })
 
-    test('the details of errors, both ways', async t => {
+    test('the details of an error arrive byte for byte in both directions', async t => {
       const station = await connect(t, version, id)
       const details = '{ "a" : 1.50, "a" : [ ] }'
       const error = `"code":"GenericError","message":"no \\"relay\\"","payload":${details}`
@@ -120,7 +120,7 @@ for (const version of allVersions) {
       )
     })
 
-    test('white space around the elements of a frame belongs to none of them', async t => {
+    test('white space around the elements of a frame is not forwarded', async t => {
       const station = await connect(t, version, id)
       const payload = '{ "vendorId": "V" }'
       answers.set('spaced', ` { "payload" : ${payload} , "id" : "spaced" , "command" : "Ack" } `)
@@ -136,7 +136,7 @@ for (const version of allVersions) {
       ['4711', 'a number'],
       [`"${'x'.repeat(255)}"`, 'a long one'],
     ] as const) {
-      test(`the id of a message is echoed as it came: ${because}`, async t => {
+      test(`an answer has the id of its message byte for byte: ${because}`, async t => {
         const station = await connect(t, version, id)
         const payload = '{"vendorId":"V"}'
         const key = JSON.parse(messageId) as unknown
@@ -150,7 +150,7 @@ for (const version of allVersions) {
   })
 }
 
-test('a charging profile of 1.6 keeps its decimals', { timeout: 60_000 }, async t => {
+test('a charging profile of 1.6 keeps its decimals as written', { timeout: 60_000 }, async t => {
   const station = await connect(t, 'ocpp1.6', 'CP-profile')
   const period = '{"startPeriod":0,"limit":16.0,"numberPhases":3}'
   const schedule = `{"chargingRateUnit":"A","chargingSchedulePeriod":[${period}],"minChargingRate":0.10}`
@@ -160,7 +160,7 @@ test('a charging profile of 1.6 keeps its decimals', { timeout: 60_000 }, async 
   assert.equal(await station.message(/"profile"/), `[2,"profile","SetChargingProfile",${payload}]`)
 })
 
-test("an answer to a boot is completed around the app's own values", { timeout: 60_000 }, async t => {
+test("a boot answer is completed without a change to the app's own values", { timeout: 60_000 }, async t => {
   const station = await openRawStation(bridge.url, 'CP-boot', { version: 'ocpp2.0.1' })
   t.after(() => station.close())
   const values = [
@@ -176,7 +176,7 @@ test("an answer to a boot is completed around the app's own values", { timeout: 
   assert.equal(answer, `[3,"boot",{"status":${values[0]},"customData":${values[1]},${own}}]`)
 })
 
-test('a SEND of 2.1 goes to the app as it is, and is never answered', { timeout: 60_000 }, async t => {
+test('a SEND of 2.1 reaches the app byte for byte and is not answered', { timeout: 60_000 }, async t => {
   const station = await connect(t, 'ocpp2.1', 'CP-send')
   const payload = '{"id":1, "pending":0,"basetime":"2026-01-02T03:04:05Z","data":[{"t":0.10,"v":"1.50"}]}'
   station.send(`[6,"send","NotifyPeriodicEventStream",${payload}]`)

@@ -112,7 +112,7 @@ for (const [mode, interval] of [
   ['receive', 30], // the bridge's: the app does not answer a boot there
 ] as const) {
   test(
-    `two stations charge at the same time, with ${mode} actions: the app has all that they sent, once, in order`,
+    `the app receives each message of two charging stations once and in order, with ${mode} actions`,
     within,
     async t => {
       const stations = [
@@ -134,9 +134,9 @@ for (const [mode, interval] of [
   )
 }
 
-describe('OCPP 2.x, whose actions the app takes in one method', () => {
+describe('an app with one method for all actions', () => {
   for (const version of ['ocpp2.0.1', 'ocpp2.1'] as const) {
-    test(`a ${version} station charges`, within, async t => {
+    test(`serves a charging session of a ${version} station`, within, async t => {
       const station = await connect(t, bridges.receive, `station-${version}`, { version })
       const boot = await station.call('BootNotification', {
         reason: 'PowerUp',

@@ -61,7 +61,7 @@ for (const [setting, compressed, because] of settings) {
     for (const version of allVersions) {
       const isCompressed = compressed.includes(version)
 
-      test(`${version} is ${isCompressed ? '' : 'not '}compressed, of ${because}: both ways`, async t => {
+      test(`${version} is ${isCompressed ? '' : 'not '}compressed in both directions: ${because}`, async t => {
         const peer = await openPeerOf(t, bridge, version)
         assert.equal(/^sec-websocket-extensions: permessage-deflate/im.test(peer.head), isCompressed, peer.head)
         const call = `[2,"1","DataTransfer",{"vendorId":"${'v'.repeat(200)}"}]`
@@ -73,7 +73,7 @@ for (const [setting, compressed, because] of settings) {
         if (isCompressed) assert.ok(payload.length < large.length / 10, `${payload.length} bytes on the wire`)
       })
 
-      test(`${version}: a client library reads what it gets`, async t => {
+      test(`${version}: a client library reads what the bridge sends`, async t => {
         const ws = new WebSocket(`${bridge.url}/CP2`, [version], { perMessageDeflate: { threshold: 0 } })
         t.after(() => ws.terminate())
         await once(ws, 'open')
@@ -114,9 +114,9 @@ const bombs: readonly (readonly [readonly Buffer[], number, string])[] = [
   [fragments, 20, 'twenty in fragments'],
 ]
 
-describe('a message that inflates to more than is taken', { timeout: 120_000 }, () => {
+describe('a compressed message over a limit', { timeout: 120_000 }, () => {
   for (const [frames, count, because] of bombs) {
-    test(`ends with 1009, and takes no memory to speak of: ${because}`, async t => {
+    test(`closes with 1009 and takes little memory: ${because}`, async t => {
       const [first = Buffer.alloc(0)] = frames
       assert.ok(first.length < MiB, 'or its size alone would be refused')
       const bridge = await openBridge([`--rpc_host=${app.host}`])
@@ -145,7 +145,7 @@ describe('a message that inflates to more than is taken', { timeout: 120_000 }, 
     })
   }
 
-  test('many that are each just within bounds end with 1008, from a station that the app has not let in', async t => {
+  test('closes with 1008 when many just within the limit come from a station that the app has not accepted', async t => {
     const bridge = await openBridge(['--rpc_host=127.0.0.1:1', '--max_message_size=1MiB'])
     t.after(() => bridge.close())
     const calls = Array.from({ length: 60 }, (_, at) =>
@@ -168,7 +168,7 @@ describe('a message that inflates to more than is taken', { timeout: 120_000 }, 
     )
   })
 
-  test('what is no deflate data ends with 1007', async t => {
+  test('closes with 1007 when it is not deflate data', async t => {
     const bridge = await openBridge([`--rpc_host=${app.host}`])
     t.after(() => bridge.close())
     const peer = await openPeerOf(t, bridge, 'ocpp2.1')
@@ -178,7 +178,7 @@ describe('a message that inflates to more than is taken', { timeout: 120_000 }, 
     assert.equal((await bridge.logged(/station disconnected/))['code'], 1007)
   })
 
-  test('a compressed frame where compression was not agreed on ends with 1002', async t => {
+  test('closes with 1002 when compression was not negotiated', async t => {
     const bridge = await openBridge([`--rpc_host=${app.host}`])
     t.after(() => bridge.close())
     const peer = await openPeerOf(t, bridge, 'ocpp1.6')

@@ -165,7 +165,7 @@ for (const flag of ['--ocpp_sn=station_id', '--ocpp_sn=serial']) {
     }
 
     attacks.forEach(([target, host, because], at) => {
-      test(`does not become VICTIM by ${target} and Host ${host}: ${because}`, async () => {
+      test(`does not become VICTIM through ${target} and Host ${host}: ${because}`, async () => {
         const before = subscriptions.length
         const attacker = await attack(target, host)
         assert.match(attacker.head, /^HTTP\/1\.1 (?:101|400|404) /)
@@ -184,7 +184,7 @@ for (const flag of ['--ocpp_sn=station_id', '--ocpp_sn=serial']) {
       })
     })
 
-    test('connects as itself by its own path', async () => {
+    test('connects as itself through its own path', async () => {
       const attacker = await attack('/ocpp/ATTACKER', 'csms')
       attacker.socket.destroy()
       assert.deepEqual(subscriptions.at(-1), { known: 'ATTACKER', sn: 'ATTACKER' })
@@ -192,7 +192,7 @@ for (const flag of ['--ocpp_sn=station_id', '--ocpp_sn=serial']) {
   })
 }
 
-test('stations with an invalid Host header are served, and one warning says so', { timeout: 60_000 }, async t => {
+test('stations with an invalid Host header are served with one warning', { timeout: 60_000 }, async t => {
   const app = await ScriptedApp.start()
   t.after(() => app.stop())
   const urls: string[] = []

@@ -93,20 +93,20 @@ async function givenUp(id: string, by = bridge): Promise<number> {
   return tookMs
 }
 
-describe('a station that has gone without a word', { timeout: 60_000 }, () => {
+describe('a station that vanished', { timeout: 60_000 }, () => {
   const assertTime = (t: TestContext, tookMs: number): void => {
     t.diagnostic(`found after ${tookMs} ms`)
     assert.ok(tookMs >= idleMs - pingMs, `given up after ${tookMs} ms, before its time`)
     assert.ok(tookMs < 5 * idleMs, `given up after ${tookMs} ms, long after its time`)
   }
 
-  test('is found where nothing closes its connection', async t => {
+  test('is disconnected when nothing closes its connection', async t => {
     const peer = await booted(t, 'GONE')
     peer.socket.pause() // from here on it reads nothing, writes nothing, and stays open
     assertTime(t, await givenUp('GONE'))
   })
 
-  test('is found behind TLS where nothing closes its connection, and then the bridge does', async t => {
+  test('is disconnected behind TLS when nothing closes its connection', async t => {
     // The network takes what is sent and brings it nowhere: no FIN, no close_notify, no RST.
     const network = await openProxy(tlsBridge.port)
     t.after(() => network.close())
@@ -123,7 +123,7 @@ describe('a station that has gone without a word', { timeout: 60_000 }, () => {
     assert.equal((await closed)[0], 1006)
   })
 
-  test('is found after three unanswered pings when it has answered one before', async t => {
+  test('is disconnected after three unanswered pings when it has answered one before', async t => {
     const peer = await booted(t, 'PONGED', boot.replace('"M"', '"long"'))
     await peer.next(opcodes.ping)
     peer.write(frameOf('', { opcode: opcodes.pong }))
@@ -132,7 +132,7 @@ describe('a station that has gone without a word', { timeout: 60_000 }, () => {
     assert.ok(tookMs >= 3 * pingMs && tookMs < longHeartbeatMs, `given up after ${tookMs} ms`)
   })
 
-  test('is found where its process stands still', async t => {
+  test('is disconnected when its process is stopped', async t => {
     const client = openProcess(process.execPath, [
       '--input-type=module',
       '--eval',
@@ -151,7 +151,7 @@ describe('a station that has gone without a word', { timeout: 60_000 }, () => {
   })
 })
 
-describe('a station that is there', { timeout: 60_000 }, () => {
+describe('a station that is alive', { timeout: 60_000 }, () => {
   /** What a station does that is not silent, again and again, until it says that it has done so for long enough. */
   const lives: readonly (readonly [string, string, (peer: Peer) => Promise<void>])[] = [
     [
@@ -179,7 +179,7 @@ describe('a station that is there', { timeout: 60_000 }, () => {
     ],
   ]
   for (const [id, what, live] of lives) {
-    test(`is kept that ${what}`, async t => {
+    test(`stays connected when it ${what}`, async t => {
       const peer = await booted(t, id)
       await live(peer)
       peer.write(frameOf('[2,"last","Heartbeat",{}]'))
@@ -203,7 +203,7 @@ describe('a station that is there', { timeout: 60_000 }, () => {
       },
     ],
   ] as const) {
-    test(`is kept without pongs for as long as the interval allows that it was told ${because}`, async t => {
+    test(`stays connected without pongs for 2.5 heartbeat intervals when it was told its interval ${because}`, async t => {
       const peer = await tell(t)
       for (let silentMs = 0; silentMs < 2 * longHeartbeatMs; silentMs += pingMs) await peer.next(opcodes.ping)
       peer.write(frameOf('[2,"last","Heartbeat",{}]'))
@@ -216,7 +216,7 @@ describe('a station that is there', { timeout: 60_000 }, () => {
     })
   }
 
-  test('is kept that sends pings alone', async t => {
+  test('stays connected when it sends nothing but pings', async t => {
     const ws = new WebSocket(`${bridge.url}/PINGS`, ['ocpp1.6'], { autoPong: false })
     t.after(() => ws.terminate())
     await once(ws, 'open')

@@ -92,7 +92,7 @@ for (const { version, adds, foreign, decided } of rows) {
   describe(version, { timeout: 60_000 }, () => {
     const idOf = (name: string) => `${version}-${name}`
 
-    test('a station charges with an app that never answers: all it sends is performed, in order', async t => {
+    test('the app performs all messages of a charging session in order when it answers none', async t => {
       const station = await openBooted(t, bridge, idOf('charging'), version)
       const status = { timestamp: now(), connectorStatus: 'Occupied', evseId: 1, connectorId: 1 }
       assert.deepEqual(await station.call('StatusNotification', status), {})
@@ -124,7 +124,7 @@ for (const { version, adds, foreign, decided } of rows) {
       assert.equal(warnings.filter(({ action }) => action === 'BootNotification').length, 0)
     })
 
-    test("the status of a token is the app's to give", async t => {
+    test('the app decides the status of a token', async t => {
       const station = await openBooted(t, bridge, idOf('tokens'), version)
       const withToken = (type: string) =>
         station.call(
@@ -137,7 +137,7 @@ for (const { version, adds, foreign, decided } of rows) {
       assert.equal(await codeOf(certificate), 'InternalError')
     })
 
-    test('commands, and the answers of the station', async t => {
+    test('the app gets the answer of the station to each command', async t => {
       const station = await openBooted(t, bridge, idOf('asked'), version)
       station.answers('RequestStartTransaction', () => ({ status: 'Accepted', transactionId: 'T2' }))
       const idToken = { idToken: 'ABCD', type: 'Central' }
@@ -171,7 +171,7 @@ for (const { version, adds, foreign, decided } of rows) {
       assert.deepEqual([unknown['action'], unknown['code']], ['error', 'UnknownAction'])
     })
 
-    describe('an app that is silent: the client takes the answer for a valid one', () => {
+    describe("the bridge's answer is valid when the app is silent", () => {
       for (const action of stationActionsOf(version).filter(name => !elsewhere.includes(name))) {
         test(action, async t => {
           const station = await openBooted(t, bridge, idOf(action), version)

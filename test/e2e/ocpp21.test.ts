@@ -67,7 +67,7 @@ describe('commands that 2.1 adds', within, () => {
   }
 })
 
-test('a SEND is performed and never answered, right or wrong, whatever the app says to it', within, async t => {
+test('a SEND is performed and never answered, valid or not, even when the app acks it', within, async t => {
   const station = await connectRaw(t, 'sender')
   const payload = `{"id":1,"pending":0,"basetime":"${now()}","data":[{"t":0.10,"v":"1.50"}]}`
   station.send(`[6,"send","NotifyPeriodicEventStream",${payload}]`)
@@ -80,7 +80,7 @@ test('a SEND is performed and never answered, right or wrong, whatever the app s
   assert.deepEqual(sent, [`{${names},"payload":${payload},"version":"2.1"}`])
 })
 
-test('a SEND passes while a command is open, and does not settle it', within, async t => {
+test('a SEND is performed while a command is open, and does not settle it', within, async t => {
   const station = await connectRaw(t, 'busy')
   await ask('busy', 'ClearCache', 'clear', {})
   await station.message(/^\[2,"clear"/)
@@ -92,7 +92,7 @@ test('a SEND passes while a command is open, and does not settle it', within, as
   assert.deepEqual(told, ['notify_periodic_event_stream', 'ack'])
 })
 
-test('a CALLRESULTERROR of the station is not answered, and ends nothing', within, async t => {
+test('a CALLRESULTERROR of the station is not answered and ends no command', within, async t => {
   const station = await connectRaw(t, 'reader')
   await station.call('swap', 'BatterySwap', JSON.stringify(batterySwap))
   for (const text of [
@@ -106,7 +106,7 @@ test('a CALLRESULTERROR of the station is not answered, and ends nothing', withi
   assert.equal(station.received.length, 3) // those to the boot, the swap and the Heartbeat
 })
 
-test('silent answers to a station that is driven by hand', within, async t => {
+test("a silent app's stations get the answers of the table", within, async t => {
   const station = await connectRaw(t, 'hand')
   const answers = [
     ['BatterySwap', batterySwap, '[3,"1",{}]'],

@@ -97,7 +97,7 @@ const message = {
 
 for (const name of ['NATS', 'HTTP'] as const) {
   describe(`over ${name}`, { concurrency: true, timeout: 120_000 }, () => {
-    test('rake asks two stations: the answer of one is shown, the error of the other', async t => {
+    test('rake prints the answer of one station and the error of another', async t => {
       const side = sides[name]
       const [one, other] = [await connect(t, side, 'rake-1'), await connect(t, side, 'rake-2')]
       const asked: (readonly [string, Payload])[] = []
@@ -139,7 +139,7 @@ for (const name of ['NATS', 'HTTP'] as const) {
       )
     })
 
-    test('a batch for two stations: one command at a time for each, in order', async t => {
+    test('a batch reaches two stations in order, one command at a time for each', async t => {
       const side = sides[name]
       const stations = [await connect(t, side, 'batch-1'), await connect(t, side, 'batch-2')]
       const seen: string[] = []
@@ -179,7 +179,7 @@ for (const name of ['NATS', 'HTTP'] as const) {
       }
     })
 
-    test('a command that is not answered in time: an error, the next one goes out, and the late answer still comes', async t => {
+    test('a command that times out is an error, the next one is sent, and the late answer still reaches the app', async t => {
       const side = sides[name]
       const [slow, quick] = [await connect(t, side, 'late-1'), await connect(t, side, 'late-2')]
       const late = gate()
@@ -206,7 +206,7 @@ for (const name of ['NATS', 'HTTP'] as const) {
       assert.deepEqual(outcomesOf(side, 'late-2'), [ack])
     })
 
-    test('a station that is gone in the middle of a command: an error for it and for the one behind, before the end', async t => {
+    test('open and queued commands are errors before the Disconnect when their station leaves', async t => {
       const side = sides[name]
       const [gone, stays] = [await connect(t, side, 'gone-1'), await connect(t, side, 'gone-2')]
       const asked = gate()
@@ -234,7 +234,7 @@ for (const name of ['NATS', 'HTTP'] as const) {
       assert.equal((await outcomeOf(side, 'gone-c')).event, 'ack')
     })
 
-    test('a command that no station can be sent: an error, and the station hears nothing of it', async t => {
+    test('a command that cannot be sent is an error, and the station receives nothing', async t => {
       const side = sides[name]
       const [station, other] = [await connect(t, side, 'wrong-1'), await connect(t, side, 'wrong-2')]
       for (const each of [station, other]) each.answers('Reset', () => ({ status: 'Accepted' }))

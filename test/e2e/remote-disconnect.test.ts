@@ -70,7 +70,7 @@ async function assertReachable(id: string): Promise<void> {
 }
 
 for (const reconnect of [true, false]) {
-  test(`the app puts a station out, and only that one (reconnect: ${reconnect})`, within, async t => {
+  test(`a remote disconnect closes one station and no other (reconnect: ${reconnect})`, within, async t => {
     const [out, stays] = [
       await connectAndReport(t, `out-${reconnect}`),
       await connectAndReport(t, `stays-${reconnect}`),
@@ -94,7 +94,7 @@ for (const reconnect of [true, false]) {
   })
 }
 
-test('a station that was put out may come back', within, async t => {
+test('a station may connect again after a remote disconnect', within, async t => {
   const before = await connectAndReport(t, 'back')
   disconnectRemotely(before.id, true)
   await before.closed
@@ -103,7 +103,7 @@ test('a station that was put out may come back', within, async t => {
   await assertReachable('back')
 })
 
-test('a station that connects once more replaces itself as soon as the app has let it in', within, async t => {
+test('a second connection replaces the first once the app has accepted it', within, async t => {
   const stays = await connectAndReport(t, 'beside')
   const old = await connectAndReport(t, 'twice')
   const young = await connect(t, 'twice')
@@ -121,7 +121,7 @@ test('a station that connects once more replaces itself as soon as the app has l
   ])
 })
 
-test('one that shows the same credentials replaces itself at once', within, async t => {
+test('a second connection with the same credentials replaces the first at once', within, async t => {
   const old = await connectAndReport(t, 'password', { password: 'a secret' })
   const young = await connect(t, 'password', { password: 'a secret' })
   assert.equal((await old.closed).code, 1008)
@@ -132,7 +132,7 @@ test('one that shows the same credentials replaces itself at once', within, asyn
   assert.deepEqual(events, ['subscribed', 'unsubscribed', 'disconnected', 'subscribed'])
 })
 
-test('other credentials do not put a station out before the app has seen them', within, async t => {
+test('a second connection with other credentials replaces nothing before the app has accepted it', within, async t => {
   const old = await connectAndReport(t, 'stranger', { password: 'a secret' })
   const stranger = await connect(t, 'stranger', { password: 'a guess' })
   await report(old)

@@ -110,7 +110,7 @@ const boots = 120
 const count = <Value>(values: readonly Value[], value: Value): number => values.filter(each => each === value).length
 
 test(
-  `${boots} stations boot at once at an app that takes ${concurrency} calls at a time`,
+  `${boots} stations that boot at once are served by an app that takes ${concurrency} calls at a time`,
   { timeout: 120_000 },
   async t => {
     const gate = new Gate()
@@ -173,43 +173,47 @@ test(
   },
 )
 
-test(`the app is stopped and started again under ${stations} connected stations`, { timeout: 120_000 }, async t => {
-  const [app, bridge] = await openSite(t, unhurried)
-  const fleet = await connect(t, bridge, 'station', stations)
-  const booted = await inTurns(fleet, some => bootAll(some, 'boot'))
-  assert.equal(
-    count(
-      booted.map(answer => answer.status),
-      'Accepted',
-    ),
-    stations,
-    'all are in',
-  )
-  app.stop()
+test(
+  `${stations} connected stations are served again when the app is stopped and started`,
+  { timeout: 120_000 },
+  async t => {
+    const [app, bridge] = await openSite(t, unhurried)
+    const fleet = await connect(t, bridge, 'station', stations)
+    const booted = await inTurns(fleet, some => bootAll(some, 'boot'))
+    assert.equal(
+      count(
+        booted.map(answer => answer.status),
+        'Accepted',
+      ),
+      stations,
+      'all are in',
+    )
+    app.stop()
 
-  const refused = await callAll(fleet, 'refused', 'StatusNotification', status)
-  assert.deepEqual(
-    new Set(refused),
-    new Set(['[4,"refused","InternalError","The CSMS could not process the message",{}]']),
-  )
-  const calls = await bridge.metric('client_msg_total')
-  const held = callAll(fleet, 'held', 'MeterValues', meterValues)
-  await bridge.metricReaches('client_msg_total', calls + stations)
-  app.mostRunning = 0
-  await app.start()
+    const refused = await callAll(fleet, 'refused', 'StatusNotification', status)
+    assert.deepEqual(
+      new Set(refused),
+      new Set(['[4,"refused","InternalError","The CSMS could not process the message",{}]']),
+    )
+    const calls = await bridge.metric('client_msg_total')
+    const held = callAll(fleet, 'held', 'MeterValues', meterValues)
+    await bridge.metricReaches('client_msg_total', calls + stations)
+    app.mostRunning = 0
+    await app.start()
 
-  assert.deepEqual(new Set(await held), new Set(['[3,"held",{}]']), 'what was held is performed')
-  const answers = await inTurns(fleet, some => callAll(some, 'served', 'StatusNotification', status))
-  assert.deepEqual(new Set(answers), new Set(['[3,"served",{}]']), 'every station is served again')
-  const names = app.received.all.map(nameOf)
-  assert.deepEqual(
-    ['Connect', 'subscribe', 'MeterValues', 'StatusNotification', 'Disconnect'].map(name => count(names, name)),
-    [stations, stations, stations, stations, 0],
-    'each session was connected once, and each message performed once',
-  )
-  assert.ok(
-    app.mostRunning > 1 && app.mostRunning <= concurrency + (await bridge.metric('rpc_timeout_total')),
-    `no herd: by its own count the app had ${app.mostRunning} calls at once`,
-  )
-  assert.equal(await bridge.metric('clients_num'), stations, 'nobody lost the connection')
-})
+    assert.deepEqual(new Set(await held), new Set(['[3,"held",{}]']), 'what was held is performed')
+    const answers = await inTurns(fleet, some => callAll(some, 'served', 'StatusNotification', status))
+    assert.deepEqual(new Set(answers), new Set(['[3,"served",{}]']), 'every station is served again')
+    const names = app.received.all.map(nameOf)
+    assert.deepEqual(
+      ['Connect', 'subscribe', 'MeterValues', 'StatusNotification', 'Disconnect'].map(name => count(names, name)),
+      [stations, stations, stations, stations, 0],
+      'each session was connected once, and each message performed once',
+    )
+    assert.ok(
+      app.mostRunning > 1 && app.mostRunning <= concurrency + (await bridge.metric('rpc_timeout_total')),
+      `no herd: by its own count the app had ${app.mostRunning} calls at once`,
+    )
+    assert.equal(await bridge.metric('clients_num'), stations, 'nobody lost the connection')
+  },
+)

@@ -172,7 +172,7 @@ const stoppedRows: readonly Row[] = [
 ]
 
 describe('the process of the app', { concurrency: 2, timeout: 180_000 }, () => {
-  test('killed, and started again', t =>
+  test('loses and doubles nothing when it is killed and started again', t =>
     playAll(
       t,
       [
@@ -192,7 +192,7 @@ describe('the process of the app', { concurrency: 2, timeout: 180_000 }, () => {
       'killed',
     ))
 
-  test('stopped, and going on', t =>
+  test('loses and doubles nothing when it is stopped and continued', t =>
     playAll(
       t,
       stoppedRows.map(row => ({ mayLog: away, ...row })),

@@ -51,8 +51,8 @@ async function play(bridge: Bridge, speak: () => unknown): Promise<void> {
   }
 }
 
-describe('an app whose port is open, and which does not speak', { concurrency: true, timeout: 120_000 }, () => {
-  test('a server that accepts: nothing is asked of it twice once it speaks', async t => {
+describe('an app that accepts connections and says nothing', { concurrency: true, timeout: 120_000 }, () => {
+  test('gets no call twice once it replies', async t => {
     const app = await WatchedApp.open(t)
     const toApp = await openProxy(app.port)
     t.after(() => toApp.close())
@@ -66,7 +66,7 @@ describe('an app whose port is open, and which does not speak', { concurrency: t
     assertCounts(names, { Connect: 2, subscribe: 2, boot_notification: 1, start_transaction: 1, Disconnect: 2 })
   })
 
-  test('the gem while its NATS is away: it speaks when NATS is there', async t => {
+  test('replies once NATS is there, when the gem waits for NATS', async t => {
     const [rpcPort, natsPort] = [await freePort(), await freePort()]
     const opening = openRails({ rpcPort, natsUrl: `nats://127.0.0.1:${natsPort}` })
     opening.catch(() => undefined) // it is waited for below
