@@ -86,7 +86,7 @@ async function printedBy(script: string): Promise<string[]> {
 
 const withinLinux = { timeout: 120_000, skip: process.platform !== 'linux' }
 
-test('bench --quick prints the machine and three tables, and ends with all that it started', withinLinux, async () => {
+test('bench --quick prints the machine and three tables, and leaves no process behind', withinLinux, async () => {
   const [speed = '', cost = '', memory = ''] = await printedBy('run.ts')
   for (const [row, because] of rows) {
     const cells = speed.split('\n').filter(line => line.includes(`| ${row} `))
@@ -109,27 +109,23 @@ test('bench --quick prints the machine and three tables, and ends with all that 
   }
 })
 
-test(
-  'bench:storm --quick prints the machine and five tables, and ends with all that it started',
-  withinLinux,
-  async () => {
-    const tables = await printedBy('storm.ts')
-    assert.equal(tables.length, 5, tables.join('\n\n'))
-    const lines = tables.join('\n')
-    for (const [row, says, because] of storms) {
-      const line = new RegExp(`^\\| ${row} +\\| ${says.source} +\\|$`, 'm')
-      assert.match(lines, line, `${because}:\n${lines}`)
-    }
-  },
-)
+test('bench:storm --quick prints the machine and five tables, and leaves no process behind', withinLinux, async () => {
+  const tables = await printedBy('storm.ts')
+  assert.equal(tables.length, 5, tables.join('\n\n'))
+  const lines = tables.join('\n')
+  for (const [row, says, because] of storms) {
+    const line = new RegExp(`^\\| ${row} +\\| ${says.source} +\\|$`, 'm')
+    assert.match(lines, line, `${because}:\n${lines}`)
+  }
+})
 
-test('what the stations call is valid, so that checking it costs what it does every day', () => {
+test('the payloads of the stations are valid by their schemas', () => {
   const schemas = openSchemas()
   for (const [name, { action, payload }] of Object.entries(calls))
     assert.deepEqual(schemas.violations('ocpp1.6', action, 'request', jsonText(payload('station'))), [], name)
 })
 
-test('the calls of a pair differ in what is compared alone', () => {
+test('the calls of a pair differ only in what is compared', () => {
   const bytes = (name: keyof typeof calls): number => JSON.stringify(calls[name].payload('station')).length
   assert.equal(bytes('vendorData'), bytes('meterValues'), 'a transaction message and one that is none')
   assert.ok(
@@ -138,7 +134,7 @@ test('the calls of a pair differ in what is compared alone', () => {
   )
 })
 
-test('a station compresses, and reads what is compressed', async t => {
+test('a station compresses its messages and reads compressed ones', async t => {
   const server = new WebSocketServer({ port: 0, perMessageDeflate: { serverNoContextTakeover: true, threshold: 1024 } })
   const received: string[] = []
   const written: number[] = []

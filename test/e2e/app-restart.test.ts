@@ -1,5 +1,5 @@
 /**
- * The app is killed, not there yet, or raises: stations keep their sockets, get valid answers, and no transaction is
+ * The app is killed, not yet started, or raises: stations stay connected and get valid answers, and no transaction is
  * lost or booked twice.
  */
 import assert from 'node:assert/strict'
@@ -51,7 +51,7 @@ async function assertHeartbeat(station: Station): Promise<void> {
   assert.ok(isClock(await station.call('Heartbeat')))
 }
 
-/** The boot is put off: not yet, but later, and the station's clock is set. */
+/** The boot is answered with Pending, the time, and when to boot again. */
 async function assertPending(station: Station): Promise<void> {
   const answer = await station.call('BootNotification', boot)
   assert.equal(answer['status'], 'Pending')
@@ -64,7 +64,7 @@ async function assertAccepted(station: Station): Promise<void> {
   assert.deepEqual([answer['status'], answer['interval']], ['Accepted', 300])
 }
 
-/** Stays what it is as long as the connection lives. */
+/** `false` once the connection has ended. */
 function isOpen(station: Station): Promise<boolean> {
   return Promise.race([station.closed.then(() => false), Promise.resolve(true)])
 }
@@ -96,7 +96,7 @@ describe('an app that is not there', { concurrency: 3, timeout: 180_000 }, () =>
       assertHeartbeat(other),
       assertPending(young),
     ])
-    assert.equal(await codeOf(young.call('StatusNotification', status)), 'SecurityError') // by OCPP, while pending
+    assert.equal(await codeOf(young.call('StatusNotification', status)), 'SecurityError') // as OCPP requires while Pending
     await rails.restart()
     const held = [one, other].map((station, at) => station.call('MeterValues', meterValues(transactions[at], '1')))
     await bridge.metricReaches('client_msg_total', 13)
@@ -211,7 +211,7 @@ async function assertHeld(station: Station): Promise<void> {
 }
 
 describe('an app that raises', { timeout: 120_000 }, () => {
-  // In an id tag, half of a surrogate pair is what OCPP lets pass, and what Ruby's JSON cannot write to the ledger.
+  // OCPP allows half of a surrogate pair in an id tag; Ruby's JSON cannot write it to the ledger.
   const broken = String.raw`"\ud800"`
 
   test("a call gets a CALLERROR without the app's words when its action raises, and later calls are served", async t => {

@@ -1,5 +1,5 @@
 /**
- * The bridge is killed and started again: stations come back by themselves, without a boot, and are served.
+ * The bridge is killed and started again: stations reconnect without a boot and are served.
  */
 import type { NatsConnection } from 'nats'
 import assert from 'node:assert/strict'
@@ -9,7 +9,7 @@ import type { Rails } from '../support/rails.ts'
 import { openSite, type Site } from '../support/site.ts'
 import { openRawStation, openStation, type Station } from '../support/station.ts'
 
-/** No test waits for ever for what does not come. */
+/** A missing event fails the test. */
 const within = { timeout: 120_000 }
 
 let site: Site
@@ -26,7 +26,7 @@ after(() => site.close())
 
 type Transaction = { readonly station: Station; readonly transactionId: unknown }
 
-/** A station with a serial number that charges. */
+/** A charging station with a serial number. */
 async function charging(t: TestContext, id: string): Promise<Transaction> {
   const station = await openStation(bridge.url, id, { reconnects: true })
   t.after(() => station.close())
@@ -43,7 +43,7 @@ async function stop({ station, transactionId }: Transaction): Promise<void> {
   assert.deepEqual(await station.call('StopTransaction', stop), {})
 }
 
-/** Asks something of the station that is subscribed with this serial number. */
+/** Sends a command to the station that is subscribed with this serial number. */
 async function assertReachable(station: Station, sn: string): Promise<void> {
   const id = `reset-${sn}`
   publisher.publish(

@@ -1,5 +1,5 @@
 /**
- * Payloads pass through the built bridge as the text they came in, both ways, over real sockets.
+ * The built bridge passes payloads on byte for byte in both directions, over real sockets.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
@@ -13,7 +13,7 @@ import { openRawStation, type RawStation } from '../support/station.ts'
 
 let app: ScriptedApp
 let bridge: Bridge
-/** The Ack or Error that the app gives to a station's CALL, by the CALL's id: the text of the `message`. */
+/** The app's Ack or Error by the id of its CALL: the text of the `message`. */
 const answers = new Map<unknown, string>()
 const performs = new Performs()
 
@@ -22,7 +22,7 @@ const keep = keepUntil(after)
 before(async () => {
   app = keep(await ScriptedApp.start())
   app.always(performs.script(({ id }) => answers.get(id) ?? null))
-  // The payloads here are odd: with violations named, the data would not be theirs alone.
+  // These payloads violate their schemas; the data would then name the violations, too.
   bridge = keep(await openBridge([`--rpc_host=${app.host}`, '--ocpp_validate_in=off', '--ocpp_validate_out=off']))
 })
 
@@ -33,16 +33,16 @@ async function connect(t: TestContext, version: string, id: string): Promise<Raw
   return station
 }
 
-/** The text of the next perform with a message's id; that of an outcome without its `sid`, which is another one each time. */
+/** The text of the next perform with a message's id. An outcome's `sid` is cut: it differs each time. */
 const performed = async (id: unknown): Promise<string> =>
   (await performs.next(id)).text.replace(/,"sid":"[\da-f-]{36}"}$/, '}')
 
-/** What the app has encoded twice arrives encoded once. */
+/** The app encodes the data twice; the station gets it encoded once. */
 const broadcast = (id: string, data: string): Promise<void> => bridge.broadcast({ stream: streamOf(id), data })
 
 const deep = (open: string, close: string) => `${open.repeat(28)}1${close.repeat(28)}`
 
-/** [a payload of DataTransfer, whether the schema of 1.6 lets it pass, because] */
+/** [a payload of DataTransfer, whether it is valid by the schema of 1.6, because] */
 const payloads: readonly (readonly [string, boolean, string])[] = [
   [
     '{"vendorId":"V","data":{"limit":2935.600,"one":1.0,"zero":-0,"e":1E+2,"small":1e-7}}',
@@ -186,5 +186,5 @@ test('a SEND of 2.1 reaches the app byte for byte and is not answered', { timeou
     `{"action":"notify_periodic_event_stream","id":"send","command":"${name}","payload":${payload},"version":"2.1"}`,
   )
   await station.call('after', 'Heartbeat')
-  assert.equal(station.received.length, 2) // the two Heartbeats'
+  assert.equal(station.received.length, 2) // the answers to the two Heartbeats
 })

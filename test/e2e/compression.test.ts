@@ -1,6 +1,6 @@
 /**
- * permessage-deflate between stations and the built bridge: with whom, and what becomes of messages that inflate to far
- * more than they are.
+ * permessage-deflate between stations and the built bridge: who gets it, and what happens to messages that inflate to
+ * far more than their size.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -89,15 +89,15 @@ for (const [setting, compressed, because] of settings) {
   })
 }
 
-/** A message of nothing but blanks, in parts that can be read one without the other. */
+/** A message of blanks, in parts that inflate independently. */
 function blanks(partSize: number, parts: number): Buffer[] {
   const part = deflateRawSync(Buffer.alloc(partSize, ' '), { finishFlush: constants.Z_SYNC_FLUSH, level: 9 })
   return Array<Buffer>(parts).fill(part)
 }
 
-/** 1 GiB in less than the largest message that is taken. */
+/** 1 GiB that is compressed to less than the limit of a message. */
 const whole = [frameOf(Buffer.concat(blanks(16 * MiB, 64)), { compressed: true })]
-/** The same amount in frames each of which is within bounds. */
+/** The same amount in frames that are each within the limit. */
 const fragments = blanks(MiB / 4, 4096).map((part, at, { length }) =>
   frameOf(part, {
     opcode: at === 0 ? opcodes.text : opcodes.continuation,
@@ -106,7 +106,7 @@ const fragments = blanks(MiB / 4, 4096).map((part, at, { length }) =>
   }),
 )
 
-/** How the bombs come: [frames of one, how many at once, because] */
+/** [frames of one bomb, bombs at once, because] */
 const bombs: readonly (readonly [readonly Buffer[], number, string])[] = [
   [whole, 1, 'one of 1 GiB'],
   [fragments, 1, 'one of 1 GiB, in fragments'],
@@ -187,7 +187,7 @@ describe('a compressed message over a limit', { timeout: 120_000 }, () => {
   })
 })
 
-/** In bytes, of the bridge alone: now, and at the most until now. */
+/** Resident memory of the bridge in bytes: now, and at its peak. */
 function memoryOf({ process: { pid } }: Bridge): { readonly rss: number; readonly peak: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const kib = (name: string): number => Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1])

@@ -1,5 +1,5 @@
 /**
- * A station that is refused or cut off: what it sees, and what the log says of it.
+ * What a refused or disconnected station receives, and what the log says about it.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'

@@ -29,7 +29,7 @@ import { openProcess, run, type Process } from '../support/process.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const demo = join(root, 'bin/demo')
-/** Between two lines: long enough that whatever a test does comes in the middle. */
+/** Between two lines: long enough for a test to act in between. */
 const slow = '--pace=600'
 
 type Part = { readonly pid: number; readonly port: number }
@@ -37,14 +37,14 @@ type Demo = { readonly process: Process; readonly mark: string }
 
 function startDemo(context: TestContext, ...args: string[]): Demo {
   const mark = randomUUID()
-  // What a shell may have set for another bridge must not reach this one.
+  // Options for another bridge in the shell's environment must not reach this one.
   const env = { DEMO_MARK: mark, PORT: '1', ANYCABLE_RPC_HOST: 'nowhere.invalid:1', ANYCABLE_SECRET: 'of another' }
   const process = openProcess(demo, args, { env })
   context.after(() => process.close())
   return { process, mark }
 }
 
-/** What the demo says of its parts, once they are up. */
+/** What the demo prints about its parts once they are up. */
 async function partsOf({ process }: Demo): Promise<{ bridge: Part; app: Part }> {
   const part = async (name: string): Promise<Part> => {
     const line = await process.line(new RegExp(`^  ${name} .*\\(pid \\d+\\)`))
@@ -59,11 +59,11 @@ async function assertNothingIsLeft({ mark }: Demo, parts: readonly Part[]): Prom
     assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' }, `process ${pid} is still there`)
     await assert.rejects(once(connect(port, '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' }, `port ${port} is open`)
   }
-  // What a part had started itself (tsx starts a compiler) goes with the pipe to it, a moment later.
+  // A part's own child (tsx starts a compiler) ends with its pipe, a moment later.
   for (let left = inheritors(mark); left.length > 0; left = inheritors(mark)) await sleep(10)
 }
 
-/** The processes that have this run's mark in their environment; none where the system does not tell. */
+/** The processes with this run's mark in their environment; none where the system does not show environments. */
 function inheritors(mark: string): string[] {
   try {
     return readdirSync('/proc').filter(pid => /^\d+$/.test(pid) && environmentOf(pid).includes(mark))
@@ -274,7 +274,7 @@ test('SIGINT ends the demo and npm while npm installs', async context => {
   assert.deepEqual(inheritors(mark), [])
 })
 
-/** A clone with nothing installed, on a machine whose programs are these, and the few that any system has. */
+/** A clone with nothing installed, on a machine that has only these programs and the most common ones. */
 function cloneWith(
   tools: Readonly<Record<string, string>>,
   context: TestContext,

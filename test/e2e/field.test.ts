@@ -1,6 +1,6 @@
 /**
- * Stations that break HTTP, WebSocket and OCPP's schemas as real ones do, each as `docs/protocol.md` ("The field") has
- * it: on bare TCP sockets, against the built program.
+ * Stations that violate HTTP, WebSocket and OCPP's schemas as real ones do, one for each row of `docs/protocol.md`
+ * ("The field"): on bare TCP sockets, against the built program.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
@@ -48,7 +48,7 @@ async function plug(t: TestContext, id: string, plan: Plan = {}): Promise<Peer> 
   return station
 }
 
-/** Waits until the bridge has pinged so many times, and has something said to each. */
+/** Waits for a number of pings and responds to each. */
 async function pinged(station: Peer, times: number, respond: (count: number) => void): Promise<void> {
   for (let count = 1; count <= times; count++) {
     await station.next(opcodes.ping)
@@ -165,7 +165,7 @@ describe('frames', { ...within, concurrency: true }, () => {
     const station = await plug(t, 'half-open')
     station.write(frameOf(heartbeat('h')))
     await said(station)
-    await ended(station) // after pings, and no pongs
+    await ended(station) // after pings without pongs
     const line = await bridge.logged(
       /"station":"half-open".*station disconnected|station disconnected.*"station":"half-open"/,
     )
@@ -190,7 +190,7 @@ const meterValues = (sample: string, timestamp = '2026-01-02T03:04:05Z'): string
 const status = (more: string): string => `{"connectorId":1,"errorCode":"NoError","status":"Available",${more}}`
 const boot = (more: string): string => `{"chargePointModel":"M",${more}}`
 
-/** [action, payload, the rule of the schema that it breaks, if it does, because] */
+/** [action, payload, the schema's rule that it violates, because] */
 const payloads: readonly (readonly [string, string, string | null, string])[] = [
   [
     'StartTransaction',
@@ -237,7 +237,7 @@ const payloads: readonly (readonly [string, string, string | null, string])[] = 
   ],
 ]
 
-/** The rules of the schema that the app is told a payload breaks. */
+/** The rules in the violations that the app received. */
 const rulesIn = ({ violations }: PerformData): readonly string[] | undefined =>
   (violations as { readonly rule: string }[] | undefined)?.map(({ rule }) => rule)
 

@@ -1,6 +1,6 @@
 /**
- * What the Rails developer reads when the app does not take the stations: one line, with what mends it, however many
- * stations meet it. By the real gem's own words.
+ * What the log says when the app rejects or cannot serve the stations: one line with the remedy, however many stations
+ * are affected. Against the real gem.
  */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { freePort } from '../support/ports.ts'
 import { openRails, type Rails } from '../support/rails.ts'
 import { openRawStation, type RawStation } from '../support/station.ts'
 
-/** No test waits for ever for what does not come. */
+/** A missing event fails the test. */
 const within = { timeout: 120_000 }
 
 async function open(t: TestContext, rpcPort: number, ...flags: string[]): Promise<Bridge> {
@@ -28,7 +28,7 @@ async function connect(bridge: Bridge, id: string, password: string | null): Pro
   })
 }
 
-/** What three stations are told when they boot, each on a connection of its own. */
+/** The answers to the boots of three stations, each on its own connection. */
 async function boot(bridge: Bridge, password: string | null = null): Promise<unknown[]> {
   const answers: unknown[] = []
   for (const id of ['CP1', 'CP2', 'CP3']) {
@@ -45,7 +45,7 @@ async function boot(bridge: Bridge, password: string | null = null): Promise<unk
   return answers
 }
 
-/** All that it warned of, the stations' own lines aside. */
+/** All warnings but those about single stations. */
 const warnings = (bridge: Bridge): LogLine[] =>
   bridge.log().filter(({ level }) => level === 'WARN' || level === 'ERROR')
 
@@ -56,7 +56,7 @@ function assertOne(bridge: Bridge, expected: RegExp): LogLine {
   return lines[0] as LogLine
 }
 
-/** Ruby that the app loads before anything else. */
+/** Ruby code that the app loads first. */
 function preludeOf(t: { after(end: () => void): void }, ruby: string): Readonly<Record<string, string>> {
   const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-prelude-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))

@@ -1,5 +1,5 @@
 /**
- * A station that is there is kept, however little it says; one that has gone without a word is found.
+ * A station that is alive stays connected, however little it sends; one that vanished is disconnected.
  */
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
@@ -16,24 +16,24 @@ import { openProxy } from '../support/proxy.ts'
 import { openProcess, run, standStill } from '../support/process.ts'
 
 const pingMs = 200
-/** Of a station that was told no interval. */
+/** The idle timeout of a station without a heartbeat interval. */
 const untoldMs = 1_000
 /** The heartbeat interval that a boot is told by default. */
 const heartbeatMs = 1_000
-/** Of a station that was. */
+/** The idle timeout of a station with that interval. */
 const idleMs = 2.5 * heartbeatMs
-/** One that the app gives. */
+/** A heartbeat interval that the app sets. */
 const longHeartbeatMs = 4_000
-/** For so many pings in a row there is more than one idle timeout between the first and the last. */
+/** This many pings take longer than one idle timeout. */
 const manyPings = (2 * idleMs) / pingMs
 const boot = '[2,"boot","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]'
 
 let app: ScriptedApp
 let bridge: Bridge
-/** The same with TLS, and who it is. */
+/** The same with TLS, and its certificate. */
 let tlsBridge: Bridge
 let certificate: string
-/** Emits the id of each station of which the app is told that it has gone. */
+/** Emits a station's id when the app gets its Disconnect. */
 const disconnects = new EventEmitter()
 
 const keep = keepUntil(after)
@@ -82,7 +82,7 @@ async function booted(t: TestContext, id: string, text = boot): Promise<Peer> {
   return peer
 }
 
-/** Settles when a bridge has given the station up and the app knows, with the milliseconds which that took. */
+/** Resolves when the app gets the station's Disconnect, with the milliseconds that this took. */
 async function givenUp(id: string, by = bridge): Promise<number> {
   const since = Date.now()
   const told = once(disconnects, id)
@@ -102,12 +102,12 @@ describe('a station that vanished', { timeout: 60_000 }, () => {
 
   test('is disconnected when nothing closes its connection', async t => {
     const peer = await booted(t, 'GONE')
-    peer.socket.pause() // from here on it reads nothing, writes nothing, and stays open
+    peer.socket.pause() // from here on the socket is neither read nor written, and stays open
     assertTime(t, await givenUp('GONE'))
   })
 
   test('is disconnected behind TLS when nothing closes its connection', async t => {
-    // The network takes what is sent and brings it nowhere: no FIN, no close_notify, no RST.
+    // The network swallows everything: no FIN, no close_notify, no RST arrives.
     const network = await openProxy(tlsBridge.port)
     t.after(() => network.close())
     const ws = new WebSocket(`wss://${network.host}/ocpp/TLS`, ['ocpp1.6'], { ca: certificate, autoPong: false })
