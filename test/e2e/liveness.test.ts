@@ -152,7 +152,7 @@ describe('a station that vanished', { timeout: 60_000 }, () => {
 })
 
 describe('a station that is alive', { timeout: 60_000 }, () => {
-  /** What a station does that is not silent, again and again, until it says that it has done so for long enough. */
+  /** What a station does again and again to stay connected, for longer than the idle timeout. */
   const lives: readonly (readonly [string, string, (peer: Peer) => Promise<void>])[] = [
     [
       'PONGS',

@@ -1,6 +1,6 @@
 /**
- * The bridge is full, by `max-conn` or by the open-files limit: a station hears it, the log says it once, and the way to
- * the app stays open.
+ * The bridge is full, by `max-conn` or by the open-files limit: stations are refused, the log says so once, and the
+ * connection to the app is kept.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -12,7 +12,7 @@ import { freePort } from '../support/ports.ts'
 import { openProcess } from '../support/process.ts'
 import { openRawStation, type RawStation } from '../support/station.ts'
 
-/** No test waits for ever for what does not come. */
+/** A missing event fails the test. */
 const within = { timeout: 60_000 }
 const boot = '{"chargePointVendor":"Vendor","chargePointModel":"Model"}'
 

@@ -1,6 +1,6 @@
 /**
- * What OCPP 2.0.1 and 2.1 have in common, from boot to the end of a transaction: an independent client that checks every
- * message both ways against the official schemas, the built bridge, and an app that says nothing.
+ * What OCPP 2.0.1 and 2.1 have in common, from boot to the end of a transaction: an independent client that validates
+ * every message in both directions, the built bridge, and an app that sends no Acks.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -26,7 +26,7 @@ before(async () => {
   bridge = keep(await openBridge([`--rpc_host=${app.host}`]))
 })
 
-/** Has the app ask something of a station, under an id; settles with the outcome, as the app is told of it. */
+/** Sends a command to a station; resolves with the outcome that the app receives. */
 async function ask(stationId: string, id: string, command: string, payload: Payload): Promise<PerformData> {
   await bridge.broadcast(commandBroadcast(serialOf(stationId), { command, id, payload }))
   return (await performs.next(id)).data
@@ -34,11 +34,11 @@ async function ask(stationId: string, id: string, command: string, payload: Payl
 
 type Row = {
   readonly version: 'ocpp2.0.1' | 'ocpp2.1'
-  /** What a station of this version alone sends while it charges, and what it is told. */
+  /** What only a station of this version sends while it charges, and the answers. */
   readonly adds: readonly (readonly [action: string, payload: Payload, answer: Payload])[]
   /** A command of another version. */
   readonly foreign: readonly [action: string, payload: Payload]
-  /** What a silent app's answers are beside those in common. */
+  /** A silent app's answers of this version only. */
   readonly decided: Readonly<Record<string, Payload | string>>
 }
 
@@ -66,7 +66,7 @@ const rows: readonly Row[] = [
   },
 ]
 
-/** What the table of `docs/protocol.md` has for those that are not `{}`; a text is the code of a CALLERROR. */
+/** The silent answers of `docs/protocol.md` that are not `{}`; a text is the code of a CALLERROR. */
 const decidedInBoth: Row['decided'] = {
   DataTransfer: { status: 'UnknownVendorId' },
   SignCertificate: { status: 'Rejected' },
@@ -74,7 +74,7 @@ const decidedInBoth: Row['decided'] = {
   GetCertificateStatus: { status: 'Failed' },
   NotifyEVChargingSchedule: { status: 'Accepted' },
 }
-/** Those that other tests are about. */
+/** Actions that other tests cover. */
 const elsewhere = ['BootNotification', 'Heartbeat', 'Authorize', 'TransactionEvent']
 
 const event = (eventType: string, seqNo: number, more: Payload = {}): Payload => ({
@@ -105,7 +105,7 @@ for (const { version, adds, foreign, decided } of rows) {
       assert.deepEqual(await station.call('TransactionEvent', event('Ended', 2)), {})
       for (const [action, payload, answer] of adds) assert.deepEqual(await station.call(action, payload), answer)
       const expected = station.sent
-        .filter(({ action }) => action !== 'Heartbeat') // which the bridge answers itself
+        .filter(({ action }) => action !== 'Heartbeat') // answered by the bridge
         .map(({ id, action, payload }) => ({ action: channelAction(action), id, command: action, payload }))
       const performed = performs.of(station.id)
       assert.deepEqual(

@@ -14,7 +14,7 @@ import { callErrorOf, openStation, type Payload, type Station } from '../support
 type Side = {
   readonly bridge: Bridge
   readonly rails: Rails
-  /** Publishes a text as the gem does; settles when the transport has it. */
+  /** Publishes as the gem does; resolves when the transport has accepted it. */
   readonly publish: (broadcast: object) => Promise<void>
 }
 
@@ -56,7 +56,7 @@ async function openHttpSide(): Promise<Side> {
   return { bridge, rails, publish }
 }
 
-/** A station that has booted; its serial number is its id. */
+/** A booted station whose serial number is its id. */
 async function connect(t: TestContext, { bridge }: Side, id: string): Promise<Station> {
   const station = await openStation(bridge.url, id)
   t.after(() => station.close())
@@ -65,8 +65,8 @@ async function connect(t: TestContext, { bridge }: Side, id: string): Promise<St
   return station
 }
 
-/** What the app was told of commands, by station: all of it, in order. */
-/** Each names the version and the one connection of its station. */
+/** The outcomes of commands that the app received for a station, in order. */
+/** Each outcome names the version and the connection of its station. */
 function outcomesOf({ rails }: Side, station: string): Partial<LedgerEntry>[] {
   const outcomes = rails
     .ledger()
@@ -82,7 +82,7 @@ function without(entry: Partial<LedgerEntry>, ...names: (keyof LedgerEntry)[]): 
 
 const outcomeOf = ({ rails }: Side, id: string) => rails.waitFor(entry => entry.id === id)
 
-/** Something that a test lets happen when it wants it to. */
+/** An event that a test triggers. */
 function gate(): { readonly passed: Promise<void>; readonly open: () => void } {
   let open: () => void = () => undefined
   const passed = new Promise<void>(resolve => (open = resolve))
@@ -166,7 +166,7 @@ for (const name of ['NATS', 'HTTP'] as const) {
         ]),
       )
       await Promise.all(arrived)
-      // Had the second one been sent too, it would have come before the answer to a call made now.
+      // A second command on the wire would have come before the answer to a call made now.
       await Promise.all(stations.map(station => station.call('Heartbeat')))
       assert.deepEqual(seen.toSorted(), ['batch-1 Reset', 'batch-2 Reset'])
       first.open()

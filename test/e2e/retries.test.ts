@@ -1,5 +1,5 @@
 /**
- * Transaction messages that a station sends again over real sockets, on its next connection too, to the built program.
+ * Transaction messages that a station retries over real sockets, also on its next connection, with the built program.
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
@@ -14,7 +14,7 @@ const within = { timeout: 60_000 }
 let app: ScriptedApp
 let bridge: Bridge
 const performs = new Performs()
-/** What the app waits for before it replies. */
+/** The app replies when this resolves. */
 let gate: Promise<void> = Promise.resolve()
 
 const keep = keepUntil(after)

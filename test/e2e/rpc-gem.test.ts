@@ -1,5 +1,6 @@
 /**
- * The real gem behind each transport: what it answers, how much it takes, its pings, and that it hangs up now and then.
+ * The real gem behind each transport: its replies, its size limits, its pings, and the connections that it closes now
+ * and then.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
@@ -40,7 +41,7 @@ async function openApp(t: TestContext, env: Readonly<Record<string, string>>): P
 const openHttpTo = (url: string, key = rpcKey(gemSecret)): OpenTransport =>
   openHttp({ url, key, trust: { ca: null, verify: true }, limits: defaultLimits })
 
-/** What the app was told until now: the ids of boots, among others; each is told once. */
+/** What the app has received since the last call, the ids of boots among others. */
 async function toldBy(rpc: OpenTransport): Promise<unknown[]> {
   const [text = ''] = (await rpc.command(perform({ action: 'tell' }), never)).transmissions
   return (JSON.parse(text) as { message: { told: unknown[] } }).message.told
@@ -96,7 +97,7 @@ describe('one app, all transports', { timeout: 120_000 }, () => {
 })
 
 for (const [name, openTransport] of implementations) {
-  // Ruby hangs up every 300 s, here every second: each connection ends many times in the course of the calls.
+  // Ruby closes a connection after 300 s; here after one, so that many end during the calls.
   test(
     `${name}: no call is lost or doubled when the server closes connections under load`,
     { timeout: 120_000 },
@@ -120,7 +121,7 @@ for (const [name, openTransport] of implementations) {
     },
   )
 
-  // The same proportion as in earnest: Ruby takes pings every 10 s, and is sent one every 30 s.
+  // In proportion to the real values: Ruby accepts a ping every 10 s and gets one every 30 s.
   for (const [keepaliveMs, isTaken, because] of [
     [1_500, true, 'three times as long as Ruby asks for is taken'],
     [250, false, 'half as long is not: what this test counts can be seen'],

@@ -1,5 +1,5 @@
 /**
- * The ways by which the built program reaches the app: over HTTP, and over gRPC at several servers, one of which dies.
+ * How the built program reaches the app: over HTTP, and over gRPC at several servers of which one is killed.
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
@@ -30,7 +30,7 @@ async function connect(t: TestContext, bridge: Bridge, id: string): Promise<Stat
   return station
 }
 
-/** Settles when the program says that it is ready. */
+/** Resolves when the program is ready. */
 async function ready(bridge: Bridge): Promise<void> {
   while ((await bridge.get('/ready')).status !== 200) await new Promise(setImmediate)
 }

@@ -1,5 +1,5 @@
 /**
- * The end of the program: in order on the first signal, at once on the second.
+ * The end of the program: in order at the first signal, at once at the second.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -10,7 +10,7 @@ import { openProcess, standStill } from '../support/process.ts'
 import { openRails, type Rails } from '../support/rails.ts'
 import { openRawStation, openStation, type Payload, type RawStation, type Station } from '../support/station.ts'
 
-/** No test waits for ever for what does not come. */
+/** A missing event fails the test. */
 const within = { timeout: 120_000 }
 
 let rails: Rails
@@ -44,7 +44,7 @@ function start(station: Station, connectorId = 1): Promise<Payload> {
   return station.call('StartTransaction', { connectorId, idTag: 'TAG1', meterStart: 0, timestamp })
 }
 
-/** Lets the app answer nothing for as long as `work` takes. */
+/** Stops the app while `work` runs. */
 async function whileAppStandsStill(work: () => Promise<void>): Promise<void> {
   await standStill(rails.process)
   try {
@@ -130,7 +130,7 @@ test('the bridge ends at once when it has no stations', within, async t => {
 })
 
 test('the bridge shuts down in order when the signal comes during its start', within, async t => {
-  const silent = createServer() // accepts, and never says what a NATS server says first
+  const silent = createServer() // accepts connections and never sends NATS's INFO
   silent.listen(0, '127.0.0.1')
   await once(silent, 'listening')
   t.after(() => silent.close())

@@ -1,5 +1,6 @@
 /**
- * How the program goes: after a delay, station by station, with the app told of each, and what it was not told of counted.
+ * How the program drains: after a delay, station by station, with a Disconnect for each, and with the lost ones
+ * counted.
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
@@ -7,7 +8,7 @@ import { cableApp, ScriptedApp } from '../support/app.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { openRawStation, type Closing, type RawStation } from '../support/station.ts'
 
-/** No test waits for ever for what does not come. */
+/** A missing event fails the test. */
 const within = { timeout: 120_000 }
 
 async function open(t: TestContext, ...flags: string[]): Promise<{ app: ScriptedApp; bridge: Bridge }> {
@@ -19,7 +20,7 @@ async function open(t: TestContext, ...flags: string[]): Promise<{ app: Scripted
   return { app, bridge }
 }
 
-/** Connects stations, one after another, each known by the app. */
+/** Connects stations one after another; the app has accepted each. */
 async function connect(bridge: Bridge, ...ids: string[]): Promise<RawStation[]> {
   const stations: RawStation[] = []
   for (const id of ids) {
@@ -32,7 +33,7 @@ async function connect(bridge: Bridge, ...ids: string[]): Promise<RawStation[]> 
 
 let reports = 0
 
-/** Has a station report its status, which the app answers. */
+/** Asserts that the app answers a station's StatusNotification. */
 async function report(station: RawStation): Promise<void> {
   const id = String(++reports)
   const payload = '{"connectorId":1,"errorCode":"NoError","status":"Available"}'
@@ -153,8 +154,8 @@ for (const mode of ['auto', 'always', 'never'] as const) {
       const { app, bridge } = await open(t, `--disconnect_mode=${mode}`)
       const [gone] = await connect(bridge, 'gone', 'stays')
       await gone?.close()
-      await openRawStation(bridge.url, 'stranger') // the app never heard of it
-      await connect(bridge, 'gone') // back again: it waits for the end of its last connection, if that is told
+      await openRawStation(bridge.url, 'stranger') // the app does not know it
+      await connect(bridge, 'gone') // its subscribe waits for the Disconnect of its last connection, if there is one
       assert.deepEqual(await bridge.kill('SIGTERM'), { code: 0, signal: null })
       const expected = mode === 'never' ? [] : ['gone', 'gone', 'stays']
       assert.deepEqual(disconnects(app).toSorted(), expected)

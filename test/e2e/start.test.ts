@@ -1,5 +1,5 @@
 /**
- * The start of the program, as an operator meets it: what is wrong is said in a line, and what is asked for is printed.
+ * The start of the program as an operator sees it: each problem is one line.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -21,14 +21,14 @@ before(async () => {
 
 after(() => rm(folder, { recursive: true }))
 
-/** Runs the program to its end, in a folder of its own. */
+/** Runs the program to its end in an empty folder. */
 function runProgram(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Result> {
   return run(process.execPath, [program, ...args], { cwd: folder, env: programEnv(env) })
 }
 
 const lastLine = 'Nothing was started. See --help.'
 
-/** What it says where it does not start for what it was given. */
+/** The problems that it prints when its options prevent the start. */
 async function problemsOf(...args: Parameters<typeof runProgram>): Promise<string[]> {
   const { code, stdout, stderr } = await runProgram(...args)
   assert.equal(code, 1)
@@ -38,7 +38,7 @@ async function problemsOf(...args: Parameters<typeof runProgram>): Promise<strin
   return lines
 }
 
-/** Where it fails only as it opens a thing: the one line of the log that says why. */
+/** The one error line of the log when opening a part fails. */
 async function failureOf(args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await runProgram([
     '--log_format=json',
@@ -55,14 +55,14 @@ async function failureOf(args: readonly string[]): Promise<string> {
   return errors[0]?.error ?? ''
 }
 
-/** Serves nothing on a port, until the test has ended. */
+/** Occupies a port until the test ends. */
 async function takePort(): Promise<{ port: number; close: () => unknown }> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   return { port: (server.address() as AddressInfo).port, close: () => server.close() }
 }
 
-/** Makes a certificate for 127.0.0.1, as an operator would; settles with the paths of it and of its key. */
+/** Makes a certificate for 127.0.0.1; resolves with its path and that of its key. */
 async function makeCertificate(name: string, ...key: readonly string[]): Promise<{ cert: string; key: string }> {
   const files = { cert: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) }
   const made = await run('openssl', [
@@ -189,7 +189,7 @@ describe('a start without what it needs', { concurrency: 2, timeout: 120_000 }, 
   })
 })
 
-/** [flags, what the line says of them] */
+/** [flags, what the line says] */
 const rpcRows: readonly (readonly [readonly string[], RegExp])[] = [
   [['--rpc_concurrency=0'], /: localhost:50051 \(concurrency: auto \(initial=25, min=5, max=100\), impl: grpc, /],
   [['--rpc_concurrency=7', '--rpc_impl=grpc-js'], /concurrency: 7, impl: grpc-js, enable_tls: false, /],
@@ -288,7 +288,7 @@ describe('TLS', { timeout: 120_000 }, () => {
     const flags = [`--ssl_cert=${rsa.cert},${ec.cert}`, `--ssl_key=${rsa.key},${ec.key}`, '--rpc_command_timeout=100ms']
     const bridge = await openBridge(flags)
     t.after(() => bridge.close())
-    // The suites that OCPP requires (2.0.1 Part 2 A00.FR.317 and 318), and one that is too old for it.
+    // The suites that OCPP requires (2.0.1 Part 2 A00.FR.317 and 318), and one that is too old.
     for (const [suite, version, subject] of [
       ['ECDHE-ECDSA-AES128-GCM-SHA256', '-tls1_2', 'both-ec'],
       ['ECDHE-ECDSA-AES256-GCM-SHA384', '-tls1_2', 'both-ec'],

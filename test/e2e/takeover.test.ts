@@ -1,4 +1,4 @@
-/** Two connections of one station, to the built program. */
+/** Two connections of one station to the built program. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'

@@ -1,5 +1,5 @@
 /**
- * How a station is let in or not, on bare TCP sockets: what no client library would send is sent here.
+ * Which upgrades are accepted, on bare TCP sockets, with requests that no client library would send.
  */
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
@@ -12,7 +12,7 @@ import { freePort } from '../support/ports.ts'
 
 type Response = { readonly status: number; readonly head: string; readonly body: string }
 type Env = { readonly url: string; readonly headers: Readonly<Record<string, string>> }
-/** What the app was told of a station by its first message. */
+/** The app's view of a station at its first message. */
 type Seen = { readonly sn: string; readonly env: Env }
 
 const served = 'ocpp1.6, ocpp2.0.1, ocpp2.1'
@@ -39,7 +39,7 @@ function reply({ method, message }: Received): object {
   return { status: 'SUCCESS', ...(method === 'Connect' && { identifiers: '{}' }) }
 }
 
-/** Sends a request; of an upgrade that succeeds, sends one message too. Settles when the bridge has had its say. */
+/** Sends a request, and one message after a successful upgrade. Resolves with the response. */
 async function request(
   target: string,
   headers: readonly string[],
@@ -60,7 +60,7 @@ function upgrade(target: string, headers: readonly string[] = [protocol('ocpp1.6
   return request(target, [...upgradeHeaders, ...headers], '[2,"1","Heartbeat",{}]', port)
 }
 
-/** Upgrades, and says who the app took the station for. */
+/** Upgrades; resolves with the station that the app sees. */
 async function seenAfter(
   target: string,
   headers?: readonly string[],
@@ -73,7 +73,7 @@ async function seenAfter(
   return { sn, env, head }
 }
 
-/** [request target, the station's id, the path of the app's url if it is another, because] */
+/** [request target, the station's id, the path in the app's url if it differs, because] */
 const identities: readonly (readonly [string, string, string, string])[] = [
   ['/ocpp/CP01', 'CP01', '/ocpp/CP01', 'an ordinary one'],
   ['/ocpp/RDAM%20123', 'RDAM 123', '/ocpp/RDAM%20123', 'percent-encoded (1.6 §3.1.1)'],
@@ -166,7 +166,7 @@ describe('identities', { timeout: 60_000 }, () => {
   })
 })
 
-/** [what is offered, what is agreed on, because] */
+/** [offered subprotocols, the negotiated one, because] */
 const agreements: readonly (readonly [readonly string[], string, string])[] = [
   [['ocpp1.6'], 'ocpp1.6', 'the one'],
   [['ocpp2.1'], 'ocpp2.1', 'another'],
@@ -227,7 +227,7 @@ describe('subprotocols', { timeout: 60_000 }, () => {
 })
 
 describe('with other options', { timeout: 60_000 }, () => {
-  /** Starts a bridge of its own for what follows. */
+  /** Starts a bridge with other options. */
   async function openOther(t: TestContext, ...flags: string[]): Promise<number> {
     const other = await openBridge([`--rpc_host=${app.host}`, ...flags])
     t.after(() => other.close())
