@@ -46,21 +46,21 @@ const memories = [
 ] as const
 
 const storms = [
-  ['attempts to connect that failed', /0/, 'nobody is refused'],
-  ['upgrade, ms: median, p99, most', /\d+, \d+, \d+/, 'all have connected'],
-  ['first answer to a boot, ms: median, p99, most', /\d+, \d+, \d+/, 'and were answered'],
+  ['failed attempts to connect', /0/, 'nobody is refused'],
+  ['upgrade, ms: median, p99, max', /\d+, \d+, \d+/, 'all have connected'],
+  ['first answer to a boot, ms: median, p99, max', /\d+, \d+, \d+/, 'and were answered'],
   ['first boots: accepted, pending', /\d+, \d+/, 'by the app, or by the bridge'],
-  ['boots answered otherwise, or not at all', /0/, 'a boot has no CALLERROR'],
+  ['boots with another answer or none', /0/, 'a boot has no CALLERROR'],
   ['accepted within [\\d.]+ s', /\d+ of \d+/, 'as many as the app could take'],
-  ['stations by how often they booted: once, twice, …', /\d[\d, ]*/, 'they wait for as long as they are told'],
+  ['stations that booted once, twice, …', /\d[\d, ]*/, 'they wait for as long as they are told'],
   ['memory of the bridge at its peak, MB \\(and before\\)', /\d+ \(\d+\)/, 'read from /proc'],
   ['heartbeat', /\d+ +\| \d+ +\| [\d.]+ x +\| \d+ +\| \d+/, 'what those see that are connected'],
   ['status', /\d+ +\| \d+ +\| [\d.]+ x +\| \d+ +\| \d+/, 'where the app is asked'],
-  ['while it is away: answered, with a CALLERROR', /\d+, \d+/, 'the app was killed'],
+  ['sent while it was away: answered, with a CALLERROR', /\d+, \d+/, 'the app was killed'],
   ['sent later: answered by the app, with a CALLERROR', /[1-9]\d*, \d+/, 'it was started again'],
-  ['the slowest call that was sent later, s', /\d+\.\d/, 'a time'],
+  ['slowest call sent later, s', /\d+\.\d/, 'a time'],
   ['stations whose next call the app answered', /\d+ of \d+/, 'each calls again'],
-  ['Connects at the new app', /0/, 'the sessions outlive it'],
+  ['Connects at the restarted app', /0/, 'the sessions outlive it'],
   ['2.5–3.0', /\d+(, \d+){4}/, 'what came to it'],
 ] as const
 
