@@ -1,6 +1,6 @@
 /**
- * AnyCable's own server, which the gem anycable-thruster brings as a prebuilt program: looked for on the PATH and in a
- * cache folder, and installed there where it is missing, never into the project.
+ * AnyCable's own server, a prebuilt program in the gem anycable-thruster. It is searched on the PATH and in a cache
+ * folder, and installed into that folder if missing, never into the project.
  */
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,18 +13,18 @@ import { openProgram, type Server } from './children.ts'
 const gem = 'anycable-thruster'
 const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'ocpp-cable', 'bench-gems')
 
-/** The program `thrust`, not the Ruby script of that name. Throws where it is nowhere and cannot be installed. */
+/** The program `thrust`, not the Ruby script of that name. Throws if it is missing and cannot be installed. */
 export function findThrust(): string {
   const found = foundThrust()
   if (found !== undefined) return found
   const install = ['install', gem, '--no-document', '--install-dir', cache]
   const { stdout, stderr } = spawnSync('gem', install, { encoding: 'utf8' })
   const installed = foundThrust()
-  if (installed === undefined) throw new Error(`gem ${install.join(' ')} brought no program:\n${stdout}${stderr}`)
+  if (installed === undefined) throw new Error(`gem ${install.join(' ')} installed no program:\n${stdout}${stderr}`)
   return installed
 }
 
-/** Its port is open on all addresses: it knows no other way. */
+/** It listens on all addresses; it has no option for that. */
 export async function openAnyCable(thrust: string, rpcPort: number): Promise<Server> {
   const [port, target] = [await freePort(), await freePort()]
   return openProgram(thrust, ['sleep', '3600'], /"Server started","http":":(\d+)"/, {

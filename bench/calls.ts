@@ -1,8 +1,11 @@
 /**
- * What stations call: OCPP 1.6, each payload valid by its schema.
+ * The calls of the stations: OCPP 1.6, each payload valid by its schema.
  */
 
-/** `meterValues` is a transaction message; `vendorData` is none, and as large. `longData` is above 1 KiB both ways. */
+/**
+ * `meterValues` is a transaction message; `vendorData` is as large and is not one. `longData` is above 1 KiB in both
+ * directions.
+ */
 export type CallName = 'boot' | 'heartbeat' | 'status' | 'meterValues' | 'vendorData' | 'longData'
 
 type Call = { readonly action: string; readonly payload: (sn: string) => object }

@@ -1,5 +1,5 @@
 /**
- * The other processes of a run: started, given tasks, ended by their pid, and killed when this process ends.
+ * The child processes of a run: started, given tasks, ended by their pid, and killed when this process ends.
  */
 import { fork, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,14 +12,14 @@ export interface Server {
   close(): Promise<void>
 }
 
-/** A program of this folder that does one task after another, and says how each came out. */
+/** A program of this folder that does one task after another and returns the result of each. */
 export interface Worker {
   readonly pid: number
   ask(task: object): Promise<unknown>
   close(): Promise<void>
 }
 
-/** What the programs of this folder tell the run: where they listen, or how a task came out. */
+/** Messages from the programs of this folder: the port they listen on, or the result of a task. */
 type Message = { readonly port: number } | { readonly result: unknown } | { readonly error: string }
 
 type Child = { readonly process: ChildProcess; readonly pid: number; readonly lost: Promise<never> }
@@ -34,7 +34,7 @@ process.once('exit', () => running.forEach(child => child.kill('SIGKILL')))
 process.once('SIGINT', () => process.exit(130))
 process.once('SIGTERM', () => process.exit(143))
 
-/** Starts a server of this folder, which takes a free port of 127.0.0.1 and tells which. */
+/** Starts a server of this folder, which chooses a free port of 127.0.0.1 and reports it. */
 export async function openServer(
   file: string,
   args: readonly string[] = [],
@@ -42,7 +42,7 @@ export async function openServer(
 ): Promise<Server> {
   const child = forked(file, args, nodeFlags)
   const message = await inTime(nextMessage(child), child)
-  if (!('port' in message)) throw new Error(`${file} did not say where it listens`)
+  if (!('port' in message)) throw new Error(`${file} did not report its port`)
   return { pid: child.pid, port: message.port, close: () => end(child) }
 }
 
@@ -60,7 +60,7 @@ export function openWorker(file: string, ...args: readonly string[]): Worker {
   }
 }
 
-/** Starts any other server; `port` finds its port in the line that says that it is ready. */
+/** Starts any other server; `port` reads its port from the line that it prints when it is ready. */
 export async function openProgram(
   command: string,
   args: readonly string[],
@@ -85,7 +85,7 @@ export async function openProgram(
   return { pid: child.pid, port: listening, close: () => end(child) }
 }
 
-/** For a program of this folder: does the tasks it is given, and ends with the run. */
+/** For a program of this folder: does its tasks and ends with the run. */
 export function serveTasks(perform: (task: never) => Promise<unknown>): void {
   process.on('message', task => {
     perform(task as never).then(
@@ -96,7 +96,7 @@ export function serveTasks(perform: (task: never) => Promise<unknown>): void {
   process.once('disconnect', () => process.exit(0))
 }
 
-/** For a server of this folder: says where it listens, and ends with the run. */
+/** For a server of this folder: reports its port and ends with the run. */
 export function announce(port: number): void {
   process.send?.({ port })
   process.once('disconnect', () => process.exit(0))
@@ -120,7 +120,7 @@ function childOf(process: ChildProcess, name: string): Child {
   return { process, pid: process.pid ?? 0, lost }
 }
 
-/** Without the settings of whoever runs this: they would change what is measured. */
+/** Without the options in the environment, which would change what is measured. */
 function bareEnv(): NodeJS.ProcessEnv {
   const isKept = (name: string): boolean => !/^(?:ANYCABLE_.*|PORT|NODE_OPTIONS)$/.test(name)
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => isKept(name)))

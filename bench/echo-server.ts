@@ -1,5 +1,5 @@
 /**
- * The floor: a bare `ws` server that sends every message back as it came.
+ * The lower bound: a bare `ws` server that echoes every message.
  */
 import type { AddressInfo } from 'node:net'
 import { WebSocketServer } from 'ws'

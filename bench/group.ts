@@ -1,5 +1,5 @@
 /**
- * Stations of one kind at one server, which live in the load generator.
+ * Stations of one kind at one server; they run in the load generator.
  */
 import type { CallName } from './calls.ts'
 import type { Worker } from './children.ts'
@@ -8,17 +8,16 @@ import type { Speed, Window } from './measure.ts'
 import type { Subject } from './subjects.ts'
 
 export interface Group {
-  /** So many stations more connect, and stay. */
+  /** Connects more stations, which stay. */
   open(stations: number): Promise<void>
-  /** All of them call, so many times one after another. */
+  /** Makes every station call a number of times, one call after another. */
   call(call: CallName, times: number): Promise<void>
-  /** The first so many call without a pause, and the server is measured. */
+  /** Makes the first stations call without a pause, and measures the server. */
   measure(call: CallName, stations: number, window: Window): Promise<Speed>
 }
 
 /**
- * @param prefix of their identities, of which there must be no second at a server; the stub app is silent to those that
- *               begin with `silent`
+ * @param prefix of their identities, unique at a server; the stub app is silent to those that begin with `silent`
  */
 export function groupOf(subject: Subject, load: Worker, prefix: string): Group {
   const { server, dialect, url, compression } = subject

@@ -1,16 +1,18 @@
 /**
- * The load generator, a process of its own: stations that stay connected, and call in a closed loop when they are told
- * to, with one outstanding call each.
+ * The load generator, a process of its own: stations that stay connected and call in a closed loop on request, with one
+ * call in flight each.
  */
 import { calls, type CallName } from './calls.ts'
 import { serveTasks } from './children.ts'
 import { measure, type Speed, type Window } from './measure.ts'
 import { frameOf, idPlace, Station, type MessageFrame } from './station.ts'
 
-/** How a server is spoken to: OCPP-J, or Action Cable as AnyCable's own server does. */
+/** The protocol of a server: OCPP-J, or Action Cable for AnyCable's own server. */
 export type Dialect = 'ocpp' | 'cable'
 
-/** Whether stations offer permessage-deflate, and what has to become of it. Where it is agreed on, they compress all. */
+/**
+ * Whether stations offer permessage-deflate, and the expected result. If it is negotiated, they compress everything.
+ */
 export type Compression = 'none' | 'declined' | 'agreed'
 
 /** How the stations of a group connect; a station's identity is `prefix` and a number. */
@@ -22,9 +24,9 @@ export type Ways = {
 }
 
 export type Task =
-  /** Opens `stations` connections more of a group. */
+  /** Opens more connections of a group. */
   | { readonly kind: 'open'; readonly group: string; readonly ways: Ways; readonly stations: number }
-  /** Has the first `stations` of a group call, and measures the server. */
+  /** Makes the first `stations` of a group call, and measures the server. */
   | {
       readonly kind: 'measure'
       readonly group: string
@@ -33,7 +35,7 @@ export type Task =
       readonly call: CallName
       readonly window: Window
     }
-  /** So many calls of each station, one after another. */
+  /** Makes each station call a number of times, one call after another. */
   | { readonly kind: 'call'; readonly group: string; readonly times: number; readonly call: CallName }
 
 type Connected = { readonly station: Station; readonly frameFor: (call: CallName) => MessageFrame }

@@ -1,11 +1,11 @@
 /**
- * What the operating system says of a process, and a window of time over which calls are counted. Linux only: `/proc`.
+ * CPU time and memory of a process, and a time window in which calls are counted. Linux only: `/proc`.
  */
 import { readFileSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 
 export type Window = {
-  /** Calls go on, but do not count, before the window opens. */
+  /** Calls before the window opens are not counted. */
   readonly warmUpMs: number
   readonly ms: number
 }
@@ -15,10 +15,10 @@ export type Speed = { readonly callsPerSecond: number; readonly cpuMicrosPerCall
 /** Linux gives user space a hundred ticks a second, whatever the kernel's own clock is. */
 const ticksPerSecond = 100
 
-/** CPU time of all threads of a process so far, its own and the kernel's for it; its children's are not in it. */
+/** User and system CPU time of all threads of a process so far, without its children. */
 export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-  // The name, in brackets, may hold blanks; the 14th and 15th field of all are utime and stime.
+  // The name, in brackets, may contain blanks; fields 14 and 15 are utime and stime.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
 }
@@ -27,7 +27,7 @@ export function residentKilobytes(pid: number): number {
   return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
 }
 
-/** Measures process `pid` while somebody else keeps calling it; `calls` tells how many calls have ended so far. */
+/** Measures process `pid` while others call it; `calls` returns how many calls have ended so far. */
 export async function measure(pid: number, { warmUpMs, ms }: Window, calls: () => number): Promise<Speed> {
   await setTimeout(warmUpMs)
   const before = { calls: calls(), cpu: cpuSeconds(pid), at: performance.now() }

@@ -1,6 +1,6 @@
 /**
- * Memory of one idle station: what a server's resident memory grows by when so many more have come and said who they
- * are, each time in a fresh process.
+ * Memory of one idle station: the growth of a server's resident memory when more stations have connected and booted,
+ * each time in a fresh process.
  */
 import { setTimeout } from 'node:timers/promises'
 import { openServer, openWorker } from './children.ts'
@@ -11,18 +11,17 @@ import { markdownTable, ratio, spread } from './table.ts'
 
 export type MemoryPlan = {
   readonly rounds: number
-  /** Stations that come first and are not counted: they, and their calls, bring the process to its working size. */
+  /** Stations that connect first and are not counted: with their calls, they bring the process to its working size. */
   readonly warmUp: number
   readonly calls: number
-  /** Those that are counted. */
+  /** The counted stations. */
   readonly stations: number
-  /** How long all is left alone before the memory is read. */
+  /** The pause before the memory is read. */
   readonly settleMs: number
 }
 
 /**
- * Collects when it is told to: what is measured is what a station keeps, not what its arrival left behind. Nothing else
- * in the servers knows of it.
+ * Collects garbage at a signal, so that the memory of a station is measured without the garbage of its arrival.
  */
 const collecting = ['--expose-gc', '--import', "data:text/javascript,process.on('SIGUSR2',()=>gc())"]
 
@@ -43,7 +42,7 @@ export async function measureMemory(
   return markdownTable([`${plan.stations} idle stations`, 'kB each', 'to echo'], rows)
 }
 
-/** All servers side by side: they are idle, and wait together. */
+/** All servers at once: they are idle. */
 async function measureRound(subjects: Subjects, plan: MemoryPlan): Promise<[string, number][]> {
   const app = await openServer('./stub-app.ts')
   const load = openWorker('./load.ts')
@@ -60,13 +59,13 @@ async function measureRound(subjects: Subjects, plan: MemoryPlan): Promise<[stri
   return opened.map(({ name }, at) => [name, ((after[at] ?? 0) - (before[at] ?? 0)) / plan.stations])
 }
 
-/** So many more stations come; in a group that has a first call, all call. */
+/** Connects more stations; in a group with a first call, all make it. */
 async function greet({ firstCall }: Subject, group: Group, stations: number): Promise<void> {
   await group.open(stations)
   if (firstCall !== null) await group.call(firstCall, 1)
 }
 
-/** Twice: what the first collection finds dead may have held on to more. */
+/** Collects twice: the first collection may make more objects collectable. */
 async function settledKilobytes(opened: readonly Subject[], { settleMs }: MemoryPlan): Promise<number[]> {
   for (let turn = 0; turn < 2; turn++) {
     await setTimeout(settleMs / 2)

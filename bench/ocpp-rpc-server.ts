@@ -1,6 +1,6 @@
 /**
- * A peer: `ocpp-rpc`'s server, which answers every call itself. With the argument `strict` it checks each call and each
- * answer against OCPP's schemas.
+ * For comparison: `ocpp-rpc`'s server, which answers every call itself. With the argument `strict` it validates each
+ * call and answer.
  */
 import type { AddressInfo } from 'node:net'
 import { RPCServer } from 'ocpp-rpc'

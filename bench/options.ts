@@ -1,7 +1,6 @@
 /**
- * What options cost: the same calls of bridges that differ in their flags alone, each beside one with the option off.
- *
- * That the answers to transaction messages are kept cannot be switched off: such a message stands beside another one.
+ * The cost of options: the same calls to bridges that differ only in their flags, each compared with one without the
+ * option. Keeping answers to transaction messages has no option: such a message is compared with another one.
  */
 import type { CallName } from './calls.ts'
 import { openServer, openWorker } from './children.ts'
@@ -11,7 +10,7 @@ import { openBridge, type Subject } from './subjects.ts'
 import { markdownTable, ratio, spread } from './table.ts'
 import { inTurns, type Column, type Contender, type SpeedPlan } from './turns.ts'
 
-/** Rows that are compared with the first of them. */
+/** Rows that are compared with the first one. */
 type Block = { readonly what: string; readonly app: 'acked' | 'silent'; readonly rows: readonly Row[] }
 
 type Row = {

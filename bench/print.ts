@@ -1,11 +1,11 @@
 /**
- * What a run says: its tables on stdout, all else on stderr.
+ * The output of a run: tables on stdout, everything else on stderr.
  */
 export function print(text: string): void {
   process.stdout.write(`${text}\n\n`)
 }
 
-/** How far the run is, for whoever waits. */
+/** Prints the progress of the run. */
 export function note(text: string): void {
   process.stderr.write(`${text}\n`)
 }

@@ -1,5 +1,5 @@
 /**
- * AnyCable's contract for the programs of a benchmark, read from the same `protos/rpc.proto` as the bridge's.
+ * AnyCable's contract for the programs of a benchmark, from the bridge's `protos/rpc.proto`.
  */
 import { loadSync, type ServiceDefinition } from '@grpc/proto-loader'
 import { fileURLToPath } from 'node:url'

@@ -24,9 +24,9 @@ const latestMs = 10 * 60_000
 const bin = fileURLToPath(new URL('../bin/ocpp-cable', import.meta.url))
 if (process.platform !== 'linux') fail('CPU time and memory are read from /proc: this needs Linux.')
 if (!existsSync(fileURLToPath(new URL('../dist/main.js', import.meta.url))))
-  fail('There is no dist/: run `npm run build` first.')
+  fail('dist/ is missing: run `npm run build` first.')
 
-setTimeout(() => fail(`Not done after ${latestMs / 60_000} minutes: given up.`), latestMs).unref()
+setTimeout(() => fail(`Not finished after ${latestMs / 60_000} minutes.`), latestMs).unref()
 
 print(`${availableParallelism()} cores, Node.js ${process.version}, ${process.platform} ${process.arch}`)
 const subjects = {

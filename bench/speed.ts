@@ -1,5 +1,5 @@
 /**
- * Calls per second, and CPU time per call of the one process that is measured.
+ * Calls per second, and CPU time per call of the measured process.
  */
 import type { CallName } from './calls.ts'
 import { openServer, openWorker, type Worker } from './children.ts'
@@ -11,7 +11,7 @@ import { inTurns, type Column, type Contender, type SpeedPlan } from './turns.ts
 import type { Task as UnaryTask } from './unary.ts'
 
 const unaryName = 'gRPC call alone'
-/** How many calls the bridge makes at a time by default, and AnyCable, too. */
+/** The default `rpc_concurrency` of the bridge and of AnyCable. */
 const concurrency = 28
 
 /** @returns the table */
@@ -28,7 +28,7 @@ export async function measureSpeed(subjects: Subjects, plan: SpeedPlan, note: (t
   return tableOf(results)
 }
 
-/** Stations connect once and stay; those whose app is to be silent are other ones. */
+/** Stations connect once and stay; those with a silent app are a group of their own. */
 async function contendersOf(subject: Subject, load: Worker, stations: number): Promise<Contender[]> {
   const { kind, name } = subject
   const open = async (prefix: string): Promise<Group> => {

@@ -1,30 +1,30 @@
 /**
- * A Charging Station's end of a WebSocket, with as little work a message as there can be, so that the machine is left to
- * the server that is measured: frames are made, and compressed, once, and only the message id in them changes.
+ * A Charging Station's end of a WebSocket, with as little work for each message as possible, so that the machine is
+ * left to the measured server: frames are built and compressed once, and only their message id changes.
  *
- * Spec: RFC 6455 §5; permessage-deflate by RFC 7692 §7, no message referring to one before it.
+ * Spec: RFC 6455 §5; permessage-deflate by RFC 7692 §7, without context takeover.
  */
 import { connect, type Socket } from 'node:net'
 import { once } from 'node:events'
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 
-/** Any will do, but for zeros: `ws` does not unmask at all then, and no real station gets it that cheap. */
+/** Not zeros: `ws` skips unmasking for those, and no real station uses them. */
 const mask = [0x37, 0xfa, 0x21, 0x3d] as const
 const idStart = '00000000-0000-4000-8000-'
 const idDigits = 12
-/** Where the message id goes in a text that `frameOf` takes. */
+/** The place of the message id in a text for `frameOf`. */
 export const idPlace = idStart + '0'.repeat(idDigits)
 
 const opcodes = { text: 1, close: 8, ping: 9, pong: 10 }
 /** RSV1, beside the opcode: the message is compressed. */
 const compressed = 0x40
-/** An empty block, which ends each message, and is not sent (RFC 7692 §7.2.1). */
+/** The empty block at the end of each message, which is not sent (RFC 7692 §7.2.1). */
 const flushed = Buffer.from([0, 0, 0xff, 0xff])
 const flushing = { finishFlush: constants.Z_SYNC_FLUSH }
 
 export type MessageFrame = { readonly bytes: Buffer; readonly idAt: number }
 
-/** A masked frame; if `text` has an `idPlace`, and it must if it is deflated, each call puts an id of its own there. */
+/** A masked frame; if `text` has an `idPlace`, each call writes its own id there. A deflated text must have one. */
 export function frameOf(text: string, isDeflated = false): MessageFrame {
   const payload = isDeflated ? deflated(Buffer.from(text)) : Buffer.from(text)
   const bytes = masked(isDeflated ? opcodes.text | compressed : opcodes.text, payload)
@@ -32,7 +32,7 @@ export function frameOf(text: string, isDeflated = false): MessageFrame {
 }
 
 export class Station {
-  /** Whether permessage-deflate was agreed on. */
+  /** Whether permessage-deflate was negotiated. */
   readonly isCompressing: boolean
   readonly #socket: Socket
   #rest: Buffer | null = null
@@ -41,7 +41,7 @@ export class Station {
   #onFound: ((payload: Buffer) => void) | null = null
   #onLost: (error: Error) => void = () => undefined
 
-  /** The upgrade is done by hand. Rejects unless the answer is 101. */
+  /** Upgrades by hand. Rejects unless the status is 101. */
   static async open(url: string, subprotocol: string, offersCompression: boolean): Promise<Station> {
     const { hostname, port, pathname } = new URL(url)
     const socket = connect(Number(port), hostname)
@@ -69,7 +69,7 @@ export class Station {
     socket.on('data', chunk => this.#read(chunk))
     socket.on('error', () => undefined)
     socket.once('close', () => this.#onLost(new Error('the server closed a connection')))
-    // A server may greet at once; whoever has opened this gets to wait for the greeting first.
+    // A server may send a greeting at once; the caller must be able to wait for it first.
     if (first.length > 0) setImmediate(() => this.#read(first))
   }
 
@@ -89,7 +89,7 @@ export class Station {
     this.#socket.write(bytes)
   }
 
-  /** The next message that has `needle` in it; those without are passed over. */
+  /** The next message that contains `needle`; others are skipped. */
   next(needle: string): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       this.#needle = needle
@@ -124,7 +124,7 @@ export class Station {
   }
 }
 
-/** Where the first frame's payload lies, if it is all there; servers' frames are not masked. */
+/** The bounds of the first frame's payload, if it is complete; servers' frames are not masked. */
 function firstFrame(bytes: Buffer): { opcode: number; isDeflated: boolean; from: number; to: number } | null {
   const [first, second] = bytes
   if (first === undefined || second === undefined) return null
@@ -135,7 +135,7 @@ function firstFrame(bytes: Buffer): { opcode: number; isDeflated: boolean; from:
   return bytes.length < to ? null : { opcode: first & 0x0f, isDeflated: (first & compressed) !== 0, from, to }
 }
 
-/** Up to the message id's end a block that is stored as it is (RFC 1951 §3.2.4): so the id can still be changed. */
+/** A stored block (RFC 1951 §3.2.4) up to the end of the message id, so that the id can still be changed. */
 function deflated(text: Buffer): Buffer {
   const length = text.indexOf(idPlace) + idPlace.length
   const head = Buffer.from([0, length & 0xff, length >> 8, ~length & 0xff, (~length >> 8) & 0xff])

@@ -1,6 +1,6 @@
 /**
- * An app with so many threads, each of which takes its time over a call. What comes while all are busy is refused with
- * code 8, as the gem's server does it. It counts what comes, and ends when it is killed.
+ * An app with a number of threads that each take some time for a call. Calls are refused with code 8 while all threads
+ * are busy, as the gem's server does. It counts the calls and ends when it is killed.
  */
 import { Server, ServerCredentials, status, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js'
 import { serveTasks } from './children.ts'
@@ -12,7 +12,7 @@ export type Pace = { readonly threads: number; readonly callsPerSecond: number }
 export type Task =
   /** @see Listening; port 0 is any */
   | { readonly kind: 'listen'; readonly port: number; readonly pace: Pace | null }
-  /** From now on; `null`: all that comes is replied to at once. */
+  /** The pace from now on; `null`: every call gets its reply at once. */
   | { readonly kind: 'pace'; readonly pace: Pace | null }
   /** @see Report */
   | { readonly kind: 'report' }
@@ -20,15 +20,15 @@ export type Task =
 export type Listening = { readonly port: number; readonly at: number }
 
 export type Report = {
-  /** Calls that came, in each 100 ms since it listens. */
+  /** Calls received in each 100 ms since it listens. */
   readonly arrivals: readonly number[]
-  /** By what they were: `connect`, `disconnect`, or the command. */
+  /** Calls by name: `connect`, `disconnect`, or the command. */
   readonly calls: Readonly<Record<string, number>>
   readonly mostRunning: number
   readonly refused: number
-  /** Those that were let in, and whose end did not come. */
+  /** Accepted sessions without a Disconnect. */
   readonly openSessions: number
-  /** Ends of sessions that were not open. */
+  /** Disconnects of sessions that were not open. */
   readonly strayEnds: number
 }
 
@@ -104,7 +104,7 @@ function work(name: string, reply: sendUnaryData<object>, run: () => object): vo
   else setTimeout(end, msFor(pace))
 }
 
-/** As much as all threads together may take; no two calls of an app take the same time. */
+/** The time of a call by which all threads together keep the pace; it varies from call to call. */
 function msFor({ threads, callsPerSecond }: Pace): number {
   return (threads / callsPerSecond) * 1000 * (0.5 + Math.random())
 }

@@ -1,5 +1,6 @@
 /**
- * A fleet connects and boots within a second, at an app that can take a fraction of it; others are connected already.
+ * A fleet connects and boots within a second at an app that is too slow for it, beside stations that are already
+ * connected.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CallName } from './calls.ts'
@@ -20,20 +21,20 @@ import { markdownTable } from './table.ts'
 export type BootStorm = {
   readonly stations: number
   readonly withinMs: number
-  /** How many are connected before, and call every second. */
+  /** Stations that are connected before and call every second. */
   readonly connected: number
-  /** How long the connected are watched before the storm, and in it. */
+  /** How long the connected stations are measured before and during the storm. */
   readonly calmMs: number
   readonly windowMs: number
 }
 
 const steadyCalls: readonly CallName[] = ['heartbeat', 'status']
 const steadyEveryMs = 1_000
-/** While everybody connects, the process has most to do. */
+/** While all connect, the process is busiest. */
 const onsetMs = 5_000
 const waitStepSeconds = 10
 
-/** The app behind the bridge, and what it has to tell of the storm. */
+/** The app behind the bridge, and its facts about the storm. */
 export type AppUnderStorm = {
   readonly name: string
   readonly port: number
@@ -41,12 +42,12 @@ export type AppUnderStorm = {
   kill(): Promise<void>
 }
 
-/** A stub that takes its time, as long as it takes to come to so many calls a second. */
+/** A stub app that is paced to a number of calls per second. */
 export async function openPacedApp(callsPerSecond: number): Promise<AppUnderStorm> {
   const app = await openApp(0, { threads, callsPerSecond })
   const facts = async (): Promise<string[][]> => {
     const { mostRunning, refused } = await app.report()
-    return [['calls at the app at once, at most; refused by it', `${mostRunning}, ${refused}`]]
+    return [['most calls in flight at the app; refused by it', `${mostRunning}, ${refused}`]]
   }
   return { name: `app at ${callsPerSecond} RPC/s`, port: app.port, facts, kill: () => app.kill() }
 }
@@ -74,14 +75,14 @@ export async function measureBootStorm(
   const { stations, withinMs, connected } = plan
   const { url, server } = await openStormBridge(bin, app)
   const idle = { handles: openHandles(server.pid), megabytes: peakMegabytes(server.pid) }
-  note(`boot storm: ${connected} stations connect`)
+  note(`boot storm: connecting ${connected} stations`)
   const every = { ms: steadyEveryMs, calls: steadyCalls }
   const steady = await openFleet({ url, prefix: 'steady', stations: connected, withinMs: 1_000, every })
   for (let attached = 0; attached < connected; attached = (await steady.report()).attached) await sleep(200)
   await sleep(plan.calmMs)
   const before = (await steady.report()).answers
 
-  note(`boot storm: ${stations} more within ${withinMs} ms; ${plan.windowMs / 1000} s are watched`)
+  note(`boot storm: ${stations} more within ${withinMs} ms, measured for ${plan.windowMs / 1000} s`)
   const at = Date.now()
   const storm = await openFleet({ url, prefix: 'storm', stations, withinMs, every: null })
   await sleep(plan.windowMs)
@@ -99,16 +100,16 @@ export async function measureBootStorm(
   )
   const bad = answers.filter(({ came }) => came !== 'Accepted' && came !== 'Pending')
   const facts = [
-    ['attempts to connect that failed', String(sum(Object.values(refusals))) + listed(refusals)],
-    ['upgrade, ms: median, p99, most', shownTimes(upgrades)],
+    ['failed attempts to connect', String(sum(Object.values(refusals))) + listed(refusals)],
+    ['upgrade, ms: median, p99, max', shownTimes(upgrades)],
     [
-      'first answer to a boot, ms: median, p99, most',
+      'first answer to a boot, ms: median, p99, max',
       shownTimes(firstBoots.map(({ sentAt, endedAt }) => endedAt - sentAt)),
     ],
     ['first boots: accepted, pending', [count(firstBoots, 'Accepted'), count(firstBoots, 'Pending')].join(', ')],
-    ['boots answered otherwise, or not at all', String(bad.length) + listed(tally(bad.map(({ came }) => came)))],
+    ['boots with another answer or none', String(bad.length) + listed(tally(bad.map(({ came }) => came)))],
     [`accepted within ${plan.windowMs / 1000} s`, `${attached} of ${stations}`],
-    ['stations by how often they booted: once, twice, …', turnsOf(answers).join(', ')],
+    ['stations that booted once, twice, …', turnsOf(answers).join(', ')],
     ['sockets open at the end', `${sockets} of ${stations + connected}`],
     ['memory of the bridge at its peak, MB (and before)', `${megabytes.toFixed(0)} (${idle.megabytes.toFixed(0)})`],
     ...told,

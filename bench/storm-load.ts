@@ -1,6 +1,6 @@
 /**
- * Stations as they are in the field: each connects, boots until it is accepted, waits as it is told in between, and then
- * calls now and then. A process of its own for each kind, for one that is busy measures itself.
+ * Stations as in the field: each connects, boots until it is accepted, with the pauses that it is told, and then calls
+ * now and then. One process for each kind, because a busy process would measure itself.
  */
 import { constants, setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,14 +9,14 @@ import { serveTasks } from './children.ts'
 import { frameOf, Station } from './station.ts'
 
 export type Task =
-  /** So many connect, spread over a time. Does not wait for them. */
+  /** Connects stations, spread over a time. Does not wait for them. */
   | {
       readonly kind: 'open'
       readonly url: string
       readonly prefix: string
       readonly stations: number
       readonly withinMs: number
-      /** How often an accepted one calls, and what, in turns; `null`: not at all. */
+      /** How often an accepted station calls, and its calls in turn; `null`: none. */
       readonly every: { readonly ms: number; readonly calls: readonly CallName[] } | null
     }
   /** @see Report */
@@ -25,19 +25,19 @@ export type Task =
 export type Answer = {
   readonly station: string
   readonly call: CallName
-  /** As `Date` counts, as all times here. */
+  /** Ms since the epoch, as all times here. */
   readonly sentAt: number
   readonly endedAt: number
-  /** A boot's status; for other calls `result`, `error` where it is a CALLERROR, `none` where no answer came. */
+  /** A boot's status; for other calls `result`, `error` for a CALLERROR, `none` without an answer. */
   readonly came: string
-  /** What a station that is put off is told. */
+  /** The interval in the answer to a boot. */
   readonly waitSeconds: number | null
 }
 
 export type Report = {
-  /** How long each upgrade took that did not fail, in ms. */
+  /** The duration of each successful upgrade, in ms. */
   readonly upgrades: readonly number[]
-  /** Attempts to connect that failed, by why. */
+  /** Failed attempts to connect, by reason. */
   readonly refusals: Readonly<Record<string, number>>
   readonly attached: number
   /** Since the last report. */
@@ -46,12 +46,12 @@ export type Report = {
 
 type Open = Extract<Task, { kind: 'open' }>
 
-/** The others are there to be measured: what they wait for must be the bridge, and not this process on the same cores. */
+/** The other stations are measured: they must wait for the bridge, not for this process on the same cores. */
 const givingWay = 'storm'
 
-/** More than a station waits for. */
+/** Longer than a station waits. */
 const answerWithinMs = 40_000
-/** After that a station gives an upgrade up, and comes again after a pause. */
+/** The timeout of an upgrade; the station tries again after a pause. */
 const upgradeWithinMs = 20_000
 const againMs = 5_000
 
@@ -102,7 +102,7 @@ async function open({ url }: Open, name: string): Promise<Station | null> {
   }
 }
 
-/** @returns whether the station is in, as soon as it is; `false` where it was refused, or lost its connection */
+/** @returns whether the station was accepted; `false` if it was refused or lost its connection */
 async function boot(station: Station, name: string): Promise<boolean> {
   for (;;) {
     const { came, waitSeconds } = await ask(station, name, 'boot')
@@ -134,7 +134,7 @@ function outcomeOf(text: string | null, call: CallName): Pick<Answer, 'came' | '
 async function within<Value>(promise: Promise<Value>, ms: number): Promise<Value> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`nothing within ${ms} ms`)), ms)
+    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms)
   })
   try {
     return await Promise.race([promise, late])

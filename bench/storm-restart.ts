@@ -1,5 +1,5 @@
 /**
- * The app is killed under a connected fleet that goes on calling, and listens again some seconds later.
+ * The app is killed while a connected fleet keeps calling, and listens again some seconds later.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CallName } from './calls.ts'
@@ -9,19 +9,19 @@ import { markdownTable } from './table.ts'
 
 export type Restart = {
   readonly stations: number
-  /** How often each calls. */
+  /** The interval between a station's calls. */
   readonly everyMs: number
-  /** What the app can do. */
+  /** The pace of the app. */
   readonly callsPerSecond: number
   readonly awayMs: number
-  /** How long all is watched from the moment at which the app listens again; longer than `everyMs`. */
+  /** The duration of the measurement once the app listens again; longer than `everyMs`. */
   readonly windowMs: number
 }
 
-/** The second is a transaction message: it is held while the app is away. */
+/** The second is a transaction message: the bridge retries it while the app is away. */
 const fleetCalls: readonly CallName[] = ['status', 'meterValues']
 const calmMs = 2_000
-/** How much of the app's arrivals is printed. */
+/** For how long the arrivals at the app are printed. */
 const shownMs = 3_000
 
 /** @returns the tables */
@@ -31,7 +31,7 @@ export async function measureRestart(bin: string, plan: Restart, note: (text: st
   const first = await openApp(0, null)
   const { url, server } = await openStormBridge(bin, first)
   const handles = openHandles(server.pid)
-  note(`restart: ${stations} stations connect`)
+  note(`restart: connecting ${stations} stations`)
   const every = { ms: everyMs, calls: fleetCalls }
   const fleet = await openFleet({ url, prefix: 'fleet', stations, withinMs: stations * 4, every })
   for (let attached = 0; attached < stations; attached = (await fleet.report()).attached) await sleep(500)
@@ -39,7 +39,7 @@ export async function measureRestart(bin: string, plan: Restart, note: (text: st
   await sleep(calmMs)
   await fleet.report()
 
-  note(`restart: the app is killed, and listens again after ${awayMs / 1000} s`)
+  note(`restart: killing the app for ${awayMs / 1000} s`)
   const killedAt = Date.now()
   await first.kill()
   await sleep(awayMs)
@@ -59,22 +59,22 @@ export async function measureRestart(bin: string, plan: Restart, note: (text: st
   const next = nextOf(later)
   const nextBy = Math.max(...later.map(({ sentAt, endedAt }) => endedAt - sentAt))
   const facts = [
-    ['while it is away: answered, with a CALLERROR', outcomes(away)],
-    ['waiting as it listens again: answered by the app, with a CALLERROR', outcomes(open)],
-    ['the last of these had its answer after, s', seconds(Math.max(0, ...open.map(({ endedAt }) => endedAt - at)))],
+    ['sent while it was away: answered, with a CALLERROR', outcomes(away)],
+    ['pending when it listened again: answered by the app, with a CALLERROR', outcomes(open)],
+    ['the last of these was answered after, s', seconds(Math.max(0, ...open.map(({ endedAt }) => endedAt - at)))],
     ['sent later: answered by the app, with a CALLERROR', outcomes(later)],
     [
       'the last CALLERROR, s after it listens',
       seconds(Math.max(0, ...failuresOf(answers).map(({ endedAt }) => endedAt - at))),
     ],
-    ['the slowest call that was sent later, s', seconds(nextBy)],
+    ['slowest call sent later, s', seconds(nextBy)],
     [
       'stations whose next call the app answered',
       `${next.filter(({ came }) => came === 'result').length} of ${stations}`,
     ],
     ['sockets open at the end', `${sockets} of ${stations}`],
-    ['Connects at the new app', String(calls['connect'] ?? 0)],
-    ['calls at the app at once, at most; refused by it', `${mostRunning}, ${refused}`],
+    ['Connects at the restarted app', String(calls['connect'] ?? 0)],
+    ['most calls in flight at the app; refused by it', `${mostRunning}, ${refused}`],
     ['memory of the bridge at its peak, MB', megabytes.toFixed(0)],
   ]
   const bins = Array.from({ length: shownMs / 500 }, (_, at) => [
@@ -104,7 +104,7 @@ function outcomes(answers: readonly Answer[]): string {
   const failures = failuresOf(answers)
   const silent = failures.filter(({ came }) => came === 'none').length
   const counts = `${answers.length - failures.length}, ${failures.length - silent}`
-  return silent === 0 ? counts : `${counts}; ${silent} had none`
+  return silent === 0 ? counts : `${counts}; ${silent} unanswered`
 }
 
 function seconds(ms: number): string {

@@ -1,5 +1,5 @@
 /**
- * What a storm needs: a paced app, the bridge before it, fleets of stations, and what they and the bridge tell of it.
+ * The parts of a storm: a paced app, the bridge, fleets of stations, and their reports.
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { openWorker, type Server, type Worker } from './children.ts'
@@ -7,12 +7,12 @@ import type { Task as AppTask, Listening, Pace, Report as AppReport } from './st
 import type { Task as LoadTask, Report } from './storm-load.ts'
 import { openBridge } from './subjects.ts'
 
-/** As many calls as the bridge makes at a time by default, so that a fast bridge is not what the app refuses. */
+/** As many threads as the default `rpc_concurrency`, so that the app refuses no calls of a fast bridge. */
 export const threads = 28
 
 export interface StubApp {
   readonly port: number
-  /** As `Date` counts. */
+  /** Ms since the epoch. */
   readonly listeningSince: number
   pace(pace: Pace | null): Promise<void>
   report(): Promise<AppReport>
@@ -57,23 +57,23 @@ export async function openStormBridge(bin: string, { port }: { readonly port: nu
   return { url, server }
 }
 
-/** The most that a process had resident so far, in megabytes. */
+/** The peak of a process's resident memory, in megabytes. */
 export function peakMegabytes(pid: number): number {
   return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 }
 
-/** Sockets and whatever else a process has open. */
+/** A process's open sockets and other files. */
 export function openHandles(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length
 }
 
-/** The value that so much of all is not above; NaN of nothing. */
+/** A quantile; NaN if there are no values. */
 export function percentile(values: readonly number[], part: number): number {
   const sorted = [...values].sort((one, other) => one - other)
   return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * part) - 1)] ?? Number.NaN
 }
 
-/** How many values fall into each range, from `least` on in steps of `step`; one outside is in none. */
+/** How many values fall into each range of the size `step`, from `least` on; others are not counted. */
 export function histogram(values: readonly number[], least: number, step: number, ranges: number): number[] {
   return Array.from({ length: ranges }, (_, at) => {
     const from = least + at * step

@@ -21,8 +21,8 @@ const latestMs = 8 * 60_000
 
 if (process.platform !== 'linux') fail('Memory and sockets are read from /proc: this needs Linux.')
 if (!existsSync(fileURLToPath(new URL('../dist/main.js', import.meta.url))))
-  fail('There is no dist/: run `npm run build` first.')
-setTimeout(() => fail(`Not done after ${latestMs / 60_000} minutes: given up.`), latestMs).unref()
+  fail('dist/ is missing: run `npm run build` first.')
+setTimeout(() => fail(`Not finished after ${latestMs / 60_000} minutes.`), latestMs).unref()
 
 print(`${availableParallelism()} cores, Node.js ${process.version}, ${process.platform} ${process.arch}`)
 const boots = flags.quick

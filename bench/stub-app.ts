@@ -1,5 +1,5 @@
 /**
- * An app that does nothing but reply, as cheaply as grpc-js can.
+ * An app that only replies, as cheaply as grpc-js can.
  */
 import { Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js'
 import { announce } from './children.ts'

@@ -1,6 +1,6 @@
 /**
- * What an app that does no work replies: it lets every station in, acks every perform, and gives the data of a
- * DataTransfer back; but says nothing to a station whose serial number begins with `silent`.
+ * The replies of an app that does no work: it accepts every station, acks every perform, and returns the data of a
+ * DataTransfer. It sends no Acks to a station whose serial number begins with `silent`.
  */
 
 export type ConnectRequest = { readonly env: { readonly url: string } }

@@ -1,28 +1,28 @@
 /**
- * The servers that a run compares, each with what it needs to be reached.
+ * The servers that a run compares, each with its address and protocol.
  */
 import { openAnyCable } from './anycable.ts'
 import type { CallName } from './calls.ts'
 import { openProgram, openServer, type Server } from './children.ts'
 import type { Compression, Dialect } from './load.ts'
 
-/** A build of the bridge: the path of its program, and its flags if not all are as by default. */
+/** A build of the bridge: the path of its program, and its flags. */
 export type Bridge = {
   readonly name: string
   readonly bin: string
   readonly flags?: readonly string[]
 } & Partial<Stations>
 
-/** What its stations are like. */
+/** The compression of its stations. */
 export type Stations = {
   readonly compression: Compression
-  /** What each of them calls once before it is idle, beside its boot. */
+  /** The call that each station makes once, besides its boot, before it is idle. */
   readonly firstCall: CallName | null
 }
 
 export type Subjects = {
   readonly bridges: readonly Bridge[]
-  /** AnyCable's program, `null` to go without it. */
+  /** AnyCable's program; `null` for none. */
   readonly thrust: string | null
 }
 
@@ -32,16 +32,16 @@ export type Subject = {
   readonly server: Server
   readonly dialect: Dialect
   readonly url: string
-  /** Whether it answers by itself, asks the app as the bridge does, or asks the app and needs its answer. */
+  /** `alone`: it answers by itself; `bridge`: it calls the app; `cable`: it calls the app and needs its answer. */
   readonly kind: 'alone' | 'bridge' | 'cable'
 } & Stations
 
 export const echoName = 'bare `ws` echo'
 
 /**
- * The floor, the peers, the bridges, in that order.
+ * The echo server, the servers for comparison and the bridges, in this order.
  *
- * @param nodeFlags  for all of them but AnyCable's, which is no Node program
+ * @param nodeFlags for all of them but AnyCable's server, which does not run on Node
  */
 export async function openSubjects(
   { bridges, thrust }: Subjects,

@@ -1,5 +1,5 @@
 /**
- * What several rounds gave, as a table in the form that prettier keeps.
+ * The results of several rounds as a table, formatted as prettier does.
  */
 
 export function median(values: readonly number[]): number {
@@ -9,13 +9,13 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
 }
 
-/** The median, and the least and the greatest beside it. */
+/** The median, with the minimum and the maximum. */
 export function spread(values: readonly number[]): string {
   const range = `${shown(Math.min(...values))}–${shown(Math.max(...values))}`
   return values.length === 1 ? shown(median(values)) : `${shown(median(values))} (${range})`
 }
 
-/** The median of the ratios, each of one round. */
+/** The median of the ratios of each round. */
 export function ratio(values: readonly number[], to: readonly number[]): string {
   return `${median(values.map((value, round) => value / (to[round] ?? Number.NaN))).toFixed(2)} x`
 }
@@ -27,7 +27,7 @@ export function markdownTable(head: readonly string[], rows: readonly (readonly 
   return [head, widths.map(width => '-'.repeat(width)), ...rows].map(line).join('\n')
 }
 
-/** Three digits at least; in thousands with a comma. */
+/** At least three digits, with commas between thousands. */
 function shown(value: number): string {
   if (value >= 100) return Math.round(value).toLocaleString('en-US')
   return value.toFixed(1)

@@ -1,5 +1,5 @@
 /**
- * Measures contenders in turns: each in each round, so that whatever else the machine does meets all of them.
+ * Measures contenders in turn, each in every round, so that other load on the machine affects all of them.
  */
 import type { Speed, Window } from './measure.ts'
 
@@ -8,7 +8,7 @@ export type SpeedPlan = { readonly rounds: number; readonly stations: readonly n
 /** One row of a table for each number of stations. */
 export type Contender = { readonly name: string; run(stations: number, window: Window): Promise<Speed> }
 
-/** What a contender did in each round. */
+/** The results of a contender in each round. */
 export type Column = { readonly name: string; readonly calls: readonly number[]; readonly cpu: readonly number[] }
 
 /** @returns by the number of stations, the contenders in the order given */
@@ -19,11 +19,11 @@ export async function inTurns(
 ): Promise<Map<number, Column[]>> {
   const turn = [...contenders]
   const results = new Map(stations.map(count => [count, new Map(contenders.map(each => [each, [] as Speed[]]))]))
-  note('a round that does not count')
+  note('warm-up round')
   for (const contender of turn) await contender.run(Math.min(...stations), window)
   for (let round = 0; round < rounds; round++) {
     note(`round ${round + 1} of ${rounds}`)
-    // Whoever comes first in one round comes last in the next.
+    // The order is rotated: the first one of a round is the last of the next.
     turn.push(...turn.splice(0, 1))
     for (const [count, speeds] of results)
       for (const contender of turn) speeds.get(contender)?.push(await contender.run(count, window))

@@ -1,6 +1,6 @@
 /**
- * grpc-js' own unary call and nothing else, by its public client: the same method, metadata, deadline and bodies as the
- * bridge's performs, so many of them at a time, to the same stub app. This process is the one that is measured.
+ * Plain unary calls of grpc-js, with the method, metadata, deadline and bodies of the bridge's performs, a number of
+ * them at a time, to the same stub app. This process is measured.
  */
 import { Client, credentials, Metadata, type MethodDefinition } from '@grpc/grpc-js'
 import { serveTasks } from './children.ts'
@@ -10,7 +10,7 @@ import { idPlace } from './station.ts'
 
 export type Task = { readonly outstanding: number; readonly window: Window }
 
-/** What the bridge gives a perform by default. */
+/** The default timeout of the bridge's performs. */
 const timeoutMs = 3_000
 
 const [port = ''] = process.argv.slice(2)

@@ -1,5 +1,6 @@
 /**
- * What the real gem makes of our calls, and we of its replies, the same over gRPC and over HTTP. The app is `app.rb`.
+ * How the real gem reads the bridge's calls and the bridge the gem's replies, over gRPC and over HTTP. The app is
+ * `app.rb`.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -33,7 +34,7 @@ const said = (message: object): string => JSON.stringify({ identifier, message }
 const ack = { boots: 2, at: '2026-01-02T03:04:05.000Z', text: 'Zoë ⚡ 電気' }
 const large = 'x'.repeat(mebibyte)
 
-/** [call, in what the reply differs from a plain yes, because] */
+/** [call, how the reply differs from a plain success, because] */
 const replies: readonly (readonly [CommandCall, Partial<CommandReply>, string])[] = [
   [
     subscribe('SN1'),
@@ -98,9 +99,9 @@ const replies: readonly (readonly [CommandCall, Partial<CommandReply>, string])[
   [{ ...base, command: 'unsubscribe' }, { stopAllStreams: true }, 'unsubscribed'],
 ]
 
-/** @param open  an `Rpc` to the one app of all tests, closed with it */
+/** @param open an `Rpc` to the app that all tests share; closed with the app */
 export function testGemContract(name: string, open: () => Transport): void {
-  test(`${name}: Connect: the station's request as the app sees it`, async () => {
+  test(`${name}: Connect gives the app the station's request`, async () => {
     assert.deepEqual(await open().connect({ sid: 's1', env: envOf('CP01') }, never), {
       status: 'success',
       connectionIdentifiers,
@@ -111,7 +112,7 @@ export function testGemContract(name: string, open: () => Transport): void {
     })
   })
 
-  test(`${name}: Connect: refused`, async () => {
+  test(`${name}: Connect resolves with a failure when the app rejects the station`, async () => {
     assert.deepEqual(await open().connect({ sid: 's1', env: envOf('REFUSED') }, never), {
       status: 'failure',
       transmissions: ['{"type":"disconnect","reason":"unauthorized","reconnect":false}'],
@@ -119,12 +120,12 @@ export function testGemContract(name: string, open: () => Transport): void {
   })
 
   for (const [call, expected, because] of replies) {
-    test(`${name}: Command: ${because}`, async () => {
+    test(`${name}: Command gives the app's reply: ${because}`, async () => {
       assert.deepEqual(await open().command(call, never), { ...nothing, ...expected })
     })
   }
 
-  test(`${name}: what raises is ERROR, in the app's words`, async () => {
+  test(`${name}: Command rejects with the app's message when the app raises`, async () => {
     const rpc = open()
     const connect = rpc.connect({ sid: 's1', env: envOf('RAISES') }, never)
     await assert.rejects(connect, rpcError('application', 'ran', /^boom in connect ⚡$/))
@@ -133,7 +134,7 @@ export function testGemContract(name: string, open: () => Transport): void {
     await assert.rejects(raising, rpcError('application', 'ran', /^boom ⚡$/))
   })
 
-  test(`${name}: Disconnect: each subscription is told its state, then the connection its own`, async () => {
+  test(`${name}: Disconnect gives each subscription its state, and then the connection its own`, async () => {
     const rpc = open()
     await rpc.command(perform({ action: 'tell' }), never)
     const env = envOf('CP01', { cstate: { last_seen: '{"t":1}' }, istate: { [identifier]: '{"boots":"7"}' } })

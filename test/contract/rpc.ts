@@ -1,7 +1,6 @@
 /**
- * What every `Transport` does, over gRPC and HTTP: what the app gets of a call, and what its reply becomes.
- *
- * The replies in `rpc.proto`'s words are the real gem's, where it has such a reply.
+ * What every `Transport` does, over gRPC and HTTP: what the app receives of a call, and how its reply is read. The
+ * replies in the words of `rpc.proto` are the real gem's, where the gem has such a reply.
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
@@ -18,7 +17,7 @@ import type { Transport } from '../../src/rpc/transport.ts'
 import type { AppScript, Received, RpcMethod } from '../support/app.ts'
 import type { Mailbox } from '../support/fakes.ts'
 
-/** The app at the other end, which a test scripts. */
+/** The app at the other end; a test scripts it. */
 interface AppOfContract {
   readonly received: Mailbox<Received>
   once(script: AppScript): void
@@ -61,7 +60,7 @@ const disconnect: Send = rpc => rpc.disconnect(disconnectCall, never)
 
 const sent = { identifier, connection_identifiers: connectionIdentifiers, data: '', env: bare }
 
-/** [call, the method it is, what the app gets, because] */
+/** [call, its method, what the app receives, because] */
 const requests: readonly (readonly [Send, RpcMethod, object, string])[] = [
   [
     rpc => rpc.connect({ sid: 's1', env: { ...env, cstate: {}, istate: {} } }, never),
@@ -144,7 +143,7 @@ const connectReplies: readonly (readonly [object, ConnectReply, string])[] = [
   ],
 ]
 
-/** The reply of an app that says yes, and no more. */
+/** The reply of an app that accepts, with nothing in it. */
 export const nothing: CommandReply = {
   status: 'success',
   disconnect: false,
@@ -156,7 +155,7 @@ export const nothing: CommandReply = {
   istate: {},
 }
 
-/** [the app's reply, what it says, because] */
+/** [the app's reply, what it reads as, because] */
 const commandReplies: readonly (readonly [object, object, string])[] = [
   [{ status: 'SUCCESS', env: {} }, {}, 'an action that transmits nothing'],
   [{ status: 'SUCCESS' }, {}, 'no env is no change'],
@@ -308,7 +307,7 @@ export function rpcError(
   }
 }
 
-/** The same, for an error that the bridge made by itself, without the app. */
+/** The same for a local error of the bridge. */
 export function localRpcError(...expected: Parameters<typeof rpcError>): (error: unknown) => true {
   const isExpected = rpcError(...expected)
   return error => {

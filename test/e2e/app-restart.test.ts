@@ -1,6 +1,7 @@
 /**
- * The app is killed, not there yet, or raises: stations keep their sockets, get valid answers, and no transaction is
- * lost or booked twice. Transaction messages that are not performed get a CALLERROR here; `nothing-lost.test.ts` has the rest.
+ * The app is killed, not yet started, or raises: stations stay connected and get valid answers, and no transaction is
+ * lost or booked twice. Transaction messages get a CALLERROR here (`ocpp_unanswered=error`); for the rest, see
+ * `nothing-lost.test.ts`.
  */
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
@@ -51,7 +52,7 @@ async function assertHeartbeat(station: Station): Promise<void> {
   assert.ok(isClock(await station.call('Heartbeat')))
 }
 
-/** The boot is put off: not yet, but later, and the station's clock is set. */
+/** The boot is answered with Pending, the time, and when to boot again. */
 async function assertPending(station: Station): Promise<void> {
   const answer = await station.call('BootNotification', boot)
   assert.equal(answer['status'], 'Pending')
@@ -64,7 +65,7 @@ async function assertAccepted(station: Station): Promise<void> {
   assert.deepEqual([answer['status'], answer['interval']], ['Accepted', 300])
 }
 
-/** Stays what it is as long as the connection lives. */
+/** `false` once the connection has ended. */
 function isOpen(station: Station): Promise<boolean> {
   return Promise.race([station.closed.then(() => false), Promise.resolve(true)])
 }
@@ -96,7 +97,7 @@ describe('an app that is not there', { concurrency: 3, timeout: 180_000 }, () =>
       assertHeartbeat(other),
       assertPending(young),
     ])
-    assert.equal(await codeOf(young.call('StatusNotification', status)), 'SecurityError') // by OCPP, while pending
+    assert.equal(await codeOf(young.call('StatusNotification', status)), 'SecurityError') // as OCPP requires while Pending
     await rails.restart()
     const held = [one, other].map((station, at) => station.call('MeterValues', meterValues(transactions[at], '1')))
     await bridge.metricReaches('client_msg_total', 13)
@@ -157,7 +158,7 @@ describe('an app that is not there', { concurrency: 3, timeout: 180_000 }, () =>
     }
   })
 
-  test('not running when the bridge starts: it starts, says so once, and puts boots off until the app is there', async t => {
+  test('the bridge starts, warns once, and answers boots with Pending when the app is not running', async t => {
     const rpcPort = await freePort()
     const bridge = await openBridgeTo(t, rpcPort)
     assert.match(bridge.process.output, /Handle OCPP/)
@@ -211,10 +212,10 @@ async function assertHeld(station: Station): Promise<void> {
 }
 
 describe('an app that raises', { timeout: 120_000 }, () => {
-  // In an id tag, half of a surrogate pair is what OCPP lets pass, and what Ruby's JSON cannot write to the ledger.
+  // OCPP allows half of a surrogate pair in an id tag; Ruby's JSON cannot write it to the ledger.
   const broken = String.raw`"\ud800"`
 
-  test('in an action: that call gets a CALLERROR, without a word of the app, and the next ones are served', async t => {
+  test("a call gets a CALLERROR without the app's words when its action raises, and later calls are served", async t => {
     const rails = await openApp(t)
     const bridge = await openBridgeTo(t, rails.rpcPort)
     const [station, other] = [await openRawStation(bridge.url, 'CP1'), await openRawStation(bridge.url, 'CP2')]
@@ -243,7 +244,7 @@ describe('an app that raises', { timeout: 120_000 }, () => {
     )
   })
 
-  test('at the subscription: boots are put off, other calls get a CALLERROR, and the socket stays', async t => {
+  test('boots get Pending, other calls a CALLERROR, and the socket stays open when subscribe raises', async t => {
     const rails = await openApp(t)
     const bridge = await openBridgeTo(t, rails.rpcPort, '--ocpp_channel=NoSuchChannel')
     const station = await connect(t, bridge, 'CP1')

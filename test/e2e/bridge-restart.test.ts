@@ -1,5 +1,5 @@
 /**
- * The bridge is killed and started again: stations come back by themselves, without a boot, and are served.
+ * The bridge is killed and started again: stations reconnect without a boot and are served.
  */
 import type { NatsConnection } from 'nats'
 import assert from 'node:assert/strict'
@@ -9,7 +9,7 @@ import type { Rails } from '../support/rails.ts'
 import { openSite, type Site } from '../support/site.ts'
 import { openRawStation, openStation, type Station } from '../support/station.ts'
 
-/** No test waits for ever for what does not come. */
+/** A missing event fails the test. */
 const within = { timeout: 120_000 }
 
 let site: Site
@@ -26,7 +26,7 @@ after(() => site.close())
 
 type Transaction = { readonly station: Station; readonly transactionId: unknown }
 
-/** A station with a serial number that charges. */
+/** A charging station with a serial number. */
 async function charging(t: TestContext, id: string): Promise<Transaction> {
   const station = await openStation(bridge.url, id, { reconnects: true })
   t.after(() => station.close())
@@ -43,7 +43,7 @@ async function stop({ station, transactionId }: Transaction): Promise<void> {
   assert.deepEqual(await station.call('StopTransaction', stop), {})
 }
 
-/** Asks something of the station that is subscribed with this serial number. */
+/** Sends a command to the station that is subscribed with this serial number. */
 async function assertReachable(station: Station, sn: string): Promise<void> {
   const id = `reset-${sn}`
   publisher.publish(
@@ -60,7 +60,7 @@ const bookOf = (id: string) =>
     .filter(({ station }) => station === id)
     .map(({ event, sn, duplicate }) => [event, sn, duplicate].filter(each => each !== undefined).join(' '))
 
-test('stations go on with their sessions after the bridge was killed, known by their ids', within, async t => {
+test('stations continue under their ids when the bridge is killed and started again', within, async t => {
   const transactions = [await charging(t, 'CP1'), await charging(t, 'CP 2')]
   const back = transactions.map(({ station }) => station.reconnected())
   await bridge.restart()
@@ -80,7 +80,7 @@ test('stations go on with their sessions after the bridge was killed, known by t
   }
 })
 
-test('a station whose first word after that is a Heartbeat is subscribed by it', within, async t => {
+test('a station is subscribed when its first message after a restart of the bridge is a Heartbeat', within, async t => {
   const { station } = await charging(t, 'quiet')
   const back = station.reconnected()
   await bridge.restart()
@@ -89,20 +89,24 @@ test('a station whose first word after that is a Heartbeat is subscribed by it',
   await assertReachable(station, 'quiet')
 })
 
-test('a station that boots later on is known by its serial number again', within, async t => {
-  const { station } = await charging(t, 'boots')
-  const back = station.reconnected()
-  await bridge.restart()
-  await back
-  await station.call('Heartbeat')
-  const model = { chargePointVendor: 'Vendor', chargePointModel: 'Model', meterSerialNumber: 'SN-boots' }
-  assert.equal((await station.call('BootNotification', model))['status'], 'Accepted')
-  await assertReachable(station, 'SN-boots')
-  const changes = bookOf('boots').filter(event => event.includes('subscribed'))
-  assert.deepEqual(changes, ['subscribed SN-boots', 'subscribed boots', 'unsubscribed boots', 'subscribed SN-boots'])
-})
+test(
+  'a station is subscribed by its serial number again when it boots after a restart of the bridge',
+  within,
+  async t => {
+    const { station } = await charging(t, 'boots')
+    const back = station.reconnected()
+    await bridge.restart()
+    await back
+    await station.call('Heartbeat')
+    const model = { chargePointVendor: 'Vendor', chargePointModel: 'Model', meterSerialNumber: 'SN-boots' }
+    assert.equal((await station.call('BootNotification', model))['status'], 'Accepted')
+    await assertReachable(station, 'SN-boots')
+    const changes = bookOf('boots').filter(event => event.includes('subscribed'))
+    assert.deepEqual(changes, ['subscribed SN-boots', 'subscribed boots', 'unsubscribed boots', 'subscribed SN-boots'])
+  },
+)
 
-test('where only the station was away, the bridge knows its serial number still', within, async t => {
+test('the bridge still knows the serial number when only the station was away', within, async t => {
   const { station } = await charging(t, 'away')
   await station.vanish()
   await rails.waitFor(entry => entry.event === 'disconnected' && entry.station === 'away')

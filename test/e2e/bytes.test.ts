@@ -1,5 +1,5 @@
 /**
- * Payloads pass through the built bridge as the text they came in, both ways, over real sockets.
+ * The built bridge passes payloads on byte for byte in both directions, over real sockets.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
@@ -13,7 +13,7 @@ import { openRawStation, type RawStation } from '../support/station.ts'
 
 let app: ScriptedApp
 let bridge: Bridge
-/** The Ack or Error that the app gives to a station's CALL, by the CALL's id: the text of the `message`. */
+/** The app's Ack or Error by the id of its CALL: the text of the `message`. */
 const answers = new Map<unknown, string>()
 const performs = new Performs()
 
@@ -22,7 +22,7 @@ const keep = keepUntil(after)
 before(async () => {
   app = keep(await ScriptedApp.start())
   app.always(performs.script(({ id }) => answers.get(id) ?? null))
-  // The payloads here are odd: with violations named, the data would not be theirs alone.
+  // These payloads violate their schemas; the data would then name the violations, too.
   bridge = keep(await openBridge([`--rpc_host=${app.host}`, '--ocpp_validate_in=off', '--ocpp_validate_out=off']))
 })
 
@@ -33,16 +33,16 @@ async function connect(t: TestContext, version: string, id: string): Promise<Raw
   return station
 }
 
-/** The text of the next perform with a message's id; that of an outcome without its `sid`, which is another one each time. */
+/** The text of the next perform with a message's id. An outcome's `sid` is cut: it differs each time. */
 const performed = async (id: unknown): Promise<string> =>
   (await performs.next(id)).text.replace(/,"sid":"[\da-f-]{36}"}$/, '}')
 
-/** What the app has encoded twice arrives encoded once. */
+/** The app encodes the data twice; the station gets it encoded once. */
 const broadcast = (id: string, data: string): Promise<void> => bridge.broadcast({ stream: streamOf(id), data })
 
 const deep = (open: string, close: string) => `${open.repeat(28)}1${close.repeat(28)}`
 
-/** [a payload of DataTransfer, whether the schema of 1.6 lets it pass, because] */
+/** [a payload of DataTransfer, whether it is valid by the schema of 1.6, because] */
 const payloads: readonly (readonly [string, boolean, string])[] = [
   [
     '{"vendorId":"V","data":{"limit":2935.600,"one":1.0,"zero":-0,"e":1E+2,"small":1e-7}}',
@@ -79,7 +79,7 @@ for (const version of allVersions) {
     const id = `CP-${version}`
     const told = `"version":"${versions[version].number}"`
 
-    test("a station's CALL, and the app's answer to it", async t => {
+    test("a station's CALL and the app's answer arrive byte for byte", async t => {
       const station = await connect(t, version, id)
       for (const [at, [payload, , because]] of payloads.entries()) {
         const callId = `call-${at}`
@@ -90,7 +90,7 @@ for (const version of allVersions) {
       }
     })
 
-    test("a command of the app, and the station's answer to it", async t => {
+    test("a command of the app and the station's answer arrive byte for byte", async t => {
       const station = await connect(t, version, id)
       for (const [at, [payload, isIn16, because]] of payloads.entries()) {
         if (version === 'ocpp1.6' && !isIn16) continue
@@ -104,7 +104,7 @@ for (const version of allVersions) {
       }
     })
 
-    test('the details of errors, both ways', async t => {
+    test('the details of an error arrive byte for byte in both directions', async t => {
       const station = await connect(t, version, id)
       const details = '{ "a" : 1.50, "a" : [ ] }'
       const error = `"code":"GenericError","message":"no \\"relay\\"","payload":${details}`
@@ -120,7 +120,7 @@ for (const version of allVersions) {
       )
     })
 
-    test('white space around the elements of a frame belongs to none of them', async t => {
+    test('white space around the elements of a frame is not forwarded', async t => {
       const station = await connect(t, version, id)
       const payload = '{ "vendorId": "V" }'
       answers.set('spaced', ` { "payload" : ${payload} , "id" : "spaced" , "command" : "Ack" } `)
@@ -136,7 +136,7 @@ for (const version of allVersions) {
       ['4711', 'a number'],
       [`"${'x'.repeat(255)}"`, 'a long one'],
     ] as const) {
-      test(`the id of a message is echoed as it came: ${because}`, async t => {
+      test(`an answer has the id of its message byte for byte: ${because}`, async t => {
         const station = await connect(t, version, id)
         const payload = '{"vendorId":"V"}'
         const key = JSON.parse(messageId) as unknown
@@ -150,7 +150,7 @@ for (const version of allVersions) {
   })
 }
 
-test('a charging profile of 1.6 keeps its decimals', { timeout: 60_000 }, async t => {
+test('a charging profile of 1.6 keeps its decimals as written', { timeout: 60_000 }, async t => {
   const station = await connect(t, 'ocpp1.6', 'CP-profile')
   const period = '{"startPeriod":0,"limit":16.0,"numberPhases":3}'
   const schedule = `{"chargingRateUnit":"A","chargingSchedulePeriod":[${period}],"minChargingRate":0.10}`
@@ -160,7 +160,7 @@ test('a charging profile of 1.6 keeps its decimals', { timeout: 60_000 }, async 
   assert.equal(await station.message(/"profile"/), `[2,"profile","SetChargingProfile",${payload}]`)
 })
 
-test("an answer to a boot is completed around the app's own values", { timeout: 60_000 }, async t => {
+test("a boot answer is completed without a change to the app's own values", { timeout: 60_000 }, async t => {
   const station = await openRawStation(bridge.url, 'CP-boot', { version: 'ocpp2.0.1' })
   t.after(() => station.close())
   const values = [
@@ -176,7 +176,7 @@ test("an answer to a boot is completed around the app's own values", { timeout: 
   assert.equal(answer, `[3,"boot",{"status":${values[0]},"customData":${values[1]},${own}}]`)
 })
 
-test('a SEND of 2.1 goes to the app as it is, and is never answered', { timeout: 60_000 }, async t => {
+test('a SEND of 2.1 reaches the app byte for byte and is not answered', { timeout: 60_000 }, async t => {
   const station = await connect(t, 'ocpp2.1', 'CP-send')
   const payload = '{"id":1, "pending":0,"basetime":"2026-01-02T03:04:05Z","data":[{"t":0.10,"v":"1.50"}]}'
   station.send(`[6,"send","NotifyPeriodicEventStream",${payload}]`)
@@ -186,5 +186,5 @@ test('a SEND of 2.1 goes to the app as it is, and is never answered', { timeout:
     `{"action":"notify_periodic_event_stream","id":"send","command":"${name}","payload":${payload},"version":"2.1"}`,
   )
   await station.call('after', 'Heartbeat')
-  assert.equal(station.received.length, 2) // the two Heartbeats'
+  assert.equal(station.received.length, 2) // the answers to the two Heartbeats
 })

@@ -1,5 +1,5 @@
 /**
- * Whole charging sessions: a station that checks every message, the built bridge, NATS, and the example app.
+ * Whole charging sessions of a station that validates every message, with the built bridge, NATS and the example app.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
@@ -10,7 +10,7 @@ import { openNats } from '../support/nats.ts'
 import { openRails, type Rails } from '../support/rails.ts'
 import { openStation, type Payload, type Station, type StationOptions } from '../support/station.ts'
 
-/** No test waits for ever for what does not come. */
+/** A missing event fails the test. */
 const within = { timeout: 120_000 }
 
 const keep = keepUntil(after)
@@ -36,20 +36,20 @@ const hasEnded = (id: string) => rails.waitFor(entry => entry.event === 'disconn
 
 const now = () => new Date().toISOString()
 
-/** What the app noted of a station, as pairs of event and payload. */
+/** The app's ledger for a station, as pairs of event and payload. */
 function bookOf(id: string): [event: string, id: string | undefined, payload: Payload | undefined][] {
   const entries = rails.ledger().filter(({ station }) => station === id)
   assert.ok(entries.every(({ duplicate, attempt, late }) => !duplicate && !attempt && !late))
   return entries.map(({ event, id: messageId, payload }) => [event, messageId, payload])
 }
 
-/** The same, as it has to be after everything the station sent; `answer` is that to the one remote command. */
+/** The expected ledger of a whole session; `answer` is the station's to the one remote command. */
 function bookFor(
   station: Station,
   answer: { readonly before: string; readonly id: string; readonly payload: Payload },
 ) {
   const messages = station.sent
-    .filter(({ action }) => action !== 'Heartbeat') // which the bridge answers itself
+    .filter(({ action }) => action !== 'Heartbeat') // answered by the bridge
     .flatMap(({ action, id, payload }) => {
       const event = channelAction(action)
       const message = [event, id, payload]
@@ -64,7 +64,7 @@ function bookFor(
   ]
 }
 
-/** From boot to stop, the stop asked for by the app; returns the transaction's id. */
+/** From boot to a remote stop; returns the transaction's id. */
 async function charge(station: Station, sn: string, interval: number): Promise<unknown> {
   const boot = await station.call('BootNotification', {
     chargePointVendor: 'Vendor',
@@ -108,11 +108,11 @@ async function charge(station: Station, sn: string, interval: number): Promise<u
 }
 
 for (const [mode, interval] of [
-  ['granular', 300], // the app's
-  ['receive', 30], // the bridge's: the app does not answer a boot there
+  ['granular', 300], // the app's own interval
+  ['receive', 30], // the bridge's interval: this channel does not answer a boot
 ] as const) {
   test(
-    `two stations charge at the same time, with ${mode} actions: the app has all that they sent, once, in order`,
+    `the app receives each message of two charging stations once and in order, with ${mode} actions`,
     within,
     async t => {
       const stations = [
@@ -134,9 +134,9 @@ for (const [mode, interval] of [
   )
 }
 
-describe('OCPP 2.x, whose actions the app takes in one method', () => {
+describe('an app with one method for all actions', () => {
   for (const version of ['ocpp2.0.1', 'ocpp2.1'] as const) {
-    test(`a ${version} station charges`, within, async t => {
+    test(`serves a charging session of a ${version} station`, within, async t => {
       const station = await connect(t, bridges.receive, `station-${version}`, { version })
       const boot = await station.call('BootNotification', {
         reason: 'PowerUp',

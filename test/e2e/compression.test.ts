@@ -1,6 +1,6 @@
 /**
- * permessage-deflate between stations and the built bridge: with whom, and what becomes of messages that inflate to far
- * more than they are.
+ * permessage-deflate between stations and the built bridge: who gets it, and what happens to messages that inflate to
+ * far more than their size.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -61,7 +61,7 @@ for (const [setting, compressed, because] of settings) {
     for (const version of allVersions) {
       const isCompressed = compressed.includes(version)
 
-      test(`${version} is ${isCompressed ? '' : 'not '}compressed, of ${because}: both ways`, async t => {
+      test(`${version} is ${isCompressed ? '' : 'not '}compressed in both directions: ${because}`, async t => {
         const peer = await openPeerOf(t, bridge, version)
         assert.equal(/^sec-websocket-extensions: permessage-deflate/im.test(peer.head), isCompressed, peer.head)
         const call = `[2,"1","DataTransfer",{"vendorId":"${'v'.repeat(200)}"}]`
@@ -73,7 +73,7 @@ for (const [setting, compressed, because] of settings) {
         if (isCompressed) assert.ok(payload.length < large.length / 10, `${payload.length} bytes on the wire`)
       })
 
-      test(`${version}: a client library reads what it gets`, async t => {
+      test(`${version}: a client library reads what the bridge sends`, async t => {
         const ws = new WebSocket(`${bridge.url}/CP2`, [version], { perMessageDeflate: { threshold: 0 } })
         t.after(() => ws.terminate())
         await once(ws, 'open')
@@ -89,15 +89,15 @@ for (const [setting, compressed, because] of settings) {
   })
 }
 
-/** A message of nothing but blanks, in parts that can be read one without the other. */
+/** A message of blanks, in parts that inflate independently. */
 function blanks(partSize: number, parts: number): Buffer[] {
   const part = deflateRawSync(Buffer.alloc(partSize, ' '), { finishFlush: constants.Z_SYNC_FLUSH, level: 9 })
   return Array<Buffer>(parts).fill(part)
 }
 
-/** 1 GiB in less than the largest message that is taken. */
+/** 1 GiB that is compressed to less than the limit of a message. */
 const whole = [frameOf(Buffer.concat(blanks(16 * MiB, 64)), { compressed: true })]
-/** The same amount in frames each of which is within bounds. */
+/** The same amount in frames that are each within the limit. */
 const fragments = blanks(MiB / 4, 4096).map((part, at, { length }) =>
   frameOf(part, {
     opcode: at === 0 ? opcodes.text : opcodes.continuation,
@@ -106,7 +106,7 @@ const fragments = blanks(MiB / 4, 4096).map((part, at, { length }) =>
   }),
 )
 
-/** How the bombs come: [frames of one, how many at once, because] */
+/** [frames of one bomb, bombs at once, because] */
 const bombs: readonly (readonly [readonly Buffer[], number, string])[] = [
   [whole, 1, 'one of 1 GiB'],
   [fragments, 1, 'one of 1 GiB, in fragments'],
@@ -114,9 +114,9 @@ const bombs: readonly (readonly [readonly Buffer[], number, string])[] = [
   [fragments, 20, 'twenty in fragments'],
 ]
 
-describe('a message that inflates to more than is taken', { timeout: 120_000 }, () => {
+describe('a compressed message over a limit', { timeout: 120_000 }, () => {
   for (const [frames, count, because] of bombs) {
-    test(`ends with 1009, and takes no memory to speak of: ${because}`, async t => {
+    test(`closes with 1009 and takes little memory: ${because}`, async t => {
       const [first = Buffer.alloc(0)] = frames
       assert.ok(first.length < MiB, 'or its size alone would be refused')
       const bridge = await openBridge([`--rpc_host=${app.host}`])
@@ -145,7 +145,7 @@ describe('a message that inflates to more than is taken', { timeout: 120_000 }, 
     })
   }
 
-  test('many that are each just within bounds end with 1008, from a station that the app has not let in', async t => {
+  test('closes with 1008 when many just within the limit come from a station that the app has not accepted', async t => {
     const bridge = await openBridge(['--rpc_host=127.0.0.1:1', '--max_message_size=1MiB'])
     t.after(() => bridge.close())
     const calls = Array.from({ length: 60 }, (_, at) =>
@@ -168,7 +168,7 @@ describe('a message that inflates to more than is taken', { timeout: 120_000 }, 
     )
   })
 
-  test('what is no deflate data ends with 1007', async t => {
+  test('closes with 1007 when it is not deflate data', async t => {
     const bridge = await openBridge([`--rpc_host=${app.host}`])
     t.after(() => bridge.close())
     const peer = await openPeerOf(t, bridge, 'ocpp2.1')
@@ -178,7 +178,7 @@ describe('a message that inflates to more than is taken', { timeout: 120_000 }, 
     assert.equal((await bridge.logged(/station disconnected/))['code'], 1007)
   })
 
-  test('a compressed frame where compression was not agreed on ends with 1002', async t => {
+  test('closes with 1002 when compression was not negotiated', async t => {
     const bridge = await openBridge([`--rpc_host=${app.host}`])
     t.after(() => bridge.close())
     const peer = await openPeerOf(t, bridge, 'ocpp1.6')
@@ -187,7 +187,7 @@ describe('a message that inflates to more than is taken', { timeout: 120_000 }, 
   })
 })
 
-/** In bytes, of the bridge alone: now, and at the most until now. */
+/** Resident memory of the bridge in bytes: now, and at its peak. */
 function memoryOf({ process: { pid } }: Bridge): { readonly rss: number; readonly peak: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
   const kib = (name: string): number => Number(new RegExp(`^${name}:\\s*(\\d+) kB$`, 'm').exec(status)?.[1])

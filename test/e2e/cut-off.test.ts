@@ -1,5 +1,5 @@
 /**
- * A station that is refused or cut off: what it sees, and what the log says of it.
+ * What a refused or disconnected station receives, and what the log says about it.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -31,7 +31,7 @@ async function answerTo(t: TestContext, bridge: Bridge, request: readonly string
 const [upgrade, connection, webSocketVersion, key] = upgradeHeaders
 const offer = protocol('ocpp1.6')
 
-test('a message that is too big ends with 1009, which is in the log with its reason', async t => {
+test('a message that is too big closes the connection with 1009, logged with its reason', async t => {
   const bridge = await open(t, '--max_message_size=1KiB')
   const socket = await plug(t, bridge, 'CP1')
   const closed = once(socket, 'close')
@@ -41,7 +41,7 @@ test('a message that is too big ends with 1009, which is in the log with its rea
   assert.deepEqual([code, reason, station], [1009, 'Max payload size exceeded', 'CP1'])
 })
 
-test('text that is no UTF-8 ends with 1007, which is in the log with its reason', async t => {
+test('text that is not UTF-8 closes the connection with 1007, logged with its reason', async t => {
   const bridge = await open(t)
   const socket = await plug(t, bridge, 'CP1')
   const closed = once(socket, 'close')
@@ -50,7 +50,7 @@ test('text that is no UTF-8 ends with 1007, which is in the log with its reason'
   assert.equal((await bridge.logged(/station disconnected/))['code'], 1007)
 })
 
-test('text that is no UTF-8 is answered, and one warning names the station, when ocpp_invalid_utf8=replace', async t => {
+test('text that is not UTF-8 is answered with one warning that names the station when ocpp_invalid_utf8=replace', async t => {
   const bridge = await open(t, '--ocpp_invalid_utf8=replace')
   const socket = await plug(t, bridge, 'CP1')
   for (const id of ['1', '2']) {
@@ -71,14 +71,14 @@ const lists = [
   ['ocpp1.6, ocpp1.6', 'the same one twice'],
 ] as const
 for (const [offered, because] of lists) {
-  test(`${protocol(offered)} is agreed on: ${because}`, async t => {
+  test(`${protocol(offered)} is negotiated: ${because}`, async t => {
     const bridge = await open(t)
     const head = await answerTo(t, bridge, ['GET /ocpp/CP1 HTTP/1.1', ...upgradeHeaders, protocol(offered)])
     assert.match(head, /^HTTP\/1\.1 101 .*\r\nSec-WebSocket-Protocol: ocpp1\.6(\r\n|$)/s)
   })
 }
 
-test('an upgrade that is no WebSocket’s is refused in the log, too', async t => {
+test('a refused upgrade is logged when it is not a valid WebSocket upgrade', async t => {
   const bridge = await open(t)
   const answer = await answerTo(t, bridge, ['GET /ocpp/CP1 HTTP/1.1', upgrade, connection, webSocketVersion, offer])
   assert.match(answer, /^HTTP\/1\.1 400 /)
@@ -86,7 +86,7 @@ test('an upgrade that is no WebSocket’s is refused in the log, too', async t =
   assert.deepEqual([status, path], [400, '/ocpp/CP1'])
 })
 
-test('a refusal names the path in the log, and no query, which may hold a secret', async t => {
+test('a refusal is logged with the path and without the query, which may hold a secret', async t => {
   const bridge = await open(t)
   const request = ['GET /nope/CP1?token=SECRET HTTP/1.1', ...upgradeHeaders, offer]
   assert.match(await answerTo(t, bridge, request), /^HTTP\/1\.1 404 /)
@@ -94,7 +94,7 @@ test('a refusal names the path in the log, and no query, which may hold a secret
   assert.ok(!bridge.process.output.includes('SECRET'), 'the query is in the log')
 })
 
-test('what is no HTTP request is refused, and in the log without its bytes', async t => {
+test('a request that is not HTTP is refused, and logged without its bytes', async t => {
   const bridge = await open(t)
   assert.match(
     await answerTo(t, bridge, ['GET /ocpp/CP 1?token=SECRET HTTP/1.1', ...upgradeHeaders]),
@@ -105,13 +105,13 @@ test('what is no HTTP request is refused, and in the log without its bytes', asy
   assert.ok(!bridge.process.output.includes('SECRET'), 'the request is in the log')
 })
 
-test('a version of WebSocket that is not spoken gets a 400 that names the one that is', async t => {
+test('an unknown version of WebSocket gets a 400 that names the supported one', async t => {
   const bridge = await open(t)
   const request = ['GET /ocpp/CP1 HTTP/1.1', upgrade, connection, 'Sec-WebSocket-Version: 7', key, offer]
   assert.match(await answerTo(t, bridge, request), /^HTTP\/1\.1 400 [^]*Sec-WebSocket-Version: 13(\r\n|$)/)
 })
 
-test('without a ping interval no pings are sent', async t => {
+test('no pings are sent when ocpp_ping_interval=0', async t => {
   const bridge = await open(t, '--ocpp_ping_interval=0', '--ocpp_idle_timeout=1s')
   const socket = await plug(t, bridge, 'CP1')
   let pings = 0

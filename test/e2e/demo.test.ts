@@ -29,7 +29,7 @@ import { openProcess, run, type Process } from '../support/process.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const demo = join(root, 'bin/demo')
-/** Between two lines: long enough that whatever a test does comes in the middle. */
+/** Between two lines: long enough for a test to act in between. */
 const slow = '--pace=600'
 
 type Part = { readonly pid: number; readonly port: number }
@@ -37,14 +37,14 @@ type Demo = { readonly process: Process; readonly mark: string }
 
 function startDemo(context: TestContext, ...args: string[]): Demo {
   const mark = randomUUID()
-  // What a shell may have set for another bridge must not reach this one.
+  // Options for another bridge in the shell's environment must not reach this one.
   const env = { DEMO_MARK: mark, PORT: '1', ANYCABLE_RPC_HOST: 'nowhere.invalid:1', ANYCABLE_SECRET: 'of another' }
   const process = openProcess(demo, args, { env })
   context.after(() => process.close())
   return { process, mark }
 }
 
-/** What the demo says of its parts, once they are up. */
+/** What the demo prints about its parts once they are up. */
 async function partsOf({ process }: Demo): Promise<{ bridge: Part; app: Part }> {
   const part = async (name: string): Promise<Part> => {
     const line = await process.line(new RegExp(`^  ${name} .*\\(pid \\d+\\)`))
@@ -59,11 +59,11 @@ async function assertNothingIsLeft({ mark }: Demo, parts: readonly Part[]): Prom
     assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' }, `process ${pid} is still there`)
     await assert.rejects(once(connect(port, '127.0.0.1'), 'connect'), { code: 'ECONNREFUSED' }, `port ${port} is open`)
   }
-  // What a part had started itself (tsx starts a compiler) goes with the pipe to it, a moment later.
+  // A part's own child (tsx starts a compiler) ends with its pipe, a moment later.
   for (let left = inheritors(mark); left.length > 0; left = inheritors(mark)) await sleep(10)
 }
 
-/** The processes that have this run's mark in their environment; none where the system does not tell. */
+/** The processes with this run's mark in their environment; none where the system does not show environments. */
 function inheritors(mark: string): string[] {
   try {
     return readdirSync('/proc').filter(pid => /^\d+$/.test(pid) && environmentOf(pid).includes(mark))
@@ -114,7 +114,7 @@ const story = [
   /^Nothing is left running\.$/,
 ]
 
-test('one session, told in order, and nothing left', async context => {
+test('the demo prints one session in order and leaves nothing behind', async context => {
   const started = startDemo(context)
   const { lines, exited } = started.process
   assert.deepEqual(await exited, { code: 0, signal: null }, lines.join('\n'))
@@ -131,7 +131,7 @@ for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const) {
-  test(`${signal} in the middle ends it in order`, async context => {
+  test(`the demo shuts down in order when it receives ${signal}`, async context => {
     const started = startDemo(context, slow)
     const parts = await partsOf(started)
     await started.process.line(/station -> bridge/)
@@ -144,7 +144,7 @@ for (const [signal, code] of [
 }
 
 for (const part of ['app', 'bridge'] as const) {
-  test(`without the ${part} there is no session, and it says so`, async context => {
+  test(`the demo fails with an explanation when the ${part} is missing`, async context => {
     const started = startDemo(context, slow)
     const parts = await partsOf(started)
     await started.process.line(/station -> bridge/)
@@ -158,7 +158,7 @@ for (const part of ['app', 'bridge'] as const) {
   })
 }
 
-test('--keep: the station obeys what is posted, other stations may come, Ctrl-C ends it', async context => {
+test('the demo keeps serving posted commands and other stations until Ctrl-C with --keep', async context => {
   const started = startDemo(context, '--keep')
   const shown = started.process
   await shown.line(/^From here on/)
@@ -210,7 +210,7 @@ test('--keep: the station obeys what is posted, other stations may come, Ctrl-C 
   await assertNothingIsLeft(started, parts)
 })
 
-test('options that it does not know are refused, and --help tells those it knows', async () => {
+test('the demo refuses unknown options, and --help lists the known ones', async () => {
   const wrong = await run(demo, ['--fast'])
   assert.equal(wrong.code, 1)
   assert.match(wrong.stderr, /^bin\/demo: .*--fast/)
@@ -252,7 +252,7 @@ const machines = [
   },
 ] as const
 for (const { because, tools, said } of machines) {
-  test(`a machine that lacks something: ${because}`, async context => {
+  test(`the demo explains what the machine lacks: ${because}`, async context => {
     const { path, env } = cloneWith(tools, context)
     const { code, stdout, stderr } = await run(join(path, 'bin/demo'), [], { env })
     assert.equal(code, 1)
@@ -261,7 +261,7 @@ for (const { because, tools, said } of machines) {
   })
 }
 
-test('SIGINT while npm installs ends both', async context => {
+test('SIGINT ends the demo and npm while npm installs', async context => {
   const tools = { node: `exec '${process.execPath}' "$@"`, npm: 'echo npm is at work; exec sleep 600' }
   const { path, env } = cloneWith(tools, context)
   const mark = randomUUID()
@@ -274,7 +274,7 @@ test('SIGINT while npm installs ends both', async context => {
   assert.deepEqual(inheritors(mark), [])
 })
 
-/** A clone with nothing installed, on a machine whose programs are these, and the few that any system has. */
+/** A clone with nothing installed, on a machine that has only these programs and the most common ones. */
 function cloneWith(
   tools: Readonly<Record<string, string>>,
   context: TestContext,
@@ -337,7 +337,7 @@ const books: readonly [book: readonly Transaction[], problem: RegExp | null, bec
   [[{ ...booked, remoteStop: { id: '', answer: 'Rejected' } }], /is "Rejected", not/, 'the station refused'],
 ]
 for (const [book, problem, because] of books) {
-  test(`the check of the app's book: ${because}`, () => {
+  test(`the check of the app's ledger: ${because}`, () => {
     const problems = problemsOf(book, session)
     assert.equal(problems.length, problem === null ? 0 : 1)
     if (problem !== null) assert.match(problems[0] ?? '', problem)

@@ -1,6 +1,6 @@
 /**
- * The app is restarted while stations leave: it sees the end of each once it is back, once, and no end of a connection
- * after the next one of its station has subscribed.
+ * The app is away while stations leave: once it is back it gets one Disconnect for each, and none after the next
+ * subscribe of the same station.
  */
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
@@ -9,13 +9,13 @@ import { cableApp, ScriptedApp, stationOf, type Received } from '../support/app.
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { openRawStation, type RawStation } from '../support/station.ts'
 
-/** No test waits for ever for what does not come. */
+/** A missing event fails the test. */
 const within = { timeout: 60_000 }
 const fleet = 30
 const boot = '{"chargePointVendor":"Vendor","chargePointModel":"Model"}'
 const status = '{"connectorId":1,"errorCode":"NoError","status":"Available"}'
 
-/** An app and a bridge, and which stations' ends the app has seen, in order. */
+/** An app, a bridge, and the stations of the Disconnects that the app has received, in order. */
 async function openSite(t: TestContext) {
   const app = await ScriptedApp.start()
   t.after(() => app.stop())
@@ -45,7 +45,7 @@ async function booted(t: TestContext, { url }: Bridge, count: number): Promise<R
   return stations
 }
 
-/** On a busy machine a Connect may take longer than `rpc_command_timeout`: the station is told Pending, and boots again. */
+/** On a busy machine a Connect may take longer than `rpc_command_timeout`: the station gets Pending and boots again. */
 async function bootUntilAccepted(station: RawStation): Promise<void> {
   for (let tries = 1; tries <= 20; tries++) {
     const answer = await station.call(`boot ${tries}`, 'BootNotification', boot)
@@ -54,38 +54,34 @@ async function bootUntilAccepted(station: RawStation): Promise<void> {
   assert.fail('a station is never accepted')
 }
 
-/** The stations leave; settles when the app was tried in vain, and their ends wait for it. */
+/** The stations leave; resolves when an attempt has failed and the other Disconnects are queued. */
 async function leaveInVain(bridge: Bridge, stations: readonly RawStation[]): Promise<void> {
   const failed = await bridge.metric('rpc_error_total')
   await Promise.all(stations.map(station => station.close()))
   await bridge.metricReaches('rpc_error_total', failed + 1)
-  // All but the one that is being tried.
+  // All but the one that is in flight.
   await bridge.metricReaches('disconnect_queue_size', stations.length - 1)
 }
 
-/** What a call is, and of which session of its station. */
+/** The name of a call and the session that it belongs to. */
 const nameOf = ({ method, message, metadata }: Received, first: string | undefined): string =>
   `${metadata['sid'] === first ? 'old' : 'new'} ${method === 'Command' ? String(message['command']) : method}`
 
-test(
-  `${fleet} stations leave while the app is away: it sees the end of each when it is back, once`,
-  within,
-  async t => {
-    const { app, bridge, told, toldOf } = await openSite(t)
-    const stations = await booted(t, bridge, fleet)
-    app.stop()
-    await leaveInVain(bridge, stations)
-    assert.deepEqual(told, [])
-    await app.start()
-    await toldOf(fleet)
-    await bridge.close()
-    assert.deepEqual(told.toSorted(), Array.from({ length: fleet }, (_, at) => `CP${at}`).toSorted())
-    const losses = bridge.log().filter(({ msg }) => msg.startsWith('lost the Disconnect'))
-    assert.deepEqual(losses, [])
-  },
-)
+test(`the app gets one Disconnect for each of ${fleet} stations that left while it was away`, within, async t => {
+  const { app, bridge, told, toldOf } = await openSite(t)
+  const stations = await booted(t, bridge, fleet)
+  app.stop()
+  await leaveInVain(bridge, stations)
+  assert.deepEqual(told, [])
+  await app.start()
+  await toldOf(fleet)
+  await bridge.close()
+  assert.deepEqual(told.toSorted(), Array.from({ length: fleet }, (_, at) => `CP${at}`).toSorted())
+  const losses = bridge.log().filter(({ msg }) => msg.startsWith('lost the Disconnect'))
+  assert.deepEqual(losses, [])
+})
 
-test('a station is back before the app is: its old end comes before its new subscribe', within, async t => {
+test('the app gets the old Disconnect before the new subscribe when a station is back first', within, async t => {
   const { app, bridge, toldOf } = await openSite(t)
   const [station, ...others] = await booted(t, bridge, 3)
   app.stop()
@@ -98,7 +94,7 @@ test('a station is back before the app is: its old end comes before its new subs
   assert.match(await back.call('1', 'BootNotification', boot), /"status":"Pending"/)
   await app.start()
   await toldOf(1)
-  // The boot is put off as long as the bridge has not found the app again.
+  // The boot gets Pending until the bridge has reconnected to the app.
   for (let id = 2; !/"Accepted"/.test(await back.call(`${id}`, 'BootNotification', boot)); id++);
   assert.equal(await back.call('last', 'StatusNotification', status), '[3,"last",{}]')
   await toldOf(3)
@@ -111,17 +107,13 @@ test('a station is back before the app is: its old end comes before its new subs
   assert.ok(!names.includes('new Disconnect'), names.join(', '))
 })
 
-test(
-  'the bridge ends while the app is away: it says how many were not told, and does not wait for it',
-  within,
-  async t => {
-    const { app, bridge, told } = await openSite(t)
-    const stations = await booted(t, bridge, 3)
-    app.stop()
-    await leaveInVain(bridge, stations)
-    assert.deepEqual(await bridge.kill('SIGTERM'), { code: 0, signal: null })
-    const { num } = await bridge.logged(/lost the Disconnect of stations at shutdown: the app may show them as online/)
-    assert.equal(num, 3)
-    assert.deepEqual(told, [])
-  },
-)
+test('the bridge logs the lost Disconnects and does not wait when it ends while the app is away', within, async t => {
+  const { app, bridge, told } = await openSite(t)
+  const stations = await booted(t, bridge, 3)
+  app.stop()
+  await leaveInVain(bridge, stations)
+  assert.deepEqual(await bridge.kill('SIGTERM'), { code: 0, signal: null })
+  const { num } = await bridge.logged(/lost the Disconnect of stations at shutdown: the app may show them as online/)
+  assert.equal(num, 3)
+  assert.deepEqual(told, [])
+})

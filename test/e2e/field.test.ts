@@ -1,6 +1,6 @@
 /**
- * Stations that break HTTP, WebSocket and OCPP's schemas as real ones do, each as `docs/protocol.md` ("The field") has
- * it: on bare TCP sockets, against the built program.
+ * Stations that violate HTTP, WebSocket and OCPP's schemas as real ones do, one for each row of `docs/protocol.md`
+ * ("The field"): on bare TCP sockets, against the built program.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
@@ -48,7 +48,7 @@ async function plug(t: TestContext, id: string, plan: Plan = {}): Promise<Peer> 
   return station
 }
 
-/** Waits until the bridge has pinged so many times, and has something said to each. */
+/** Waits for a number of pings and responds to each. */
 async function pinged(station: Peer, times: number, respond: (count: number) => void): Promise<void> {
   for (let count = 1; count <= times; count++) {
     await station.next(opcodes.ping)
@@ -62,10 +62,10 @@ const isAnswerTo = (id: string): RegExp => new RegExp(`^\\[3,"${id}",\\{"current
 describe('upgrades', within, () => {
   /** [what is sent, the status, because] */
   const upgrades: readonly (readonly [Plan, number, string])[] = [
-    [{ requestLine: 'GET ///ocpp///CP01 HTTP/1.1' }, 101, 'slashes too many'],
+    [{ requestLine: 'GET ///ocpp///CP01 HTTP/1.1' }, 101, 'too many slashes'],
     [{ requestLine: 'GET /ocpp/CP01/CP01 HTTP/1.1' }, 400, 'the identity twice'],
     [{ requestLine: 'GET /ocppCP01 HTTP/1.1' }, 404, 'no slash before the identity'],
-    [{ requestLine: 'GET / HTTP/1.1' }, 404, 'no path at all'],
+    [{ requestLine: 'GET / HTTP/1.1' }, 404, 'no path'],
     [{ requestLine: 'GET /ocpp/CP01 HTTP/1.0' }, 101, 'HTTP/1.0'],
     [
       {
@@ -78,30 +78,30 @@ describe('upgrades', within, () => {
         ],
       },
       101,
-      'header names and words in other letters',
+      'header names and values in other case',
     ],
     [
       { headers: [...upgradeHeaders.filter(line => !line.startsWith('Connection')), offer] },
       426,
-      'no word of upgrading in Connection',
+      'a Connection header without upgrade',
     ],
     [{ headers: upgradeHeaders }, 400, 'no subprotocol'],
-    [{ headers: [...upgradeHeaders, protocol('ocpp1.6j')] }, 400, 'a subprotocol misspelled'],
+    [{ headers: [...upgradeHeaders, protocol('ocpp1.6j')] }, 400, 'a misspelled subprotocol'],
     [{ headers: [...upgradeHeaders, protocol('ocpp1.5, ocpp1.6')] }, 101, 'several subprotocols'],
   ]
   for (const [plan, status, because] of upgrades) {
-    test(`${because}: ${status}`, async t => {
+    test(`an upgrade gets ${status}: ${because}`, async t => {
       const { head } = await plug(t, 'CP01', plan)
       assert.match(head, new RegExp(`^HTTP/1\\.1 ${status} `))
     })
   }
 
-  test('the first message in one packet with the upgrade: it is answered', async t => {
+  test('a message in one packet with the upgrade is answered', async t => {
     const station = await plug(t, 'hasty', { rest: frameOf(heartbeat('h')) })
     assert.match(await said(station), isAnswerTo('h'))
   })
 
-  test('compression is offered by a 1.6 station: it is not agreed on', async t => {
+  test('compression is declined when a 1.6 station offers it', async t => {
     const headers = [...upgradeHeaders, offer, 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits']
     const station = await plug(t, 'deflate', { headers })
     assert.match(station.head, /^HTTP\/1\.1 101 /)
@@ -110,7 +110,7 @@ describe('upgrades', within, () => {
     assert.match(await said(station), isAnswerTo('h'))
   })
 
-  test('no subprotocol, where a default version is set: it is served, and none is echoed', async t => {
+  test('a station without a subprotocol is served when a default version is set, and none is echoed', async t => {
     const lenient = await openBridge([`--rpc_host=${app.host}`, '--ocpp_default_version=1.6'])
     t.after(() => lenient.close())
     const station = await plug(t, 'CP01', { headers: upgradeHeaders, port: lenient.port })
@@ -122,13 +122,13 @@ describe('upgrades', within, () => {
 })
 
 describe('frames', { ...within, concurrency: true }, () => {
-  test('binary frames: read as text', async t => {
+  test('binary frames are read as text', async t => {
     const station = await plug(t, 'binary')
     station.write(frameOf(heartbeat('h'), { opcode: opcodes.binary }))
     assert.match(await said(station), isAnswerTo('h'))
   })
 
-  test('an empty message after each pong: nothing is said to it', async t => {
+  test('an empty message after each pong gets no answer', async t => {
     const station = await plug(t, 'empty')
     for (let count = 0; count < 25; count++) station.write(frameOf(''))
     station.write(frameOf(heartbeat('h')))
@@ -159,10 +159,10 @@ describe('frames', { ...within, concurrency: true }, () => {
 
   for (const [bytes, because] of [
     [frameOf(heartbeat('h'), { masked: false }), 'frames without a mask'],
-    [frameOf(heartbeat('h'), { compressed: true }), 'compressed frames that nobody agreed on'],
-    [frameOf('', { opcode: 0xb }), 'frames of a kind that there is not'],
+    [frameOf(heartbeat('h'), { compressed: true }), 'compressed frames without compression being negotiated'],
+    [frameOf('', { opcode: 0xb }), 'frames with an unknown opcode'],
   ] as const) {
-    test(`${because}: closed with 1002`, async t => {
+    test(`a connection is closed with 1002: ${because}`, async t => {
       const station = await plug(t, `broken-${bytes.toString('hex', 0, 2)}`)
       station.write(frameOf(heartbeat('first')))
       await said(station)
@@ -171,30 +171,30 @@ describe('frames', { ...within, concurrency: true }, () => {
     })
   }
 
-  test('no pongs, but messages: the station stays', async t => {
+  test('a station stays connected when it sends messages and no pongs', async t => {
     const station = await plug(t, 'pongless')
     await pinged(station, 3, count => station.write(frameOf(heartbeat(`h${count}`))))
     station.write(frameOf(heartbeat('last')))
     while (!isAnswerTo('last').test(await said(station)));
   })
 
-  test('a pong without the words of the ping: it is life, too', async t => {
+  test('a pong without the payload of the ping counts as life', async t => {
     const station = await plug(t, 'echoless')
     await pinged(station, 3, () => station.write(frameOf('other words', { opcode: opcodes.pong })))
   })
 
-  test('the network is gone, and no word of it: the connection is ended after the idle timeout', async t => {
+  test('a connection ends after the idle timeout when the network is gone without a FIN', async t => {
     const station = await plug(t, 'half-open')
     station.write(frameOf(heartbeat('h')))
     await said(station)
-    await ended(station) // after pings, and no pongs
+    await ended(station) // after pings without pongs
     const line = await bridge.logged(
       /"station":"half-open".*station disconnected|station disconnected.*"station":"half-open"/,
     )
     assert.equal(line['reason'], 'Silent for too long')
   })
 
-  test('the close frame is not answered, and messages go on: the connection is ended, and none is performed', async t => {
+  test('a connection ends and later messages are not performed when a station ignores the close frame', async t => {
     const station = await plug(t, 'deaf')
     for (let count = 0; count < 20; count++) station.write(frameOf('[no frame'))
     assert.equal(await closeCode(station), 1002)
@@ -236,7 +236,7 @@ const meterValues = (sample: string, timestamp = '2026-01-02T03:04:05Z'): string
 const status = (more: string): string => `{"connectorId":1,"errorCode":"NoError","status":"Available",${more}}`
 const boot = (more: string): string => `{"chargePointModel":"M",${more}}`
 
-/** [action, payload, the rule of the schema that it breaks, if it does, because] */
+/** [action, payload, the schema's rule that it violates, because] */
 const payloads: readonly (readonly [string, string, string | null, string])[] = [
   [
     'StartTransaction',
@@ -248,31 +248,26 @@ const payloads: readonly (readonly [string, string, string | null, string])[] = 
   ['MeterValues', meterValues('{"value":"1"}', '1970-01-01T00:00:42Z'), null, 'the time of a clock that was never set'],
   ['MeterValues', meterValues('{"value":"20","unit":"Celcius"}'), null, 'Celcius'],
   ['MeterValues', meterValues('{"value":"20","unit":"Celsius"}'), null, 'Celsius'],
-  ['MeterValues', meterValues('{"value":"50.00","unit":"Hz"}'), 'enum', 'a unit that there is not'],
-  ['MeterValues', meterValues('{"value":"1","context":"Sample.History"}'), 'enum', 'a context that there is not'],
-  ['MeterValues', meterValues('{"value":10}'), 'type', 'a number where a string is due'],
+  ['MeterValues', meterValues('{"value":"50.00","unit":"Hz"}'), 'enum', 'an unknown unit'],
+  ['MeterValues', meterValues('{"value":"1","context":"Sample.History"}'), 'enum', 'an unknown context'],
+  ['MeterValues', meterValues('{"value":10}'), 'type', 'a number for a string'],
   ['MeterValues', meterValues(''), null, 'an empty list of samples'],
   [
     'MeterValues',
     '{"connectorId":1,"meterValue":{"timestamp":"2026-01-02T03:04:05Z","sampledValue":[{"value":"0.00"}]}}',
     'type',
-    'an object where a list is due',
+    'an object for a list',
   ],
   [
     'StatusNotification',
     '{"connectorId":"1","errorCode":"NoError","status":"Available"}',
     'type',
-    'a string where a number is due',
+    'a string for a number',
   ],
-  [
-    'StatusNotification',
-    '{"connectorId":0,"errorCode":"Error","status":"Faulted"}',
-    'enum',
-    'an error code that there is not',
-  ],
+  ['StatusNotification', '{"connectorId":0,"errorCode":"Error","status":"Faulted"}', 'enum', 'an unknown error code'],
   ['StatusNotification', status('"info":null'), 'type', 'null for an optional field'],
   ['StatusNotification', status(`"info":"${'i'.repeat(51)}"`), 'maxLength', 'an info over 50 characters'],
-  ['Authorize', '{"connectorId":2,"idTag":"A"}', 'additionalProperties', 'a field that the action does not have'],
+  ['Authorize', '{"connectorId":2,"idTag":"A"}', 'additionalProperties', 'an unknown field'],
   ['BootNotification', boot('"chargePointVendor":""'), null, 'an empty vendor'],
   [
     'BootNotification',
@@ -288,13 +283,13 @@ const payloads: readonly (readonly [string, string, string | null, string])[] = 
   ],
 ]
 
-/** The rules of the schema that the app is told a payload breaks. */
+/** The rules in the violations that the app received. */
 const rulesIn = ({ violations }: PerformData): readonly string[] | undefined =>
   (violations as { readonly rule: string }[] | undefined)?.map(({ rule }) => rule)
 
 describe('payloads', within, () => {
   for (const [action, payload, rule, because] of payloads) {
-    test(`${because}: the app gets it as it came${rule === null ? '' : `, and that it breaks ${rule}`}`, async t => {
+    test(`a payload reaches the app unchanged${rule === null ? '' : `, with the violation ${rule}`}: ${because}`, async t => {
       const station = await openRawStation(bridge.url, 'payloads')
       t.after(() => station.close())
       const answer = await station.call('p', action, payload)
@@ -305,7 +300,7 @@ describe('payloads', within, () => {
     })
   }
 
-  test('a number where a string is due, in an answer: the app gets it as it came, and that it breaks type', async t => {
+  test('an answer with a number for a string reaches the app unchanged, with the violation type', async t => {
     const station = await openRawStation(bridge.url, 'answers')
     t.after(() => station.close())
     await station.call('h', 'Heartbeat')
@@ -319,7 +314,7 @@ describe('payloads', within, () => {
     assert.deepEqual(rulesIn(data), ['type'])
   })
 
-  test('strict, and a transaction message that breaks its schema: it is performed all the same', async t => {
+  test('a transaction message that violates its schema is performed even when ocpp_validate_in=strict', async t => {
     const strict = await openBridge([`--rpc_host=${app.host}`, '--ocpp_validate_in=strict'])
     t.after(() => strict.close())
     const station = await openRawStation(strict.url, 'strict')

@@ -1,6 +1,6 @@
 /**
- * What the Rails developer reads when the app does not take the stations: one line, with what mends it, however many
- * stations meet it. By the real gem's own words.
+ * What the log says when the app rejects or cannot serve the stations: one line with the remedy, however many stations
+ * are affected. Against the real gem.
  */
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,7 +12,7 @@ import { freePort } from '../support/ports.ts'
 import { openRails, type Rails } from '../support/rails.ts'
 import { openRawStation, type RawStation } from '../support/station.ts'
 
-/** No test waits for ever for what does not come. */
+/** A missing event fails the test. */
 const within = { timeout: 120_000 }
 
 async function open(t: TestContext, rpcPort: number, ...flags: string[]): Promise<Bridge> {
@@ -28,7 +28,7 @@ async function connect(bridge: Bridge, id: string, password: string | null): Pro
   })
 }
 
-/** What three stations are told when they boot, each on a connection of its own. */
+/** The answers to the boots of three stations, each on its own connection. */
 async function boot(bridge: Bridge, password: string | null = null): Promise<unknown[]> {
   const answers: unknown[] = []
   for (const id of ['CP1', 'CP2', 'CP3']) {
@@ -45,7 +45,7 @@ async function boot(bridge: Bridge, password: string | null = null): Promise<unk
   return answers
 }
 
-/** All that it warned of, the stations' own lines aside. */
+/** All warnings but those about single stations. */
 const warnings = (bridge: Bridge): LogLine[] =>
   bridge.log().filter(({ level }) => level === 'WARN' || level === 'ERROR')
 
@@ -56,7 +56,7 @@ function assertOne(bridge: Bridge, expected: RegExp): LogLine {
   return lines[0] as LogLine
 }
 
-/** Ruby that the app loads before anything else. */
+/** Ruby code that the app loads first. */
 function preludeOf(t: { after(end: () => void): void }, ruby: string): Readonly<Record<string, string>> {
   const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-prelude-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
@@ -64,20 +64,20 @@ function preludeOf(t: { after(end: () => void): void }, ruby: string): Readonly<
   return { RUBYOPT: `-r${join(folder, 'prelude.rb')}` }
 }
 
-test('no app: said once, with how to start it', within, async t => {
+test('an app that is not running is one warning that says how to start it', within, async t => {
   const bridge = await open(t, await freePort())
   assert.deepEqual(await boot(bridge), ['Pending', 'Pending', 'Pending'])
   assertOne(bridge, /does not answer at 127\.0\.0\.1:\d+: start it with `bundle exec anycable`, or set --rpc_host/)
 })
 
-describe('the app as it is, with a password', () => {
+describe('an app with a password', () => {
   let rails: Rails
   before(async () => {
     rails = await openRails({ env: { STATION_PASSWORD: 'secret' } })
   })
   after(() => rails.close())
 
-  test('nothing to tell where all is well', within, async t => {
+  test('no hint is logged when nothing is wrong', within, async t => {
     const bridge = await open(t, rails.rpcPort)
     assert.deepEqual(await boot(bridge, 'secret'), ['Accepted', 'Accepted', 'Accepted'])
     assert.deepEqual(warnings(bridge), [])
@@ -88,7 +88,7 @@ describe('the app as it is, with a password', () => {
     ['OCPPNoneChannel', /no channel class OCPPNoneChannel: .*inflect\.acronym "OCPP"/],
   ]
   for (const [name, expected] of channels) {
-    test(`--ocpp_channel=${name}: said once for all stations and all their actions`, within, async t => {
+    test(`--ocpp_channel=${name} is one warning for all stations and actions`, within, async t => {
       const bridge = await open(t, rails.rpcPort, `--ocpp_channel=${name}`)
       assert.deepEqual(await boot(bridge, 'secret'), ['Pending', 'Pending', 'Pending'])
       const station = await connect(bridge, 'CP4', 'secret')
@@ -99,7 +99,7 @@ describe('the app as it is, with a password', () => {
     })
   }
 
-  test('authorization not in --headers: said once, and only to whom it helps', within, async t => {
+  test('a rejection is one hint at --headers when the Authorization header was not forwarded', within, async t => {
     const bridge = await open(t, rails.rpcPort, '--headers=cookie')
     assert.deepEqual(await boot(bridge, null), ['Rejected', 'Rejected', 'Rejected'])
     assert.deepEqual(warnings(bridge), [], 'stations without a password: the header would not help')
@@ -107,14 +107,14 @@ describe('the app as it is, with a password', () => {
     assertOne(bridge, /add authorization to --headers/)
   })
 
-  test('a wrong password that the app was given is no matter of --headers', within, async t => {
+  test('a rejection is no hint at --headers when the app was given a wrong password', within, async t => {
     const bridge = await open(t, rails.rpcPort)
     assert.deepEqual(await boot(bridge, 'wrong'), ['Rejected', 'Rejected', 'Rejected'])
     assert.deepEqual(warnings(bridge), [])
   })
 })
 
-test('`subscribed` calls `reject`: said once, and for which identifier', within, async t => {
+test('a `reject` in `subscribed` is one warning with the identifier', within, async t => {
   const prelude = `
     TracePoint.new(:end) do |point|
       point.self.class_eval { def subscribed = reject } if point.self.inspect == "OCPPChannel"
@@ -128,7 +128,7 @@ test('`subscribed` calls `reject`: said once, and for which identifier', within,
   assert.equal(line['identifier'], '{"channel":"OCPPChannel","sn":"CP1"}')
 })
 
-test('a gem of another RPC version: said once, with both versions', within, async t => {
+test('a gem of another RPC version is one warning with both versions', within, async t => {
   const prelude = `
     TracePoint.new(:class) do |point|
       next unless point.self.inspect == "AnyCable::Middlewares::CheckVersion"

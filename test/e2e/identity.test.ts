@@ -1,5 +1,5 @@
 /**
- * One identity: what the app reads from `env.url` is the station that the bridge serves, whatever the request says.
+ * The app reads from `env.url` the identity that the bridge serves, whatever the request contains.
  */
 import assert from 'node:assert/strict'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -119,10 +119,10 @@ for (const flag of ['--ocpp_sn=station_id', '--ocpp_sn=serial']) {
     let app: ScriptedApp
     let bridge: Bridge
     let victim: Peer
-    /** Of each subscription: who the app let in, and whom the bridge subscribes. */
+    /** For each subscription: the identity that the app accepted, and the one that the bridge subscribes. */
     const subscriptions: { readonly known: string; readonly sn: string }[] = []
 
-    /** Lets in whoever has the credentials of the identity in `env.url`, and streams to it by its `sn`. */
+    /** Accepts a station with the credentials of the identity in `env.url`, and streams to it by its `sn`. */
     function reply({ method, message }: Received): object {
       const { env, command, identifier = '' } = message as { env: Env; command?: string; identifier?: string }
       if (method === 'Connect') {
@@ -149,7 +149,7 @@ for (const flag of ['--ocpp_sn=station_id', '--ocpp_sn=serial']) {
       await victim.next(opcodes.text)
     })
 
-    /** Upgrades and says a word; settles once that is answered, or the connection is refused or closed. */
+    /** Upgrades and sends a Heartbeat; resolves once that is answered, or the connection is refused or closed. */
     async function attack(target: string, host: string): Promise<Peer> {
       const attacker = await dial(bridge.port, [
         `GET ${target} HTTP/1.1`,
@@ -165,7 +165,7 @@ for (const flag of ['--ocpp_sn=station_id', '--ocpp_sn=serial']) {
     }
 
     attacks.forEach(([target, host, because], at) => {
-      test(`does not become VICTIM by ${target} and Host ${host}: ${because}`, async () => {
+      test(`does not become VICTIM through ${target} and Host ${host}: ${because}`, async () => {
         const before = subscriptions.length
         const attacker = await attack(target, host)
         assert.match(attacker.head, /^HTTP\/1\.1 (?:101|400|404) /)
@@ -184,7 +184,7 @@ for (const flag of ['--ocpp_sn=station_id', '--ocpp_sn=serial']) {
       })
     })
 
-    test('connects as itself by its own path', async () => {
+    test('connects as itself through its own path', async () => {
       const attacker = await attack('/ocpp/ATTACKER', 'csms')
       attacker.socket.destroy()
       assert.deepEqual(subscriptions.at(-1), { known: 'ATTACKER', sn: 'ATTACKER' })
@@ -192,7 +192,7 @@ for (const flag of ['--ocpp_sn=station_id', '--ocpp_sn=serial']) {
   })
 }
 
-test('stations with an invalid Host header are served, and one warning says so', { timeout: 60_000 }, async t => {
+test('stations with an invalid Host header are served with one warning', { timeout: 60_000 }, async t => {
   const app = await ScriptedApp.start()
   t.after(() => app.stop())
   const urls: string[] = []
@@ -210,7 +210,7 @@ test('stations with an invalid Host header are served, and one warning says so',
     peer.socket.destroy()
   }
   assert.deepEqual(urls, Array<string>(3).fill(`http://127.0.0.1:${bridge.port}/ocpp/CP01?x=1`))
-  await bridge.close() // with all of its log
+  await bridge.close() // so that the log is complete
   const warnings = bridge.log().filter(({ msg }) => msg.includes('Host header'))
   assert.deepEqual(
     warnings.map(({ level, station, remoteAddress, host }) => [level, station, remoteAddress, host]),

@@ -1,5 +1,5 @@
 /**
- * A station that is there is kept, however little it says; one that has gone without a word is found.
+ * A station that is alive stays connected, however little it sends; one that vanished is disconnected.
  */
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
@@ -16,24 +16,24 @@ import { openProxy } from '../support/proxy.ts'
 import { openProcess, run, standStill } from '../support/process.ts'
 
 const pingMs = 200
-/** Of a station that was told no interval. */
+/** The idle timeout of a station without a heartbeat interval. */
 const untoldMs = 1_000
 /** The heartbeat interval that a boot is told by default. */
 const heartbeatMs = 1_000
-/** Of a station that was. */
+/** The idle timeout of a station with that interval. */
 const idleMs = 2.5 * heartbeatMs
-/** One that the app gives. */
+/** A heartbeat interval that the app sets. */
 const longHeartbeatMs = 4_000
-/** For so many pings in a row there is more than one idle timeout between the first and the last. */
+/** This many pings take longer than one idle timeout. */
 const manyPings = (2 * idleMs) / pingMs
 const boot = '[2,"boot","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]'
 
 let app: ScriptedApp
 let bridge: Bridge
-/** The same with TLS, and who it is. */
+/** The same with TLS, and its certificate. */
 let tlsBridge: Bridge
 let certificate: string
-/** Emits the id of each station of which the app is told that it has gone. */
+/** Emits a station's id when the app gets its Disconnect. */
 const disconnects = new EventEmitter()
 
 const keep = keepUntil(after)
@@ -82,7 +82,7 @@ async function booted(t: TestContext, id: string, text = boot): Promise<Peer> {
   return peer
 }
 
-/** Settles when a bridge has given the station up and the app knows, with the milliseconds which that took. */
+/** Resolves when the app gets the station's Disconnect, with the milliseconds that this took. */
 async function givenUp(id: string, by = bridge): Promise<number> {
   const since = Date.now()
   const told = once(disconnects, id)
@@ -93,21 +93,21 @@ async function givenUp(id: string, by = bridge): Promise<number> {
   return tookMs
 }
 
-describe('a station that has gone without a word', { timeout: 60_000 }, () => {
+describe('a station that vanished', { timeout: 60_000 }, () => {
   const assertTime = (t: TestContext, tookMs: number): void => {
     t.diagnostic(`found after ${tookMs} ms`)
     assert.ok(tookMs >= idleMs - pingMs, `given up after ${tookMs} ms, before its time`)
     assert.ok(tookMs < 5 * idleMs, `given up after ${tookMs} ms, long after its time`)
   }
 
-  test('is found where nothing closes its connection', async t => {
+  test('is disconnected when nothing closes its connection', async t => {
     const peer = await booted(t, 'GONE')
-    peer.socket.pause() // from here on it reads nothing, writes nothing, and stays open
+    peer.socket.pause() // from here on the socket is neither read nor written, and stays open
     assertTime(t, await givenUp('GONE'))
   })
 
-  test('is found behind TLS where nothing closes its connection, and then the bridge does', async t => {
-    // The network takes what is sent and brings it nowhere: no FIN, no close_notify, no RST.
+  test('is disconnected behind TLS when nothing closes its connection', async t => {
+    // The network swallows everything: no FIN, no close_notify, no RST arrives.
     const network = await openProxy(tlsBridge.port)
     t.after(() => network.close())
     const ws = new WebSocket(`wss://${network.host}/ocpp/TLS`, ['ocpp1.6'], { ca: certificate, autoPong: false })
@@ -123,7 +123,7 @@ describe('a station that has gone without a word', { timeout: 60_000 }, () => {
     assert.equal((await closed)[0], 1006)
   })
 
-  test('is found after three unanswered pings when it has answered one before', async t => {
+  test('is disconnected after three unanswered pings when it has answered one before', async t => {
     const peer = await booted(t, 'PONGED', boot.replace('"M"', '"long"'))
     await peer.next(opcodes.ping)
     peer.write(frameOf('', { opcode: opcodes.pong }))
@@ -132,7 +132,7 @@ describe('a station that has gone without a word', { timeout: 60_000 }, () => {
     assert.ok(tookMs >= 3 * pingMs && tookMs < longHeartbeatMs, `given up after ${tookMs} ms`)
   })
 
-  test('is found where its process stands still', async t => {
+  test('is disconnected when its process is stopped', async t => {
     const client = openProcess(process.execPath, [
       '--input-type=module',
       '--eval',
@@ -151,8 +151,8 @@ describe('a station that has gone without a word', { timeout: 60_000 }, () => {
   })
 })
 
-describe('a station that is there', { timeout: 60_000 }, () => {
-  /** What a station does that is not silent, again and again, until it says that it has done so for long enough. */
+describe('a station that is alive', { timeout: 60_000 }, () => {
+  /** What a station does again and again to stay connected, for longer than the idle timeout. */
   const lives: readonly (readonly [string, string, (peer: Peer) => Promise<void>])[] = [
     [
       'PONGS',
@@ -179,7 +179,7 @@ describe('a station that is there', { timeout: 60_000 }, () => {
     ],
   ]
   for (const [id, what, live] of lives) {
-    test(`is kept that ${what}`, async t => {
+    test(`stays connected when it ${what}`, async t => {
       const peer = await booted(t, id)
       await live(peer)
       peer.write(frameOf('[2,"last","Heartbeat",{}]'))
@@ -203,7 +203,7 @@ describe('a station that is there', { timeout: 60_000 }, () => {
       },
     ],
   ] as const) {
-    test(`is kept without pongs for as long as the interval allows that it was told ${because}`, async t => {
+    test(`stays connected without pongs for 2.5 heartbeat intervals when it was told its interval ${because}`, async t => {
       const peer = await tell(t)
       for (let silentMs = 0; silentMs < 2 * longHeartbeatMs; silentMs += pingMs) await peer.next(opcodes.ping)
       peer.write(frameOf('[2,"last","Heartbeat",{}]'))
@@ -216,7 +216,7 @@ describe('a station that is there', { timeout: 60_000 }, () => {
     })
   }
 
-  test('is kept that sends pings alone', async t => {
+  test('stays connected when it sends nothing but pings', async t => {
     const ws = new WebSocket(`${bridge.url}/PINGS`, ['ocpp1.6'], { autoPong: false })
     t.after(() => ws.terminate())
     await once(ws, 'open')

@@ -1,6 +1,6 @@
 /**
- * The bridge is full, by `max-conn` or by the open-files limit: a station hears it, the log says it once, and the way to
- * the app stays open.
+ * The bridge is full, by `max-conn` or by the open-files limit: stations are refused, the log says so once, and the
+ * connection to the app is kept.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -12,7 +12,7 @@ import { freePort } from '../support/ports.ts'
 import { openProcess } from '../support/process.ts'
 import { openRawStation, type RawStation } from '../support/station.ts'
 
-/** No test waits for ever for what does not come. */
+/** A missing event fails the test. */
 const within = { timeout: 60_000 }
 const boot = '{"chargePointVendor":"Vendor","chargePointModel":"Model"}'
 
@@ -39,23 +39,27 @@ async function statusFrom(localAddress: string, port: number, path: string): Pro
   return response.statusCode
 }
 
-test('max-conn: many addresses that find no room are one line; a bad request is one for each', within, async t => {
-  const app = await openApp(t)
-  const bridge = await openBridge([`--rpc_host=${app.host}`, '--max-conn=1'])
-  t.after(() => bridge.close())
-  const station = await openRawStation(bridge.url, 'CP0')
-  t.after(() => station.close())
-  for (const address of ['127.0.0.2', '127.0.0.3', '127.0.0.4']) {
-    assert.equal(await statusFrom(address, bridge.port, '/ocpp/CP1'), 503)
-    assert.equal(await statusFrom(address, bridge.port, '/ocpp/%ZZ'), 400)
-  }
-  await bridge.close()
-  const refused = bridge.log().filter(({ msg }) => msg === 'a station was refused')
-  const ofStatus = (status: number) => refused.filter(line => line['status'] === status).length
-  assert.deepEqual([ofStatus(503), ofStatus(400)], [1, 3])
-})
+test(
+  'refusals for lack of room are one line for all addresses, and bad requests one line for each',
+  within,
+  async t => {
+    const app = await openApp(t)
+    const bridge = await openBridge([`--rpc_host=${app.host}`, '--max-conn=1'])
+    t.after(() => bridge.close())
+    const station = await openRawStation(bridge.url, 'CP0')
+    t.after(() => station.close())
+    for (const address of ['127.0.0.2', '127.0.0.3', '127.0.0.4']) {
+      assert.equal(await statusFrom(address, bridge.port, '/ocpp/CP1'), 503)
+      assert.equal(await statusFrom(address, bridge.port, '/ocpp/%ZZ'), 400)
+    }
+    await bridge.close()
+    const refused = bridge.log().filter(({ msg }) => msg === 'a station was refused')
+    const ofStatus = (status: number) => refused.filter(line => line['status'] === status).length
+    assert.deepEqual([ofStatus(503), ofStatus(400)], [1, 3])
+  },
+)
 
-test('at the open-files limit a station gets 503, and the bridge finds its app again', within, async t => {
+test('a station gets 503 at the open-files limit, and the bridge reconnects to its app', within, async t => {
   const app = await openApp(t)
   const [port, broadcastPort] = [await freePort(), await freePort()]
   const flags = ['--ignore-config-path', '--host=127.0.0.1', `--port=${port}`, `--rpc_host=${app.host}`]

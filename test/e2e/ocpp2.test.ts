@@ -1,6 +1,6 @@
 /**
- * What OCPP 2.0.1 and 2.1 have in common, from boot to the end of a transaction: an independent client that checks every
- * message both ways against the official schemas, the built bridge, and an app that says nothing.
+ * What OCPP 2.0.1 and 2.1 have in common, from boot to the end of a transaction: an independent client that validates
+ * every message in both directions, the built bridge, and an app that sends no Acks.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
@@ -26,7 +26,7 @@ before(async () => {
   bridge = keep(await openBridge([`--rpc_host=${app.host}`]))
 })
 
-/** Has the app ask something of a station, under an id; settles with the outcome, as the app is told of it. */
+/** Sends a command to a station; resolves with the outcome that the app receives. */
 async function ask(stationId: string, id: string, command: string, payload: Payload): Promise<PerformData> {
   await bridge.broadcast(commandBroadcast(serialOf(stationId), { command, id, payload }))
   return (await performs.next(id)).data
@@ -34,11 +34,11 @@ async function ask(stationId: string, id: string, command: string, payload: Payl
 
 type Row = {
   readonly version: 'ocpp2.0.1' | 'ocpp2.1'
-  /** What a station of this version alone sends while it charges, and what it is told. */
+  /** What only a station of this version sends while it charges, and the answers. */
   readonly adds: readonly (readonly [action: string, payload: Payload, answer: Payload])[]
   /** A command of another version. */
   readonly foreign: readonly [action: string, payload: Payload]
-  /** What a silent app's answers are beside those in common. */
+  /** A silent app's answers of this version only. */
   readonly decided: Readonly<Record<string, Payload | string>>
 }
 
@@ -66,7 +66,7 @@ const rows: readonly Row[] = [
   },
 ]
 
-/** What the table of `docs/protocol.md` has for those that are not `{}`; a text is the code of a CALLERROR. */
+/** The silent answers of `docs/protocol.md` that are not `{}`; a text is the code of a CALLERROR. */
 const decidedInBoth: Row['decided'] = {
   DataTransfer: { status: 'UnknownVendorId' },
   SignCertificate: { status: 'Rejected' },
@@ -74,7 +74,7 @@ const decidedInBoth: Row['decided'] = {
   GetCertificateStatus: { status: 'Failed' },
   NotifyEVChargingSchedule: { status: 'Accepted' },
 }
-/** Those that other tests are about. */
+/** Actions that other tests cover. */
 const elsewhere = ['BootNotification', 'Heartbeat', 'Authorize', 'TransactionEvent']
 
 const event = (eventType: string, seqNo: number, more: Payload = {}): Payload => ({
@@ -92,7 +92,7 @@ for (const { version, adds, foreign, decided } of rows) {
   describe(version, { timeout: 60_000 }, () => {
     const idOf = (name: string) => `${version}-${name}`
 
-    test('a station charges with an app that never answers: all it sends is performed, in order', async t => {
+    test('the app performs all messages of a charging session in order when it answers none', async t => {
       const station = await openBooted(t, bridge, idOf('charging'), version)
       const status = { timestamp: now(), connectorStatus: 'Occupied', evseId: 1, connectorId: 1 }
       assert.deepEqual(await station.call('StatusNotification', status), {})
@@ -105,7 +105,7 @@ for (const { version, adds, foreign, decided } of rows) {
       assert.deepEqual(await station.call('TransactionEvent', event('Ended', 2)), {})
       for (const [action, payload, answer] of adds) assert.deepEqual(await station.call(action, payload), answer)
       const expected = station.sent
-        .filter(({ action }) => action !== 'Heartbeat') // which the bridge answers itself
+        .filter(({ action }) => action !== 'Heartbeat') // answered by the bridge
         .map(({ id, action, payload }) => ({ action: channelAction(action), id, command: action, payload }))
       const performed = performs.of(station.id)
       assert.deepEqual(
@@ -124,7 +124,7 @@ for (const { version, adds, foreign, decided } of rows) {
       assert.equal(warnings.filter(({ action }) => action === 'BootNotification').length, 0)
     })
 
-    test("the status of a token is the app's to give", async t => {
+    test('the app decides the status of a token', async t => {
       const station = await openBooted(t, bridge, idOf('tokens'), version)
       const withToken = (type: string) =>
         station.call(
@@ -137,7 +137,7 @@ for (const { version, adds, foreign, decided } of rows) {
       assert.equal(await codeOf(certificate), 'InternalError')
     })
 
-    test('commands, and the answers of the station', async t => {
+    test('the app gets the answer of the station to each command', async t => {
       const station = await openBooted(t, bridge, idOf('asked'), version)
       station.answers('RequestStartTransaction', () => ({ status: 'Accepted', transactionId: 'T2' }))
       const idToken = { idToken: 'ABCD', type: 'Central' }
@@ -171,7 +171,7 @@ for (const { version, adds, foreign, decided } of rows) {
       assert.deepEqual([unknown['action'], unknown['code']], ['error', 'UnknownAction'])
     })
 
-    describe('an app that is silent: the client takes the answer for a valid one', () => {
+    describe("the bridge's answer is valid when the app is silent", () => {
       for (const action of stationActionsOf(version).filter(name => !elsewhere.includes(name))) {
         test(action, async t => {
           const station = await openBooted(t, bridge, idOf(action), version)

@@ -1,6 +1,6 @@
 /**
- * What OCPP 2.1 adds, over real sockets with the built bridge: by an independent client where that one speaks it, and by
- * hand where it does not (SEND, CALLRESULTERROR).
+ * What OCPP 2.1 adds, over real sockets with the built bridge: with an independent client, and with hand-written frames
+ * for what that client lacks (SEND, CALLRESULTERROR).
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
@@ -22,7 +22,7 @@ const keep = keepUntil(after)
 
 before(async () => {
   app = keep(await ScriptedApp.start())
-  // It is silent but for SENDs, which it acks in vain.
+  // The app acks SENDs only, to no effect.
   app.always(performs.script(({ command }) => (command === 'NotifyPeriodicEventStream' ? {} : null)))
   bridge = keep(await openBridge([`--rpc_host=${app.host}`]))
 })
@@ -67,20 +67,20 @@ describe('commands that 2.1 adds', within, () => {
   }
 })
 
-test('a SEND is performed and never answered, right or wrong, whatever the app says to it', within, async t => {
+test('a SEND is performed and never answered, valid or not, even when the app acks it', within, async t => {
   const station = await connectRaw(t, 'sender')
   const payload = `{"id":1,"pending":0,"basetime":"${now()}","data":[{"t":0.10,"v":"1.50"}]}`
   station.send(`[6,"send","NotifyPeriodicEventStream",${payload}]`)
   for (const wrong of ['[6,"a","Heartbeat",{}]', '[6,"b","Nonsense",{}]', '[6,"c"]', '[6,"d","Heartbeat",[]]', '[6]'])
     station.send(wrong)
   await station.call('after', 'Heartbeat')
-  assert.equal(station.received.length, 2) // the boot's answer and the Heartbeat's
+  assert.equal(station.received.length, 2) // the answers to the boot and the Heartbeat
   const sent = performs.all.map(({ text }) => text).filter(text => /"id":"(send|[abcd])",/.test(text))
   const names = '"action":"notify_periodic_event_stream","id":"send","command":"NotifyPeriodicEventStream"'
   assert.deepEqual(sent, [`{${names},"payload":${payload},"version":"2.1"}`])
 })
 
-test('a SEND passes while a command is open, and does not settle it', within, async t => {
+test('a SEND is performed while a command is open, and does not settle it', within, async t => {
   const station = await connectRaw(t, 'busy')
   await ask('busy', 'ClearCache', 'clear', {})
   await station.message(/^\[2,"clear"/)
@@ -92,21 +92,21 @@ test('a SEND passes while a command is open, and does not settle it', within, as
   assert.deepEqual(told, ['notify_periodic_event_stream', 'ack'])
 })
 
-test('a CALLRESULTERROR of the station is not answered, and ends nothing', within, async t => {
+test('a CALLRESULTERROR of the station is not answered and ends no command', within, async t => {
   const station = await connectRaw(t, 'reader')
   await station.call('swap', 'BatterySwap', JSON.stringify(batterySwap))
   for (const text of [
-    '[5,"swap","FormatViolation","cannot read it",{}]', // of an answer that it has
+    '[5,"swap","FormatViolation","cannot read it",{}]', // about an answer that was sent
     '[5,"nobody","GenericError","",{}]',
     '[5,"x"]',
     '[5]',
   ])
     station.send(text)
   assert.match(await station.call('after', 'Heartbeat'), /^\[3,"after",\{"currentTime"/)
-  assert.equal(station.received.length, 3) // those to the boot, the swap and the Heartbeat
+  assert.equal(station.received.length, 3) // the answers to the boot, the swap and the Heartbeat
 })
 
-test('silent answers to a station that is driven by hand', within, async t => {
+test("a silent app's stations get the answers of the table", within, async t => {
   const station = await connectRaw(t, 'hand')
   const answers = [
     ['BatterySwap', batterySwap, '[3,"1",{}]'],

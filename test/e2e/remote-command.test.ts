@@ -14,7 +14,7 @@ import { callErrorOf, openStation, type Payload, type Station } from '../support
 type Side = {
   readonly bridge: Bridge
   readonly rails: Rails
-  /** Publishes a text as the gem does; settles when the transport has it. */
+  /** Publishes as the gem does; resolves when the transport has accepted it. */
   readonly publish: (broadcast: object) => Promise<void>
 }
 
@@ -56,7 +56,7 @@ async function openHttpSide(): Promise<Side> {
   return { bridge, rails, publish }
 }
 
-/** A station that has booted; its serial number is its id. */
+/** A booted station whose serial number is its id. */
 async function connect(t: TestContext, { bridge }: Side, id: string): Promise<Station> {
   const station = await openStation(bridge.url, id)
   t.after(() => station.close())
@@ -65,8 +65,8 @@ async function connect(t: TestContext, { bridge }: Side, id: string): Promise<St
   return station
 }
 
-/** What the app was told of commands, by station: all of it, in order. */
-/** Each names the version and the one connection of its station. */
+/** The outcomes of commands that the app received for a station, in order. */
+/** Each outcome names the version and the connection of its station. */
 function outcomesOf({ rails }: Side, station: string): Partial<LedgerEntry>[] {
   const outcomes = rails
     .ledger()
@@ -82,7 +82,7 @@ function without(entry: Partial<LedgerEntry>, ...names: (keyof LedgerEntry)[]): 
 
 const outcomeOf = ({ rails }: Side, id: string) => rails.waitFor(entry => entry.id === id)
 
-/** Something that a test lets happen when it wants it to. */
+/** An event that a test triggers. */
 function gate(): { readonly passed: Promise<void>; readonly open: () => void } {
   let open: () => void = () => undefined
   const passed = new Promise<void>(resolve => (open = resolve))
@@ -97,7 +97,7 @@ const message = {
 
 for (const name of ['NATS', 'HTTP'] as const) {
   describe(`over ${name}`, { concurrency: true, timeout: 120_000 }, () => {
-    test('rake asks two stations: the answer of one is shown, the error of the other', async t => {
+    test('rake prints the answer of one station and the error of another', async t => {
       const side = sides[name]
       const [one, other] = [await connect(t, side, 'rake-1'), await connect(t, side, 'rake-2')]
       const asked: (readonly [string, Payload])[] = []
@@ -139,7 +139,7 @@ for (const name of ['NATS', 'HTTP'] as const) {
       )
     })
 
-    test('a batch for two stations: one command at a time for each, in order', async t => {
+    test('a batch reaches two stations in order, one command at a time for each', async t => {
       const side = sides[name]
       const stations = [await connect(t, side, 'batch-1'), await connect(t, side, 'batch-2')]
       const seen: string[] = []
@@ -166,7 +166,7 @@ for (const name of ['NATS', 'HTTP'] as const) {
         ]),
       )
       await Promise.all(arrived)
-      // Had the second one been sent too, it would have come before the answer to a call made now.
+      // A second command on the wire would have come before the answer to a call made now.
       await Promise.all(stations.map(station => station.call('Heartbeat')))
       assert.deepEqual(seen.toSorted(), ['batch-1 Reset', 'batch-2 Reset'])
       first.open()
@@ -179,7 +179,7 @@ for (const name of ['NATS', 'HTTP'] as const) {
       }
     })
 
-    test('a command that is not answered in time: an error, the next one goes out, and the late answer still comes', async t => {
+    test('a command that times out is an error, the next one is sent, and the late answer still reaches the app', async t => {
       const side = sides[name]
       const [slow, quick] = [await connect(t, side, 'late-1'), await connect(t, side, 'late-2')]
       const late = gate()
@@ -206,7 +206,7 @@ for (const name of ['NATS', 'HTTP'] as const) {
       assert.deepEqual(outcomesOf(side, 'late-2'), [ack])
     })
 
-    test('a station that is gone in the middle of a command: an error for it and for the one behind, before the end', async t => {
+    test('open and queued commands are errors before the Disconnect when their station leaves', async t => {
       const side = sides[name]
       const [gone, stays] = [await connect(t, side, 'gone-1'), await connect(t, side, 'gone-2')]
       const asked = gate()
@@ -234,7 +234,7 @@ for (const name of ['NATS', 'HTTP'] as const) {
       assert.equal((await outcomeOf(side, 'gone-c')).event, 'ack')
     })
 
-    test('a command that no station can be sent: an error, and the station hears nothing of it', async t => {
+    test('a command that cannot be sent is an error, and the station receives nothing', async t => {
       const side = sides[name]
       const [station, other] = [await connect(t, side, 'wrong-1'), await connect(t, side, 'wrong-2')]
       for (const each of [station, other]) each.answers('Reset', () => ({ status: 'Accepted' }))

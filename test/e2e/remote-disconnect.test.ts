@@ -1,5 +1,6 @@
 /**
- * Stations that are put out: by the app (`remote_connections.where(...).disconnect`), or by their own newer connection.
+ * Stations that are disconnected by the app (`remote_connections.where(...).disconnect`) or by their own newer
+ * connection.
  */
 import type { NatsConnection } from 'nats'
 import assert from 'node:assert/strict'
@@ -9,7 +10,7 @@ import type { Rails } from '../support/rails.ts'
 import { openSite, type Site } from '../support/site.ts'
 import { openStation, type Station, type StationOptions } from '../support/station.ts'
 
-/** No test waits for ever for what does not come. */
+/** A missing event fails the test. */
 const within = { timeout: 120_000 }
 
 let site: Site
@@ -31,7 +32,7 @@ async function connect(t: TestContext, id: string, options?: StationOptions): Pr
   return station
 }
 
-/** A station that the app knows, by a message other than a boot. */
+/** A station that the app knows without a boot. */
 async function connectAndReport(...args: Parameters<typeof connect>): Promise<Station> {
   const station = await connect(...args)
   await report(station)
@@ -61,7 +62,7 @@ const eventsOf = (id: string) =>
 
 const eventOf = (id: string, event: string) => rails.waitFor(entry => entry.station === id && entry.event === event)
 
-/** A command reaches the station, and its answer the app. */
+/** Asserts that a command reaches the station, and its answer the app. */
 async function assertReachable(id: string): Promise<void> {
   const command = { command: 'Reset', id: `reset-${id}`, payload: { type: 'Soft' } }
   publish(commandBroadcast(id, command))
@@ -70,7 +71,7 @@ async function assertReachable(id: string): Promise<void> {
 }
 
 for (const reconnect of [true, false]) {
-  test(`the app puts a station out, and only that one (reconnect: ${reconnect})`, within, async t => {
+  test(`a remote disconnect closes one station and no other (reconnect: ${reconnect})`, within, async t => {
     const [out, stays] = [
       await connectAndReport(t, `out-${reconnect}`),
       await connectAndReport(t, `stays-${reconnect}`),
@@ -80,7 +81,7 @@ for (const reconnect of [true, false]) {
     await eventOf(out.id, 'disconnected')
     await assertReachable(stays.id)
     await report(stays)
-    // Twice the same says nothing more, nor does a station that is not here.
+    // A second remote disconnect has no effect, nor has one for a station that is not connected.
     disconnectRemotely(out.id, reconnect)
     disconnectRemotely('nobody', reconnect)
     await assertReachable((await connectAndReport(t, `after-${reconnect}`)).id)
@@ -94,7 +95,7 @@ for (const reconnect of [true, false]) {
   })
 }
 
-test('a station that was put out may come back', within, async t => {
+test('a station may connect again after a remote disconnect', within, async t => {
   const before = await connectAndReport(t, 'back')
   disconnectRemotely(before.id, true)
   await before.closed
@@ -103,11 +104,11 @@ test('a station that was put out may come back', within, async t => {
   await assertReachable('back')
 })
 
-test('a station that connects once more replaces itself as soon as the app has let it in', within, async t => {
+test('a second connection replaces the first once the app has accepted it', within, async t => {
   const stays = await connectAndReport(t, 'beside')
   const old = await connectAndReport(t, 'twice')
   const young = await connect(t, 'twice')
-  await report(old) // the new one has not said a word yet
+  await report(old) // the new connection has sent nothing yet
   await report(young)
   assert.equal((await old.closed).code, 1008)
   await assertReachable('twice')
@@ -116,23 +117,23 @@ test('a station that connects once more replaces itself as soon as the app has l
   await rails.waitFor(() => eventsOf('twice').filter(event => event === 'disconnected').length === 2)
   assert.deepEqual(eventsOf('twice'), [
     ...['connected', 'subscribed', 'status_notification', 'status_notification'],
-    ...['connected', 'unsubscribed', 'disconnected', 'subscribed'], // the old one's end before the new one's begin
+    ...['connected', 'unsubscribed', 'disconnected', 'subscribed'], // the end of the old connection comes before the start of the new one
     ...['status_notification', 'ack', 'unsubscribed', 'disconnected'],
   ])
 })
 
-test('one that shows the same credentials replaces itself at once', within, async t => {
+test('a second connection with the same credentials replaces the first at once', within, async t => {
   const old = await connectAndReport(t, 'password', { password: 'a secret' })
   const young = await connect(t, 'password', { password: 'a secret' })
   assert.equal((await old.closed).code, 1008)
   await report(young)
   await assertReachable('password')
-  // The Connect of the new one may overtake, its subscription must not.
+  // The Connect of the new connection may overtake the Disconnect of the old one; its subscribe must not.
   const events = eventsOf('password').filter(event => event.endsWith('subscribed') || event === 'disconnected')
   assert.deepEqual(events, ['subscribed', 'unsubscribed', 'disconnected', 'subscribed'])
 })
 
-test('other credentials do not put a station out before the app has seen them', within, async t => {
+test('a second connection with other credentials replaces nothing before the app has accepted it', within, async t => {
   const old = await connectAndReport(t, 'stranger', { password: 'a secret' })
   const stranger = await connect(t, 'stranger', { password: 'a guess' })
   await report(old)

@@ -1,5 +1,5 @@
 /**
- * Transaction messages that a station sends again over real sockets, on its next connection too, to the built program.
+ * Transaction messages that a station retries over real sockets, also on its next connection, with the built program.
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
@@ -14,7 +14,7 @@ const within = { timeout: 60_000 }
 let app: ScriptedApp
 let bridge: Bridge
 const performs = new Performs()
-/** What the app waits for before it replies. */
+/** The app replies when this resolves. */
 let gate: Promise<void> = Promise.resolve()
 
 const keep = keepUntil(after)
@@ -43,22 +43,26 @@ const rows = [
   ['ocpp2.1', 'TransactionEvent', { eventType: 'Ended', timestamp, triggerReason: 'EVDeparted', seqNo: 3, transactionInfo: { transactionId: 'T2' } }], // prettier-ignore
 ] as const
 for (const [version, action, payload] of rows) {
-  test(`${version} ${action}: answered, and again on the next connection, after one perform`, within, async () => {
-    const stationId = `${version}-${action}`
-    const text = JSON.stringify(payload)
-    const answers: string[] = []
-    for (let connection = 0; connection < 3; connection++) {
-      const station = await openRawStation(bridge.url, stationId, { version })
-      answers.push(await station.call(stationId, action, text))
-      await station.close()
-    }
-    assert.deepEqual(new Set(answers).size, 1)
-    assert.match(answers[0] ?? '', /^\[3,/)
-    assert.equal(performs.of(stationId).length, 1)
-  })
+  test(
+    `${version} ${action} is performed once and answered again when it is retried on the next connections`,
+    within,
+    async () => {
+      const stationId = `${version}-${action}`
+      const text = JSON.stringify(payload)
+      const answers: string[] = []
+      for (let connection = 0; connection < 3; connection++) {
+        const station = await openRawStation(bridge.url, stationId, { version })
+        answers.push(await station.call(stationId, action, text))
+        await station.close()
+      }
+      assert.deepEqual(new Set(answers).size, 1)
+      assert.match(answers[0] ?? '', /^\[3,/)
+      assert.equal(performs.of(stationId).length, 1)
+    },
+  )
 
   test(
-    `${version} ${action}: the connection breaks before the answer; its retry gets it, after one perform`,
+    `${version} ${action} is performed once and its retry answered when the connection broke before the answer`,
     within,
     async () => {
       const stationId = `${version}-${action}-broken`

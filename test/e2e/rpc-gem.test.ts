@@ -1,5 +1,6 @@
 /**
- * The real gem behind each transport: what it answers, how much it takes, its pings, and that it hangs up now and then.
+ * The real gem behind each transport: its replies, its size limits, its pings, and the connections that it closes now
+ * and then.
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
@@ -40,13 +41,13 @@ async function openApp(t: TestContext, env: Readonly<Record<string, string>>): P
 const openHttpTo = (url: string, key = rpcKey(gemSecret)): OpenTransport =>
   openHttp({ url, key, trust: { ca: null, verify: true }, limits: defaultLimits })
 
-/** What the app was told until now: the ids of boots, among others; each is told once. */
+/** What the app has received since the last call, the ids of boots among others. */
 async function toldBy(rpc: OpenTransport): Promise<unknown[]> {
   const [text = ''] = (await rpc.command(perform({ action: 'tell' }), never)).transmissions
   return (JSON.parse(text) as { message: { told: unknown[] } }).message.told
 }
 
-describe('one app, all ways', { timeout: 120_000 }, () => {
+describe('one app, all transports', { timeout: 120_000 }, () => {
   let app: GemApp
   const open = new Map<string, OpenTransport>()
   const rpcOf = (name: string): OpenTransport => {
@@ -66,17 +67,17 @@ describe('one app, all ways', { timeout: 120_000 }, () => {
   for (const name of [...implementations.map(([name]) => name), 'http']) {
     testGemContract(`gem over ${name}`, () => rpcOf(name))
 
-    test(`${name}: it is ready`, async () => {
+    test(`${name}: problem resolves with null when the app is up`, async () => {
       assert.equal(await rpcOf(name).problem(10_000), null)
     })
 
-    test(`${name}: a reply over the limit is told; the call has run`, async () => {
+    test(`${name}: a reply over the limit rejects as ran`, async () => {
       const large = perform({ action: 'large', bytes: 5 * 2 ** 20 })
       await assert.rejects(rpcOf(name).command(large, never), rpcError('application', 'ran', /rpc_max_call_recv_size/))
     })
   }
 
-  test('a wrong key and a wrong path over HTTP are told', async () => {
+  test('a wrong key and a wrong path over HTTP are problems that name the option', async () => {
     const wrongKey = openHttpTo(app.http, 'other')
     assert.ok(rpcError('application', 'notRun', /401.*http_rpc_secret/)(await wrongKey.problem(5_000)), 'the key')
     const wrongPath = openHttpTo(app.http.replace('_anycable', 'anycable'))
@@ -85,7 +86,7 @@ describe('one app, all ways', { timeout: 120_000 }, () => {
   })
 
   for (const [name] of implementations) {
-    test(`${name}: a call over the 4 MiB that Ruby takes over gRPC has not run`, async () => {
+    test(`${name}: a call over the 4 MiB of Ruby's gRPC server rejects as not run`, async () => {
       const rpc = rpcOf(name)
       await toldBy(rpc)
       const large = perform({ action: 'boot_notification', id: 'large', text: 'x'.repeat(5 * 2 ** 20) })
@@ -96,32 +97,36 @@ describe('one app, all ways', { timeout: 120_000 }, () => {
 })
 
 for (const [name, openTransport] of implementations) {
-  // Ruby hangs up every 300 s, here every second: each connection ends many times in the course of the calls.
-  test(`${name}: a server that hangs up under load loses no call, and doubles none`, { timeout: 120_000 }, async t => {
-    const app = await openApp(t, { ANYCABLE_RPC_MAX_CONNECTION_AGE: '1' })
-    const keep = keepUntil(end => t.after(end))
-    const tap = keep(await openHttp2Tap(app.grpc))
-    const rpc = keep(openTransport(tap.host))
-    const made: string[] = []
-    const station = async (name: string): Promise<void> => {
-      for (let calls = 0; tap.goaways < 8; calls++) {
-        const id = `${name}-${calls}`
-        made.push(id)
-        await rpc.command(perform({ action: 'boot_notification', id, text: '' }), never)
+  // Ruby closes a connection after 300 s; here after one, so that many end during the calls.
+  test(
+    `${name}: no call is lost or doubled when the server closes connections under load`,
+    { timeout: 120_000 },
+    async t => {
+      const app = await openApp(t, { ANYCABLE_RPC_MAX_CONNECTION_AGE: '1' })
+      const keep = keepUntil(end => t.after(end))
+      const tap = keep(await openHttp2Tap(app.grpc))
+      const rpc = keep(openTransport(tap.host))
+      const made: string[] = []
+      const station = async (name: string): Promise<void> => {
+        for (let calls = 0; tap.goaways < 8; calls++) {
+          const id = `${name}-${calls}`
+          made.push(id)
+          await rpc.command(perform({ action: 'boot_notification', id, text: '' }), never)
+        }
       }
-    }
-    await Promise.all(['a', 'b', 'c', 'd', 'e'].map(station))
-    const told = (await toldBy(rpc)).filter(each => typeof each === 'string')
-    assert.deepEqual(told.toSorted(), made.toSorted())
-    assert.ok(tap.connections >= 4, `${tap.connections} connections`)
-  })
+      await Promise.all(['a', 'b', 'c', 'd', 'e'].map(station))
+      const told = (await toldBy(rpc)).filter(each => typeof each === 'string')
+      assert.deepEqual(told.toSorted(), made.toSorted())
+      assert.ok(tap.connections >= 4, `${tap.connections} connections`)
+    },
+  )
 
-  // The same proportion as in earnest: Ruby takes pings every 10 s, and is sent one every 30 s.
+  // In proportion to the real values: Ruby accepts a ping every 10 s and gets one every 30 s.
   for (const [keepaliveMs, isTaken, because] of [
     [1_500, true, 'three times as long as Ruby asks for is taken'],
     [250, false, 'half as long is not: what this test counts can be seen'],
   ] as const) {
-    test(`${name}: a connection at rest is held by pings: ${because}`, { timeout: 120_000 }, async t => {
+    test(`${name}: an idle connection is kept by pings: ${because}`, { timeout: 120_000 }, async t => {
       const app = await openApp(t, { MIN_PING_INTERVAL_MS: '500' })
       const keep = keepUntil(end => t.after(end))
       const tap = keep(await openHttp2Tap(app.grpc))

@@ -1,5 +1,5 @@
 /**
- * The ways by which the built program reaches the app: over HTTP, and over gRPC at several servers, one of which dies.
+ * How the built program reaches the app: over HTTP, and over gRPC at several servers of which one is killed.
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
@@ -30,12 +30,12 @@ async function connect(t: TestContext, bridge: Bridge, id: string): Promise<Stat
   return station
 }
 
-/** Settles when the program says that it is ready. */
+/** Resolves when the program is ready. */
 async function ready(bridge: Bridge): Promise<void> {
   while ((await bridge.get('/ready')).status !== 200) await new Promise(setImmediate)
 }
 
-test('over HTTP: boot, performs and the end, all with the key that the secret gives', within, async t => {
+test('every call over HTTP carries the key derived from the secret', within, async t => {
   const app = await HttpApp.start({ key: rpcKey('qwerty') })
   t.after(() => app.stop())
   app.always(script)
@@ -55,7 +55,7 @@ test('over HTTP: boot, performs and the end, all with the key that the secret gi
   assert.equal(new Set(app.received.all.map(({ metadata }) => metadata['sid'])).size, 1)
 })
 
-test('over HTTP with another key: not ready, and the reason is told once', within, async t => {
+test('the bridge is not ready and logs the reason once when the app refuses its key', within, async t => {
   const app = await HttpApp.start({ key: 'of the app' })
   t.after(() => app.stop())
   const bridge = await openBridgeTo(t, `--rpc_host=${app.url}`, '--http_rpc_secret=of the bridge')
@@ -64,7 +64,7 @@ test('over HTTP with another key: not ready, and the reason is told once', withi
 })
 
 for (const impl of ['grpc', 'grpc-js'] as const) {
-  test(`${impl}: one of two servers is killed: stations are served by the other, and none is lost`, within, async t => {
+  test(`${impl}: stations are served by the other server when one of two is killed`, within, async t => {
     const keep = keepUntil(end => t.after(end))
     const apps = [keep(await ScriptedApp.start()), keep(await ScriptedApp.start())] as const
     for (const app of apps) app.always(script)

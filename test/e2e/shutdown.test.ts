@@ -1,5 +1,5 @@
 /**
- * The end of the program: in order on the first signal, at once on the second.
+ * The end of the program: in order at the first signal, at once at the second.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -10,7 +10,7 @@ import { openProcess, standStill } from '../support/process.ts'
 import { openRails, type Rails } from '../support/rails.ts'
 import { openRawStation, openStation, type Payload, type RawStation, type Station } from '../support/station.ts'
 
-/** No test waits for ever for what does not come. */
+/** A missing event fails the test. */
 const within = { timeout: 120_000 }
 
 let rails: Rails
@@ -44,7 +44,7 @@ function start(station: Station, connectorId = 1): Promise<Payload> {
   return station.call('StartTransaction', { connectorId, idTag: 'TAG1', meterStart: 0, timestamp })
 }
 
-/** Lets the app answer nothing for as long as `work` takes. */
+/** Stops the app while `work` runs. */
 async function whileAppStandsStill(work: () => Promise<void>): Promise<void> {
   await standStill(rails.process)
   try {
@@ -58,7 +58,7 @@ const entriesOf = (prefix: string, event: string) =>
   rails.ledger().filter(entry => entry.event === event && entry.station.startsWith(`${prefix}-`))
 
 test(
-  'SIGTERM with 30 calls in flight: all are answered, all stations closed, all ends told, no more let in',
+  'SIGTERM answers 30 calls in flight, closes all stations, sends all Disconnects and refuses new stations',
   within,
   async t => {
     const bridge = await open(t)
@@ -95,7 +95,7 @@ async function refusalOf(bridge: Bridge, id: string): Promise<{ code?: unknown }
   )
 }
 
-test('what a station has sent ahead is answered too, in order', within, async t => {
+test('messages that a station has sent ahead are answered in order at SIGTERM', within, async t => {
   const bridge = await open(t)
   const stations: RawStation[] = []
   for (const id of ['ahead-0', 'ahead-1']) {
@@ -120,7 +120,7 @@ test('what a station has sent ahead is answered too, in order', within, async t 
   assert.equal((await bridge.process.exited).code, 0)
 })
 
-test('without stations it ends at once, and says so', within, async t => {
+test('the bridge ends at once when it has no stations', within, async t => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     const bridge = await open(t)
     assert.equal((await bridge.get('/health')).status, 200)
@@ -129,8 +129,8 @@ test('without stations it ends at once, and says so', within, async t => {
   }
 })
 
-test('a signal in the middle of the start ends it in order too', within, async t => {
-  const silent = createServer() // accepts, and never says what a NATS server says first
+test('the bridge shuts down in order when the signal comes during its start', within, async t => {
+  const silent = createServer() // accepts connections and never sends NATS's INFO
   silent.listen(0, '127.0.0.1')
   await once(silent, 'listening')
   t.after(() => silent.close())
@@ -144,8 +144,8 @@ test('a signal in the middle of the start ends it in order too', within, async t
   assert.deepEqual(await starting.exited, { code: 0, signal: null })
 })
 
-describe('where the app does not answer', () => {
-  test('a second signal ends it at once', within, async t => {
+describe('an app that does not answer', () => {
+  test('a second signal ends the bridge at once', within, async t => {
     const bridge = await open(t)
     const [station, quiet] = [await connect(t, bridge, 'second-0'), await connect(t, bridge, 'second-1')]
     const before = await bridge.metric('client_msg_total')
@@ -163,7 +163,7 @@ describe('where the app does not answer', () => {
   })
 
   for (const flags of [['--shutdown_timeout=3s'], ['--shutdown_timeout=6s', '--shutdown_slowdrain']]) {
-    test(`it ends in order within ${flags.join(' ')}: calls are answered, ends given up`, within, async t => {
+    test(`the bridge answers its calls and gives up its Disconnects within ${flags.join(' ')}`, within, async t => {
       const bridge = await open(t, '--rpc_command_timeout=20s', '--ocpp_unanswered=error', ...flags)
       const prefix = `timeout${flags.length}`
       const stations = await connectMany(t, bridge, prefix, 10)

@@ -1,5 +1,6 @@
 /**
- * How the program goes: after a delay, station by station, with the app told of each, and what it was not told of counted.
+ * How the program drains: after a delay, station by station, with a Disconnect for each, and with the lost ones
+ * counted.
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
@@ -7,7 +8,7 @@ import { cableApp, ScriptedApp } from '../support/app.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { openRawStation, type Closing, type RawStation } from '../support/station.ts'
 
-/** No test waits for ever for what does not come. */
+/** A missing event fails the test. */
 const within = { timeout: 120_000 }
 
 async function open(t: TestContext, ...flags: string[]): Promise<{ app: ScriptedApp; bridge: Bridge }> {
@@ -19,7 +20,7 @@ async function open(t: TestContext, ...flags: string[]): Promise<{ app: Scripted
   return { app, bridge }
 }
 
-/** Connects stations, one after another, each known by the app. */
+/** Connects stations one after another; the app has accepted each. */
 async function connect(bridge: Bridge, ...ids: string[]): Promise<RawStation[]> {
   const stations: RawStation[] = []
   for (const id of ids) {
@@ -32,7 +33,7 @@ async function connect(bridge: Bridge, ...ids: string[]): Promise<RawStation[]> 
 
 let reports = 0
 
-/** Has a station report its status, which the app answers. */
+/** Asserts that the app answers a station's StatusNotification. */
 async function report(station: RawStation): Promise<void> {
   const id = String(++reports)
   const payload = '{"connectorId":1,"errorCode":"NoError","status":"Available"}'
@@ -50,7 +51,7 @@ const losses = (bridge: Bridge): unknown[] =>
     .filter(({ msg }) => msg === 'lost the Disconnect of stations at shutdown: the app may show them as online')
     .map(line => line['num'])
 
-test('shutdown_slowdrain: stations are closed one by one, and served until their turn comes', within, async t => {
+test('shutdown_slowdrain closes stations one by one and serves the others meanwhile', within, async t => {
   const { app, bridge } = await open(t, '--shutdown_slowdrain', '--shutdown_timeout=9s')
   const ids = Array.from({ length: 12 }, (_, at) => `CP${at}`)
   const stations = await connect(bridge, ...ids)
@@ -73,31 +74,35 @@ test('shutdown_slowdrain: stations are closed one by one, and served until their
   assert.deepEqual(losses(bridge), [])
 })
 
-test('shutdown_delay: not ready at once, but everybody is served, and let in, until it is over', within, async t => {
-  const { app, bridge } = await open(t, '--shutdown_delay=5s', '--shutdown_timeout=30s')
-  const [station] = await connect(bridge, 'CP1')
-  assert.ok(station !== undefined, 'a station is there')
-  assert.equal((await bridge.get('/ready')).status, 200)
-  bridge.process.signal('SIGTERM')
-  await bridge.logged(/Shutting down/)
-  const { status, body } = await bridge.get('/ready')
-  assert.equal(status, 503)
-  assert.match(body, /"accepting":false/)
-  assert.equal((await bridge.get('/health')).status, 200)
-  await report(station)
-  const [late] = await connect(bridge, 'CP2')
-  assert.ok(late !== undefined, 'a station that a load balancer still sends is let in')
-  assert.equal(
-    bridge.log().some(({ msg }) => msg === 'closing active connections'),
-    false,
-  )
-  assert.deepEqual([(await station.closed).code, (await late.closed).code], [1001, 1001])
-  assert.deepEqual(await bridge.process.exited, { code: 0, signal: null })
-  assert.deepEqual(disconnects(app).toSorted(), ['CP1', 'CP2'])
-})
+test(
+  'shutdown_delay makes the bridge not ready at once, and stations are served and admitted until it is over',
+  within,
+  async t => {
+    const { app, bridge } = await open(t, '--shutdown_delay=5s', '--shutdown_timeout=30s')
+    const [station] = await connect(bridge, 'CP1')
+    assert.ok(station !== undefined, 'a station is there')
+    assert.equal((await bridge.get('/ready')).status, 200)
+    bridge.process.signal('SIGTERM')
+    await bridge.logged(/Shutting down/)
+    const { status, body } = await bridge.get('/ready')
+    assert.equal(status, 503)
+    assert.match(body, /"accepting":false/)
+    assert.equal((await bridge.get('/health')).status, 200)
+    await report(station)
+    const [late] = await connect(bridge, 'CP2')
+    assert.ok(late !== undefined, 'a station that a load balancer still sends is let in')
+    assert.equal(
+      bridge.log().some(({ msg }) => msg === 'closing active connections'),
+      false,
+    )
+    assert.deepEqual([(await station.closed).code, (await late.closed).code], [1001, 1001])
+    assert.deepEqual(await bridge.process.exited, { code: 0, signal: null })
+    assert.deepEqual(disconnects(app).toSorted(), ['CP1', 'CP2'])
+  },
+)
 
 for (const flags of [['--shutdown_delay=50s'], ['--shutdown_slowdrain']]) {
-  test(`${flags.join(' ')}: a second signal does not wait for it`, within, async t => {
+  test(`a second signal ends the bridge at once with ${flags.join(' ')}`, within, async t => {
     const { bridge } = await open(t, '--shutdown_timeout=60s', ...flags)
     const stations = await connect(bridge, ...Array.from({ length: 100 }, (_, at) => `CP${at}`))
     bridge.process.signal('SIGTERM')
@@ -109,27 +114,23 @@ for (const flags of [['--shutdown_delay=50s'], ['--shutdown_slowdrain']]) {
   })
 }
 
-test(
-  'Disconnects that the app does not take in time: given up, their number logged once, an orderly end',
-  within,
-  async t => {
-    const { app, bridge } = await open(t, '--shutdown_timeout=4s', '--rpc_command_timeout=60s')
-    const stations = await connect(bridge, ...Array.from({ length: 20 }, (_, at) => `CP${at}`))
-    app.once(cableApp(() => ({})))
-    app.always(() => new Promise(() => undefined))
-    assert.deepEqual(await bridge.kill('SIGTERM'), { code: 0, signal: null })
-    assert.deepEqual(
-      [...new Set((await Promise.all(stations.map(({ closed }) => closed))).map(({ code }) => code))],
-      [1001],
-    )
-    assert.deepEqual(losses(bridge), [19], 'of 20, one was taken')
-    assert.equal(new Set(disconnects(app)).size, 17, '16 at a time, and the one that was answered')
-    assert.equal(bridge.log().at(-1)?.msg, 'Stopped')
-  },
-)
+test('Disconnects that the app does not take in time are lost, and their number is logged once', within, async t => {
+  const { app, bridge } = await open(t, '--shutdown_timeout=4s', '--rpc_command_timeout=60s')
+  const stations = await connect(bridge, ...Array.from({ length: 20 }, (_, at) => `CP${at}`))
+  app.once(cableApp(() => ({})))
+  app.always(() => new Promise(() => undefined))
+  assert.deepEqual(await bridge.kill('SIGTERM'), { code: 0, signal: null })
+  assert.deepEqual(
+    [...new Set((await Promise.all(stations.map(({ closed }) => closed))).map(({ code }) => code))],
+    [1001],
+  )
+  assert.deepEqual(losses(bridge), [19], 'of 20, one was taken')
+  assert.equal(new Set(disconnects(app)).size, 17, '16 at a time, and the one that was answered')
+  assert.equal(bridge.log().at(-1)?.msg, 'Stopped')
+})
 
 test(
-  'an app that is gone at the end: the loss is one line with its number, and one with its reason',
+  'lost Disconnects are one line with their number and one with the reason when the app is away at the end',
   within,
   async t => {
     const { app, bridge } = await open(t)
@@ -147,14 +148,14 @@ test(
 
 for (const mode of ['auto', 'always', 'never'] as const) {
   test(
-    `disconnect_mode=${mode}: the app is ${mode === 'never' ? 'not ' : ''}told that a station has left`,
+    `disconnect_mode=${mode} ${mode === 'never' ? 'sends no Disconnect' : 'sends a Disconnect'} when a station has left`,
     within,
     async t => {
       const { app, bridge } = await open(t, `--disconnect_mode=${mode}`)
       const [gone] = await connect(bridge, 'gone', 'stays')
       await gone?.close()
-      await openRawStation(bridge.url, 'stranger') // the app never heard of it
-      await connect(bridge, 'gone') // back again: it waits for the end of its last connection, if that is told
+      await openRawStation(bridge.url, 'stranger') // the app does not know it
+      await connect(bridge, 'gone') // its subscribe waits for the Disconnect of its last connection, if there is one
       assert.deepEqual(await bridge.kill('SIGTERM'), { code: 0, signal: null })
       const expected = mode === 'never' ? [] : ['gone', 'gone', 'stays']
       assert.deepEqual(disconnects(app).toSorted(), expected)

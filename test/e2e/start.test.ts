@@ -1,5 +1,5 @@
 /**
- * The start of the program, as an operator meets it: what is wrong is said in a line, and what is asked for is printed.
+ * The start of the program as an operator sees it: each problem is one line.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -21,14 +21,14 @@ before(async () => {
 
 after(() => rm(folder, { recursive: true }))
 
-/** Runs the program to its end, in a folder of its own. */
+/** Runs the program to its end in an empty folder. */
 function runProgram(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Result> {
   return run(process.execPath, [program, ...args], { cwd: folder, env: programEnv(env) })
 }
 
 const lastLine = 'Nothing was started. See --help.'
 
-/** What it says where it does not start for what it was given. */
+/** The problems that it prints when its options prevent the start. */
 async function problemsOf(...args: Parameters<typeof runProgram>): Promise<string[]> {
   const { code, stdout, stderr } = await runProgram(...args)
   assert.equal(code, 1)
@@ -38,7 +38,7 @@ async function problemsOf(...args: Parameters<typeof runProgram>): Promise<strin
   return lines
 }
 
-/** Where it fails only as it opens a thing: the one line of the log that says why. */
+/** The one error line of the log when opening a part fails. */
 async function failureOf(args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await runProgram([
     '--log_format=json',
@@ -55,14 +55,14 @@ async function failureOf(args: readonly string[]): Promise<string> {
   return errors[0]?.error ?? ''
 }
 
-/** Serves nothing on a port, until the test has ended. */
+/** Occupies a port until the test ends. */
 async function takePort(): Promise<{ port: number; close: () => unknown }> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   return { port: (server.address() as AddressInfo).port, close: () => server.close() }
 }
 
-/** Makes a certificate for 127.0.0.1, as an operator would; settles with the paths of it and of its key. */
+/** Makes a certificate for 127.0.0.1; resolves with its path and that of its key. */
 async function makeCertificate(name: string, ...key: readonly string[]): Promise<{ cert: string; key: string }> {
   const files = { cert: join(folder, `${name}.crt`), key: join(folder, `${name}.key`) }
   const made = await run('openssl', [
@@ -77,14 +77,14 @@ async function makeCertificate(name: string, ...key: readonly string[]): Promise
 const makeRsa = (name: string) => makeCertificate(name, 'rsa:2048')
 const makeEc = (name: string) => makeCertificate(name, 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1')
 
-describe('what it was given is wrong', { concurrency: 2, timeout: 120_000 }, () => {
-  test('an unknown flag', async () => {
+describe('a start with invalid options', { concurrency: 2, timeout: 120_000 }, () => {
+  test('fails with a suggestion when a flag is unknown', async () => {
     assert.deepEqual(await problemsOf(['--ocpp_chanel=EvChannel']), [
       '--ocpp_chanel: unknown flag; did you mean --ocpp_channel?',
     ])
   })
 
-  test('a line for each problem, of all three places at once', async () => {
+  test('prints a line for each problem in flags, environment and file', async () => {
     const file = join(folder, 'wrong.toml')
     await writeFile(file, '[ocpp]\nversions = "1.5"\nchanel = "OCPPChannel"\n')
     const env = { ANYCABLE_OCPP_CALL_TIMEOUT: 'soon', ANYCABLE_BROADCAST_KEY: 's3cret' }
@@ -109,7 +109,7 @@ describe('what it was given is wrong', { concurrency: 2, timeout: 120_000 }, () 
     assert.doesNotMatch(problems.join('\n'), /s3cret/)
   })
 
-  test('a file that is not there, or is no TOML', async () => {
+  test('fails when the file is missing or not TOML', async () => {
     const missing = join(folder, 'missing.toml')
     const [line = '', ...more] = await problemsOf([`--config-path=${missing}`])
     assert.ok(line.startsWith(`${missing}: `) && line.includes('no such file'), line)
@@ -122,22 +122,22 @@ describe('what it was given is wrong', { concurrency: 2, timeout: 120_000 }, () 
   })
 })
 
-describe('what it needs is not there', { concurrency: 2, timeout: 120_000 }, () => {
-  test('a certificate', async () => {
+describe('a start without what it needs', { concurrency: 2, timeout: 120_000 }, () => {
+  test('fails when the certificate is missing', async () => {
     const { key } = await makeRsa('lonely')
     const missing = join(folder, 'missing.crt')
     const error = await failureOf(['--port=0', `--ssl_cert=${missing}`, `--ssl_key=${key}`])
     assert.ok(error.includes(missing) && error.includes('ssl_cert'), error)
   })
 
-  test('the key of a certificate', async () => {
+  test('fails when the key of a certificate is missing', async () => {
     const { cert } = await makeRsa('keyless')
     const missing = join(folder, 'missing.key')
     const error = await failureOf(['--port=0', `--ssl_cert=${cert}`, `--ssl_key=${missing}`])
     assert.ok(error.includes(missing) && error.includes('ssl_key'), error)
   })
 
-  test('a certificate that is one: the line names the file', async () => {
+  test('fails with the name of the file when it is not a certificate', async () => {
     const { key } = await makeRsa('nonsense')
     const cert = join(folder, 'nonsense.txt')
     await writeFile(cert, 'nonsense')
@@ -145,7 +145,7 @@ describe('what it needs is not there', { concurrency: 2, timeout: 120_000 }, () 
     assert.ok(error.includes(cert) && error.includes('ssl_cert'), error)
   })
 
-  test('the right key: the line names the files', async () => {
+  test('fails with the names of the files when the key belongs to another certificate', async () => {
     const [{ cert }, { key }] = [await makeRsa('one'), await makeRsa('other')]
     const error = await failureOf(['--port=0', `--ssl_cert=${cert}`, `--ssl_key=${key}`])
     assert.ok(error.includes(cert) && error.includes(key), error)
@@ -156,7 +156,7 @@ describe('what it needs is not there', { concurrency: 2, timeout: 120_000 }, () 
     ['metrics', 'metrics_port', ['--port=0', '--metrics_http=/metrics']],
     ['broadcasts', 'http_broadcast_port', ['--port=0']],
   ] as const) {
-    test(`a free port for ${whose}: the line names the option`, async t => {
+    test(`fails with the name of the option when the port for ${whose} is in use`, async t => {
       const { port, close } = await takePort()
       t.after(close)
       const error = await failureOf([...flags, `--${option}=${port}`])
@@ -165,14 +165,14 @@ describe('what it needs is not there', { concurrency: 2, timeout: 120_000 }, () 
     })
   }
 
-  test('an answer of ours that a version allows: the line names the action, the version and the field', async () => {
+  test('fails with action, version and field when a silent answer violates a schema', async () => {
     const toml = join(folder, 'answers.toml')
     await writeFile(toml, '[ocpp_silent_answers]\nDataTransfer = { status = "Perhaps" }\n')
     const error = await failureOf(['--port=0', `--config-path=${toml}`, '--ocpp_versions=1.6'])
     assert.equal(error, 'ocpp_silent_answers.DataTransfer: not a valid answer in OCPP 1.6: /status: enum')
   })
 
-  test('the app: it starts all the same, and says once where it looks for it and what to do', async t => {
+  test('succeeds and warns once with the address and the remedy when the app is not there', async t => {
     const rpcPort = await freePort()
     const bridge = await openBridge([`--rpc_host=127.0.0.1:${rpcPort}`])
     t.after(() => bridge.close())
@@ -189,22 +189,22 @@ describe('what it needs is not there', { concurrency: 2, timeout: 120_000 }, () 
   })
 })
 
-/** [flags, what the line says of them] */
+/** [flags, what the line says] */
 const rpcRows: readonly (readonly [readonly string[], RegExp])[] = [
   [['--rpc_concurrency=0'], /: localhost:50051 \(concurrency: auto \(initial=25, min=5, max=100\), impl: grpc, /],
   [['--rpc_concurrency=7', '--rpc_impl=grpc-js'], /concurrency: 7, impl: grpc-js, enable_tls: false, /],
   [['--rpc_host=https://app.example'], /: https:\/\/app\.example \(concurrency: 28, impl: http, enable_tls: true, /],
 ]
 for (const [flags, line] of rpcRows) {
-  test(`how it calls the app with ${flags.join(' ')}`, async t => {
+  test(`logs how it calls the app with ${flags.join(' ')}`, async t => {
     const bridge = await openBridge(flags)
     t.after(() => bridge.close())
     assert.match((await bridge.logged(/RPC controller initialized/)).msg, line)
   })
 }
 
-describe('what it prints', { concurrency: 2, timeout: 120_000 }, () => {
-  test('--version', async () => {
+describe('the command line', { concurrency: 2, timeout: 120_000 }, () => {
+  test('prints the version with --version', async () => {
     const manifest = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as object
     const version = 'version' in manifest ? String(manifest.version) : ''
     for (const flag of ['--version', '-v']) {
@@ -212,7 +212,7 @@ describe('what it prints', { concurrency: 2, timeout: 120_000 }, () => {
     }
   })
 
-  test('--help, also beside what is wrong', async () => {
+  test('prints the help with --help even beside an invalid option', async () => {
     const { code, stdout, stderr } = await runProgram(['--help', '--port=x'])
     assert.deepEqual([code, stderr], [0, ''])
     assert.match(stdout, /^Usage: ocpp-cable /)
@@ -222,7 +222,7 @@ describe('what it prints', { concurrency: 2, timeout: 120_000 }, () => {
     assert.ok(stdout.split('\n').every(line => line.length <= 100))
   })
 
-  test('--print-config, from flags, environment and file, read back by --config-path', async () => {
+  test('prints a configuration with --print-config that --config-path reads back', async () => {
     const file = join(folder, 'some.toml')
     await writeFile(file, '[server]\nport = 9999\n[ocpp]\nchannel = "FromFile"\nversions = ["2.0.1"]\n')
     const env = { ANYCABLE_OCPP_CHANNEL: 'FromEnv', ANYCABLE_OCPP_CALL_TIMEOUT: '1500ms', ANYCABLE_SECRET: 's3cret' }
@@ -252,7 +252,7 @@ describe('what it prints', { concurrency: 2, timeout: 120_000 }, () => {
     assert.deepEqual(again, first)
   })
 
-  test('./ocpp-cable.toml is read where it is there', async () => {
+  test('reads ./ocpp-cable.toml when it exists', async () => {
     const own = join(folder, 'ocpp-cable.toml')
     await writeFile(own, 'server.port = 9998\n')
     const [read, ignored] = [
@@ -270,7 +270,7 @@ describe('TLS', { timeout: 120_000 }, () => {
     ['RSA', makeRsa],
     ['ECDSA', makeEc],
   ] as const) {
-    test(`a station that trusts the ${kind} certificate is let in, and gets answers`, async t => {
+    test(`a station that trusts the ${kind} certificate connects and gets answers`, async t => {
       const { cert, key } = await make(`${kind}-alone`)
       const bridge = await openBridge([`--ssl_cert=${cert}`, `--ssl_key=${key}`, '--rpc_command_timeout=100ms'])
       t.after(() => bridge.close())
@@ -283,12 +283,12 @@ describe('TLS', { timeout: 120_000 }, () => {
     })
   }
 
-  test('an RSA and an ECDSA certificate stand side by side', async t => {
+  test('an RSA and an ECDSA certificate are served side by side', async t => {
     const [rsa, ec] = [await makeRsa('both-rsa'), await makeEc('both-ec')]
     const flags = [`--ssl_cert=${rsa.cert},${ec.cert}`, `--ssl_key=${rsa.key},${ec.key}`, '--rpc_command_timeout=100ms']
     const bridge = await openBridge(flags)
     t.after(() => bridge.close())
-    // The suites that OCPP requires (2.0.1 Part 2 A00.FR.317 and 318), and one that is too old for it.
+    // The suites that OCPP requires (2.0.1 Part 2 A00.FR.317 and 318), and one that is too old.
     for (const [suite, version, subject] of [
       ['ECDHE-ECDSA-AES128-GCM-SHA256', '-tls1_2', 'both-ec'],
       ['ECDHE-ECDSA-AES256-GCM-SHA384', '-tls1_2', 'both-ec'],
@@ -304,21 +304,17 @@ describe('TLS', { timeout: 120_000 }, () => {
   })
 })
 
-test(
-  'the bridge serves on when it receives SIGHUP, with one line of the log for each',
-  { timeout: 60_000 },
-  async t => {
-    const bridge = await openBridge()
-    t.after(() => bridge.close())
-    const station = await openRawStation(bridge.url, 'CP1')
-    t.after(() => station.close())
-    for (const times of [1, 2]) {
-      bridge.process.signal('SIGHUP')
-      while (bridge.log().filter(({ msg }) => /^SIGHUP ignored/.test(msg)).length < times)
-        await station.call(`h${times}`, 'Heartbeat')
-    }
-    assert.equal((await bridge.get('/health')).status, 200)
-    assert.ok(!bridge.log().some(({ msg }) => /Shutting down/.test(msg)))
-    assert.deepEqual(await bridge.kill('SIGTERM'), { code: 0, signal: null })
-  },
-)
+test('the bridge goes on and logs one line when it receives SIGHUP', { timeout: 60_000 }, async t => {
+  const bridge = await openBridge()
+  t.after(() => bridge.close())
+  const station = await openRawStation(bridge.url, 'CP1')
+  t.after(() => station.close())
+  for (const times of [1, 2]) {
+    bridge.process.signal('SIGHUP')
+    while (bridge.log().filter(({ msg }) => /^SIGHUP ignored/.test(msg)).length < times)
+      await station.call(`h${times}`, 'Heartbeat')
+  }
+  assert.equal((await bridge.get('/health')).status, 200)
+  assert.ok(!bridge.log().some(({ msg }) => /Shutting down/.test(msg)))
+  assert.deepEqual(await bridge.kill('SIGTERM'), { code: 0, signal: null })
+})

@@ -1,7 +1,6 @@
 /**
- * A fleet that comes all at once, and an app that goes away under one: nobody is refused for good, the app never has
- * more to do than it was said to bear, and who is connected goes first. How fast all of this is stands in
- * docs/benchmarks.md.
+ * A fleet that connects at once, and an app that goes away under a fleet: all stations are served in the end, the app
+ * never has more calls than `rpc_concurrency`, and connected stations go first. docs/benchmarks.md has the speed.
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
@@ -16,14 +15,14 @@ const status = '{"connectorId":1,"errorCode":"NoError","status":"Available"}'
 const meterValues =
   '{"connectorId":1,"transactionId":1,"meterValue":[{"timestamp":"2026-01-02T03:04:05Z","sampledValue":[{"value":"1"}]}]}'
 
-/** Lets every station in, and acks all. */
+/** Accepts every station and acks everything. */
 const willing = cableApp(({ command }) => {
   const currentTime = '2026-01-02T03:04:05Z'
   if (command === 'BootNotification') return { status: 'Accepted', currentTime, interval: 300 }
   return command === 'Heartbeat' ? { currentTime } : {}
 })
 
-/** An app whose Connects go no further until they are let through. */
+/** An app that replies to no Connect until a test releases it. */
 class Gate {
   #waiting: (() => void)[] = []
   #isOpen = false
@@ -33,7 +32,7 @@ class Gate {
     return willing(call)
   }
 
-  /** Lets those through that wait, and not the next ones. */
+  /** Releases the Connects that wait, and not later ones. */
   letThrough(): void {
     for (const pass of this.#waiting.splice(0)) pass()
   }
@@ -48,7 +47,7 @@ class Gate {
   }
 }
 
-/** Takes a little while over each call, so that as many are under way as the bridge makes at once. */
+/** Takes some time for each call, so that as many are in flight as the bridge allows. */
 const unhurried: AppScript = async call => {
   for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
   return willing(call)
@@ -85,7 +84,7 @@ function callAll(fleet: readonly RawStation[], id: string, action: string, paylo
   return Promise.all(fleet.map(station => station.call(id, action, payload)))
 }
 
-/** Not all at once: a machine that has other things to do makes nobody wait too long. */
+/** In groups, so that no call times out on a busy machine. */
 async function inTurns<Value>(
   fleet: readonly RawStation[],
   ask: (some: readonly RawStation[]) => Promise<Value[]>,
@@ -96,7 +95,7 @@ async function inTurns<Value>(
   return values
 }
 
-/** What a call is: `Connect`, `Disconnect`, `subscribe`, or the action that is performed; `again` is marked as such. */
+/** The name of a call: `Connect`, `Disconnect`, `subscribe`, or the performed action; a retry is marked `again`. */
 function nameOf({ method, message }: Received): string {
   const { command, data } = message as { readonly command?: string; readonly data: string }
   if (command !== 'message') return command ?? method
@@ -104,13 +103,13 @@ function nameOf({ method, message }: Received): string {
   return performed.attempt === undefined ? performed.command : `${performed.command} again`
 }
 
-/** Few enough for its real deadlines to be far off, also on a busy machine. */
+/** Few enough that no deadline is near, even on a busy machine. */
 const boots = 120
 
 const count = <Value>(values: readonly Value[], value: Value): number => values.filter(each => each === value).length
 
 test(
-  `${boots} stations boot at once at an app that takes ${concurrency} calls at a time`,
+  `${boots} stations that boot at once are served by an app that takes ${concurrency} calls at a time`,
   { timeout: 120_000 },
   async t => {
     const gate = new Gate()
@@ -152,7 +151,7 @@ test(
     )
     assert.ok(new Set(intervals).size >= 5, `spread over the seconds: ${[...new Set(intervals)].sort().join(' ')}`)
 
-    gate.letThrough() // what is still at the app nobody waits for any more
+    gate.letThrough() // nobody awaits what is still at the app
     const isBusy = (): boolean => app.running > 0
     while (isBusy()) await new Promise(setImmediate)
     app.mostRunning = 0
@@ -163,7 +162,7 @@ test(
     gate.open()
     const statuses = (await again).map(answer => answer.status)
     assert.equal(count(statuses, 'Accepted'), late.length, 'those who were put off get in')
-    // On a busy machine a call may be given up here while the app is still at work on it.
+    // On a busy machine a call may time out here while the app still works on it.
     const givenUp = (await bridge.metric('rpc_timeout_total')) - timeouts
     assert.ok(
       app.mostRunning <= concurrency + givenUp,
@@ -173,43 +172,47 @@ test(
   },
 )
 
-test(`the app is stopped and started again under ${stations} connected stations`, { timeout: 120_000 }, async t => {
-  const [app, bridge] = await openSite(t, unhurried)
-  const fleet = await connect(t, bridge, 'station', stations)
-  const booted = await inTurns(fleet, some => bootAll(some, 'boot'))
-  assert.equal(
-    count(
-      booted.map(answer => answer.status),
-      'Accepted',
-    ),
-    stations,
-    'all are in',
-  )
-  app.stop()
+test(
+  `${stations} connected stations are served again when the app is stopped and started`,
+  { timeout: 120_000 },
+  async t => {
+    const [app, bridge] = await openSite(t, unhurried)
+    const fleet = await connect(t, bridge, 'station', stations)
+    const booted = await inTurns(fleet, some => bootAll(some, 'boot'))
+    assert.equal(
+      count(
+        booted.map(answer => answer.status),
+        'Accepted',
+      ),
+      stations,
+      'all are in',
+    )
+    app.stop()
 
-  const refused = await callAll(fleet, 'refused', 'StatusNotification', status)
-  assert.deepEqual(
-    new Set(refused),
-    new Set(['[4,"refused","InternalError","The CSMS could not process the message",{}]']),
-  )
-  const calls = await bridge.metric('client_msg_total')
-  const held = callAll(fleet, 'held', 'MeterValues', meterValues)
-  await bridge.metricReaches('client_msg_total', calls + stations)
-  app.mostRunning = 0
-  await app.start()
+    const refused = await callAll(fleet, 'refused', 'StatusNotification', status)
+    assert.deepEqual(
+      new Set(refused),
+      new Set(['[4,"refused","InternalError","The CSMS could not process the message",{}]']),
+    )
+    const calls = await bridge.metric('client_msg_total')
+    const held = callAll(fleet, 'held', 'MeterValues', meterValues)
+    await bridge.metricReaches('client_msg_total', calls + stations)
+    app.mostRunning = 0
+    await app.start()
 
-  assert.deepEqual(new Set(await held), new Set(['[3,"held",{}]']), 'what was held is performed')
-  const answers = await inTurns(fleet, some => callAll(some, 'served', 'StatusNotification', status))
-  assert.deepEqual(new Set(answers), new Set(['[3,"served",{}]']), 'every station is served again')
-  const names = app.received.all.map(nameOf)
-  assert.deepEqual(
-    ['Connect', 'subscribe', 'MeterValues', 'StatusNotification', 'Disconnect'].map(name => count(names, name)),
-    [stations, stations, stations, stations, 0],
-    'each session was connected once, and each message performed once',
-  )
-  assert.ok(
-    app.mostRunning > 1 && app.mostRunning <= concurrency + (await bridge.metric('rpc_timeout_total')),
-    `no herd: by its own count the app had ${app.mostRunning} calls at once`,
-  )
-  assert.equal(await bridge.metric('clients_num'), stations, 'nobody lost the connection')
-})
+    assert.deepEqual(new Set(await held), new Set(['[3,"held",{}]']), 'what was held is performed')
+    const answers = await inTurns(fleet, some => callAll(some, 'served', 'StatusNotification', status))
+    assert.deepEqual(new Set(answers), new Set(['[3,"served",{}]']), 'every station is served again')
+    const names = app.received.all.map(nameOf)
+    assert.deepEqual(
+      ['Connect', 'subscribe', 'MeterValues', 'StatusNotification', 'Disconnect'].map(name => count(names, name)),
+      [stations, stations, stations, stations, 0],
+      'each session was connected once, and each message performed once',
+    )
+    assert.ok(
+      app.mostRunning > 1 && app.mostRunning <= concurrency + (await bridge.metric('rpc_timeout_total')),
+      `no herd: by its own count the app had ${app.mostRunning} calls at once`,
+    )
+    assert.equal(await bridge.metric('clients_num'), stations, 'nobody lost the connection')
+  },
+)

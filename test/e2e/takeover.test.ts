@@ -1,4 +1,4 @@
-/** Two connections of one station, to the built program. */
+/** Two connections of one station to the built program. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
@@ -9,7 +9,7 @@ import { openBridge } from '../support/bridge.ts'
 import { keepUntil } from '../support/keep.ts'
 import { openRawStation } from '../support/station.ts'
 
-test('refuse: the second connection gets 409 as long as the first is open, and is let in after it', async t => {
+test('a second connection gets 409 while the first is open when ocpp_takeover=refuse', async t => {
   const keep = keepUntil(end => t.after(end))
   const app = keep(await ScriptedApp.start())
   app.always(cableApp(() => ({})))

@@ -1,5 +1,5 @@
 /**
- * How a station is let in or not, on bare TCP sockets: what no client library would send is sent here.
+ * Which upgrades are accepted, on bare TCP sockets, with requests that no client library would send.
  */
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
@@ -12,7 +12,7 @@ import { freePort } from '../support/ports.ts'
 
 type Response = { readonly status: number; readonly head: string; readonly body: string }
 type Env = { readonly url: string; readonly headers: Readonly<Record<string, string>> }
-/** What the app was told of a station by its first message. */
+/** The app's view of a station at its first message. */
 type Seen = { readonly sn: string; readonly env: Env }
 
 const served = 'ocpp1.6, ocpp2.0.1, ocpp2.1'
@@ -39,7 +39,7 @@ function reply({ method, message }: Received): object {
   return { status: 'SUCCESS', ...(method === 'Connect' && { identifiers: '{}' }) }
 }
 
-/** Sends a request; of an upgrade that succeeds, sends one message too. Settles when the bridge has had its say. */
+/** Sends a request, and one message after a successful upgrade. Resolves with the response. */
 async function request(
   target: string,
   headers: readonly string[],
@@ -60,7 +60,7 @@ function upgrade(target: string, headers: readonly string[] = [protocol('ocpp1.6
   return request(target, [...upgradeHeaders, ...headers], '[2,"1","Heartbeat",{}]', port)
 }
 
-/** Upgrades, and says who the app took the station for. */
+/** Upgrades; resolves with the station that the app sees. */
 async function seenAfter(
   target: string,
   headers?: readonly string[],
@@ -73,7 +73,7 @@ async function seenAfter(
   return { sn, env, head }
 }
 
-/** [request target, the station's id, the path of the app's url if it is another, because] */
+/** [request target, the station's id, the path in the app's url if it differs, because] */
 const identities: readonly (readonly [string, string, string, string])[] = [
   ['/ocpp/CP01', 'CP01', '/ocpp/CP01', 'an ordinary one'],
   ['/ocpp/RDAM%20123', 'RDAM 123', '/ocpp/RDAM%20123', 'percent-encoded (1.6 §3.1.1)'],
@@ -140,7 +140,7 @@ describe('identities', { timeout: 60_000 }, () => {
     })
   }
 
-  test('the host of an absolute request line (RFC 9112 §3.2.2) goes before the Host header', async () => {
+  test('the host of an absolute request line wins over the Host header (RFC 9112 §3.2.2)', async () => {
     const target = 'http://other.example:8080/ocpp/CP01?x=1'
     const { sn, env } = await seenAfter(target)
     assert.deepEqual([sn, env.url], ['CP01', target])
@@ -156,7 +156,7 @@ describe('identities', { timeout: 60_000 }, () => {
     })
   }
 
-  test('one of 49 characters is too long in 2.x, and is not in 1.6', async () => {
+  test('an identity of 49 characters is refused in 2.x and served in 1.6', async () => {
     const target = `/ocpp/${'x'.repeat(49)}`
     for (const name of ['ocpp2.0.1', 'ocpp2.1']) {
       assert.equal((await upgrade(target, [protocol(name)])).status, 400, name)
@@ -166,7 +166,7 @@ describe('identities', { timeout: 60_000 }, () => {
   })
 })
 
-/** [what is offered, what is agreed on, because] */
+/** [offered subprotocols, the negotiated one, because] */
 const agreements: readonly (readonly [readonly string[], string, string])[] = [
   [['ocpp1.6'], 'ocpp1.6', 'the one'],
   [['ocpp2.1'], 'ocpp2.1', 'another'],
@@ -215,26 +215,26 @@ describe('subprotocols', { timeout: 60_000 }, () => {
       'a browser',
     ],
   ] as const) {
-    test(`is refused before the upgrade, and told what is served: ${because}`, async () => {
+    test(`an upgrade without a common subprotocol is refused with the served ones: ${because}`, async () => {
       const response = await upgrade('/ocpp/CP01', headers)
       assert.deepEqual([response.status, response.body], [400, body])
     })
   }
 
-  test('a bad path is told before a bad subprotocol', async () => {
+  test('a bad path is reported before a bad subprotocol', async () => {
     assert.equal((await upgrade('/nowhere/CP01', [])).status, 404)
   })
 })
 
 describe('with other options', { timeout: 60_000 }, () => {
-  /** Starts a bridge of its own for what follows. */
+  /** Starts a bridge with other options. */
   async function openOther(t: TestContext, ...flags: string[]): Promise<number> {
     const other = await openBridge([`--rpc_host=${app.host}`, ...flags])
     t.after(() => other.close())
     return other.port
   }
 
-  test('a version in ocpp_path decides nothing (2.1 Part 4 §3.1.2): the subprotocol does', async t => {
+  test('the subprotocol decides the version, whatever ocpp_path contains (2.1 Part 4 §3.1.2)', async t => {
     const port = await openOther(t, '--ocpp_path=/ocpp/1.6')
     const { sn, head } = await seenAfter('/ocpp/1.6/CP01', [protocol('ocpp2.0.1')], port)
     assert.equal(sn, 'CP01')
@@ -244,7 +244,7 @@ describe('with other options', { timeout: 60_000 }, () => {
     assert.equal((await upgrade('/ocpp/1.6/CP01', [], port)).status, 400, 'nor is it a default')
   })
 
-  test('of the versions served alone one is agreed on, and told', async t => {
+  test('only the versions in ocpp_versions are negotiated and named', async t => {
     const port = await openOther(t, '--ocpp_versions=2.0.1')
     const { head } = await seenAfter('/ocpp/CP01', [protocol('ocpp2.1, ocpp1.6, ocpp2.0.1')], port)
     assert.deepEqual(head.match(/^sec-websocket-protocol: .*$/gim), [protocol('ocpp2.0.1')])
@@ -252,7 +252,7 @@ describe('with other options', { timeout: 60_000 }, () => {
     assert.deepEqual([status, body], [400, 'None of the offered subprotocols is supported; supported: ocpp2.0.1\n'])
   })
 
-  test('ocpp_default_version is for a station that offers none, and no other', async t => {
+  test('ocpp_default_version applies only to a station that offers no subprotocol', async t => {
     const port = await openOther(t, '--ocpp_default_version=1.6')
     for (const headers of [[], [protocol('')], [protocol(' , ')]]) {
       const { head } = await seenAfter('/ocpp/CP01', headers, port)
@@ -265,8 +265,8 @@ describe('with other options', { timeout: 60_000 }, () => {
   })
 })
 
-describe('what the app is told', { timeout: 60_000 }, () => {
-  test('the headers that it is to get, as sent, the peer, and no others', async () => {
+describe('the env of a station', { timeout: 60_000 }, () => {
+  test("has the forwarded headers as sent and the peer's address, and no others", async () => {
     const { env } = await seenAfter('/ocpp/CP01', [
       protocol('ocpp9 ,OCPP1.6'),
       'Authorization: Basic QUwxMDAwOgABAgMEBQYH////////////////',
@@ -286,7 +286,7 @@ describe('what the app is told', { timeout: 60_000 }, () => {
     })
   })
 
-  test('nothing that a station did not send but the version', async () => {
+  test('has nothing that the station did not send but the version', async () => {
     const { env } = await seenAfter('/ocpp/CP01')
     assert.deepEqual(env.headers, {
       REMOTE_ADDR: '127.0.0.1',
@@ -295,7 +295,7 @@ describe('what the app is told', { timeout: 60_000 }, () => {
     })
   })
 
-  test('a session id of our own in every call, whatever the station says', async () => {
+  test("has the bridge's own session id in every call, whatever the station sends", async () => {
     const known = app.received.all.length
     await seenAfter('/ocpp/CP01', [protocol('ocpp1.6'), 'X-Request-ID: mine'])
     await seenAfter('/ocpp/CP02', [protocol('ocpp1.6'), 'X-Request-ID: mine'])
@@ -306,21 +306,21 @@ describe('what the app is told', { timeout: 60_000 }, () => {
   })
 })
 
-describe('what is no upgrade', { timeout: 60_000 }, () => {
-  test('a plain request for a station is told to upgrade', async () => {
+describe('a request that is not an upgrade', { timeout: 60_000 }, () => {
+  test("gets 426 when it is for a station's path", async () => {
     const response = await request('/ocpp/CP01', [])
     assert.equal(response.status, 426)
     assert.match(response.head, /^upgrade: websocket$/im)
     assert.match(response.body, /WebSocket/)
   })
 
-  test('another path is not found, with and without a query', async () => {
+  test('gets 404 when its path is unknown, with and without a query', async () => {
     for (const target of ['/', '/nothing', '/nothing?x=/ocpp/CP01', '/metrics', '/_broadcast']) {
       assert.equal((await request(target, [])).status, 404, target)
     }
   })
 
-  test('the health path answers as health checks expect, with and without a query', async () => {
+  test('gets 200 on the health path, with and without a query', async () => {
     for (const target of ['/health', '/health?from=balancer']) {
       const { status, body } = await request(target, [])
       assert.equal(status, 200)
@@ -328,7 +328,7 @@ describe('what is no upgrade', { timeout: 60_000 }, () => {
     }
   })
 
-  test('an upgrade of an unknown WebSocket version is refused, and the bridge lives', async () => {
+  test('is refused when its WebSocket version is unknown, and the bridge lives on', async () => {
     const [, connection, , key] = upgradeHeaders
     const headers = ['Upgrade: websocket', connection, 'Sec-WebSocket-Version: 12', key, protocol('ocpp1.6')]
     const unknown = await request('/ocpp/CP01', headers)
@@ -336,7 +336,7 @@ describe('what is no upgrade', { timeout: 60_000 }, () => {
     assert.equal((await bridge.get('/health')).status, 200)
   })
 
-  test('what is no HTTP is refused, and the bridge lives', async () => {
+  test('is refused when it is not HTTP, and the bridge lives on', async () => {
     const { head } = await dial(bridge.port, ['[2,"1","Heartbeat",{}]'])
     assert.match(head, /^HTTP\/1.1 400 /)
     assert.equal((await bridge.get('/health')).status, 200)
@@ -374,7 +374,7 @@ describe('an upgrade to another protocol', { timeout: 60_000 }, () => {
     })
   }
 
-  test('POST /_broadcast is served with its body, and reaches the station', async () => {
+  test('POST /_broadcast is served with its body and reaches the station', async () => {
     const station = await openPeer(port, '/ocpp/CP01', [protocol('ocpp1.6')])
     station.write(frameOf('[2,"1","Heartbeat",{}]'))
     await station.next(opcodes.text)
@@ -387,12 +387,12 @@ describe('an upgrade to another protocol', { timeout: 60_000 }, () => {
     station.socket.destroy()
   })
 
-  test('among others, a WebSocket is what the station gets', async () => {
+  test('a WebSocket is served when the request offers other protocols too', async () => {
     const headers = [...upgradeHeaders.slice(1), 'Upgrade: h2c, websocket', protocol('ocpp1.6')]
     assert.equal((await request('/ocpp/CP01', headers, '', port)).status, 101)
   })
 
-  test('no line in the log says that a station was refused', async () => {
+  test('the log has no line about a refused station', async () => {
     await other.close()
     assert.deepEqual(
       other.log().filter(({ msg }) => msg.includes('refused')),

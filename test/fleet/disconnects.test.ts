@@ -455,7 +455,7 @@ test('lost counts from flush on, because earlier losses have been logged', async
   assert.equal(disconnects.lost.length, 0)
 })
 
-test('an error of the bridge’s own says nothing about the app: Disconnects are kept no longer for it', async t => {
+test('an error of the bridge’s own does not start an outage of the app', async t => {
   const { disconnects, pass } = setUp(t, { ratePerSecond: 1 })
   const tooLarge = new RpcError('application', 'notRun', 'the call is too large', { isLocal: true })
   let isLost = false

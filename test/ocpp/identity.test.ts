@@ -84,7 +84,7 @@ for (const [version, action, one, other, isSame, because] of rows) {
   })
 }
 
-test('a transactionId that no double holds keeps all its digits', () => {
+test('a transactionId beyond double precision keeps all its digits', () => {
   const [one, other] = ['9223372036854775807', '9223372036854775806'].map(id =>
     fact('ocpp1.6', 'StopTransaction', `{"transactionId":${id},"meterStop":1,"timestamp":"${timestamp}"}`),
   )
@@ -132,12 +132,12 @@ test('times from the first release of OCPP 1.6 on, with any zone or none, are pl
     assert.equal(fact('ocpp1.6', 'StartTransaction', { ...start, timestamp: time }).isCertain, true, time)
 })
 
-test('one meterValue where a list is due is read as well', () => {
+test('one meterValue is read where the schema has a list', () => {
   const [meterValue] = values.meterValue
   assert.equal(fact('ocpp1.6', 'MeterValues', { ...values, meterValue }).isCertain, true)
 })
 
-test('a text that looks like a member is no time', () => {
+test('a text that looks like a member is not read as a time', () => {
   const idTag = '"timestamp":"1970-01-01T00:00:00Z"'
   assert.equal(fact('ocpp1.6', 'StartTransaction', { ...start, idTag }).isCertain, true)
 })

@@ -1,5 +1,5 @@
 /**
- * An AnyCable gRPC server that says what a test has it say: real sockets on 127.0.0.1, messages in rpc.proto's own names.
+ * An AnyCable gRPC server with scripted replies: real sockets on 127.0.0.1, messages in the names of rpc.proto.
  */
 import { fileURLToPath } from 'node:url'
 import {
@@ -17,31 +17,31 @@ import { freePort } from './ports.ts'
 
 export type RpcMethod = 'Connect' | 'Command' | 'Disconnect'
 
-/** A call as it came; what it left out is at its default. */
+/** A call as received; missing fields have their defaults. */
 export type Received = {
   readonly method: RpcMethod
   readonly metadata: Readonly<Record<string, string>>
   readonly message: Readonly<Record<string, unknown>>
 }
 
-/** What is left out of it is not on the wire: `{}` is the status ERROR. */
+/** Missing fields are not sent: `{}` is the status ERROR. */
 type Reply = object
 export type AppScript = (call: Received) => Reply | Promise<Reply>
 
-/** A call that the app has, and has not replied to. */
+/** A call that the app has received and not replied to. */
 type HeldCall = {
   readonly arrived: Promise<Received>
   release(reply?: Reply): void
 }
 
-/** What a channel action is performed with. */
+/** The data of a perform. */
 export type PerformData = { readonly id: string; readonly command: string } & Readonly<Record<string, unknown>>
 
-/** What the app says to a perform: the payload of its Ack, the text of its whole message, or nothing. */
+/** The app's reply to a perform: the payload of an Ack, the text of a whole message, or nothing. */
 export type Ack = object | string | null
 export type AckOf = (data: PerformData, text: string, stationId: string) => Ack | Promise<Ack>
 
-/** The script of an app that lets every station in and streams to it by its `sn`, as `ocpp:ev/{sn}`. */
+/** The script of an app that accepts every station and streams to it by its `sn`, as `ocpp:ev/{sn}`. */
 export function cableApp(ackOf: AckOf): AppScript {
   return async call => {
     const status = 'SUCCESS'
@@ -65,12 +65,12 @@ export function cableApp(ackOf: AckOf): AppScript {
   }
 }
 
-/** The station that a call is about: the last part of the address at which it has come. */
+/** The station of a call: the last segment of its URL. */
 export function stationOf({ message }: Received): string {
   return (message['env'] as { readonly url: string }).url.split('/').at(-1) ?? ''
 }
 
-/** Thrown by a script: a gRPC status instead of a reply, such as 8 of a server without a free thread. */
+/** Thrown by a script for a gRPC status instead of a reply, such as 8 of a server without a free thread. */
 export class GrpcStatus extends Error {
   readonly code: status
 
@@ -87,7 +87,7 @@ const methods: readonly RpcMethod[] = ['Connect', 'Command', 'Disconnect']
 export class ScriptedApp {
   readonly received = new Mailbox<Received>()
   readonly port: number
-  /** How many calls the app is at work on, and was at most. */
+  /** How many calls are in flight at the app, and the most so far. */
   running = 0
   mostRunning = 0
   readonly #next: AppScript[] = []
@@ -108,17 +108,17 @@ export class ScriptedApp {
     return `127.0.0.1:${this.port}`
   }
 
-  /** What the app does with every call that no `once` is for. */
+  /** Sets the script of every call without a `once`. */
   always(script: AppScript): void {
     this.#always = script
   }
 
-  /** What the app does with the next call. */
+  /** Sets the script of the next call. */
   once(script: AppScript): void {
     this.#next.push(script)
   }
 
-  /** Keeps the app from replying to the next call until the test lets it. */
+  /** Holds the reply to the next call until the test releases it. */
   hold(): HeldCall {
     let arrive: (call: Received) => void = () => undefined
     let release: (reply: Reply) => void = () => undefined
@@ -131,7 +131,7 @@ export class ScriptedApp {
     return { arrived, release: (late = { status: 'SUCCESS' }) => release(late) }
   }
 
-  /** Listens, again after a `stop` too, on the same port. */
+  /** Listens; after a `stop`, again on the same port. */
   async start(): Promise<void> {
     const server = new Server({ 'grpc.max_receive_message_length': -1 })
     server.addService(service, Object.fromEntries(methods.map(method => [method, this.#handler(method)])))
@@ -144,7 +144,7 @@ export class ScriptedApp {
     this.#server = server
   }
 
-  /** As if it were killed: calls under way lose their connection. */
+  /** Stops as if killed: calls in flight lose their connection. */
   stop(): void {
     this.#server?.forceShutdown()
     this.#server = null
@@ -168,7 +168,7 @@ export class ScriptedApp {
   }
 }
 
-/** The headers of a call but those that gRPC itself sets. */
+/** The headers of a call without gRPC's own. */
 function headersOf(metadata: Metadata): Record<string, string> {
   const own = Object.entries(metadata.getMap()).filter(([name]) => !/^(user-agent|grpc-.*|te|content-type)$/.test(name))
   return Object.fromEntries(own.map(([name, value]) => [name, String(value)]))

@@ -16,26 +16,26 @@ export type Broadcast = { readonly stream: string; readonly data: string }
 export type LogLine = { readonly level: string; readonly msg: string } & Readonly<Record<string, unknown>>
 
 export interface Bridge {
-  /** Where stations connect: their id follows after a `/`. */
+  /** Where stations connect; `/` and the station's id follow. */
   readonly url: string
   readonly port: number
-  /** Takes broadcasts where `broadcast_adapter` has `http`, which it has without `nats_servers`. */
+  /** For broadcasts over HTTP, the default without `nats_servers`. */
   readonly httpBroadcastUrl: string
-  /** Publishes over HTTP; rejects where it is not taken. */
+  /** Publishes over HTTP; rejects unless it is accepted. */
   broadcast(broadcast: Broadcast): Promise<void>
-  /** The program that runs now, or ran last. */
+  /** The program that runs now or ran last. */
   readonly process: Process
-  /** What it has logged until now. */
+  /** The log so far. */
   log(): LogLine[]
-  /** The first line of the log that matches, as JSON, be it written already or still to come. */
+  /** The first matching line of the log, as JSON, whether already written or not. */
   logged(pattern: RegExp): Promise<LogLine>
-  /** The sum of a metric over its labels, by its name without the prefix; 0 where it was never counted. */
+  /** The sum of a metric over its labels, by its name without the prefix; 0 if it was never counted. */
   metric(name: string): Promise<number>
-  /** Settles when the metric is that large; rejects when it is not after half a minute. */
+  /** Resolves when the metric has reached the value; rejects after half a minute. */
   metricReaches(name: string, value: number): Promise<void>
   /** The status and the text of a plain GET on the stations' port. */
   get(path: string): Promise<{ status: number; body: string }>
-  /** Settles when the program has ended. */
+  /** Resolves when the program has ended. */
   kill(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): Promise<Exit>
   /** Kills the program if it runs, and starts it again with the same arguments, on the same ports. */
   restart(): Promise<void>
@@ -46,9 +46,9 @@ const metricWithinMs = 30_000
 const metricEveryMs = 20
 
 /**
- * Starts the program on free ports of 127.0.0.1; settles when it takes stations.
+ * Starts the program on free ports of 127.0.0.1; resolves when it accepts stations.
  *
- * @param args  flags on top of those that set the ports
+ * @param args flags in addition to those that set the ports
  */
 export async function openBridge(
   args: readonly string[] = [],
@@ -113,7 +113,7 @@ export async function openBridge(
   }
 }
 
-/** Without the options that whoever runs the tests has in the environment. */
+/** Without the options in the environment of whoever runs the tests. */
 export function programEnv(
   env: Readonly<Record<string, string | undefined>> = {},
 ): Readonly<Record<string, string | undefined>> {
@@ -121,7 +121,7 @@ export function programEnv(
   return { ...Object.fromEntries(names.map(name => [name, undefined])), ...env }
 }
 
-/** A remote command, as the gem publishes what `OCPPChannel.broadcast_to "ev/#{sn}"` is given. */
+/** A remote command as the gem publishes it for `OCPPChannel.broadcast_to "ev/#{sn}"`. */
 export function commandBroadcast(
   sn: string,
   { command, id, payload }: { readonly command: string; readonly id?: string; readonly payload: object },

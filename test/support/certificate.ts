@@ -1,11 +1,11 @@
-/** Certificates that tests make for themselves. */
+/** Certificates for tests. */
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from './process.ts'
 
-/** A self-signed certificate of 127.0.0.1 and its key, both PEM. */
+/** A self-signed certificate for 127.0.0.1 and its key, both PEM. */
 export async function makeKeyPair(): Promise<{ readonly cert: string; readonly key: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-keys-'))
   try {

@@ -1,4 +1,4 @@
-/** Time that stands still until a test moves it. */
+/** A clock that a test moves. */
 import type { TestContext } from 'node:test'
 
 export class Clock {
@@ -20,7 +20,7 @@ export class Clock {
     this.#timers.tick(ms)
   }
 
-  /** Changes the wall clock alone, as an administrator or NTP does. */
+  /** Changes only the wall clock, as an administrator or NTP does. */
   setWallClock(byMs: number): void {
     this.#wallMs += byMs
   }

@@ -1,6 +1,6 @@
 /**
- * What a session needs of the world, made of fakes: an app that does as a test says, sockets that keep what they are
- * sent, a clock that stands until it is moved. Nothing here waits for real time.
+ * Fakes of everything a session needs: an app with scripted replies, sockets that record what is sent, a clock that a
+ * test moves. Nothing here waits for real time.
  */
 import type { TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
@@ -28,14 +28,14 @@ import type { Session } from '../../src/session/session.ts'
 import type { StationHandshake, StationId } from '../../src/translate/handshake.ts'
 import { openSchemas } from '../../src/validation/schemas.ts'
 
-/** Resolves when all that can happen without a further event has happened: no promise of the fakes is on its way. */
+/** Resolves when no promise of the fakes is pending any more without a further event. */
 export function quiet(): Promise<void> {
   return setImmediate()
 }
 
 /**
- * What a promise resolves with, if that needs no further event; rejects where the world comes to rest without it. So a
- * test that waits for what never comes fails by itself, and at once.
+ * What a promise resolves with, if that needs no further event; otherwise rejects. So a test fails at once when it
+ * waits for something that never comes.
  */
 async function soon<Value>(promise: Promise<Value>): Promise<Value> {
   const nothing = Symbol('nothing')
@@ -46,7 +46,7 @@ async function soon<Value>(promise: Promise<Value>): Promise<Value> {
   throw new Error('all has come to rest, and what is waited for has not come')
 }
 
-/** What came in, in order, and those who wait for more. */
+/** Items in the order in which they came, and readers that wait for more. */
 export class Mailbox<Item> {
   readonly all: Item[] = []
   readonly #unread: Item[] = []
@@ -59,7 +59,7 @@ export class Mailbox<Item> {
     else this.#readers.splice(at, 1)[0]?.take(item)
   }
 
-  /** The first item of its kind that nobody has read yet. */
+  /** The first unread item that matches. */
   next(wants: (item: Item) => boolean = () => true): Promise<Item> {
     const at = this.#unread.findIndex(wants)
     const [item] = at === -1 ? [] : this.#unread.splice(at, 1)
@@ -68,14 +68,16 @@ export class Mailbox<Item> {
   }
 }
 
-/** One RPC as the app saw it: `connect`, `disconnect`, `subscribe`, `unsubscribe`, or the channel action performed. */
+/**
+ * One RPC as the app received it: `connect`, `disconnect`, `subscribe`, `unsubscribe`, or the performed channel action.
+ */
 export type RpcCall = ConnectCall & Partial<CommandCall> & Partial<DisconnectCall> & { readonly name: string }
 
-/** The fields in which a reply differs from the app's usual one: yes to all, and no Ack. */
+/** The fields in which a reply differs from the usual one: success without an Ack. */
 export type Said = Partial<CommandReply> & { readonly connectionIdentifiers?: string }
 export type Script = (call: RpcCall) => Said | Promise<Said>
 
-/** A call that the app has, and has not replied to. */
+/** A call that the app has received and not replied to. */
 type Held = {
   arrived(): Promise<RpcCall>
   release(said?: Said): void
@@ -97,22 +99,22 @@ export class FakeRpc implements Rpc {
   readonly #open = new Set<(error: RpcError) => void>()
   #isAborted = false
 
-  /** What the app says to every call of this name; a throw rejects the call. */
+  /** Sets the reply to every call of this name; a throw rejects the call. */
   on(name: string, script: Script): void {
     this.#always.set(name, script)
   }
 
-  /** What the app says to the next call of this name. */
+  /** Sets the reply to the next call of this name. */
   once(name: string, script: Script): void {
     this.#next.set(name, [...(this.#next.get(name) ?? []), script])
   }
 
-  /** What the app says to calls that no other script is for. */
+  /** Sets the reply to calls without another script. */
   otherwise(script: Script): void {
     this.#otherwise = script
   }
 
-  /** Keeps the app from replying to the next call of this name, until the test lets it. */
+  /** Holds the reply to the next call of this name until the test releases it. */
   hold(name: string): Held {
     let arrive: (call: RpcCall) => void = () => undefined
     let release: (said: Said) => void = () => undefined
@@ -123,7 +125,7 @@ export class FakeRpc implements Rpc {
     return { arrived: () => soon(arrived), release: (late = {}) => release(late), reject: error => reject(error) }
   }
 
-  /** The names of the calls so far, in the order they were made; of one session, or of all. */
+  /** The names of the calls so far, in order, of one session or of all. */
   names(sid?: string): string[] {
     return this.made.all.filter(call => sid === undefined || call.sid === sid).map(({ name }) => name)
   }
@@ -194,7 +196,7 @@ const emptyReply: CommandReply & { streams: readonly StreamName[]; transmissions
   istate: {},
 }
 
-/** What a channel action is performed with. */
+/** The data of a perform. */
 export type PerformData = {
   readonly action?: string
   readonly id: string | number
@@ -207,17 +209,17 @@ export function dataOf({ data }: { readonly data?: string }): PerformData {
   return JSON.parse(data ?? '{}') as PerformData
 }
 
-/** The stream that the channel's `stream_for "ev/SN"` is. */
+/** The stream of the channel's `stream_for "ev/SN"`. */
 export function streamOf(sn: string): StreamName {
   return `ocpp:ev/${sn}` as StreamName
 }
 
-/** What the channel's `transmit` puts into a reply. */
+/** A reply with messages of the channel's `transmit`. */
 export function transmitted(...messages: readonly object[]): Said {
   return { transmissions: messages.map(message => `{"identifier":"I","message":${JSON.stringify(message)}}`) }
 }
 
-/** A script that acks the CALL which is performed. */
+/** A script that acks the performed CALL. */
 export function acks(payload: object): Script {
   return call => transmitted({ command: 'Ack', id: dataOf(call).id, payload })
 }
@@ -237,7 +239,7 @@ export const faults = {
   raised: new RpcError('application', 'ran', 'undefined method `charge!` for nil'),
 } as const
 
-/** What a session asks of its fleet, written down. */
+/** A fleet that records what a session asks of it. */
 export class FakeFleet implements Fleet {
   readonly transactions = new Transactions(() => 0)
   readonly debts: Debts = {
@@ -252,7 +254,7 @@ export class FakeFleet implements Fleet {
   readonly streams = new Set<StreamName>()
   readonly claimed: string[] = []
   readonly serialNumbers: string[] = []
-  /** Resolves when the app has seen the end of the connections before. */
+  /** Resolves when the app has seen the end of the earlier connections. */
   before = Promise.resolve()
 
   constructor(...serialNumbers: readonly string[]) {
@@ -305,9 +307,9 @@ export class FakeSocket implements StationSocket {
   closed: Closed | null = null
   isPaused = false
   isOpen = true
-  /** What has come over the wire, and is not read while the socket is paused. */
+  /** What has arrived and is unread while the socket is paused. */
   readonly unread: string[] = []
-  /** The heartbeat interval that it was last told to expect, in ms. */
+  /** The last expected heartbeat interval, in ms. */
   heartbeatIntervalMs: number | null = null
   /** Whether it has answered a ping. */
   answersPings = false
@@ -325,7 +327,7 @@ export class FakeSocket implements StationSocket {
     return soon(this.#closing)
   }
 
-  /** @param onText who reads the socket */
+  /** @param onText receives each text */
   read(onText: (text: string) => void): void {
     this.#onText = onText
   }
@@ -371,7 +373,7 @@ export class FakeSocket implements StationSocket {
   }
 }
 
-/** A Charging Station that says what a test has it say. */
+/** A Charging Station that a test controls. */
 export class FakeStation {
   readonly session: Session
   readonly socket: FakeSocket
@@ -397,12 +399,12 @@ export class FakeStation {
     return id
   }
 
-  /** The next frame that the station gets. */
+  /** The next frame that the station receives. */
   async next(): Promise<unknown[]> {
     return JSON.parse(await this.socket.sent.next()) as unknown[]
   }
 
-  /** All frames that the station has got. */
+  /** All frames that the station has received. */
   get got(): unknown[][] {
     return this.socket.sent.all.map(text => JSON.parse(text) as unknown[])
   }
@@ -413,12 +415,12 @@ export class FakeStation {
     return this.next()
   }
 
-  /** Its connection breaks. */
+  /** Breaks the connection. */
   vanish(): void {
     this.session.gone(1006, '')
   }
 
-  /** The app has seen the end of its session. */
+  /** Resolves when the app has seen the end of the session. */
   ended(): Promise<void> {
     return soon(this.session.ended)
   }
@@ -460,7 +462,7 @@ export class FakeLog implements Log {
     return this
   }
 
-  /** The sentences of one level. */
+  /** The messages of one level. */
   said(level: string): string[] {
     return this.lines.filter(line => line.level === level).map(({ message }) => message)
   }
@@ -480,10 +482,10 @@ export function handshakeFor(
   return { kind: 'station', stationId: stationId as StationId, version, subprotocol: version, env }
 }
 
-/** Where the clock of a test stands at first. */
+/** The initial time of a test's clock. */
 export const dawn = Date.UTC(2026, 0, 2, 3, 4, 5)
 
-/** A hub with the whole world around it; time stands, timers too, until `pass`. */
+/** A hub and its world; time and timers stand still until `pass`. */
 export class FakeWorld implements World {
   readonly rpc = new FakeRpc()
   readonly meter = new FakeMeter()
@@ -492,7 +494,7 @@ export class FakeWorld implements World {
   readonly schemas: Schemas
   readonly disconnects: Disconnects
   readonly hub: Hub
-  /** What was said by `once`, each key a single time. */
+  /** The warnings of `once`, one for each key. */
   readonly notices = new Map<string, string>()
   /** The fields of those lines, by the same keys. */
   readonly noticeFields = new Map<string, object>()
@@ -508,19 +510,19 @@ export class FakeWorld implements World {
     this.hub = new Hub({ ...usualSettings, ...settings }, this.disconnects, this)
   }
 
-  /** A station's socket opens. */
+  /** Opens a station's socket. */
   plug(stationId: string, offer: { version?: Version; authorization?: string } = {}): FakeStation {
     const socket = new FakeSocket()
     return new FakeStation(this.hub.admit(handshakeFor(stationId, offer), socket), socket)
   }
 
-  /** The app broadcasts to the stream of a serial number. */
+  /** Broadcasts to the stream of a serial number. */
   broadcast(sn: string, message: object | string, excludeSid: string | null = null): void {
     const data = typeof message === 'string' ? message : JSON.stringify(message)
     this.hub.deliver({ kind: 'stream', stream: streamOf(sn), data, excludeSid })
   }
 
-  /** Time passes, in steps between which everything comes to rest. */
+  /** Moves the clock in steps and lets everything settle between them. */
   async pass(ms: number, stepMs = 10): Promise<void> {
     await quiet()
     for (let left = ms; left > 0; left -= stepMs) {
@@ -536,17 +538,17 @@ export class FakeWorld implements World {
     this.noticeFields.set(id, fields)
   }
 
-  /** Mocked time stands for both clocks. */
+  /** Both clocks use the mocked time. */
   readonly now = (): number => Date.now()
   readonly date = (): Date => new Date()
   readonly random = (): number => 0.5
   readonly newId = (): string => `id-${++this.#ids}`
 }
 
-/** One for all tests of a file: what is compiled stays compiled. */
+/** One for all tests of a file, because compiling schemas is slow. */
 const officialSchemas = openSchemas()
 
-/** Messages are not held against their schemas: most tests' payloads are empty. */
+/** Without validation, because most tests' payloads are empty. */
 export const usualSettings: HubSettings = {
   channel: 'OCPPChannel',
   sn: 'serial',

@@ -1,5 +1,5 @@
 /**
- * The real gem, as `test/contract/app.rb` has it serve gRPC and HTTP side by side.
+ * The real gem, serving gRPC and HTTP side by side (`test/contract/app.rb`).
  */
 import { homedir } from 'node:os'
 import { join } from 'node:path'
@@ -23,7 +23,7 @@ export interface GemApp {
   close(): Promise<void>
 }
 
-/** @param env  what the gem reads, on top of where it listens */
+/** @param env options of the gem, in addition to its addresses */
 export async function openGemApp(env: Readonly<Record<string, string>> = {}): Promise<GemApp> {
   await installRails()
   const [grpcPort, httpPort] = [await freePort(), await freePort()]

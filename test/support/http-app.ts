@@ -1,6 +1,6 @@
 /**
- * An app that takes AnyCable's RPC over HTTP and says what a test has it say, as `ScriptedApp` does over gRPC: the same
- * calls, the same replies, in rpc.proto's own names.
+ * An app with scripted replies over AnyCable's HTTP RPC, as `ScriptedApp` is over gRPC: the same calls and replies, in
+ * the names of rpc.proto.
  */
 import { once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
@@ -18,7 +18,7 @@ const methods: Readonly<Record<string, RpcMethod>> = {
 }
 const env = { url: '', headers: {}, cstate: {}, istate: {} }
 const command = { command: '', identifier: '', connection_identifiers: '', data: '' }
-/** What a request left out is at its default. */
+/** The defaults of missing fields. */
 const defaults: Readonly<Record<RpcMethod, object>> = {
   Connect: {},
   Command: command,
@@ -27,12 +27,12 @@ const defaults: Readonly<Record<RpcMethod, object>> = {
 const statuses = ['ERROR', 'SUCCESS', 'FAILURE']
 
 export type HttpAppOptions = {
-  /** What a call must show; without it, anything is taken. */
+  /** The key that a call must carry; without it, every call is accepted. */
   readonly key?: string
   readonly tls?: { readonly cert: string; readonly key: string }
 }
 
-/** Thrown by a script: an answer that is no reply, such as that of a proxy. */
+/** Thrown by a script for an answer that is not a reply, such as a proxy's. */
 export class HttpStatus extends Error {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
@@ -47,9 +47,9 @@ export class HttpStatus extends Error {
 export class HttpApp {
   readonly received = new Mailbox<Received>()
   readonly port: number
-  /** How many connections there were until now. */
+  /** How many connections it has accepted. */
   connections = 0
-  /** How the status of a reply is written: newer and older google-protobuf differ. */
+  /** How the status of a reply is written; versions of google-protobuf differ. */
   statusAs: 'number' | 'name' = 'number'
   readonly #next: AppScript[] = []
   #always: AppScript = () => ({ status: 'SUCCESS' })
@@ -72,17 +72,17 @@ export class HttpApp {
     return `${this.#options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${this.port}/_anycable`
   }
 
-  /** What the app does with every call that no `once` is for. */
+  /** Sets the script of every call without a `once`. */
   always(script: AppScript): void {
     this.#always = script
   }
 
-  /** What the app does with the next call. */
+  /** Sets the script of the next call. */
   once(script: AppScript): void {
     this.#next.push(script)
   }
 
-  /** Listens, again after a `stop` too, on the same port. */
+  /** Listens; after a `stop`, again on the same port. */
   async start(): Promise<void> {
     const { tls } = this.#options
     const listener = (request: IncomingMessage, response: ServerResponse): void => void this.#answer(request, response)
@@ -97,7 +97,7 @@ export class HttpApp {
     this.#server = server
   }
 
-  /** As if it were killed: calls under way lose their connection. */
+  /** Stops as if killed: calls in flight lose their connection. */
   stop(): void {
     this.#server?.close()
     this.#server = null
@@ -135,7 +135,7 @@ export class HttpApp {
     }
   }
 
-  /** As Ruby's protobuf writes it: ERROR, being 0, is left out. */
+  /** As Ruby's protobuf writes it: ERROR is 0 and is omitted. */
   #written(reply: object): object {
     const { status, ...rest } = reply as { readonly status?: string }
     if (status === undefined || status === 'ERROR') return rest

@@ -1,5 +1,5 @@
 /**
- * A way to a gRPC server that counts the HTTP/2 frames on it (RFC 9113 §4.1): pings of the client, and the server's GOAWAYs.
+ * A proxy before a gRPC server that counts HTTP/2 frames (RFC 9113 §4.1): the client's pings and the server's GOAWAYs.
  */
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
@@ -17,7 +17,7 @@ export interface Http2Tap {
   /** Acknowledgements are not counted. */
   readonly pings: number
   readonly goaways: number
-  /** Settles at the frame after which it is true. */
+  /** Resolves at the frame after which the predicate is true. */
   reaches(predicate: (tap: Http2Tap) => boolean): Promise<void>
   close(): void
 }
@@ -77,7 +77,7 @@ export async function openHttp2Tap(target: string): Promise<Http2Tap> {
   return tap
 }
 
-/** A listener that is given the bytes as they come, and tells the type and the flags of each frame among them. */
+/** A listener for the bytes of a connection; calls `onFrame` with the type and flags of each frame. */
 function frames(skip: number, onFrame: (type: number, flags: number) => unknown): (bytes: Buffer) => void {
   let left = skip
   let rest = Buffer.alloc(0)

@@ -1,5 +1,5 @@
 /**
- * Installs what the end-to-end tests run against, before the test files start side by side.
+ * Installs what the end-to-end tests run against, before test files run in parallel.
  */
 import { installNats } from './nats.ts'
 import { installNewApp } from './new-app.ts'

@@ -4,10 +4,10 @@
 import { freePort } from './ports.ts'
 import { installPackages, openProcess, run, type Process } from './process.ts'
 
-// Debian puts the server where only root's PATH looks.
+// Debian installs the server where only root's PATH looks.
 const env = { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` }
 
-/** Has nats-server installed; no effect where it is. */
+/** Installs nats-server if it is missing. */
 export async function installNats(): Promise<void> {
   const isThere = async () => (await run('nats-server', ['--version'], { env })).code === 0
   if (await isThere()) return
@@ -19,16 +19,16 @@ export interface Nats {
   readonly port: number
   /** For `nats_servers`, without credentials. */
   readonly url: string
-  /** The server that runs now, or ran last. */
+  /** The server that runs now or ran last. */
   readonly process: Process
-  /** Settles when the server has ended. */
+  /** Resolves when the server has ended. */
   kill(signal?: NodeJS.Signals): Promise<void>
-  /** Ends the server if it runs, and starts it again on the same port; settles when it accepts connections. */
+  /** Ends the server if it runs and starts it again on the same port; resolves when it accepts connections. */
   restart(): Promise<void>
   close(): Promise<void>
 }
 
-/** Starts a server on 127.0.0.1 that keeps nothing; settles when it accepts connections. */
+/** Starts a server without storage on 127.0.0.1; resolves when it accepts connections. */
 export async function openNats({ port }: { port?: number } = {}): Promise<Nats> {
   await installNats()
   const ownPort = port ?? (await freePort())

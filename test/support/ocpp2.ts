@@ -1,5 +1,5 @@
 /**
- * What stations of OCPP 2.0.1 and 2.1 say.
+ * Messages of OCPP 2.0.1 and 2.1 stations.
  */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
@@ -30,7 +30,7 @@ export const eventStream: Payload = {
   constantStreamData: { id: 1, params: { interval: 5, values: 10 }, variableMonitoringId: 3 },
 }
 
-/** A station after its boot, which is checked. */
+/** A station whose boot was accepted. */
 export async function openBooted(t: TestContext, { url }: Bridge, id: string, version: Version): Promise<Station> {
   const station = await openStation(url, id, { version })
   t.after(() => station.close())

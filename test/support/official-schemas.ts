@@ -1,6 +1,6 @@
 /**
- * The official JSON schemas of each version (OCPP part 3), as the package `ocpp-rpc` carries them, but for what Ajv
- * complains of: `additionalProperties` of a string, which mean nothing.
+ * The official JSON schemas of each version (OCPP Part 3) from the package `ocpp-rpc`, without the meaningless
+ * `additionalProperties` of strings, which Ajv rejects.
  */
 import { createRequire } from 'node:module'
 import { versions, type Version } from '../../src/ocpp/version.ts'

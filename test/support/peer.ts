@@ -1,5 +1,5 @@
 /**
- * A station on a bare TCP socket: it sends what no client library would, and leaves undone what every one does.
+ * A station on a bare TCP socket: it can send what no client library would, and does nothing by itself.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -8,7 +8,7 @@ import { deflateRawSync } from 'node:zlib'
 
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
 
-/** What an upgrade has beside its subprotocol (RFC 6455 §4.1). */
+/** The headers of an upgrade without its subprotocol (RFC 6455 §4.1). */
 export const upgradeHeaders = [
   'Upgrade: websocket',
   'Connection: Upgrade',
@@ -20,22 +20,22 @@ const answerWithinMs = 30_000
 
 export const protocol = (names: string): string => `Sec-WebSocket-Protocol: ${names}`
 
-/** A frame of the other side (RFC 6455 §5.2). */
+/** A frame from the bridge (RFC 6455 §5.2). */
 export type Frame = { readonly opcode: number; readonly compressed: boolean; readonly payload: Buffer }
 
 export interface Peer {
-  /** What the answer to the request says before its body, and the body where it is no upgrade. */
+  /** The head of the response, and its body if it is not an upgrade. */
   readonly head: string
   readonly body: string
   readonly socket: Socket
-  /** All frames until now, in order. */
+  /** All frames so far, in order. */
   readonly received: readonly Frame[]
   write(...frames: readonly Buffer[]): void
-  /** The next frame of its kind that nobody has read yet; rejects where the connection ends before. */
+  /** The next unread frame with this opcode; rejects when the connection ends first. */
   next(opcode: number): Promise<Frame>
 }
 
-/** Upgrades; rejects where that is refused. It answers no ping by itself. */
+/** Upgrades; rejects when that is refused. Answers no pings. */
 export async function openPeer(port: number, target: string, headers: readonly string[]): Promise<Peer> {
   const peer = await dial(port, [`GET ${target} HTTP/1.1`, 'Host: csms.example', ...upgradeHeaders, ...headers])
   if (!isUpgraded(peer)) throw new Error(peer.head)
@@ -43,10 +43,10 @@ export async function openPeer(port: number, target: string, headers: readonly s
 }
 
 /**
- * Sends a request; settles when all of the answer is there.
+ * Sends a request; resolves when the whole response has arrived.
  *
- * @param lines in bytes, a character each
- * @param rest  sent in one packet with the request
+ * @param lines one character per byte
+ * @param rest sent in one packet with the request
  */
 export async function dial(port: number, lines: readonly string[], rest: Buffer = Buffer.alloc(0)): Promise<Peer> {
   const socket = connect(port, '127.0.0.1')
@@ -64,7 +64,7 @@ export function isUpgraded({ head }: { readonly head: string }): boolean {
   return head.startsWith('HTTP/1.1 101 ')
 }
 
-/** The answer to a request; `more` is what has come behind its head. */
+/** The response to a request; `more` is what has come after its head. */
 function answerOn(socket: Socket): Promise<{ readonly head: string; readonly more: Buffer }> {
   let bytes = Buffer.alloc(0)
   return new Promise((resolve, reject) => {
@@ -90,7 +90,7 @@ function answerOn(socket: Socket): Promise<{ readonly head: string; readonly mor
   })
 }
 
-/** The frames that come on a socket, behind those bytes that have come already. */
+/** The frames on a socket, after the bytes that have already come. */
 function framesOn(socket: Socket, first: Buffer = Buffer.alloc(0)): Pick<Peer, 'received' | 'write' | 'next'> {
   let bytes = Buffer.alloc(0)
   const received: Frame[] = []
@@ -129,7 +129,7 @@ function framesOn(socket: Socket, first: Buffer = Buffer.alloc(0)): Pick<Peer, '
   return { received, next, write: (...frames) => void socket.write(Buffer.concat(frames)) }
 }
 
-/** The next text, whatever control frames come before it. */
+/** The next text message; control frames before it are skipped. */
 export async function said(peer: Peer): Promise<string> {
   return (await peer.next(opcodes.text)).payload.toString()
 }
@@ -141,7 +141,7 @@ type FrameOptions = {
   readonly masked?: boolean
 }
 
-/** A client's frame, masked with nothing or not at all. */
+/** A client's frame, masked with zeros or not at all. */
 export function frameOf(
   payload: Buffer | string,
   { opcode = opcodes.text, fin = true, compressed = false, masked = true }: FrameOptions = {},
@@ -155,18 +155,18 @@ export function frameOf(
   return Buffer.concat([header, body])
 }
 
-/** A whole message, compressed by itself. */
+/** A compressed message in one frame. */
 export function compressedFrameOf(text: string): Buffer {
   return frameOf(deflated(text), { compressed: true })
 }
 
-/** As permessage-deflate has it: without the empty block at the end (RFC 7692 §7.2.1). */
+/** Without the empty block at the end, as in permessage-deflate (RFC 7692 §7.2.1). */
 function deflated(text: string): Buffer {
   const body = deflateRawSync(text, { finishFlush: 2 /* Z_SYNC_FLUSH */, level: 9 })
   return body.subarray(0, body.length - 4)
 }
 
-/** The code with which the other side closes. */
+/** The bridge's close code. */
 export async function closeCode(peer: Peer): Promise<number> {
   const { payload } = await peer.next(opcodes.close)
   return payload.readUInt16BE(0)

@@ -1,10 +1,10 @@
 /**
- * What the app of a test is asked to perform, kept in the order of its coming, and who waits for more.
+ * The performs that a test's app receives, in order.
  */
 import { EventEmitter, once } from 'node:events'
 import { cableApp, type AckOf, type AppScript, type PerformData } from './app.ts'
 
-/** The data of one perform, as it was read and as it came, and the station that it is about. */
+/** The data of one perform, parsed and as text, and its station. */
 export type Perform = { readonly stationId: string; readonly data: PerformData; readonly text: string }
 
 export class Performs {
@@ -12,7 +12,7 @@ export class Performs {
   readonly #unread: Perform[] = []
   readonly #came = new EventEmitter()
 
-  /** As `cableApp`; what it is asked to perform is kept here. */
+  /** As `cableApp`; records the performs. */
   script(ackOf: AckOf): AppScript {
     return cableApp((data, text, stationId) => {
       const perform = { stationId, data, text }
@@ -23,7 +23,7 @@ export class Performs {
     })
   }
 
-  /** The first perform of a message's id that no test has taken yet, come already or still to come. */
+  /** The first unread perform with a message's id, whether it has already come or not. */
   async next(id: unknown): Promise<Perform> {
     for (;;) {
       const at = this.#unread.findIndex(({ data }) => data.id === id)
@@ -33,7 +33,7 @@ export class Performs {
     }
   }
 
-  /** What was performed for a station until now. */
+  /** The performs of a station so far. */
   of(stationId: string): PerformData[] {
     return this.all.filter(perform => perform.stationId === stationId).map(({ data }) => data)
   }

@@ -15,7 +15,7 @@ const blockSize = 100
 
 const free: number[] = []
 
-/** A port of 127.0.0.1 on which nothing listens, and which no other test of this machine is given meanwhile. */
+/** A free port of 127.0.0.1 that no other test of this machine gets meanwhile. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = free.shift()
@@ -42,7 +42,7 @@ async function isFree(port: number): Promise<boolean> {
   return server !== undefined
 }
 
-/** Undefined where something else listens. */
+/** Undefined if something else listens. */
 async function listen(port: number): Promise<Server | undefined> {
   const server = createServer()
   try {

@@ -17,7 +17,7 @@ const isRunning = (pid: number | undefined) => {
   }
 }
 
-test('a line is found before, and after, it is printed, and from an index on', async () => {
+test('line finds a line before and after it is printed, from an index on', async () => {
   const child = node(
     `console.log('one 1'); console.error('two'); setTimeout(() => console.log('one 2'), 50); ${forever}`,
   )
@@ -28,19 +28,19 @@ test('a line is found before, and after, it is printed, and from an index on', a
   await child.close()
 })
 
-test('two that wait for two lines each get their own', async () => {
+test('line resolves each of two waits with its own line', async () => {
   const child = node(`console.log('a'); console.log('b')`)
   assert.deepEqual(await Promise.all([child.line(/b/), child.line(/a/)]), ['b', 'a'])
   await child.exited
 })
 
-test('waiting for a line that never comes fails when the process ends, with what it printed', async () => {
+test('line rejects with the output when the process ends without the line', async () => {
   const child = node(`process.stdout.write('no newline at the end')`)
   await assert.rejects(child.line(/never/), /ended without \/never\/:\nno newline at the end/)
   assert.deepEqual(await child.exited, { code: 0, signal: null })
 })
 
-test('close ends a process by SIGTERM, and may be called twice', async () => {
+test('close ends a process with SIGTERM and may be called twice', async () => {
   const child = node(`console.log('up'); ${forever}`)
   await child.line(/up/)
   await Promise.all([child.close(), child.close()])
@@ -58,13 +58,13 @@ test('a signal reaches the process', async () => {
   assert.deepEqual(await child.exited, { code: null, signal: 'SIGKILL' })
 })
 
-test('the environment is added to, and taken from', async () => {
+test('env adds variables and removes them', async () => {
   const child = node('console.log(process.env.COLOUR, process.env.HOME)', { COLOUR: 'red', HOME: undefined })
   assert.equal(await child.line(/./), 'red undefined')
   await child.close()
 })
 
-test('a program that is not there ends with 127 and says so', async () => {
+test('a missing program ends with code 127 and a message', async () => {
   const result = await run('no-such-program', [])
   assert.equal(result.code, 127)
   assert.match(result.stderr, /ENOENT/)
@@ -76,7 +76,7 @@ test('run keeps standard output and standard error apart', async () => {
   assert.deepEqual(result, { code: 3, signal: null, stdout: 'out\n', stderr: 'err\n' })
 })
 
-test('nothing outlives the process that started it, also when that one is told to end', async () => {
+test('no process outlives the one that started it, even when that one is terminated', async () => {
   const url = JSON.stringify(new URL('./process.ts', import.meta.url).href)
   const script = `
     import { openProcess } from ${url}
@@ -105,7 +105,7 @@ test('free ports differ, and none is in use', async () => {
   }
 })
 
-test('nats-server comes back on its port after it was killed', async () => {
+test('nats-server restarts on its port after it was killed', async () => {
   const nats = await openNats()
   try {
     const first = nats.process.pid

@@ -1,7 +1,6 @@
 /**
- * Programs that tests run: have them installed, start them, read what they print, end them by their pid.
- *
- * Nothing outlives the test: what is still running when this process ends, or is told to end, is killed.
+ * Programs that tests run: installs them, starts them, reads their output, ends them by their pid. What still runs when
+ * this process ends or is terminated is killed.
  */
 import { spawn, type ChildProcess } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -9,7 +8,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 
 export type ProcessOptions = {
-  /** On top of this process's own environment; `undefined` takes a variable away. */
+  /** In addition to this process's environment; `undefined` removes a variable. */
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly cwd?: string
 }
@@ -25,17 +24,17 @@ export interface Process {
   readonly lines: readonly string[]
   /** The same as one text. */
   readonly output: string
-  /** Settles when the process has ended and its output is complete; code 127 when it could not be started. */
+  /** Resolves when the process has ended and its output is complete; code 127 when it could not be started. */
   readonly exited: Promise<Exit>
   /**
-   * The first line that matches, be it printed already or still to come. Rejects when the process ends without it.
+   * The first matching line, whether already printed or not. Rejects when the process ends without it.
    *
-   * @param from  index in `lines` to begin at: take `lines.length` before what should cause the line
+   * @param from index in `lines` to begin at: read `lines.length` before the cause of the line
    */
   line(pattern: RegExp, from?: number): Promise<string>
   /** Does nothing once the process has ended. */
   readonly signal: (signal: NodeJS.Signals) => void
-  /** SIGTERM, and SIGKILL to what is still there after five seconds. May be called twice. */
+  /** Sends SIGTERM, and SIGKILL after five seconds. May be called twice. */
   close(): Promise<void>
 }
 
@@ -86,7 +85,7 @@ function start(command: string, args: readonly string[], { cwd, env }: ProcessOp
       wake()
     }
     child.once('error', error => {
-      if (child.pid !== undefined) return // a signal that could not be sent; the process goes on
+      if (child.pid !== undefined) return // a signal could not be sent; the process goes on
       lines.push(error.message)
       texts.stderr += `${error.message}\n`
       end({ code: 127, signal: null })
@@ -138,7 +137,7 @@ function start(command: string, args: readonly string[], { cwd, env }: ProcessOp
   return { process: opened, texts }
 }
 
-/** SIGSTOP, and until all of its threads stand still: what was under way before may still be answered. */
+/** Sends SIGSTOP and waits until all threads are stopped: until then, calls may still be answered. */
 export async function standStill({ pid, signal }: Process): Promise<void> {
   signal('SIGSTOP')
   const threads = `/proc/${pid}/task`
@@ -147,8 +146,8 @@ export async function standStill({ pid, signal }: Process): Promise<void> {
 }
 
 /**
- * Installs Debian packages. Does nothing where it cannot (another system, or not root): then the program that is
- * missing tells so itself when it is started.
+ * Installs Debian packages. Does nothing on other systems or without root: the missing program then fails when it is
+ * started.
  */
 export async function installPackages(...names: string[]): Promise<void> {
   if (process.getuid?.() !== 0 || (await run('apt-get', ['--version'])).code !== 0) return
@@ -159,7 +158,7 @@ export async function installPackages(...names: string[]): Promise<void> {
   const env = { DEBIAN_FRONTEND: 'noninteractive' }
   const args = ['install', '--yes', '--no-install-recommends', '-o', 'DPkg::Lock::Timeout=300', ...missing]
   if ((await run('apt-get', args, { env })).code === 0) return
-  const update = await run('apt-get', ['update'], { env }) // the lists of packages may be old, or not there at all
+  const update = await run('apt-get', ['update'], { env }) // the package lists may be old or missing
   const result = await run('apt-get', args, { env })
   if (result.code === 0) return
   throw new Error(`apt-get could not install ${missing.join(', ')}:\n${update.stderr}${result.stdout}${result.stderr}`)

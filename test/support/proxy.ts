@@ -1,55 +1,55 @@
 /**
- * A TCP proxy on 127.0.0.1 that fails as networks do, when a test says so: it cuts connections, ends one direction of
- * them, keeps bytes back, is slow, or does not listen. It never looks at what it forwards.
+ * A TCP proxy on 127.0.0.1 that fails as networks do, at a test's command: it cuts or half-closes connections, holds
+ * bytes back, is slow, or does not listen. It does not read what it forwards.
  */
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from './ports.ts'
 
-/** `up`: from those who connect to the target; `down`: back. */
+/** `up`: from the client to the target; `down`: back. */
 export type Direction = 'up' | 'down'
 
 export interface Proxy {
   readonly port: number
   /** For `rpc_host`. */
   readonly host: string
-  /** How many connections it has taken, and how many of them are open. */
+  /** How many connections it has accepted, and how many are open. */
   readonly accepted: number
   readonly open: number
-  /** How many bytes have come, forwarded or not. */
+  /** How many bytes have arrived, forwarded or not. */
   readonly bytes: Readonly<Record<Direction, number>>
-  /** Ends all connections on both sides at once, with RST. What was kept back is lost. */
+  /** Ends all connections on both sides with RST. Bytes held back are lost. */
   cut(): void
-  /** Forwards nothing more in this direction and ends it with FIN, on all connections; the other direction goes on. */
+  /** Ends this direction of all connections with FIN; the other direction goes on. */
   halfClose(direction: Direction): void
-  /** From now on keeps back what comes, on new connections too, which it still takes. */
+  /** Holds back everything that arrives from now on, also on new connections. */
   hold(...directions: readonly Direction[]): void
-  /** Forwards what was kept back, and what comes; without directions in both. */
+  /** Forwards what was held back and what arrives; by default in both directions. */
   release(...directions: readonly Direction[]): void
-  /** Forwards everything so much later, in both directions. */
+  /** Delays everything in both directions. */
   delay(ms: number): void
-  /** Takes no more connections: they are refused as where nobody listens. Those that are open stay. */
+  /** Refuses new connections, as if nobody listened. Open ones stay. */
   refuse(): Promise<void>
   accept(): Promise<void>
-  /** Connects new connections to another port of 127.0.0.1. */
+  /** Forwards new connections to another port of 127.0.0.1. */
   retarget(port: number): void
   close(): Promise<void>
 }
 
-/** How it forwards at the moment; one for all connections. */
+/** The current settings of all connections. */
 type Course = {
   delayMs: number
   readonly bytes: Record<Direction, number>
   readonly gates: Record<Direction, Gate>
 }
 
-/** Pending as long as a direction is held. */
+/** Pending while a direction is held. */
 type Gate = { readonly passed: Promise<void>; readonly open: () => void }
 
 const both: readonly Direction[] = ['up', 'down']
 
-/** @param targetPort of 127.0.0.1; something need not listen there yet */
+/** @param targetPort of 127.0.0.1; nothing has to listen there yet */
 export async function openProxy(targetPort: number): Promise<Proxy> {
   const port = await freePort()
   const links = new Set<Link>()
@@ -69,7 +69,7 @@ export async function openProxy(targetPort: number): Promise<Proxy> {
     await listening
   }
   const refuse = () => {
-    server?.close() // it stops listening at once, and says that it is closed when its connections are, too
+    server?.close() // stops listening at once; 'close' comes when its connections have ended
     server = null
     return Promise.resolve()
   }
@@ -119,7 +119,7 @@ function closedGate(): Gate {
   return { passed, open }
 }
 
-/** One connection and its other half. */
+/** A connection from a client and the one to the target. */
 class Link {
   readonly #ends: Record<Direction, Socket>
   readonly #course: Course
@@ -137,7 +137,7 @@ class Link {
       socket.setNoDelay(true)
       socket.on('error', () => this.cut())
       socket.once('close', hadError => {
-        // A process that is killed resets or ends its connections; so do we, whatever is still kept back.
+        // A killed process resets its connections, whatever is held back.
         if (hadError || (near.destroyed && far.destroyed)) this.cut()
       })
     }
@@ -147,7 +147,7 @@ class Link {
     for (const direction of both) {
       const socket = this.#ends[direction]
       this.#isEnded[direction] = true
-      // Node 20 spins for ever where a socket is reset whose FIN is still on its way.
+      // Node 20 spins forever when a socket is reset whose FIN is in flight.
       if (socket.writableEnded) socket.destroy()
       else socket.resetAndDestroy()
     }

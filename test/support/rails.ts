@@ -1,5 +1,5 @@
 /**
- * The example app of `examples/rails`: real Rails, with AnyCable's gRPC server, each one with a ledger of its own.
+ * The example app of `examples/rails`: real Rails with AnyCable's gRPC server, each with its own ledger.
  */
 import { credentials, makeClientConstructor } from '@grpc/grpc-js'
 import { readFileSync, watch } from 'node:fs'
@@ -29,8 +29,8 @@ const readyWithinMs = 60_000
 const entryWithinMs = 30_000
 
 /**
- * Has Ruby and the app's gems installed, the gems in the user's cache folder. Takes half a minute the first time and
- * half a second after that. Test files that run side by side may all call it.
+ * Installs Ruby and the app's gems, the gems in the user's cache folder. Takes half a minute the first time and half a
+ * second later. Test files that run in parallel may all call it.
  */
 export async function installRails(): Promise<void> {
   await installGems(bundleEnv.BUNDLE_GEMFILE)
@@ -49,7 +49,7 @@ export async function installGems(gemfile: string): Promise<void> {
   )
 }
 
-/** One line of the ledger: `event` is the OCPP action, underscored, or one of those of a session's life. */
+/** One line of the ledger: `event` is the OCPP action, underscored, or an event of a session. */
 export type LedgerEntry = {
   readonly at: string
   readonly event: string
@@ -59,13 +59,13 @@ export type LedgerEntry = {
   /** The message's id. */
   readonly id?: string
   readonly payload?: Readonly<Record<string, unknown>>
-  /** Of bookings (start, stop, meter values): which booking it is. A start's is its transaction id. */
+  /** Of bookings (start, stop, meter values): the booking's number; for a start, the transaction id. */
   readonly number?: number
-  /** Of bookings: the message had been booked before, under `number`. */
+  /** Of bookings: the message was booked before, under `number`. */
   readonly duplicate?: boolean
-  /** Of performs that the bridge repeats. */
+  /** Of performs that the bridge retries. */
   readonly attempt?: number
-  /** Of `ack` and `error`: the action that the app had asked for. */
+  /** Of `ack` and `error`: the action of the command. */
   readonly request?: string
   readonly late?: boolean
   readonly sid?: string
@@ -80,32 +80,32 @@ export type LedgerEntry = {
 
 export type RailsOptions = {
   readonly rpcPort?: number
-  /** Broadcasts go to this NATS server. Without it and without `httpBroadcastUrl` they go nowhere. */
+  /** The NATS server for broadcasts. Without it and `httpBroadcastUrl`, broadcasts go nowhere. */
   readonly natsUrl?: string
   readonly httpBroadcastUrl?: string
-  /** STATIONS, ID_TAGS, STATION_PASSWORD, LOG_LEVEL and what the gem reads. */
+  /** STATIONS, ID_TAGS, STATION_PASSWORD, LOG_LEVEL and the gem's options. */
   readonly env?: Readonly<Record<string, string>>
 }
 
 export interface Rails {
   readonly rpcPort: number
-  /** The app that runs now, or ran last. */
+  /** The app that runs now or ran last. */
   readonly process: Process
-  /** For LEDGER in the environment of another app that is to share this one's ledger. */
+  /** The value of LEDGER for another app with the same ledger. */
   readonly ledgerPath: string
   ledger(): LedgerEntry[]
-  /** The first entry for which it is true, in the ledger already or still to come; rejects after half a minute. */
+  /** The first matching entry, whether already in the ledger or not; rejects after half a minute. */
   waitFor(predicate: (entry: LedgerEntry) => boolean): Promise<LedgerEntry>
   /** Runs a rake task beside the app, with the same ledger and broadcasts. */
   rake(task: string, env?: Readonly<Record<string, string>>): Promise<Result>
-  /** Settles when the app has ended; with SIGSTOP or SIGCONT use `process.signal`. */
+  /** Resolves when the app has ended; for SIGSTOP and SIGCONT use `process.signal`. */
   kill(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): Promise<Exit>
   /** Kills the app if it runs, and starts it again on the same port and with the same ledger. */
   restart(): Promise<void>
   close(): Promise<void>
 }
 
-/** Starts the app; settles when its RPC server answers, for which the gem must have reached NATS if it is to use it. */
+/** Starts the app; resolves when its RPC server answers. With NATS, the gem waits for NATS first. */
 export async function openRails(options: RailsOptions = {}): Promise<Rails> {
   await installRails()
   const rpcPort = options.rpcPort ?? (await freePort())
@@ -176,7 +176,7 @@ async function startApp(rpcPort: number, env: Readonly<Record<string, string | u
   const ended = new AbortController()
   void app.exited.then(() => ended.abort())
   try {
-    // A short wait again and again, as one that is under way would keep this process alive after the app has ended.
+    // Short waits, because a pending one would keep this process alive after the app has ended.
     for (let error = await readyWithin(500); error; error = await readyWithin(500)) {
       if (ended.signal.aborted) throw new Error('the process ended')
       if (Date.now() > deadline) throw error
@@ -190,7 +190,7 @@ async function startApp(rpcPort: number, env: Readonly<Record<string, string | u
   }
 }
 
-/** The last line may still be in the writing. */
+/** The last line may be incomplete. */
 function parseLedger(text: string): LedgerEntry[] {
   const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n')
   return lines.filter(line => line !== '').map(line => JSON.parse(line) as LedgerEntry)
@@ -211,7 +211,7 @@ async function waitForEntry(
       clearTimeout(timer)
       settle()
     }
-    const watcher = watch(folder, look) // first watch, then look: nothing can come in between
+    const watcher = watch(folder, look) // watch before reading, so that no entry is missed
     const timer = setTimeout(() => {
       const entries = readLedger().map(entry => JSON.stringify(entry))
       end(() => reject(new Error(`No such entry within ${entryWithinMs} ms in the ledger:\n${entries.join('\n')}`)))

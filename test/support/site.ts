@@ -1,5 +1,5 @@
 /**
- * A whole site: the example app, a real NATS between it and the bridge, and a publisher of our own beside the app.
+ * A whole site: the example app, the bridge, a real NATS between them, and a second publisher.
  */
 import { connect, type NatsConnection } from 'nats'
 import { openBridge, type Bridge } from './bridge.ts'

@@ -1,6 +1,6 @@
 /**
- * Charging stations: `ocpp-rpc`'s client, which checks every message both ways against the official schemas, and a bare
- * WebSocket for what that one does not send.
+ * Charging Stations: `ocpp-rpc`'s client, which validates every message in both directions, and a bare WebSocket for
+ * messages that this client does not send.
  */
 import { createRPCError, createValidator, RPCClient } from 'ocpp-rpc'
 import { WebSocket } from 'ws'
@@ -9,18 +9,18 @@ import { officialSchemas } from './official-schemas.ts'
 
 export type Payload = Readonly<Record<string, unknown>>
 
-/** With what the connection was closed. */
+/** How the connection was closed. */
 export type Closing = { readonly code: number; readonly reason: string }
 
 export type Sent = { readonly id: string; readonly action: string; readonly payload: Payload }
 
 export type StationOptions = {
   readonly version?: Version
-  /** By HTTP Basic, with the station's id as the user. */
+  /** For HTTP Basic, with the station's id as the user. */
   readonly password?: string
-  /** Connects again by itself when the connection is lost. */
+  /** Whether it reconnects when the connection is lost. */
   readonly reconnects?: boolean
-  /** PEM, of the certificate that the other side must have. */
+  /** The CA certificate, in PEM, that the bridge's certificate must match. */
   readonly ca?: string
 }
 
@@ -30,19 +30,19 @@ export interface Station {
   readonly sent: readonly Sent[]
   /** Resolves with the answer's payload; rejects with the CALLERROR, see `codeOf`. */
   call(action: string, payload?: Payload): Promise<Payload>
-  /** How it answers an action of the CSMS from now on. What it was not told, it answers with NotImplemented. */
+  /** Sets the answer to an action of the CSMS. Other actions get NotImplemented. */
   answers(action: string, answer: (payload: Payload) => Payload | Promise<Payload>): void
-  /** Settles when the connection ends for the first time. */
+  /** Resolves when the first connection ends. */
   readonly closed: Promise<Closing>
-  /** Settles when it has connected for the next time. */
+  /** Resolves at the next connection. */
   reconnected(): Promise<void>
-  /** Ends the connection without a word, as a cut cable does. */
+  /** Ends the connection without a close frame, as a cut cable does. */
   vanish(): Promise<void>
-  /** Rejects if it was ever sent what is not valid; it fails the test that has it in its `after`. */
+  /** Rejects if the station received an invalid message: called in `after`, it fails the test. */
   close(): Promise<void>
 }
 
-/** The package looks for 2.1's schemas under the names of the older versions, and finds none: they are renamed for it. */
+/** The package looks for the schemas of 2.1 under the names of the older versions, so they are renamed. */
 const validator21 = createValidator(
   'ocpp2.1',
   officialSchemas('ocpp2.1').map(schema => ({
@@ -54,7 +54,7 @@ const validator21 = createValidator(
 const callTimeoutMs = 40_000
 const messageWithinMs = 30_000
 
-/** Connects a station; rejects where the upgrade is refused, the HTTP status in the error's `code`. */
+/** Connects a station; rejects when the upgrade is refused, with the HTTP status in the error's `code`. */
 export async function openStation(url: string, id: string, options: StationOptions = {}): Promise<Station> {
   const client = new RPCClient(clientOptions(url, id, options))
   const sent: Sent[] = []
@@ -68,7 +68,7 @@ export async function openStation(url: string, id: string, options: StationOptio
   client.on('badMessage', ({ buffer, error }: { buffer: Buffer; error: Error }) =>
     faults.push(`${error.message}: ${buffer.toString()}`),
   )
-  // It comes for a connection that is lost, by whomever, also where 'close' is held back by a reconnect.
+  // 'disconnect' comes for every lost connection; 'close' does not come when the client reconnects.
   const closed = new Promise<Closing>(resolve => client.once('disconnect', resolve))
   await client.connect()
   const end = new AbortController()
@@ -88,19 +88,19 @@ export async function openStation(url: string, id: string, options: StationOptio
       await client.close({ force: true })
     },
     close: async () => {
-      end.abort() // or it would wait for an answer that a test holds back
+      end.abort() // otherwise close waits for an answer that a test holds back
       await client.close()
       if (faults.length > 0) throw new Error(`${id} was sent what is not valid:\n${faults.join('\n')}`)
     },
   }
 }
 
-/** For a station's answer: throw it, and the CSMS gets a CALLERROR. */
+/** Thrown in a station's answer, it becomes a CALLERROR. */
 export function callErrorOf(code: string, description: string): Error {
-  return createRPCError(code, description) as Error // its types take it for a record
+  return createRPCError(code, description) as Error // its type is a record
 }
 
-/** The code of the CALLERROR that a call ends with; rejects where it ends otherwise. */
+/** The code of the CALLERROR to a call; rejects when there is another answer. */
 export async function codeOf(call: Promise<unknown>): Promise<string> {
   const outcome = await call.then(
     payload => `a CALLRESULT: ${JSON.stringify(payload)}`,
@@ -127,19 +127,19 @@ function clientOptions(
     ...(password !== undefined && { password }),
     wsOpts: { ...(ca !== undefined && { ca }) },
   }
-  // Its types want every option, its code has a default for each.
+  // The types require every option; the code has a default for each.
   return options as ConstructorParameters<typeof RPCClient>[0]
 }
 
 export interface RawStation {
-  /** The subprotocol that was agreed on. */
+  /** The negotiated subprotocol. */
   readonly protocol: string
   /** The messages received, in order. */
   readonly received: readonly string[]
   send(text: string): void
   /** Sends a CALL and resolves with the text of the answer. */
   call(id: string, action: string, payload?: string): Promise<string>
-  /** The first message that matches, received already or still to come; rejects when the connection ends before. */
+  /** The first matching message, whether already received or not; rejects when the connection ends first. */
   message(pattern: RegExp): Promise<string>
   readonly closed: Promise<Closing>
   close(): Promise<void>

@@ -1,4 +1,4 @@
-/** TCP servers on 127.0.0.1 that speak no protocol: they say nothing, or the bytes that a test has them say. */
+/** TCP servers on 127.0.0.1 without a protocol: they send nothing, or the bytes of a test. */
 import { once } from 'node:events'
 import { createServer, type ServerOpts, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
@@ -6,17 +6,17 @@ import { freePort } from './ports.ts'
 
 export interface TcpServer {
   readonly host: string
-  /** Those that it has taken until now. */
+  /** The accepted connections. */
   readonly sockets: readonly Socket[]
-  /** The next. */
+  /** The next connection. */
   onConnection(): Promise<Socket>
-  /** Ends its connections too. Comes with the end of the test by itself. */
+  /** Ends its connections too. Called at the end of the test. */
   close(): void
 }
 
 type Options = ServerOpts & { readonly port?: number }
 
-/** Takes connections and says nothing, as the gem's port while it waits for NATS. */
+/** Accepts connections and sends nothing, like the gem while it waits for NATS. */
 export function openMute(t: TestContext, options: Options = {}): Promise<TcpServer> {
   return openTcp(t, () => undefined, options)
 }

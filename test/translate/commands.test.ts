@@ -202,7 +202,7 @@ for (const [outcome, granular, expected, because] of outcomes) {
   })
 }
 
-test('performData names the key of a transaction message before what is told of this try', () => {
+test('performData puts the key of a transaction message before the fields of this attempt', () => {
   const data = performData(meter, { granular: true, version: '1.6' }, 'MeterValues-x_Y-1', { attempt: 2 })
   assert.match(data, /},"version":"1\.6","key":"MeterValues-x_Y-1","attempt":2}$/)
   assert.equal(data.startsWith('{"action":"meter_values","id":7,"command":"MeterValues","payload":{ "v"'), true)

@@ -199,7 +199,7 @@ const offers: readonly (readonly [
   [' , ', settings.versions, null, 'one of commas'],
 ]
 for (const [offer, enabled, expected, because] of offers) {
-  test(`of ${JSON.stringify(offer)}, ${expected?.[0] ?? 'nothing'} is agreed on: ${because}`, () => {
+  test(`of ${JSON.stringify(offer)}, ${expected?.[0] ?? 'nothing'} is negotiated: ${because}`, () => {
     const request = upgrade('/ocpp/CP01', { headers: { 'sec-websocket-protocol': offer } })
     const handshake = readHandshake(request, { ...settings, versions: enabled })
     if (expected === null) {
@@ -223,20 +223,20 @@ const defaults = [
   ['ocpp0.1', null, 'one that is not served is refused all the same'],
 ] as const
 for (const [offer, expected, because] of defaults) {
-  test(`with a default, ${JSON.stringify(offer)} comes to ${JSON.stringify(expected)}: ${because}`, () => {
+  test(`with a default, ${JSON.stringify(offer)} gives ${JSON.stringify(expected)}: ${because}`, () => {
     const request = upgrade('/ocpp/CP01', { headers: { 'sec-websocket-protocol': offer } })
     const handshake = readHandshake(request, { ...settings, defaultVersion: 'ocpp1.6' })
     assert.deepEqual(handshake.kind === 'station' ? [handshake.version, handshake.subprotocol] : null, expected)
   })
 }
 
-test('a version in the path decides nothing (2.1 Part 4 §3.1.2)', () => {
+test('a version in the path is not read (2.1 Part 4 §3.1.2)', () => {
   const request = upgrade('/ocpp/1.6/CP01', { headers: { 'sec-websocket-protocol': 'ocpp2.1' } })
   const handshake = readHandshake(request, { ...settings, path: '/ocpp/1.6' })
   assert.equal(handshake.kind === 'station' ? handshake.version : null, 'ocpp2.1')
 })
 
-test('a bad path is told before a bad subprotocol', () => {
+test('a bad path is reported before a bad subprotocol', () => {
   const bare = { headers: {} }
   assert.deepEqual(
     ['/nowhere', '/ocpp/', '/ocpp/CP01'].map(target => {
@@ -251,7 +251,7 @@ test('a bad path is told before a bad subprotocol', () => {
   )
 })
 
-test('no refusal repeats what the request said', () => {
+test('no refusal quotes the request', () => {
   const targets = ['/EVIL/x', '/ocpp/EVIL/EVIL', '/ocpp/EVIL%zz', '/ocpp/EVIL%00', `/ocpp/${'EVIL'.repeat(99)}`]
   for (const target of targets) {
     const handshake = readHandshake(upgrade(target), settings)
@@ -496,7 +496,7 @@ for (const path of ['/ocpp', '/']) {
   })
 }
 
-test('what decodeURIComponent reads of a segment is the identity', () => {
+test('the identity is what decodeURIComponent reads from the segment', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }), name => {
       // eslint-disable-next-line no-control-regex -- control characters and dot segments are refused, which other rows show

@@ -4,10 +4,10 @@
 import { cells, type Cell } from './cells.ts'
 import { until, type Failure, type Scene } from './scene.ts'
 
-/** A call has failed: the station was answered without the app, or its message is held. */
+/** A call has failed: the station was answered without the app, or its message is being retried. */
 const isFelt = ({ bridge }: Scene) => bridge.metricReaches('rpc_error_total', 1)
 
-/** Nobody listens any more, and the bridge knows. */
+/** Nobody listens any more, and the bridge has noticed. */
 const lost = async ({ toApp, bridge }: Scene, lose: () => void) => {
   await toApp.refuse()
   lose()
@@ -21,7 +21,7 @@ const found = async ({ toApp, bridge }: Scene) => {
   await until(async () => (await bridge.get('/ready')).status === 200, 'the bridge is ready')
 }
 
-/** The line that says so comes of a call that could not be sent: not yet of the one that was under way. */
+/** The log line comes with the next call that could not be sent, not with the one in flight. */
 const isSaid = async (scene: Scene) => {
   await scene.bridge.logged(/the app does not answer/)
   await isFelt(scene)
@@ -72,7 +72,7 @@ const lostRows = ['cut', 'half closed'].flatMap((how): Cell[] => [
   },
 ])
 
-/** What is kept back comes to the app when it speaks again, though nobody waits for it any more. */
+/** The held calls reach the app later, although nobody awaits them any more. */
 const silentRows: readonly Omit<Cell, 'how'>[] = [
   { when: 'before boot', station: ['Pending', ...whole], app: { Connect: [1, 2] } },
   { when: 'during Connect', station: ['Pending', ...whole], app: { Connect: 2 } },

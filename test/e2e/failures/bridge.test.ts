@@ -1,11 +1,11 @@
 /**
- * The bridge itself fails: it is killed and started again, or stands still for a while.
+ * The bridge itself fails: it is killed and started again, or stopped for a while.
  */
 import { standStill } from '../../support/process.ts'
 import { cells } from './cells.ts'
 import { more, openScene, type Failure, type Scene } from './scene.ts'
 
-/** Where that is the moment, the answer is on its way to the station, and does not get there. */
+/** At this moment the answer is on its way to the station and does not arrive. */
 async function holdAnswer({ when, toApp, toBridge }: Scene): Promise<void> {
   if (when !== 'after perform, before the answer') return
   toBridge.hold('down')
@@ -14,7 +14,7 @@ async function holdAnswer({ when, toApp, toBridge }: Scene): Promise<void> {
   await answered
 }
 
-/** Until something has come that it does not read: a word of the station, or of the app. */
+/** Resolves when something has arrived that the stopped bridge does not read. */
 function overlooks({ when, toApp, toBridge }: Scene): Promise<void> {
   if (when === 'before boot' || when === 'during a remote command') return more(toBridge, 'up')
   toApp.release()

@@ -1,5 +1,5 @@
 /**
- * Runs cells of the failure matrix: one row is one cell, and says what both sides have seen at its end.
+ * Runs cells of the failure matrix: one row is one cell, with what both sides have seen at the end.
  */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
@@ -11,19 +11,19 @@ export type Cell = {
   readonly how: string
   /** What the station sees, in order: its answers, the commands, the ends of its connections. */
   readonly station: readonly string[]
-  /** What the app sees, where that is not what it sees of a walk without a failure; two numbers are a range. */
+  /** What the app sees, if it differs from a walk without a failure; two numbers are a range. */
   readonly app?: Readonly<Record<string, number | readonly [least: number, most: number]>>
-  /** The warnings and what else the log says of the failure, in any order; the ends of connections by their codes. */
+  /** The log lines about the failure, in any order; ends of connections by their codes. */
   readonly log?: readonly string[]
-  /** Lines that it may say besides. */
+  /** Log lines that may come in addition. */
   readonly mayLog?: readonly string[]
-  /** Sessions of which the app is not told the end. */
+  /** How many sessions end without a Disconnect. */
   readonly unended?: number
-  /** Why the cell is as it is, where that does not show. */
+  /** Why the cell is as it is, if that is not obvious. */
   readonly because?: string
 }
 
-/** What the app sees of a walk. */
+/** What the app sees of a walk without a failure. */
 const usual = {
   Connect: 1,
   subscribe: 1,
@@ -66,7 +66,7 @@ async function assertOutcome(
   await assertForgotten(bridge, log, mayLog)
 }
 
-/** What the app has seen, by name. */
+/** The calls that the app has received, by name. */
 export function assertCounts(names: readonly string[], expected: NonNullable<Cell['app']>): void {
   for (const name of new Set([...names, ...Object.keys(expected)])) {
     const [least, most] = [expected[name] ?? 0].flat() as [number, number?]
@@ -76,14 +76,14 @@ export function assertCounts(names: readonly string[], expected: NonNullable<Cel
   }
 }
 
-/** Nothing of a station is left at the bridge, and the log says no more of it all than this. */
+/** Asserts that the bridge has forgotten the station, and that the log has no other lines. */
 export async function assertForgotten(
   bridge: Bridge,
   log: readonly string[] = [],
   mayLog: readonly string[] = [],
 ): Promise<void> {
   const lines = bridge.log().flatMap(told)
-  // A busy machine makes a slow app.
+  // On a busy machine the app is slow.
   const may = [...mayLog, 'the app does not reply in time'].filter(line => !log.includes(line))
   const said = lines.filter(line => !may.includes(line))
   assert.deepEqual(said.toSorted(), [...log, 'closed 1000'].toSorted(), 'what the log says')
@@ -94,7 +94,7 @@ export async function assertForgotten(
 
 const recoveries = /^(the app answers at|subscribed to broadcasts)/
 
-/** A line as rows have it: without addresses. */
+/** A log line without addresses, as in the rows. */
 function told({ level, msg, code, reason }: LogLine): string[] {
   if (msg === 'station disconnected') return [['closed', code, reason].filter(part => part !== '').join(' ')]
   if (/^(WARN|ERROR|FATAL)$/.test(level)) return [msg.replace(/ at 127.*/, '')]

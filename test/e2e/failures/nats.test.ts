@@ -1,6 +1,6 @@
 /**
- * NATS fails: it is killed and started again, stands still, or the way to it is cut. It carries the app's broadcasts
- * only: CALLs, answers and the outcomes of commands go without it.
+ * NATS fails: it is killed and started again, stopped, or its connections are cut. It carries the app's broadcasts
+ * only, not CALLs, answers or the outcomes of commands.
  */
 import { connect } from 'nats'
 import type { TestContext } from 'node:test'
@@ -11,7 +11,7 @@ import { openProxy, type Proxy } from '../../support/proxy.ts'
 import { cells, type Cell } from './cells.ts'
 import { openScene, until, type Failure, type Moment, type Scene } from './scene.ts'
 
-/** What carries the broadcasts of a scene. */
+/** The NATS server of a scene, and the proxy before it. */
 const carriers = new WeakMap<Scene, { readonly nats: Nats; readonly toNats: Proxy }>()
 
 async function openNatsScene(t: TestContext, when: Moment, ...flags: readonly string[]): Promise<Scene> {
@@ -35,7 +35,7 @@ function carrierOf(scene: Scene): { readonly nats: Nats; readonly toNats: Proxy 
   return carrier
 }
 
-/** The walk goes on without NATS. */
+/** The walk continues without NATS. */
 async function isServed({ when, saw, app, toApp }: Scene): Promise<void> {
   toApp.release()
   if (when === 'during a remote command') await until(() => app.has('ack'), 'the app has the ack')

@@ -4,7 +4,7 @@
 import { cells, type Cell } from './cells.ts'
 import { openScene, type Failure, type Scene } from './scene.ts'
 
-/** Settles when the bridge has given the connection up, and the app's reply, if it owes one, comes too late. */
+/** Resolves when the bridge has ended the connection; a reply of the app comes too late then. */
 async function lost({ when, bridge, toApp, toBridge }: Scene, lose: () => void): Promise<void> {
   if (when === 'after perform, before the answer') {
     toBridge.hold('down')

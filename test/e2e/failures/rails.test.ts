@@ -1,6 +1,6 @@
 /**
- * The real app is killed and started again, and stands still for a while: six stations, each at another moment of its
- * walk, and each with a bridge of its own.
+ * The real app is killed and started again, or stopped for a while: six stations, each at another moment of its walk
+ * and with its own bridge.
  */
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
@@ -24,10 +24,10 @@ class Event {
   }
 }
 
-/** What stations wait for: the others are ready; the app stands still; it is gone, if it goes; it is back. */
+/** What stations wait for: all are ready; the app is stopped; it is killed, if it is; it is back. */
 type Course = { readonly others: Event; readonly still: Event; readonly gone: Event; readonly back: Event }
 
-/** The moments at which a call is under way: it must not last until it has timed out. */
+/** The moments with a call in flight: the failure must be shorter than its timeout. */
 const hasCall = (when: Moment) =>
   when === 'between Connect and subscribe' || when === 'after perform, before the answer'
 
@@ -38,7 +38,7 @@ type Actor = {
   readonly toApp: Proxy
   readonly saw: string[]
   readonly station: WalkingStation
-  /** It is where the failure is to find it. */
+  /** It has reached its moment of failure. */
   readonly ready: Event
   readonly walked: Promise<void>
 }
@@ -53,7 +53,7 @@ async function openActor(t: TestContext, rails: Rails, when: Moment, course: Cou
   const station = new WalkingStation({ toBridge, saw, publish: over(bridge) }, { over: course.back.passed }, id)
   const actor = { when, id, bridge, toApp, saw, station, ready }
   const walked = walk(actor, rails, course)
-  walked.catch(() => undefined) // it is waited for when all are ready
+  walked.catch(() => undefined) // awaited when all are ready
   return { ...actor, walked }
 }
 
@@ -172,7 +172,7 @@ const stoppedRows: readonly Row[] = [
 ]
 
 describe('the process of the app', { concurrency: 2, timeout: 180_000 }, () => {
-  test('killed, and started again', t =>
+  test('loses and doubles nothing when it is killed and started again', t =>
     playAll(
       t,
       [
@@ -192,7 +192,7 @@ describe('the process of the app', { concurrency: 2, timeout: 180_000 }, () => {
       'killed',
     ))
 
-  test('stopped, and going on', t =>
+  test('loses and doubles nothing when it is stopped and continued', t =>
     playAll(
       t,
       stoppedRows.map(row => ({ mayLog: away, ...row })),

@@ -1,9 +1,8 @@
 /**
- * One walk of a station through its day, and a failure at one moment of it. Both sides count.
- *
- * The walk: connect, boot until accepted, start a transaction, obey a remote command, hang up. A station that loses its
- * connection comes back when the failure is over, without a boot once it was accepted, and repeats under the same id what
- * has no answer, as OCPP has it.
+ * One walk of a station, with a failure at one moment of it; both sides record what they see. The walk: connect, boot
+ * until accepted, start a transaction, answer a remote command, disconnect. A station that loses its connection
+ * reconnects when the failure is over, without a boot once it was accepted, and retries unanswered messages under the
+ * same id, as OCPP requires.
  */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
@@ -21,25 +20,25 @@ export type Moment =
   | 'after perform, before the answer'
   | 'during a remote command'
 
-/** What one side does, and how that is taken back. */
+/** A failure, and its end. */
 export type Failure = {
-  /** Settles when it has begun, and has had the effect that the app's reply may not come before. */
+  /** Resolves when the failure has begun, with the effect that must precede the app's reply. */
   begin(scene: Scene): unknown
-  /** Settles when it has lasted for long enough. */
+  /** Resolves when the failure has lasted long enough. */
   lasts(scene: Scene): Promise<unknown>
   end(scene: Scene): unknown
 }
 
-/** A station, a bridge and an app, with a proxy on the way to each of the two. */
+/** A station, a bridge and an app, with a proxy before the bridge and one before the app. */
 export type Scene = {
   readonly when: Moment
   readonly app: WatchedApp
   readonly toApp: Proxy
   readonly bridge: Bridge
   readonly toBridge: Proxy
-  /** Has the app broadcast. */
+  /** Publishes a broadcast of the app. */
   readonly publish: (broadcast: object) => Promise<unknown>
-  /** What the station has lived through, in order. */
+  /** What the station has seen, in order. */
   readonly saw: string[]
 }
 
@@ -48,7 +47,7 @@ const bootPayload = '{"chargePointVendor":"Vendor","chargePointModel":"Model"}'
 const startPayload = '{"connectorId":1,"idTag":"TAG1","meterStart":0,"timestamp":"2026-01-02T03:04:05Z"}'
 const untilMs = 60_000
 
-/** Settles when it is true; rejects when it is not after a minute. */
+/** Resolves when the condition is true; rejects after a minute. */
 export async function until(isTrue: () => boolean | Promise<boolean>, what: string): Promise<void> {
   const deadline = Date.now() + untilMs
   while (!(await isTrue())) {
@@ -57,13 +56,13 @@ export async function until(isTrue: () => boolean | Promise<boolean>, what: stri
   }
 }
 
-/** Settles when more bytes have come than until now. */
+/** Resolves when more bytes have arrived. */
 export function more({ bytes }: Proxy, direction: Direction): Promise<void> {
   const before = bytes[direction]
   return until(() => bytes[direction] > before, `more bytes go ${direction}`)
 }
 
-/** An app that lets every station in, and counts. */
+/** An app that accepts every station and counts its calls. */
 export class WatchedApp {
   readonly seen: { readonly name: string; readonly sid: string }[] = []
   readonly #app: ScriptedApp
@@ -92,7 +91,7 @@ export class WatchedApp {
     return this.#app.port
   }
 
-  /** Acts when the next call of this name has come; the reply waits for it. */
+  /** Runs a function when the next call of this name has arrived; the reply waits for it. */
   on(name: string, act: () => Promise<void>): void {
     this.#acts.set(name, act)
   }
@@ -101,7 +100,7 @@ export class WatchedApp {
     return this.seen.filter(call => call.name === name).length >= times
   }
 
-  /** The sessions that the app was shown and not told the end of, or told twice. */
+  /** The sessions for which the app got no Disconnect, or two. */
   get unended(): string[] {
     const sids = (name: string) => this.seen.filter(call => call.name === name).map(({ sid }) => sid)
     const ends = sids('Disconnect')
@@ -114,7 +113,7 @@ const acks: Readonly<Record<string, object>> = {
   StartTransaction: { transactionId: 1, idTagInfo: { status: 'Accepted' } },
 }
 
-/** A perform by its action, `again` where it is not the first attempt. */
+/** A perform by its action; a retry is marked `again`. */
 function nameOf({ method, message }: Received): string {
   if (method !== 'Command') return method
   const { command, data } = message as { readonly command: string; readonly data: string }
@@ -123,19 +122,19 @@ function nameOf({ method, message }: Received): string {
   return attempt === undefined ? action : `${action} again`
 }
 
-/** @param flags of the bridge, on top of those that make it quick */
+/** @param flags of the bridge, in addition to those with short timeouts */
 export async function openScene(t: TestContext, when: Moment, ...flags: readonly string[]): Promise<Scene> {
   const app = await WatchedApp.open(t)
   const toApp = await openProxy(app.port)
   t.after(() => toApp.close())
   const bridge = await openBridge([`--rpc_host=${toApp.host}`, ...quick, ...flags])
-  t.after(() => bridge.kill('SIGKILL')) // with no app it would wait for one
+  t.after(() => bridge.kill('SIGKILL')) // without an app it would wait for its timeout
   const toBridge = await openProxy(bridge.port)
   t.after(() => toBridge.close())
   return { when, app, toApp, bridge, toBridge, publish: over(bridge), saw: [] }
 }
 
-/** Flags with which a call that gets no reply is given up soon. */
+/** Flags with short timeouts. */
 export const quick = [`--broadcast_key=${broadcastKey}`, '--rpc_command_timeout=1s'] as const
 
 /** Broadcasts over HTTP. */
@@ -145,9 +144,9 @@ export function over(bridge: Bridge): Scene['publish'] {
 }
 
 /**
- * The whole walk, with the failure at the moment of the scene; settles when the bridge has forgotten the station.
+ * Runs the whole walk with the failure at the moment of the scene; resolves when the bridge has forgotten the station.
  *
- * @param unended of how many sessions the app is never told the end
+ * @param unended how many sessions end without a Disconnect
  */
 export async function walk(scene: Scene, failure: Failure, unended = 0): Promise<void> {
   const { when, app, bridge } = scene
@@ -167,7 +166,7 @@ export async function walk(scene: Scene, failure: Failure, unended = 0): Promise
   await until(async () => (await bridge.metric('clients_num')) === 0, 'no station is left at the bridge')
 }
 
-/** Has the failure begin at a moment that the app is the first to see. */
+/** Starts the failure at a moment that the app sees first. */
 function arrange({ when, app, toApp, bridge }: Scene, outage: Outage): void {
   switch (when) {
     case 'before boot':
@@ -176,7 +175,7 @@ function arrange({ when, app, toApp, bridge }: Scene, outage: Outage): void {
     case 'during Connect':
       return app.on('Connect', () => outage.begin())
     case 'between Connect and subscribe':
-      // The bridge has the reply to its first call when its second is under way, which the app does not get.
+      // The bridge has the reply to its first call when its second, which does not reach the app, is in flight.
       return app.on('Connect', () => {
         toApp.hold('up')
         outage.beginAfter(bridge.metricReaches('rpc_call_total', 2))
@@ -185,7 +184,7 @@ function arrange({ when, app, toApp, bridge }: Scene, outage: Outage): void {
     case 'during perform':
       return app.on('start_transaction', () => outage.begin())
     case 'after perform, before the answer':
-      // The app has run it, and said so; nobody has heard it yet.
+      // The app has run the call, and its reply has not arrived yet.
       return app.on('start_transaction', () => {
         toApp.hold('down')
         outage.beginAfter(more(toApp, 'down'))
@@ -194,9 +193,9 @@ function arrange({ when, app, toApp, bridge }: Scene, outage: Outage): void {
   }
 }
 
-/** The one failure of a walk. */
+/** The failure of a walk. */
 class Outage {
-  /** Settles when it has ended. */
+  /** Resolves when it has ended. */
   readonly over: Promise<void>
   #end: () => void = () => undefined
   #fail: (error: unknown) => void = () => undefined
@@ -207,10 +206,10 @@ class Outage {
     this.#scene = scene
     this.#failure = failure
     this.over = new Promise((resolve, reject) => ([this.#end, this.#fail] = [resolve, reject]))
-    this.over.catch(() => undefined) // whoever waits for it has it
+    this.over.catch(() => undefined) // those who await it have it
   }
 
-  /** Settles when it has begun; it ends by itself. */
+  /** Resolves when it has begun; it ends by itself. */
   async begin(): Promise<void> {
     await this.#failure.begin(this.#scene)
     this.#failure
@@ -227,7 +226,7 @@ class Outage {
 
 export class WalkingStation {
   readonly #scene: Pick<Scene, 'toBridge' | 'publish' | 'saw'>
-  /** Until then it does not connect again. */
+  /** The station does not reconnect before this. */
   readonly #outage: { readonly over: Promise<void> }
   readonly #id: string
   readonly #links: RawStation[] = []
@@ -247,12 +246,12 @@ export class WalkingStation {
     this.#links.push(await openRawStation(`ws://127.0.0.1:${this.#scene.toBridge.port}/ocpp`, this.#id))
   }
 
-  /** Until it is accepted; where it is put off, once more when the failure is over. */
+  /** Boots until accepted; after a Pending, again when the failure is over. */
   async boot(): Promise<void> {
     while (/"Pending"/.test(await this.call('BootNotification', bootPayload))) await this.#outage.over
   }
 
-  /** Until there is an answer, over as many connections as that takes. */
+  /** Sends a CALL until it is answered, over as many connections as needed. */
   async call(action: string, payload = '{}'): Promise<string> {
     const id = `${++this.#calls}`
     for (;;) {
@@ -270,7 +269,7 @@ export class WalkingStation {
     return this.call('StartTransaction', startPayload)
   }
 
-  /** Gets a remote command, and answers it after what happens meanwhile, where it still can. */
+  /** Receives a remote command, and answers it after `meanwhile` if it is still connected. */
   async obey(id: string, meanwhile?: () => Promise<void>): Promise<void> {
     const link = this.#link
     await this.#scene.publish(commandBroadcast(this.#id, { command: 'Reset', id, payload: { type: 'Soft' } }))
@@ -281,10 +280,10 @@ export class WalkingStation {
     if (meanwhile === undefined) return
     const closing = await Promise.race([link.closed, this.#outage.over])
     if (closing !== undefined) await this.#comeBack(closing.code)
-    await this.call('Heartbeat') // a new connection is subscribed by it
+    await this.call('Heartbeat') // the first CALL subscribes a new connection
   }
 
-  /** Hangs up; rejects where one CALL had two answers. */
+  /** Disconnects; rejects when a CALL had two answers. */
   async leave(): Promise<void> {
     await this.#link.close()
     for (const { received } of this.#links) {
@@ -306,7 +305,7 @@ export class WalkingStation {
   }
 }
 
-/** An answer in a word. */
+/** An answer as one word. */
 function wordFor(answer: string): string {
   const [, , payload, ...rest] = JSON.parse(answer) as [number, string, unknown, ...unknown[]]
   if (rest.length > 0) return String(payload)

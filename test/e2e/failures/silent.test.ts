@@ -1,5 +1,6 @@
 /**
- * An app whose port is open and which never speaks, as the gem is while its NATS is away: an open port proves nothing.
+ * An app that accepts connections and sends nothing, as the gem does while its NATS is away: an open port proves
+ * nothing.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -25,9 +26,10 @@ async function open(t: TestContext, host: string): Promise<Bridge> {
 }
 
 /**
- * Two stations of a silent app, one that boots and one that comes back in the middle of a transaction, until it speaks.
+ * Two stations of a silent app until it replies: one that boots, and one that reconnects in the middle of a
+ * transaction.
  *
- * @param speak has it speak
+ * @param speak makes the app reply
  */
 async function play(bridge: Bridge, speak: () => unknown): Promise<void> {
   const [young, busy] = [await openRawStation(bridge.url, 'YOUNG'), await openRawStation(bridge.url, 'BUSY')]
@@ -37,7 +39,7 @@ async function play(bridge: Bridge, speak: () => unknown): Promise<void> {
   assert.match(await busy.call('2', 'Heartbeat'), /^\[3,"2",\{"currentTime"/)
   const failed = await bridge.metric('rpc_error_total')
   const held = busy.call('3', 'StartTransaction', start)
-  await bridge.metricReaches('rpc_error_total', failed + 1) // it has been tried, and is held
+  await bridge.metricReaches('rpc_error_total', failed + 1) // it was attempted and is being retried
   assert.match(await young.call('1', 'BootNotification', boot), /^\[3,"1",\{"status":"Pending"/)
   await speak()
   assert.match(await held, /^\[3,"3",\{.*"transactionId":\d/)
@@ -51,8 +53,8 @@ async function play(bridge: Bridge, speak: () => unknown): Promise<void> {
   }
 }
 
-describe('an app whose port is open, and which does not speak', { concurrency: true, timeout: 120_000 }, () => {
-  test('a server that accepts: nothing is asked of it twice once it speaks', async t => {
+describe('an app that accepts connections and says nothing', { concurrency: true, timeout: 120_000 }, () => {
+  test('gets no call twice once it replies', async t => {
     const app = await WatchedApp.open(t)
     const toApp = await openProxy(app.port)
     t.after(() => toApp.close())
@@ -66,10 +68,10 @@ describe('an app whose port is open, and which does not speak', { concurrency: t
     assertCounts(names, { Connect: 2, subscribe: 2, boot_notification: 1, start_transaction: 1, Disconnect: 2 })
   })
 
-  test('the gem while its NATS is away: it speaks when NATS is there', async t => {
+  test('replies once NATS is there, when the gem waits for NATS', async t => {
     const [rpcPort, natsPort] = [await freePort(), await freePort()]
     const opening = openRails({ rpcPort, natsUrl: `nats://127.0.0.1:${natsPort}` })
-    opening.catch(() => undefined) // it is waited for below
+    opening.catch(() => undefined) // awaited below
     t.after(async () => (await opening).close())
     await until(() => isListening(rpcPort), 'the port of the gem is open')
     const bridge = await open(t, `127.0.0.1:${rpcPort}`)
