@@ -84,7 +84,7 @@ export const table = {
   ocpp_unanswered_total: counter(
     'The total number of connections closed over a transaction message that could not be performed',
     {
-      reason: {
+      cause: {
         away: 'the app is unreachable',
         timeout: 'the app gave no reply in time',
         queue: 'the message waited too long behind others, or the app was full',

@@ -46,6 +46,8 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   const app = await openFuzzApp(fail)
   const flags = [
     `--rpc_host=${app.host}`,
+    // Each CALL has its one answer, also where the app fails.
+    '--ocpp_unanswered=error',
     `--max_message_size=${maxMessageSize}`,
     // A machine that has other things to do is no fault of the bridge.
     '--rpc_command_timeout=60s',

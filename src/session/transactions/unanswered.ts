@@ -83,7 +83,7 @@ export class Unanswered {
       world.log.error({ ...fields, wholeMessage: call.payload }, lostText)
       return false
     }
-    world.meter.count('ocpp_unanswered_total', { reason: cause })
+    world.meter.count('ocpp_unanswered_total', { cause })
     world.once(`unanswered ${cause}`, fields, closedText)
     if (cause === 'unauthorized') this.#member.close(1008, 'Not authorized')
     // The bridge stops, and closes every connection.

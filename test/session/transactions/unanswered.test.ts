@@ -54,7 +54,7 @@ for (const [version, action] of tracked) {
       assert.equal(station.socket.closed?.code, 1012)
       assert.ok(ms <= longestMs, `${ms} ms`)
       assert.deepEqual(station.got, [])
-      assert.equal(world.meter.total('ocpp_unanswered_total', { reason }), 1)
+      assert.equal(world.meter.total('ocpp_unanswered_total', { cause: reason }), 1)
     })
   }
 }
@@ -190,7 +190,7 @@ test('a transaction message closes the connection when the bridge has put off th
   await station.boot()
   station.call('StopTransaction')
   assert.equal((await station.socket.end()).code, 1012)
-  assert.equal(world.meter.total('ocpp_unanswered_total', { reason: 'unready' }), 1)
+  assert.equal(world.meter.total('ocpp_unanswered_total', { cause: 'unready' }), 1)
 })
 
 for (const status of ['Pending', 'Rejected']) {
