@@ -6,7 +6,7 @@ import type { StreamName } from '../cable/rpc.ts'
 import { elementsOf, membersOf } from '../ocpp/json.ts'
 import { setRecent } from '../ops/recent.ts'
 import { Pause } from '../session/pause.ts'
-import type { Fleet, Member, QueuedDisconnect, StationSocket, World } from '../session/ports.ts'
+import type { DurableMemory, Fleet, Member, QueuedDisconnect, StationSocket, World } from '../session/ports.ts'
 import { Session, type SessionSettings } from '../session/session.ts'
 import { Station } from '../session/station.ts'
 import { Transactions } from '../session/transactions/transactions.ts'
@@ -42,18 +42,22 @@ export class Hub implements Fleet {
   readonly #known = new Set<Member>()
   readonly #streams = new Relation<StreamName, Member>()
   readonly #identified = new Relation<string, Member>()
-  readonly #serialNumbers = new Map<StationId, string>()
+  readonly #serialNumbers: Map<StationId, string>
+  readonly #durable: DurableMemory | null
   readonly #bootSchedule = new BootSchedule()
   readonly #drainPause = new Pause()
   #hasLoggedLoss = false
   #isAborted = false
 
-  constructor(settings: HubSettings, disconnects: Disconnects, world: World) {
+  /** @param durable what outlives the process; `null` if nothing does */
+  constructor(settings: HubSettings, disconnects: Disconnects, world: World, durable: DurableMemory | null = null) {
     this.#settings = settings
     this.#disconnects = disconnects
     this.#world = world
     this.#claims = new Claims(settings.takeover, world)
-    this.transactions = new Transactions(world.now)
+    this.transactions = new Transactions(world.now, durable)
+    this.#serialNumbers = new Map(durable?.serialNumbers)
+    this.#durable = durable
   }
 
   get size(): number {
@@ -199,7 +203,9 @@ export class Hub implements Fleet {
 
   onSubscribed(stationId: StationId, serialNumber: string): void {
     this.#bootSchedule.onAccepted(this.#world.now())
+    const before = this.#serialNumbers.get(stationId)
     setRecent(this.#serialNumbers, stationId, serialNumber, maxSerialNumbers)
+    if (serialNumber !== before) this.#durable?.keepSerialNumber(stationId, serialNumber)
   }
 
   bootInterval(member: Member): number {

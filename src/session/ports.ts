@@ -9,7 +9,7 @@ import type { Log } from '../ops/log.ts'
 import type { Meter } from '../ops/metrics.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import type { Tracked } from './transactions/digest.ts'
-import type { KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
+import type { DurableStarts, KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
 
 /**
  * The app, over any transport. Rejects with `RpcError` only.
@@ -112,11 +112,21 @@ export interface Member {
 
 /**
  * What is remembered of transaction messages across a station's connections: how each one stands, by the station's id and
- * the message's key and content. In memory (`transactions/transactions.ts`); a store that outlives the process fits here.
+ * the message's key and content.
  */
 export interface TransactionMemory {
   find(message: Tracked): TransactionOutcome<KeptAnswer>
   record(message: Tracked, outcome: TransactionOutcome): void
+}
+
+/**
+ * What outlives the process (`state_dir`). Nobody waits for a write: one that fails is logged and counted, and never
+ * throws.
+ */
+export interface DurableMemory extends DurableStarts {
+  /** What the last process has left, oldest first. */
+  readonly serialNumbers: readonly (readonly [StationId, string])[]
+  keepSerialNumber(stationId: StationId, serialNumber: string): void
 }
 
 /** All stations, as one session sees them. */

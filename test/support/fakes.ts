@@ -13,6 +13,7 @@ import { Hub, type HubSettings } from '../../src/fleet/hub.ts'
 import type { Log } from '../../src/ops/log.ts'
 import type {
   CloseCode,
+  DurableMemory,
   Fleet,
   Member,
   QueuedDisconnect,
@@ -21,7 +22,7 @@ import type {
   StationSocket,
   World,
 } from '../../src/session/ports.ts'
-import { Transactions } from '../../src/session/transactions/transactions.ts'
+import { Transactions, type KeptStart } from '../../src/session/transactions/transactions.ts'
 import type { Session } from '../../src/session/session.ts'
 import type { StationHandshake, StationId } from '../../src/translate/handshake.ts'
 import { openSchemas } from '../../src/validation/schemas.ts'
@@ -451,6 +452,30 @@ export function handshakeFor(
 /** Where the clock of a test stands at first. */
 export const dawn = Date.UTC(2026, 0, 2, 3, 4, 5)
 
+/** What a store is asked to keep, written down. */
+export class FakeMemory implements DurableMemory {
+  readonly serialNumbers: readonly (readonly [StationId, string])[]
+  readonly starts: readonly KeptStart[]
+  readonly kept: unknown[] = []
+
+  constructor({ serialNumbers = [], starts = [] }: Partial<Pick<DurableMemory, 'serialNumbers' | 'starts'>> = {}) {
+    this.serialNumbers = serialNumbers
+    this.starts = starts
+  }
+
+  keepSerialNumber(stationId: StationId, serialNumber: string): void {
+    this.kept.push([stationId, serialNumber])
+  }
+
+  keepStart(start: KeptStart): void {
+    this.kept.push(start)
+  }
+
+  dropStart(stationId: StationId, transactionId: string): void {
+    this.kept.push([stationId, 'ended', transactionId])
+  }
+}
+
 /** A hub with the whole world around it; time stands, timers too, until `pass`. */
 export class FakeWorld implements World {
   readonly rpc = new FakeRpc()
@@ -465,13 +490,18 @@ export class FakeWorld implements World {
   readonly #t: TestContext
   #ids = 0
 
-  constructor(t: TestContext, settings: Partial<HubSettings> = {}, limits: Partial<DisconnectLimits> = {}) {
+  constructor(
+    t: TestContext,
+    settings: Partial<HubSettings> = {},
+    limits: Partial<DisconnectLimits> = {},
+    durable: DurableMemory | null = null,
+  ) {
     t.mock.timers.reset()
     t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: dawn })
     this.#t = t
     this.schemas = officialSchemas
     this.disconnects = new Disconnects({ mode: 'auto', ratePerSecond: 100, backlog: 100, ...limits }, this)
-    this.hub = new Hub({ ...usualSettings, ...settings }, this.disconnects, this)
+    this.hub = new Hub({ ...usualSettings, ...settings }, this.disconnects, this, durable)
   }
 
   /** A station's socket opens. */
