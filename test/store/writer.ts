@@ -1,12 +1,13 @@
 /**
- * A process that writes to a store, many at a time, and prints the station of each write when it is confirmed; then the
+ * A process that appends messages to an outbox, many at a time, and prints the id of each when it is confirmed; then the
  * code of the error that has ended it, if one has.
  *
  *   writer.ts DIRECTORY NUMBER|forever
  */
-import { writeSync } from 'node:fs'
 import { StoreError } from '../../src/store/errors.ts'
+import { outboxOf } from '../../src/store/outbox.ts'
 import { openSourceStore } from '../support/store.ts'
+import { outboxMessage } from './messages.ts'
 
 const [dir = '', count = ''] = process.argv.slice(2)
 const atOnce = 20
@@ -15,18 +16,19 @@ let written = 0
 
 try {
   const store = await openSourceStore(dir)
+  const outbox = outboxOf(store, Infinity)
   const writes = Array.from({ length: atOnce }, async () => {
     while (written < limit) {
-      const station = `${process.pid}-${written++}`
-      await store.call('keepSerialNumber', station, 'x'.repeat(1_000), written)
-      // Not by console.log: nothing may be left in a buffer when the process is killed.
-      writeSync(1, `${station}\n`)
+      const message = outboxMessage(`${process.pid}-${written++}`, { padding: 'x'.repeat(1_000) })
+      await outbox.append(message)
+      // Synchronous for a pipe on Linux, where the tests kill this process.
+      process.stdout.write(`${message.id}\n`)
     }
   })
   await Promise.all(writes)
   await store.close()
 } catch (error) {
   if (!(error instanceof StoreError)) throw error
-  writeSync(1, `${error.code} ${error.message}\n`)
+  process.stdout.write(`${error.code} ${error.message} ${String(error.cause)}\n`)
   process.exit(1)
 }
