@@ -123,6 +123,17 @@ test(
   },
 )
 
+test('bench:store --quick prints the machine and a table, and leaves nothing behind', withinLinux, async () => {
+  const tables = await printedBy('store.ts')
+  assert.equal(tables.length, 1, tables.join('\n\n'))
+  const lines = (tables[0] ?? '').split('\n').slice(2)
+  assert.deepEqual(
+    lines.map(line => line.split('|')[2]?.trim()),
+    ['1', '1', '10', '100', '1000'],
+  )
+  for (const line of lines) assert.match(line, /\| [\d.,]+ +\| [\d.]+ x +\| [\d.,]+ +\|$/)
+})
+
 test('what the stations call is valid, so that checking it costs what it does every day', () => {
   const schemas = openSchemas()
   for (const [name, { action, payload }] of Object.entries(calls))

@@ -29,6 +29,8 @@ export interface Database {
 
 const fileName = 'ocpp-cable.db'
 const lockName = 'ocpp-cable.lock'
+/** Of pages: enough for the indexes of an outbox of 1 GiB. */
+const cacheKib = 16 * 1024
 /** Of the log that a burst leaves behind, in bytes. */
 const maxIdleLog = 16 * 1024 * 1024
 
@@ -120,6 +122,7 @@ function migrate(database: DatabaseSyncInstance, steps: readonly string[], dir: 
   database.exec(`PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA fullfsync = ON;
+    PRAGMA cache_size = -${cacheKib};
     PRAGMA journal_size_limit = ${maxIdleLog}`)
   const fault = valueOf(database, 'PRAGMA quick_check(1)')
   if (fault !== 'ok') throw new StoreError('corrupt', dir, { cause: new Error(String(fault)) })
