@@ -17,15 +17,25 @@ type Pending = {
 
 /** Beyond them, an operation fails at once: the disk does not keep up. */
 const maxPending = 10_000
+/** An outbox of 1 GiB is checked in 3 s on a fast disk, in 20 s on a slow one. */
+const usualOpenMs = 60_000
 
 /**
  * Opens the store of a directory, which is made if it is missing. Rejects with `StoreError`.
  *
  * @param thread the compiled `worker.ts`
+ * @param withinMs a disk that hangs rejects after that time
  */
-export async function openStore(dir: string, thread = new URL('./worker.js', import.meta.url)): Promise<Store> {
+export async function openStore(
+  dir: string,
+  thread = new URL('./worker.js', import.meta.url),
+  withinMs = usualOpenMs,
+): Promise<Store> {
   const worker = new Worker(thread, { workerData: { dir } })
-  const [message] = (await once(worker, 'message').catch((error: unknown) => {
+  const opening = once(worker, 'message', { signal: AbortSignal.timeout(withinMs) })
+  const [message] = (await opening.catch((error: unknown) => {
+    // Not awaited: a thread ends when the disk has replied to it.
+    void worker.terminate()
     throw new StoreError('io', dir, { cause: error })
   })) as [Opened]
   if (message === null) return new Store(dir, worker)

@@ -78,6 +78,11 @@ test('a store cannot be opened without its worker', within, async t => {
   assert.deepEqual(readdirSync(dir), [])
 })
 
+test('a store cannot be opened when the disk hangs', within, async t => {
+  const hanging = new URL('data:text/javascript,setInterval(() => undefined, 1_000)')
+  await assert.rejects(openStore(temporaryDirectory(t), hanging, 20), isFault('io', /aborted/))
+})
+
 test('every operation fails when the worker dies', within, async t => {
   const dir = temporaryDirectory(t)
   const dying = new URL(
