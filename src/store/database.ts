@@ -4,7 +4,7 @@
  * Synchronous, so it runs in a worker. A transaction that has returned is on the disk: SQLite syncs its log at each commit
  * (`synchronous=FULL`).
  */
-import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync, type DatabaseSyncInstance } from '@photostructure/sqlite'
 import { faultOf, StoreError } from './errors.ts'
@@ -57,6 +57,23 @@ export function openDatabase(dir: string, steps = migrations): Database {
     }
   } catch (error) {
     closeAll(opened)
+    throw error instanceof StoreError ? error : new StoreError(faultOf(error), dir, { cause: error })
+  }
+}
+
+export function hasDatabase(dir: string): boolean {
+  return existsSync(path.join(dir, fileName))
+}
+
+/** Opens the database of a directory to read it, also while a bridge uses it. Throws `StoreError`. */
+export function readDatabase(dir: string): Pick<Database, 'prepare' | 'close'> {
+  try {
+    const database = new DatabaseSync(path.join(dir, fileName), { readOnly: true })
+    const version = Number(valueOf(database, 'PRAGMA user_version'))
+    if (version > migrations.length) throw new StoreError('newer', dir)
+    if (version < migrations.length) throw new Error('an older ocpp-cable has written it: start this one with it first')
+    return { prepare: sql => database.prepare(sql), close: () => database.close() }
+  } catch (error) {
     throw error instanceof StoreError ? error : new StoreError(faultOf(error), dir, { cause: error })
   }
 }

@@ -7,8 +7,9 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
 import { ScriptedApp } from '../support/app.ts'
-import { commandBroadcast, openBridge, type Bridge } from '../support/bridge.ts'
+import { commandBroadcast, openBridge, program, type Bridge } from '../support/bridge.ts'
 import { Performs } from '../support/performs.ts'
+import { run } from '../support/process.ts'
 import { openRawStation } from '../support/station.ts'
 import { temporaryDirectory } from '../support/store.ts'
 
@@ -92,6 +93,20 @@ test('a bridge goes on without its state_dir when its file is damaged, and leave
   const bridge = await opened(t, dir)
   assert.match(String((await bridge.logged(/state_dir cannot be used/))['error']), /its file is damaged/)
   assert.equal(readFileSync(file, 'utf8'), 'x'.repeat(10_000))
+})
+
+test('outbox reads the directory of a running bridge, and changes that of a stopped one only', within, async t => {
+  const dir = temporaryDirectory(t)
+  const bridge = await opened(t, dir)
+  const outbox = (...words: readonly string[]) =>
+    run(process.execPath, [program, 'outbox', ...words, `--state_dir=${dir}`, '--ignore-config-path'])
+  const none = { code: 0, signal: null, stdout: '', stderr: '' }
+  assert.deepEqual(await outbox('list'), none)
+  const refused = await outbox('drop', 'all')
+  assert.equal(refused.code, 1)
+  assert.match(refused.stderr, /another process uses it/)
+  await bridge.kill('SIGTERM')
+  assert.deepEqual(await outbox('drop', 'all'), { ...none, stdout: '0 messages\n' })
 })
 
 test('a bridge that ends in order leaves its state_dir to the next one at once', within, async t => {

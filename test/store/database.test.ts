@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import path from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { openDatabase, type Database } from '../../src/store/database.ts'
+import { hasDatabase, openDatabase, readDatabase, type Database } from '../../src/store/database.ts'
 import { StoreError, type StoreFault } from '../../src/store/errors.ts'
 import { migrations } from '../../src/store/schema.ts'
 import { mountOf, temporaryDirectory } from '../support/store.ts'
@@ -113,6 +113,20 @@ test('a database of a newer version is refused, and left as it is', t => {
   const before = readFileSync(path.join(dir, 'ocpp-cable.db'))
   assert.throws(() => openDatabase(dir), isFault('newer'))
   assert.deepEqual(readFileSync(path.join(dir, 'ocpp-cable.db')), before)
+})
+
+test('a database can be read while it is in use, and only if its version is the present one', t => {
+  const dir = temporaryDirectory(t)
+  assert.equal(hasDatabase(dir), false)
+  const old = openDatabase(dir, migrations.slice(0, 1))
+  assert.equal(hasDatabase(dir), true)
+  assert.throws(() => readDatabase(dir), isFault('io'))
+  old.close()
+  opened(t, dir, migrations)
+  const reader = readDatabase(dir)
+  assert.deepEqual(reader.prepare('SELECT * FROM outbox').all(), [])
+  assert.throws(() => reader.prepare('DELETE FROM outbox').run(), { errcode: 8 })
+  reader.close()
 })
 
 const damages = [
