@@ -28,6 +28,7 @@ import { Disconnects } from './fleet/disconnects.ts'
 import { drainWithin } from './fleet/draining.ts'
 import { Hub } from './fleet/hub.ts'
 import type { Member, Rpc, Schemas, World } from './session/ports.ts'
+import { openMemory } from './store/memory.ts'
 import { openSchemas } from './validation/schemas.ts'
 import { silentAnswerProblems } from './validation/silent-answers.ts'
 
@@ -78,7 +79,8 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
   const world = worldOf(rpc, schemas, metrics, config, log)
   const { disconnectMode: mode, disconnectRate: ratePerSecond, disconnectBacklogSize: backlog } = config.lifecycle
   const disconnects = new Disconnects({ mode, ratePerSecond, backlog }, world)
-  const hub = new Hub(config.ocpp, disconnects, world)
+  const memory = config.state.dir === null ? null : keep(await openMemory(config.state.dir, world))
+  const hub = new Hub(config.ocpp, disconnects, world, memory)
   const { host, port, httpPath } = config.metrics
   if (httpPath !== null) {
     const gauges = {

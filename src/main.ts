@@ -16,6 +16,7 @@ import { openLog, type Log } from './ops/log.ts'
 const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
 async function main(argv: readonly string[]): Promise<void> {
+  if (argv[0] === 'outbox') return outbox(argv.slice(1))
   const asked = askedOf(argv)
   if (asked.wish === 'help') print(helpText())
   else if (asked.wish === 'version') print(`${manifest.version}\n`)
@@ -29,6 +30,29 @@ async function configure({ wish, file: asked }: Asked, argv: readonly string[]):
   if (!resolution.ok) fail(resolution.problems)
   else if (wish === 'print-config') print(printedConfig(resolution.settings, resolution.config))
   else await run(resolution.config, file)
+}
+
+/** `ocpp-cable outbox VERB SEQ… --FLAGS`: what an operator does with the messages in `state_dir`. */
+async function outbox(args: readonly string[]): Promise<void> {
+  const words = args.slice(
+    0,
+    [...args, '-'].findIndex(arg => arg.startsWith('-')),
+  )
+  const argv = args.slice(words.length)
+  const resolution = resolve({ argv, env: process.env, file: readConfigFile(askedOf(argv).file), nodeId: 'outbox' })
+  if (!resolution.ok) {
+    fail(resolution.problems)
+    return
+  }
+  // Only here: the bridge also runs where SQLite is not installed.
+  const { outboxCommand } = await import('./store/cli.ts')
+  const { ok, text } = outboxCommand(resolution.config.state.dir, words)
+  if (ok) {
+    print(text)
+    return
+  }
+  process.stderr.write(text)
+  process.exitCode = 1
 }
 
 async function run(config: Config, file: ConfigFile | null): Promise<void> {

@@ -119,6 +119,17 @@ test('bench:storm --quick prints the machine and five tables, and leaves no proc
   }
 })
 
+test('bench:store --quick prints the machine and a table, and leaves nothing behind', withinLinux, async () => {
+  const tables = await printedBy('store.ts')
+  assert.equal(tables.length, 1, tables.join('\n\n'))
+  const lines = (tables[0] ?? '').split('\n').slice(2)
+  assert.deepEqual(
+    lines.map(line => line.split('|')[2]?.trim()),
+    ['1', '1', '10', '100', '1000'],
+  )
+  for (const line of lines) assert.match(line, /\| [\d.,]+ +\| [\d.]+ x +\| [\d.,]+ +\|$/)
+})
+
 test('the payloads of the stations are valid by their schemas', () => {
   const schemas = openSchemas()
   for (const [name, { action, payload }] of Object.entries(calls))

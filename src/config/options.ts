@@ -8,10 +8,10 @@
 import { rowsOf, type ValuesOf } from './option.ts'
 import { broadcast, rpc } from './table/app.ts'
 import { ocpp } from './table/ocpp.ts'
-import { lifecycle, log, metrics, node, program } from './table/process.ts'
+import { lifecycle, log, metrics, node, program, state } from './table/process.ts'
 import { server } from './table/server.ts'
 
-export const groups = { server, ocpp, rpc, broadcast, lifecycle, log, metrics, node }
+export const groups = { server, ocpp, rpc, broadcast, lifecycle, state, log, metrics, node }
 
 /** Options of the command line only, without environment variable and TOML key. */
 export const programGroups = { program }

@@ -6,7 +6,7 @@ import type { StreamName } from '../cable/rpc.ts'
 import { elementsOf, membersOf } from '../ocpp/json.ts'
 import { UnansweredCommands } from '../session/commands/unanswered.ts'
 import { Pause } from '../session/pause.ts'
-import type { Fleet, Member, QueuedDisconnect, StationSocket, World } from '../session/ports.ts'
+import type { DurableMemory, Fleet, Member, QueuedDisconnect, StationSocket, World } from '../session/ports.ts'
 import { Session, type SessionSettings } from '../session/session.ts'
 import { Station } from '../session/station.ts'
 import { Transactions } from '../session/transactions/transactions.ts'
@@ -56,14 +56,15 @@ export class Hub implements Fleet {
   #hasLoggedLoss = false
   #isAborted = false
 
-  constructor(settings: HubSettings, disconnects: Disconnects, world: World) {
+  /** @param durable what outlives the process; `null` if nothing does */
+  constructor(settings: HubSettings, disconnects: Disconnects, world: World, durable: DurableMemory | null = null) {
     this.#settings = settings
     this.#disconnects = disconnects
     this.#world = world
     this.#claims = new Claims(settings.takeover, world)
-    this.#serialNumbers = new SerialNumbers(world)
+    this.#serialNumbers = new SerialNumbers(world, durable)
     this.#attachSchedule = new AttachSchedule(world)
-    this.transactions = new Transactions(world.now)
+    this.transactions = new Transactions(world.now, durable)
     this.debts = new Owing(world)
     this.unansweredCommands = new UnansweredCommands(world.now)
   }

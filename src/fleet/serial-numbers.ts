@@ -3,7 +3,7 @@
  * each connected station is subscribed now.
  */
 import { setRecent } from '../ops/recent.ts'
-import type { Member, World } from '../session/ports.ts'
+import type { DurableMemory, Member, World } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
 import { Relation } from './relation.ts'
 
@@ -12,12 +12,16 @@ const maxStations = 100_000
 
 export class SerialNumbers {
   readonly #world: Pick<World, 'meter' | 'once'>
-  readonly #remembered = new Map<StationId, string>()
+  readonly #durable: DurableMemory | null
+  readonly #remembered: Map<StationId, string>
   /** Connected stations by `sn`. */
   readonly #subscribed = new Relation<string, Member>()
 
-  constructor(world: Pick<World, 'meter' | 'once'>) {
+  /** @param durable what outlives the process; `null` if nothing does */
+  constructor(world: Pick<World, 'meter' | 'once'>, durable: DurableMemory | null = null) {
     this.#world = world
+    this.#durable = durable
+    this.#remembered = new Map(durable?.serialNumbers)
   }
 
   /** The serial number that the station was last known by; `null` if none is remembered. */
@@ -26,7 +30,9 @@ export class SerialNumbers {
   }
 
   remember(stationId: StationId, serialNumber: string): void {
+    const before = this.of(stationId)
     setRecent(this.#remembered, stationId, serialNumber, maxStations)
+    if (serialNumber !== before) this.#durable?.keepSerialNumber(stationId, serialNumber)
   }
 
   /** Notes the `sn` of a station's subscription, which replaces the one before. Warns if another station has it, too. */

@@ -112,6 +112,18 @@ export const table = {
     direction: ['in', 'out', 'acks'],
   }),
 
+  state_write_total: counter('The total number of writes to state_dir that are on the disk', {}),
+  state_error_total: counter('The total number of failures of state_dir', {
+    code: {
+      full: 'there is no space left',
+      readonly: 'it cannot be written',
+      corrupt: 'its file is damaged',
+      locked: 'another process uses it',
+      newer: 'a newer version has written it',
+      io: 'its device fails, or is too slow',
+    },
+  }),
+
   rpc_call_seconds: seconds('The duration of an RPC call, including queueing and retries', {
     method: ['connect', 'command', 'disconnect'],
   }),

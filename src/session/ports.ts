@@ -2,6 +2,7 @@
  * What a session needs from outside. The edges, the fleet and the tests' fakes implement these.
  */
 import type { CommandCall, CommandReply, ConnectCall, ConnectReply, DisconnectCall, StreamName } from '../cable/rpc.ts'
+import type { MessageId } from '../ocpp/frame.ts'
 import type { JsonText } from '../ocpp/json.ts'
 import type { Version } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
@@ -11,7 +12,7 @@ import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import type { Cause } from '../translate/unanswered.ts'
 import type { UnansweredCommands } from './commands/unanswered.ts'
 import type { Tracked } from './transactions/digest.ts'
-import type { KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
+import type { DurableStarts, KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
 
 /**
  * The app, over any transport. Rejects with `RpcError` only.
@@ -147,7 +148,7 @@ export interface Member {
 
 /**
  * What is remembered of transaction messages across a station's connections: how each one stands, by the station's id and
- * the message's key and content. In memory (`transactions/transactions.ts`); a store that outlives the process fits here.
+ * the message's key and content.
  */
 export interface TransactionMemory {
   find(message: Tracked): TransactionOutcome<KeptAnswer>
@@ -165,6 +166,71 @@ export interface Debts {
   /** After how many ms without an answer the station was seen to send a message again; `Infinity` if never. */
   patienceMs(stationId: StationId): number
   onResent(stationId: StationId, afterMs: number): void
+}
+
+/**
+ * What outlives the process (`state_dir`). Nobody waits for a write: one that fails is logged and counted, and never
+ * throws.
+ */
+export interface DurableMemory extends DurableStarts {
+  /** What the last process has left, oldest first. */
+  readonly serialNumbers: readonly (readonly [StationId, string])[]
+  keepSerialNumber(stationId: StationId, serialNumber: string): void
+}
+
+/** A transaction message that is to outlive the process until the app has it. */
+export type OutboxMessage = {
+  readonly stationId: StationId
+  readonly version: Version
+  readonly id: MessageId
+  readonly key: Tracked['key']
+  readonly content: Tracked['content']
+  readonly action: string
+  readonly payload: JsonText
+  /** In ms since the epoch. */
+  readonly storedAt: number
+}
+
+/** A message in the outbox. */
+export type StoredMessage = OutboxMessage & {
+  /** Its place in the order of arrival, for all stations. */
+  readonly seq: number
+  /** Attempts to deliver it that have failed. */
+  readonly attempts: number
+  /** In ms since the epoch; 0 before the first attempt. */
+  readonly nextAttemptAt: number
+}
+
+/** How much the outbox holds. */
+export type OutboxSize = {
+  readonly pending: number
+  readonly dead: number
+  readonly bytes: number
+  /** When the oldest pending message was stored, in ms since the epoch; `null` if none is pending. */
+  readonly oldestAt: number | null
+}
+
+/**
+ * Messages on the disk. Each operation resolves when it is synced, and rejects where it may not be: then nothing may rely
+ * on it.
+ */
+export interface Outbox {
+  /**
+   * @returns `present`: the same message, by key and content, is stored already. `refused`: the outbox is full; it is so
+   * earlier for MeterValues, so that stops still fit
+   */
+  append(message: OutboxMessage): Promise<'stored' | 'present' | 'refused'>
+  /** A station's first hundred messages after `afterSeq` that are still to be delivered, in the order of arrival. */
+  pendingOf(stationId: StationId, afterSeq?: number): Promise<readonly StoredMessage[]>
+  /** The station of the oldest pending message first. */
+  pendingStations(): Promise<readonly StationId[]>
+  /** The app has it: removes it. */
+  delivered(seq: number): Promise<void>
+  /** @param attempts those that have failed so far */
+  failed(seq: number, attempts: number, nextAttemptAt: number, error: string): Promise<void>
+  /** Gives it up until an operator decides. */
+  deadLetter(seq: number, reason: string): Promise<void>
+  size(): Promise<OutboxSize>
 }
 
 /** All stations, as one session sees them. */

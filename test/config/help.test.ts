@@ -229,6 +229,7 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   shutdown_timeout: ms,
   shutdown_delay: fc.integer({ min: 0, max: 9999 }).map(each => `${each}ms`),
   shutdown_slowdrain: onOff,
+  state_dir: path,
   log_level: fc.constantFrom('debug', 'info', 'warn', 'error'),
   log_format: fc.constantFrom('text', 'json'),
   debug: onOff,

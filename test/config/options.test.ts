@@ -78,6 +78,7 @@ const names: readonly [flag: string, env: string, toml: string][] = [
   ['shutdown_timeout', 'ANYCABLE_SHUTDOWN_TIMEOUT', 'app.shutdown_timeout'],
   ['shutdown_delay', 'ANYCABLE_SHUTDOWN_DELAY', 'app.shutdown_delay'],
   ['shutdown_slowdrain', 'ANYCABLE_SHUTDOWN_SLOWDRAIN', 'app.shutdown_slowdrain'],
+  ['state_dir', 'ANYCABLE_STATE_DIR', 'state.dir'],
   ['log_level', 'ANYCABLE_LOG_LEVEL', 'logging.level'],
   ['log_format', 'ANYCABLE_LOG_FORMAT', 'logging.format'],
   ['debug', 'ANYCABLE_DEBUG', 'logging.debug'],

@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { StreamName } from '../../src/cable/rpc.ts'
-import { dataOf, fails, FakeWorld, faults, quiet, streamOf, type FakeStation } from '../support/fakes.ts'
+import type { StationId } from '../../src/translate/handshake.ts'
+import { dataOf, fails, FakeMemory, FakeWorld, faults, quiet, streamOf, type FakeStation } from '../support/fakes.ts'
 
 const reset = (id: string) => ({ command: 'Reset', id, payload: {} })
 
@@ -629,4 +630,24 @@ test('an aborted drain logs no lost Disconnects when none are ever sent', async 
   world.hub.abort()
   await quiet()
   assert.deepEqual(world.log.said('warn'), [])
+})
+
+test('a station that does not boot is subscribed with the serial number that the last process has left', async t => {
+  const memory = new FakeMemory({ serialNumbers: [['CP1' as StationId, 'SN1']] })
+  const world = new FakeWorld(t, {}, {}, memory)
+  const station = world.plug('CP1')
+  station.says([2, '1', 'Heartbeat', {}])
+  await station.next()
+  assert.equal(await isReached(world, station, 'SN1'), true)
+})
+
+test('a serial number is kept for the next process when it is new', async t => {
+  const memory = new FakeMemory({ serialNumbers: [['CP1' as StationId, 'SN1']] })
+  const world = new FakeWorld(t, {}, {}, memory)
+  for (const sn of ['SN1', 'SN2', 'SN2']) await world.plug('CP1').boot(sn)
+  await world.plug('CP2').boot('SN3')
+  assert.deepEqual(memory.kept, [
+    ['CP1', 'SN2'],
+    ['CP2', 'SN3'],
+  ])
 })

@@ -14,6 +14,7 @@ import type { Log } from '../../src/ops/log.ts'
 import type {
   CloseCode,
   Debts,
+  DurableMemory,
   Fleet,
   Member,
   QueuedDisconnect,
@@ -23,7 +24,7 @@ import type {
   World,
 } from '../../src/session/ports.ts'
 import { UnansweredCommands } from '../../src/session/commands/unanswered.ts'
-import { Transactions } from '../../src/session/transactions/transactions.ts'
+import { Transactions, type KeptStart } from '../../src/session/transactions/transactions.ts'
 import type { Session } from '../../src/session/session.ts'
 import type { StationHandshake, StationId } from '../../src/translate/handshake.ts'
 import { openSchemas } from '../../src/validation/schemas.ts'
@@ -485,6 +486,30 @@ export function handshakeFor(
 /** The initial time of a test's clock. */
 export const dawn = Date.UTC(2026, 0, 2, 3, 4, 5)
 
+/** A store that records what it is asked to keep. */
+export class FakeMemory implements DurableMemory {
+  readonly serialNumbers: readonly (readonly [StationId, string])[]
+  readonly starts: readonly KeptStart[]
+  readonly kept: unknown[] = []
+
+  constructor({ serialNumbers = [], starts = [] }: Partial<Pick<DurableMemory, 'serialNumbers' | 'starts'>> = {}) {
+    this.serialNumbers = serialNumbers
+    this.starts = starts
+  }
+
+  keepSerialNumber(stationId: StationId, serialNumber: string): void {
+    this.kept.push([stationId, serialNumber])
+  }
+
+  keepStart(start: KeptStart): void {
+    this.kept.push(start)
+  }
+
+  dropStart(stationId: StationId, transactionId: string): void {
+    this.kept.push([stationId, 'ended', transactionId])
+  }
+}
+
 /** A hub and its world; time and timers stand still until `pass`. */
 export class FakeWorld implements World {
   readonly rpc = new FakeRpc()
@@ -501,13 +526,18 @@ export class FakeWorld implements World {
   readonly #t: TestContext
   #ids = 0
 
-  constructor(t: TestContext, settings: Partial<HubSettings> = {}, limits: Partial<DisconnectLimits> = {}) {
+  constructor(
+    t: TestContext,
+    settings: Partial<HubSettings> = {},
+    limits: Partial<DisconnectLimits> = {},
+    durable: DurableMemory | null = null,
+  ) {
     t.mock.timers.reset()
     t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: dawn })
     this.#t = t
     this.schemas = officialSchemas
     this.disconnects = new Disconnects({ mode: 'auto', ratePerSecond: 100, backlog: 100, ...limits }, this)
-    this.hub = new Hub({ ...usualSettings, ...settings }, this.disconnects, this)
+    this.hub = new Hub({ ...usualSettings, ...settings }, this.disconnects, this, durable)
   }
 
   /** Opens a station's socket. */

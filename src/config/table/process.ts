@@ -46,6 +46,14 @@ export const lifecycle = group('Lifecycle', {
   ),
 })
 
+export const state = group('State', {
+  dir: option(
+    optional(file),
+    null,
+    'Directory on a local disk that keeps what a restart would forget; it is made if it is missing. Each bridge needs its own. When empty, nothing is kept.',
+  ),
+})
+
 export const log = group('Log', {
   level: option(oneOf('debug', 'info', 'warn', 'error'), 'info', 'Lowest level that is logged.', {
     toml: 'logging.level',

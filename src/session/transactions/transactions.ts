@@ -1,11 +1,12 @@
 /**
- * What is remembered of transaction messages across a station's connections, in memory: the answer that a message got, so
+ * What is remembered of transaction messages across a station's connections: the answer that a message got, so
  * that a retry gets it again and the app is not asked twice, or how many attempts of an unanswered one may have reached
  * the app, so that the app can tell a retry.
  *
  * A station that has not seen the answer sends the message again, under its id or a new one, and may use another
  * connection (OCPP-J 1.6 errata 2025-04 §3.1, OCPP 2.1 Part 4 §4.1.4): a StartTransaction performed twice is two
- * transactions. So a message is known by its key, and the whole content must be the same.
+ * transactions. So a message is known by its key, and the whole content must be the same. All of it is in memory; the
+ * answers to StartTransactions outlive the process where there is a durable memory.
  */
 import type { Answer, CallError, CallResult } from '../../ocpp/frame.ts'
 import { membersOf } from '../../ocpp/json.ts'
@@ -43,6 +44,18 @@ export type TransactionOutcome<Kept = Answer> = {
   readonly answer: Kept | null
 }
 
+/** The answer to a StartTransaction, as the last process left it. */
+export type KeptStart = Pick<Tracked, 'stationId' | 'key' | 'content'> & { readonly answer: KeptAnswer }
+
+/** The answers to StartTransactions that outlive the process. Nobody waits for a write. */
+export interface DurableStarts {
+  /** What the last process has left, oldest first. */
+  readonly starts: readonly KeptStart[]
+  keepStart(start: KeptStart): void
+  /** @param transactionId of a transaction that has ended, as JSON has it */
+  dropStart(stationId: StationId, transactionId: string): void
+}
+
 type Message = Pick<Tracked, 'stationId' | 'key' | 'content' | 'transaction'> & {
   readonly attempts: number
   readonly answer: KeptAnswer | null
@@ -57,6 +70,7 @@ const neverSeen: TransactionOutcome<KeptAnswer> = { attempts: 0, answer: null }
 
 export class Transactions {
   readonly #now: () => number
+  readonly #durable: DurableStarts | null
   readonly #limits: TransactionLimits
   /** Oldest first. */
   readonly #messages = new Set<Message>()
@@ -64,9 +78,13 @@ export class Transactions {
   #bytes = 0
 
   /** @param now monotonic, in ms */
-  constructor(now: () => number, limits = usualLimits) {
+  constructor(now: () => number, durable: DurableStarts | null = null, limits = usualLimits) {
     this.#now = now
     this.#limits = limits
+    // Before `#durable` is there: these are kept already.
+    for (const { answer, ...start } of durable?.starts ?? [])
+      this.record({ ...start, transaction: 'begins', ended: null }, { attempts: 1, answer })
+    this.#durable = durable
   }
 
   get size(): number {
@@ -83,14 +101,17 @@ export class Transactions {
     return message?.content === content ? message : neverSeen
   }
 
-  record(tracked: Tracked, { attempts, answer }: TransactionOutcome): void {
+  record(tracked: Tracked, { attempts, answer }: TransactionOutcome<Answer | KeptAnswer>): void {
     // Nothing is new: what is known of an earlier try still holds.
     if (attempts === 0 && answer === null) return
     this.#expire()
     const { stationId, key, content, transaction, ended } = tracked
     const before = this.#stations.get(stationId)?.messages.get(key)
     if (before !== undefined) this.#delete(before)
-    if (ended !== null) this.#forgetStart(stationId, ended)
+    if (ended !== null) {
+      this.#forgetStart(stationId, ended)
+      this.#durable?.dropStart(stationId, ended)
+    }
     const text =
       answer === null ? '' : answer.kind === 'callResult' ? answer.payload : answer.description + answer.details
     const answerBytes = Buffer.byteLength(text)
@@ -99,6 +120,8 @@ export class Transactions {
     const isKept = messageBytes + answerBytes <= limits.ofStation.bytes
     const bytes = messageBytes + (isKept ? answerBytes : 0)
     const keptAnswer = answer !== null && isKept ? kept(answer) : null
+    if (keptAnswer !== null && transaction === 'begins')
+      this.#durable?.keepStart({ stationId, key, content, answer: keptAnswer })
     const message = {
       stationId,
       key: flat(key),
@@ -162,7 +185,7 @@ export class Transactions {
   }
 }
 
-function kept(answer: Answer): KeptAnswer {
+function kept(answer: KeptAnswer): KeptAnswer {
   if (answer.kind === 'callResult') return { kind: 'callResult', payload: flat(answer.payload) }
   const { kind, code, description, details } = answer
   return { kind, code: flat(code), description: flat(description), details: flat(details) }

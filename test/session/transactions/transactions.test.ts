@@ -8,6 +8,7 @@ import { versions } from '../../../src/ocpp/version.ts'
 import { trackedOf, type Tracked } from '../../../src/session/transactions/digest.ts'
 import { Transactions } from '../../../src/session/transactions/transactions.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
+import { FakeMemory } from '../../support/fakes.ts'
 
 const one = 'CP1' as StationId
 const other = 'CP2' as StationId
@@ -28,7 +29,7 @@ const small = { lifeMs: 1_000, ofStation: { messages: 3, bytes: 10_000 }, bytes:
 /** Transactions with a clock that the test sets. */
 function newTransactions(limits = small) {
   const clock = { now: 0 }
-  const transactions = new Transactions(() => clock.now, limits)
+  const transactions = new Transactions(() => clock.now, null, limits)
   /** `answer` records an answered message, `fail` an unanswered one. */
   const answer = (stationId: StationId, call: Call, payload = '{}'): void =>
     transactions.record(of(stationId, call), {
@@ -208,6 +209,43 @@ function started() {
   const isKnown = (again: Call): boolean => transactions.find(of(one, again)).answer !== null
   return { transactions, isKnown }
 }
+
+test('an answered start is kept for the next process, and dropped with its transaction', () => {
+  const memory = new FakeMemory()
+  const transactions = new Transactions(() => 0, memory)
+  const first = call('1', 'StartTransaction', start)
+  const refused = call('2', 'StartTransaction', { ...start, idTag: 'B' })
+  const values = call('3', 'MeterValues', { connectorId: 1, transactionId: 7, meterValue: [] })
+  const last = call('4', 'StopTransaction', stop)
+  transactions.record(of(one, first), { attempts: 1, answer: null })
+  transactions.record(of(one, first), answer(first, { transactionId: 7 }))
+  transactions.record(of(one, refused), { attempts: 1, answer: callError(refused.id, 'FormatViolation', 'no') })
+  transactions.record(of(one, values), answer(values, {}))
+  transactions.record(of(one, last), answer(last, {}))
+  const keyed = (message: Call) => {
+    const { stationId, key, content } = of(one, message)
+    return { stationId, key, content }
+  }
+  assert.deepEqual(memory.kept, [
+    { ...keyed(first), answer: { kind: 'callResult', payload: '{"transactionId":7}' } },
+    { ...keyed(refused), answer: { kind: 'callError', code: 'FormatViolation', description: 'no', details: '{}' } },
+    [one, 'ended', '7'],
+  ])
+})
+
+test('a start that the last process has answered gets the same answer, unless its transaction has ended', () => {
+  const first = call('1', 'StartTransaction', start)
+  const { stationId, key, content } = of(one, first)
+  const kept = { kind: 'callResult', payload: '{"transactionId":7}' as JsonText } as const
+  const memory = new FakeMemory({ starts: [{ stationId, key, content, answer: kept }] })
+  const transactions = new Transactions(() => 0, memory)
+  assert.deepEqual(transactions.find(of(one, call('5', 'StartTransaction', start))).answer, kept)
+  assert.equal(transactions.find(of(other, first)).answer, null)
+  assert.deepEqual(memory.kept, [])
+  const last = call('6', 'StopTransaction', stop)
+  transactions.record(of(one, last), answer(last, {}))
+  assert.equal(transactions.find(of(one, first)).answer, null)
+})
 
 test('a message under a new id is the same message when its content is the same', () => {
   const { isKnown } = started()

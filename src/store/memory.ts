@@ -1,0 +1,77 @@
+/**
+ * What a restart would forget, kept in the store: the serial numbers of stations, and the answers to StartTransactions.
+ */
+import { membersOf } from '../ocpp/json.ts'
+import type { DurableMemory, World } from '../session/ports.ts'
+import type { StationId } from '../translate/handshake.ts'
+import { StoreError } from './errors.ts'
+import type { StoredStart } from './operations.ts'
+import { openStore, type Store } from './store.ts'
+
+/** For how long the answer to a StartTransaction is kept: as long as in memory, docs/protocol.md "Retries". */
+const startLifeMs = 15 * 60_000
+
+/**
+ * Opens what the last process has left. Never rejects: where the store cannot be opened, the bridge goes on without one.
+ *
+ * @param open replaced in tests
+ */
+export async function openMemory(
+  dir: string,
+  { meter, log, once, date }: Pick<World, 'meter' | 'log' | 'once' | 'date'>,
+  open: (dir: string) => Promise<Store> = openStore,
+): Promise<DurableMemory & { close(): Promise<void> }> {
+  const onFailure = (error: unknown): void => {
+    meter.count('state_error_total', { code: codeOf(error) })
+    once(`state ${codeOf(error)}`, { error }, 'state_dir failed: a restart will forget what was not kept')
+  }
+  const { store, serialNumbers, starts } = await load(dir, date().getTime() - startLifeMs, open).catch(
+    (error: unknown) => {
+      meter.count('state_error_total', { code: codeOf(error) })
+      log.error({ error }, 'state_dir cannot be used: the bridge goes on without it, and a restart will forget')
+      return { store: null, serialNumbers: [], starts: [] }
+    },
+  )
+  if (store !== null) log.info({ dir, stations: serialNumbers.length }, 'state_dir is open')
+  const written = (): void => meter.count('state_write_total')
+  return {
+    serialNumbers: serialNumbers as [StationId, string][],
+    starts: starts.map(keptStart),
+    keepSerialNumber: (stationId, serialNumber) => {
+      store?.call('keepSerialNumber', stationId, serialNumber, date().getTime()).then(written, onFailure)
+    },
+    keepStart: start => {
+      const now = date().getTime()
+      store?.call('keepStart', storedStart(start), now, now - startLifeMs).then(written, onFailure)
+    },
+    dropStart: (stationId, transactionId) => {
+      store?.call('dropStart', stationId, transactionId).then(written, onFailure)
+    },
+    close: async () => store?.close(),
+  }
+}
+
+async function load(dir: string, since: number, open: (dir: string) => Promise<Store>) {
+  const store = await open(dir)
+  try {
+    return { store, serialNumbers: await store.call('serialNumbers'), starts: await store.call('starts', since) }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+function codeOf(error: unknown): StoreError['code'] {
+  return error instanceof StoreError ? error.code : 'io'
+}
+
+type KeptStart = DurableMemory['starts'][number]
+
+function storedStart({ stationId, key, content, answer }: KeptStart): StoredStart {
+  const transactionId = answer.kind === 'callResult' ? (membersOf(answer.payload).get('transactionId') ?? null) : null
+  return { station: stationId, key, content, transactionId, answer: JSON.stringify(answer) }
+}
+
+function keptStart({ station, key, content, answer }: StoredStart): KeptStart {
+  return { stationId: station as StationId, key, content, answer: JSON.parse(answer) as KeptStart['answer'] }
+}

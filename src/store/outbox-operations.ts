@@ -1,0 +1,70 @@
+/**
+ * The SQL of the outbox. Runs in the worker.
+ */
+import type { OutboxMessage, OutboxSize, StoredMessage } from '../session/ports.ts'
+import type { Database } from './database.ts'
+
+/** What a message costs beside its payload: its other columns, and its rows in two indexes. */
+const messageBytes = 500
+/** For one read. */
+const maxMessages = 100
+/** In characters: what the app said may be long. */
+const maxError = 1_000
+
+const columns = `seq, station AS stationId, version, message_id AS id, key, content, action, payload,
+  stored_at AS storedAt, attempts, next_attempt_at AS nextAttemptAt`
+
+export function outboxOperationsOn(database: Database) {
+  const sql = {
+    find: database.prepare('SELECT 1 FROM outbox WHERE station = ? AND key = ? AND content = ?'),
+    size: database.prepare('SELECT pending, dead, bytes FROM outbox_size'),
+    oldest: database.prepare('SELECT stored_at AS at FROM outbox WHERE dead_at IS NULL ORDER BY seq LIMIT 1'),
+    append: database.prepare(
+      `INSERT INTO outbox (station, key, content, message_id, action, version, stored_at, bytes, payload)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    pendingOf: database.prepare(
+      `SELECT ${columns} FROM outbox WHERE station = ? AND seq > ? AND dead_at IS NULL ORDER BY seq LIMIT ${maxMessages}`,
+    ),
+    pendingStations: database.prepare(
+      'SELECT station FROM outbox WHERE dead_at IS NULL GROUP BY station ORDER BY min(seq)',
+    ),
+    delivered: database.prepare('DELETE FROM outbox WHERE seq = ?'),
+    failed: database.prepare('UPDATE outbox SET attempts = ?, next_attempt_at = ?, error = ? WHERE seq = ?'),
+    deadLetter: database.prepare('UPDATE outbox SET dead_at = ?, error = ? WHERE seq = ?'),
+  }
+  const size = () => sql.size.get() as Pick<OutboxSize, 'pending' | 'dead' | 'bytes'>
+  return {
+    /** @param maxBytes refused when the outbox would be larger */
+    append: (message: OutboxMessage, maxBytes: number): 'stored' | 'present' | 'refused' => {
+      const { stationId, key, content, id, action, version, storedAt, payload } = message
+      if (sql.find.get(stationId, key, content) !== undefined) return 'present'
+      const bytes = messageBytes + Buffer.byteLength(payload)
+      if (size().bytes + bytes > maxBytes) return 'refused'
+      sql.append.run(stationId, key, content, id, action, version, storedAt, bytes, payload)
+      return 'stored'
+    },
+
+    pendingOf: (stationId: string, afterSeq: number): StoredMessage[] =>
+      sql.pendingOf.all(stationId, afterSeq) as unknown as StoredMessage[],
+
+    pendingStations: (): string[] => sql.pendingStations.all().map(row => String(row['station'])),
+
+    delivered: (seq: number): void => {
+      sql.delivered.run(seq)
+    },
+
+    failed: (seq: number, attempts: number, nextAttemptAt: number, error: string): void => {
+      sql.failed.run(attempts, nextAttemptAt, error.slice(0, maxError), seq)
+    },
+
+    deadLetter: (seq: number, reason: string, at: number): void => {
+      sql.deadLetter.run(at, reason.slice(0, maxError), seq)
+    },
+
+    outboxSize: (): OutboxSize => {
+      const oldestAt = sql.oldest.get()?.['at']
+      return { ...size(), oldestAt: typeof oldestAt === 'number' ? oldestAt : null }
+    },
+  }
+}

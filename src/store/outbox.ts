@@ -1,0 +1,23 @@
+/**
+ * Transaction messages that wait on the disk for an app that is away.
+ */
+import type { Outbox } from '../session/ports.ts'
+import type { StationId } from '../translate/handshake.ts'
+import type { Store } from './store.ts'
+
+/** Of the outbox: beyond it, MeterValues are refused, so that the ends of transactions still fit. */
+const shareOfMeterValues = 0.8
+
+/** @param maxBytes of payloads, and 500 for each message */
+export function outboxOf(store: Store, maxBytes: number): Outbox {
+  return {
+    append: message =>
+      store.call('append', message, message.action === 'MeterValues' ? maxBytes * shareOfMeterValues : maxBytes),
+    pendingOf: (stationId, afterSeq = 0) => store.call('pendingOf', stationId, afterSeq),
+    pendingStations: () => store.call('pendingStations') as Promise<StationId[]>,
+    delivered: seq => store.call('delivered', seq),
+    failed: (seq, attempts, nextAttemptAt, error) => store.call('failed', seq, attempts, nextAttemptAt, error),
+    deadLetter: (seq, reason) => store.call('deadLetter', seq, reason, Date.now()),
+    size: () => store.call('outboxSize'),
+  }
+}

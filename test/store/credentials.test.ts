@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
+import { test } from 'node:test'
+import { openCredentials, type Credentials } from '../../src/store/credentials.ts'
+import type { StationId } from '../../src/translate/handshake.ts'
+import { openSourceStore, temporaryDirectory } from '../support/store.ts'
+
+const within = { timeout: 60_000 }
+const one = 'CP1' as StationId
+const other = 'CP2' as StationId
+const secret = 'Basic Q1AxOnNlc2FtZQ=='
+
+/** What the next process knows. */
+async function reopened(dir: string, change: (credentials: Credentials) => void): Promise<Credentials> {
+  for (const each of [change, () => undefined]) {
+    const store = await openSourceStore(dir)
+    const credentials = await openCredentials(store, assert.ifError)
+    each(credentials)
+    await store.close()
+    if (each !== change) return credentials
+  }
+  return assert.fail()
+}
+
+test('a station that was accepted is known by its credentials, also to the next process', within, async t => {
+  const known = await reopened(temporaryDirectory(t), credentials => {
+    assert.equal(credentials.wasAccepted(one, secret), false)
+    credentials.onAccepted(one, secret)
+    credentials.onAccepted(other, '')
+    assert.equal(credentials.wasAccepted(one, secret), true)
+  })
+  assert.equal(known.wasAccepted(one, secret), true)
+  assert.equal(known.wasAccepted(other, ''), true)
+})
+
+test('a station is not known by other credentials, nor by those of another station', within, async t => {
+  const known = await reopened(temporaryDirectory(t), credentials => {
+    credentials.onAccepted(one, 'old')
+    credentials.onAccepted(one, secret)
+  })
+  assert.equal(known.wasAccepted(one, 'old'), false)
+  assert.equal(known.wasAccepted(one, ''), false)
+  assert.equal(known.wasAccepted(other, secret), false)
+})
+
+test('a station is forgotten when its credentials are rejected, and not when wrong ones are', within, async t => {
+  const known = await reopened(temporaryDirectory(t), credentials => {
+    for (const station of [one, other]) credentials.onAccepted(station, secret)
+    credentials.onRejected(one, 'wrong')
+    credentials.onRejected(other, secret)
+  })
+  assert.equal(known.wasAccepted(one, secret), true)
+  assert.equal(known.wasAccepted(other, secret), false)
+})
+
+test('credentials themselves are in no file', within, async t => {
+  const dir = temporaryDirectory(t)
+  await reopened(dir, credentials => credentials.onAccepted(one, secret))
+  const bytes = readdirSync(dir).map(file => readFileSync(path.join(dir, file)))
+  assert.ok(bytes.some(each => each.includes(one)))
+  assert.ok(!bytes.some(each => each.includes('Q1AxOnNlc2FtZQ')))
+})
+
+test('a change that is not kept is reported, and counts all the same', within, async t => {
+  const store = await openSourceStore(temporaryDirectory(t))
+  const failures: unknown[] = []
+  const credentials = await openCredentials(store, error => failures.push(error))
+  await store.close()
+  credentials.onAccepted(one, secret)
+  credentials.onAccepted(one, secret)
+  await new Promise(setImmediate)
+  assert.equal(failures.length, 1)
+  assert.equal(credentials.wasAccepted(one, secret), true)
+})

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { openDatabase } from '../../src/store/database.ts'
+import { operationsOn, type Operations, type StoredStart } from '../../src/store/operations.ts'
+import { temporaryDirectory } from '../support/store.ts'
+
+function operations(t: TestContext): Operations {
+  const database = openDatabase(temporaryDirectory(t))
+  t.after(() => database.close())
+  return operationsOn(database)
+}
+
+function start(station: string, key: string, transactionId: string | null = '1'): StoredStart {
+  return { station, key, content: 'digest', transactionId, answer: '{"transactionId":1}' }
+}
+
+const keysOf = (starts: readonly StoredStart[]): string[] => starts.map(({ station, key }) => `${station}/${key}`)
+
+test('serial numbers are the last of each station, the latest change last', t => {
+  const { keepSerialNumber, serialNumbers } = operations(t)
+  keepSerialNumber('CP1', 'old', 1)
+  keepSerialNumber('CP2', 'SN2', 2)
+  keepSerialNumber('CP1', 'SN1', 3)
+  assert.deepEqual(serialNumbers(), [
+    ['CP2', 'SN2'],
+    ['CP1', 'SN1'],
+  ])
+})
+
+test('a serial number comes back as it was, whatever is in it', t => {
+  const { keepSerialNumber, serialNumbers } = operations(t)
+  const odd = ["'; DROP TABLE starts; --", 'Ä😀\u0000b', '\ud800', ' ']
+  odd.forEach((text, at) => keepSerialNumber(`CP${at}`, text, at))
+  assert.deepEqual(
+    serialNumbers().map(([, text]) => text),
+    odd,
+  )
+})
+
+test('starts are those since a time, oldest first', t => {
+  const { keepStart, starts } = operations(t)
+  keepStart(start('CP1', 'a'), 10, 0)
+  keepStart(start('CP2', 'a'), 20, 0)
+  keepStart(start('CP1', 'b', null), 30, 0)
+  assert.deepEqual(
+    starts(20).map(each => ({ ...each })),
+    [start('CP2', 'a'), start('CP1', 'b', null)],
+  )
+})
+
+test('a start is replaced when its key comes again', t => {
+  const { keepStart, starts } = operations(t)
+  keepStart(start('CP1', 'a'), 10, 0)
+  keepStart({ ...start('CP1', 'a'), content: 'other' }, 20, 0)
+  assert.deepEqual(
+    starts(0).map(({ content }) => content),
+    ['other'],
+  )
+})
+
+test('starts that are too old are dropped when another one is kept', t => {
+  const { keepStart, starts } = operations(t)
+  keepStart(start('CP1', 'a'), 10, 0)
+  keepStart(start('CP1', 'b'), 20, 11)
+  assert.deepEqual(keysOf(starts(0)), ['CP1/b'])
+})
+
+test('a start is dropped by its transaction, of its station only', t => {
+  const { keepStart, dropStart, starts } = operations(t)
+  keepStart(start('CP1', 'a'), 10, 0)
+  keepStart(start('CP1', 'b', '2'), 10, 0)
+  keepStart(start('CP2', 'a'), 10, 0)
+  dropStart('CP1', '1')
+  dropStart('CP1', '3')
+  assert.deepEqual(keysOf(starts(0)).sort(), ['CP1/b', 'CP2/a'])
+})

@@ -1,0 +1,34 @@
+/**
+ * A process that appends messages to an outbox, many at a time, and prints the id of each when it is confirmed; then the
+ * code of the error that has ended it, if one has.
+ *
+ *   writer.ts DIRECTORY NUMBER|forever
+ */
+import { StoreError } from '../../src/store/errors.ts'
+import { outboxOf } from '../../src/store/outbox.ts'
+import { openSourceStore } from '../support/store.ts'
+import { outboxMessage } from './messages.ts'
+
+const [dir = '', count = ''] = process.argv.slice(2)
+const atOnce = 20
+const limit = count === 'forever' ? Infinity : Number(count)
+let written = 0
+
+try {
+  const store = await openSourceStore(dir)
+  const outbox = outboxOf(store, Infinity)
+  const writes = Array.from({ length: atOnce }, async () => {
+    while (written < limit) {
+      const message = outboxMessage(`${process.pid}-${written++}`, { padding: 'x'.repeat(1_000) })
+      await outbox.append(message)
+      // Synchronous for a pipe on Linux, where the tests kill this process.
+      process.stdout.write(`${message.id}\n`)
+    }
+  })
+  await Promise.all(writes)
+  await store.close()
+} catch (error) {
+  if (!(error instanceof StoreError)) throw error
+  process.stdout.write(`${error.code} ${error.message} ${String(error.cause)}\n`)
+  process.exit(1)
+}
