@@ -102,10 +102,7 @@ export const table = {
   }),
   ocpp_takeover_total: counter('The total number of connections that replaced an older one of the same station', {}),
   ocpp_takeover_slowed_total: counter('The total number of takeovers that were delayed to slow down flapping', {}),
-  ocpp_shared_sn_total: counter(
-    'The total number of subscriptions with an sn that another connected station has, too: a command reaches both',
-    {},
-  ),
+  ocpp_shared_sn_total: counter('The total number of subscriptions with the sn of another station', {}),
   ocpp_violation_total: counter('The total number of messages that violated their official schema', {
     version,
     action,
