@@ -144,6 +144,18 @@ const untested = [
   'store/worker.ts',
 ]
 
+test('a folder holds a dozen files at most', () => {
+  const counts = new Map<string, number>()
+  for (const file of readHouse(path.join(import.meta.dirname, '../src')).keys()) {
+    const folder = path.posix.dirname(file)
+    counts.set(folder, (counts.get(folder) ?? 0) + 1)
+  }
+  assert.deepEqual(
+    [...counts].filter(([, count]) => count > 12),
+    [],
+  )
+})
+
 test('each source file has a test file of the same path', () => {
   const sources = [...readHouse(path.join(import.meta.dirname, '../src')).keys()]
   const tests = new Set(readHouse(import.meta.dirname).keys())

@@ -4,9 +4,9 @@
  * A station may send an unanswered CALL again under the same id (OCPP-J 1.6 errata 2025-04 §3.1, OCPP 2.1 Part 4
  * §4.1.4): it is forwarded once and answered once. The same id with other content supersedes the first CALL.
  */
-import { idKey, type Call, type MessageId } from '../ocpp/frame.ts'
-import type { VersionRow } from '../ocpp/version.ts'
-import { setRecent } from '../ops/recent.ts'
+import { idKey, type Call, type MessageId } from '../../ocpp/frame.ts'
+import type { VersionRow } from '../../ocpp/version.ts'
+import { setRecent } from '../../ops/recent.ts'
 
 /** A CALLRESULTERROR directly follows the CALLRESULT that it is about. */
 const maxAnswered = 8

@@ -1,9 +1,9 @@
 /** Messages that violate their official schema, by mode, direction and version. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Version } from '../../src/ocpp/version.ts'
-import type { ValidationMode } from '../../src/translate/validation.ts'
-import { acks, dataOf, FakeWorld, quiet, transmitted } from '../support/fakes.ts'
+import type { Version } from '../../../src/ocpp/version.ts'
+import type { ValidationMode } from '../../../src/translate/validation.ts'
+import { acks, dataOf, FakeWorld, quiet, transmitted } from '../../support/fakes.ts'
 
 const modes: readonly ValidationMode[] = ['off', 'warn', 'strict']
 const timestamp = '2026-01-02T03:04:05Z'

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { RpcError } from '../../src/cable/rpc.ts'
-import type { JsonText } from '../../src/ocpp/json.ts'
-import type { Version } from '../../src/ocpp/version.ts'
-import type { SessionSettings } from '../../src/session/session.ts'
+import { RpcError } from '../../../src/cable/rpc.ts'
+import type { JsonText } from '../../../src/ocpp/json.ts'
+import type { Version } from '../../../src/ocpp/version.ts'
+import type { SessionSettings } from '../../../src/session/session.ts'
 import {
   acks,
   dataOf,
@@ -15,7 +15,7 @@ import {
   transmitted,
   type FakeStation,
   type Script,
-} from '../support/fakes.ts'
+} from '../../support/fakes.ts'
 
 /** A station that has booted, and its world. */
 async function setUp(t: TestContext, settings: Partial<SessionSettings> = {}) {

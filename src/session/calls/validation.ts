@@ -4,10 +4,10 @@
  *
  * Spec: OCPP 2.0.1 Part 4 §4.1.2 (both sides may reject what does not conform); stations in the field often do not.
  */
-import type { ErrorCode } from '../ocpp/errors.ts'
-import type { Call, Send } from '../ocpp/frame.ts'
-import type { JsonText } from '../ocpp/json.ts'
-import { violationCode, violationsInWords, type Violation } from '../ocpp/violations.ts'
+import type { ErrorCode } from '../../ocpp/errors.ts'
+import type { Call, Send } from '../../ocpp/frame.ts'
+import type { JsonText } from '../../ocpp/json.ts'
+import { violationCode, violationsInWords, type Violation } from '../../ocpp/violations.ts'
 import {
   modeOf,
   optionOf,
@@ -15,8 +15,8 @@ import {
   type Direction,
   type ValidationRule,
   type ValidationSettings,
-} from '../translate/validation.ts'
-import type { Station } from './station.ts'
+} from '../../translate/validation.ts'
+import type { Station } from '../station.ts'
 
 export type Finding = {
   readonly violations: readonly Violation[]

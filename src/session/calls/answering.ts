@@ -1,9 +1,9 @@
 /**
  * Gives each CALL of a station its one answer: the app's, or the bridge's own where the app gives none.
  */
-import { RpcError, type CommandReply } from '../cable/rpc.ts'
-import { completeAnswer, isCompletable, type Asked } from '../ocpp/answers.ts'
-import type { ErrorCode } from '../ocpp/errors.ts'
+import { RpcError, type CommandReply } from '../../cable/rpc.ts'
+import { completeAnswer, isCompletable, type Asked } from '../../ocpp/answers.ts'
+import type { ErrorCode } from '../../ocpp/errors.ts'
 import {
   callError,
   isSameId,
@@ -12,23 +12,23 @@ import {
   type CallError,
   type MessageId,
   type Send,
-} from '../ocpp/frame.ts'
-import { isFromStation } from '../ocpp/version.ts'
-import type { Violation } from '../ocpp/violations.ts'
-import { mintingActions, type NoAnswer } from '../translate/answers.ts'
-import { readReply } from '../translate/messages.ts'
-import { causeOf, type Cause } from '../translate/unanswered.ts'
-import { warnOfError } from './app/errors.ts'
-import type { AppMessages } from './app/messages.ts'
-import type { Boot } from './boot.ts'
+} from '../../ocpp/frame.ts'
+import { isFromStation } from '../../ocpp/version.ts'
+import type { Violation } from '../../ocpp/violations.ts'
+import { mintingActions, type NoAnswer } from '../../translate/answers.ts'
+import { readReply } from '../../translate/messages.ts'
+import { causeOf, type Cause } from '../../translate/unanswered.ts'
+import { warnOfError } from '../app/errors.ts'
+import type { AppMessages } from '../app/messages.ts'
+import type { Boot } from '../boot.ts'
 import type { InFlight } from './in-flight.ts'
 import { OwnAnswers, type OwnAnswerSettings } from './own-answers.ts'
-import { Pause } from './pause.ts'
+import { Pause } from '../pause.ts'
 import type { PendingCall, Performing, Reached } from './performing.ts'
-import type { Fleet, Member } from './ports.ts'
-import type { Station } from './station.ts'
-import { trackedOf, transactionIdFor } from './transactions/digest.ts'
-import type { Unanswered } from './transactions/unanswered.ts'
+import type { Fleet, Member } from '../ports.ts'
+import type { Station } from '../station.ts'
+import { trackedOf, transactionIdFor } from '../transactions/digest.ts'
+import type { Unanswered } from '../transactions/unanswered.ts'
 import type { Validation } from './validation.ts'
 
 export type AnsweringSettings = OwnAnswerSettings & {

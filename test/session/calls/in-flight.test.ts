@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { messageId, type Call } from '../../src/ocpp/frame.ts'
-import { jsonText, type JsonText } from '../../src/ocpp/json.ts'
-import { versions, type Version } from '../../src/ocpp/version.ts'
-import { InFlight } from '../../src/session/in-flight.ts'
+import { messageId, type Call } from '../../../src/ocpp/frame.ts'
+import { jsonText, type JsonText } from '../../../src/ocpp/json.ts'
+import { versions, type Version } from '../../../src/ocpp/version.ts'
+import { InFlight } from '../../../src/session/calls/in-flight.ts'
 
 function callOf(id: string | number, payload: object = {}, action = 'Authorize'): Call {
   const idText = typeof id === 'number' ? (jsonText(id) as Call['id']) : messageId(id)

@@ -2,19 +2,19 @@
  * Takes a station's CALLs and SENDs to the app: attaches the station first, retries transaction messages while the app is
  * away, and marks an attempt that may not be the first to reach the app.
  */
-import { isAway, RpcError, type CommandReply } from '../cable/rpc.ts'
-import type { Call, Send } from '../ocpp/frame.ts'
-import { performData, type Extras } from '../translate/commands.ts'
-import type { Attaching, AttachingSettings } from './app/attaching.ts'
-import type { AppConnection } from './app/connection.ts'
-import type { AppMessages } from './app/messages.ts'
-import { Pause } from './pause.ts'
-import type { Fleet } from './ports.ts'
-import type { Collecting } from './reports/collecting.ts'
-import type { Station } from './station.ts'
-import type { Tracked } from './transactions/digest.ts'
-import type { KeptAnswer } from './transactions/transactions.ts'
-import type { Unanswered } from './transactions/unanswered.ts'
+import { isAway, RpcError, type CommandReply } from '../../cable/rpc.ts'
+import type { Call, Send } from '../../ocpp/frame.ts'
+import { performData, type Extras } from '../../translate/commands.ts'
+import type { Attaching, AttachingSettings } from '../app/attaching.ts'
+import type { AppConnection } from '../app/connection.ts'
+import type { AppMessages } from '../app/messages.ts'
+import { Pause } from '../pause.ts'
+import type { Fleet } from '../ports.ts'
+import type { Collecting } from '../reports/collecting.ts'
+import type { Station } from '../station.ts'
+import type { Tracked } from '../transactions/digest.ts'
+import type { KeptAnswer } from '../transactions/transactions.ts'
+import type { Unanswered } from '../transactions/unanswered.ts'
 
 export type PerformingSettings = AttachingSettings & {
   readonly granularActions: boolean

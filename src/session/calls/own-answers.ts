@@ -2,12 +2,12 @@
  * The bridge's own answers to CALLs that the app has not answered, and the warning that goes with one that only the app
  * should give.
  */
-import { bootAnswer, type Asked } from '../ocpp/answers.ts'
-import type { Answer } from '../ocpp/frame.ts'
-import { answerFor, choiceFor, silenceNotice, type NoAnswer, type SilentSettings } from '../translate/answers.ts'
+import { bootAnswer, type Asked } from '../../ocpp/answers.ts'
+import type { Answer } from '../../ocpp/frame.ts'
+import { answerFor, choiceFor, silenceNotice, type NoAnswer, type SilentSettings } from '../../translate/answers.ts'
 import type { PendingCall } from './performing.ts'
-import type { Fleet, Member } from './ports.ts'
-import type { Station } from './station.ts'
+import type { Fleet, Member } from '../ports.ts'
+import type { Station } from '../station.ts'
 
 export type OwnAnswerSettings = SilentSettings & { readonly granularActions: boolean }
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import type { MessageId } from '../../src/ocpp/frame.ts'
-import { jsonText } from '../../src/ocpp/json.ts'
-import type { NoAnswer } from '../../src/translate/answers.ts'
-import { OwnAnswers } from '../../src/session/own-answers.ts'
-import type { PendingCall } from '../../src/session/performing.ts'
-import { Station } from '../../src/session/station.ts'
-import { FakeFleet, FakeSocket, FakeWorld, handshakeFor, usualSettings } from '../support/fakes.ts'
+import type { MessageId } from '../../../src/ocpp/frame.ts'
+import { jsonText } from '../../../src/ocpp/json.ts'
+import type { NoAnswer } from '../../../src/translate/answers.ts'
+import { OwnAnswers } from '../../../src/session/calls/own-answers.ts'
+import type { PendingCall } from '../../../src/session/calls/performing.ts'
+import { Station } from '../../../src/session/station.ts'
+import { FakeFleet, FakeSocket, FakeWorld, handshakeFor, usualSettings } from '../../support/fakes.ts'
 
 function setUp(t: TestContext) {
   const world = new FakeWorld(t)
