@@ -44,10 +44,10 @@ test('the first CALL makes Connect, subscribe and perform in that order, and lat
   ])
 })
 
-test('the session makes no RPC before the first CALL', async t => {
+test('the session makes no RPC before the first CALL or answer', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
-  station.says('[3,"1",{}]', '', '[no frame')
+  station.says('', '[no frame')
   await quiet()
   assert.deepEqual(world.rpc.names(), [])
   assert.equal(station.session.isHeard, false)

@@ -61,8 +61,9 @@ export class Attaching {
   }
 
   get isWanted(): boolean {
-    if (this.isSettled || (this.#isIdRejected && this.#told === null)) return false
-    return !this.#isAttached || !this.#hasAsked
+    if (this.isSettled) return false
+    const canAttach = !this.#isAttached && (!this.#isIdRejected || this.#told !== null)
+    return canAttach || !this.#hasAsked
   }
 
   /** Attaches the station unprompted, in its turn. */
@@ -89,12 +90,30 @@ export class Attaching {
     if (entry.kind === 'own') return (await this.#onAnswer(entry.outcome)) !== 'refused'
     let attempt: AttachAttempt = 'skipped'
     try {
-      attempt = await this.#attachUnprompted()
+      attempt = await this.attachUnprompted()
     } finally {
       entry.settle(attempt)
     }
     if (attempt === 'accepted' || attempt === 'idRejected') this.#ask()
     return attempt !== 'refused'
+  }
+
+  /** Attaches the station without a CALL of its own, if that is wanted. Requires its turn in the inbox. */
+  async attachUnprompted(): Promise<AttachAttempt> {
+    if (this.#station.isClosed || !this.isWanted) return 'skipped'
+    try {
+      const attached = await this.#attach(null)
+      if (attached.isAccepted) return 'accepted'
+      // The station may still tell a serial number that the app knows.
+      if (this.#isIdRejected) return 'idRejected'
+      this.#onRefused(attached)
+      return 'refused'
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error
+      warnOfError(this.#station, 'attach', error)
+      if (error.code === 'aborted') return 'skipped'
+      return isAway(error) ? 'away' : 'raised'
+    }
   }
 
   /** Gives up an entry that was taken out of the inbox. */
@@ -121,23 +140,6 @@ export class Attaching {
     return this.#parts.app.identifier !== null && !(this.#isById && this.#told !== null)
   }
 
-  async #attachUnprompted(): Promise<AttachAttempt> {
-    if (this.#station.isClosed || !this.isWanted) return 'skipped'
-    try {
-      const attached = await this.#attach(null)
-      if (attached.isAccepted) return 'accepted'
-      // Its boot may tell a serial number that the app knows.
-      if (this.#isIdRejected) return 'idRejected'
-      this.#onRefused(attached)
-      return 'refused'
-    } catch (error) {
-      if (!(error instanceof RpcError)) throw error
-      warnOfError(this.#station, 'attach', error)
-      if (error.code === 'aborted') return 'skipped'
-      return isAway(error) ? 'away' : 'raised'
-    }
-  }
-
   /** Asks a station whose serial number is not known for it: once on a connection. */
   #ask(): void {
     const { row, settings, world } = this.#station
@@ -154,7 +156,7 @@ export class Attaching {
     const isBootToCome = query.triggersBoot && outcome.kind === 'ack'
     if (isBootToCome || (this.#parts.app.identifier !== null && !this.#isById)) return 'skipped'
     this.#told = outcome.kind === 'ack' ? query.serialNumber(parseObject(outcome.payload)) : null
-    if (this.#told !== null) return this.#attachUnprompted()
+    if (this.#told !== null) return this.attachUnprompted()
     this.#warnOfId()
     return 'skipped'
   }
