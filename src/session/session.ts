@@ -69,7 +69,7 @@ export class Session implements Member {
     this.#fleet = fleet
     this.#allowance = new Allowance(this.openedAt)
     this.#inFlight = new InFlight(row)
-    this.#inbox = new Inbox(entry => this.#serve(entry), station.socket, inboxLimits)
+    this.#inbox = new Inbox(entry => this.#serve(entry), station, inboxLimits)
     this.#app = new AppConnection(station, fleet, this)
     const boot = new Boot(station)
     const validation = new Validation(station)

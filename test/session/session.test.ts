@@ -659,6 +659,19 @@ test('a bug ends its session when it is met at the timeout of a report', async t
   assert.equal(station.socket.closed?.code, 1011)
 })
 
+test('a bug ends its session when it is met at the end of a pause after malformed messages', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  for (let count = 0; count < 21; count++) station.says('[no frame')
+  assert.equal(station.socket.isPaused, true)
+  t.mock.method(station.socket, 'resume', () => {
+    throw new TypeError('bug')
+  })
+  await world.pass(1_000)
+  assert.equal(station.socket.closed?.code, 1011)
+})
+
 test('a session ignores messages, broadcasts and closes when it has ended', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
