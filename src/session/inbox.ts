@@ -3,7 +3,9 @@
  * station's socket is paused while the lane is full; whoever pushes other entries limits them.
  */
 
-export type Gate = { pause(): void; resume(): void }
+import type { Station } from './station.ts'
+
+type Paused = { readonly socket: { pause(): void; resume(): void }; readonly after: Station['after'] }
 export type InboxLimits = { readonly entries: number; readonly bytes: number }
 
 type Waiting<Entry> = { readonly entry: Entry; readonly bytes: number | null }
@@ -13,7 +15,7 @@ export class Inbox<Entry> {
   /** Whether the station's own messages go before the other entries. */
   stationFirst = false
   readonly #serve: (entry: Entry) => Promise<void>
-  readonly #gate: Gate
+  readonly #station: Paused
   readonly #limits: InboxLimits
   readonly #waiting: Waiting<Entry>[] = []
   /** Entries and bytes that the station has sent. */
@@ -25,9 +27,9 @@ export class Inbox<Entry> {
   /** Resolves when nothing waits any more. */
   #served: Promise<void> = Promise.resolve()
 
-  constructor(serve: (entry: Entry) => Promise<void>, gate: Gate, limits: InboxLimits) {
+  constructor(serve: (entry: Entry) => Promise<void>, station: Paused, limits: InboxLimits) {
     this.#serve = serve
-    this.#gate = gate
+    this.#station = station
     this.#limits = limits
   }
 
@@ -48,10 +50,10 @@ export class Inbox<Entry> {
   /** Pauses the socket for so long at least, whatever room there is; `take` ends it. */
   slow(ms: number): void {
     this.#pause()
-    this.#slowed ??= setTimeout(() => {
+    this.#slowed ??= this.#station.after(ms, () => {
       this.#slowed = null
       this.#resumeIfRoom()
-    }, ms)
+    })
   }
 
   /** Removes all waiting entries and returns them; the entry being served is not affected. */
@@ -87,14 +89,14 @@ export class Inbox<Entry> {
 
   #pause(): void {
     this.#isPaused = true
-    this.#gate.pause()
+    this.#station.socket.pause()
   }
 
   /** Resumes once half of the inbox is free: a station that floods would otherwise be paused and resumed each time. */
   #resumeIfRoom(): void {
     if (!this.#isPaused || this.#slowed !== null || this.#isFull(2)) return
     this.#isPaused = false
-    this.#gate.resume()
+    this.#station.socket.resume()
   }
 
   #isFull(share = 1): boolean {

@@ -108,10 +108,10 @@ export type World = {
 }
 
 /**
- * How an unprompted attach ended: the app accepted or refused the station, raised an error for it, or is away. `skipped`:
- * there was nothing to do any more.
+ * How an unprompted attach ended: the app accepted or refused the station, rejected the id that stood for its unknown
+ * serial number, raised an error, or is away. `skipped`: there was nothing left to do.
  */
-export type AttachAttempt = 'accepted' | 'refused' | 'raised' | 'away' | 'skipped'
+export type AttachAttempt = 'accepted' | 'refused' | 'idRejected' | 'raised' | 'away' | 'skipped'
 
 /** Attaches a station that says nothing, and finds out its serial number where that is not known. */
 export interface UnpromptedAttach {

@@ -4,9 +4,8 @@
  *
  * No network library and no clock: the socket, the app and the time come in.
  */
-import { parseFrame, type Answer, type Call, type CallResultError, type Send } from '../ocpp/frame.ts'
+import { parseFrame, type Answer, type Call, type Send } from '../ocpp/frame.ts'
 import { isFromStation } from '../ocpp/version.ts'
-import { reasonOf } from '../translate/commands.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import { readMessage } from '../translate/messages.ts'
 import type { ValidationSettings } from '../translate/validation.ts'
@@ -37,7 +36,9 @@ export type SessionSettings = AnsweringSettings &
   ValidationSettings
 
 type PendingMessage = { readonly kind: 'call'; readonly call: Call | Send; readonly receivedAt: number }
-type Entry = PendingMessage | PendingOutcome | PendingReport | AttachEntry
+/** An answer that came before the station was attached. */
+type EarlyAnswer = { readonly kind: 'answer'; readonly answer: Answer }
+type Entry = PendingMessage | EarlyAnswer | PendingOutcome | PendingReport | AttachEntry
 
 const inboxLimits = { entries: 64, bytes: 1024 * 1024 }
 
@@ -68,7 +69,7 @@ export class Session implements Member {
     this.#fleet = fleet
     this.#allowance = new Allowance(this.openedAt)
     this.#inFlight = new InFlight(row)
-    this.#inbox = new Inbox(entry => this.#serve(entry), station.socket, inboxLimits)
+    this.#inbox = new Inbox(entry => this.#serve(entry), station, inboxLimits)
     this.#app = new AppConnection(station, fleet, this)
     const boot = new Boot(station)
     const validation = new Validation(station)
@@ -130,9 +131,9 @@ export class Session implements Member {
           return this.#onCall(frame, bytes)
         case 'callResult':
         case 'callError':
-          return this.#onAnswer(frame)
+          return this.#onAnswer(frame, bytes)
         case 'callResultError':
-          return this.#onCallResultError(frame)
+          return this.#outcomes.ofAnswer(frame, this.#inFlight.takeAnswered(frame.id))
         case 'malformed':
           if (this.#malformed.take(frame, text)) this.close(1002, 'Too many malformed messages')
           return
@@ -205,20 +206,16 @@ export class Session implements Member {
     this.#inbox.push({ kind: 'call', call, receivedAt: world.now() }, bytes)
   }
 
-  #onAnswer(answer: Answer): void {
-    if (!this.#commands.settle(answer)) return
-    this.#malformed.inARow = 0
-    this.#isHeard = true
+  /** An answer to a command of an earlier connection counts once the app has accepted the station. */
+  #onAnswer(answer: Answer, bytes: number): void {
+    if (this.#commands.settle(answer)) return this.#onSettled()
+    if (this.#app.identifier === null && !this.#isDraining) return this.#inbox.push({ kind: 'answer', answer }, bytes)
+    if (this.#commands.settleEarlier(answer)) this.#onSettled()
   }
 
-  /** Reaches the app like a failed command: `id` and `request` are those of the station's own CALL. */
-  #onCallResultError(frame: CallResultError): void {
-    const { id } = frame
-    const request = this.#inFlight.takeAnswered(id)
-    if (request === null)
-      return this.#station.drop('answer_to_nothing', 'dropped a CALLRESULTERROR: no such answer was sent')
-    const outcome = { kind: 'error', id, request, late: false, failure: null } as const
-    this.#outcomes.ofAnswer({ ...outcome, ...reasonOf(frame) })
+  #onSettled(): void {
+    this.#malformed.inARow = 0
+    this.#isHeard = true
   }
 
   async #serve(entry: Entry): Promise<void> {
@@ -226,6 +223,7 @@ export class Session implements Member {
       if (entry.kind === 'call') await this.#serveCall(entry.call, entry.receivedAt)
       else if (entry.kind === 'report') await this.#collecting?.report(entry.whole)
       else if (entry.kind === 'outcome') await this.#tell(entry)
+      else if (entry.kind === 'answer') await this.#serveAnswer(entry.answer)
       else if (!(await this.attaching.serve(entry))) this.close(1008, 'Not authorized')
       const { closing } = this.#station
       if (closing !== null) this.close(closing.code, closing.reason)
@@ -240,6 +238,12 @@ export class Session implements Member {
       : this.#answering.answer(call, receivedAt))
     if (call.kind === 'call' && call.action === 'BootNotification') this.#commands.release()
     if (!isAccepted) this.close(1008, 'Not authorized')
+  }
+
+  async #serveAnswer(answer: Answer): Promise<void> {
+    const attempt = await this.attaching.attachUnprompted()
+    if (this.#commands.settleEarlier(answer)) this.#onSettled()
+    if (attempt === 'refused') this.close(1008, 'Not authorized')
   }
 
   async #tell(outcome: PendingOutcome): Promise<void> {
@@ -264,6 +268,7 @@ export class Session implements Member {
     for (const entry of this.#inbox.take()) {
       if (entry.kind === 'outcome') this.#outcomes.keepForEnd(entry)
       else if (entry.kind === 'report') this.#collecting?.keepForEnd(entry)
+      else if (entry.kind === 'answer') this.#commands.dropAnswer()
       else if (entry.kind !== 'call') this.attaching.drop(entry)
       else if (entry.call.kind === 'call') this.#answering.answerWithoutApp(entry.call, entry.receivedAt)
     }

@@ -3,8 +3,18 @@
  * `docs/protocol.md`, "The field", name a test of this file.
  */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { acks, dataOf, FakeWorld, quiet, transmitted, type FakeStation, type PerformData } from '../support/fakes.ts'
+import { test, type TestContext } from 'node:test'
+import {
+  acks,
+  dataOf,
+  fails,
+  FakeWorld,
+  faults,
+  quiet,
+  transmitted,
+  type FakeStation,
+  type PerformData,
+} from '../support/fakes.ts'
 
 /** The performs of an OCPP action so far. */
 function performed(world: FakeWorld, action: string): PerformData[] {
@@ -508,6 +518,80 @@ test('a command that is answered on the next connection while the old one is hal
     performed(world, 'Ack').map(({ late, sid }) => [late, sid]),
     [[true, before.sid]],
   )
+})
+
+/** A station whose last connection has left the command `r` unanswered, and its serial number remembered. */
+async function leftUnanswered(t: TestContext) {
+  const world = new FakeWorld(t)
+  const before = world.plug('CP1')
+  await before.boot('SN1')
+  world.broadcast('SN1', { command: 'Reset', id: 'r', payload: { type: 'Soft' } })
+  await before.next()
+  before.vanish()
+  await world.pass(100)
+  const dropped = (): number => world.meter.total('ocpp_dropped_total', { reason: 'answer_to_nothing' })
+  return { world, rpc: world.rpc, station: world.plug('CP1'), dropped }
+}
+
+const answerToReset = [3, 'r', { status: 'Accepted' }]
+
+test('an answer to a command of the last connection attaches the station when it says nothing else', async t => {
+  const { world, rpc, station, dropped } = await leftUnanswered(t)
+  const before = rpc.names().length
+  station.says(answerToReset)
+  await quiet()
+  assert.deepEqual(rpc.names().slice(before), ['connect', 'subscribe', 'ack'])
+  assert.equal(performed(world, 'Ack')[0]?.['late'], true)
+  assert.equal(station.session.isHeard, true)
+  assert.equal(dropped(), 0)
+})
+
+test('an answer before the station is attached is dropped when the app is away, and the station stays', async t => {
+  const { world, rpc, station, dropped } = await leftUnanswered(t)
+  rpc.once('connect', fails(faults.absent))
+  station.says(answerToReset)
+  station.call('Heartbeat', {}, 'h')
+  assert.equal((await station.next())[1], 'h')
+  assert.equal(dropped(), 1)
+  assert.deepEqual(performed(world, 'Ack'), [])
+  assert.equal(station.socket.closed, null)
+})
+
+test('an answer before the station is attached does not end a command that was sent later under its id', async t => {
+  const { world, rpc, station, dropped } = await leftUnanswered(t)
+  rpc.once('subscribe', () => transmitted({ command: 'Reset', id: 'new', payload: { type: 'Soft' } }))
+  station.says([3, 'new', { status: 'Accepted' }])
+  assert.deepEqual((await station.next()).slice(0, 3), [2, 'new', 'Reset'])
+  await quiet()
+  assert.equal(dropped(), 1)
+  assert.deepEqual(performed(world, 'Ack'), [])
+})
+
+test('answers before the station is attached pause its socket when the inbox is full, and are dropped when it leaves', async t => {
+  const { world, rpc, station, dropped } = await leftUnanswered(t)
+  const connect = rpc.hold('connect')
+  for (let id = 0; id < 100; id++) station.says([3, String(id), {}])
+  await connect.arrived()
+  assert.equal(station.socket.isPaused, true)
+  assert.equal(station.socket.unread.length, 35)
+  station.vanish()
+  assert.equal(dropped(), 64)
+  connect.release()
+  await world.pass(100)
+  assert.equal(dropped(), 65)
+})
+
+test('an answer before the station is attached is dropped when the bridge is shutting down', async t => {
+  const { world, rpc, station, dropped } = await leftUnanswered(t)
+  const connect = rpc.hold('connect')
+  station.call('Heartbeat')
+  await connect.arrived()
+  const drained = world.hub.drain(1_000)
+  station.says(answerToReset)
+  assert.equal(dropped(), 1)
+  connect.release()
+  await world.pass(100)
+  await drained
 })
 
 test('a peer that the app rejects settles no command of the station that it says it is', async t => {

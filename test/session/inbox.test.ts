@@ -3,6 +3,11 @@ import { test } from 'node:test'
 import { Inbox } from '../../src/session/inbox.ts'
 import { quiet } from '../support/fakes.ts'
 
+/** What an inbox needs of a station. */
+function stationOf(socket: { pause(): void; resume(): void }) {
+  return { socket, after: (ms: number, run: () => void) => setTimeout(run, ms) }
+}
+
 /** An inbox that serves each entry until the test finishes it, and the calls that its gate has got. */
 function newInbox(limits: { entries?: number; bytes?: number } = {}) {
   const begun: string[] = []
@@ -10,7 +15,7 @@ function newInbox(limits: { entries?: number; bytes?: number } = {}) {
   const running: (() => void)[] = []
   const inbox = new Inbox<string>(
     entry => new Promise(resolve => (begun.push(entry), running.push(resolve))),
-    { pause: () => gate.push('pause'), resume: () => gate.push('resume') },
+    stationOf({ pause: () => gate.push('pause'), resume: () => gate.push('resume') }),
     { entries: 3, bytes: 100, ...limits },
   )
   const finish = async (count = 1): Promise<void> => {
@@ -124,13 +129,13 @@ test('take returns the waiting entries in order, and leaves the entry being serv
 
 test('entries of the station are served first while stationFirst is set, and each kind keeps its order', async () => {
   const begun: string[] = []
-  const gate = { pause: () => undefined, resume: () => undefined }
+  const station = stationOf({ pause: () => undefined, resume: () => undefined })
   const serve = (entry: string): Promise<void> => {
     begun.push(entry)
     inbox.stationFirst = entry !== 'call 2'
     return Promise.resolve()
   }
-  const inbox: Inbox<string> = new Inbox(serve, gate, { entries: 10, bytes: 10 })
+  const inbox: Inbox<string> = new Inbox(serve, station, { entries: 10, bytes: 10 })
   for (const entry of ['outcome 0', 'outcome 1', 'call 1', 'outcome 2', 'call 2', 'outcome 3', 'call 3'])
     inbox.push(entry, entry.startsWith('call') ? 1 : null)
   await inbox.idle()

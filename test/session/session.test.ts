@@ -44,10 +44,10 @@ test('the first CALL makes Connect, subscribe and perform in that order, and lat
   ])
 })
 
-test('the session makes no RPC before the first CALL', async t => {
+test('the session makes no RPC before the first CALL or answer', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
-  station.says('[3,"1",{}]', '', '[no frame')
+  station.says('', '[no frame')
   await quiet()
   assert.deepEqual(world.rpc.names(), [])
   assert.equal(station.session.isHeard, false)
@@ -656,6 +656,19 @@ test('a bug ends its session when it is met at the timeout of a report', async t
     throw new TypeError('bug')
   })
   await world.pass(5_000, 1_000)
+  assert.equal(station.socket.closed?.code, 1011)
+})
+
+test('a bug ends its session when it is met at the end of a pause after malformed messages', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  for (let count = 0; count < 21; count++) station.says('[no frame')
+  assert.equal(station.socket.isPaused, true)
+  t.mock.method(station.socket, 'resume', () => {
+    throw new TypeError('bug')
+  })
+  await world.pass(1_000)
   assert.equal(station.socket.closed?.code, 1011)
 })
 

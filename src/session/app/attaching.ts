@@ -42,6 +42,8 @@ export class Attaching {
   readonly #parts: AttachingParts
   readonly #attachment: Attachment
   #isById = false
+  /** Whether the app rejected the station's id, which stood for its serial number. */
+  #isIdRejected = false
   /** Whether the station was asked for its serial number on this connection, or cannot be. */
   #hasAsked = false
   /** What the station answered. */
@@ -59,7 +61,9 @@ export class Attaching {
   }
 
   get isWanted(): boolean {
-    return !this.isSettled && (!this.#isAttached || !this.#hasAsked)
+    if (this.isSettled) return false
+    const canAttach = !this.#isAttached && (!this.#isIdRejected || this.#told !== null)
+    return canAttach || !this.#hasAsked
   }
 
   /** Attaches the station unprompted, in its turn. */
@@ -76,46 +80,34 @@ export class Attaching {
    */
   async attach(boot: JsonText | null, queueDeadline?: () => number): Promise<boolean> {
     if (boot === null && this.#isAttached) return true
-    const { world, who } = this.#station
-    const attached = await (boot === null
-      ? this.#attachment.attachAs(this.#told, queueDeadline)
-      : this.#attachment.attach(boot, queueDeadline))
-    const { subscribed, isAccepted, isById } = attached
-    this.#isById = isById
-    this.#told = null
-    if (subscribed !== null) this.#parts.messages.takeReply(subscribed.reply)
-    if (!isAccepted) this.#onRefused(attached)
-    else if (subscribed !== null && !hasSaid(subscribed.reply, 'confirm_subscription'))
-      world.once('unconfirmed', who, 'the app accepted a subscription without confirming it')
-    return isAccepted
+    const attached = await this.#attach(boot, queueDeadline)
+    if (!attached.isAccepted) this.#onRefused(attached)
+    return attached.isAccepted
   }
 
-  /** @returns whether the app accepts the station, as far as the app was asked */
+  /** @returns whether the station may stay connected */
   async serve(entry: AttachEntry): Promise<boolean> {
     if (entry.kind === 'own') return (await this.#onAnswer(entry.outcome)) !== 'refused'
     let attempt: AttachAttempt = 'skipped'
     try {
-      attempt = await this.#attachUnprompted()
+      attempt = await this.attachUnprompted()
     } finally {
       entry.settle(attempt)
     }
-    if (attempt === 'accepted') this.#ask()
+    if (attempt === 'accepted' || attempt === 'idRejected') this.#ask()
     return attempt !== 'refused'
   }
 
-  /** Gives up an entry that was taken out of the inbox. */
-  drop(entry: AttachEntry): void {
-    if (entry.kind === 'attach') entry.settle('skipped')
-  }
-
-  get #isAttached(): boolean {
-    return this.#parts.app.identifier !== null && !(this.#isById && this.#told !== null)
-  }
-
-  async #attachUnprompted(): Promise<AttachAttempt> {
+  /** Attaches the station without a CALL of its own, if that is wanted. Requires its turn in the inbox. */
+  async attachUnprompted(): Promise<AttachAttempt> {
     if (this.#station.isClosed || !this.isWanted) return 'skipped'
     try {
-      return (await this.attach(null)) ? 'accepted' : 'refused'
+      const attached = await this.#attach(null)
+      if (attached.isAccepted) return 'accepted'
+      // The station may still tell a serial number that the app knows.
+      if (this.#isIdRejected) return 'idRejected'
+      this.#onRefused(attached)
+      return 'refused'
     } catch (error) {
       if (!(error instanceof RpcError)) throw error
       warnOfError(this.#station, 'attach', error)
@@ -124,7 +116,31 @@ export class Attaching {
     }
   }
 
-  /** Asks a station that is attached by its id for its serial number: once on a connection. */
+  /** Gives up an entry that was taken out of the inbox. */
+  drop(entry: AttachEntry): void {
+    if (entry.kind === 'attach') entry.settle('skipped')
+  }
+
+  async #attach(boot: JsonText | null, queueDeadline?: () => number): Promise<Attached> {
+    const { world, who } = this.#station
+    const attached = await (boot === null
+      ? this.#attachment.attachAs(this.#told, queueDeadline)
+      : this.#attachment.attach(boot, queueDeadline))
+    const { subscribed, isAccepted, isById } = attached
+    this.#isById = isById
+    this.#isIdRejected = isById && !isAccepted
+    this.#told = null
+    if (subscribed !== null) this.#parts.messages.takeReply(subscribed.reply)
+    if (subscribed !== null && isAccepted && !hasSaid(subscribed.reply, 'confirm_subscription'))
+      world.once('unconfirmed', who, 'the app accepted a subscription without confirming it')
+    return attached
+  }
+
+  get #isAttached(): boolean {
+    return this.#parts.app.identifier !== null && !(this.#isById && this.#told !== null)
+  }
+
+  /** Asks a station whose serial number is not known for it: once on a connection. */
   #ask(): void {
     const { row, settings, world } = this.#station
     if (!this.#isById || this.#hasAsked) return
@@ -140,14 +156,16 @@ export class Attaching {
     const isBootToCome = query.triggersBoot && outcome.kind === 'ack'
     if (isBootToCome || (this.#parts.app.identifier !== null && !this.#isById)) return 'skipped'
     this.#told = outcome.kind === 'ack' ? query.serialNumber(parseObject(outcome.payload)) : null
-    if (this.#told !== null) return this.#attachUnprompted()
+    if (this.#told !== null) return this.attachUnprompted()
     this.#warnOfId()
     return 'skipped'
   }
 
   #warnOfId(): void {
     const { who, world } = this.#station
-    if (!this.#station.isClosed) world.once('serial number', who, byIdText)
+    if (this.#station.isClosed) return
+    if (this.#isIdRejected) world.once('rejected id', who, idRejectedText)
+    else world.once('serial number', who, byIdText)
   }
 
   #onRefused({ subscribed }: Attached): void {
@@ -166,3 +184,5 @@ export class Attaching {
 
 const byIdText =
   'a station reconnected without a boot, and its serial number is not known: until it boots, its sn is its id, and broadcasts to the serial number do not reach it; --ocpp_sn=station_id avoids this'
+const idRejectedText =
+  'a station reconnected without a boot, its serial number is not known, and the app rejected its id as sn: until it boots, no broadcast reaches it; --ocpp_sn=station_id avoids this'

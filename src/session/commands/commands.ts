@@ -35,8 +35,6 @@ const maxIdLength = 36
 const maxQueueBytes = 4 * 1024 * 1024
 /** How many timed-out calls are remembered, so that a late answer still finds its request. */
 const maxLate = 16
-/** Answers that wait until the app has accepted the connection: how many, for how long, and how often that is checked. */
-const early = { answers: 16, withinMs: 60_000, pauseMs: 1_000 }
 
 export type CommandSettings = {
   /** How many commands may wait, not counting the one on the wire. */
@@ -71,8 +69,6 @@ export class Commands {
   readonly #queue: Call[] = []
   #queueBytes = 0
   readonly #late = new Map<string, Call>()
-  /** Each has an answer that came before the app has accepted the connection. */
-  readonly #early = new Set<NodeJS.Timeout>()
   #holds = 0
   #isStopped = false
 
@@ -100,8 +96,7 @@ export class Commands {
   }
 
   /**
-   * Ends the call that a station's answer belongs to, on this connection or lately on an earlier one. Drops an answer to
-   * nothing.
+   * Ends the call of this connection that a station's answer belongs to.
    *
    * @returns whether there is such a call
    */
@@ -115,10 +110,25 @@ export class Commands {
       this.next()
       return true
     }
-    const late = this.#takeLate(answer.id) ?? this.#takeEarlier(answer.id)
-    if (late === null) this.#keepOrDrop(answer, this.#station.world.now())
-    else this.#settleSent(late, answer)
+    const late = this.#takeLate(answer.id)
+    if (late !== null) this.#settleSent(late, answer)
     return late !== null
+  }
+
+  /**
+   * Ends the call of an earlier connection that a station's answer belongs to. Drops an answer to nothing.
+   *
+   * @returns whether there is such a call
+   */
+  settleEarlier(answer: Answer): boolean {
+    const earlier = this.#takeEarlier(answer.id)
+    if (earlier === null) this.dropAnswer()
+    else this.#settleSent(earlier, answer)
+    return earlier !== null
+  }
+
+  dropAnswer(): void {
+    this.#station.drop('answer_to_nothing', 'dropped the answer of a station: no command waits for it')
   }
 
   /** Ends the call whose answer came in a malformed frame. */
@@ -173,11 +183,6 @@ export class Commands {
     }
     this.stop()
     this.#late.clear()
-    for (const timer of this.#early) {
-      clearTimeout(timer)
-      this.#dropAnswer()
-    }
-    this.#early.clear()
   }
 
   #isFree(): boolean {
@@ -218,29 +223,6 @@ export class Commands {
     if (this.#parts.app.identifier === null) return null
     const earlier = this.#parts.unanswered.take(this.#station.handshake.stationId, id)
     return earlier === null ? null : { ...earlier, late: true }
-  }
-
-  /**
-   * An answer may be the first that a station says after it has reconnected: it waits until the station is attached. It is
-   * to no command of this connection, which is sent later.
-   *
-   * @param since when it came, in ms of `World.now`
-   */
-  #keepOrDrop(answer: Answer, since: number): void {
-    const { world, isClosed } = this.#station
-    const mayWait = this.#parts.app.identifier === null && !isClosed && world.now() - since < early.withinMs
-    if (!mayWait || this.#early.size >= early.answers) return this.#dropAnswer()
-    const timer = setTimeout(() => {
-      this.#early.delete(timer)
-      const earlier = this.#takeEarlier(answer.id)
-      if (earlier === null) this.#keepOrDrop(answer, since)
-      else this.#settleSent(earlier, answer)
-    }, early.pauseMs)
-    this.#early.add(timer)
-  }
-
-  #dropAnswer(): void {
-    this.#station.drop('answer_to_nothing', 'dropped the answer of a station: no command waits for it')
   }
 
   #settleSent(sent: Sent, answer: Answer): void {

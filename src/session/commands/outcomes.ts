@@ -7,8 +7,8 @@
  * which floods a station does not keep the station from being served.
  */
 import { isAway, mayRepeat, RpcError, type CommandReply } from '../../cable/rpc.ts'
-import { messageId, type MessageId } from '../../ocpp/frame.ts'
-import { outcomeData, type CommandOutcome } from '../../translate/commands.ts'
+import { messageId, type CallResultError, type MessageId } from '../../ocpp/frame.ts'
+import { outcomeData, reasonOf, type CommandOutcome } from '../../translate/commands.ts'
 import type { AppConnection } from '../app/connection.ts'
 import { warnOfError } from '../app/errors.ts'
 import { Deferred } from '../deferred.ts'
@@ -91,9 +91,15 @@ export class Outcomes {
     else this.#refuse(outcome)
   }
 
-  /** What a station says about an answer that it got from here (CALLRESULTERROR). */
-  ofAnswer(outcome: CommandOutcome): void {
-    this.#add(outcome, true)
+  /**
+   * What a station says about an answer that it got. It reaches the app like a failed command.
+   *
+   * @param request the action of the station's CALL; `null` if no such answer was sent
+   */
+  ofAnswer(error: CallResultError, request: string | null): void {
+    if (request === null)
+      return this.#station.drop('answer_to_nothing', 'dropped a CALLRESULTERROR: no such answer was sent')
+    this.#add({ kind: 'error', id: error.id, request, late: false, failure: null, ...reasonOf(error) }, true)
   }
 
   /**

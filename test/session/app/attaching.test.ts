@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { HubSettings } from '../../../src/fleet/hub.ts'
 import type { Version } from '../../../src/ocpp/version.ts'
-import { fails, FakeWorld, faults, quiet, transmitted, type FakeStation } from '../../support/fakes.ts'
+import { fails, FakeWorld, faults, quiet, transmitted, type FakeRpc, type FakeStation } from '../../support/fakes.ts'
 
 const reset = (id: string) => ({ command: 'Reset', id, payload: {} })
 
@@ -111,9 +111,13 @@ test('an unprompted attach behind a CALL that attaches the station makes no RPC'
   assert.deepEqual(rpc.names(), ['connect', 'subscribe', 'status_notification'])
 })
 
-for (const refusing of ['connect', 'subscribe'] as const) {
-  test(`the session is closed with 1008 when the app refuses the ${refusing} of an unprompted attach`, async t => {
-    const { world, rpc, plug } = setUp(t)
+const refusals = [
+  ['connect', {}, 'Connect of an unprompted attach'],
+  ['subscribe', { sn: 'station_id' }, 'subscription of an unprompted attach with ocpp_sn=station_id'],
+] as const
+for (const [refusing, settings, title] of refusals) {
+  test(`the session is closed with 1008 when the app refuses the ${title}`, async t => {
+    const { world, rpc, plug } = setUp(t, 'ocpp1.6', settings)
     rpc.once(refusing, () => ({ status: 'failure' }))
     const station = plug()
     await wait(world)
@@ -122,6 +126,61 @@ for (const refusing of ['connect', 'subscribe'] as const) {
     assert.deepEqual(world.log.said('info').slice(-2), ['the app rejected the station', 'station disconnected'])
   })
 }
+
+/** A channel that knows one serial number. */
+function knowsOnly(rpc: FakeRpc, sn: string): void {
+  rpc.on('subscribe', ({ identifier = '' }) => (identifier.includes(`"${sn}"`) ? {} : { status: 'failure' }))
+}
+
+test('a station stays when the app rejects its id for want of its serial number, and is attached when it boots', async t => {
+  const { world, rpc, plug, subscribed } = setUp(t)
+  knowsOnly(rpc, 'SN1')
+  const station = plug()
+  station.socket.answersPings = true
+  await wait(world, 120_000)
+  assert.equal(station.socket.closed, null)
+  assert.deepEqual(subscribed(), ['subscribe CP1'], 'it is tried once')
+  assert.equal(world.meter.total('failed_auths_total'), 0)
+  assert.match(world.notices.get('rejected id') ?? '', /ocpp_sn=station_id/)
+  assert.equal((await station.boot('SN1'))[0], 3)
+  assert.deepEqual(subscribed(), ['subscribe CP1', 'subscribe SN1'])
+  world.broadcast('SN1', reset('r'))
+  assert.deepEqual(await station.next(), [2, 'r', 'Reset', {}])
+})
+
+test('a station whose id the app rejects is closed with 1008 after ocpp_boot_timeout when it answers no ping', async t => {
+  const { world, rpc, plug } = setUp(t)
+  knowsOnly(rpc, 'SN1')
+  const station = plug()
+  await wait(world, 50_000)
+  assert.equal(station.socket.closed, null)
+  await wait(world, 12_000)
+  assert.deepEqual(await station.socket.end(), { code: 1008, reason: 'No message in time' })
+})
+
+test('a station whose id the app rejects is closed with 1008 when its own first CALL meets the same refusal', async t => {
+  const { world, rpc, plug } = setUp(t)
+  knowsOnly(rpc, 'SN1')
+  const station = plug()
+  await wait(world)
+  station.call('Heartbeat')
+  assert.equal((await station.socket.end()).code, 1008)
+  assert.equal(world.meter.total('failed_auths_total'), 1)
+})
+
+test('a 2.x station whose id the app rejects is asked for its serial number, and subscribed by it', async t => {
+  const { world, rpc, plug, subscribed } = setUp(t, 'ocpp2.0.1')
+  knowsOnly(rpc, 'SN1')
+  const station = plug()
+  await wait(world)
+  const [, id, action] = await station.next()
+  assert.equal(action, 'GetVariables')
+  station.says([3, id, serialNumberIs('SN1')])
+  await quiet()
+  assert.deepEqual(subscribed(), ['subscribe CP1', 'subscribe SN1'])
+  world.broadcast('SN1', reset('r'))
+  assert.deepEqual(await station.next(), [2, 'r', 'Reset', {}])
+})
 
 test('a station stays connected while the app is away, and is attached when it is back', async t => {
   const { world, rpc, plug } = setUp(t)

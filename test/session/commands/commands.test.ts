@@ -340,11 +340,12 @@ function reconnect(t: TestContext, settings: Partial<CommandSettings> = {}) {
 
 test('an answer on the next connection gives one late outcome, with the sid of the connection that the command was sent on', t => {
   const { before, next } = reconnect(t)
-  assert.equal(next.calls.settle(result('open')), true)
-  assert.equal(next.calls.settle(result('open')), false)
+  assert.equal(next.calls.settle(result('open')), false, 'it is not of this connection')
+  assert.equal(next.calls.settleEarlier(result('open')), true)
+  assert.equal(next.calls.settleEarlier(result('open')), false)
   const error = { ...callError(messageId('late'), 'InternalError', 'no'), code: 'Mine' }
-  assert.equal(next.calls.settle(error), true)
-  assert.equal(next.calls.settle(result('queued')), false, 'it was not sent')
+  assert.equal(next.calls.settleEarlier(error), true)
+  assert.equal(next.calls.settleEarlier(result('queued')), false, 'it was not sent')
   assert.deepEqual(next.ends(), ['open ack late', 'late Mine late'])
   assert.deepEqual(
     next.outcomes.map(({ sid }) => sid),
@@ -354,7 +355,7 @@ test('an answer on the next connection gives one late outcome, with the sid of t
 
 test('a CALLERROR with the id -1 on the next connection is an answer to nothing', t => {
   const { next } = reconnect(t)
-  assert.equal(next.calls.settle(callError(messageId('-1'), 'FormatViolation', '')), false)
+  assert.equal(next.calls.settleEarlier(callError(messageId('-1'), 'FormatViolation', '')), false)
   assert.deepEqual(next.ends(), [])
 })
 
@@ -362,45 +363,25 @@ test('an answer is to the new command when the app has used the id of an unanswe
   const { next } = reconnect(t)
   next.add('open')
   assert.equal(next.calls.settle(result('open')), true)
-  assert.equal(next.calls.settle(result('open')), false)
+  assert.equal(next.calls.settleEarlier(result('open')), false)
   assert.deepEqual(next.ends(), ['open ack'])
 })
 
-test('an answer that comes before the station is attached waits for that', t => {
+test('settleEarlier ends no command before the station is attached', t => {
   const { world, next } = reconnect(t)
   next.app.identifier = null
-  assert.equal(next.calls.settle(result('open')), false)
-  next.pass(5_000)
-  assert.deepEqual(next.ends(), [])
+  assert.equal(next.calls.settleEarlier(result('open')), false)
+  assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'answer_to_nothing' }), 1)
   next.app.identifier = 'I' as Identifier
-  next.pass(1_000)
+  assert.equal(next.calls.settleEarlier(result('open')), true)
   assert.deepEqual(next.ends(), ['open ack late'])
-  assert.equal(world.meter.total('ocpp_dropped_total'), 0)
 })
 
-test('an answer that came before the station is attached does not end a command that was sent later', t => {
+test('settleEarlier does not end a command of this connection', t => {
   const { next } = reconnect(t)
-  next.app.identifier = null
-  next.calls.settle(callError(messageId('-1'), 'GenericError', ''))
-  next.calls.settle(result('new'))
-  next.app.identifier = 'I' as Identifier
   next.add('new')
-  next.pass(1_000)
-  assert.deepEqual(next.ends(), [])
-})
-
-test('answers that come before the station is attached are dropped after a minute, beyond sixteen, and at the end', t => {
-  const { world, next } = reconnect(t)
-  const dropped = (): number => world.meter.total('ocpp_dropped_total', { reason: 'answer_to_nothing' })
-  next.app.identifier = null
-  for (let id = 0; id < 20; id++) next.calls.settle(result(String(id)))
-  assert.equal(dropped(), 4)
-  next.pass(60_000)
-  assert.equal(dropped(), 20)
-  next.calls.settle(result('open'))
-  next.calls.end()
-  assert.equal(dropped(), 21)
-  next.pass(60_000)
+  assert.equal(next.calls.settleEarlier(result('new')), false)
+  assert.equal(next.calls.settleEarlier(callError(messageId('-1'), 'GenericError', '')), false)
   assert.deepEqual(next.ends(), [])
 })
 
@@ -422,6 +403,6 @@ test('an accepted HeartbeatInterval counts when the answer comes on the next con
   before.calls.add(callOf('c', 'ChangeConfiguration', { key: 'HeartbeatInterval', value: '300' }))
   before.calls.end()
   const next = setUp(t, {}, undefined, world)
-  next.calls.settle({ kind: 'callResult', id: messageId('c'), payload: jsonText({ status: 'Accepted' }) })
+  next.calls.settleEarlier({ kind: 'callResult', id: messageId('c'), payload: jsonText({ status: 'Accepted' }) })
   assert.equal(next.socket.heartbeatIntervalMs, 300_000)
 })
