@@ -43,7 +43,10 @@ type Entry = PendingMessage | EarlyAnswer | PendingOutcome | PendingReport | Att
 const inboxLimits = { entries: 64, bytes: 1024 * 1024 }
 
 export class Session implements Member {
+  readonly who: Who
+  readonly handshake: StationHandshake
   readonly openedAt: number
+  readonly ended: Promise<void>
   readonly attaching: Attaching
   readonly #station: Station<SessionSettings>
   readonly #fleet: Fleet
@@ -64,7 +67,10 @@ export class Session implements Member {
 
   constructor(station: Station<SessionSettings>, fleet: Fleet) {
     const { row, settings, world } = station
+    this.who = station.who
+    this.handshake = station.handshake
     this.openedAt = world.now()
+    this.ended = this.#ending.done
     this.#station = station
     this.#fleet = fleet
     this.#allowance = new Allowance(this.openedAt)
@@ -91,24 +97,12 @@ export class Session implements Member {
     void station.fault.then(error => this.#onFault(error))
   }
 
-  get who(): Who {
-    return this.#station.who
-  }
-
-  get handshake(): StationHandshake {
-    return this.#station.handshake
-  }
-
   get isHeard(): boolean {
     return this.#isHeard || this.#station.socket.answersPings
   }
 
   get isClosed(): boolean {
     return this.#station.isClosed
-  }
-
-  get ended(): Promise<void> {
-    return this.#ending.done
   }
 
   /**
