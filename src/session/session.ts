@@ -14,6 +14,7 @@ import { Allowance } from './allowance.ts'
 import { Answering, type AnsweringSettings } from './calls/answering.ts'
 import { Attaching, type AttachEntry } from './app/attaching.ts'
 import { AppConnection } from './app/connection.ts'
+import { Delivering, type DeliveringSettings, type DeliveryEntry } from './app/delivering.ts'
 import { AppMessages } from './app/messages.ts'
 import { Boot } from './boot.ts'
 import { Commands, type CommandSettings } from './commands/commands.ts'
@@ -26,24 +27,27 @@ import { Performing, type PerformingSettings } from './calls/performing.ts'
 import type { CloseCode, Fleet, Member, Who } from './ports.ts'
 import { Collecting, type CollectingSettings, type PendingReport } from './reports/collecting.ts'
 import type { Station } from './station.ts'
+import { Storing } from './transactions/storing.ts'
 import { Unanswered, type UnansweredSettings } from './transactions/unanswered.ts'
 import { Validation } from './calls/validation.ts'
 
 export type SessionSettings = AnsweringSettings &
   CollectingSettings &
   CommandSettings &
+  DeliveringSettings &
   PerformingSettings &
   UnansweredSettings &
   ValidationSettings
 
 type PendingMessage = { readonly kind: 'call'; readonly call: Call | Send; readonly receivedAt: number }
-type Entry = PendingMessage | PendingOutcome | PendingReport | AttachEntry
+type Entry = PendingMessage | PendingOutcome | PendingReport | AttachEntry | DeliveryEntry
 
 const inboxLimits = { entries: 64, bytes: 1024 * 1024 }
 
 export class Session implements Member {
   readonly openedAt: number
   readonly attaching: Attaching
+  readonly delivering: Delivering | null
   readonly #station: Station<SessionSettings>
   readonly #fleet: Fleet
   readonly #allowance: Allowance
@@ -57,6 +61,7 @@ export class Session implements Member {
   readonly #collecting: Collecting | null
   readonly #performing: Performing
   readonly #answering: Answering
+  readonly #storing: Storing | null
   readonly #ending = new Ending()
   #isHeard = false
   #isDraining = false
@@ -80,11 +85,16 @@ export class Session implements Member {
     this.#messages = new AppMessages(station, this.#commands)
     const collects = settings.collectReports && row.reports.size > 0
     this.#collecting = collects ? new Collecting(station, this.#app, this.#messages, this.#inbox) : null
-    const unanswered = new Unanswered(station, fleet.debts, this)
+    const { backlog } = fleet
+    this.#storing = backlog === null ? null : new Storing(station, fleet, backlog, this.#inFlight)
+    const unanswered = new Unanswered(station, fleet.debts, this, this.#storing)
     const parts = { fleet, member: this, messages: this.#messages, unanswered }
     const asked = { ...parts, app: this.#app }
     this.attaching = new Attaching(station, { ...asked, boot, lane: this.#inbox })
-    this.#performing = new Performing(station, { ...asked, attaching: this.attaching, collecting: this.#collecting })
+    const taken = { ...asked, attaching: this.attaching, lane: this.#inbox }
+    this.delivering = backlog === null ? null : new Delivering(station, backlog, taken)
+    const through = { delivering: this.delivering, collecting: this.#collecting }
+    this.#performing = new Performing(station, { ...taken, ...through })
     const others = { inFlight: this.#inFlight, performing: this.#performing }
     this.#answering = new Answering(station, { ...parts, ...others, boot, validation })
     void station.fault.then(error => this.#onFault(error))
@@ -182,6 +192,7 @@ export class Session implements Member {
     })
     await this.#inbox.idle()
     clearTimeout(timer)
+    await this.#storing?.idle()
     this.close(1001, 'Server restart')
     await this.ended
   }
@@ -226,12 +237,18 @@ export class Session implements Member {
       if (entry.kind === 'call') await this.#serveCall(entry.call, entry.receivedAt)
       else if (entry.kind === 'report') await this.#collecting?.report(entry.whole)
       else if (entry.kind === 'outcome') await this.#tell(entry)
-      else if (!(await this.attaching.serve(entry))) this.close(1008, 'Not authorized')
+      else if (!(await this.#attend(entry))) this.close(1008, 'Not authorized')
       const { closing } = this.#station
       if (closing !== null) this.close(closing.code, closing.reason)
     } catch (error) {
       this.#onFault(error)
     }
+  }
+
+  /** @returns whether the app accepts the station */
+  async #attend(entry: AttachEntry | DeliveryEntry): Promise<boolean> {
+    if (entry.kind !== 'delivery') return this.attaching.serve(entry)
+    return (await this.delivering?.serve(entry)) ?? true
   }
 
   async #serveCall(call: Call | Send, receivedAt: number): Promise<void> {
@@ -264,6 +281,7 @@ export class Session implements Member {
     for (const entry of this.#inbox.take()) {
       if (entry.kind === 'outcome') this.#outcomes.keepForEnd(entry)
       else if (entry.kind === 'report') this.#collecting?.keepForEnd(entry)
+      else if (entry.kind === 'delivery') this.delivering?.drop(entry)
       else if (entry.kind !== 'call') this.attaching.drop(entry)
       else if (entry.call.kind === 'call') this.#answering.answerWithoutApp(entry.call, entry.receivedAt)
     }

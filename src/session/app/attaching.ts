@@ -76,7 +76,6 @@ export class Attaching {
    */
   async attach(boot: JsonText | null, queueDeadline?: () => number): Promise<boolean> {
     if (boot === null && this.#isAttached) return true
-    const { world, who } = this.#station
     const attached = await (boot === null
       ? this.#attachment.attachAs(this.#told, queueDeadline)
       : this.#attachment.attach(boot, queueDeadline))
@@ -84,10 +83,15 @@ export class Attaching {
     this.#isById = isById
     this.#told = null
     if (subscribed !== null) this.#parts.messages.takeReply(subscribed.reply)
-    if (!isAccepted) this.#onRefused(attached)
-    else if (subscribed !== null && !hasSaid(subscribed.reply, 'confirm_subscription'))
+    const { handshake, world, who } = this.#station
+    if (!isAccepted) {
+      this.#onRefused(attached)
+      return false
+    }
+    this.#parts.fleet.backlog?.onAccepted(handshake)
+    if (subscribed !== null && !hasSaid(subscribed.reply, 'confirm_subscription'))
       world.once('unconfirmed', who, 'the app accepted a subscription without confirming it')
-    return isAccepted
+    return true
   }
 
   /** @returns whether the app accepts the station, as far as the app was asked */
@@ -152,6 +156,7 @@ export class Attaching {
 
   #onRefused({ subscribed }: Attached): void {
     const { handshake, who, world } = this.#station
+    this.#parts.fleet.backlog?.onRejected(handshake)
     world.meter.count('failed_auths_total')
     world.log.info(who, 'the app rejected the station')
     const refused: Refused =
