@@ -79,7 +79,8 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
   const world = worldOf(rpc, schemas, metrics, config, log)
   const { disconnectMode: mode, disconnectRate: ratePerSecond, disconnectBacklogSize: backlog } = config.lifecycle
   const disconnects = new Disconnects({ mode, ratePerSecond, backlog }, world)
-  const memory = config.state.dir === null ? null : keep(await openMemory(config.state.dir, config.ocpp.outboxSize, world))
+  const memory =
+    config.state.dir === null ? null : keep(await openMemory(config.state.dir, config.ocpp.outboxSize, world))
   const hub = new Hub(config.ocpp, disconnects, world, memory)
   const { host, port, httpPath } = config.metrics
   if (httpPath !== null) {

@@ -27,11 +27,7 @@ export class DeliverySchedule {
   #isStopped = false
 
   /** @param sessionOf the session through which a station's messages go */
-  constructor(
-    world: Pick<World, 'rpc' | 'now'>,
-    backlog: Backlog,
-    sessionOf: (stationId: StationId) => Member | null,
-  ) {
+  constructor(world: Pick<World, 'rpc' | 'now'>, backlog: Backlog, sessionOf: (stationId: StationId) => Member | null) {
     this.#world = world
     this.#backlog = backlog
     this.#sessionOf = sessionOf
@@ -41,7 +37,7 @@ export class DeliverySchedule {
   sweep(): void {
     if (this.#isStopped) return
     const { rpc, now } = this.#world
-    this.#queue = [...this.#backlog.due()]
+    this.#queue = [...this.#backlog.due()].filter(stationId => !this.#running.has(stationId))
     if (this.#queue.length === 0) return
     if (rpc.presence.isAway) {
       this.#queue = []
@@ -64,13 +60,9 @@ export class DeliverySchedule {
     while (this.#running.size < limit) {
       const stationId = this.#queue.shift()
       if (stationId === undefined) return
-      if (!this.#running.has(stationId)) this.#begin(stationId)
+      const session = this.#sessionOf(stationId)
+      if (session?.isHeard === true) void this.#deliver(stationId, session)
     }
-  }
-
-  #begin(stationId: StationId): void {
-    const session = this.#sessionOf(stationId)
-    if (session?.isHeard === true) void this.#deliver(stationId, session)
   }
 
   async #deliver(stationId: StationId, { delivering }: Member): Promise<void> {

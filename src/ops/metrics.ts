@@ -61,7 +61,7 @@ export const table = {
   ocpp_call_total: counter('The total number of calls from stations, by who answered', {
     version,
     action,
-    answer: ['app', 'stored', 'replayed', 'silent', 'local', 'failed', 'refused', 'unauthorized', 'rejected'],
+    answer: ['app', 'replayed', 'silent', 'local', 'stored', 'failed', 'refused', 'unauthorized', 'rejected'],
   }),
   ocpp_command_total: counter('The total number of remote commands, by outcome', {
     version,

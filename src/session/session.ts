@@ -27,7 +27,6 @@ import { Performing, type PerformingSettings } from './calls/performing.ts'
 import type { CloseCode, Fleet, Member, Who } from './ports.ts'
 import { Collecting, type CollectingSettings, type PendingReport } from './reports/collecting.ts'
 import type { Station } from './station.ts'
-import { Storing } from './transactions/storing.ts'
 import { Unanswered, type UnansweredSettings } from './transactions/unanswered.ts'
 import { Validation } from './calls/validation.ts'
 
@@ -45,7 +44,10 @@ type Entry = PendingMessage | PendingOutcome | PendingReport | AttachEntry | Del
 const inboxLimits = { entries: 64, bytes: 1024 * 1024 }
 
 export class Session implements Member {
+  readonly who: Who
+  readonly handshake: StationHandshake
   readonly openedAt: number
+  readonly ended: Promise<void>
   readonly attaching: Attaching
   readonly delivering: Delivering | null
   readonly #station: Station<SessionSettings>
@@ -61,14 +63,17 @@ export class Session implements Member {
   readonly #collecting: Collecting | null
   readonly #performing: Performing
   readonly #answering: Answering
-  readonly #storing: Storing | null
+  readonly #unanswered: Unanswered
   readonly #ending = new Ending()
   #isHeard = false
   #isDraining = false
 
   constructor(station: Station<SessionSettings>, fleet: Fleet) {
     const { row, settings, world } = station
+    this.who = station.who
+    this.handshake = station.handshake
     this.openedAt = world.now()
+    this.ended = this.#ending.done
     this.#station = station
     this.#fleet = fleet
     this.#allowance = new Allowance(this.openedAt)
@@ -85,27 +90,18 @@ export class Session implements Member {
     this.#messages = new AppMessages(station, this.#commands)
     const collects = settings.collectReports && row.reports.size > 0
     this.#collecting = collects ? new Collecting(station, this.#app, this.#messages, this.#inbox) : null
-    const { backlog } = fleet
-    this.#storing = backlog === null ? null : new Storing(station, fleet, backlog, this.#inFlight)
-    const unanswered = new Unanswered(station, fleet.debts, this, this.#storing)
+    const unanswered = new Unanswered(station, fleet, this, this.#inFlight)
+    this.#unanswered = unanswered
     const parts = { fleet, member: this, messages: this.#messages, unanswered }
     const asked = { ...parts, app: this.#app }
     this.attaching = new Attaching(station, { ...asked, boot, lane: this.#inbox })
     const taken = { ...asked, attaching: this.attaching, lane: this.#inbox }
-    this.delivering = backlog === null ? null : new Delivering(station, backlog, taken)
-    const through = { delivering: this.delivering, collecting: this.#collecting }
-    this.#performing = new Performing(station, { ...taken, ...through })
+    this.delivering = fleet.backlog === null ? null : new Delivering(station, fleet.backlog, taken)
+    const performs = { ...taken, delivering: this.delivering, collecting: this.#collecting }
+    this.#performing = new Performing(station, performs)
     const others = { inFlight: this.#inFlight, performing: this.#performing }
     this.#answering = new Answering(station, { ...parts, ...others, boot, validation })
     void station.fault.then(error => this.#onFault(error))
-  }
-
-  get who(): Who {
-    return this.#station.who
-  }
-
-  get handshake(): StationHandshake {
-    return this.#station.handshake
   }
 
   get isHeard(): boolean {
@@ -114,10 +110,6 @@ export class Session implements Member {
 
   get isClosed(): boolean {
     return this.#station.isClosed
-  }
-
-  get ended(): Promise<void> {
-    return this.#ending.done
   }
 
   /**
@@ -192,7 +184,7 @@ export class Session implements Member {
     })
     await this.#inbox.idle()
     clearTimeout(timer)
-    await this.#storing?.idle()
+    await this.#unanswered.storing?.idle()
     this.close(1001, 'Server restart')
     await this.ended
   }
@@ -237,18 +229,13 @@ export class Session implements Member {
       if (entry.kind === 'call') await this.#serveCall(entry.call, entry.receivedAt)
       else if (entry.kind === 'report') await this.#collecting?.report(entry.whole)
       else if (entry.kind === 'outcome') await this.#tell(entry)
-      else if (!(await this.#attend(entry))) this.close(1008, 'Not authorized')
+      else if (entry.kind === 'delivery') await this.delivering?.serve(entry)
+      else if (!(await this.attaching.serve(entry))) this.close(1008, 'Not authorized')
       const { closing } = this.#station
       if (closing !== null) this.close(closing.code, closing.reason)
     } catch (error) {
       this.#onFault(error)
     }
-  }
-
-  /** @returns whether the app accepts the station */
-  async #attend(entry: AttachEntry | DeliveryEntry): Promise<boolean> {
-    if (entry.kind !== 'delivery') return this.attaching.serve(entry)
-    return (await this.delivering?.serve(entry)) ?? true
   }
 
   async #serveCall(call: Call | Send, receivedAt: number): Promise<void> {

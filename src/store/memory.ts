@@ -43,7 +43,7 @@ export async function openMemory(
     serialNumbers: serialNumbers as [StationId, string][],
     starts: starts.map(keptStart),
     durableOutbox:
-      store === null || accepted === null
+      accepted === null
         ? null
         : { outbox: outboxOf(store, outboxSize), accepted, stations: stations as StationId[], onFailure },
     keepSerialNumber: (stationId, serialNumber) => {

@@ -2,7 +2,13 @@
  * An outbox in memory, which a test can make fail, or hold before it is synced.
  */
 import { setImmediate } from 'node:timers/promises'
-import type { AcceptedCredentials, DurableOutbox, Outbox, OutboxMessage, StoredMessage } from '../../src/session/ports.ts'
+import type {
+  AcceptedCredentials,
+  DurableOutbox,
+  Outbox,
+  OutboxMessage,
+  StoredMessage,
+} from '../../src/session/ports.ts'
 import type { StationId } from '../../src/translate/handshake.ts'
 import { FakeMemory } from './fakes.ts'
 
@@ -37,9 +43,7 @@ export class FakeOutbox implements Outbox {
   }
 
   failed(seq: number, attempts: number, nextAttemptAt: number): Promise<void> {
-    this.stored = this.stored.map(message =>
-      message.seq === seq ? { ...message, attempts, nextAttemptAt } : message,
-    )
+    this.stored = this.stored.map(message => (message.seq === seq ? { ...message, attempts, nextAttemptAt } : message))
     return Promise.resolve()
   }
 

@@ -6,7 +6,22 @@
 import { versionOf, versions, type Version } from '../../ocpp/version.ts'
 import { parseCloseRule, serializeCloseRule, type CloseRule } from '../../translate/closing.ts'
 import { silentAnswers, silentMode, validationMode, validationRules } from '../actions.ts'
-import { bytes, day, duration, GiB, integer, MiB, listOf, oneOf, onOff, optional, path, scalar, second, text } from '../kinds.ts'
+import {
+  bytes,
+  day,
+  duration,
+  GiB,
+  integer,
+  MiB,
+  listOf,
+  oneOf,
+  onOff,
+  optional,
+  path,
+  scalar,
+  second,
+  text,
+} from '../kinds.ts'
 import { group, option, type Kind } from '../option.ts'
 
 const className = text('a Ruby class name', /^[A-Z]\w*(::[A-Z]\w*)*$/, '<class>')

@@ -61,8 +61,8 @@ export class Delivering {
     return new Promise(settle => this.#parts.lane.push({ kind: 'delivery', settle }, null))
   }
 
-  /** @returns whether the app accepts the station, as far as the app was asked */
-  async serve(entry: DeliveryEntry): Promise<boolean> {
+  /** Delivers one message. The session of a station that the app rejects is closed afterwards. */
+  async serve(entry: DeliveryEntry): Promise<void> {
     let attempt: DeliveryAttempt = 'unready'
     try {
       attempt = await this.#deliverNext()
@@ -72,7 +72,7 @@ export class Delivering {
     } finally {
       entry.settle(attempt)
     }
-    return attempt !== 'refused'
+    if (attempt === 'refused') this.#station.closing ??= { code: 1008, reason: 'Not authorized' }
   }
 
   /** Gives up an entry that was taken out of the inbox. */
@@ -193,7 +193,12 @@ export class Delivering {
     if (status === null || status === 'Accepted') return
     const { who, world } = this.#station
     const transaction = transactionOf(payload)
-    world.once('outbox answer', { ...who, action, transaction, status }, notAcceptedText, `${who.station} ${transaction}`)
+    world.once(
+      'outbox answer',
+      { ...who, action, transaction, status },
+      notAcceptedText,
+      `${who.station} ${transaction}`,
+    )
   }
 
   async #onDelivered(message: StoredMessage): Promise<DeliveryAttempt> {

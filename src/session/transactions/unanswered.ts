@@ -4,13 +4,15 @@
  *
  * The table of causes is `translate/unanswered.ts`. All times are in ms of `World.now`.
  */
+import type { Call } from '../../ocpp/frame.ts'
+import type { SilentSettings } from '../../translate/answers.ts'
 import { closedOver, type Cause } from '../../translate/unanswered.ts'
-import type { Debts, Member } from '../ports.ts'
+import type { Debts, Fleet, Member } from '../ports.ts'
 import type { Station } from '../station.ts'
 import type { Tracked } from './digest.ts'
-import type { Storable, Storing } from './storing.ts'
+import { Storing, type Storable } from './storing.ts'
 
-export type UnansweredSettings = {
+export type UnansweredSettings = SilentSettings & {
   readonly unanswered: 'close' | 'error'
 }
 
@@ -37,12 +39,19 @@ export class Unanswered {
   readonly #debts: Debts
   readonly #share: number
 
-  constructor(station: Station<UnansweredSettings>, debts: Debts, member: Pick<Member, 'close'>, storing: Storing | null = null) {
+  /** @param inFlight the station's CALLs that have no answer */
+  constructor(
+    station: Station<UnansweredSettings>,
+    fleet: Pick<Fleet, 'debts' | 'backlog' | 'transactions'>,
+    member: Pick<Member, 'close'>,
+    inFlight: { done(call: Call): boolean },
+  ) {
+    const { debts, backlog } = fleet
     const { stationId } = station.handshake
     this.#station = station
     this.#member = member
     this.#debts = debts
-    this.storing = storing
+    this.storing = backlog === null ? null : new Storing(station, fleet, backlog, inFlight)
     this.closes = station.settings.unanswered === 'close'
     this.isOwing = debts.owes(stationId)
     this.#share = 1 - spread * station.world.random()

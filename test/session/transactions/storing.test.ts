@@ -15,7 +15,11 @@ function setUp(t: TestContext, known = ['CP1'], settings: Partial<HubSettings> =
 
 const time = '2026-01-02T03:04:05Z'
 const stop = { transactionId: 1, meterStop: 9, timestamp: time }
-const meterValues = { connectorId: 1, transactionId: 1, meterValue: [{ timestamp: time, sampledValue: [{ value: '1' }] }] }
+const meterValues = {
+  connectorId: 1,
+  transactionId: 1,
+  meterValue: [{ timestamp: time, sampledValue: [{ value: '1' }] }],
+}
 const start = { connectorId: 1, idTag: 'A', meterStart: 0, timestamp: time }
 const event = (more: object = {}) => ({
   ...{ eventType: 'Updated', timestamp: time, triggerReason: 'MeterValuePeriodic', seqNo: 1 },
