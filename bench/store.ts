@@ -44,6 +44,7 @@ function messageOf(number: number): OutboxMessage {
     content: String(number).padStart(44, '0'),
     action: 'StopTransaction',
     payload,
+    attempts: 0,
     storedAt: Date.now(),
   }
 }

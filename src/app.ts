@@ -79,7 +79,8 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
   const world = worldOf(rpc, schemas, metrics, config, log)
   const { disconnectMode: mode, disconnectRate: ratePerSecond, disconnectBacklogSize: backlog } = config.lifecycle
   const disconnects = new Disconnects({ mode, ratePerSecond, backlog }, world)
-  const memory = config.state.dir === null ? null : keep(await openMemory(config.state.dir, world))
+  const memory =
+    config.state.dir === null ? null : keep(await openMemory(config.state.dir, config.ocpp.outboxSize, world))
   const hub = new Hub(config.ocpp, disconnects, world, memory)
   const { host, port, httpPath } = config.metrics
   if (httpPath !== null) {
@@ -89,6 +90,8 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
       disconnect_queue_size: () => disconnects.size,
       rpc_pending_num: () => rpc.pending,
       rpc_capacity_num: () => rpc.capacity,
+      ocpp_outbox_messages_num: () => hub.backlog?.messages ?? 0,
+      ocpp_outbox_oldest_seconds: () => hub.backlog?.oldestSeconds ?? 0,
     }
     keep(await listening('metrics_port', openMetrics({ host, port, path: httpPath }, metrics, gauges, log)))
   }

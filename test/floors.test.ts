@@ -137,6 +137,7 @@ const untested = [
   'ocpp/faults.ts',
   // Types alone.
   'session/ports.ts',
+  'session/transactions/outbox.ts',
   // Types and defaults of the transports.
   'rpc/transport.ts',
   'rpc/grpc/settings.ts',

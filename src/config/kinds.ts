@@ -9,12 +9,14 @@ import { textOf, type Kind } from './option.ts'
 export const second = 1000
 const minute = 60 * second
 const hour = 60 * minute
+export const day = 24 * hour
 
-/** Node's timers overflow after 24 days; no option needs more than one day. */
-const longestMs = 24 * hour
+/** Node's timers overflow after 24 days; most options need no more than one day. */
+const longestMs = day
 
 export const KiB = 1024
 export const MiB = 1024 * KiB
+export const GiB = 1024 * MiB
 
 /** Text that must match a pattern; by default, any text but the empty one. */
 export function text(accepts = 'text', pattern = /./s, placeholder = '<text>'): Kind<string> {
@@ -90,12 +92,21 @@ const msOf = new Map(Object.entries({ ms: 1, s: second, m: minute, h: hour }))
  *
  * @param bare   the unit of a bare number; AnyCable's unit for an option that AnyCable has
  * @param minMs  the minimum
+ * @param maxMs  the maximum
  */
-export function duration({ bare, minMs = 0 }: { bare: 'ms' | 's'; minMs?: number }): Kind<number> {
+export function duration({
+  bare,
+  minMs = 0,
+  maxMs = longestMs,
+}: {
+  bare: 'ms' | 's'
+  minMs?: number
+  maxMs?: number
+}): Kind<number> {
   return scalar({
     placeholder: '<duration>',
-    accepts: `a duration (300ms, 5s, 2m, 1h)${range(writeDuration(minMs), writeDuration(longestMs))}; a bare number is ${bare === 's' ? 'seconds' : 'milliseconds'}`,
-    parse: given => within(scaled(given, msOf, bare), minMs, longestMs),
+    accepts: `a duration (300ms, 5s, 2m, 1h)${range(writeDuration(minMs), writeDuration(maxMs))}; a bare number is ${bare === 's' ? 'seconds' : 'milliseconds'}`,
+    parse: given => within(scaled(given, msOf, bare), minMs, maxMs),
     toToml: writeDuration,
     tomlType: 'number',
   })
@@ -104,8 +115,7 @@ export function duration({ bare, minMs = 0 }: { bare: 'ms' | 's'; minMs?: number
 const bytesOf = new Map(Object.entries({ B: 1, KiB, MiB }))
 
 /** A size, in bytes. */
-export function bytes({ min = 0 } = {}): Kind<number> {
-  const max = 1024 * MiB
+export function bytes({ min = 0, max = 1024 * MiB } = {}): Kind<number> {
   return scalar({
     placeholder: '<size>',
     accepts: `a size (65536, 64KiB, 1MiB)${range(String(writeBytes(min)), String(writeBytes(max)))}; a bare number is bytes`,

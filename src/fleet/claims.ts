@@ -51,6 +51,11 @@ export class Claims {
     return this.#open.get(stationId).size === 1 || haveSameCredentials(before.handshake, handshake)
   }
 
+  /** The session that the app has accepted, else the station's newest one; `null` if it is not connected. */
+  current(stationId: StationId): Member | null {
+    return this.#accepted.get(stationId) ?? [...this.#open.get(stationId)].at(-1) ?? null
+  }
+
   /** Notes an open session. With the same credentials it takes over at once, unless the station is slowed down. */
   open(session: Member): void {
     const { stationId } = session.handshake

@@ -13,8 +13,10 @@ import { Transactions } from '../session/transactions/transactions.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import { isForStation } from '../translate/messages.ts'
 import { AttachSchedule } from './attach-schedule.ts'
+import { Backlog } from './backlog.ts'
 import { BootSchedule } from './boot-schedule.ts'
 import { Claims, type Takeover } from './claims.ts'
+import { DeliverySchedule } from './delivery-schedule.ts'
 import type { Disconnects } from './disconnects.ts'
 import { paceOf } from './draining.ts'
 import { Owing } from './owing.ts'
@@ -37,6 +39,7 @@ export class Hub implements Fleet {
   readonly transactions: Transactions
   readonly debts: Owing
   readonly unansweredCommands: UnansweredCommands
+  readonly backlog: Backlog | null
   readonly #settings: HubSettings
   readonly #disconnects: Disconnects
   readonly #world: World
@@ -52,6 +55,7 @@ export class Hub implements Fleet {
   readonly #serialNumbers: SerialNumbers
   readonly #bootSchedule = new BootSchedule()
   readonly #attachSchedule: AttachSchedule
+  readonly #deliveries: DeliverySchedule | null
   readonly #drainPause = new Pause()
   #hasLoggedLoss = false
   #isAborted = false
@@ -67,6 +71,10 @@ export class Hub implements Fleet {
     this.transactions = new Transactions(world.now, durable)
     this.debts = new Owing(world)
     this.unansweredCommands = new UnansweredCommands(world.now)
+    const outbox = durable?.durableOutbox ?? null
+    this.backlog = outbox === null ? null : new Backlog(outbox, world)
+    const sessionOf = this.#claims.current.bind(this.#claims)
+    this.#deliveries = this.backlog === null ? null : new DeliverySchedule(world, this.backlog, sessionOf)
   }
 
   get size(): number {
@@ -135,6 +143,8 @@ export class Hub implements Fleet {
   /** Looks after the stations that say nothing: attaches them, and closes those that answer no ping either. */
   sweep(): void {
     this.debts.warnOfGone()
+    this.backlog?.measure()
+    this.#deliveries?.sweep()
     if (this.#unsettled.size === 0) return
     const now = this.#world.now()
     const { bootTimeoutMs } = this.#settings
@@ -157,6 +167,7 @@ export class Hub implements Fleet {
   async drain(graceMs: number, spreadMs = 0): Promise<void> {
     this.#disconnects.flush()
     this.#attachSchedule.stop()
+    this.#deliveries?.stop()
     this.#claims.endWaits()
     const sessions = [...this.#sessions]
     const { atOnce, pauseMs } = paceOf(sessions.length, spreadMs)

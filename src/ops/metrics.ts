@@ -34,6 +34,8 @@ export const table = {
   disconnect_queue_size: gauge('The size of delayed disconnect'),
   rpc_pending_num: gauge('The number of pending RPC calls'),
   rpc_capacity_num: gauge('The max number of concurrent RPC calls allowed'),
+  ocpp_outbox_messages_num: gauge('The number of stored transaction messages that the app does not have yet'),
+  ocpp_outbox_oldest_seconds: gauge('The age of the oldest of them'),
   mem_sys_bytes: gauge('The total bytes of memory obtained from the OS'),
 
   rpc_call_total: counter('The total number of RPC calls', {}),
@@ -59,7 +61,7 @@ export const table = {
   ocpp_call_total: counter('The total number of calls from stations, by who answered', {
     version,
     action,
-    answer: ['app', 'replayed', 'silent', 'local', 'failed', 'refused', 'unauthorized', 'rejected'],
+    answer: ['app', 'replayed', 'silent', 'local', 'stored', 'failed', 'refused', 'unauthorized', 'rejected'],
   }),
   ocpp_command_total: counter('The total number of remote commands, by outcome', {
     version,
@@ -107,6 +109,15 @@ export const table = {
     version,
     action,
     direction: ['in', 'out', 'acks'],
+  }),
+
+  ocpp_outbox_total: counter('The total number of transaction messages for the outbox, by outcome', {
+    outcome: {
+      stored: 'on the disk, and confirmed to the station',
+      delivered: 'the app has it',
+      refused: 'the outbox was full, or the disk failed: the connection was closed instead',
+      dead: 'the app raised on it for longer than `ocpp_outbox_ttl`',
+    },
   }),
 
   state_write_total: counter('The total number of writes to state_dir that are on the disk', {}),

@@ -2,7 +2,6 @@
  * What a session needs from outside. The edges, the fleet and the tests' fakes implement these.
  */
 import type { CommandCall, CommandReply, ConnectCall, ConnectReply, DisconnectCall, StreamName } from '../cable/rpc.ts'
-import type { MessageId } from '../ocpp/frame.ts'
 import type { JsonText } from '../ocpp/json.ts'
 import type { Version } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
@@ -12,7 +11,10 @@ import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import type { Cause } from '../translate/unanswered.ts'
 import type { UnansweredCommands } from './commands/unanswered.ts'
 import type { Tracked } from './transactions/digest.ts'
+import type { Backlog, DeliveryAttempt, DurableOutbox } from './transactions/outbox.ts'
 import type { DurableStarts, KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
+
+export type * from './transactions/outbox.ts'
 
 /**
  * The app, over any transport. Rejects with `RpcError` only.
@@ -132,6 +134,8 @@ export interface Member {
   /** Whether the station has sent a CALL or SEND that its version knows, or has answered a command or a ping. */
   readonly isHeard: boolean
   readonly attaching: UnpromptedAttach
+  /** `null` where nothing can be stored. */
+  readonly delivering: { next(): Promise<DeliveryAttempt> } | null
   readonly isClosed: boolean
   /** Resolves when the app has seen the session's end, or its Disconnect is lost. */
   readonly ended: Promise<void>
@@ -176,67 +180,16 @@ export interface DurableMemory extends DurableStarts {
   /** What the last process has left, oldest first. */
   readonly serialNumbers: readonly (readonly [StationId, string])[]
   keepSerialNumber(stationId: StationId, serialNumber: string): void
-}
-
-/** A transaction message that is to outlive the process until the app has it. */
-export type OutboxMessage = {
-  readonly stationId: StationId
-  readonly version: Version
-  readonly id: MessageId
-  readonly key: Tracked['key']
-  readonly content: Tracked['content']
-  readonly action: string
-  readonly payload: JsonText
-  /** In ms since the epoch. */
-  readonly storedAt: number
-}
-
-/** A message in the outbox. */
-export type StoredMessage = OutboxMessage & {
-  /** Its place in the order of arrival, for all stations. */
-  readonly seq: number
-  /** Attempts to deliver it that have failed. */
-  readonly attempts: number
-  /** In ms since the epoch; 0 before the first attempt. */
-  readonly nextAttemptAt: number
-}
-
-/** How much the outbox holds. */
-export type OutboxSize = {
-  readonly pending: number
-  readonly dead: number
-  readonly bytes: number
-  /** When the oldest pending message was stored, in ms since the epoch; `null` if none is pending. */
-  readonly oldestAt: number | null
-}
-
-/**
- * Messages on the disk. Each operation resolves when it is synced, and rejects where it may not be: then nothing may rely
- * on it.
- */
-export interface Outbox {
-  /**
-   * @returns `present`: the same message, by key and content, is stored already. `refused`: the outbox is full; it is so
-   * earlier for MeterValues, so that stops still fit
-   */
-  append(message: OutboxMessage): Promise<'stored' | 'present' | 'refused'>
-  /** A station's first hundred messages after `afterSeq` that are still to be delivered, in the order of arrival. */
-  pendingOf(stationId: StationId, afterSeq?: number): Promise<readonly StoredMessage[]>
-  /** The station of the oldest pending message first. */
-  pendingStations(): Promise<readonly StationId[]>
-  /** The app has it: removes it. */
-  delivered(seq: number): Promise<void>
-  /** @param attempts those that have failed so far */
-  failed(seq: number, attempts: number, nextAttemptAt: number, error: string): Promise<void>
-  /** Gives it up until an operator decides. */
-  deadLetter(seq: number, reason: string): Promise<void>
-  size(): Promise<OutboxSize>
+  /** `null` where nothing can be stored. */
+  readonly durableOutbox: DurableOutbox | null
 }
 
 /** All stations, as one session sees them. */
 export interface Fleet {
   readonly transactions: TransactionMemory
   readonly debts: Debts
+  /** `null` where nothing can be stored. */
+  readonly backlog: Backlog | null
   readonly unansweredCommands: UnansweredCommands
   join(stream: StreamName, member: Member): void
   leave(stream: StreamName, member: Member): void

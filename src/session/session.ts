@@ -13,6 +13,7 @@ import { Allowance } from './allowance.ts'
 import { Answering, type AnsweringSettings } from './calls/answering.ts'
 import { Attaching, type AttachEntry } from './app/attaching.ts'
 import { AppConnection } from './app/connection.ts'
+import { Delivering, type DeliveringSettings, type DeliveryEntry } from './app/delivering.ts'
 import { AppMessages } from './app/messages.ts'
 import { Boot } from './boot.ts'
 import { Commands, type CommandSettings } from './commands/commands.ts'
@@ -31,6 +32,7 @@ import { Validation } from './calls/validation.ts'
 export type SessionSettings = AnsweringSettings &
   CollectingSettings &
   CommandSettings &
+  DeliveringSettings &
   PerformingSettings &
   UnansweredSettings &
   ValidationSettings
@@ -38,7 +40,7 @@ export type SessionSettings = AnsweringSettings &
 type PendingMessage = { readonly kind: 'call'; readonly call: Call | Send; readonly receivedAt: number }
 /** An answer that came before the station was attached. */
 type EarlyAnswer = { readonly kind: 'answer'; readonly answer: Answer }
-type Entry = PendingMessage | EarlyAnswer | PendingOutcome | PendingReport | AttachEntry
+type Entry = PendingMessage | EarlyAnswer | PendingOutcome | PendingReport | AttachEntry | DeliveryEntry
 
 const inboxLimits = { entries: 64, bytes: 1024 * 1024 }
 
@@ -48,6 +50,7 @@ export class Session implements Member {
   readonly openedAt: number
   readonly ended: Promise<void>
   readonly attaching: Attaching
+  readonly delivering: Delivering | null
   readonly #station: Station<SessionSettings>
   readonly #fleet: Fleet
   readonly #allowance: Allowance
@@ -61,6 +64,7 @@ export class Session implements Member {
   readonly #collecting: Collecting | null
   readonly #performing: Performing
   readonly #answering: Answering
+  readonly #unanswered: Unanswered
   readonly #ending = new Ending()
   #isHeard = false
   #isDraining = false
@@ -87,11 +91,14 @@ export class Session implements Member {
     this.#messages = new AppMessages(station, this.#commands)
     const collects = settings.collectReports && row.reports.size > 0
     this.#collecting = collects ? new Collecting(station, this.#app, this.#messages, this.#inbox) : null
-    const unanswered = new Unanswered(station, fleet.debts, this)
-    const parts = { fleet, member: this, messages: this.#messages, unanswered }
+    this.#unanswered = new Unanswered(station, fleet, this, this.#inFlight)
+    const parts = { fleet, member: this, messages: this.#messages, unanswered: this.#unanswered }
     const asked = { ...parts, app: this.#app }
     this.attaching = new Attaching(station, { ...asked, boot, lane: this.#inbox })
-    this.#performing = new Performing(station, { ...asked, attaching: this.attaching, collecting: this.#collecting })
+    const taken = { ...asked, attaching: this.attaching, lane: this.#inbox }
+    this.delivering = fleet.backlog === null ? null : new Delivering(station, fleet.backlog, taken)
+    const later = { delivering: this.delivering, collecting: this.#collecting }
+    this.#performing = new Performing(station, { ...taken, ...later })
     const others = { inFlight: this.#inFlight, performing: this.#performing }
     this.#answering = new Answering(station, { ...parts, ...others, boot, validation })
     void station.fault.then(error => this.#onFault(error))
@@ -177,6 +184,7 @@ export class Session implements Member {
     })
     await this.#inbox.idle()
     clearTimeout(timer)
+    await this.#unanswered.storing?.idle()
     this.close(1001, 'Server restart')
     await this.ended
   }
@@ -218,6 +226,7 @@ export class Session implements Member {
       else if (entry.kind === 'report') await this.#collecting?.report(entry.whole)
       else if (entry.kind === 'outcome') await this.#tell(entry)
       else if (entry.kind === 'answer') await this.#serveAnswer(entry.answer)
+      else if (entry.kind === 'delivery') await this.delivering?.serve(entry)
       else if (!(await this.attaching.serve(entry))) this.close(1008, 'Not authorized')
       const { closing } = this.#station
       if (closing !== null) this.close(closing.code, closing.reason)
@@ -263,6 +272,7 @@ export class Session implements Member {
       if (entry.kind === 'outcome') this.#outcomes.keepForEnd(entry)
       else if (entry.kind === 'report') this.#collecting?.keepForEnd(entry)
       else if (entry.kind === 'answer') this.#commands.dropAnswer()
+      else if (entry.kind === 'delivery') this.delivering?.drop(entry)
       else if (entry.kind !== 'call') this.attaching.drop(entry)
       else if (entry.call.kind === 'call') this.#answering.answerWithoutApp(entry.call, entry.receivedAt)
     }

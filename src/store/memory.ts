@@ -4,8 +4,10 @@
 import { membersOf } from '../ocpp/json.ts'
 import type { DurableMemory, World } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
+import { openCredentials } from './credentials.ts'
 import { StoreError } from './errors.ts'
 import type { StoredStart } from './operations.ts'
+import { outboxOf } from './outbox.ts'
 import { openStore, type Store } from './store.ts'
 
 /** For how long the answer to a StartTransaction is kept: as long as in memory, docs/protocol.md "Retries". */
@@ -14,10 +16,12 @@ const startLifeMs = 15 * 60_000
 /**
  * Opens what the last process has left. Never rejects: where the store cannot be opened, the bridge goes on without one.
  *
+ * @param outboxSize in bytes
  * @param open replaced in tests
  */
 export async function openMemory(
   dir: string,
+  outboxSize: number,
   { meter, log, once, date }: Pick<World, 'meter' | 'log' | 'once' | 'date'>,
   open: (dir: string) => Promise<Store> = openStore,
 ): Promise<DurableMemory & { close(): Promise<void> }> {
@@ -25,11 +29,12 @@ export async function openMemory(
     meter.count('state_error_total', { code: codeOf(error) })
     once(`state ${codeOf(error)}`, { error }, 'state_dir failed: a restart will forget what was not kept')
   }
-  const { store, serialNumbers, starts } = await load(dir, date().getTime() - startLifeMs, open).catch(
+  const since = date().getTime() - startLifeMs
+  const { store, serialNumbers, starts, accepted, stations } = await load(dir, since, open, onFailure).catch(
     (error: unknown) => {
       meter.count('state_error_total', { code: codeOf(error) })
       log.error({ error }, 'state_dir cannot be used: the bridge goes on without it, and a restart will forget')
-      return { store: null, serialNumbers: [], starts: [] }
+      return { store: null, serialNumbers: [], starts: [], accepted: null, stations: [] }
     },
   )
   if (store !== null) log.info({ dir, stations: serialNumbers.length }, 'state_dir is open')
@@ -37,6 +42,10 @@ export async function openMemory(
   return {
     serialNumbers: serialNumbers as [StationId, string][],
     starts: starts.map(keptStart),
+    durableOutbox:
+      accepted === null
+        ? null
+        : { outbox: outboxOf(store, outboxSize), accepted, stations: stations as StationId[], onFailure },
     keepSerialNumber: (stationId, serialNumber) => {
       store?.call('keepSerialNumber', stationId, serialNumber, date().getTime()).then(written, onFailure)
     },
@@ -51,10 +60,17 @@ export async function openMemory(
   }
 }
 
-async function load(dir: string, since: number, open: (dir: string) => Promise<Store>) {
+async function load(
+  dir: string,
+  since: number,
+  open: (dir: string) => Promise<Store>,
+  onFailure: (error: unknown) => void,
+) {
   const store = await open(dir)
   try {
-    return { store, serialNumbers: await store.call('serialNumbers'), starts: await store.call('starts', since) }
+    const [serialNumbers, starts] = [await store.call('serialNumbers'), await store.call('starts', since)]
+    const [accepted, stations] = [await openCredentials(store, onFailure), await store.call('pendingStations')]
+    return { store, serialNumbers, starts, accepted, stations }
   } catch (error) {
     await store.close()
     throw error

@@ -20,8 +20,8 @@ export function outboxOperationsOn(database: Database) {
     size: database.prepare('SELECT pending, dead, bytes FROM outbox_size'),
     oldest: database.prepare('SELECT stored_at AS at FROM outbox WHERE dead_at IS NULL ORDER BY seq LIMIT 1'),
     append: database.prepare(
-      `INSERT INTO outbox (station, key, content, message_id, action, version, stored_at, bytes, payload)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT INTO outbox (station, key, content, message_id, action, version, attempts, stored_at, bytes, payload)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
     pendingOf: database.prepare(
       `SELECT ${columns} FROM outbox WHERE station = ? AND seq > ? AND dead_at IS NULL ORDER BY seq LIMIT ${maxMessages}`,
@@ -37,11 +37,11 @@ export function outboxOperationsOn(database: Database) {
   return {
     /** @param maxBytes refused when the outbox would be larger */
     append: (message: OutboxMessage, maxBytes: number): 'stored' | 'present' | 'refused' => {
-      const { stationId, key, content, id, action, version, storedAt, payload } = message
+      const { stationId, key, content, id, action, version, attempts, storedAt, payload } = message
       if (sql.find.get(stationId, key, content) !== undefined) return 'present'
       const bytes = messageBytes + Buffer.byteLength(payload)
       if (size().bytes + bytes > maxBytes) return 'refused'
-      sql.append.run(stationId, key, content, id, action, version, storedAt, bytes, payload)
+      sql.append.run(stationId, key, content, id, action, version, attempts, storedAt, bytes, payload)
       return 'stored'
     },
 

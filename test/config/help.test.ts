@@ -178,6 +178,8 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   ocpp_versions: list(version, 1),
   ocpp_default_version: version,
   ocpp_sn: fc.constantFrom('serial', 'station_id'),
+  ocpp_outbox_size: fc.integer({ min: 1, max: 1024 * 1024 }).map(each => `${each}MiB`),
+  ocpp_outbox_ttl: duration,
   ocpp_unanswered: fc.constantFrom('close', 'error'),
   ocpp_close: fc.constantFrom('frame', 'abort', 'ACME-*:abort', 'ACME-1:frame,ACME-*:abort'),
   ocpp_invalid_utf8: fc.constantFrom('close', 'replace'),

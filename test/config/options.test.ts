@@ -42,6 +42,8 @@ const names: readonly [flag: string, env: string, toml: string][] = [
   ['ocpp_call_queue', 'ANYCABLE_OCPP_CALL_QUEUE', 'ocpp.call_queue'],
   ['ocpp_ping_interval', 'ANYCABLE_OCPP_PING_INTERVAL', 'ocpp.ping_interval'],
   ['ocpp_unanswered', 'ANYCABLE_OCPP_UNANSWERED', 'ocpp.unanswered'],
+  ['ocpp_outbox_size', 'ANYCABLE_OCPP_OUTBOX_SIZE', 'ocpp.outbox_size'],
+  ['ocpp_outbox_ttl', 'ANYCABLE_OCPP_OUTBOX_TTL', 'ocpp.outbox_ttl'],
   ['ocpp_close', 'ANYCABLE_OCPP_CLOSE', 'ocpp.close'],
   ['ocpp_invalid_utf8', 'ANYCABLE_OCPP_INVALID_UTF8', 'ocpp.invalid_utf8'],
   ['ocpp_idle_timeout', 'ANYCABLE_OCPP_IDLE_TIMEOUT', 'ocpp.idle_timeout'],

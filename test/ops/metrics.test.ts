@@ -12,6 +12,8 @@ const gauges = {
   disconnect_queue_size: () => 9,
   rpc_pending_num: () => 10,
   rpc_capacity_num: () => 11,
+  ocpp_outbox_messages_num: () => 12,
+  ocpp_outbox_oldest_seconds: () => 13,
 }
 
 /** The lines of one metric in the exposition. */
@@ -80,7 +82,7 @@ test('gauges are read at each scrape', async () => {
   assert.match(text, /\nclients_num 2\n/)
   assert.match(
     text,
-    /\nbroadcast_streams_num 8\n[^]*\ndisconnect_queue_size 9\n[^]*\nrpc_pending_num 10\n[^]*\nrpc_capacity_num 11\n/,
+    /\nbroadcast_streams_num 8\n[^]*\ndisconnect_queue_size 9\n[^]*\nrpc_pending_num 10\n[^]*\nrpc_capacity_num 11\n[^]*\nocpp_outbox_messages_num 12\n[^]*\nocpp_outbox_oldest_seconds 13\n/,
   )
   assert.ok(Number(/\nmem_sys_bytes (\d+)\n/.exec(text)?.[1]) > 10_000_000)
 })

@@ -23,7 +23,7 @@ function newWorld() {
 }
 
 async function opened(t: TestContext, dir: string, world = newWorld()) {
-  const memory = await openMemory(dir, world, openSourceStore)
+  const memory = await openMemory(dir, 1024 * 1024, world, openSourceStore)
   t.after(() => memory.close())
   return memory
 }

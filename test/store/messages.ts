@@ -19,6 +19,7 @@ export function outboxMessage(
     content: `digest of ${name}`,
     action,
     payload: jsonText({ name, padding }),
+    attempts: 0,
     storedAt: Date.UTC(2026, 0, 2, 3, 4, 5),
   }
 }

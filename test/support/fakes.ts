@@ -251,6 +251,7 @@ export class FakeFleet implements Fleet {
     patienceMs: () => Infinity,
     onResent: () => undefined,
   }
+  readonly backlog = null
   readonly unansweredCommands = new UnansweredCommands(() => 0)
   readonly streams = new Set<StreamName>()
   readonly claimed: string[] = []
@@ -490,6 +491,7 @@ export const dawn = Date.UTC(2026, 0, 2, 3, 4, 5)
 export class FakeMemory implements DurableMemory {
   readonly serialNumbers: readonly (readonly [StationId, string])[]
   readonly starts: readonly KeptStart[]
+  durableOutbox: DurableMemory['durableOutbox'] = null
   readonly kept: unknown[] = []
 
   constructor({ serialNumbers = [], starts = [] }: Partial<Pick<DurableMemory, 'serialNumbers' | 'starts'>> = {}) {
@@ -598,6 +600,7 @@ export const usualSettings: HubSettings = {
   validation: [],
   collectReports: false,
   reportTimeoutMs: 60_000,
+  outboxTtlMs: 7 * 24 * 3_600_000,
   takeover: 'newest',
   triggerBoot: false,
   bootTimeoutMs: 60_000,

@@ -6,7 +6,22 @@
 import { versionOf, versions, type Version } from '../../ocpp/version.ts'
 import { parseCloseRule, serializeCloseRule, type CloseRule } from '../../translate/closing.ts'
 import { silentAnswers, silentMode, validationMode, validationRules } from '../actions.ts'
-import { duration, integer, listOf, oneOf, onOff, optional, path, scalar, second, text } from '../kinds.ts'
+import {
+  bytes,
+  day,
+  duration,
+  GiB,
+  integer,
+  MiB,
+  listOf,
+  oneOf,
+  onOff,
+  optional,
+  path,
+  scalar,
+  second,
+  text,
+} from '../kinds.ts'
 import { group, option, type Kind } from '../option.ts'
 
 const className = text('a Ruby class name', /^[A-Z]\w*(::[A-Z]\w*)*$/, '<class>')
@@ -116,6 +131,17 @@ export const ocpp = group('OCPP', {
     oneOf('close', 'error'),
     'close',
     'What to do with a transaction message that cannot be performed in time. close: close the connection with 1012, so that the station keeps the message and sends it again. error: answer with a CALLERROR after 20 s; many stations then drop the message for good.',
+  ),
+  outboxSize: option(
+    bytes({ min: MiB, max: 1024 * GiB }),
+    GiB,
+    'Limit on the transaction messages that state_dir holds for the app; beyond it, ocpp_unanswered applies. MeterValues are stored up to 80 % of it. Without state_dir, nothing is stored.',
+  ),
+  outboxTtlMs: option(
+    duration({ bare: 's', minMs: second, maxMs: 365 * day }),
+    7 * day,
+    'How long a stored transaction message is retried on which the app raises; after that, it is kept as a dead letter, logged and counted.',
+    { flag: 'ocpp_outbox_ttl' },
   ),
   close: option(
     listOf(closeRule, { min: 1 }),

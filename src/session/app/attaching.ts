@@ -122,7 +122,7 @@ export class Attaching {
   }
 
   async #attach(boot: JsonText | null, queueDeadline?: () => number): Promise<Attached> {
-    const { world, who } = this.#station
+    const { handshake, world, who } = this.#station
     const attached = await (boot === null
       ? this.#attachment.attachAs(this.#told, queueDeadline)
       : this.#attachment.attach(boot, queueDeadline))
@@ -131,6 +131,7 @@ export class Attaching {
     this.#isIdRejected = isById && !isAccepted
     this.#told = null
     if (subscribed !== null) this.#parts.messages.takeReply(subscribed.reply)
+    if (isAccepted) this.#parts.fleet.backlog?.onAccepted(handshake)
     if (subscribed !== null && isAccepted && !hasSaid(subscribed.reply, 'confirm_subscription'))
       world.once('unconfirmed', who, 'the app accepted a subscription without confirming it')
     return attached
@@ -170,6 +171,7 @@ export class Attaching {
 
   #onRefused({ subscribed }: Attached): void {
     const { handshake, who, world } = this.#station
+    this.#parts.fleet.backlog?.onRejected(handshake)
     world.meter.count('failed_auths_total')
     world.log.info(who, 'the app rejected the station')
     const refused: Refused =

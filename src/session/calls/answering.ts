@@ -90,7 +90,7 @@ export class Answering {
     if (reached.kind === 'performed') await this.#onReply(pending, reached.reply)
     else if (reached.kind === 'replayed') this.#reply(pending, { ...reached.answer, id: call.id }, 'replayed')
     else if (reached.kind === 'failed') this.#replyWithoutApp(pending, 'failed', reached.cause)
-    else this.#replyWithoutApp(pending, reached.kind)
+    else if (reached.kind !== 'stored') this.#replyWithoutApp(pending, reached.kind)
     this.#pending = null
     return reached.kind !== 'unauthorized'
   }
@@ -104,6 +104,7 @@ export class Answering {
     const pending = this.#newPending(call, receivedAt)
     const isKept = unanswered.closes && pending.tracked !== null
     if (!this.#station.isClosed && !isKept) return this.#replyWithoutApp(pending, 'failed', 'ended')
+    if (unanswered.keep(pending, 'ended')) return
     inFlight.done(call)
     // Sent again under a new id, while the first one had no answer.
     const first = this.#pending
@@ -230,6 +231,7 @@ export class Answering {
   /** The connection is closed, and the station keeps the message. */
   #abandon(pending: PendingCall): void {
     const { tracked, attempts, call } = pending
+    if (pending.isStored) return
     pending.isAnswered = true
     this.#parts.inFlight.done(call)
     if (tracked !== null) this.#parts.fleet.transactions.record(tracked, { attempts, answer: null })
@@ -254,9 +256,9 @@ export class Answering {
     const { handshake, row } = this.#station
     const identity = row.transactionMessages.get(call.action)
     const tracked = identity === undefined ? null : trackedOf(handshake.stationId, call, identity)
-    const mints = tracked !== null && this.#mintingActions.has(call.action)
-    const transactionId = mints ? transactionIdFor(tracked) : null
-    return { call, receivedAt, tracked, transactionId, attempts: 0, isAnswered: false, isSuperseded: false }
+    const transactionId = tracked !== null && this.#mintingActions.has(call.action) ? transactionIdFor(tracked) : null
+    const marks = { isAnswered: false, isSuperseded: false, isStored: false }
+    return { call, receivedAt, tracked, transactionId, attempts: 0, ...marks }
   }
 
   #completed(pending: PendingCall, answer: Answer): Answer {
@@ -274,10 +276,10 @@ export class Answering {
   }
 
   #reply(pending: PendingCall, answer: Answer, by: AnsweredBy): void {
-    const { call } = pending
+    const { call, tracked, attempts } = pending
     pending.isAnswered = true
+    if (pending.isStored) return this.#parts.unanswered.storing?.onTaken(pending)
     const isAwaited = this.#parts.inFlight.done(call)
-    const { tracked, attempts } = pending
     if (tracked !== null && this.#parts.unanswered.isOwing) this.#parts.unanswered.settle(tracked)
     if (tracked !== null && by !== 'replayed') {
       // A CALLERROR from the bridge is not kept: the app has not booked the message, and a retry is performed.

@@ -7,6 +7,7 @@ import type { Call, Send } from '../../ocpp/frame.ts'
 import { performData, type Extras } from '../../translate/commands.ts'
 import type { Attaching, AttachingSettings } from '../app/attaching.ts'
 import type { AppConnection } from '../app/connection.ts'
+import type { Delivering } from '../app/delivering.ts'
 import type { AppMessages } from '../app/messages.ts'
 import { Pause } from '../pause.ts'
 import type { Fleet } from '../ports.ts'
@@ -29,6 +30,8 @@ export type PerformingParts = {
   /** `null` where each part of a report is performed as it comes. */
   readonly collecting: Collecting | null
   readonly unanswered: Unanswered
+  /** `null` where nothing can be stored. */
+  readonly delivering: Delivering | null
 }
 
 /** A CALL on its way to an answer. */
@@ -45,6 +48,8 @@ export type PendingCall = {
   isAnswered: boolean
   /** The station has sent another CALL with the same id, and waits for that one's answer only. */
   isSuperseded: boolean
+  /** Whether the outbox answers the station instead. */
+  isStored: boolean
 }
 
 /** How far a CALL came. */
@@ -54,6 +59,8 @@ export type Reached =
   | { readonly kind: 'replayed'; readonly answer: KeptAnswer }
   /** The app accepts the station, and need not see this CALL. */
   | { readonly kind: 'local' }
+  /** It is in the outbox, and confirmed to the station. */
+  | { readonly kind: 'stored' }
   | { readonly kind: 'unauthorized' }
 
 /** Stations wait at least this long for an answer; 30 s is common, the specs set no value. */
@@ -100,10 +107,10 @@ export class Performing {
    * also over an attempt under way: its reply is kept for the next connection.
    */
   async #untilTaken(pending: PendingCall, extras: Extras): Promise<Reached> {
-    const { unanswered } = this.#parts
+    const { unanswered, delivering } = this.#parts
     const { world } = this.#station
     const { receivedAt } = pending
-    const isWanted = (): boolean => this.#retries && !pending.isAnswered && !pending.isSuperseded
+    const isWanted = (): boolean => this.#retries && !pending.isAnswered && !pending.isSuperseded && !pending.isStored
     // Without it, a message would lose its place in the queue of calls to messages that came later.
     const queueDeadline = (): number => (isWanted() ? receivedAt + unanswered.longestMs : 0)
     const onSlow = (): void => {
@@ -111,10 +118,13 @@ export class Performing {
       if (leftMs > 0) timer = setTimeout(onSlow, leftMs)
       else if (isWanted()) unanswered.leave(pending, world.rpc.presence.isAway ? 'away' : 'timeout')
     }
+    if (unanswered.storing?.isBehind(pending) === true && (await unanswered.store(pending))) return { kind: 'stored' }
     let timer = setTimeout(onSlow, receivedAt + unanswered.awayMs - world.now())
     try {
       for (let raised = 0; ;) {
         try {
+          // What the station has stored came before.
+          if (delivering !== null) await delivering.drain()
           return await this.#attempt(pending, extras, queueDeadline)
         } catch (error) {
           if (!isWanted() || !(error instanceof RpcError)) throw error
@@ -122,7 +132,7 @@ export class Performing {
           const pauseMs = isAway(error) ? retryPauseMs : retryPauseMs * 2 ** raised++
           if (!isRetried || world.now() + pauseMs >= receivedAt + unanswered.patienceMs) throw error
           await this.#retryPause.wait(pauseMs)
-          if (pending.isAnswered || pending.isSuperseded) throw error
+          if (pending.isAnswered || pending.isSuperseded || pending.isStored) throw error
         }
       }
     } finally {

@@ -1,26 +1,19 @@
 /**
- * Decides what becomes of a transaction message that cannot be performed: the connection is closed, so that the station
- * keeps the message, or the message gets the bridge's CALLERROR.
+ * Decides what becomes of a transaction message that cannot be performed: it is stored and confirmed, or the connection is
+ * closed, so that the station keeps the message, or the message gets the bridge's CALLERROR.
  *
  * The table of causes is `translate/unanswered.ts`. All times are in ms of `World.now`.
  */
 import type { Call } from '../../ocpp/frame.ts'
+import type { SilentSettings } from '../../translate/answers.ts'
 import { closedOver, type Cause } from '../../translate/unanswered.ts'
-import type { Debts, Member } from '../ports.ts'
+import type { Debts, Fleet, Member } from '../ports.ts'
 import type { Station } from '../station.ts'
 import type { Tracked } from './digest.ts'
+import { Storing, type Storable } from './storing.ts'
 
-export type UnansweredSettings = {
+export type UnansweredSettings = SilentSettings & {
   readonly unanswered: 'close' | 'error'
-}
-
-/** A transaction message that waits for its answer. */
-type Waiting = {
-  readonly call: Call
-  readonly receivedAt: number
-  readonly tracked: Tracked | null
-  readonly attempts: number
-  readonly isSuperseded: boolean
 }
 
 /** How long a message may wait; stations in the field give up after 5 s at the earliest, most after 30 s. */
@@ -39,16 +32,26 @@ export class Unanswered {
   longestMs: number
   /** Whether the station owes a message that an earlier connection was closed over. */
   isOwing: boolean
+  /** `null` where nothing can be stored. */
+  readonly storing: Storing | null
   readonly #station: Station<UnansweredSettings>
   readonly #member: Pick<Member, 'close'>
   readonly #debts: Debts
   readonly #share: number
 
-  constructor(station: Station<UnansweredSettings>, debts: Debts, member: Pick<Member, 'close'>) {
+  /** @param inFlight the station's CALLs that have no answer */
+  constructor(
+    station: Station<UnansweredSettings>,
+    fleet: Pick<Fleet, 'debts' | 'backlog' | 'transactions'>,
+    member: Pick<Member, 'close'>,
+    inFlight: { done(call: Call): boolean },
+  ) {
+    const { debts, backlog } = fleet
     const { stationId } = station.handshake
     this.#station = station
     this.#member = member
     this.#debts = debts
+    this.storing = backlog === null ? null : new Storing(station, fleet, backlog, inFlight)
     this.closes = station.settings.unanswered === 'close'
     this.isOwing = debts.owes(stationId)
     this.#share = 1 - spread * station.world.random()
@@ -70,27 +73,38 @@ export class Unanswered {
   }
 
   /**
-   * Closes the connection over a message that cannot be performed, if that is its remedy.
+   * Stores a message that cannot be performed, or closes the connection over it, if one of them is its remedy.
    *
-   * @returns whether the message gets no answer, because the connection is closed, now or before
+   * @returns whether the message gets no answer but the confirmation of a stored one
    */
-  leave({ call, tracked, attempts, isSuperseded }: Waiting, cause: Cause): boolean {
+  leave(message: Storable, cause: Cause): boolean {
+    const { call, tracked, attempts, isSuperseded } = message
     const { isClosed, who, world } = this.#station
     if (tracked === null || !this.closes || isSuperseded) return false
-    if (isClosed) return true
-    const fields = { ...who, action: call.action, key: tracked.key, attempts, reason: cause }
+    if (isClosed || message.isStored || (cause !== 'unauthorized' && this.keep(message, cause))) return true
     if (this.#debts.closesOf(tracked) >= closedOver[cause].closes) {
+      const fields = { ...who, action: call.action, key: tracked.key, attempts, reason: cause }
       world.log.error({ ...fields, wholeMessage: call.payload }, lostText)
       return false
     }
-    world.meter.count('ocpp_unanswered_total', { cause })
-    world.once(`unanswered ${cause}`, fields, closedText)
-    if (cause === 'unauthorized') this.#member.close(1008, 'Not authorized')
-    // The bridge stops, and closes every connection.
-    else if (cause !== 'ended') {
-      this.#debts.onClosed(tracked, cause)
-      this.#member.close(1012, 'The message could not be processed')
-    }
+    this.#close(message, tracked, cause)
+    return true
+  }
+
+  /** @returns whether the message is being stored, if nothing fails; otherwise the connection is closed over it */
+  keep(message: Storable, cause: Cause): boolean {
+    if (this.storing?.accepts(message) !== true) return false
+    void this.store(message).then(isStored => {
+      if (!isStored && message.tracked !== null) this.#close(message, message.tracked, cause)
+    })
+    return true
+  }
+
+  /** @returns whether the message is stored, and confirmed to the station */
+  async store(message: Storable): Promise<boolean> {
+    const { tracked } = message
+    if (tracked === null || (await this.storing?.store(message, tracked)) !== true) return false
+    if (this.isOwing) this.settle(tracked)
     return true
   }
 
@@ -98,6 +112,20 @@ export class Unanswered {
   settle(message: Tracked): void {
     this.#debts.onAnswered(message)
     this.isOwing = this.#debts.owes(message.stationId)
+  }
+
+  #close({ call, attempts }: Storable, tracked: Tracked, cause: Cause): void {
+    const { isClosed, who, world } = this.#station
+    if (isClosed) return
+    world.meter.count('ocpp_unanswered_total', { cause })
+    const fields = { ...who, action: call.action, key: tracked.key, attempts, reason: cause }
+    world.once(`unanswered ${cause}`, fields, closedText)
+    if (cause === 'unauthorized') this.#member.close(1008, 'Not authorized')
+    // The bridge stops, and closes every connection.
+    else if (cause !== 'ended') {
+      this.#debts.onClosed(tracked, cause)
+      this.#member.close(1012, 'The message could not be processed')
+    }
   }
 
   #limit(resentMs: number): void {

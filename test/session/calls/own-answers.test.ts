@@ -17,6 +17,7 @@ function setUp(t: TestContext) {
     const pending: PendingCall = {
       ...{ call, receivedAt: 0, tracked: null, transactionId: null, attempts: 0, isAnswered: false },
       isSuperseded,
+      isStored: false,
     }
     const asked = { payload: call.payload, now: 'now', heartbeatIntervalSeconds: 30, transactionId: null }
     return own.answerTo(pending, why, asked, hadTime)

@@ -1,0 +1,199 @@
+/**
+ * The outbox, as the stations of this process use it: who may store, which stations have messages that the app does not
+ * have yet, and what is counted and logged of them.
+ */
+import { setRecent } from '../ops/recent.ts'
+import type * as ports from '../session/ports.ts'
+import type { MessageName, OutboxMessage, OutboxSize, StoredMessage, World } from '../session/ports.ts'
+import type { StationHandshake, StationId } from '../translate/handshake.ts'
+
+type OfStation = {
+  /** Whether a message is known to be on the disk; otherwise one is on its way there. */
+  isStored: boolean
+  appends: number
+  /** When the next message is due, in ms since the epoch. */
+  dueAt: number
+}
+
+/** A disk that takes longer counts as failed: a station waits for the answer meanwhile. */
+const patienceMs = 5_000
+/** Messages that the app has answered while they were being stored, and that are not removed yet. */
+const maxTaken = 10_000
+const none: OutboxSize = { pending: 0, dead: 0, bytes: 0, oldestAt: null }
+
+export class Backlog implements ports.Backlog {
+  readonly #durable: ports.DurableOutbox
+  readonly #world: Pick<World, 'meter' | 'log' | 'once' | 'date'>
+  readonly #openedAt: number
+  readonly #stations = new Map<StationId, OfStation>()
+  readonly #taken = new Map<string, true>()
+  #size = none
+  #isMeasuring = false
+
+  constructor(durable: ports.DurableOutbox, world: Pick<World, 'meter' | 'log' | 'once' | 'date'>) {
+    this.#durable = durable
+    this.#world = world
+    this.#openedAt = this.#now()
+    for (const stationId of durable.stations) this.#stations.set(stationId, { isStored: true, appends: 0, dueAt: 0 })
+    if (durable.stations.length > 0) world.log.info({ stations: durable.stations.length }, leftText)
+  }
+
+  /** How many messages wait for the app, as last measured. */
+  get messages(): number {
+    return this.#size.pending
+  }
+
+  /** The age of the oldest of them. */
+  get oldestSeconds(): number {
+    const { oldestAt } = this.#size
+    return oldestAt === null ? 0 : Math.max(0, this.#now() - oldestAt) / 1000
+  }
+
+  /** The stations that have a message which is due. */
+  *due(): Generator<StationId> {
+    const now = this.#now()
+    for (const [stationId, { dueAt }] of this.#stations) if (dueAt <= now) yield stationId
+  }
+
+  /** Nothing of the station is due for so long. */
+  postpone(stationId: StationId, ms: number): void {
+    const ofStation = this.#stations.get(stationId)
+    if (ofStation !== undefined) ofStation.dueAt = this.#now() + ms
+  }
+
+  /** Reads how much is stored, for the metrics. */
+  measure(): void {
+    if (this.#isMeasuring) return
+    this.#isMeasuring = true
+    void this.#durable.outbox.size().then(
+      size => {
+        this.#size = size
+        this.#isMeasuring = false
+      },
+      () => (this.#isMeasuring = false),
+    )
+  }
+
+  has(stationId: StationId): boolean {
+    return this.#stations.has(stationId)
+  }
+
+  knows(handshake: StationHandshake): boolean {
+    return this.#durable.accepted.wasAccepted(handshake.stationId, credentialsOf(handshake))
+  }
+
+  onAccepted(handshake: StationHandshake): void {
+    this.#durable.accepted.onAccepted(handshake.stationId, credentialsOf(handshake))
+  }
+
+  onRejected(handshake: StationHandshake): void {
+    this.#durable.accepted.onRejected(handshake.stationId, credentialsOf(handshake))
+  }
+
+  async append(message: OutboxMessage): Promise<boolean> {
+    const { stationId, action, key } = message
+    const ofStation = this.#stations.get(stationId) ?? { isStored: false, appends: 0, dueAt: 0 }
+    this.#stations.set(stationId, ofStation)
+    ofStation.appends++
+    const outcome = await this.#kept(this.#durable.outbox.append(message))
+    ofStation.appends--
+    const isOnDisk = outcome === 'stored' || outcome === 'present'
+    if (isOnDisk) {
+      ofStation.isStored = true
+      ofStation.dueAt = 0
+    } else if (!ofStation.isStored && ofStation.appends === 0) this.#stations.delete(stationId)
+    const { meter, once } = this.#world
+    if (outcome === 'stored') {
+      meter.count('ocpp_outbox_total', { outcome })
+      once('outbox stored', { station: stationId, action, key }, storedText)
+    } else if (!isOnDisk) meter.count('ocpp_outbox_total', { outcome: 'refused' })
+    if (outcome === 'refused') once('outbox full', { station: stationId, action, key }, fullText)
+    return isOnDisk
+  }
+
+  onTaken(message: MessageName): void {
+    setRecent(this.#taken, nameOf(message), true, maxTaken)
+  }
+
+  isTaken(message: MessageName): boolean {
+    return this.#taken.has(nameOf(message))
+  }
+
+  pendingOf(stationId: StationId, afterSeq: number): Promise<readonly StoredMessage[] | null> {
+    return this.#kept(this.#durable.outbox.pendingOf(stationId, afterSeq))
+  }
+
+  async delivered(message: StoredMessage): Promise<boolean> {
+    // Where the disk fails, the message is read again, and removed without the app.
+    this.onTaken(message)
+    if ((await this.#kept(this.#durable.outbox.delivered(message.seq).then(done))) === null) return false
+    this.#taken.delete(nameOf(message))
+    this.#world.meter.count('ocpp_outbox_total', { outcome: 'delivered' })
+    return true
+  }
+
+  async failed({ seq }: StoredMessage, attempts: number, nextAttemptAt: number, error: string): Promise<void> {
+    await this.#kept(this.#durable.outbox.failed(seq, attempts, nextAttemptAt, error).then(done))
+  }
+
+  async deadLetter(message: StoredMessage, reason: string): Promise<void> {
+    const { seq, stationId: station, action, key, payload } = message
+    if ((await this.#kept(this.#durable.outbox.deadLetter(seq, reason).then(done))) === null) return
+    this.#world.meter.count('ocpp_outbox_total', { outcome: 'dead' })
+    this.#world.log.error({ station, action, key, reason, wholeMessage: payload }, deadText)
+  }
+
+  isOlderThanProcess({ storedAt }: OutboxMessage): boolean {
+    return storedAt < this.#openedAt
+  }
+
+  onRound(stationId: StationId, dueAt: number): void {
+    const ofStation = this.#stations.get(stationId)
+    if (ofStation === undefined) return
+    ofStation.dueAt = dueAt
+    if (dueAt < Infinity) return
+    ofStation.isStored = false
+    if (ofStation.appends === 0) this.#stations.delete(stationId)
+  }
+
+  /** @returns `null` where the disk fails */
+  async #kept<Result>(operation: Promise<Result>): Promise<Result | null> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`the disk did not reply in ${patienceMs} ms`)), patienceMs)
+    })
+    try {
+      return await Promise.race([operation, late])
+    } catch (error) {
+      this.#durable.onFailure(error)
+      return null
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #now(): number {
+    return this.#world.date().getTime()
+  }
+}
+
+const done = (): true => true
+
+/** What the app can judge a station by, besides its id. */
+function credentialsOf({ env: { url, headers } }: StationHandshake): string {
+  const { authorization = '', cookie = '' } = headers
+  const [, query = ''] = /\?(.*)/s.exec(url) ?? []
+  return cookie === '' && query === '' ? authorization : JSON.stringify([authorization, cookie, query])
+}
+
+function nameOf({ stationId, key, content }: MessageName): string {
+  return JSON.stringify([stationId, key, content])
+}
+
+const leftText = 'the outbox has transaction messages from before: they are delivered when their stations connect'
+const storedText =
+  'stored a transaction message that the app cannot take now, and confirmed it to the station: it is delivered when the app is back'
+const fullText =
+  'the outbox is full: the station keeps the message; raise ocpp_outbox_size, or look at why the app does not take messages'
+const deadText =
+  'the app has raised on a stored transaction message for longer than ocpp_outbox_ttl: mend the action, then `ocpp-cable outbox retry`, or book the message by hand'

@@ -1,0 +1,229 @@
+/**
+ * Delivers a station's stored transaction messages to the app, through the station's session: one at a time, in the order
+ * in which they came. A message that the app raises on is retried later, and blocks its own transaction only.
+ */
+import { isAway, RpcError, type CommandReply } from '../../cable/rpc.ts'
+import { versions } from '../../ocpp/version.ts'
+import type { SilentSettings } from '../../translate/answers.ts'
+import { performData } from '../../translate/commands.ts'
+import { readReply } from '../../translate/messages.ts'
+import { confirmationFor, tokenStatusOf, transactionOf } from '../../translate/stored.ts'
+import type { Backlog, DeliveryAttempt, Fleet, StoredMessage } from '../ports.ts'
+import type { Station } from '../station.ts'
+import type { Attaching } from './attaching.ts'
+import type { AppConnection } from './connection.ts'
+import { warnOfError } from './errors.ts'
+import type { AppMessages } from './messages.ts'
+
+export type DeliveringSettings = SilentSettings & {
+  readonly granularActions: boolean
+  /** For how long a message that the app raises on is retried. */
+  readonly outboxTtlMs: number
+}
+
+/** An attempt that takes its turn in the inbox. */
+export type DeliveryEntry = { readonly kind: 'delivery'; readonly settle: (attempt: DeliveryAttempt) => void }
+
+export type DeliveringParts = {
+  readonly fleet: Pick<Fleet, 'transactions'>
+  readonly app: AppConnection
+  readonly attaching: Attaching
+  readonly messages: AppMessages
+  readonly lane: { push(entry: DeliveryEntry, bytes: null): void }
+}
+
+/** After the disk has failed to remove a message. */
+const diskPauseMs = 30_000
+/** After an attempt that raised, doubled for each further one. */
+const retry = { leastMs: 1_000, mostMs: 10 * 60_000 }
+
+export class Delivering {
+  readonly #station: Station<DeliveringSettings>
+  readonly #backlog: Backlog
+  readonly #parts: DeliveringParts
+  /** What was read and not yet delivered. */
+  #page: StoredMessage[] = []
+  #afterSeq = 0
+  /** Transactions with a message in backoff. */
+  readonly #blocked = new Set<string>()
+  /** When the first message in backoff is due, in ms since the epoch. */
+  #dueAt = Infinity
+
+  constructor(station: Station<DeliveringSettings>, backlog: Backlog, parts: DeliveringParts) {
+    this.#station = station
+    this.#backlog = backlog
+    this.#parts = parts
+  }
+
+  /** Delivers the next message, in its turn: behind what the station has sent meanwhile. */
+  next(): Promise<DeliveryAttempt> {
+    if (this.#station.isClosed) return Promise.resolve('none')
+    return new Promise(settle => this.#parts.lane.push({ kind: 'delivery', settle }, null))
+  }
+
+  /** Delivers one message. The session of a station that the app rejects is closed afterwards. */
+  async serve(entry: DeliveryEntry): Promise<void> {
+    let attempt: DeliveryAttempt = 'unready'
+    try {
+      attempt = await this.#deliverNext()
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error
+      attempt = error.code === 'aborted' ? 'none' : isAway(error) ? 'away' : 'unready'
+    } finally {
+      entry.settle(attempt)
+    }
+    if (attempt === 'refused') this.#station.closing ??= { code: 1008, reason: 'Not authorized' }
+  }
+
+  /** Gives up an entry that was taken out of the inbox. */
+  drop(entry: DeliveryEntry): void {
+    entry.settle('none')
+  }
+
+  /** Delivers all that can be delivered, before a message that came later. Rejects with the `RpcError` of an absent app. */
+  async drain(): Promise<void> {
+    while (this.#backlog.has(this.#station.handshake.stationId)) {
+      const attempt = await this.#deliverNext()
+      if (attempt !== 'delivered' && attempt !== 'failed') return
+    }
+  }
+
+  async #deliverNext(): Promise<DeliveryAttempt> {
+    const { isClosed } = this.#station
+    if (isClosed) return 'none'
+    const message = await this.#nextMessage()
+    if (message === null || message === 'unreadable') return message === null ? 'none' : 'unready'
+    try {
+      const attached = await this.#attach()
+      if (attached !== 'accepted') return this.#restart(attached)
+      return await this.#deliver(message)
+    } catch (error) {
+      this.#restart('away')
+      throw error
+    }
+  }
+
+  async #attach(): Promise<'accepted' | 'away' | 'refused' | 'unready'> {
+    if (this.#parts.app.identifier !== null) return 'accepted'
+    const attempt = await this.#parts.attaching.attachUnprompted()
+    if (attempt === 'accepted' || attempt === 'away' || attempt === 'refused') return attempt
+    return 'unready'
+  }
+
+  /** The first message that is due and not blocked. At the end of a round the next one begins with the oldest message. */
+  async #nextMessage(): Promise<StoredMessage | null | 'unreadable'> {
+    const { stationId } = this.#station.handshake
+    for (;;) {
+      const message = this.#page.shift()
+      if (message !== undefined) {
+        this.#afterSeq = message.seq
+        if (!this.#isBlocked(message)) return message
+        continue
+      }
+      const page = await this.#backlog.pendingOf(stationId, this.#afterSeq)
+      if (page === null) return this.#restart('unreadable')
+      if (page.length === 0) {
+        // What was delivered is gone: what came meanwhile was read, too.
+        this.#backlog.onRound(stationId, this.#dueAt)
+        return this.#restart(null)
+      }
+      this.#page = [...page]
+    }
+  }
+
+  #restart<Result>(result: Result): Result {
+    this.#page = []
+    this.#afterSeq = 0
+    this.#blocked.clear()
+    this.#dueAt = Infinity
+    return result
+  }
+
+  #isBlocked({ payload, nextAttemptAt }: StoredMessage): boolean {
+    const transaction = transactionOf(payload)
+    if (transaction !== null && this.#blocked.has(transaction)) return true
+    if (nextAttemptAt <= this.#station.world.date().getTime()) return false
+    this.#block(transaction, nextAttemptAt)
+    return true
+  }
+
+  #block(transaction: string | null, dueAt: number): void {
+    if (transaction !== null) this.#blocked.add(transaction)
+    this.#dueAt = Math.min(this.#dueAt, dueAt)
+  }
+
+  async #deliver(message: StoredMessage): Promise<DeliveryAttempt> {
+    const backlog = this.#backlog
+    // The reply to an attempt from before it was stored has come meanwhile.
+    if (backlog.isTaken(message)) return await this.#onDelivered(message)
+    const attempts = Math.max(message.attempts, backlog.isOlderThanProcess(message) ? 1 : 0)
+    try {
+      const reply = await this.#perform(message, attempts)
+      if (reply.status === 'failure') return await this.#onRaised(message, attempts + 1, 'the app aborted the action')
+      this.#onReply(message, reply)
+      return await this.#onDelivered(message)
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error
+      warnOfError(this.#station, message.action, error)
+      if (error.code === 'application') return await this.#onRaised(message, attempts + 1, error.message)
+      if (error.outcome !== 'notRun') await backlog.failed(message, attempts + 1, 0, error.message)
+      throw error
+    }
+  }
+
+  #perform(message: StoredMessage, attempts: number): Promise<CommandReply> {
+    const { id, action, payload, key, version, storedAt } = message
+    const { settings } = this.#station
+    const form = { granular: settings.granularActions, version: versions[version].number }
+    const extras = {
+      ...(attempts > 0 && { attempt: attempts + 1 }),
+      storedAt: new Date(storedAt).toISOString(),
+    }
+    const data = performData({ kind: 'call', id, action, payload }, form, key, extras)
+    return this.#parts.app.perform(data, this.#station.closed)
+  }
+
+  /** The Ack has nobody to go to: the station was told that all is well. */
+  #onReply({ id, action, payload }: StoredMessage, { transmissions, disconnect }: CommandReply): void {
+    const { answer, others } = readReply(transmissions, id)
+    this.#parts.messages.take(others, disconnect)
+    if (answer === null) return
+    const status = answer.kind === 'callResult' ? tokenStatusOf(answer.payload) : answer.code
+    if (status === null || status === 'Accepted') return
+    const { who, world } = this.#station
+    const transaction = transactionOf(payload)
+    world.once(
+      'outbox answer',
+      { ...who, action, transaction, status },
+      notAcceptedText,
+      `${who.station} ${transaction}`,
+    )
+  }
+
+  async #onDelivered(message: StoredMessage): Promise<DeliveryAttempt> {
+    const { stationId, key, content, action, version, payload, attempts } = message
+    // For a station that has not seen the confirmation, and sends the message again.
+    const confirmation = confirmationFor(action, version, payload, this.#station.settings)
+    const answer = { kind: 'callResult', id: message.id, payload: confirmation } as const
+    const tracked = { stationId, key, content, transaction: null, ended: null }
+    this.#parts.fleet.transactions.record(tracked, { attempts: attempts + 1, answer })
+    if (!(await this.#backlog.delivered(message))) this.#dueAt = this.#station.world.date().getTime() + diskPauseMs
+    return 'delivered'
+  }
+
+  async #onRaised(message: StoredMessage, attempts: number, reason: string): Promise<DeliveryAttempt> {
+    const { settings, world } = this.#station
+    const now = world.date().getTime()
+    if (now - message.storedAt >= settings.outboxTtlMs) {
+      await this.#backlog.deadLetter(message, reason)
+      return 'failed'
+    }
+    const nextAttemptAt = now + Math.min(retry.leastMs * 2 ** (attempts - 1), retry.mostMs)
+    this.#block(transactionOf(message.payload), nextAttemptAt)
+    await this.#backlog.failed(message, attempts, nextAttemptAt, reason)
+    return 'failed'
+  }
+}
+
+const notAcceptedText =
+  'the app has answered a stored transaction message with another status than Accepted, and the station was told Accepted before: deal with the transaction by hand'

@@ -1,0 +1,126 @@
+/**
+ * The outbox: transaction messages that wait on the disk for the app. Types alone: what the store gives, and what a session
+ * sees of it.
+ */
+import type { MessageId } from '../../ocpp/frame.ts'
+import type { JsonText } from '../../ocpp/json.ts'
+import type { Version } from '../../ocpp/version.ts'
+import type { StationHandshake, StationId } from '../../translate/handshake.ts'
+import type { Tracked } from './digest.ts'
+
+/** A transaction message that is to outlive the process until the app has it. */
+export type OutboxMessage = {
+  readonly stationId: StationId
+  readonly version: Version
+  readonly id: MessageId
+  readonly key: Tracked['key']
+  readonly content: Tracked['content']
+  readonly action: string
+  readonly payload: JsonText
+  /** Attempts that may have reached the app. */
+  readonly attempts: number
+  /** In ms since the epoch. */
+  readonly storedAt: number
+}
+
+/** A message in the outbox. */
+export type StoredMessage = OutboxMessage & {
+  /** Its place in the order of arrival, for all stations. */
+  readonly seq: number
+  /** In ms since the epoch; 0 before the first attempt. */
+  readonly nextAttemptAt: number
+}
+
+/** How much the outbox holds. */
+export type OutboxSize = {
+  readonly pending: number
+  readonly dead: number
+  readonly bytes: number
+  /** When the oldest pending message was stored, in ms since the epoch; `null` if none is pending. */
+  readonly oldestAt: number | null
+}
+
+/**
+ * Messages on the disk. Each operation resolves when it is synced, and rejects where it may not be: then nothing may rely
+ * on it.
+ */
+export interface Outbox {
+  /**
+   * @returns `present`: the same message, by key and content, is stored already. `refused`: the outbox is full; it is so
+   * earlier for MeterValues, so that stops still fit
+   */
+  append(message: OutboxMessage): Promise<'stored' | 'present' | 'refused'>
+  /** A station's first hundred messages after `afterSeq` that are still to be delivered, in the order of arrival. */
+  pendingOf(stationId: StationId, afterSeq?: number): Promise<readonly StoredMessage[]>
+  /** The station of the oldest pending message first. */
+  pendingStations(): Promise<readonly StationId[]>
+  /** The app has it: removes it. */
+  delivered(seq: number): Promise<void>
+  /** @param attempts those that may have reached the app, so far */
+  failed(seq: number, attempts: number, nextAttemptAt: number, error: string): Promise<void>
+  /** Gives it up until an operator decides. */
+  deadLetter(seq: number, reason: string): Promise<void>
+  size(): Promise<OutboxSize>
+}
+
+/** Which credentials the app has accepted, for each station. */
+export interface AcceptedCredentials {
+  wasAccepted(stationId: StationId, credentials: string): boolean
+  onAccepted(stationId: StationId, credentials: string): void
+  onRejected(stationId: StationId, credentials: string): void
+}
+
+/** The outbox as the process found it. */
+export type DurableOutbox = {
+  readonly outbox: Outbox
+  readonly accepted: AcceptedCredentials
+  /** The stations whose messages the last process has left. */
+  readonly stations: readonly StationId[]
+  /** Logs and counts an operation that failed. */
+  readonly onFailure: (error: unknown) => void
+}
+
+/** The outbox, as one session sees it. No operation rejects. */
+export interface Backlog {
+  /** Whether messages of the station are stored that the app does not have. */
+  has(stationId: StationId): boolean
+  /** Whether the app has accepted the station before, with these credentials. */
+  knows(handshake: StationHandshake): boolean
+  onAccepted(handshake: StationHandshake): void
+  onRejected(handshake: StationHandshake): void
+  /** @returns whether the message is on the disk */
+  append(message: OutboxMessage): Promise<boolean>
+  /** The app has answered a message after all that is in the outbox. */
+  onTaken(message: MessageName): void
+  /** Whether the app has answered a message in the outbox. */
+  isTaken(message: MessageName): boolean
+  /** @returns `null` where the disk fails */
+  pendingOf(stationId: StationId, afterSeq: number): Promise<readonly StoredMessage[] | null>
+  /** @returns whether the message is gone from the disk */
+  delivered(message: StoredMessage): Promise<boolean>
+  /**
+   * An attempt has failed.
+   *
+   * @param attempts those that may have reached the app, so far
+   * @param nextAttemptAt in ms since the epoch
+   */
+  failed(message: StoredMessage, attempts: number, nextAttemptAt: number, error: string): Promise<void>
+  /** The app has raised on a message for longer than `ocpp_outbox_ttl`. */
+  deadLetter(message: StoredMessage, reason: string): Promise<void>
+  /** Whether an earlier process has stored the message, so that attempts of it may be unknown. */
+  isOlderThanProcess(message: OutboxMessage): boolean
+  /**
+   * All messages of the station were looked at.
+   *
+   * @param dueAt when the next one is due, in ms since the epoch; `Infinity` if none is left
+   */
+  onRound(stationId: StationId, dueAt: number): void
+}
+
+export type MessageName = Pick<Tracked, 'stationId' | 'key' | 'content'>
+
+/**
+ * How an attempt to deliver one message ended: the app has it, raised on it, or is away; `unready`: the station could not be
+ * attached, or the disk failed. `none`: there is nothing to deliver now.
+ */
+export type DeliveryAttempt = 'delivered' | 'failed' | 'away' | 'unready' | 'refused' | 'none'

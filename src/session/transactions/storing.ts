@@ -1,0 +1,109 @@
+/**
+ * Stores a station's transaction messages for an app that cannot take them, and confirms them to the station: only after
+ * they are on the disk, and only where no decision of the app is needed.
+ */
+import type { Call } from '../../ocpp/frame.ts'
+import type { SilentSettings } from '../../translate/answers.ts'
+import { confirmationFor, needsDecision } from '../../translate/stored.ts'
+import type { Backlog, Fleet } from '../ports.ts'
+import type { Station } from '../station.ts'
+import type { Tracked } from './digest.ts'
+
+/** A CALL that may be stored. */
+export type Storable = {
+  readonly call: Call
+  readonly receivedAt: number
+  readonly tracked: Tracked | null
+  readonly attempts: number
+  readonly isSuperseded: boolean
+  /** Whether the message is in the outbox, or on its way there: the station is answered from here. */
+  isStored: boolean
+}
+
+export class Storing {
+  readonly #station: Station<SilentSettings>
+  readonly #fleet: Pick<Fleet, 'transactions'>
+  readonly #backlog: Backlog
+  readonly #inFlight: { done(call: Call): boolean }
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    station: Station<SilentSettings>,
+    fleet: Pick<Fleet, 'transactions'>,
+    backlog: Backlog,
+    inFlight: { done(call: Call): boolean },
+  ) {
+    this.#station = station
+    this.#fleet = fleet
+    this.#backlog = backlog
+    this.#inFlight = inFlight
+  }
+
+  /** Whether a message can be stored instead of being performed. */
+  accepts({ call, tracked, isSuperseded }: Storable): boolean {
+    const { handshake, isClosed } = this.#station
+    if (tracked === null || isSuperseded || isClosed || needsDecision(call.action, call.payload)) return false
+    return this.#backlog.knows(handshake)
+  }
+
+  /** Whether a message has to queue behind stored ones, and can. */
+  isBehind(message: Storable): boolean {
+    return this.#backlog.has(this.#station.handshake.stationId) && this.accepts(message)
+  }
+
+  /** @returns whether the message is stored, and confirmed to the station */
+  store(message: Storable, tracked: Tracked): Promise<boolean> {
+    message.isStored = true
+    const storing = this.#store(message, tracked)
+    this.#last = storing
+    return storing
+  }
+
+  /** The app has answered a message that is stored, or about to be: it need not get the message again. */
+  onTaken({ tracked }: Storable): void {
+    if (tracked !== null) this.#backlog.onTaken(tracked)
+  }
+
+  /** Resolves when no message is on its way to the disk any more. */
+  async idle(): Promise<void> {
+    for (let last = null; last !== this.#last;) {
+      last = this.#last
+      await last
+    }
+  }
+
+  async #store(message: Storable, tracked: Tracked): Promise<boolean> {
+    const { call, attempts } = message
+    const { handshake, settings } = this.#station
+    const { transactions } = this.#fleet
+    const known = transactions.find(tracked).answer
+    const isKept = known !== null || (await this.#append(message, tracked))
+    if (!isKept) {
+      message.isStored = false
+      transactions.record(tracked, { attempts, answer: null })
+      return false
+    }
+    const payload = confirmationFor(call.action, handshake.version, call.payload, settings)
+    const answer = known ?? ({ kind: 'callResult', payload } as const)
+    if (known === null) transactions.record(tracked, { attempts, answer: { ...answer, id: call.id } })
+    this.#confirm(message, answer)
+    return true
+  }
+
+  #append({ call, attempts }: Storable, { key, content }: Tracked): Promise<boolean> {
+    const { handshake, world } = this.#station
+    const { stationId, version } = handshake
+    const { id, action, payload } = call
+    const storedAt = world.date().getTime()
+    return this.#backlog.append({ stationId, version, id, key, content, action, payload, attempts, storedAt })
+  }
+
+  #confirm({ call, receivedAt }: Storable, answer: ReturnType<Fleet['transactions']['find']>['answer']): void {
+    const { row, world, isClosed } = this.#station
+    const isAwaited = this.#inFlight.done(call)
+    if (!isAwaited || isClosed || answer === null) return
+    this.#station.send({ ...answer, id: call.id })
+    world.meter.count('ocpp_call_total', { version: row.number, action: call.action, answer: 'stored' })
+    world.meter.observe('ocpp_call_seconds', { version: row.number }, (world.now() - receivedAt) / 1000)
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * What the bridge may do with a transaction message that it keeps for the app: whether the station can be answered before
+ * the app has seen the message, with what, and which transaction the message belongs to.
+ *
+ * Pure: no I/O, no clock.
+ * Spec: OCPP 1.6 §4.7, §4.10 (the CSMS cannot prevent a stop); OCPP 2.0.1 and 2.1 Part 2 E04, E06, E12 (offline and ended
+ * transactions).
+ */
+import { emptyObject, isObject, membersOf, parseObject, type JsonText } from '../ocpp/json.ts'
+import { tokenOf } from '../ocpp/requests.ts'
+import type { Version } from '../ocpp/version.ts'
+import { choiceFor, type SilentSettings } from './answers.ts'
+
+/** Whether a message needs a decision of the app. An action without a row always does. */
+const decisions: Readonly<Record<string, (payload: JsonText) => boolean>> = {
+  StopTransaction: () => false,
+  MeterValues: () => false,
+  // What the event reports has happened, whatever the app says of its idToken.
+  TransactionEvent: payload => {
+    const { offline, eventType } = parseObject(payload)
+    return offline !== true && eventType !== 'Ended' && tokenOf(payload) !== 'none'
+  },
+}
+
+/** Whether only the app can answer a transaction message. */
+export function needsDecision(action: string, payload: JsonText): boolean {
+  return Object.hasOwn(decisions, action) ? (decisions[action]?.(payload) ?? true) : true
+}
+
+/** The answer to a transaction message that needs no decision: the operator's, or the one that accepts. */
+export function confirmationFor(
+  action: string,
+  version: Version,
+  payload: JsonText,
+  settings: SilentSettings,
+): JsonText {
+  const { row, chosen } = choiceFor(action, version, settings)
+  if (typeof chosen !== 'string') return chosen.payload
+  // No row of a transaction message that needs no decision reads the time, the interval or an id.
+  const asked = { payload, now: '', heartbeatIntervalSeconds: 0, transactionId: null }
+  return row?.anycable(asked) ?? emptyObject
+}
+
+/** The transaction of a message, as JSON text; `null` for a message outside a transaction. */
+export function transactionOf(payload: JsonText): string | null {
+  const members = membersOf(payload)
+  const info = members.get('transactionInfo') ?? '{}'
+  const inner = info.startsWith('{') ? membersOf(info).get('transactionId') : undefined
+  const transaction = inner ?? members.get('transactionId') ?? 'null'
+  return transaction === 'null' ? null : transaction
+}
+
+/** The status of an idTag or idToken in the app's answer; `null` if it has none. */
+export function tokenStatusOf(answer: JsonText): string | null {
+  const { idTagInfo, idTokenInfo } = parseObject(answer)
+  const info = idTagInfo ?? idTokenInfo
+  return isObject(info) && typeof info['status'] === 'string' ? info['status'] : null
+}

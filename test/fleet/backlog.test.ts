@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { Backlog } from '../../src/fleet/backlog.ts'
+import { messageId } from '../../src/ocpp/frame.ts'
+import { jsonText } from '../../src/ocpp/json.ts'
+import type { OutboxMessage } from '../../src/session/ports.ts'
+import type { StationId } from '../../src/translate/handshake.ts'
+import { dawn, FakeWorld, handshakeFor, quiet } from '../support/fakes.ts'
+import { FakeOutbox, memoryWith } from '../support/outbox.ts'
+
+const one = 'CP1' as StationId
+
+function message(name: string, storedAt = dawn): OutboxMessage {
+  const fields = { stationId: one, version: 'ocpp1.6', id: messageId(name), action: 'StopTransaction' } as const
+  return { ...fields, key: name, content: name, payload: jsonText({}), attempts: 0, storedAt }
+}
+
+function setUp(t: TestContext, outbox = new FakeOutbox()) {
+  const store = memoryWith(outbox)
+  const world = new FakeWorld(t)
+  return { ...store, world, backlog: new Backlog(store.durable, world) }
+}
+
+test('a station has a backlog from its first append until a round finds nothing left', async t => {
+  const { backlog } = setUp(t)
+  assert.equal(backlog.has(one), false)
+  const appending = backlog.append(message('a'))
+  assert.equal(backlog.has(one), true)
+  assert.equal(await appending, true)
+  assert.deepEqual([...backlog.due()], [one])
+  backlog.onRound(one, Infinity)
+  assert.deepEqual([backlog.has(one), ...backlog.due()], [false])
+})
+
+test('a round that finds nothing left keeps the backlog of a station whose append is under way', async t => {
+  const { backlog, outbox } = setUp(t)
+  let sync: (outcome: 'stored') => void = () => undefined
+  outbox.appending = () => new Promise(resolve => (sync = resolve))
+  const appending = backlog.append(message('a'))
+  backlog.onRound(one, Infinity)
+  assert.equal(backlog.has(one), true)
+  sync('stored')
+  assert.equal(await appending, true)
+  assert.deepEqual([...backlog.due()], [one])
+})
+
+test('a station is due when its first message in backoff is, and at once when it has stored another one', async t => {
+  const { backlog, world } = setUp(t)
+  await backlog.append(message('a'))
+  backlog.onRound(one, dawn + 1_000)
+  assert.deepEqual([...backlog.due()], [])
+  await world.pass(1_000)
+  assert.deepEqual([...backlog.due()], [one])
+  backlog.postpone(one, 60_000)
+  assert.deepEqual([...backlog.due()], [])
+  await backlog.append(message('b'))
+  assert.deepEqual([...backlog.due()], [one])
+})
+
+test('an append is not on the disk when the disk does not reply in 5 s', async t => {
+  const { backlog, outbox, world, failures } = setUp(t)
+  outbox.appending = () => new Promise(() => undefined)
+  const appending = backlog.append(message('a'))
+  await world.pass(5_000, 500)
+  assert.equal(await appending, false)
+  assert.match(String(failures[0]), /did not reply/)
+})
+
+test('the metrics tell how many messages wait, and how old the oldest is', async t => {
+  const { backlog, world, outbox } = setUp(t)
+  await backlog.append(message('a', dawn - 60_000))
+  assert.deepEqual([backlog.messages, backlog.oldestSeconds], [0, 0])
+  backlog.measure()
+  await quiet()
+  assert.deepEqual([backlog.messages, backlog.oldestSeconds], [1, 60])
+  await world.pass(1_000, 500)
+  assert.equal(backlog.oldestSeconds, 61)
+  outbox.size = () => Promise.reject(new Error('EIO'))
+  backlog.measure()
+  await quiet()
+  assert.equal(backlog.messages, 1)
+})
+
+test('the messages of an earlier process are older than this one, and their stations have a backlog', async t => {
+  const outbox = new FakeOutbox()
+  await outbox.append(message('a', dawn - 1))
+  const { backlog, world } = setUp(t, outbox)
+  assert.deepEqual([...backlog.due()], [one])
+  assert.equal(backlog.isOlderThanProcess(message('a', dawn - 1)), true)
+  assert.equal(backlog.isOlderThanProcess(message('b')), false)
+  assert.equal(world.log.said('info').some(line => line.startsWith('the outbox has transaction messages')), true) // prettier-ignore
+})
+
+test('credentials are the Authorization header, the cookie and the query of the URL', t => {
+  const { backlog } = setUp(t)
+  const handshake = handshakeFor('CP1', { authorization: 'Basic a' })
+  const withQuery = { ...handshake, env: { ...handshake.env, url: `${handshake.env.url}?token=1` } }
+  const withCookie = { ...handshake, env: { ...handshake.env, headers: { ...handshake.env.headers, cookie: 'a=b' } } }
+  for (const accepted of [handshake, withQuery, withCookie]) {
+    backlog.onAccepted(accepted)
+    for (const each of [handshake, withQuery, withCookie, handshakeFor('CP1'), handshakeFor('CP2')])
+      assert.equal(backlog.knows(each), each === accepted || each.stationId !== one)
+  }
+  backlog.onRejected(withCookie)
+  assert.equal(backlog.knows(withCookie), false)
+})
