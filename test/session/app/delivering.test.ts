@@ -193,7 +193,6 @@ for (const [name, script] of [
 test('a station that the app rejects is closed with 1008, and its messages stay', async t => {
   const { world, rpc, outbox, plug } = await setUp(t, message('a', 1))
   const station = plug()
-  station.says('[3,"1",{}]')
   station.socket.answersPings = true
   rpc.on('connect', () => ({ status: 'failure' }))
   await pass(world, 2)
