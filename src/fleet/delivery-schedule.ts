@@ -18,8 +18,8 @@ export class DeliverySchedule {
   readonly #backlog: Backlog
   readonly #sessionOf: (stationId: StationId) => Member | null
   readonly #running = new Set<StationId>()
-  /** Due, in order. */
-  #queue: StationId[] = []
+  /** The stations that this sweep has not looked at yet. */
+  #due: Iterator<StationId> | null = null
   #failedAt = -Infinity
   #pausedUntil = 0
   /** Consecutive pauses. */
@@ -37,29 +37,29 @@ export class DeliverySchedule {
   sweep(): void {
     if (this.#isStopped) return
     const { rpc, now } = this.#world
-    this.#queue = [...this.#backlog.due()].filter(stationId => !this.#running.has(stationId))
-    if (this.#queue.length === 0) return
-    if (rpc.presence.isAway) {
-      this.#queue = []
-      return void rpc.check()
-    }
+    this.#due = null
+    if (this.#backlog.due().next().done === true) return
+    if (rpc.presence.isAway) return void rpc.check()
     const hasReplied = rpc.presence.repliedAt > this.#failedAt
     if (hasReplied) this.#pauses = 0
-    if (!hasReplied && now() < this.#pausedUntil) this.#queue = []
+    if (!hasReplied && now() < this.#pausedUntil) return
+    this.#due = this.#backlog.due()
     this.#next()
   }
 
   /** Delivers nothing more: the bridge is shutting down. */
   stop(): void {
     this.#isStopped = true
-    this.#queue = []
+    this.#due = null
   }
 
   #next(): void {
     const limit = this.#pauses === 0 ? maxAtOnce : 1
     while (this.#running.size < limit) {
-      const stationId = this.#queue.shift()
-      if (stationId === undefined) return
+      const next = this.#due?.next()
+      if (next === undefined || next.done === true) return
+      const stationId = next.value
+      if (this.#running.has(stationId)) continue
       const session = this.#sessionOf(stationId)
       if (session?.isHeard === true) void this.#deliver(stationId, session)
     }
@@ -78,7 +78,7 @@ export class DeliverySchedule {
   /** Attempts in flight at the same time fail together, and pause once. */
   #pause(): void {
     const now = this.#world.now()
-    this.#queue = []
+    this.#due = null
     this.#failedAt = now
     if (now < this.#pausedUntil) return
     this.#pausedUntil = now + Math.min(pause.leastMs * 2 ** this.#pauses, pause.mostMs)

@@ -22,7 +22,9 @@ function setUp(t: TestContext, count: number) {
     }) as unknown as Member
   const schedule = new DeliverySchedule(world, backlog, sessionOf)
   const end = async (attempt: DeliveryAttempt) => {
-    running.shift()?.end(attempt)
+    const ended = running.shift()
+    if (ended !== undefined && attempt === 'none') backlog.onRound(ended.stationId, Infinity)
+    ended?.end(attempt)
     await quiet()
   }
   return { world, backlog, schedule, running, heard, end }
@@ -89,7 +91,6 @@ for (const attempt of ['unready', 'refused'] as const) {
     const { world, schedule, running, end } = setUp(t, 2)
     schedule.sweep()
     await end(attempt)
-    await end('none')
     schedule.sweep()
     assert.deepEqual(ids(running), ['CP1'])
     await world.pass(30_000, 10_000)

@@ -533,9 +533,10 @@ export class FakeWorld implements World {
     settings: Partial<HubSettings> = {},
     limits: Partial<DisconnectLimits> = {},
     durable: DurableMemory | null = null,
+    now = dawn,
   ) {
     t.mock.timers.reset()
-    t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: dawn })
+    t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now })
     this.#t = t
     this.schemas = officialSchemas
     this.disconnects = new Disconnects({ mode: 'auto', ratePerSecond: 100, backlog: 100, ...limits }, this)

@@ -3,6 +3,7 @@
  * in which they came. A message that the app raises on is retried later, and blocks its own transaction only.
  */
 import { isAway, RpcError, type CommandReply } from '../../cable/rpc.ts'
+import type { JsonText } from '../../ocpp/json.ts'
 import { versions } from '../../ocpp/version.ts'
 import type { SilentSettings } from '../../translate/answers.ts'
 import { performData } from '../../translate/commands.ts'
@@ -44,7 +45,7 @@ export class Delivering {
   /** What was read and not yet delivered. */
   #page: StoredMessage[] = []
   #afterSeq = 0
-  /** Transactions with a message in backoff. */
+  /** Transactions with a message in backoff, as the last round has found them so far. */
   readonly #blocked = new Set<string>()
   /** When the first message in backoff is due, in ms since the epoch. */
   #dueAt = Infinity
@@ -80,12 +81,24 @@ export class Delivering {
     entry.settle('none')
   }
 
-  /** Delivers all that can be delivered, before a message that came later. Rejects with the `RpcError` of an absent app. */
-  async drain(): Promise<void> {
+  /**
+   * Delivers all that can be delivered, before a message that came later. Rejects with `RpcError` where the app is away, or
+   * a message of the same transaction is in backoff.
+   *
+   * @param payload of the later message
+   */
+  async drain(payload: JsonText): Promise<void> {
     while (this.#backlog.has(this.#station.handshake.stationId)) {
       const attempt = await this.#deliverNext()
+      if (attempt === 'none') return this.#checkOrder(payload)
       if (attempt !== 'delivered' && attempt !== 'failed') return
     }
+  }
+
+  #checkOrder(payload: JsonText): void {
+    const transaction = transactionOf(payload)
+    if (transaction === null || !this.#blocked.has(transaction)) return
+    throw new RpcError('exhausted', 'notRun', 'an earlier message of the transaction waits for its next attempt')
   }
 
   async #deliverNext(): Promise<DeliveryAttempt> {
@@ -120,6 +133,7 @@ export class Delivering {
         if (!this.#isBlocked(message)) return message
         continue
       }
+      if (this.#afterSeq === 0) this.#blocked.clear()
       const page = await this.#backlog.pendingOf(stationId, this.#afterSeq)
       if (page === null) return this.#restart('unreadable')
       if (page.length === 0) {
@@ -134,7 +148,6 @@ export class Delivering {
   #restart<Result>(result: Result): Result {
     this.#page = []
     this.#afterSeq = 0
-    this.#blocked.clear()
     this.#dueAt = Infinity
     return result
   }

@@ -124,7 +124,7 @@ export class Performing {
       for (let raised = 0; ;) {
         try {
           // What the station has stored came before.
-          if (delivering !== null) await delivering.drain()
+          if (delivering !== null) await delivering.drain(pending.call.payload)
           return await this.#attempt(pending, extras, queueDeadline)
         } catch (error) {
           if (!isWanted() || !(error instanceof RpcError)) throw error

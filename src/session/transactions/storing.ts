@@ -73,11 +73,14 @@ export class Storing {
   }
 
   async #store(message: Storable, tracked: Tracked): Promise<boolean> {
-    const { call, attempts } = message
+    const { call } = message
     const { handshake, settings } = this.#station
     const { transactions } = this.#fleet
-    const known = transactions.find(tracked).answer
-    const isKept = known !== null || (await this.#append(message, tracked))
+    const before = transactions.find(tracked)
+    const known = before.answer
+    // On earlier connections, too.
+    const attempts = Math.max(message.attempts, before.attempts)
+    const isKept = known !== null || (await this.#append(call, attempts, tracked))
     if (!isKept) {
       message.isStored = false
       transactions.record(tracked, { attempts, answer: null })
@@ -90,7 +93,7 @@ export class Storing {
     return true
   }
 
-  #append({ call, attempts }: Storable, { key, content }: Tracked): Promise<boolean> {
+  #append(call: Call, attempts: number, { key, content }: Tracked): Promise<boolean> {
     const { handshake, world } = this.#station
     const { stationId, version } = handshake
     const { id, action, payload } = call

@@ -32,7 +32,7 @@ export class Unanswered {
   longestMs: number
   /** Whether the station owes a message that an earlier connection was closed over. */
   isOwing: boolean
-  /** `null` where nothing can be stored. */
+  /** `null` where nothing is stored. */
   readonly storing: Storing | null
   readonly #station: Station<UnansweredSettings>
   readonly #member: Pick<Member, 'close'>
@@ -51,8 +51,8 @@ export class Unanswered {
     this.#station = station
     this.#member = member
     this.#debts = debts
-    this.storing = backlog === null ? null : new Storing(station, fleet, backlog, inFlight)
     this.closes = station.settings.unanswered === 'close'
+    this.storing = backlog === null || !this.closes ? null : new Storing(station, fleet, backlog, inFlight)
     this.isOwing = debts.owes(stationId)
     this.#share = 1 - spread * station.world.random()
     this.longestMs = this.closes ? patience.usualMs * this.#share : patience.errorMs

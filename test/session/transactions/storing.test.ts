@@ -185,6 +185,33 @@ test('the reply to an attempt from before a message was stored counts: the app d
   assert.equal(rpc.names().filter(name => name === 'stop_transaction').length, 1)
 })
 
+test('attempts of an earlier connection count when the app cannot even be asked to accept the next one', async t => {
+  const { world, rpc, station, outbox } = setUp(t)
+  rpc.on('stop_transaction', fails(faults.lost))
+  station.call('StopTransaction', stop, 'x')
+  await world.pass(1_000, 100)
+  station.vanish()
+  rpc.on('connect', absent)
+  rpc.presence.isAway = true
+  await world.pass(1_000, 100)
+  world.plug('CP1').call('StopTransaction', stop, 'x')
+  await world.pass(5_000, 100)
+  assert.ok((outbox.stored[0]?.attempts ?? 0) > 0)
+})
+
+test('a message that cannot be stored is not performed before a stored one of its transaction that is in backoff', async t => {
+  const { world, rpc, station, outbox } = setUp(t)
+  rpc.on('meter_values', fails(faults.raised))
+  station.call('MeterValues', meterValues, 'm')
+  await world.pass(15_000, 100)
+  assert.equal(outbox.stored.length, 1)
+  outbox.appending = () => Promise.resolve('refused')
+  station.call('StopTransaction', stop, 's')
+  await world.pass(15_000, 100)
+  assert.equal(station.socket.closed?.code, 1012)
+  assert.equal(rpc.names().includes('stop_transaction'), false)
+})
+
 test('a drain stores what the app has not taken, and confirms it before the connection closes', async t => {
   const { world, rpc, station, outbox } = setUp(t)
   await station.boot()
