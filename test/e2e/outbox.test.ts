@@ -9,6 +9,7 @@ import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ScriptedApp } from '../support/app.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
+import { keepUntil } from '../support/keep.ts'
 import { Performs } from '../support/performs.ts'
 import { factOf, QueueingStation, viaOcppRpc, viaOcppTs } from '../support/queueing-station.ts'
 import { openRawStation } from '../support/station.ts'
@@ -20,6 +21,8 @@ const warmUpMs = 2_000
 /** An app that books by `key`, and its bridge. */
 async function open(t: TestContext, dir: string, ...flags: readonly string[]) {
   const app = await ScriptedApp.start()
+  const keep = keepUntil(end => t.after(end))
+  keep({ close: () => app.stop() })
   const performs = new Performs()
   const transactions = new Map<unknown, number>()
   app.always(
@@ -30,12 +33,13 @@ async function open(t: TestContext, dir: string, ...flags: readonly string[]) {
       return { idTagInfo: { status: 'Accepted' }, transactionId }
     }),
   )
-  const bridge = await openBridge([`--rpc_host=${app.host}`, `--state_dir=${dir}`, ...flags])
-  t.after(async () => {
-    await bridge.close()
-    app.stop()
-  })
+  const bridge = keep(await openBridge([`--rpc_host=${app.host}`, `--state_dir=${dir}`, ...flags]))
   return { app, performs, bridge }
+}
+
+/** The app's last connection may serve a call for a moment after it has stopped. */
+async function isAway(bridge: Bridge): Promise<void> {
+  while ((await bridge.get('/ready')).status === 200) await sleep(20)
 }
 
 async function isEmpty(bridge: Bridge): Promise<void> {
@@ -109,6 +113,7 @@ describe('with state_dir', { concurrency: true }, () => {
       await station.call('h', 'Heartbeat')
       await bridge.metricReaches('rpc_call_total', 2)
       app.stop()
+      await isAway(bridge)
       const ballast = path.join(dir, 'ballast')
       assert.throws(() => writeFileSync(ballast, 'x'.repeat(8 * 1024 * 1024)), /ENOSPC/)
       const stop = JSON.stringify({
@@ -129,11 +134,13 @@ describe('with state_dir', { concurrency: true }, () => {
       const again = await openRawStation(bridge.url, 'CP1')
       await again.call('h', 'Heartbeat')
       app.stop()
+      await isAway(bridge)
       assert.equal(await again.call('s', 'StopTransaction', stop), '[3,"s",{}]')
       await app.start()
       await performs.next('s')
       const stops = performs.of('CP1').filter(({ command }) => command === 'StopTransaction')
-      assert.deepEqual(stops.map(data => typeof data['storedAt']), ['string']) // prettier-ignore
+      // Once: by a delivery, or by an attempt that still waited for the app when the message was stored.
+      assert.equal(stops.length, 1)
       for (const each of [other, again]) await each.close()
     },
   )
