@@ -95,7 +95,7 @@ function endOnSignal(opening: Promise<Opened>, timeoutMs: number, log: Log): voi
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
-  // Its default would end the process at once: a terminal that closes sends it, and operators who expect a reload.
+  // A terminal that closes sends it, and operators who expect a reload. `bin/ocpp-cable` keeps its default away before.
   process.on('SIGHUP', () => log.info({}, 'SIGHUP ignored: reloading is not implemented. Restart to apply changes'))
 }
 

@@ -57,7 +57,7 @@ const maxDepth = 32
 /** Most elements of a message that is parsed. A CALLERROR has five; a message of six is parsed and then refused. */
 const maxElements = 6
 const maxIdLength = 255
-/** In bytes. A longer text that is not an array has lost the beginning of a frame. */
+/** In bytes, white space included. A longer text that is not an array has lost the beginning of a frame. */
 const maxSignOfLife = 64
 /** OCPP 2.0.1 Part 4 table 7; 1.6 sets no limit. */
 const maxDescriptionLength = 255
@@ -216,7 +216,7 @@ function unread(fault: 'outOfBounds' | 'notJson', message: string, version: Vers
 /** Some stations send a short text of their own, or an empty one, to keep the connection open. */
 function notArray(message: string, version: Version): Malformed | Ignored {
   const isShort = message.length <= maxSignOfLife && new TextEncoder().encode(message).length <= maxSignOfLife
-  if (isShort || message.trim() === '') return { kind: 'ignored', as: 'signOfLife' }
+  if (isShort) return { kind: 'ignored', as: 'signOfLife' }
   return malformed('notArray', version, unreadableId)
 }
 

@@ -1,8 +1,10 @@
 /**
  * Masks the secrets of drivers and stations in frames before they are logged.
  *
- * Pure. Works on the text, so the rest of the frame stays exactly as sent, and invalid JSON can be redacted too.
+ * Pure. Works on the text, so the rest of the frame stays exactly as sent. In a text that is not JSON nobody can tell the
+ * secrets from the rest: `redact-broken.ts` shows only what is known to be harmless.
  */
+import { redactBroken } from './redact-broken.ts'
 
 /** Characters of a frame that are logged. */
 const SHOWN = 1000
@@ -27,8 +29,7 @@ const SECRET_INSIDE = /\\"\w*(idTag|idToken|password|authorizationKey)\w*\\"/i
 /** The user and password in a URL, up to its last `@`, as in the `location` of GetDiagnostics; `/` may be escaped. */
 const URL_USER = /(:(?:\\?\/){2})[^\s"/\\]+@/g
 
-/** Texts in single quotes are not JSON, but some stations send them. */
-const TOKEN = /"[^"\\]*(?:\\[^][^"\\]*)*"?|'[^'"{}[\]:,]*'|[{}[\]:,]|[^\s"{}[\]:,]+/g
+const TOKEN = /"[^"\\]*(?:\\[^][^"\\]*)*"?|[{}[\]:,]|[^\s"{}[\]:,]+/g
 
 type Span = { readonly start: number; readonly end: number }
 
@@ -40,7 +41,7 @@ type Container = {
   /** Whether the container names a secret variable, so that its values are secret. */
   secret: boolean
   /** Values that are secret if this container or an enclosing one turns out to name a secret variable. */
-  readonly values: Span[]
+  values: Span[]
 }
 
 /**
@@ -50,19 +51,36 @@ type Container = {
  */
 export function redactFrame(text: string): string {
   const read = text.slice(0, READ)
-  const masked = redactWhole(read)
+  const masked = isJson(text) ? redactJson(read) : redactBroken(read)
   const left = masked.length - SHOWN + (text.length - read.length)
   return left > 0 ? `${masked.slice(0, SHOWN)}...(${left})` : masked
 }
 
 /** Masks the same, and truncates nothing: for the few messages of which the log keeps the only copy. */
 export function redactWhole(text: string): string {
-  return mask(text, secretsOf(text)).replace(URL_USER, '$1***@')
+  return isJson(text) ? redactJson(text) : redactBroken(text)
 }
 
-/** The last characters before an index, masked; none where the index is beyond what is scanned. */
+/**
+ * The last characters before the place where a text stops being JSON, masked; none where that is beyond what is scanned.
+ */
 export function redactBefore(text: string, at: number): string {
-  return at > READ ? '' : redactWhole(text.slice(0, at)).slice(-BEFORE)
+  return at > READ ? '' : redactBroken(text.slice(0, at)).slice(-BEFORE)
+}
+
+/** A byte order mark is skipped, as `parseFrame` does. */
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text.replace(/^\ufeff/, ''))
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** @param text JSON, or the beginning of a text that is JSON */
+function redactJson(text: string): string {
+  return mask(text, secretsOf(text)).replace(URL_USER, '$1***@')
 }
 
 function secretsOf(text: string): Span[] {
@@ -110,13 +128,25 @@ function close(open: Container[], secrets: Span[]): void {
   const closed = open.pop()
   if (closed === undefined) return
   const parent = open.at(-1)
-  if (closed.secret) secrets.push(...closed.values)
-  else parent?.values.push(...closed.values)
+  if (closed.secret) append(secrets, closed.values)
+  else if (parent !== undefined) parent.values = joined(parent.values, closed.values)
   if (closed.secret && closed.isObject && parent?.isObject === true) parent.secret = true
 }
 
+/** One list of both; the shorter one is moved, so that deep nesting does not move a value at each level. */
+function joined(one: Span[], other: Span[]): Span[] {
+  const [longer, shorter] = one.length < other.length ? [other, one] : [one, other]
+  append(longer, shorter)
+  return longer
+}
+
+/** `push(...spans)` would overflow the stack: a message may have 100,000 values. */
+function append(list: Span[], spans: readonly Span[]): void {
+  for (const span of spans) list.push(span)
+}
+
 function unquoted(token: string): string {
-  if (!token.includes('\\')) return token.replace(/^["']|["']$/g, '')
+  if (!token.includes('\\')) return token.replace(/^"|"$/g, '')
   try {
     return String(JSON.parse(token))
   } catch {

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { openBridge, program, programEnv } from '../support/bridge.ts'
 import { freePort } from '../support/ports.ts'
-import { run, type Result } from '../support/process.ts'
+import { openProcess, run, type Result } from '../support/process.ts'
 import { openRawStation, openStation } from '../support/station.ts'
 
 let folder: string
@@ -318,3 +318,36 @@ test('the bridge goes on and logs one line when it receives SIGHUP', { timeout: 
   assert.ok(!bridge.log().some(({ msg }) => /Shutting down/.test(msg)))
   assert.deepEqual(await bridge.kill('SIGTERM'), { code: 0, signal: null })
 })
+
+/** Makes the program wait for a pipe before it loads its modules. */
+function waitingFor(pipe: string): string {
+  const hook = `import { readFile } from 'node:fs/promises'
+    export async function load(url, context, next) {
+      if (url.endsWith('/dist/main.js')) await readFile(${JSON.stringify(pipe)})
+      return next(url, context)
+    }`
+  const script = `import { register } from 'node:module'; register(${JSON.stringify(dataUrl(hook))})`
+  return dataUrl(script)
+}
+
+const dataUrl = (script: string): string => `data:text/javascript,${encodeURIComponent(script)}`
+
+for (const [when, argsFor] of [
+  ['while its modules load', (pipe: string) => ['--import', waitingFor(pipe), program, '--version']],
+  ['while it reads its configuration', (pipe: string) => [program, '--print-config', `--config-path=${pipe}`]],
+] as const) {
+  test(`the program starts all the same when it receives SIGHUP ${when}`, { timeout: 60_000 }, async t => {
+    const pipe = join(folder, when.replaceAll(' ', '-'))
+    await run('mkfifo', [pipe])
+    const starting = openProcess(process.execPath, argsFor(pipe), { cwd: folder, env: programEnv() })
+    t.after(() => starting.close())
+    // A pipe opens for writing once the program opens it for reading.
+    const writer = openProcess('sh', ['-c', 'exec 3> "$0"; echo reading; exec sleep 60', pipe])
+    t.after(() => writer.close())
+    await writer.line(/reading/)
+    starting.signal('SIGHUP')
+    await writer.close()
+    assert.deepEqual(await starting.exited, { code: 0, signal: null })
+    assert.notEqual(starting.output, '')
+  })
+}

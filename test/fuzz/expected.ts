@@ -53,7 +53,7 @@ export function expectationFor({ bytes, binary }: Message, version: Version, max
   if (!binary && !isUtf8(bytes)) return { ...nothing, as: 'no UTF-8', closes: 1007 }
   const text = bytes.toString().replace(/^\ufeff/, '')
   const isShort = Buffer.byteLength(text) <= maxSignOfLife
-  if (text.trim() === '' || (isShort && !/^\s*\[/.test(text))) return { ...nothing, as: 'a sign of life' }
+  if (isShort && !/^\s*\[/.test(text)) return { ...nothing, as: 'a sign of life' }
   const elements = parsed(text)
   if (!Array.isArray(elements)) {
     return elements === undefined ? unparsed(text, version) : malformed('no JSON array', version, [unreadable])

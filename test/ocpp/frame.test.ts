@@ -279,7 +279,8 @@ const badFrames = [
   [' \r\n\t', 'ignored', 'ignored', 'ignored', 'whitespace'],
   ['\ufeff', 'ignored', 'ignored', 'ignored', 'a byte order mark alone'],
   ['\ufeff \n', 'ignored', 'ignored', 'ignored', 'a byte order mark and whitespace'],
-  [' '.repeat(100), 'ignored', 'ignored', 'ignored', '100 spaces'],
+  [' '.repeat(64), 'ignored', 'ignored', 'ignored', '64 spaces'],
+  [' '.repeat(65), 'silence', unreadable, unreadable, '65 spaces are more than a sign of life'],
   ...['ping', 'PONG\r\n', 'HeartBeat', '{}', '"Heartbeat"', 'null', '2', '.', '\u0000', '{"ping":1757000000}'].map(
     text => [text, 'ignored', 'ignored', 'ignored', 'a sign of life in the words of a station'] as const,
   ),
