@@ -28,6 +28,8 @@ export type HubSettings = SessionSettings & {
 }
 
 const slicing = { elementsOf, membersOf }
+/** How long after its upgrade a station that says nothing is pinged: in time for its unprompted attach. */
+const probeAfterMs = 3_000
 /** How many streams one station may have. */
 const maxStreams = 1_000
 /** How many of the stations whose Disconnect is lost at shutdown are named. */
@@ -132,20 +134,23 @@ export class Hub implements Fleet {
     }
   }
 
-  /** Looks after the stations that say nothing: attaches them, and closes those that answer no ping either. */
+  /** Looks after the stations that say nothing: attaches those that answer pings, and closes those that do not. */
   sweep(): void {
     this.debts.warnOfGone()
     if (this.#unsettled.size === 0) return
     const now = this.#world.now()
     const { bootTimeoutMs } = this.#settings
+    const alive: Member[] = []
     for (const session of this.#unsettled) {
       const ageMs = now - session.openedAt
       if (session.isHeard) {
         if (session.attaching.isSettled) this.#unsettled.delete(session)
+        // A silent connection proves nothing: only its own CALL may replace one that the app has accepted.
+        else if (!this.#claims.isOfAnother(session)) alive.push(session)
       } else if (ageMs > bootTimeoutMs) session.close(1008, 'No message in time')
-      else if (ageMs > bootTimeoutMs / 2) session.probe()
+      else if (ageMs >= Math.min(probeAfterMs, bootTimeoutMs / 2)) session.probe()
     }
-    this.#attachSchedule.sweep(this.#unsettled)
+    this.#attachSchedule.sweep(alive)
   }
 
   /**

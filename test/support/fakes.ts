@@ -314,6 +314,8 @@ export class FakeSocket implements StationSocket {
   heartbeatIntervalMs: number | null = null
   /** Whether it has answered a ping. */
   answersPings = false
+  /** Whether it answers a probe. */
+  isMute = false
   /** How often it was asked whether it answers pings. */
   probes = 0
   #onText: (text: string) => void = () => undefined
@@ -351,6 +353,7 @@ export class FakeSocket implements StationSocket {
 
   probe(): void {
     this.probes++
+    this.answersPings ||= !this.isMute
   }
 
   expectHeartbeats(intervalMs: number): void {

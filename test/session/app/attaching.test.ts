@@ -148,14 +148,51 @@ test('a station stays when the app rejects its id for want of its serial number,
   assert.deepEqual(await station.next(), [2, 'r', 'Reset', {}])
 })
 
-test('a station whose id the app rejects is closed with 1008 after ocpp_boot_timeout when it answers no ping', async t => {
+test('a station that answers no ping is never attached unprompted, and is closed with 1008 after ocpp_boot_timeout', async t => {
   const { world, rpc, plug } = setUp(t)
-  knowsOnly(rpc, 'SN1')
   const station = plug()
+  station.socket.isMute = true
   await wait(world, 50_000)
   assert.equal(station.socket.closed, null)
   await wait(world, 12_000)
   assert.deepEqual(await station.socket.end(), { code: 1008, reason: 'No message in time' })
+  assert.deepEqual(rpc.names(), [])
+})
+
+for (const isMute of [true, false]) {
+  test(`a connection that says nothing ${isMute ? 'and answers no ping' : 'but answers pings'} replaces none that the app has accepted`, async t => {
+    const { world, rpc, plug } = setUp(t)
+    const charging = plug()
+    await charging.boot('SN1')
+    const silent = plug()
+    silent.socket.isMute = isMute
+    await wait(world, 70_000)
+    assert.equal(charging.socket.closed, null)
+    assert.equal(silent.socket.closed?.code, isMute ? 1008 : undefined)
+    assert.deepEqual(rpc.names(silent.sid), [])
+    world.broadcast('SN1', reset('r'))
+    assert.deepEqual(await charging.next(), [2, 'r', 'Reset', {}])
+  })
+}
+
+test('a connection that says nothing is attached when the older one of its station has ended', async t => {
+  const { world, plug } = setUp(t)
+  const older = plug()
+  await older.boot('SN1')
+  const station = plug()
+  await wait(world, 20_000)
+  older.vanish()
+  await wait(world, 1_000)
+  world.broadcast('SN1', reset('r'))
+  assert.deepEqual(await station.next(), [2, 'r', 'Reset', {}])
+})
+
+test('a connection that says nothing leaves the place to its station with ocpp_takeover=refuse', async t => {
+  const { world, plug } = setUp(t, 'ocpp1.6', { takeover: 'refuse' })
+  const silent = plug()
+  silent.socket.isMute = true
+  await wait(world)
+  assert.equal(world.hub.isTaken(silent.handshake.stationId), false)
 })
 
 test('a station whose id the app rejects is closed with 1008 when its own first CALL meets the same refusal', async t => {
