@@ -17,6 +17,7 @@ import { BootSchedule } from './boot-schedule.ts'
 import { Claims, type Takeover } from './claims.ts'
 import type { Disconnects } from './disconnects.ts'
 import { paceOf } from './draining.ts'
+import { KnownStations } from './known-stations.ts'
 import { Owing } from './owing.ts'
 import { Relation } from './relation.ts'
 import { SerialNumbers } from './serial-numbers.ts'
@@ -39,6 +40,7 @@ export class Hub implements Fleet {
   readonly transactions: Transactions
   readonly debts: Owing
   readonly unansweredCommands: UnansweredCommands
+  readonly known = new KnownStations()
   readonly #settings: HubSettings
   readonly #disconnects: Disconnects
   readonly #world: World
@@ -48,7 +50,7 @@ export class Hub implements Fleet {
   /** Of these, the ones that `sweep` looks after. */
   readonly #unsettled = new Set<Member>()
   /** Accepted sessions whose Disconnect is still due. */
-  readonly #known = new Set<Member>()
+  readonly #connected = new Set<Member>()
   readonly #streams = new Relation<StreamName, Member>()
   readonly #identified = new Relation<string, Member>()
   readonly #serialNumbers: SerialNumbers
@@ -180,7 +182,7 @@ export class Hub implements Fleet {
    * Disconnects are lost.
    */
   abort(): void {
-    const open = Array.from(this.#known, ({ who }) => who.station)
+    const open = Array.from(this.#connected, ({ who }) => who.station)
     this.#logLoss(this.#disconnects.isOff ? [] : [...this.#disconnects.lost, ...open])
     this.#isAborted = true
     this.#drainPause.end()
@@ -214,7 +216,8 @@ export class Hub implements Fleet {
   }
 
   async claim(session: Member, connectionIdentifiers: string): Promise<void> {
-    this.#known.add(session)
+    this.#connected.add(session)
+    this.known.onAccepted(session.handshake)
     await this.#claims.delay(session)
     if (session.isClosed) return
     this.#identified.add(connectionIdentifiers, session)
@@ -245,7 +248,7 @@ export class Hub implements Fleet {
     this.#identified.deleteAll(session)
     this.#serialNumbers.remove(session)
     this.#claims.close(session)
-    void session.ended.then(() => this.#known.delete(session))
+    void session.ended.then(() => this.#connected.delete(session))
   }
 
   queueDisconnect(stationId: StationId, disconnect: () => Promise<void>): QueuedDisconnect {

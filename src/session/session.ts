@@ -71,12 +71,12 @@ export class Session implements Member {
     this.#inFlight = new InFlight(row)
     this.#inbox = new Inbox(entry => this.#serve(entry), station, inboxLimits)
     this.#app = new AppConnection(station, fleet, this)
-    const boot = new Boot(station)
+    const boot = new Boot(station, fleet.known)
     const validation = new Validation(station)
     this.#outcomes = new Outcomes(station, this.#app, this.#inbox)
     const told = { app: this.#app, outcomes: this.#outcomes, unanswered: fleet.unansweredCommands }
     this.#commands = new Commands(station, { ...told, boot, validation })
-    const heard = { app: this.#app, commands: this.#commands, inbox: this.#inbox }
+    const heard = { app: this.#app, commands: this.#commands, inbox: this.#inbox, known: fleet.known }
     this.#malformed = new MalformedMessages(station, heard)
     this.#messages = new AppMessages(station, this.#commands)
     const collects = settings.collectReports && row.reports.size > 0
@@ -100,7 +100,7 @@ export class Session implements Member {
   }
 
   get isHeard(): boolean {
-    return this.#isHeard || this.#station.socket.answersPings
+    return this.#isHeard || this.#malformed.isAlive || this.#station.socket.answersPings
   }
 
   get isClosed(): boolean {

@@ -47,10 +47,12 @@ test('the first CALL makes Connect, subscribe and perform in that order, and lat
 test('the session makes no RPC before the first CALL or answer', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
-  station.says('', '[no frame')
+  station.says('[no frame')
+  assert.equal(station.session.isHeard, false)
+  station.says('')
   await quiet()
   assert.deepEqual(world.rpc.names(), [])
-  assert.equal(station.session.isHeard, false)
+  assert.equal(station.session.isHeard, true, 'a sign of life')
 })
 
 test('each station has its own connection to the app, and each CALL its own answer, when two send two CALLs at once', async t => {

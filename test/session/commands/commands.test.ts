@@ -28,7 +28,7 @@ function setUp(
   const outcomes: CommandOutcome[] = []
   const socket = new FakeSocket()
   const station = new Station(handshakeFor('CP1'), socket, { ...usual, ...settings }, world)
-  const boot = new Boot(station)
+  const boot = new Boot(station, world.hub.known)
   const room = { isLeft: true }
   const app = { identifier: 'I' as Identifier | null }
   const told = {
