@@ -8,13 +8,11 @@ import { isUnreadableId, type Ignored, type Malformed } from '../ocpp/frame.ts'
 import { jsonFaultAt } from '../ocpp/json.ts'
 import type { Excerpt } from '../ops/log.ts'
 import type { AppConnection } from './app/connection.ts'
-import type { Commands } from './commands/commands.ts'
 import type { StationMemory } from './ports.ts'
 import type { Station } from './station.ts'
 
 export type MalformedParts = {
   readonly app: Pick<AppConnection, 'connectionIdentifiers'>
-  readonly commands: Pick<Commands, 'settleBroken'>
   readonly inbox: { slow(ms: number): void }
   readonly known: Pick<StationMemory, 'hasAccepted'>
 }
@@ -42,15 +40,14 @@ export class MalformedMessages {
   }
 
   /**
-   * Answers a malformed message, and ends the command that it was to answer.
+   * Answers a malformed message, and warns of it.
    *
    * A station that may be charging is never closed for its messages: it is slowed down.
    *
    * @returns whether to close the connection
    */
-  take({ fault, answer, brokenAnswer }: Malformed, text: string): boolean {
+  take({ fault, answer }: Malformed, text: string): boolean {
     const { world, who, socket } = this.#station
-    const { commands, inbox } = this.#parts
     world.meter.count('failed_client_msg_total')
     world.log.debug({ ...who, fault }, 'received a malformed message')
     if (answer !== null) {
@@ -58,13 +55,12 @@ export class MalformedMessages {
       this.#hasCalled ||= !isUnreadableId(answer.id)
       this.isAlive ||= this.#hasCalled
     }
-    if (brokenAnswer !== null) commands.settleBroken(brokenAnswer)
     this.#warn(fault, text)
     this.#keepEnergy(text)
     this.inARow++
     if (!this.#mayBeCharging) return this.inARow >= maxInARow
     // What a closed connection has left is not worth the wait.
-    if (this.inARow > maxInARow && socket.isOpen) inbox.slow(pauseMs)
+    if (this.inARow > maxInARow && socket.isOpen) this.#parts.inbox.slow(pauseMs)
     return false
   }
 

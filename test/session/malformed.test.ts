@@ -69,7 +69,12 @@ const peers: readonly (readonly [(world: FakeWorld) => Promise<unknown>, string,
     true,
     'the app accepted the station with other credentials',
   ],
-  [async world => (world.rpc.presence.isAway = true), '[no frame', false, 'the app that could accept it is away'],
+  [
+    ({ rpc }) => Promise.resolve((rpc.presence.isAway = true)),
+    '[no frame',
+    false,
+    'the app that could accept it is away',
+  ],
   [() => Promise.resolve(), meter, false, 'it sends CALLs, which are broken'],
 ]
 for (const [before, text, isClosed, because] of peers) {

@@ -390,8 +390,8 @@ test('a malformed answer to a command that has ended gives one late InvalidResul
   next.add('new')
   next.pass(timeoutMs)
   for (let count = 0; count < 2; count++) {
-    next.calls.settleBroken({ id: messageId('new'), kind: 'callError' })
-    next.calls.settleBroken({ id: messageId('open'), kind: 'callResult' })
+    next.calls.settle({ id: messageId('new'), kind: 'callError' })
+    next.calls.settleEarlier({ id: messageId('open'), kind: 'callResult' })
   }
   assert.deepEqual(next.ends(), ['new CallTimeout', 'new InvalidResult late', 'open InvalidResult late'])
   assert.equal(next.outcomes.at(-1)?.sid, before.sid)
