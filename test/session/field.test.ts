@@ -553,8 +553,8 @@ for (const text of ['[3,"r",{"status":}]', '[4,"r","InternalError",]', '[3,"r",[
     station.says(text)
     await quiet()
     assert.deepEqual(rpc.names().slice(before), ['connect', 'subscribe', 'error'])
-    const { code, late } = performed(world, 'Error').at(-1) ?? {}
-    assert.deepEqual([code, late, dropped()], ['InvalidResult', true, 0])
+    const told = performed(world, 'Error').at(-1)
+    assert.deepEqual([told?.['code'], told?.['late'], dropped()], ['InvalidResult', true, 0])
   })
 }
 
