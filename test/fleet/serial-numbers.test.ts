@@ -95,7 +95,7 @@ test('a command reaches one of two stations whose serial number is a placeholder
 
 test('two stations that boot with one serial number are counted and named once', async t => {
   const world = new FakeWorld(t)
-  for (const stationId of ['CP1', 'CP2']) await world.plug(stationId).boot('SN')
+  for (const stationId of ['CP1', 'CP2']) await world.plug(stationId).boot('SN1')
   assert.equal(world.meter.total('ocpp_shared_sn_total'), 1)
-  assert.equal(world.notices.has('shared sn SN'), true)
+  assert.equal(world.notices.has('shared sn SN1'), true)
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { firstSerialNumber, isPlaceholder, placeholders } from '../../src/ocpp/serial-numbers.ts'
+import { firstSerialNumber, isPlaceholder, placeholders, textOf } from '../../src/ocpp/serial-numbers.ts'
 
 /** [values, because] */
 const skipped: readonly (readonly [readonly string[], string])[] = [
@@ -8,16 +8,28 @@ const skipped: readonly (readonly [readonly string[], string])[] = [
   [['-', '--', ' - ', '?', '???', '.', '*', '#', '_', '/'], 'no letter and no digit'],
   [['0', '0000', '000000000000', '0.0', '00-00-00'], 'a counter that was never set'],
   [['00:00:00:00:00:00', '00000000-0000-0000-0000-000000000000'], 'a MAC address and a UUID that were never set'],
-  [['n00', 'N0', 'N0000'], 'a prefix before a number that was never set'],
+  [['0x0', '0x00000000'], 'zeros as a hex number'],
+  [['-1', '"-1"'], 'an error code'],
+  [['n00', 'N0', 'N0000', 'sn0000', 'SN-000000', 'S/N 000'], 'a prefix before a number that was never set'],
   [['x', 'xxxx', 'XXXXXXXX', 'xxx-xxx', 'XX XX'], 'a template that nobody filled in'],
   [['ffff', 'FFFFFFFFFFFF', 'FF:FF:FF:FF:FF:FF', 'ff-ff-ff-ff'], 'erased flash memory, as hex digits'],
   [['ÿÿÿÿ', '\ufffd\ufffd'], 'erased flash memory, as text'],
-  [['N/A', 'n/a', 'NA', 'n.a.', 'n\\a', 'N/K', ' N/A '], 'captured on a real product, in any letters'],
+  [['N/A', 'n/a', 'NA', 'n.a.', 'n\\a', 'N/K', ' N/A ', '"N/A"', 'n/d'], 'captured on a real product, in any letters'],
   [['not available', 'Not Applicable', 'unknown', 'UNKNOWN', 'not_set', 'NotSet', 'unspecified'], 'in words'],
-  [['null', 'NULL', '(null)', 'undefined', 'None', 'nil', 'NaN', '[object Object]'], 'no value, in a program'],
-  [['empty', 'default', 'Default string', 'invalid', 'TBD', 'To be filled by O.E.M.'], 'what a vendor left in'],
+  [['not present', 'not found', 'not supported', 'Not Available.', 'missing'], 'in other words'],
+  [
+    ['null', 'NULL', '(null)', 'undefined', 'None', 'nil', 'NaN', '[object Object]', '<null>', '{null}'],
+    'no value, in a program',
+  ],
+  [
+    ['empty', '(empty)', 'default', 'Default string', 'invalid', 'TBD', 'To be filled by O.E.M.'],
+    'what a vendor left in',
+  ],
   [['string', '<string>'], 'the example value of an API description'],
-  [['serial', 'Serial Number', 'serial no.', 'meterSerialNumber', 'chargePointSerialNumber'], 'the name of the field'],
+  [
+    ['serial', 'Serial Number', 'serial no.', 'meterSerialNumber', 'chargePointSerialNumber', 'SN', 'S/N', 'NoSerial'],
+    'the name of the field',
+  ],
 ]
 for (const [values, because] of skipped) {
   test(`${values.map(value => JSON.stringify(value)).join(', ')}: no serial number (${because})`, () => {
@@ -34,9 +46,13 @@ const kept: readonly (readonly [value: string, because: string])[] = [
   ['100', 'zeros behind one'],
   ['1111', 'one digit, but not zero'],
   ['123456', 'numbers in order are some simulator’s serial number'],
-  ['SN', 'two letters, as tests and simulators have them'],
   ['SN-1', 'the name of the field before a number'],
-  ['SN0000', 'a prefix of more letters before zeros'],
+  ['ABC0000', 'a prefix of other letters before zeros'],
+  ['SN0001', 'a prefix before a number that was set'],
+  ['0x01', 'a hex number that was set'],
+  ['-2', 'a number that no error code is known to be'],
+  ['(A1)', 'brackets around a number'],
+  ['ND', 'two letters'],
   ['n001', 'a prefix before a number that was set'],
   ['x1', 'a template that was filled in'],
   ['fff', 'three letters'],
@@ -56,7 +72,7 @@ for (const [value, because] of kept) {
 }
 
 test('each row of the placeholders is the only one that skips some value', () => {
-  const values = skipped.flatMap(([all]) => all.map(value => value.trim().toLowerCase()))
+  const values = skipped.flatMap(([all]) => all.map(textOf))
   for (const { pattern, why } of placeholders) {
     const others = placeholders.filter(other => other.pattern !== pattern)
     const own = values.filter(value => pattern.test(value) && !others.some(other => other.pattern.test(value)))
