@@ -8,7 +8,7 @@ import type { Member, World } from '../session/ports.ts'
 
 /** How long a station may take to say something by itself: at least, and at random on top. */
 const grace = { leastMs: 5_000, jitterMs: 2_000 }
-/** Over all stations. Below `rpc_concurrency`: stations that boot are not kept waiting. */
+/** Over all stations. `rpc_concurrency` may be lower: then some wait for a permit, behind the calls of connected stations. */
 const maxAtOnce = 16
 /** While the app is away: the time between two attempts, of any station. */
 const pause = { leastMs: 1_000, mostMs: 30_000 }
@@ -32,7 +32,11 @@ export class AttachSchedule {
     this.#world = world
   }
 
-  /** Attaches the stations that are due; those beyond the limit follow as soon as there is room. */
+  /**
+   * Attaches the stations that are due; those beyond the limit follow as soon as there is room.
+   *
+   * @param members those that have shown life
+   */
   sweep(members: Iterable<Member>): void {
     const now = this.#world.now()
     if (this.#isStopped || now < this.#pausedUntil) return

@@ -40,6 +40,11 @@ export class Claims {
     return this.#takeover === 'refuse' && this.#accepted.has(stationId)
   }
 
+  /** Whether the app has accepted another connection of the session's station, and that one is open. */
+  isOfAnother(session: Member): boolean {
+    return (this.#accepted.get(session.handshake.stationId) ?? session) !== session
+  }
+
   /**
    * Whether a new connection would replace one that the app has accepted: it has the same credentials, or no other
    * connection of the station is trying.

@@ -19,6 +19,7 @@ import { Claims, type Takeover } from './claims.ts'
 import { DeliverySchedule } from './delivery-schedule.ts'
 import type { Disconnects } from './disconnects.ts'
 import { paceOf } from './draining.ts'
+import { KnownStations } from './known-stations.ts'
 import { Owing } from './owing.ts'
 import { Relation } from './relation.ts'
 import { SerialNumbers } from './serial-numbers.ts'
@@ -30,6 +31,8 @@ export type HubSettings = SessionSettings & {
 }
 
 const slicing = { elementsOf, membersOf }
+/** How long after its upgrade a station that says nothing is pinged: in time for its unprompted attach. */
+const probeAfterMs = 3_000
 /** How many streams one station may have. */
 const maxStreams = 1_000
 /** How many of the stations whose Disconnect is lost at shutdown are named. */
@@ -40,6 +43,7 @@ export class Hub implements Fleet {
   readonly debts: Owing
   readonly unansweredCommands: UnansweredCommands
   readonly backlog: Backlog | null
+  readonly known = new KnownStations()
   readonly #settings: HubSettings
   readonly #disconnects: Disconnects
   readonly #world: World
@@ -49,7 +53,7 @@ export class Hub implements Fleet {
   /** Of these, the ones that `sweep` looks after. */
   readonly #unsettled = new Set<Member>()
   /** Accepted sessions whose Disconnect is still due. */
-  readonly #known = new Set<Member>()
+  readonly #connected = new Set<Member>()
   readonly #streams = new Relation<StreamName, Member>()
   readonly #identified = new Relation<string, Member>()
   readonly #serialNumbers: SerialNumbers
@@ -140,7 +144,7 @@ export class Hub implements Fleet {
     }
   }
 
-  /** Looks after the stations that say nothing: attaches them, and closes those that answer no ping either. */
+  /** Looks after the stations that say nothing: attaches those that answer pings, and closes those that do not. */
   sweep(): void {
     this.debts.warnOfGone()
     this.backlog?.measure()
@@ -148,14 +152,17 @@ export class Hub implements Fleet {
     if (this.#unsettled.size === 0) return
     const now = this.#world.now()
     const { bootTimeoutMs } = this.#settings
+    const alive: Member[] = []
     for (const session of this.#unsettled) {
       const ageMs = now - session.openedAt
       if (session.isHeard) {
         if (session.attaching.isSettled) this.#unsettled.delete(session)
+        // A silent connection proves nothing: only its own CALL may replace one that the app has accepted.
+        else if (!this.#claims.isOfAnother(session)) alive.push(session)
       } else if (ageMs > bootTimeoutMs) session.close(1008, 'No message in time')
-      else if (ageMs > bootTimeoutMs / 2) session.probe()
+      else if (ageMs >= Math.min(probeAfterMs, bootTimeoutMs / 2)) session.probe()
     }
-    this.#attachSchedule.sweep(this.#unsettled)
+    this.#attachSchedule.sweep(alive)
   }
 
   /**
@@ -186,7 +193,7 @@ export class Hub implements Fleet {
    * Disconnects are lost.
    */
   abort(): void {
-    const open = Array.from(this.#known, ({ who }) => who.station)
+    const open = Array.from(this.#connected, ({ who }) => who.station)
     this.#logLoss(this.#disconnects.isOff ? [] : [...this.#disconnects.lost, ...open])
     this.#isAborted = true
     this.#drainPause.end()
@@ -220,7 +227,8 @@ export class Hub implements Fleet {
   }
 
   async claim(session: Member, connectionIdentifiers: string): Promise<void> {
-    this.#known.add(session)
+    this.#connected.add(session)
+    this.known.onAccepted(session.handshake)
     await this.#claims.delay(session)
     if (session.isClosed) return
     this.#identified.add(connectionIdentifiers, session)
@@ -251,7 +259,7 @@ export class Hub implements Fleet {
     this.#identified.deleteAll(session)
     this.#serialNumbers.remove(session)
     this.#claims.close(session)
-    void session.ended.then(() => this.#known.delete(session))
+    void session.ended.then(() => this.#connected.delete(session))
   }
 
   queueDisconnect(stationId: StationId, disconnect: () => Promise<void>): QueuedDisconnect {

@@ -11,8 +11,18 @@ export type Identity = {
   /** Without one of these, a message has its message id in its identity. `a.b`: the member `b` of the object `a`. */
   readonly required: readonly string[]
   readonly optional: readonly string[]
-  /** `begins`: the answer gives the transaction its id. `ends`: the message ends the transaction with its id. */
-  readonly transaction?: 'begins' | 'ends'
+  /** `begins`: the answer gives the transaction its id. `ends`: the message ends it. `event`: its `eventType` says so. */
+  readonly transaction?: 'begins' | 'ends' | 'event'
+  /** The field with the transaction's id. */
+  readonly of?: string
+}
+
+/** The transaction that a message belongs to. */
+export type OfTransaction = {
+  /** The text of its id; `null` for a message outside transactions, or one that begins a transaction of 1.6. */
+  readonly of: string | null
+  /** The same for a message that ends the transaction; else `null`. */
+  readonly ended: string | null
 }
 
 /** What a message says happened. */
@@ -31,15 +41,28 @@ export const identities16: ReadonlyMap<string, Identity> = new Map<string, Ident
   // Stops of several transactions may have the transactionId -1 (errata 2025-04 §3.18), or 0.
   [
     'StopTransaction',
-    { required: ['transactionId', 'meterStop', 'timestamp'], optional: ['idTag'], transaction: 'ends' },
+    {
+      required: ['transactionId', 'meterStop', 'timestamp'],
+      optional: ['idTag'],
+      transaction: 'ends',
+      of: 'transactionId',
+    },
   ],
   // Values outside a transaction have no transactionId.
-  ['MeterValues', { required: ['connectorId', 'meterValue'], optional: ['transactionId'] }],
+  ['MeterValues', { required: ['connectorId', 'meterValue'], optional: ['transactionId'], of: 'transactionId' }],
 ])
 
 export const identities2x: ReadonlyMap<string, Identity> = new Map<string, Identity>([
   // `offline` may change with a retry.
-  ['TransactionEvent', { required: ['transactionInfo.transactionId', 'seqNo', 'timestamp'], optional: [] }],
+  [
+    'TransactionEvent',
+    {
+      required: ['transactionInfo.transactionId', 'seqNo', 'timestamp'],
+      optional: [],
+      transaction: 'event',
+      of: 'transactionInfo.transactionId',
+    },
+  ],
   // Sent outside transactions: there is neither a transactionId nor a seqNo.
   ['MeterValues', { required: ['evseId', 'meterValue'], optional: [] }],
 ])
@@ -63,6 +86,17 @@ export function factOf({ required, optional }: Identity, payload: JsonText): Fac
   for (const path of optional) fields.push(`"${path}":${fieldAt(members, path)}`)
   const text = fields.join(',')
   return { text, isCertain: isCertain && hasPlausibleTimes(text) }
+}
+
+/**
+ * @param of the field with the transaction's id
+ * @param payload a valid JSON object
+ */
+export function transactionOf({ transaction }: Identity, of: string, payload: JsonText): OfTransaction {
+  const members = membersOf(payload)
+  const id = fieldAt(members, of)
+  const isEnd = transaction === 'ends' || (transaction === 'event' && members.get('eventType') === '"Ended"')
+  return { of: id, ended: isEnd ? id : null }
 }
 
 /** The text of a field, `null` where it is absent or null. */

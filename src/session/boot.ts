@@ -6,7 +6,8 @@
 import type { Call } from '../ocpp/frame.ts'
 import { parseObject, type JsonText } from '../ocpp/json.ts'
 import type { VersionRow } from '../ocpp/version.ts'
-import type { StationSocket } from './ports.ts'
+import type { StationId } from '../translate/handshake.ts'
+import type { StationMemory, StationSocket } from './ports.ts'
 
 /**
  * `unknown` until this connection has seen the answer to a boot; everything passes until then, because a station that
@@ -20,16 +21,25 @@ const statuses: ReadonlyMap<unknown, BootStatus> = new Map([
   ['Rejected', 'rejected'],
 ])
 
+type Booting = {
+  readonly row: VersionRow
+  readonly socket: Pick<StationSocket, 'expectHeartbeats'>
+  readonly handshake: { readonly stationId: StationId }
+}
+
 export class Boot {
-  readonly #row: VersionRow
-  readonly #socket: Pick<StationSocket, 'expectHeartbeats'>
+  readonly #station: Booting
+  readonly #known: StationMemory
   #status: BootStatus = 'unknown'
   readonly #triggered = new Set<string>()
   #isPutOff = false
 
-  constructor({ row, socket }: { readonly row: VersionRow; readonly socket: Pick<StationSocket, 'expectHeartbeats'> }) {
-    this.#row = row
-    this.#socket = socket
+  constructor(station: Booting, known: StationMemory) {
+    this.#station = station
+    this.#known = known
+    // A station that reconnects without a boot keeps the interval that it was told.
+    const intervalMs = known.heartbeatIntervalOf(station.handshake.stationId)
+    if (intervalMs !== null) station.socket.expectHeartbeats(intervalMs)
   }
 
   /** Whether this connection has seen no answer to a boot. */
@@ -53,20 +63,21 @@ export class Boot {
     this.#status = statuses.get(status) ?? this.#status
     this.#isPutOff = isPutOff
     this.#triggered.clear()
-    if (typeof interval === 'number' && interval > 0) this.#socket.expectHeartbeats(interval * 1000)
+    if (typeof interval === 'number' && interval > 0) this.#onInterval(interval, status === 'Accepted')
   }
 
   /** Reads a station's answer to a command, which may change its heartbeat interval. */
   onCommandAnswer({ action, payload }: Call, answer: JsonText): void {
-    if (action !== this.#row.heartbeatCommand) return
-    const interval = this.#row.heartbeatInterval(parseObject(payload), parseObject(answer))
-    if (interval !== null) this.#socket.expectHeartbeats(interval * 1000)
+    const { row } = this.#station
+    if (action !== row.heartbeatCommand) return
+    const interval = row.heartbeatInterval(parseObject(payload), parseObject(answer))
+    if (interval !== null) this.#onInterval(interval, true)
   }
 
   /** While pending, a command may ask for a message that would otherwise be refused (B02.FR.02). */
   onCommand({ action, payload }: Call): void {
     if (this.#status !== 'pending') return
-    for (const triggered of this.#row.triggeredBy(action, parseObject(payload))) this.#triggered.add(triggered)
+    for (const triggered of this.#station.row.triggeredBy(action, parseObject(payload))) this.#triggered.add(triggered)
   }
 
   /** Whether a station's CALL may pass; otherwise it is refused with SecurityError (B01.FR.10, B02.FR.09, B03.FR.07). */
@@ -76,7 +87,14 @@ export class Boot {
   }
 
   passesCommand(action: string): boolean {
-    if (this.#status === 'pending') return !this.#row.refusedWhilePending.has(action)
+    if (this.#status === 'pending') return !this.#station.row.refusedWhilePending.has(action)
     return this.#status !== 'rejected'
+  }
+
+  /** @param isKept whether it outlives the connection, as the time until the next boot does not */
+  #onInterval(seconds: number, isKept: boolean): void {
+    const { socket, handshake } = this.#station
+    socket.expectHeartbeats(seconds * 1000)
+    if (isKept) this.#known.keepHeartbeatInterval(handshake.stationId, seconds * 1000)
   }
 }

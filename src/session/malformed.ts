@@ -4,22 +4,22 @@
  */
 import { createHash } from 'node:crypto'
 import { faults } from '../ocpp/faults.ts'
-import type { Ignored, Malformed } from '../ocpp/frame.ts'
+import { isUnreadableId, type Ignored, type Malformed } from '../ocpp/frame.ts'
 import { jsonFaultAt } from '../ocpp/json.ts'
 import type { Excerpt } from '../ops/log.ts'
 import type { AppConnection } from './app/connection.ts'
-import type { Commands } from './commands/commands.ts'
+import type { StationMemory } from './ports.ts'
 import type { Station } from './station.ts'
 
 export type MalformedParts = {
   readonly app: Pick<AppConnection, 'connectionIdentifiers'>
-  readonly commands: Pick<Commands, 'settleBroken'>
   readonly inbox: { slow(ms: number): void }
+  readonly known: Pick<StationMemory, 'hasAccepted'>
 }
 
 /** In a row, without a good frame between them. */
 const maxInARow = 20
-/** How long a station that the app has accepted is not read, for each further one. */
+/** How long a station that may be charging is not read, for each further one. */
 const pauseMs = 1_000
 /** How far into a message its action is looked for: behind an id of 255 characters. */
 const headLength = 400
@@ -27,8 +27,12 @@ const headLength = 400
 export class MalformedMessages {
   /** Whoever takes a good frame sets it to 0. */
   inARow = 0
+  /** Whether a broken CALL or a sign of life has come. */
+  isAlive = false
   readonly #station: Station
   readonly #parts: MalformedParts
+  /** Whether a CALL has come whose id can be read. */
+  #hasCalled = false
 
   constructor(station: Station, parts: MalformedParts) {
     this.#station = station
@@ -36,38 +40,47 @@ export class MalformedMessages {
   }
 
   /**
-   * Answers a malformed message, and ends the command that it was to answer.
+   * Answers a malformed message, and warns of it.
    *
-   * A station that the app has accepted is never closed for its messages, because it may be charging: it is slowed down.
+   * A station that may be charging is never closed for its messages: it is slowed down.
    *
    * @returns whether to close the connection
    */
-  take({ fault, answer, brokenAnswer }: Malformed, text: string): boolean {
+  take({ fault, answer }: Malformed, text: string): boolean {
     const { world, who, socket } = this.#station
-    const { commands, inbox } = this.#parts
     world.meter.count('failed_client_msg_total')
     world.log.debug({ ...who, fault }, 'received a malformed message')
-    if (answer !== null) this.#station.send(answer)
-    if (brokenAnswer !== null) commands.settleBroken(brokenAnswer)
+    if (answer !== null) {
+      this.#station.send(answer)
+      this.#hasCalled ||= !isUnreadableId(answer.id)
+      this.isAlive ||= this.#hasCalled
+    }
     this.#warn(fault, text)
     this.#keepEnergy(text)
     this.inARow++
-    if (!this.#isAccepted) return this.inARow >= maxInARow
+    if (!this.#mayBeCharging) return this.inARow >= maxInARow
     // What a closed connection has left is not worth the wait.
-    if (this.inARow > maxInARow && socket.isOpen) inbox.slow(pauseMs)
+    if (this.inARow > maxInARow && socket.isOpen) this.#parts.inbox.slow(pauseMs)
     return false
   }
 
   /** Warns of a message that is ignored, once for each text, or for each station whose version has no such type. */
   ignore({ as }: Ignored, text: string): void {
     const { world, who } = this.#station
+    this.isAlive = true
     const fields = { ...who, frame: text }
     if (as === 'signOfLife') world.once('sign of life', fields, signOfLifeText, text)
     else world.once('message type', fields, unknownTypeText, who.station)
   }
 
   get #isAccepted(): boolean {
-    return this.#parts.app.connectionIdentifiers !== null
+    const { app, known } = this.#parts
+    return app.connectionIdentifiers !== null || known.hasAccepted(this.#station.handshake)
+  }
+
+  /** A station that sends CALLs is attached soon, and then the app decides. */
+  get #mayBeCharging(): boolean {
+    return this.#hasCalled || this.#station.world.rpc.presence.isAway || this.#isAccepted
   }
 
   #warn(fault: Malformed['fault'], text: string): void {

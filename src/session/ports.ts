@@ -131,7 +131,7 @@ export interface Member {
   readonly handshake: StationHandshake
   /** In ms of `World.now`. */
   readonly openedAt: number
-  /** Whether the station has sent a CALL or SEND that its version knows, or has answered a command or a ping. */
+  /** Whether the station has shown life: a CALL or SEND, if only a broken one, an answer to a command or ping, a short text. */
   readonly isHeard: boolean
   readonly attaching: UnpromptedAttach
   /** `null` where nothing can be stored. */
@@ -172,6 +172,15 @@ export interface Debts {
   onResent(stationId: StationId, afterMs: number): void
 }
 
+/** What is remembered of a station's earlier connections. In memory, for the last 100,000 stations. */
+export interface StationMemory {
+  /** The heartbeat interval that the station was last told, in ms; `null` if none is known. */
+  heartbeatIntervalOf(stationId: StationId): number | null
+  keepHeartbeatInterval(stationId: StationId, intervalMs: number): void
+  /** Whether the app accepted the last connection of the station with these credentials, or with none. */
+  hasAccepted(handshake: StationHandshake): boolean
+}
+
 /**
  * What outlives the process (`state_dir`). Nobody waits for a write: one that fails is logged and counted, and never
  * throws.
@@ -191,6 +200,7 @@ export interface Fleet {
   /** `null` where nothing can be stored. */
   readonly backlog: Backlog | null
   readonly unansweredCommands: UnansweredCommands
+  readonly known: StationMemory
   join(stream: StreamName, member: Member): void
   leave(stream: StreamName, member: Member): void
   leaveAll(member: Member): void

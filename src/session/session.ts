@@ -4,7 +4,7 @@
  *
  * No network library and no clock: the socket, the app and the time come in.
  */
-import { parseFrame, type Answer, type Call, type Send } from '../ocpp/frame.ts'
+import { parseFrame, type Call, type Send } from '../ocpp/frame.ts'
 import { isFromStation } from '../ocpp/version.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import { readMessage } from '../translate/messages.ts'
@@ -16,7 +16,7 @@ import { AppConnection } from './app/connection.ts'
 import { Delivering, type DeliveringSettings, type DeliveryEntry } from './app/delivering.ts'
 import { AppMessages } from './app/messages.ts'
 import { Boot } from './boot.ts'
-import { Commands, type CommandSettings } from './commands/commands.ts'
+import { Commands, type CommandSettings, type StationAnswer } from './commands/commands.ts'
 import { Outcomes, type PendingOutcome } from './commands/outcomes.ts'
 import { Ending } from './ending.ts'
 import { InFlight } from './calls/in-flight.ts'
@@ -39,7 +39,7 @@ export type SessionSettings = AnsweringSettings &
 
 type PendingMessage = { readonly kind: 'call'; readonly call: Call | Send; readonly receivedAt: number }
 /** An answer that came before the station was attached. */
-type EarlyAnswer = { readonly kind: 'answer'; readonly answer: Answer }
+type EarlyAnswer = { readonly kind: 'answer'; readonly answer: StationAnswer }
 type Entry = PendingMessage | EarlyAnswer | PendingOutcome | PendingReport | AttachEntry | DeliveryEntry
 
 const inboxLimits = { entries: 64, bytes: 1024 * 1024 }
@@ -81,13 +81,12 @@ export class Session implements Member {
     this.#inFlight = new InFlight(row)
     this.#inbox = new Inbox(entry => this.#serve(entry), station, inboxLimits)
     this.#app = new AppConnection(station, fleet, this)
-    const boot = new Boot(station)
+    const boot = new Boot(station, fleet.known)
     const validation = new Validation(station)
     this.#outcomes = new Outcomes(station, this.#app, this.#inbox)
     const told = { app: this.#app, outcomes: this.#outcomes, unanswered: fleet.unansweredCommands }
     this.#commands = new Commands(station, { ...told, boot, validation })
-    const heard = { app: this.#app, commands: this.#commands, inbox: this.#inbox }
-    this.#malformed = new MalformedMessages(station, heard)
+    this.#malformed = new MalformedMessages(station, { app: this.#app, inbox: this.#inbox, known: fleet.known })
     this.#messages = new AppMessages(station, this.#commands)
     const collects = settings.collectReports && row.reports.size > 0
     this.#collecting = collects ? new Collecting(station, this.#app, this.#messages, this.#inbox) : null
@@ -105,7 +104,7 @@ export class Session implements Member {
   }
 
   get isHeard(): boolean {
-    return this.#isHeard || this.#station.socket.answersPings
+    return this.#isHeard || this.#malformed.isAlive || this.#station.socket.answersPings
   }
 
   get isClosed(): boolean {
@@ -136,6 +135,7 @@ export class Session implements Member {
         case 'callResultError':
           return this.#outcomes.ofAnswer(frame, this.#inFlight.takeAnswered(frame.id))
         case 'malformed':
+          if (frame.brokenAnswer !== null) this.#onAnswer(frame.brokenAnswer, bytes)
           if (this.#malformed.take(frame, text)) this.close(1002, 'Too many malformed messages')
           return
         case 'ignored':
@@ -209,7 +209,7 @@ export class Session implements Member {
   }
 
   /** An answer to a command of an earlier connection counts once the app has accepted the station. */
-  #onAnswer(answer: Answer, bytes: number): void {
+  #onAnswer(answer: StationAnswer, bytes: number): void {
     if (this.#commands.settle(answer)) return this.#onSettled()
     if (this.#app.identifier === null && !this.#isDraining) return this.#inbox.push({ kind: 'answer', answer }, bytes)
     if (this.#commands.settleEarlier(answer)) this.#onSettled()
@@ -243,7 +243,7 @@ export class Session implements Member {
     if (!isAccepted) this.close(1008, 'Not authorized')
   }
 
-  async #serveAnswer(answer: Answer): Promise<void> {
+  async #serveAnswer(answer: StationAnswer): Promise<void> {
     const attempt = await this.attaching.attachUnprompted()
     if (this.#commands.settleEarlier(answer)) this.#onSettled()
     if (attempt === 'refused') this.close(1008, 'Not authorized')

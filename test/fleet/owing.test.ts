@@ -13,6 +13,7 @@ const messageOf = (stationId: string, key = 'Stop-1'): Tracked => ({
   key,
   content: key,
   transaction: null,
+  of: null,
   ended: null,
 })
 

@@ -4,10 +4,15 @@ import { messageId, type Call } from '../../src/ocpp/frame.ts'
 import { jsonText } from '../../src/ocpp/json.ts'
 import { versions, type Version } from '../../src/ocpp/version.ts'
 import { Boot } from '../../src/session/boot.ts'
-import { FakeSocket } from '../support/fakes.ts'
+import { KnownStations } from '../../src/fleet/known-stations.ts'
+import { FakeSocket, handshakeFor } from '../support/fakes.ts'
+
+function newBoot(socket: FakeSocket, version: Version = 'ocpp1.6', known = new KnownStations()): Boot {
+  return new Boot({ row: versions[version], socket, handshake: handshakeFor('CP1') }, known)
+}
 
 function bootIn(version: Version, ...statuses: readonly string[]): Boot {
-  const boot = new Boot({ row: versions[version], socket: new FakeSocket() })
+  const boot = newBoot(new FakeSocket(), version)
   for (const status of statuses) boot.onAnswer(jsonText({ status }))
   return boot
 }
@@ -103,7 +108,27 @@ const intervals: readonly (readonly [object, number | null, string])[] = [
 for (const [answer, expected, because] of intervals) {
   test(`the socket expects heartbeats every ${expected} ms when a boot is answered with ${JSON.stringify(answer)}: ${because}`, () => {
     const socket = new FakeSocket()
-    new Boot({ row: versions['ocpp1.6'], socket }).onAnswer(jsonText(answer))
+    newBoot(socket).onAnswer(jsonText(answer))
     assert.equal(socket.heartbeatIntervalMs, expected)
   })
 }
+
+test('the next connection expects the heartbeat interval of the last Accepted, and of a command after it', () => {
+  const known = new KnownStations()
+  const next = (): number | null => {
+    const socket = new FakeSocket()
+    newBoot(socket, 'ocpp1.6', known)
+    return socket.heartbeatIntervalMs
+  }
+  assert.equal(next(), null)
+  const boot = newBoot(new FakeSocket(), 'ocpp1.6', known)
+  boot.onAnswer(jsonText({ status: 'Accepted', interval: 300 }))
+  assert.equal(next(), 300_000)
+  boot.onAnswer(jsonText({ status: 'Pending', interval: 20 }))
+  assert.equal(next(), 300_000, 'the time until the next boot is no heartbeat interval')
+  const change = command('ChangeConfiguration', { key: 'HeartbeatInterval', value: '600' })
+  boot.onCommandAnswer(change, jsonText({ status: 'Rejected' }))
+  assert.equal(next(), 300_000)
+  boot.onCommandAnswer(change, jsonText({ status: 'Accepted' }))
+  assert.equal(next(), 600_000)
+})

@@ -546,6 +546,18 @@ test('an answer to a command of the last connection attaches the station when it
   assert.equal(dropped(), 0)
 })
 
+for (const text of ['[3,"r",{"status":}]', '[4,"r","InternalError",]', '[3,"r",[]]']) {
+  test(`a broken answer to a command of the last connection, ${text}, is a late InvalidResult before any CALL`, async t => {
+    const { world, rpc, station, dropped } = await leftUnanswered(t)
+    const before = rpc.names().length
+    station.says(text)
+    await quiet()
+    assert.deepEqual(rpc.names().slice(before), ['connect', 'subscribe', 'error'])
+    const told = performed(world, 'Error').at(-1)
+    assert.deepEqual([told?.['code'], told?.['late'], dropped()], ['InvalidResult', true, 0])
+  })
+}
+
 test('an answer before the station is attached is dropped when the app is away, and the station stays', async t => {
   const { world, rpc, station, dropped } = await leftUnanswered(t)
   rpc.once('connect', fails(faults.absent))

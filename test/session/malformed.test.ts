@@ -59,6 +59,58 @@ test('a station that the app has accepted is read once a second when it sends no
   assert.equal(station.got.filter(([type, id]) => type === 4 && id === 'm1').length, 23)
 })
 
+/** [what has happened before, the peer's message, whether it is closed after 20 of them, because] */
+const peers: readonly (readonly [(world: FakeWorld) => Promise<unknown>, string, boolean, string])[] = [
+  [world => connected(world, 'CP1'), '[no frame', false, 'the app accepted an earlier connection of the station'],
+  [world => connected(world, 'CP2'), '[no frame', true, 'the app accepted another station'],
+  [
+    world => connected(world, 'CP1', 'Basic A'),
+    '[no frame',
+    true,
+    'the app accepted the station with other credentials',
+  ],
+  [
+    ({ rpc }) => Promise.resolve((rpc.presence.isAway = true)),
+    '[no frame',
+    false,
+    'the app that could accept it is away',
+  ],
+  [() => Promise.resolve(), meter, false, 'it sends CALLs, which are broken'],
+]
+for (const [before, text, isClosed, because] of peers) {
+  test(`a peer that the app has not accepted is ${isClosed ? 'closed' : 'slowed down'} after 20 malformed messages when ${because}`, async t => {
+    const world = new FakeWorld(t)
+    await before(world)
+    const station = world.plug('CP1')
+    says(station, text, 25)
+    assert.equal(station.socket.closed?.code, isClosed ? 1002 : undefined)
+    assert.equal(station.socket.isPaused, !isClosed)
+  })
+}
+
+/** A station connects, is accepted by the app, and leaves. */
+async function connected(world: FakeWorld, id: string, authorization?: string): Promise<void> {
+  const station = world.plug(id, authorization === undefined ? {} : { authorization })
+  await station.boot()
+  station.vanish()
+  await world.pass(100)
+}
+
+for (const text of [meter, 'ping', '']) {
+  test(`a station that sends only ${text.slice(0, 20) || 'empty messages'} is attached, and outlives ocpp_boot_timeout`, async t => {
+    const world = new FakeWorld(t)
+    const station = world.plug('CP1')
+    station.socket.isMute = true
+    for (let second = 0; second < 70; second++) {
+      station.says(text)
+      await world.pass(1_000, 1_000)
+      world.hub.sweep()
+    }
+    assert.equal(station.socket.closed, null)
+    assert.deepEqual(world.rpc.names(), ['connect', 'subscribe'])
+  })
+}
+
 test('a CALL among malformed messages is served, and ends the slowdown', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')

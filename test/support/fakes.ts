@@ -9,6 +9,7 @@ import { RpcError, type StreamName } from '../../src/cable/rpc.ts'
 import type { Version } from '../../src/ocpp/version.ts'
 import type { Meter } from '../../src/ops/metrics.ts'
 import { Disconnects, type DisconnectLimits } from '../../src/fleet/disconnects.ts'
+import { KnownStations } from '../../src/fleet/known-stations.ts'
 import { Hub, type HubSettings } from '../../src/fleet/hub.ts'
 import type { Log } from '../../src/ops/log.ts'
 import type {
@@ -253,6 +254,7 @@ export class FakeFleet implements Fleet {
   }
   readonly backlog = null
   readonly unansweredCommands = new UnansweredCommands(() => 0)
+  readonly known = new KnownStations()
   readonly streams = new Set<StreamName>()
   readonly claimed: string[] = []
   readonly serialNumbers: string[] = []
@@ -315,6 +317,8 @@ export class FakeSocket implements StationSocket {
   heartbeatIntervalMs: number | null = null
   /** Whether it has answered a ping. */
   answersPings = false
+  /** Whether it answers a probe. */
+  isMute = false
   /** How often it was asked whether it answers pings. */
   probes = 0
   #onText: (text: string) => void = () => undefined
@@ -352,6 +356,7 @@ export class FakeSocket implements StationSocket {
 
   probe(): void {
     this.probes++
+    this.answersPings ||= !this.isMute
   }
 
   expectHeartbeats(intervalMs: number): void {

@@ -191,6 +191,6 @@ export const ocpp = group('OCPP', {
   bootTimeoutMs: option(
     duration({ bare: 's', minMs: second }),
     60 * second,
-    'How long after the upgrade a station may send no CALL and answer no ping before its connection is closed with 1008. A station that says nothing by half of this time is pinged once, even with ocpp_ping_interval=0; one that answers stays.',
+    'How long after the upgrade a station may send no CALL and answer no ping before its connection is closed with 1008. A station that says nothing for 3 s is pinged once, even with ocpp_ping_interval=0; one that answers stays.',
   ),
 })

@@ -17,6 +17,9 @@ import { warnOfError } from './errors.ts'
 import { hintFor, type Refused } from './hints.ts'
 import type { AppMessages } from './messages.ts'
 
+/** How long after its attach a station may take to boot. */
+const bootsWithinMs = 30_000
+
 export type AttachingSettings = AttachmentSettings & {
   /** Whether a station whose serial number only a boot tells may be asked for another boot. */
   readonly triggerBoot: boolean
@@ -154,19 +157,22 @@ export class Attaching {
   /** Subscribes the station by the serial number in its answer, unless a boot has told one meanwhile. */
   async #onAnswer(outcome: CommandOutcome): Promise<AttachAttempt> {
     const query = this.#station.row.serialNumberQuery
-    const isBootToCome = query.triggersBoot && outcome.kind === 'ack'
-    if (isBootToCome || (this.#parts.app.identifier !== null && !this.#isById)) return 'skipped'
+    if (this.#parts.app.identifier !== null && !this.#isById) return 'skipped'
     this.#told = outcome.kind === 'ack' ? query.serialNumber(parseObject(outcome.payload)) : null
     if (this.#told !== null) return this.attachUnprompted()
     this.#warnOfId()
     return 'skipped'
   }
 
+  /** Warns of a station that stays without a serial number; it may still boot, by itself or because it was asked to. */
   #warnOfId(): void {
     const { who, world } = this.#station
-    if (this.#station.isClosed) return
-    if (this.#isIdRejected) world.once('rejected id', who, idRejectedText)
-    else world.once('serial number', who, byIdText)
+    const warn = (): void => {
+      if (this.#station.isClosed || this.isSettled) return
+      if (this.#isIdRejected) world.once('rejected id', who, idRejectedText)
+      else world.once('serial number', who, byIdText)
+    }
+    this.#station.after(bootsWithinMs, warn).unref()
   }
 
   #onRefused({ subscribed }: Attached): void {
@@ -185,6 +191,6 @@ export class Attaching {
 }
 
 const byIdText =
-  'a station reconnected without a boot, and its serial number is not known: until it boots, its sn is its id, and broadcasts to the serial number do not reach it; --ocpp_sn=station_id avoids this'
+  'a station has not booted on this connection, and its serial number is not known: until it boots, its sn is its id, and broadcasts to a serial number in its boots do not reach it; --ocpp_sn=station_id avoids this'
 const idRejectedText =
-  'a station reconnected without a boot, its serial number is not known, and the app rejected its id as sn: until it boots, no broadcast reaches it; --ocpp_sn=station_id avoids this'
+  'a station has not booted on this connection, its serial number is not known, and the app rejected its id as sn: until it boots, no broadcast reaches it; --ocpp_sn=station_id avoids this'

@@ -218,7 +218,7 @@ export class Delivering {
     // For a station that has not seen the confirmation, and sends the message again.
     const confirmation = confirmationFor(action, version, payload, this.#station.settings)
     const answer = { kind: 'callResult', id: message.id, payload: confirmation } as const
-    const tracked = { stationId, key, content, transaction: null, ended: null }
+    const tracked = { stationId, key, content, transaction: null, of: null, ended: null }
     this.#parts.fleet.transactions.record(tracked, { attempts: attempts + 1, answer })
     if (!(await this.#backlog.delivered(message))) this.#dueAt = this.#station.world.date().getTime() + diskPauseMs
     return 'delivered'

@@ -26,15 +26,20 @@ import type { Boot } from '../boot.ts'
 import type { Station } from '../station.ts'
 import type { Validation } from '../calls/validation.ts'
 import { failures, type CommandFailure } from './failures.ts'
-import type { Outcomes } from './outcomes.ts'
+import { ownIdStart, type Outcomes } from './outcomes.ts'
 import type { UnansweredCommands } from './unanswered.ts'
 
 /** OCPP-J 1.6 §4.2.1 table 3, OCPP 2.0.1 Part 4 table 4. */
 const maxIdLength = 36
 /** Payload bytes that may wait for a station; the first command in the queue is taken whatever its size. */
 const maxQueueBytes = 4 * 1024 * 1024
+/** The timeout of the bridge's own commands: those of the app wait behind them. A late answer is still taken. */
+const ownTimeoutMs = 5_000
 /** How many timed-out calls are remembered, so that a late answer still finds its request. */
 const maxLate = 16
+
+/** As a station sends it; without a payload and a code where it cannot be read. */
+export type StationAnswer = Answer | NonNullable<Malformed['brokenAnswer']>
 
 export type CommandSettings = {
   /** How many commands may wait, not counting the one on the wire. */
@@ -100,10 +105,10 @@ export class Commands {
    *
    * @returns whether there is such a call
    */
-  settle(answer: Answer): boolean {
+  settle(answer: StationAnswer): boolean {
     const open = this.#open
     const isOfOpen =
-      open !== null && (isSameId(answer.id, open.call.id) || (answer.kind === 'callError' && isUnreadableId(answer.id)))
+      open !== null && (isSameId(answer.id, open.call.id) || ('code' in answer && isUnreadableId(answer.id)))
     if (isOfOpen) {
       this.#close()
       this.#settleSent({ call: open.call, late: false }, answer)
@@ -120,7 +125,7 @@ export class Commands {
    *
    * @returns whether there is such a call
    */
-  settleEarlier(answer: Answer): boolean {
+  settleEarlier(answer: StationAnswer): boolean {
     const earlier = this.#takeEarlier(answer.id)
     if (earlier === null) this.dropAnswer()
     else this.#settleSent(earlier, answer)
@@ -129,18 +134,6 @@ export class Commands {
 
   dropAnswer(): void {
     this.#station.drop('answer_to_nothing', 'dropped the answer of a station: no command waits for it')
-  }
-
-  /** Ends the call whose answer came in a malformed frame. */
-  settleBroken({ id, kind }: NonNullable<Malformed['brokenAnswer']>): void {
-    const open = this.#open
-    const isOfOpen = open !== null && isSameId(open.call.id, id)
-    const sent = isOfOpen ? { call: open.call, late: false } : (this.#takeLate(id) ?? this.#takeEarlier(id))
-    if (sent === null) return
-    if (isOfOpen) this.#close()
-    if (kind === 'callResult') this.#refuse(sent, 'FormatViolation', '', emptyObject)
-    else this.#failSent(sent, 'InvalidResult')
-    this.next()
   }
 
   /** Sends nothing more until each `hold` has its `release`: the station waits for the answer to its boot. */
@@ -190,7 +183,9 @@ export class Commands {
   }
 
   #send(call: Call): void {
-    const timer = this.#station.after(this.#station.settings.callTimeoutMs, () => this.#onTimeout(call))
+    const { callTimeoutMs } = this.#station.settings
+    const timeoutMs = call.id.startsWith(ownIdStart) ? Math.min(ownTimeoutMs, callTimeoutMs) : callTimeoutMs
+    const timer = this.#station.after(timeoutMs, () => this.#onTimeout(call))
     this.#open = { call, timer }
     const { unanswered } = this.#parts
     // The app has used the id again: from now on an answer with it is to this command.
@@ -225,9 +220,11 @@ export class Commands {
     return earlier === null ? null : { ...earlier, late: true }
   }
 
-  #settleSent(sent: Sent, answer: Answer): void {
+  #settleSent(sent: Sent, answer: StationAnswer): void {
     const { boot, outcomes, validation } = this.#parts
-    if (answer.kind === 'callError') return outcomes.ofCommand(errorOf(sent, answer))
+    if (answer.kind === 'callError')
+      return 'code' in answer ? outcomes.ofCommand(errorOf(sent, answer)) : this.#failSent(sent, 'InvalidResult')
+    if (!('payload' in answer)) return this.#refuse(sent, 'FormatViolation', '', emptyObject)
     const { action } = sent.call
     boot.onCommandAnswer(sent.call, answer.payload)
     const { violations, refusal } = validation.ofResult(action, answer.payload)

@@ -27,11 +27,12 @@ export type PendingOutcome = {
 /** The outcome of a command of the bridge's own, which the app is not told. */
 export type OwnOutcome = { readonly kind: 'own'; readonly outcome: CommandOutcome }
 
-const ownPrefix = 'ocpp-cable-'
+/** How the ids of the bridge's own commands begin, as JSON text. */
+export const ownIdStart = '"ocpp-cable-'
 
 /** The id of a command of the bridge's own; at most 36 characters. */
 export function ownId(uuid: string): MessageId {
-  return messageId(ownPrefix + uuid.replaceAll('-', '').slice(-25))
+  return messageId(ownIdStart.slice(1) + uuid.replaceAll('-', '').slice(-25))
 }
 
 export type OutcomesSettings = { readonly granularActions: boolean }
@@ -82,7 +83,7 @@ export class Outcomes {
 
   /** How a remote command ended. */
   ofCommand(outcome: CommandOutcome): void {
-    if (outcome.id.startsWith(`"${ownPrefix}`)) return this.#lane.push({ kind: 'own', outcome }, null)
+    if (outcome.id.startsWith(ownIdStart)) return this.#lane.push({ kind: 'own', outcome }, null)
     const { request, failure, kind } = outcome
     const { row, world } = this.#station
     const action = row.toStation.has(request) ? request : 'other'

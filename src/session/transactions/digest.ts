@@ -4,22 +4,20 @@
  */
 import { createHash } from 'node:crypto'
 import { idKey, type Call } from '../../ocpp/frame.ts'
-import { factOf, type Identity } from '../../ocpp/identity.ts'
-import { membersOf } from '../../ocpp/json.ts'
+import { factOf, transactionOf, type Identity, type OfTransaction } from '../../ocpp/identity.ts'
 import type { StationId } from '../../translate/handshake.ts'
 
 /** What identifies a transaction message. */
-export type Tracked = {
+export type Tracked = OfTransaction & {
   readonly stationId: StationId
   /** The same for every try of the same fact, different for different facts; 16 to 40 characters of `[A-Za-z0-9-_]`. */
   readonly key: string
   /** A digest of the payload's text, which has no bound itself. */
   readonly content: string
   readonly transaction: Identity['transaction'] | null
-  /** The text of the payload's transactionId, for a message that ends a transaction; else `null`. */
-  readonly ended: string | null
 }
 
+const noTransaction: OfTransaction = { of: null, ended: null }
 /** 132 bits. */
 const keyDigits = 22
 
@@ -32,7 +30,7 @@ export function trackedOf(stationId: StationId, { id, action, payload }: Call, i
     key: `${action}-${digest.slice(0, keyDigits)}`,
     content: createHash('sha256').update(payload).digest('base64'),
     transaction: identity.transaction ?? null,
-    ended: identity.transaction === 'ends' ? (membersOf(payload).get('transactionId') ?? null) : null,
+    ...(identity.of === undefined ? noTransaction : transactionOf(identity, identity.of, payload)),
   }
 }
 

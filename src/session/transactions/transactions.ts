@@ -57,6 +57,8 @@ export interface DurableStarts {
 }
 
 type Message = Pick<Tracked, 'stationId' | 'key' | 'content' | 'transaction'> & {
+  /** The text of the transaction's id, for a message that must not be replayed once the transaction has ended. */
+  readonly of: string | null
   readonly attempts: number
   readonly answer: KeptAnswer | null
   readonly bytes: number
@@ -83,7 +85,7 @@ export class Transactions {
     this.#limits = limits
     // Before `#durable` is there: these are kept already.
     for (const { answer, ...start } of durable?.starts ?? [])
-      this.record({ ...start, transaction: 'begins', ended: null }, { attempts: 1, answer })
+      this.record({ ...start, transaction: 'begins', of: null, ended: null }, { attempts: 1, answer })
     this.#durable = durable
   }
 
@@ -105,12 +107,12 @@ export class Transactions {
     // Nothing is new: what is known of an earlier try still holds.
     if (attempts === 0 && answer === null) return
     this.#expire()
-    const { stationId, key, content, transaction, ended } = tracked
+    const { stationId, key, content, transaction, of, ended } = tracked
     const before = this.#stations.get(stationId)?.messages.get(key)
     if (before !== undefined) this.#delete(before)
     if (ended !== null) {
-      this.#forgetStart(stationId, ended)
-      this.#durable?.dropStart(stationId, ended)
+      this.#forget(stationId, ended)
+      if (transaction === 'ends') this.#durable?.dropStart(stationId, ended)
     }
     const text =
       answer === null ? '' : answer.kind === 'callResult' ? answer.payload : answer.description + answer.details
@@ -127,6 +129,7 @@ export class Transactions {
       key: flat(key),
       content,
       transaction,
+      of: ended !== null || of === null ? null : flat(of),
       attempts,
       answer: keptAnswer,
       bytes,
@@ -144,14 +147,15 @@ export class Transactions {
   }
 
   /**
-   * A start that comes after its transaction's stop is another transaction, even with the same content: of a station whose
-   * clock stands still, for one.
+   * A message that comes after its transaction's end says something else, even with the same content: of a station whose
+   * clock stands still and that uses its ids again, for one. The end itself may be retried.
    */
-  #forgetStart(stationId: StationId, transactionId: string): void {
+  #forget(stationId: StationId, transactionId: string): void {
     for (const message of this.#stations.get(stationId)?.messages.values() ?? []) {
       const { transaction, answer } = message
-      if (transaction !== 'begins' || answer?.kind !== 'callResult') continue
-      if (membersOf(answer.payload).get('transactionId') === transactionId) this.#delete(message)
+      if (answer === null) continue
+      const begun = transaction === 'begins' && answer.kind === 'callResult' ? membersOf(answer.payload) : null
+      if ((begun?.get('transactionId') ?? message.of) === transactionId) this.#delete(message)
     }
   }
 

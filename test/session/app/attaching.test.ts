@@ -148,14 +148,51 @@ test('a station stays when the app rejects its id for want of its serial number,
   assert.deepEqual(await station.next(), [2, 'r', 'Reset', {}])
 })
 
-test('a station whose id the app rejects is closed with 1008 after ocpp_boot_timeout when it answers no ping', async t => {
+test('a station that answers no ping is never attached unprompted, and is closed with 1008 after ocpp_boot_timeout', async t => {
   const { world, rpc, plug } = setUp(t)
-  knowsOnly(rpc, 'SN1')
   const station = plug()
+  station.socket.isMute = true
   await wait(world, 50_000)
   assert.equal(station.socket.closed, null)
   await wait(world, 12_000)
   assert.deepEqual(await station.socket.end(), { code: 1008, reason: 'No message in time' })
+  assert.deepEqual(rpc.names(), [])
+})
+
+for (const isMute of [true, false]) {
+  test(`a connection that says nothing ${isMute ? 'and answers no ping' : 'but answers pings'} replaces none that the app has accepted`, async t => {
+    const { world, rpc, plug } = setUp(t)
+    const charging = plug()
+    await charging.boot('SN1')
+    const silent = plug()
+    silent.socket.isMute = isMute
+    await wait(world, 70_000)
+    assert.equal(charging.socket.closed, null)
+    assert.equal(silent.socket.closed?.code, isMute ? 1008 : undefined)
+    assert.deepEqual(rpc.names(silent.sid), [])
+    world.broadcast('SN1', reset('r'))
+    assert.deepEqual(await charging.next(), [2, 'r', 'Reset', {}])
+  })
+}
+
+test('a connection that says nothing is attached when the older one of its station has ended', async t => {
+  const { world, plug } = setUp(t)
+  const older = plug()
+  await older.boot('SN1')
+  const station = plug()
+  await wait(world, 20_000)
+  older.vanish()
+  await wait(world, 1_000)
+  world.broadcast('SN1', reset('r'))
+  assert.deepEqual(await station.next(), [2, 'r', 'Reset', {}])
+})
+
+test('a connection that says nothing leaves the place to its station with ocpp_takeover=refuse', async t => {
+  const { world, plug } = setUp(t, 'ocpp1.6', { takeover: 'refuse' })
+  const silent = plug()
+  silent.socket.isMute = true
+  await wait(world)
+  assert.equal(world.hub.isTaken(silent.handshake.stationId), false)
 })
 
 test('a station whose id the app rejects is closed with 1008 when its own first CALL meets the same refusal', async t => {
@@ -348,10 +385,10 @@ for (const [answer, because] of unanswered) {
   })
 }
 
-test('a question without an answer holds up no command for longer than a command, and a late answer is taken', async t => {
+test('a question without an answer holds up the commands of the app for 5 s, and a late answer is taken', async t => {
   const { world, rpc, station, id, subscribed } = await asked(t)
   world.broadcast('CP1', reset('r'))
-  await world.pass(30_000, 1_000)
+  await world.pass(5_000, 1_000)
   assert.deepEqual(await station.next(), [2, 'r', 'Reset', {}])
   station.says([3, id, serialNumberIs('SN1')])
   await quiet()
@@ -418,6 +455,41 @@ test('a 1.6 station is asked for a boot with ocpp_trigger_boot, and subscribed b
   assert.ok(!rpc.names().includes('ack'))
   assert.equal(world.notices.size, 0)
 })
+
+for (const status of ['Accepted', 'Rejected']) {
+  test(`a 1.6 station that answers ${status} to ocpp_trigger_boot and does not boot is a warning after half a minute`, async t => {
+    const { world, plug } = setUp(t, 'ocpp1.6', { triggerBoot: true })
+    const station = plug()
+    await wait(world)
+    const [, id] = await station.next()
+    station.says([3, id, { status }])
+    await wait(world, 29_000)
+    assert.deepEqual([...world.notices.keys()], [])
+    await wait(world, 2_000)
+    assert.deepEqual([...world.notices.keys()], ['serial number'])
+    assert.equal(station.got.length, 1)
+  })
+}
+
+/** [version, what the app does with the id as `sn`] */
+const laterBoots: readonly (readonly [Version, 'accepts' | 'rejects'])[] = [
+  ['ocpp1.6', 'accepts'],
+  ['ocpp1.6', 'rejects'],
+  ['ocpp2.0.1', 'accepts'],
+]
+for (const [version, app] of laterBoots) {
+  test(`a ${version} station that boots half a minute after its upgrade is no warning when the app ${app} its id`, async t => {
+    const { world, rpc, plug } = setUp(t, version)
+    if (app === 'rejects') knowsOnly(rpc, 'SN1')
+    const station = plug()
+    await wait(world)
+    if (version !== 'ocpp1.6') station.says([4, (await station.next())[1], 'NotImplemented', '', {}])
+    await wait(world, 23_000)
+    station.call('BootNotification', { chargePointSerialNumber: 'SN1' })
+    await wait(world, 60_000)
+    assert.deepEqual([...world.notices.keys()], [])
+  })
+}
 
 test('messages of the app in its reply to an unprompted attach reach the station', async t => {
   const { world, rpc, plug } = setUp(t)

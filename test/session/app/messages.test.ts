@@ -16,7 +16,7 @@ function setUp(t: TestContext) {
   const valid = () => ({ violations: [], refusal: null })
   const commands = new Commands(station, {
     app: { identifier: null },
-    boot: new Boot(station),
+    boot: new Boot(station, world.hub.known),
     outcomes: { hasRoom: true, ofCommand: () => undefined },
     unanswered: world.hub.unansweredCommands,
     validation: { ofCommand: valid, ofResult: valid },

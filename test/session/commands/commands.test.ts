@@ -28,7 +28,7 @@ function setUp(
   const outcomes: CommandOutcome[] = []
   const socket = new FakeSocket()
   const station = new Station(handshakeFor('CP1'), socket, { ...usual, ...settings }, world)
-  const boot = new Boot(station)
+  const boot = new Boot(station, world.hub.known)
   const room = { isLeft: true }
   const app = { identifier: 'I' as Identifier | null }
   const told = {
@@ -390,8 +390,8 @@ test('a malformed answer to a command that has ended gives one late InvalidResul
   next.add('new')
   next.pass(timeoutMs)
   for (let count = 0; count < 2; count++) {
-    next.calls.settleBroken({ id: messageId('new'), kind: 'callError' })
-    next.calls.settleBroken({ id: messageId('open'), kind: 'callResult' })
+    next.calls.settle({ id: messageId('new'), kind: 'callError' })
+    next.calls.settleEarlier({ id: messageId('open'), kind: 'callResult' })
   }
   assert.deepEqual(next.ends(), ['new CallTimeout', 'new InvalidResult late', 'open InvalidResult late'])
   assert.equal(next.outcomes.at(-1)?.sid, before.sid)

@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { callError, messageId, type Call } from '../../../src/ocpp/frame.ts'
 import { jsonText, type JsonText } from '../../../src/ocpp/json.ts'
-import { versions } from '../../../src/ocpp/version.ts'
+import { versions, type Version } from '../../../src/ocpp/version.ts'
 import { trackedOf, type Tracked } from '../../../src/session/transactions/digest.ts'
 import { Transactions } from '../../../src/session/transactions/transactions.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
@@ -17,9 +17,9 @@ function callOf(id: string, payload: object = {}): Call {
   return { kind: 'call', id: messageId(id), action: 'MeterValues', payload: jsonText(payload) }
 }
 
-/** A message of 1.6; one without the fields that identify it is known by its id. */
-function of(stationId: StationId, call: Call): Tracked {
-  const identity = versions['ocpp1.6'].transactionMessages.get(call.action)
+/** A message, of 1.6 if nothing else is said; one without the fields that identify it is known by its id. */
+function of(stationId: StationId, call: Call, version: Version = 'ocpp1.6'): Tracked {
+  const identity = versions[version].transactionMessages.get(call.action)
   assert.ok(identity)
   return trackedOf(stationId, call, identity)
 }
@@ -283,3 +283,48 @@ for (const [payload, expected, because] of stops) {
     assert.equal(isKnown(call('4', 'StopTransaction', payload)), 'timestamp' in payload)
   })
 }
+
+const meterValue = [{ timestamp: '2026-01-02T03:30:00Z', sampledValue: [{ value: '5' }] }]
+
+/** [a message that was answered, whether it is still known after the stop of transaction 7, because] */
+const before: readonly (readonly [Call, boolean, string])[] = [
+  [call('2', 'MeterValues', { connectorId: 1, transactionId: 7, meterValue }), false, 'it is of that transaction'],
+  [call('2', 'MeterValues', { connectorId: 1, transactionId: 8, meterValue }), true, 'it is of another transaction'],
+  [call('2', 'MeterValues', { connectorId: 1, meterValue }), true, 'it is of no transaction'],
+  [call('2', 'StopTransaction', { ...stop, meterStop: 8 }), true, 'the end itself may be retried'],
+]
+for (const [message, expected, because] of before) {
+  test(`${message.action} ${message.payload.slice(0, 40)} is ${expected ? 'replayed' : 'not replayed'} after a stop: ${because}`, () => {
+    const { transactions, isKnown } = started()
+    transactions.record(of(one, message), answer(message, {}))
+    const stopping = call('3', 'StopTransaction', stop)
+    transactions.record(of(one, stopping), answer(stopping, {}))
+    assert.equal(isKnown(message), expected)
+  })
+}
+
+test('the events of a 2.x transaction are not replayed after its end, whose retry is', () => {
+  const memory = new FakeMemory()
+  const transactions = new Transactions(() => 0, memory)
+  const event = (eventType: string, seqNo: number, transactionId: string): Tracked => {
+    const payload = { eventType, seqNo, timestamp: start.timestamp, transactionInfo: { transactionId } }
+    return of(one, call('1', 'TransactionEvent', payload), 'ocpp2.0.1')
+  }
+  const [begins, updates, ends] = [event('Started', 0, 'T'), event('Updated', 1, 'T'), event('Ended', 2, 'T')]
+  const other = event('Started', 0, 'U')
+  const isKnown = (tracked: Tracked): boolean => transactions.find(tracked).answer !== null
+  for (const tracked of [begins, updates, other]) transactions.record(tracked, answer(callOf('1'), {}))
+  assert.deepEqual([begins, updates, other].map(isKnown), [true, true, true])
+  transactions.record(ends, answer(callOf('1'), {}))
+  assert.deepEqual([begins, updates, other, ends].map(isKnown), [false, false, true, true])
+  assert.deepEqual(memory.kept, [], 'only starts of 1.6 outlive the process')
+})
+
+test('an unanswered message of a transaction keeps its attempts after the end', () => {
+  const { transactions } = started()
+  const values = of(one, call('2', 'MeterValues', { connectorId: 1, transactionId: 7, meterValue }))
+  transactions.record(values, { attempts: 2, answer: null })
+  const stopping = call('3', 'StopTransaction', stop)
+  transactions.record(of(one, stopping), answer(stopping, {}))
+  assert.equal(transactions.find(values).attempts, 2)
+})

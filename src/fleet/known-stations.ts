@@ -1,0 +1,37 @@
+/**
+ * What is remembered of stations between their connections, besides their serial numbers.
+ */
+import { createHash } from 'node:crypto'
+import { setRecent } from '../ops/recent.ts'
+import type { StationMemory } from '../session/ports.ts'
+import type { StationHandshake, StationId } from '../translate/handshake.ts'
+
+const maxStations = 100_000
+
+export class KnownStations implements StationMemory {
+  readonly #heartbeats = new Map<StationId, number>()
+  /** A digest of the credentials with which the app last accepted each station. */
+  readonly #accepted = new Map<StationId, string>()
+
+  heartbeatIntervalOf(stationId: StationId): number | null {
+    return this.#heartbeats.get(stationId) ?? null
+  }
+
+  keepHeartbeatInterval(stationId: StationId, intervalMs: number): void {
+    setRecent(this.#heartbeats, stationId, intervalMs, maxStations)
+  }
+
+  hasAccepted(handshake: StationHandshake): boolean {
+    return this.#accepted.get(handshake.stationId) === digestOf(handshake)
+  }
+
+  onAccepted(handshake: StationHandshake): void {
+    setRecent(this.#accepted, handshake.stationId, digestOf(handshake), maxStations)
+  }
+}
+
+/** Of no credentials, too: a station without any is known by its id. */
+function digestOf({ env }: StationHandshake): string {
+  const credentials = env.headers['authorization'] ?? ''
+  return createHash('sha256').update(credentials).digest('base64')
+}

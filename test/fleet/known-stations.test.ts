@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { KnownStations } from '../../src/fleet/known-stations.ts'
+import type { StationId } from '../../src/translate/handshake.ts'
+import { acks, FakeWorld, handshakeFor } from '../support/fakes.ts'
+
+test('a station that reconnects without a boot keeps the heartbeat interval that it was told', async t => {
+  const world = new FakeWorld(t)
+  world.rpc.once('boot_notification', acks({ status: 'Accepted', currentTime: '2026-01-02T03:04:05Z', interval: 300 }))
+  const before = world.plug('CP1')
+  await before.boot()
+  before.vanish()
+  assert.equal(world.plug('CP1').socket.heartbeatIntervalMs, 300_000)
+  assert.equal(world.plug('CP2').socket.heartbeatIntervalMs, null)
+})
+
+test('the oldest of more than 100,000 heartbeat intervals is forgotten', () => {
+  const known = new KnownStations()
+  for (let count = 0; count <= 100_000; count++) known.keepHeartbeatInterval(`CP${count}` as StationId, 1)
+  assert.equal(known.heartbeatIntervalOf('CP0' as StationId), null)
+  assert.equal(known.heartbeatIntervalOf('CP1' as StationId), 1)
+})
+
+test('a station is known by its last credentials that the app accepted, or by having none', () => {
+  const known = new KnownStations()
+  const has = (authorization?: string): boolean =>
+    known.hasAccepted(handshakeFor('CP1', authorization === undefined ? {} : { authorization }))
+  assert.equal(has(), false)
+  known.onAccepted(handshakeFor('CP1', { authorization: 'Basic A' }))
+  assert.deepEqual([has('Basic A'), has('Basic B'), has()], [true, false, false])
+  known.onAccepted(handshakeFor('CP1'))
+  assert.deepEqual([has('Basic A'), has()], [false, true])
+})
