@@ -140,7 +140,7 @@ export class Hub implements Fleet {
         return
       case 'unreadable':
         meter.count('failed_broadcast_msg_total')
-        return this.#world.once(broadcast.problem, { problem: broadcast.problem }, 'dropped an unreadable broadcast')
+        this.#world.once(broadcast.problem, { problem: broadcast.problem }, 'dropped an unreadable broadcast')
     }
   }
 

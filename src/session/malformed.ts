@@ -23,6 +23,8 @@ const maxInARow = 20
 const pauseMs = 1_000
 /** How far into a message its action is looked for: behind an id of 255 characters. */
 const headLength = 400
+/** Until a message of a station that the app has yet to accept is logged after all: a silent one is attached by then. */
+const againMs = 10_000
 
 export class MalformedMessages {
   /** Whoever takes a good frame sets it to 0. */
@@ -64,13 +66,13 @@ export class MalformedMessages {
     return false
   }
 
-  /** Warns of a message that is ignored, once for each text, or for each station whose version has no such type. */
+  /** Warns of a message that is ignored: a station's signs of life once in each spelling, its unknown types once. */
   ignore({ as }: Ignored, text: string): void {
     const { world, who } = this.#station
     this.isAlive = true
     const fields = { ...who, frame: text }
-    if (as === 'signOfLife') world.once('sign of life', fields, signOfLifeText, text)
-    else world.once('message type', fields, unknownTypeText, who.station)
+    if (as === 'signOfLife') world.once(this.#key('sign of life'), fields, signOfLifeText, `${who.station} ${text}`)
+    else world.once(this.#key('message type'), fields, unknownTypeText, who.station)
   }
 
   get #isAccepted(): boolean {
@@ -92,14 +94,19 @@ export class MalformedMessages {
 
   /** Logs a message whole that carries the energy of a transaction: the station may not send it again. */
   #keepEnergy(text: string): void {
-    const { row, world, who } = this.#station
-    const head = text.slice(0, headLength)
-    for (const action of row.energyMessages) {
-      if (!head.includes(action)) continue
-      const digest = createHash('sha256').update(text).digest('base64url')
-      const fields = { ...who, action, wholeMessage: text }
-      world.once(this.#key('energy', digest), fields, energyText, `${who.station} ${digest}`)
-    }
+    const action = [...this.#station.row.energyMessages].find(each => calls(text, each))
+    if (action === undefined) return
+    const digest = createHash('sha256').update(text).digest('base64url')
+    this.#logWhole({ action, wholeMessage: text }, digest)
+  }
+
+  /** Strangers may have used up the limit that this peer shares with them: it is asked again once it is accepted. */
+  #logWhole(message: { readonly action: string; readonly wholeMessage: string }, digest: string): void {
+    const { world, who, isClosed } = this.#station
+    const key = this.#key('energy', digest)
+    const isLogged = world.once(key, { ...who, ...message }, energyText, `${who.station} ${digest}`)
+    if (isLogged || this.#isAccepted || isClosed) return
+    this.#station.after(againMs, () => this.#logWhole(message, digest))
   }
 
   /** Peers that the app has not accepted share a key, and with it a limit: they choose their ids and their number. */
@@ -112,6 +119,16 @@ const malformedText = 'a message of a station cannot be read'
 const energyText = 'a message with the energy of a transaction cannot be read: book it by hand'
 const signOfLifeText = 'ignored a short text of a station that is not an OCPP message'
 const unknownTypeText = 'ignored a message of a station: its version has no such message type'
+
+/**
+ * Whether a message calls an action, as an element of its own before the payload. One that begins as an answer does not;
+ * one that has lost its beginning may.
+ */
+function calls(text: string, action: string): boolean {
+  const head = text.slice(0, headLength).replace(/\{[^]*/, '')
+  const isAnotherType = /^\s*\[\s*["']?(?!2\b)\d/.test(head)
+  return !isAnotherType && head.split(/[\s,"'[\]]+/).includes(action)
+}
 
 /** Where a message stops being JSON: the position, the text before it, and the character there. */
 function placeOf(text: string): object {

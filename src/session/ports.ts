@@ -95,8 +95,9 @@ export type World = {
    * Warns, at most once in ten minutes for each key and detail: a fault that ten thousand stations share is one line.
    *
    * @param detail tells faults of one key apart; the first ten of them are logged
+   * @returns whether it did
    */
-  readonly once: (key: string, fields: object, message: string, detail?: string) => void
+  readonly once: (key: string, fields: object, message: string, detail?: string) => boolean
   /** Logs a frame, redacted; `null` unless the log level shows frames. */
   readonly trace: ((who: Who, direction: 'received' | 'sent', text: string) => void) | null
   /** Monotonic, in ms, with the origin of `performance.now()`: for durations and deadlines. */

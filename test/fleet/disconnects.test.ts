@@ -14,7 +14,7 @@ function setUp(t: TestContext, limits: Partial<DisconnectLimits> = {}) {
   const details = new Set<string>()
   const once = (key: string, _fields: object, message: string, detail = '') => {
     notices.set(key, message)
-    details.add(detail)
+    return details.add(detail).size > 0
   }
   const disconnects = new Disconnects(
     { mode: 'auto', ratePerSecond: 10, backlog: 100, ...limits },

@@ -48,7 +48,7 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Wat
   const faults: [string, unknown][] = []
   let now = 0
   const keep = keepUntil(end => t.after(end))
-  const sockets = keep(openSockets(limits, { meter: new FakeMeter(), once: () => undefined }))
+  const sockets = keep(openSockets(limits, { meter: new FakeMeter(), once: () => true }))
   const watched: Sockets = {
     ...sockets,
     upgrade: (...upgrade) => {

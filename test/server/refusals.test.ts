@@ -37,7 +37,7 @@ async function open(isTls: boolean, keep: Keep) {
   const sockets = keep(
     openSockets(
       { ...limits, compression: 'off', invalidUtf8: 'close', close: [] },
-      { meter: new FakeMeter(), once: () => undefined },
+      { meter: new FakeMeter(), once: () => true },
     ),
   )
   const handshake = { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] } as const

@@ -7,7 +7,7 @@ import { FakeLog } from '../support/fakes.ts'
 function setUp() {
   const log = new FakeLog()
   const warned: { readonly key: string; readonly detail: string; readonly fields: object }[] = []
-  const once = (key: string, fields: object, _message: string, detail = '') => void warned.push({ key, detail, fields })
+  const once = (key: string, fields: object, _message: string, detail = '') => warned.push({ key, detail, fields }) > 0
   return { reports: newReports({ log, once }), log, warned }
 }
 

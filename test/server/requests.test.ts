@@ -132,7 +132,7 @@ for (const scheme of ['http', 'https'] as const) {
       const sockets = keep(
         openSockets(
           { ...limits, compression: 'off', invalidUtf8: 'close', close: [] },
-          { meter: new FakeMeter(), once: () => undefined },
+          { meter: new FakeMeter(), once: () => true },
         ),
       )
       const settings = {

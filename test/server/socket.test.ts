@@ -44,8 +44,8 @@ async function open(
 ) {
   const meter = new FakeMeter()
   const warnings: object[] = []
-  const warn = (key: string, fields: object, _message: string, detail?: string): void =>
-    void warnings.push({ key, ...fields, detail })
+  const warn = (key: string, fields: object, _message: string, detail?: string): boolean =>
+    warnings.push({ key, ...fields, detail }) > 0
   const keep = keepUntil(end => t.after(end))
   const sockets = keep(openSockets({ ...usual, ...settings }, { meter, once: warn }))
   const waiting: ((opened: Opened) => void)[] = []

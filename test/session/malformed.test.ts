@@ -192,7 +192,13 @@ const energy: readonly (readonly ['ocpp1.6' | 'ocpp2.0.1' | 'ocpp2.1', string, b
   ['ocpp1.6', stop, true, 'a StopTransaction without a value'],
   ['ocpp1.6', stop.replaceAll('"', "'"), true, 'one in single quotes, whose id cannot be read'],
   ['ocpp1.6', '[2,"s1","StopTransaction",[{"meterStop":5}]]', true, 'one in a list'],
+  ['ocpp1.6', stop.replace('"s1",', '"s1,'), true, 'one whose id lacks a quote'],
+  ['ocpp1.6', stop.replace('[2,"s1",', ''), true, 'one that has lost its beginning'],
   ['ocpp1.6', meter, false, 'MeterValues'],
+  ['ocpp1.6', '[3,"g",{"configurationKey":[{"key":"StopTransactionOnInvalidId",', false, 'an answer that names a key'],
+  ['ocpp1.6', '[3,"StopTransaction",{"status":', false, 'an answer with such an id'],
+  ['ocpp1.6', '[2,"d","DataTransfer",{"messageId":"StopTransaction",', false, 'a CALL that names it in its payload'],
+  ['ocpp1.6', '[2,"StopTransaction-1","Heartbeat",{', false, 'a CALL whose id begins so'],
   ['ocpp2.0.1', '[2,"e1","TransactionEvent",{"eventType":"Ended","seqNo":}]', true, 'a TransactionEvent'],
   ['ocpp2.1', '[2,"e1","TransactionEvent"]', true, 'one without a payload'],
   ['ocpp2.0.1', stop, false, 'an action that the version does not have'],
@@ -218,6 +224,47 @@ test('each of many broken StopTransactions is logged whole, and those of peers t
   const keys = [...world.notices.keys()].filter(key => key.includes('energy'))
   assert.equal(keys.filter(key => key.startsWith('energy of a peer')).length, 1)
   assert.equal(new Set(keys.filter(key => key.startsWith('CP1')).map(key => key.split(' ')[2])).size, 15)
+})
+
+test('a broken StopTransaction is logged whole once the station is accepted when strangers have used up the limit', async t => {
+  const world = new FakeWorld(t)
+  for (let count = 0; count < 10; count++) world.plug(`stranger${count}`).says(stop)
+  const station = world.plug('CP1')
+  const vanished = world.plug('CP2')
+  const whole = (): unknown[] => warned(world, /book it by hand/).filter(fields => fields['station'] !== undefined)
+  station.says(stop)
+  vanished.says(stop)
+  vanished.vanish()
+  assert.equal(whole().length, 10)
+  await world.pass(10_000, 1_000)
+  await station.boot()
+  await world.pass(10_000, 1_000)
+  assert.deepEqual(whole().slice(10), [
+    { sid: station.sid, station: 'CP1', action: 'StopTransaction', wholeMessage: stop },
+  ])
+})
+
+test('signs of life and unknown types of one station do not use up the limits of another one', async t => {
+  const world = new FakeWorld(t)
+  const [one, other] = [world.plug('CP1'), world.plug('CP2')]
+  for (const station of [one, other]) await station.boot()
+  for (let count = 0; count < 12; count++) one.says(`alive ${count}`)
+  other.says('PING!')
+  const frames = warned(world, /not an OCPP message$/).map(fields => [fields['station'], fields['frame']])
+  assert.equal(frames.length, 11)
+  assert.deepEqual(frames.at(-1), ['CP2', 'PING!'])
+  for (let count = 0; count < 12; count++) {
+    const station = world.plug(`CPx${count}`)
+    await station.boot()
+    station.says('[1,"1","Heartbeat",{}]')
+  }
+  assert.equal(warned(world, /no such message type$/).length, 12)
+})
+
+test('signs of life of peers that the app has not accepted share a limit', t => {
+  const world = new FakeWorld(t)
+  for (let count = 0; count < 12; count++) world.plug(`CP${count}`).says('ping')
+  assert.equal(warned(world, /not an OCPP message$/).length, 10)
 })
 
 test('a sign of life is logged once in each spelling, and is not malformed', async t => {

@@ -18,7 +18,10 @@ function newWorld() {
   const log = new FakeLog()
   const meter = new FakeMeter()
   const clock = { now: dawn }
-  const once = (_key: string, fields: object, message: string): void => log.warn(fields, message)
+  const once = (_key: string, fields: object, message: string): boolean => {
+    log.warn(fields, message)
+    return true
+  }
   return { log, meter, once, clock, date: () => new Date(clock.now) }
 }
 

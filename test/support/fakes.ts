@@ -569,11 +569,13 @@ export class FakeWorld implements World {
     }
   }
 
-  readonly once = (key: string, fields: object, message: string, detail = ''): void => {
+  readonly once = (key: string, fields: object, message: string, detail = ''): boolean => {
     const id = `${key} ${detail}`.trim()
-    if (this.notices.has(id)) return
+    const details = [...this.notices.keys()].filter(other => other.startsWith(`${key} `))
+    if (this.notices.has(id) || details.length >= 10) return false
     this.notices.set(id, message)
     this.noticeFields.set(id, fields)
+    return true
   }
 
   /** Both clocks use the mocked time. */
