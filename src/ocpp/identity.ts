@@ -41,7 +41,12 @@ export const identities16: ReadonlyMap<string, Identity> = new Map<string, Ident
   // Stops of several transactions may have the transactionId -1 (errata 2025-04 §3.18), or 0.
   [
     'StopTransaction',
-    { required: ['transactionId', 'meterStop', 'timestamp'], optional: ['idTag'], transaction: 'ends', of: 'transactionId' },
+    {
+      required: ['transactionId', 'meterStop', 'timestamp'],
+      optional: ['idTag'],
+      transaction: 'ends',
+      of: 'transactionId',
+    },
   ],
   // Values outside a transaction have no transactionId.
   ['MeterValues', { required: ['connectorId', 'meterValue'], optional: ['transactionId'], of: 'transactionId' }],
