@@ -220,6 +220,13 @@ test('each of many broken StopTransactions is logged whole, and those of peers t
   assert.equal(new Set(keys.filter(key => key.startsWith('CP1')).map(key => key.split(' ')[2])).size, 15)
 })
 
+test('a broken StopTransaction of a station that reconnects does not count towards the limit of unknown peers', async t => {
+  const world = new FakeWorld(t)
+  await connected(world, 'CP1')
+  world.plug('CP1').says(stop)
+  assert.equal([...world.notices.keys()].filter(key => key.startsWith('CP1 energy')).length, 1)
+})
+
 test('a sign of life is logged once in each spelling, and is not malformed', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')
