@@ -7,7 +7,8 @@ import type { Call } from '../ocpp/frame.ts'
 import { parseObject, type JsonText } from '../ocpp/json.ts'
 import type { VersionRow } from '../ocpp/version.ts'
 import type { StationId } from '../translate/handshake.ts'
-import type { StationMemory, StationSocket } from './ports.ts'
+import type { KnownStations } from './known-stations.ts'
+import type { StationSocket } from './ports.ts'
 
 /**
  * `unknown` until this connection has seen the answer to a boot; everything passes until then, because a station that
@@ -29,12 +30,12 @@ type Booting = {
 
 export class Boot {
   readonly #station: Booting
-  readonly #known: StationMemory
+  readonly #known: KnownStations
   #status: BootStatus = 'unknown'
   readonly #triggered = new Set<string>()
   #isPutOff = false
 
-  constructor(station: Booting, known: StationMemory) {
+  constructor(station: Booting, known: KnownStations) {
     this.#station = station
     this.#known = known
     // A station that reconnects without a boot keeps the interval that it was told.

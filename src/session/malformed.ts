@@ -8,13 +8,13 @@ import { isUnreadableId, type Ignored, type Malformed } from '../ocpp/frame.ts'
 import { jsonFaultAt } from '../ocpp/json.ts'
 import type { Excerpt } from '../ops/log.ts'
 import type { AppConnection } from './app/connection.ts'
-import type { StationMemory } from './ports.ts'
+import type { KnownStations } from './known-stations.ts'
 import type { Station } from './station.ts'
 
 export type MalformedParts = {
   readonly app: Pick<AppConnection, 'connectionIdentifiers'>
   readonly inbox: { slow(ms: number): void }
-  readonly known: Pick<StationMemory, 'hasAccepted'>
+  readonly known: Pick<KnownStations, 'hasAccepted'>
 }
 
 /** In a row, without a good frame between them. */

@@ -10,6 +10,7 @@ import type { Meter } from '../ops/metrics.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import type { Cause } from '../translate/unanswered.ts'
 import type { UnansweredCommands } from './commands/unanswered.ts'
+import type { KnownStations } from './known-stations.ts'
 import type { Tracked } from './transactions/digest.ts'
 import type { Backlog, DeliveryAttempt, DurableOutbox } from './transactions/outbox.ts'
 import type { DurableStarts, KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
@@ -173,15 +174,6 @@ export interface Debts {
   onResent(stationId: StationId, afterMs: number): void
 }
 
-/** What is remembered of a station's earlier connections. In memory, for the last 100,000 stations. */
-export interface StationMemory {
-  /** The heartbeat interval that the station was last told, in ms; `null` if none is known. */
-  heartbeatIntervalOf(stationId: StationId): number | null
-  keepHeartbeatInterval(stationId: StationId, intervalMs: number): void
-  /** Whether the app accepted the last connection of the station with these credentials, or with none. */
-  hasAccepted(handshake: StationHandshake): boolean
-}
-
 /**
  * What outlives the process (`state_dir`). Nobody waits for a write: one that fails is logged and counted, and never
  * throws.
@@ -201,7 +193,7 @@ export interface Fleet {
   /** `null` where nothing can be stored. */
   readonly backlog: Backlog | null
   readonly unansweredCommands: UnansweredCommands
-  readonly known: StationMemory
+  readonly known: KnownStations
   join(stream: StreamName, member: Member): void
   leave(stream: StreamName, member: Member): void
   leaveAll(member: Member): void

@@ -4,7 +4,7 @@ import { messageId, type Call } from '../../src/ocpp/frame.ts'
 import { jsonText } from '../../src/ocpp/json.ts'
 import { versions, type Version } from '../../src/ocpp/version.ts'
 import { Boot } from '../../src/session/boot.ts'
-import { KnownStations } from '../../src/fleet/known-stations.ts'
+import { KnownStations } from '../../src/session/known-stations.ts'
 import { FakeSocket, handshakeFor } from '../support/fakes.ts'
 
 function newBoot(socket: FakeSocket, version: Version = 'ocpp1.6', known = new KnownStations()): Boot {

@@ -267,6 +267,13 @@ test('signs of life of peers that the app has not accepted share a limit', t => 
   assert.equal(warned(world, /not an OCPP message$/).length, 10)
 })
 
+test('a broken StopTransaction of a station that reconnects does not count towards the limit of unknown peers', async t => {
+  const world = new FakeWorld(t)
+  await connected(world, 'CP1')
+  world.plug('CP1').says(stop)
+  assert.equal([...world.notices.keys()].filter(key => key.startsWith('CP1 energy')).length, 1)
+})
+
 test('a sign of life is logged once in each spelling, and is not malformed', async t => {
   const world = new FakeWorld(t)
   const station = world.plug('CP1')

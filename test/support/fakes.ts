@@ -9,7 +9,7 @@ import { RpcError, type StreamName } from '../../src/cable/rpc.ts'
 import type { Version } from '../../src/ocpp/version.ts'
 import type { Meter } from '../../src/ops/metrics.ts'
 import { Disconnects, type DisconnectLimits } from '../../src/fleet/disconnects.ts'
-import { KnownStations } from '../../src/fleet/known-stations.ts'
+import { KnownStations } from '../../src/session/known-stations.ts'
 import { Hub, type HubSettings } from '../../src/fleet/hub.ts'
 import type { Log } from '../../src/ops/log.ts'
 import type {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { KnownStations } from '../../src/fleet/known-stations.ts'
+import { KnownStations } from '../../src/session/known-stations.ts'
 import type { StationId } from '../../src/translate/handshake.ts'
 import { acks, FakeWorld, handshakeFor } from '../support/fakes.ts'
 

@@ -1,18 +1,18 @@
 /**
- * What is remembered of stations between their connections, besides their serial numbers.
+ * What is remembered of all stations between their connections, besides their serial numbers.
  */
 import { createHash } from 'node:crypto'
 import { setRecent } from '../ops/recent.ts'
-import type { StationMemory } from '../session/ports.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 
 const maxStations = 100_000
 
-export class KnownStations implements StationMemory {
+export class KnownStations {
   readonly #heartbeats = new Map<StationId, number>()
   /** A digest of the credentials with which the app last accepted each station. */
   readonly #accepted = new Map<StationId, string>()
 
+  /** The heartbeat interval that the station was last told, in ms; `null` if none is known. */
   heartbeatIntervalOf(stationId: StationId): number | null {
     return this.#heartbeats.get(stationId) ?? null
   }
@@ -21,6 +21,7 @@ export class KnownStations implements StationMemory {
     setRecent(this.#heartbeats, stationId, intervalMs, maxStations)
   }
 
+  /** Whether the app accepted the station's last connection with these credentials, or with none. */
   hasAccepted(handshake: StationHandshake): boolean {
     return this.#accepted.get(handshake.stationId) === digestOf(handshake)
   }
