@@ -34,20 +34,18 @@ type Run = { readonly id: unknown; readonly process: number; readonly isStored: 
 /** A process dies: what it has not written is never written, and it learns of nothing any more. */
 function mortal(outbox: FakeOutbox) {
   const life = { isAlive: true }
-  const live =
-    <Args extends unknown[], Result>(run: (...args: Args) => Promise<Result>) =>
-    (...args: Args): Promise<Result> => {
-      const never = new Promise<never>(() => undefined)
-      return life.isAlive ? run.apply(outbox, args).then(result => (life.isAlive ? result : never)) : never
-    }
+  const live = <Result>(run: () => Promise<Result>): Promise<Result> => {
+    const never = new Promise<never>(() => undefined)
+    return life.isAlive ? run().then(result => (life.isAlive ? result : never)) : never
+  }
   const own: Outbox = {
-    append: live(outbox.append),
-    pendingOf: live(outbox.pendingOf),
-    pendingStations: live(outbox.pendingStations),
-    delivered: live(outbox.delivered),
-    failed: live(outbox.failed),
-    deadLetter: live(outbox.deadLetter),
-    size: live(outbox.size),
+    append: message => live(() => outbox.append(message)),
+    pendingOf: (stationId, afterSeq) => live(() => outbox.pendingOf(stationId, afterSeq)),
+    pendingStations: () => live(() => outbox.pendingStations()),
+    delivered: seq => live(() => outbox.delivered(seq)),
+    failed: (seq, attempts, nextAttemptAt) => live(() => outbox.failed(seq, attempts, nextAttemptAt)),
+    deadLetter: seq => live(() => outbox.deadLetter(seq)),
+    size: () => live(() => outbox.size()),
   }
   return { life, own }
 }
@@ -85,7 +83,7 @@ class Scene {
     this.#world = this.#start()
   }
 
-  /** Gives the timers back. */
+  /** Gives the real timers back. */
   close(): void {
     this.#t.mock.timers.reset()
   }
@@ -203,6 +201,7 @@ test(
       fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 40 }), async events => {
         const scene = new Scene(t)
         await scene.play(events)
+        scene.close()
         assert.ok(scene.isDone, 'all is confirmed and delivered in the end')
         const all = [...scene.made.values()].flat()
         const firstRun = (id: string): number => scene.ran.findIndex(run => run.id === id)

@@ -90,7 +90,7 @@ export class Delivering {
   async drain(payload: JsonText): Promise<void> {
     while (this.#backlog.has(this.#station.handshake.stationId)) {
       const attempt = await this.#deliverNext()
-      if (attempt === 'none') return this.#checkOrder(payload)
+      if (attempt === 'none') this.#checkOrder(payload)
       if (attempt !== 'delivered' && attempt !== 'failed') return
     }
   }
