@@ -12,6 +12,9 @@ const SHOWN = 1000
 /** Characters scanned for secrets. Limits the cost of logging a long frame; a value's name may follow far behind it. */
 const READ = 16_384
 
+/** Deepest nesting of a frame; brackets in its texts count, too. */
+const DEEPEST = 32
+
 /** Characters that are logged of the text before a fault. */
 const BEFORE = 60
 
@@ -41,7 +44,7 @@ type Container = {
   /** Whether the container names a secret variable, so that its values are secret. */
   secret: boolean
   /** Values that are secret if this container or an enclosing one turns out to name a secret variable. */
-  values: Span[]
+  readonly values: Span[]
 }
 
 /**
@@ -68,14 +71,27 @@ export function redactBefore(text: string, at: number): string {
   return at > READ ? '' : redactBroken(text.slice(0, at)).slice(-BEFORE)
 }
 
-/** A byte order mark is skipped, as `parseFrame` does. */
+/**
+ * Whether a text is JSON, behind a byte order mark. One that nests deeper than any frame counts as none: endless nesting
+ * costs a hundred times as much to parse as other texts.
+ */
 function isJson(text: string): boolean {
+  if (isDeep(text)) return false
   try {
     JSON.parse(text.replace(/^\ufeff/, ''))
     return true
   } catch {
     return false
   }
+}
+
+function isDeep(text: string): boolean {
+  let depth = 0
+  for (const [bracket] of text.matchAll(/[[\]{}]/g)) {
+    depth += bracket === '[' || bracket === '{' ? 1 : -1
+    if (depth > DEEPEST) return true
+  }
+  return false
 }
 
 /** @param text JSON, or the beginning of a text that is JSON */
@@ -129,15 +145,8 @@ function close(open: Container[], secrets: Span[]): void {
   if (closed === undefined) return
   const parent = open.at(-1)
   if (closed.secret) append(secrets, closed.values)
-  else if (parent !== undefined) parent.values = joined(parent.values, closed.values)
+  else if (parent !== undefined) append(parent.values, closed.values)
   if (closed.secret && closed.isObject && parent?.isObject === true) parent.secret = true
-}
-
-/** One list of both; the shorter one is moved, so that deep nesting does not move a value at each level. */
-function joined(one: Span[], other: Span[]): Span[] {
-  const [longer, shorter] = one.length < other.length ? [other, one] : [one, other]
-  append(longer, shorter)
-  return longer
 }
 
 /** `push(...spans)` would overflow the stack: a message may have 100,000 values. */
