@@ -8,6 +8,9 @@ import type { Station } from './station.ts'
 type Paused = { readonly socket: { pause(): void; resume(): void }; readonly after: Station['after'] }
 export type InboxLimits = { readonly entries: number; readonly bytes: number }
 
+/** Of one station. */
+export const inboxLimits: InboxLimits = { entries: 64, bytes: 1024 * 1024 }
+
 type Waiting<Entry> = { readonly entry: Entry; readonly bytes: number | null }
 
 /** Serves entries one at a time. A full inbox pauses the socket that fills it, and drops nothing. */

@@ -20,7 +20,7 @@ import { Commands, type CommandSettings, type StationAnswer } from './commands/c
 import { Outcomes, type PendingOutcome } from './commands/outcomes.ts'
 import { Ending } from './ending.ts'
 import { InFlight } from './calls/in-flight.ts'
-import { Inbox } from './inbox.ts'
+import { Inbox, inboxLimits } from './inbox.ts'
 import { MalformedMessages } from './malformed.ts'
 import { Performing, type PerformingSettings } from './calls/performing.ts'
 import type { CloseCode, Fleet, Member, Who } from './ports.ts'
@@ -41,8 +41,6 @@ type PendingMessage = { readonly kind: 'call'; readonly call: Call | Send; reado
 /** An answer that came before the station was attached. */
 type EarlyAnswer = { readonly kind: 'answer'; readonly answer: StationAnswer }
 type Entry = PendingMessage | EarlyAnswer | PendingOutcome | PendingReport | AttachEntry | DeliveryEntry
-
-const inboxLimits = { entries: 64, bytes: 1024 * 1024 }
 
 export class Session implements Member {
   readonly who: Who
@@ -91,15 +89,13 @@ export class Session implements Member {
     const collects = settings.collectReports && row.reports.size > 0
     this.#collecting = collects ? new Collecting(station, this.#app, this.#messages, this.#inbox) : null
     this.#unanswered = new Unanswered(station, fleet, this, this.#inFlight)
-    const parts = { fleet, member: this, messages: this.#messages, unanswered: this.#unanswered }
-    const asked = { ...parts, app: this.#app }
-    this.attaching = new Attaching(station, { ...asked, boot, lane: this.#inbox })
-    const taken = { ...asked, attaching: this.attaching, lane: this.#inbox }
+    const parts = { app: this.#app, fleet, member: this, messages: this.#messages, unanswered: this.#unanswered }
+    this.attaching = new Attaching(station, { ...parts, boot, lane: this.#inbox })
+    const taken = { ...parts, attaching: this.attaching, lane: this.#inbox }
     this.delivering = fleet.backlog === null ? null : new Delivering(station, fleet.backlog, taken)
-    const later = { delivering: this.delivering, collecting: this.#collecting }
-    this.#performing = new Performing(station, { ...taken, ...later })
-    const others = { inFlight: this.#inFlight, performing: this.#performing }
-    this.#answering = new Answering(station, { ...parts, ...others, boot, validation })
+    this.#performing = new Performing(station, { ...taken, delivering: this.delivering, collecting: this.#collecting })
+    const own = { boot, inFlight: this.#inFlight, performing: this.#performing, validation }
+    this.#answering = new Answering(station, { ...parts, ...own })
     void station.fault.then(error => this.#onFault(error))
   }
 
