@@ -43,15 +43,10 @@ type Actor = {
   readonly walked: Promise<void>
 }
 
-type How = 'killed' | 'stopped'
-
-/** Rails may take longer to start than the connection of a station stays open for its transaction message. */
-const flags: Readonly<Record<How, readonly string[]>> = { killed: ['--ocpp_unanswered=error'], stopped: [] }
-
-async function openActor(t: TestContext, rails: Rails, when: Moment, course: Course, how: How): Promise<Actor> {
+async function openActor(t: TestContext, rails: Rails, when: Moment, course: Course): Promise<Actor> {
   const keep = keepUntil(end => t.after(end))
   const toApp = keep(await openProxy(rails.rpcPort))
-  const bridge = await openBridge([`--rpc_host=${toApp.host}`, ...quick, '--rpc_command_timeout=3s', ...flags[how]])
+  const bridge = await openBridge([`--rpc_host=${toApp.host}`, ...quick, '--rpc_command_timeout=3s'])
   keep({ close: () => bridge.kill('SIGKILL') })
   const toBridge = keep(await openProxy(bridge.port))
   const [id, saw, ready] = [when.replaceAll(/\W+/g, '-'), [] as string[], new Event()]
@@ -99,11 +94,11 @@ async function walk(actor: Omit<Actor, 'walked'>, rails: Rails, { others, still,
   await isIn('disconnected')
 }
 
-async function playAll(t: TestContext, rows: readonly Row[], how: How): Promise<void> {
+async function playAll(t: TestContext, rows: readonly Row[], how: 'killed' | 'stopped'): Promise<void> {
   const rails = await openRails()
   t.after(() => rails.close())
   const course = { others: new Event(), still: new Event(), gone: new Event(), back: new Event() }
-  const actors = await Promise.all(rows.map(({ when }) => openActor(t, rails, when, course, how)))
+  const actors = await Promise.all(rows.map(({ when }) => openActor(t, rails, when, course)))
   const areReady = (few: readonly Actor[]) =>
     Promise.all(few.map(({ ready, walked }) => Promise.race([ready.passed, walked])))
   await areReady(actors.filter(({ when }) => !hasCall(when)))

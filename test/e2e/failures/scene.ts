@@ -134,8 +134,11 @@ export async function openScene(t: TestContext, when: Moment, ...flags: readonly
   return { when, app, toApp, bridge, toBridge, publish: over(bridge), saw: [] }
 }
 
-/** Flags with short timeouts. */
-export const quick = [`--broadcast_key=${broadcastKey}`, '--rpc_command_timeout=1s'] as const
+/**
+ * Flags with which a call that gets no reply fails soon, and no connection is closed over a transaction message: how long a
+ * failure lasts depends on the machine's load. `nothing-lost.test.ts` has the closes.
+ */
+export const quick = [`--broadcast_key=${broadcastKey}`, '--rpc_command_timeout=1s', '--ocpp_unanswered=error'] as const
 
 /** Broadcasts over HTTP. */
 export function over(bridge: Bridge): Scene['publish'] {
