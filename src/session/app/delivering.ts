@@ -82,8 +82,8 @@ export class Delivering {
   }
 
   /**
-   * Delivers all that can be delivered, before a message that came later. Rejects with `RpcError` where the app is away, or
-   * a message of the same transaction is in backoff.
+   * Delivers all that can be delivered, before a message that came later. Rejects with `RpcError` where the app or the disk
+   * fails, or a message of the same transaction is in backoff: the later message must not overtake the stored ones.
    *
    * @param payload of the later message
    */
@@ -91,7 +91,9 @@ export class Delivering {
     while (this.#backlog.has(this.#station.handshake.stationId)) {
       const attempt = await this.#deliverNext()
       if (attempt === 'none') this.#checkOrder(payload)
-      if (attempt !== 'delivered' && attempt !== 'failed') return
+      if (attempt === 'none' || attempt === 'refused') return
+      if (attempt === 'away' || attempt === 'unready')
+        throw new RpcError('unavailable', 'notRun', 'earlier messages of the station are still stored')
     }
   }
 

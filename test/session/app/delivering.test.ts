@@ -102,6 +102,16 @@ test('a StartTransaction is performed after the stored messages', async t => {
   assert.deepEqual(rpc.names().slice(2), ['stop_transaction', 'stop_transaction', 'start_transaction'])
 })
 
+test('a StartTransaction does not overtake the stored messages when Connect raises once', async t => {
+  const { world, rpc, plug } = await setUp(t, message('a', 1))
+  rpc.once('connect', fails(faults.raised))
+  const station = plug()
+  station.call('StartTransaction', { connectorId: 1, idTag: 'T', meterStart: 0, timestamp: time }, 's')
+  await pass(world, 3)
+  const names = rpc.made.all.map(({ name }) => name).filter(name => /transaction/.test(name))
+  assert.deepEqual(names, ['stop_transaction', 'start_transaction'])
+})
+
 test('a message that raises is tried again with backoff, with attempt, and blocks its own transaction only', async t => {
   const { world, rpc, outbox, plug } = await setUp(t, message('a', 1), message('b', 1), message('c', 2))
   rpc.on('stop_transaction', call => {
