@@ -46,6 +46,7 @@ export function outboxOperationsOn(database: Database) {
     },
 
     pendingOf: (stationId: string, afterSeq: number): StoredMessage[] =>
+      // The query names its columns as the fields, and the schema has their types; the library knows neither.
       sql.pendingOf.all(stationId, afterSeq) as unknown as StoredMessage[],
 
     pendingStations: (): string[] => sql.pendingStations.all().map(row => String(row['station'])),
