@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { Backlog } from '../../src/fleet/backlog.ts'
-import { DeliverySchedule } from '../../src/fleet/delivery-schedule.ts'
-import type { DeliveryAttempt, DurableOutbox, Member } from '../../src/session/ports.ts'
-import type { StationId } from '../../src/translate/handshake.ts'
-import { FakeWorld, quiet } from '../support/fakes.ts'
-import { memoryWith } from '../support/outbox.ts'
+import { Backlog } from '../../../src/fleet/outbox/backlog.ts'
+import { DeliverySchedule } from '../../../src/fleet/outbox/delivery-schedule.ts'
+import type { DeliveryAttempt, DurableOutbox, Member } from '../../../src/session/ports.ts'
+import type { StationId } from '../../../src/translate/handshake.ts'
+import { FakeWorld, quiet } from '../../support/fakes.ts'
+import { memoryWith } from '../../support/outbox.ts'
 
 /** A schedule over stations whose attempts the test ends. */
 function setUp(t: TestContext, count: number) {

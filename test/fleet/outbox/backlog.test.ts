@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { Backlog } from '../../src/fleet/backlog.ts'
-import { messageId } from '../../src/ocpp/frame.ts'
-import { jsonText } from '../../src/ocpp/json.ts'
-import type { OutboxMessage } from '../../src/session/ports.ts'
-import type { StationId } from '../../src/translate/handshake.ts'
-import { dawn, FakeWorld, handshakeFor, quiet } from '../support/fakes.ts'
-import { FakeOutbox, memoryWith } from '../support/outbox.ts'
+import { Backlog } from '../../../src/fleet/outbox/backlog.ts'
+import { messageId } from '../../../src/ocpp/frame.ts'
+import { jsonText } from '../../../src/ocpp/json.ts'
+import type { OutboxMessage } from '../../../src/session/ports.ts'
+import type { StationId } from '../../../src/translate/handshake.ts'
+import { dawn, FakeWorld, handshakeFor, quiet } from '../../support/fakes.ts'
+import { FakeOutbox, memoryWith } from '../../support/outbox.ts'
 
 const one = 'CP1' as StationId
 

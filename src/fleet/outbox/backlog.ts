@@ -2,10 +2,10 @@
  * The outbox, as the stations of this process use it: who may store, which stations have messages that the app does not
  * have yet, and what is counted and logged of them.
  */
-import { setRecent } from '../ops/recent.ts'
-import type * as ports from '../session/ports.ts'
-import type { MessageName, OutboxMessage, OutboxSize, StoredMessage, World } from '../session/ports.ts'
-import type { StationHandshake, StationId } from '../translate/handshake.ts'
+import { setRecent } from '../../ops/recent.ts'
+import type * as ports from '../../session/ports.ts'
+import type { MessageName, OutboxMessage, OutboxSize, StoredMessage, World } from '../../session/ports.ts'
+import type { StationHandshake, StationId } from '../../translate/handshake.ts'
 
 type OfStation = {
   /** Whether a message is known to be on the disk; otherwise one is on its way there. */

@@ -2,8 +2,8 @@
  * When stored messages are delivered, and through which sessions: of a few stations at a time, so that the app has room
  * for live messages; while the app does not reply, of one.
  */
-import type { Member, World } from '../session/ports.ts'
-import type { StationId } from '../translate/handshake.ts'
+import type { Member, World } from '../../session/ports.ts'
+import type { StationId } from '../../translate/handshake.ts'
 import type { Backlog } from './backlog.ts'
 
 /** Over all stations. Well below `rpc_concurrency`: live messages are not kept waiting. */
