@@ -2,7 +2,7 @@ import eslint from '@eslint/js'
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist/', 'tmp/', 'examples/rails/', 'eslint.config.js'] },
+  { ignores: ['dist/', 'tmp/', 'examples/rails/', 'eslint.config.js', 'test/support/reporter.js'] },
   eslint.configs.recommended,
   tseslint.configs.strictTypeChecked,
   {
