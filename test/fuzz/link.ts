@@ -2,7 +2,7 @@
  * A station's socket for messages that are not right: any bytes as a text or a binary message.
  */
 import { WebSocket } from 'ws'
-import type { Version } from '../../src/ocpp/version.ts'
+import { versions, type Version } from '../../src/ocpp/version.ts'
 import type { Message } from './expected.ts'
 
 export type Link = {
@@ -12,7 +12,7 @@ export type Link = {
   close(): Promise<void>
 }
 
-/** @param onText  called for each message of the other side */
+/** @param onText called for each message of the bridge, but for its own question for the serial number */
 export async function openLink(
   url: string,
   id: string,
@@ -20,7 +20,12 @@ export async function openLink(
   onText: (text: string) => void,
 ): Promise<Link> {
   const ws = new WebSocket(`${url}/${encodeURIComponent(id)}`, [version], { perMessageDeflate: version !== 'ocpp1.6' })
-  ws.on('message', (data: Buffer) => onText(data.toString()))
+  // The bridge asks a station that has not booted for it, on a slow machine also one that has just begun to send.
+  const question = `"GetVariables",${versions['ocpp2.0.1'].serialNumberQuery.payload}]`
+  ws.on('message', (data: Buffer) => {
+    const text = data.toString()
+    if (!text.endsWith(question)) onText(text)
+  })
   const closed = new Promise<number>(resolve => ws.once('close', resolve))
   await new Promise<void>((resolve, reject) => {
     ws.once('open', resolve)
