@@ -6,6 +6,7 @@ import { setRecent } from '../../ops/recent.ts'
 import type * as ports from '../../session/ports.ts'
 import type { MessageName, OutboxMessage, OutboxSize, StoredMessage, World } from '../../session/ports.ts'
 import type { StationHandshake, StationId } from '../../translate/handshake.ts'
+import { Lanes } from './lanes.ts'
 
 type OfStation = {
   /** Whether a message is known to be on the disk; otherwise one is on its way there. */
@@ -27,6 +28,7 @@ export class Backlog implements ports.Backlog {
   readonly #openedAt: number
   readonly #stations = new Map<StationId, OfStation>()
   readonly #taken = new Map<string, true>()
+  readonly #lanes = new Lanes()
   #size = none
   #isMeasuring = false
 
@@ -141,6 +143,18 @@ export class Backlog implements ports.Backlog {
     if ((await this.#kept(this.#durable.outbox.deadLetter(seq, reason).then(done))) === null) return
     this.#world.meter.count('ocpp_outbox_total', { outcome: 'dead' })
     this.#world.log.error({ station, action, key, reason, wholeMessage: payload }, deadText)
+  }
+
+  async inTurn<Result>(
+    stationId: StationId,
+    owner: object,
+    deliver: (isFirst: boolean) => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      return await this.#lanes.inTurn(stationId, owner, deliver)
+    } finally {
+      if (!this.has(stationId)) this.#lanes.delete(stationId)
+    }
   }
 
   isOlderThanProcess({ storedAt }: OutboxMessage): boolean {

@@ -109,7 +109,7 @@ export class Performing {
       for (let raised = 0; ;) {
         try {
           // What the station has stored came before.
-          if (delivering !== null) await delivering.drain(pending.call.payload)
+          if (delivering !== null && !(await delivering.drain(tracked, queueDeadline))) return { kind: 'unauthorized' }
           return await this.#attempt(pending, extras, queueDeadline)
         } catch (error) {
           if (!isWanted() || !(error instanceof RpcError)) throw error

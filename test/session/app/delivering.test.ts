@@ -5,7 +5,7 @@ import { messageId } from '../../../src/ocpp/frame.ts'
 import { jsonText } from '../../../src/ocpp/json.ts'
 import type { OutboxMessage } from '../../../src/session/ports.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
-import { acks, dataOf, dawn, fails, FakeWorld, faults, type FakeStation } from '../../support/fakes.ts'
+import { acks, dataOf, dawn, fails, FakeWorld, faults, quiet, type FakeStation } from '../../support/fakes.ts'
 import { FakeOutbox, memoryWith } from '../../support/outbox.ts'
 
 const hour = 3_600_000
@@ -220,4 +220,64 @@ test('a message that is delivered while the disk fails is removed later, and per
   await pass(world, 40)
   assert.equal(failures.length, 1)
   assert.deepEqual([performed(world).length, outbox.stored.length], [1, 0])
+})
+
+test('a message is performed once when a second connection of its station attaches while the first delivers it', async t => {
+  const { world, rpc, outbox, plug } = await setUp(t, message('a', 1), message('b', 2))
+  await plug().boot()
+  const held = rpc.hold('stop_transaction')
+  world.hub.sweep()
+  await held.arrived()
+  const second = plug()
+  second.call('StartTransaction', { connectorId: 1, idTag: 'T', meterStart: 0, timestamp: time }, 's')
+  await quiet()
+  held.release()
+  await pass(world, 5)
+  const names = rpc.made.all.map(({ name }) => name).filter(name => /transaction/.test(name))
+  assert.deepEqual(names, ['stop_transaction', 'stop_transaction', 'start_transaction'])
+  assert.deepEqual(performed(world).map(({ id }) => id), ['a', 'b']) // prettier-ignore
+  assert.deepEqual(outbox.stored, [])
+})
+
+test('a message is performed once when an older connection of its station is open and delivers it after the newer one has asked', async t => {
+  const { world, rpc, outbox, plug } = await setUp(t, message('a', 1))
+  const first = plug()
+  first.call('Heartbeat')
+  const connecting = rpc.hold('connect')
+  await quiet()
+  const second = plug()
+  second.call('StartTransaction', { connectorId: 1, idTag: 'T', meterStart: 0, timestamp: time }, 's')
+  await connecting.arrived()
+  world.hub.sweep()
+  await pass(world, 2)
+  connecting.release()
+  await pass(world, 5)
+  assert.deepEqual(performed(world).map(({ id }) => id), ['a']) // prettier-ignore
+  assert.deepEqual(outbox.stored, [])
+})
+
+test('a StartTransaction closes the connection as unattached, and does not overtake the stored messages, when Connect raises', async t => {
+  const { world, rpc, plug } = await setUp(t, message('a', 1))
+  rpc.on('connect', fails(faults.raised))
+  const station = plug()
+  station.call('StartTransaction', { connectorId: 1, idTag: 'T', meterStart: 0, timestamp: time }, 's')
+  await pass(world, 16)
+  assert.equal(station.socket.closed?.code, 1012)
+  assert.equal(world.meter.total('ocpp_unanswered_total', { cause: 'unattached' }), 1)
+})
+
+test('a message that was read is not performed when another connection has delivered it before its turn', async t => {
+  const { world, rpc, outbox, backlog, plug } = await setUp(t, message('a', 1), message('b', 2))
+  const [, second] = outbox.stored
+  assert.ok(second !== undefined)
+  await plug().boot()
+  const held = rpc.hold('stop_transaction')
+  world.hub.sweep()
+  await held.arrived()
+  const other = backlog.inTurn('CP1' as StationId, {}, () => backlog.delivered(second))
+  held.release()
+  assert.equal(await other, true)
+  await pass(world, 3)
+  assert.deepEqual(performed(world).map(({ id }) => id), ['a']) // prettier-ignore
+  assert.equal(backlog.has('CP1' as StationId), false)
 })
