@@ -3,11 +3,12 @@
  * in which they came. A message that the app raises on is retried later, and blocks its own transaction only.
  */
 import { isAway, RpcError, type CommandReply } from '../../cable/rpc.ts'
+import { transactionOf } from '../../ocpp/identity.ts'
 import { versions } from '../../ocpp/version.ts'
 import type { SilentSettings } from '../../translate/answers.ts'
 import { performData } from '../../translate/commands.ts'
 import { readReply } from '../../translate/messages.ts'
-import { confirmationFor, tokenStatusOf, transactionOf } from '../../translate/stored.ts'
+import { confirmationFor, tokenStatusOf } from '../../translate/stored.ts'
 import type { Backlog, DeliveryAttempt, Fleet, StoredMessage } from '../ports.ts'
 import type { Station } from '../station.ts'
 import type { Tracked } from '../transactions/digest.ts'
@@ -254,8 +255,10 @@ export class Delivering {
   }
 }
 
-function transactionOfStored({ payload }: StoredMessage): string | null {
-  return transactionOf(payload)
+/** The text of the id of a message's transaction, as `Tracked.of` has it; `null` for a message outside transactions. */
+function transactionOfStored({ version, action, payload }: StoredMessage): string | null {
+  const identity = versions[version].transactionMessages.get(action)
+  return identity?.of === undefined ? null : transactionOf(identity, identity.of, payload).of
 }
 
 function blocked(message: string): RpcError {
