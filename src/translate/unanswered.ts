@@ -34,6 +34,11 @@ export const closedOver = {
     waitsOutside: false,
     because: 'as `raised`: a `rescue_from` that catches the error looks the same',
   },
+  behind: {
+    closes: triesOfBadMessage,
+    waitsOutside: false,
+    because: 'an earlier message of its transaction is stored, and the app raises on it: it must not overtake that one',
+  },
   unattached: {
     closes: Infinity,
     waitsOutside: false,
@@ -66,6 +71,8 @@ export function causeOf({ code, outcome }: RpcError, isAttached: boolean): Cause
       return 'queue'
     case 'timeout':
       return outcome === 'notRun' ? 'queue' : 'timeout'
+    case 'blocked':
+      return 'behind'
     case 'application':
       return isAttached ? 'raised' : 'unattached'
     case 'aborted':

@@ -12,6 +12,7 @@ const rows: readonly Expected[] = [
   ['ended', Infinity, false, 'the next process takes it'],
   ['raised', 3, false, 'the app is there, and one bad message must not keep the station out'],
   ['refused', 3, false, 'the same'],
+  ['behind', 3, false, 'the app is there, and the station has other messages'],
   ['unattached', Infinity, false, 'the app raised before it saw the message'],
   ['unauthorized', Infinity, false, 'the app may accept the station later'],
   ['unready', Infinity, true, 'it was the bridge that put off the boot'],
@@ -41,6 +42,7 @@ const errors: readonly (readonly [RpcError['code'], RpcError['outcome'], isAttac
   ['timeout', 'unknown', true, 'timeout'],
   ['application', 'ran', true, 'raised'],
   ['application', 'ran', false, 'unattached'],
+  ['blocked', 'notRun', true, 'behind'],
   ['aborted', 'notRun', true, 'ended'],
 ]
 for (const [code, outcome, isAttached, cause] of errors) {

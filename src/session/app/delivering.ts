@@ -85,7 +85,7 @@ export class Delivering {
 
   /**
    * Delivers all that can be delivered, before a message that came later. Rejects with `RpcError` where the app fails, and
-   * with the code `exhausted` where the disk fails or a message of the same transaction is in backoff: the later message must
+   * with the code `blocked` where the disk fails or a message of the same transaction is in backoff: the later message must
    * not overtake the stored ones.
    *
    * @param later the later message
@@ -262,7 +262,7 @@ function transactionOfStored({ version, action, payload }: StoredMessage): strin
 }
 
 function blocked(message: string): RpcError {
-  return new RpcError('exhausted', 'notRun', message)
+  return new RpcError('blocked', 'notRun', message)
 }
 
 const notAcceptedText =

@@ -256,6 +256,58 @@ test('a message is performed once when an older connection of its station is ope
   assert.deepEqual(outbox.stored, [])
 })
 
+test('a message that needs a decision closes the connection three times, and gets its CALLERROR then, when the app raises on a stored message of its transaction', async t => {
+  const transactionInfo = { transactionId: 'T' }
+  const stored = message('a', 1, {
+    ...{ version: 'ocpp2.0.1', action: 'TransactionEvent' },
+    payload: jsonText({ eventType: 'Updated', timestamp: time, seqNo: 1, transactionInfo }),
+  })
+  const { world, rpc } = await setUp(t, stored)
+  rpc.on('transaction_event', fails(faults.raised))
+  const idToken = { idToken: 'A', type: 'Central' }
+  const later = { eventType: 'Updated', timestamp: time, seqNo: 2, transactionInfo, idToken }
+  for (let count = 0; count < 3; count++) {
+    const station = world.plug('CP1', { version: 'ocpp2.0.1' })
+    station.call('TransactionEvent', later, 'x')
+    station.call('StatusNotification', {}, 'y')
+    await pass(world, 16)
+    assert.deepEqual(station.got, [])
+    assert.equal(station.socket.closed?.code, 1012)
+    assert.equal(world.hub.debts.waitSeconds(station.handshake.stationId), null, 'it may come in')
+  }
+  const station = world.plug('CP1', { version: 'ocpp2.0.1' })
+  station.call('TransactionEvent', later, 'x')
+  station.call('StatusNotification', {}, 'y')
+  await pass(world, 16)
+  assert.deepEqual(station.got.slice(0, 2).map(([type, id]) => [type, id]), [[4, 'x'], [3, 'y']]) // prettier-ignore
+  assert.equal(world.meter.total('ocpp_unanswered_total', { cause: 'behind' }), 3)
+  const [line] = world.log.lines.filter(({ level }) => level === 'error')
+  assert.match(JSON.stringify(line?.fields), /"reason":"behind".*"wholeMessage":"{.*seqNo/)
+  const seqNos = rpc.made.all.filter(({ name }) => name === 'transaction_event').map(call => dataOf(call).id)
+  assert.ok(
+    seqNos.every(id => id === 'a'),
+    'it has not overtaken the stored one',
+  )
+})
+
+test('a message that needs a decision is performed after the stored one of its transaction when the app raises on that once', async t => {
+  const transactionInfo = { transactionId: 'T' }
+  const stored = message('a', 1, {
+    ...{ version: 'ocpp2.0.1', action: 'TransactionEvent' },
+    payload: jsonText({ eventType: 'Updated', timestamp: time, seqNo: 1, transactionInfo }),
+  })
+  const { world, rpc } = await setUp(t, stored)
+  rpc.once('transaction_event', fails(faults.raised))
+  rpc.on('transaction_event', acks({}))
+  const station = world.plug('CP1', { version: 'ocpp2.0.1' })
+  const idToken = { idToken: 'A', type: 'Central' }
+  station.call('TransactionEvent', { eventType: 'Updated', timestamp: time, seqNo: 2, transactionInfo, idToken }, 'x')
+  await world.pass(5_000, 100)
+  assert.deepEqual(station.got, [[3, 'x', {}]])
+  const ids = rpc.made.all.filter(({ name }) => name === 'transaction_event').map(call => dataOf(call).id)
+  assert.deepEqual(ids, ['a', 'a', 'x'])
+})
+
 test('a StartTransaction closes the connection as unattached, and does not overtake the stored messages, when Connect raises', async t => {
   const { world, rpc, plug } = await setUp(t, message('a', 1))
   rpc.on('connect', fails(faults.raised))
@@ -264,6 +316,16 @@ test('a StartTransaction closes the connection as unattached, and does not overt
   await pass(world, 16)
   assert.equal(station.socket.closed?.code, 1012)
   assert.equal(world.meter.total('ocpp_unanswered_total', { cause: 'unattached' }), 1)
+})
+
+test('a StartTransaction closes the connection, and does not overtake the stored messages, when the disk cannot be read', async t => {
+  const { world, outbox, plug } = await setUp(t, message('a', 1))
+  outbox.pendingOf = () => Promise.reject(new Error('EIO'))
+  const station = plug()
+  station.call('StartTransaction', { connectorId: 1, idTag: 'T', meterStart: 0, timestamp: time }, 's')
+  await pass(world, 16)
+  assert.equal(station.socket.closed?.code, 1012)
+  assert.equal(world.meter.total('ocpp_unanswered_total', { cause: 'behind' }), 1)
 })
 
 test('a message that was read is not performed when another connection has delivered it before its turn', async t => {
