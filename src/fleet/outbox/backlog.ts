@@ -210,4 +210,4 @@ const storedText =
 const fullText =
   'the outbox is full: the station keeps the message; raise ocpp_outbox_size, or look at why the app does not take messages'
 const deadText =
-  'the app has raised on a stored transaction message for longer than ocpp_outbox_ttl: mend the action, then `ocpp-cable outbox retry`, or book the message by hand'
+  'the app has raised on a stored transaction message for longer than ocpp_outbox_ttl: fix the action, then `ocpp-cable outbox retry`, or book the message by hand'
