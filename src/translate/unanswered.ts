@@ -20,8 +20,16 @@ const triesOfBadMessage = 3
 
 /** The connection is closed. */
 export const closedOver = {
-  away: { closes: Infinity, waitsOutside: 'untilReply', because: 'the app is unreachable, the message is not the reason' },
-  timeout: { closes: Infinity, waitsOutside: 'untilReply', because: 'the app hangs or is slow, and may have run the message' },
+  away: {
+    closes: Infinity,
+    waitsOutside: 'untilReply',
+    because: 'the app is unreachable, the message is not the reason',
+  },
+  timeout: {
+    closes: Infinity,
+    waitsOutside: 'untilReply',
+    because: 'the app hangs or is slow, and may have run the message',
+  },
   queue: { closes: Infinity, waitsOutside: 'untilReply', because: 'the app has too much to do' },
   ended: { closes: Infinity, waitsOutside: false, because: 'the bridge stops, or the connection has ended' },
   raised: {
