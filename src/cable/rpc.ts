@@ -70,11 +70,12 @@ export type CommandReply = {
  * - `exhausted`: the app, or the bridge's queue of calls to it, is full
  * - `timeout`: no reply within the deadline
  * - `application`: the app raised an error (status ERROR), or rejected the call as such
+ * - `blocked`: not sent, because earlier messages of the station have to be performed first, and cannot be now
  * - `aborted`: the bridge ended the call, because its session ended or the bridge is stopping
  */
 export class RpcError extends Error {
   override readonly name = 'RpcError'
-  readonly code: 'unavailable' | 'exhausted' | 'timeout' | 'application' | 'aborted'
+  readonly code: 'unavailable' | 'exhausted' | 'timeout' | 'application' | 'blocked' | 'aborted'
   /** Whether the app ran the call: `notRun` certainly not, `unknown` maybe, `ran` certainly. */
   readonly outcome: 'notRun' | 'unknown' | 'ran'
   /** Whether the bridge ended the call by itself: such an error does not tell whether the app is there. */
@@ -90,7 +91,7 @@ export class RpcError extends Error {
 
 type RpcErrorOptions = ErrorOptions & { readonly isLocal?: boolean }
 
-/** Whether the app did not judge the call: it is unreachable, overloaded or silent. */
+/** Whether the app did not judge the call: it is unreachable, overloaded or silent, or the call was not sent. */
 export function isAway({ code }: RpcError): boolean {
   return code !== 'application' && code !== 'aborted'
 }

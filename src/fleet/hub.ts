@@ -242,6 +242,7 @@ export class Hub implements Fleet {
   onSubscribed(member: Member, sn: string, isKnown: boolean): void {
     this.#bootSchedule.onAccepted(this.#world.now())
     this.#attachSchedule.onAccepted()
+    this.debts.onAccepted()
     this.#serialNumbers.onSubscribed(member, sn)
     if (!isKnown) return
     this.#serialNumbers.remember(member.handshake.stationId, sn)

@@ -26,11 +26,30 @@ const returnsWithinMs = 10 * 60_000
 /** The Retry-After of a station that waits outside, before jitter of half of it. */
 const retryAfter = { leastSeconds: 10, stationsPerSecond: 50 }
 
+/**
+ * After a second close because Connect raised, although the app has accepted others: at least so long, doubled for each
+ * further close.
+ */
+const unacceptedMs = { least: 60_000, most: longestOutsideMs / 2 }
+
+/** A wait outside. */
+type Outside = {
+  readonly kind: Exclude<(typeof closedOver)[Cause]['waitsOutside'], false>
+  /** Whatever the app does, the station waits until then. */
+  readonly from: number
+  /** Whatever the app does, the station may come in then. */
+  readonly until: number
+  /** What `#signOf` was when the wait began: another value ends the wait. */
+  readonly sign: number
+  /** How many waits of this kind have followed each other. */
+  readonly inARow: number
+}
+
 type Debt = {
   /** When the connection was closed last. */
   readonly at: number
-  /** Until when the station may have to wait outside; 0 if it need not. */
-  readonly outsideUntil: number
+  /** `null` if the station need not wait. */
+  readonly outside: Outside | null
   /** By key, how often the connection was closed over a message for a cause that lies in the message. */
   readonly closes: Map<string, number>
 }
@@ -42,6 +61,8 @@ export class Owing implements Debts {
   /** Stations that have not returned since their connection was closed, and when that was; oldest first. */
   readonly #gone = new Map<StationId, number>()
   readonly #patience = new Map<StationId, number>()
+  /** How many times the app has accepted a station. */
+  #accepted = 0
 
   constructor(world: Pick<World, 'rpc' | 'now' | 'random' | 'once'>) {
     this.#world = world
@@ -56,13 +77,13 @@ export class Owing implements Debts {
   }
 
   onClosed({ stationId, key }: Tracked, cause: Cause): void {
-    const { random, now } = this.#world
-    const at = now()
+    const at = this.#world.now()
     const { closes: most, waitsOutside } = closedOver[cause]
-    const closes = this.#debtOf(stationId)?.closes ?? new Map<string, number>()
+    const before = this.#debtOf(stationId)
+    const closes = before?.closes ?? new Map<string, number>()
     if (most < Infinity) setRecent(closes, key, (closes.get(key) ?? 0) + 1, maxMessages)
-    const outsideUntil = waitsOutside ? at + longestOutsideMs * (1 - random() / 2) : 0
-    setRecent(this.#debts, stationId, { at, outsideUntil, closes }, maxStations)
+    const outside = waitsOutside === false ? null : this.#outside(waitsOutside, at, before?.outside ?? null)
+    setRecent(this.#debts, stationId, { at, outside, closes }, maxStations)
     setRecent(this.#gone, stationId, at, maxStations)
   }
 
@@ -72,7 +93,12 @@ export class Owing implements Debts {
     if (debt === null) return
     debt.closes.delete(key)
     if (debt.closes.size === 0) this.#debts.delete(stationId)
-    else this.#debts.set(stationId, { ...debt, outsideUntil: 0 })
+    else this.#debts.set(stationId, { ...debt, outside: null })
+  }
+
+  /** The app has accepted a station. */
+  onAccepted(): void {
+    this.#accepted++
   }
 
   patienceMs(stationId: StationId): number {
@@ -91,12 +117,13 @@ export class Owing implements Debts {
   waitSeconds(stationId: StationId): number | null {
     this.#gone.delete(stationId)
     const { rpc, now, random } = this.#world
-    const debt = this.#debtOf(stationId)
-    if (debt === null || now() >= debt.outsideUntil) return null
-    const hasReplied = rpc.presence.repliedAt > debt.at
-    if (hasReplied && rpc.pending < rpc.capacity) return null
+    const outside = this.#debtOf(stationId)?.outside ?? null
+    if (outside === null || now() >= outside.until) return null
+    const leftMs = outside.from - now()
+    const hasSign = this.#signOf(outside.kind) !== outside.sign
+    if (hasSign && leftMs <= 0 && rpc.pending < rpc.capacity) return null
     if (rpc.presence.isAway) void rpc.check()
-    const seconds = Math.max(retryAfter.leastSeconds, this.#debts.size / retryAfter.stationsPerSecond)
+    const seconds = Math.max(retryAfter.leastSeconds, this.#debts.size / retryAfter.stationsPerSecond, leftMs / 1000)
     return Math.ceil(seconds * (1 + random() / 2))
   }
 
@@ -108,6 +135,19 @@ export class Owing implements Debts {
       this.#gone.delete(station)
       this.#world.once('gone', { station }, goneText, station)
     }
+  }
+
+  #outside(kind: Outside['kind'], at: number, before: Outside | null): Outside {
+    const inARow = before?.kind === kind ? before.inARow + 1 : 1
+    const isLonger = kind === 'untilAccepted' && inARow > 1
+    const leastMs = isLonger ? Math.min(unacceptedMs.least * 2 ** (inARow - 2), unacceptedMs.most) : 0
+    const until = at + longestOutsideMs * (1 - this.#world.random() / 2)
+    return { kind, from: at + leastMs, until, sign: this.#signOf(kind), inARow }
+  }
+
+  /** Changes when the app shows that it can do what the station waits for; a time would not tell two events of one ms apart. */
+  #signOf(kind: Outside['kind']): number {
+    return kind === 'untilReply' ? this.#world.rpc.presence.repliedAt : this.#accepted
   }
 
   #debtOf(stationId: StationId): Debt | null {

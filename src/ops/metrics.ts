@@ -93,6 +93,7 @@ export const table = {
         ended: 'the bridge stops',
         raised: 'the action raised an error',
         refused: 'the app aborted the action (FAILURE)',
+        behind: 'the app raises on a stored message of the same transaction, which goes first',
         unattached: 'Connect or subscribe raised an error',
         unauthorized: 'the app does not accept the station; closed with 1008',
         unready: 'the station was told Pending, because the app was away',

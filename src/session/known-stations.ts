@@ -9,7 +9,13 @@ const maxStations = 100_000
 
 export class KnownStations {
   readonly #heartbeats = new Map<StationId, number>()
-  /** A digest of the credentials with which the app last accepted each station. */
+  /**
+   * A digest of the Authorization header with which the app last accepted each station: broken messages of a known station
+   * do not end its connection. It needs no `state_dir`, and a wrong guess costs little.
+   *
+   * `AcceptedCredentials` has another use: it decides whose messages are stored. So it outlives the process, also counts the
+   * cookie and the query of the URL, and ends when the app rejects the station.
+   */
   readonly #accepted = new Map<StationId, string>()
 
   /** The heartbeat interval that the station was last told, in ms; `null` if none is known. */

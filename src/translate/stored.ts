@@ -1,12 +1,12 @@
 /**
  * What the bridge may do with a transaction message that it keeps for the app: whether the station can be answered before
- * the app has seen the message, with what, and which transaction the message belongs to.
+ * the app has seen the message, and with what.
  *
  * Pure: no I/O, no clock.
  * Spec: OCPP 1.6 §4.7, §4.10 (the CSMS cannot prevent a stop); OCPP 2.0.1 and 2.1 Part 2 E04, E06, E12 (offline and ended
  * transactions).
  */
-import { emptyObject, isObject, membersOf, parseObject, type JsonText } from '../ocpp/json.ts'
+import { emptyObject, isObject, parseObject, type JsonText } from '../ocpp/json.ts'
 import { tokenOf } from '../ocpp/requests.ts'
 import type { Version } from '../ocpp/version.ts'
 import { choiceFor, type SilentSettings } from './answers.ts'
@@ -39,15 +39,6 @@ export function confirmationFor(
   // No row of a transaction message that needs no decision reads the time, the interval or an id.
   const asked = { payload, now: '', heartbeatIntervalSeconds: 0, transactionId: null }
   return row?.anycable(asked) ?? emptyObject
-}
-
-/** The transaction of a message, as JSON text; `null` for a message outside a transaction. */
-export function transactionOf(payload: JsonText): string | null {
-  const members = membersOf(payload)
-  const info = members.get('transactionInfo') ?? '{}'
-  const inner = info.startsWith('{') ? membersOf(info).get('transactionId') : undefined
-  const transaction = inner ?? members.get('transactionId') ?? 'null'
-  return transaction === 'null' ? null : transaction
 }
 
 /** The status of an idTag or idToken in the app's answer; `null` if it has none. */

@@ -10,8 +10,8 @@ import type { RpcError } from '../cable/rpc.ts'
 type Remedy = {
   /** How often the connection is closed over one message before the message gets the CALLERROR after all. */
   readonly closes: number
-  /** Whether the station waits outside (503) until the app has replied to somebody. */
-  readonly waitsOutside: boolean
+  /** Until when the station waits outside (503): until the app has replied to any call, or has accepted any station. */
+  readonly waitsOutside: 'untilReply' | 'untilAccepted' | false
   readonly because: string
 }
 
@@ -20,9 +20,17 @@ const triesOfBadMessage = 3
 
 /** The connection is closed. */
 export const closedOver = {
-  away: { closes: Infinity, waitsOutside: true, because: 'the app is unreachable, the message is not the reason' },
-  timeout: { closes: Infinity, waitsOutside: true, because: 'the app hangs or is slow, and may have run the message' },
-  queue: { closes: Infinity, waitsOutside: true, because: 'the app has too much to do' },
+  away: {
+    closes: Infinity,
+    waitsOutside: 'untilReply',
+    because: 'the app is unreachable, the message is not the reason',
+  },
+  timeout: {
+    closes: Infinity,
+    waitsOutside: 'untilReply',
+    because: 'the app hangs or is slow, and may have run the message',
+  },
+  queue: { closes: Infinity, waitsOutside: 'untilReply', because: 'the app has too much to do' },
   ended: { closes: Infinity, waitsOutside: false, because: 'the bridge stops, or the connection has ended' },
   raised: {
     closes: triesOfBadMessage,
@@ -34,17 +42,22 @@ export const closedOver = {
     waitsOutside: false,
     because: 'as `raised`: a `rescue_from` that catches the error looks the same',
   },
+  behind: {
+    closes: triesOfBadMessage,
+    waitsOutside: false,
+    because: 'an earlier message of its transaction is stored, and the app raises on it: it must not overtake that one',
+  },
   unattached: {
     closes: Infinity,
-    waitsOutside: false,
-    because: 'Connect or subscribe raised, which has nothing to do with the message',
+    waitsOutside: 'untilAccepted',
+    because: 'Connect or subscribe raised, which has nothing to do with the message, and may last until a deploy',
   },
   unauthorized: {
     closes: Infinity,
     waitsOutside: false,
     because: 'the connection is closed with 1008 anyway, and the app may accept the station later',
   },
-  unready: { closes: Infinity, waitsOutside: true, because: 'the app failed, and the bridge put off the boot' },
+  unready: { closes: Infinity, waitsOutside: 'untilReply', because: 'the app failed, and the bridge put off the boot' },
 } as const satisfies Record<string, Remedy>
 
 /** Why a transaction message cannot be performed. */
@@ -66,6 +79,8 @@ export function causeOf({ code, outcome }: RpcError, isAttached: boolean): Cause
       return 'queue'
     case 'timeout':
       return outcome === 'notRun' ? 'queue' : 'timeout'
+    case 'blocked':
+      return 'behind'
     case 'application':
       return isAttached ? 'raised' : 'unattached'
     case 'aborted':

@@ -4,10 +4,11 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ScriptedApp } from '../support/app.ts'
+import { cableApp, ScriptedApp } from '../support/app.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { Performs } from '../support/performs.ts'
 import { factOf, QueueingStation, viaOcppRpc, viaOcppTs } from '../support/queueing-station.ts'
+import { openRawStation } from '../support/station.ts'
 
 const outageMs = 25_000
 const warmUpMs = 2_000
@@ -111,6 +112,34 @@ describe('stations with a queue', { concurrency: true }, () => {
       await app.start()
       assert.deepEqual(await resultOf(books, stations), { lost: [], doubled: [] })
       assert.deepEqual(stations.flatMap(station => station.dropped), []) // prettier-ignore
+    },
+  )
+
+  test(
+    'a station sends its message once while Connect raises, and again when the app has accepted another station',
+    within,
+    async t => {
+      const app = await ScriptedApp.start()
+      const accepts = cableApp(() => ({}))
+      app.always(call => (call.method === 'Connect' ? { status: 'ERROR', error_msg: 'a bug' } : accepts(call)))
+      const bridge = await openBridge([`--rpc_host=${app.host}`])
+      t.after(async () => {
+        await bridge.close()
+        app.stop()
+      })
+      const stop = JSON.stringify({ transactionId: 1, meterStop: 9, timestamp: '2026-01-02T03:04:05Z' })
+      const station = await openRawStation(bridge.url, 'CP1')
+      const answered = station.call('s', 'StopTransaction', stop).then(() => 'answered', () => 'closed') // prettier-ignore
+      assert.equal((await station.closed).code, 1012)
+      assert.equal(await answered, 'closed')
+      await assert.rejects(openRawStation(bridge.url, 'CP1'), /503/)
+      app.always(accepts)
+      await assert.rejects(openRawStation(bridge.url, 'CP1'), /503/, 'the app has accepted nobody yet')
+      const other = await openRawStation(bridge.url, 'CP2')
+      await other.call('h', 'Heartbeat')
+      const again = await openRawStation(bridge.url, 'CP1')
+      assert.equal(await again.call('s', 'StopTransaction', stop), '[3,"s",{}]')
+      for (const each of [other, again]) await each.close()
     },
   )
 })

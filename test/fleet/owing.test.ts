@@ -68,6 +68,41 @@ test('stations that owe a message wait outside until the app has replied to anyb
   assert.deepEqual([bench.letsIn('CP1'), bench.letsIn('CP2')], [true, true])
 })
 
+test('a reply in the same ms ends the wait outside when it comes after the close', () => {
+  const bench = new Bench()
+  bench.close('CP1')
+  bench.rpc.presence.repliedAt = bench.nowMs
+  assert.equal(bench.letsIn('CP1'), true)
+})
+
+test('a station waits outside after Connect has raised until the app has accepted any station, whatever else it replies', () => {
+  const bench = new Bench()
+  bench.owing.onAccepted()
+  bench.close('CP1', 'unattached')
+  bench.nowMs += minute
+  bench.reply()
+  assert.equal(bench.letsIn('CP1'), false)
+  bench.owing.onAccepted()
+  assert.equal(bench.letsIn('CP1'), true)
+})
+
+test('a station for which Connect raises again waits outside longer each time, though the app accepts others', () => {
+  const bench = new Bench()
+  const waits = Array.from({ length: 6 }, () => {
+    bench.close('CP1', 'unattached')
+    bench.owing.onAccepted()
+    const from = bench.nowMs
+    const retryAfter = bench.owing.waitSeconds('CP1' as StationId)
+    while (!bench.letsIn('CP1')) bench.nowMs += 1_000
+    return [retryAfter, (bench.nowMs - from) / 1_000]
+  })
+  assert.deepEqual(waits, [[null, 0], [60, 60], [120, 120], [240, 240], [300, 300], [300, 300]]) // prettier-ignore
+  bench.owing.onAnswered(messageOf('CP1'))
+  bench.close('CP1', 'unattached')
+  bench.owing.onAccepted()
+  assert.equal(bench.letsIn('CP1'), true, 'an answered message ends the row')
+})
+
 test('a station that owes a message waits outside while more calls wait for the app than it may have', () => {
   const bench = new Bench()
   bench.close('CP1')
@@ -79,10 +114,10 @@ test('a station that owes a message waits outside while more calls wait for the 
 })
 
 for (const [cause, { waitsOutside }] of Object.entries(closedOver)) {
-  test(`a station ${waitsOutside ? 'waits outside' : 'is let in'} after a close for the cause ${cause}`, () => {
+  test(`a station ${waitsOutside === false ? 'is let in' : 'waits outside'} after a close for the cause ${cause}`, () => {
     const bench = new Bench()
     bench.close('CP1', cause as Cause)
-    assert.equal(bench.letsIn('CP1'), !waitsOutside)
+    assert.equal(bench.letsIn('CP1'), waitsOutside === false)
   })
 }
 
@@ -97,21 +132,23 @@ test('the bridge looks whether the app is back for a station that waits outside,
   assert.equal(bench.rpc.checks, 1)
 })
 
-test('stations are let in after five to ten minutes at the latest, at different times', () => {
-  const bench = new Bench()
-  for (const draw of [0, 0.5, 0.999]) {
-    bench.draw = draw
-    bench.close(`CP ${draw}`)
-  }
-  const inAfter = (minutes: number): boolean[] => {
-    bench.nowMs = 1_000 + minutes * minute
-    return [0, 0.5, 0.999].map(draw => bench.letsIn(`CP ${draw}`))
-  }
-  assert.deepEqual(inAfter(4.9), [false, false, false])
-  assert.deepEqual(inAfter(5.1), [false, false, true])
-  assert.deepEqual(inAfter(7.6), [false, true, true])
-  assert.deepEqual(inAfter(10), [true, true, true])
-})
+for (const cause of ['away', 'unattached'] as const) {
+  test(`stations are let in after five to ten minutes at the latest, at different times, after a close for the cause ${cause}`, () => {
+    const bench = new Bench()
+    for (const draw of [0, 0.5, 0.999]) {
+      bench.draw = draw
+      bench.close(`CP ${draw}`, cause)
+    }
+    const inAfter = (minutes: number): boolean[] => {
+      bench.nowMs = 1_000 + minutes * minute
+      return [0, 0.5, 0.999].map(draw => bench.letsIn(`CP ${draw}`))
+    }
+    assert.deepEqual(inAfter(4.9), [false, false, false])
+    assert.deepEqual(inAfter(5.1), [false, false, true])
+    assert.deepEqual(inAfter(7.6), [false, true, true])
+    assert.deepEqual(inAfter(10), [true, true, true])
+  })
+}
 
 test('the Retry-After has jitter, and grows with the number of stations that wait', () => {
   const bench = new Bench()

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { jsonText } from '../../src/ocpp/json.ts'
 import { versions, type Version } from '../../src/ocpp/version.ts'
 import type { SilentSettings } from '../../src/translate/answers.ts'
-import { confirmationFor, needsDecision, tokenStatusOf, transactionOf } from '../../src/translate/stored.ts'
+import { confirmationFor, needsDecision, tokenStatusOf } from '../../src/translate/stored.ts'
 
 const token = { idToken: 'A', type: 'Central' }
 const decisions: readonly (readonly [action: string, payload: object, expected: boolean, because: string])[] = [
@@ -66,19 +66,6 @@ const confirmations: readonly (readonly [Version, string, object, SilentSettings
 for (const [version, action, payload, given, expected] of confirmations) {
   test(`${version} ${action} ${JSON.stringify(payload)} is confirmed with ${JSON.stringify(expected)}`, () => {
     assert.deepEqual(JSON.parse(confirmationFor(action, version, jsonText(payload), given)), expected)
-  })
-}
-
-const transactions: readonly (readonly [payload: object, expected: string | null])[] = [
-  [{ transactionId: 7 }, '7'],
-  [{ transactionInfo: { transactionId: 'T' }, seqNo: 1 }, '"T"'],
-  [{ connectorId: 1 }, null],
-  [{ transactionId: null }, null],
-  [{ transactionInfo: 'T' }, null],
-]
-for (const [payload, expected] of transactions) {
-  test(`${JSON.stringify(payload)} belongs to ${expected === null ? 'no transaction' : `transaction ${expected}`}`, () => {
-    assert.equal(transactionOf(jsonText(payload)), expected)
   })
 }
 

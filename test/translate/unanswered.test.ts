@@ -4,17 +4,23 @@ import { test } from 'node:test'
 import { RpcError } from '../../src/cable/rpc.ts'
 import { answeredWithError, causeOf, closedOver, type Cause } from '../../src/translate/unanswered.ts'
 
-type Expected = readonly [cause: Cause, closes: number, waitsOutside: boolean, because: string]
+type Expected = readonly [
+  cause: Cause,
+  closes: number,
+  waitsOutside: 'untilReply' | 'untilAccepted' | false,
+  because: string,
+]
 const rows: readonly Expected[] = [
-  ['away', Infinity, true, 'an hour of absence must not use up the attempts of a station'],
-  ['timeout', Infinity, true, 'the app may have run the message, so it must not be discarded'],
-  ['queue', Infinity, true, 'too much to do is no fault of the message'],
+  ['away', Infinity, 'untilReply', 'an hour of absence must not use up the attempts of a station'],
+  ['timeout', Infinity, 'untilReply', 'the app may have run the message, so it must not be discarded'],
+  ['queue', Infinity, 'untilReply', 'too much to do is no fault of the message'],
   ['ended', Infinity, false, 'the next process takes it'],
   ['raised', 3, false, 'the app is there, and one bad message must not keep the station out'],
   ['refused', 3, false, 'the same'],
-  ['unattached', Infinity, false, 'the app raised before it saw the message'],
+  ['behind', 3, false, 'the app is there, and the station has other messages'],
+  ['unattached', Infinity, 'untilAccepted', 'the app raised before it saw the message, and replies all the same'],
   ['unauthorized', Infinity, false, 'the app may accept the station later'],
-  ['unready', Infinity, true, 'it was the bridge that put off the boot'],
+  ['unready', Infinity, 'untilReply', 'it was the bridge that put off the boot'],
 ]
 for (const [cause, closes, waitsOutside, because] of rows) {
   test(`the connection is closed ${closes} times over a message for the cause ${cause}: ${because}`, () => {
@@ -41,6 +47,7 @@ const errors: readonly (readonly [RpcError['code'], RpcError['outcome'], isAttac
   ['timeout', 'unknown', true, 'timeout'],
   ['application', 'ran', true, 'raised'],
   ['application', 'ran', false, 'unattached'],
+  ['blocked', 'notRun', true, 'behind'],
   ['aborted', 'notRun', true, 'ended'],
 ]
 for (const [code, outcome, isAttached, cause] of errors) {

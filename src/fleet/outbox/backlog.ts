@@ -6,6 +6,7 @@ import { setRecent } from '../../ops/recent.ts'
 import type * as ports from '../../session/ports.ts'
 import type { MessageName, OutboxMessage, OutboxSize, StoredMessage, World } from '../../session/ports.ts'
 import type { StationHandshake, StationId } from '../../translate/handshake.ts'
+import { Lanes } from './lanes.ts'
 
 type OfStation = {
   /** Whether a message is known to be on the disk; otherwise one is on its way there. */
@@ -27,6 +28,7 @@ export class Backlog implements ports.Backlog {
   readonly #openedAt: number
   readonly #stations = new Map<StationId, OfStation>()
   readonly #taken = new Map<string, true>()
+  readonly #lanes = new Lanes()
   #size = none
   #isMeasuring = false
 
@@ -143,6 +145,18 @@ export class Backlog implements ports.Backlog {
     this.#world.log.error({ station, action, key, reason, wholeMessage: payload }, deadText)
   }
 
+  async inTurn<Result>(
+    stationId: StationId,
+    owner: object,
+    deliver: (isFirst: boolean) => Promise<Result>,
+  ): Promise<Result> {
+    try {
+      return await this.#lanes.inTurn(stationId, owner, deliver)
+    } finally {
+      if (!this.has(stationId)) this.#lanes.delete(stationId)
+    }
+  }
+
   isOlderThanProcess({ storedAt }: OutboxMessage): boolean {
     return storedAt < this.#openedAt
   }
@@ -196,4 +210,4 @@ const storedText =
 const fullText =
   'the outbox is full: the station keeps the message; raise ocpp_outbox_size, or look at why the app does not take messages'
 const deadText =
-  'the app has raised on a stored transaction message for longer than ocpp_outbox_ttl: mend the action, then `ocpp-cable outbox retry`, or book the message by hand'
+  'the app has raised on a stored transaction message for longer than ocpp_outbox_ttl: fix the action, then `ocpp-cable outbox retry`, or book the message by hand'

@@ -3,14 +3,15 @@
  * in which they came. A message that the app raises on is retried later, and blocks its own transaction only.
  */
 import { isAway, RpcError, type CommandReply } from '../../cable/rpc.ts'
-import type { JsonText } from '../../ocpp/json.ts'
+import { transactionOf } from '../../ocpp/identity.ts'
 import { versions } from '../../ocpp/version.ts'
 import type { SilentSettings } from '../../translate/answers.ts'
 import { performData } from '../../translate/commands.ts'
 import { readReply } from '../../translate/messages.ts'
-import { confirmationFor, tokenStatusOf, transactionOf } from '../../translate/stored.ts'
+import { confirmationFor, tokenStatusOf } from '../../translate/stored.ts'
 import type { Backlog, DeliveryAttempt, Fleet, StoredMessage } from '../ports.ts'
 import type { Station } from '../station.ts'
+import type { Tracked } from '../transactions/digest.ts'
 import type { Attaching } from './attaching.ts'
 import type { AppConnection } from './connection.ts'
 import { warnOfError } from './errors.ts'
@@ -66,7 +67,8 @@ export class Delivering {
   async serve(entry: DeliveryEntry): Promise<void> {
     let attempt: DeliveryAttempt = 'unready'
     try {
-      attempt = await this.#deliverNext()
+      const attached = this.#hasNone ? 'none' : await this.#attach()
+      attempt = attached === 'accepted' ? await this.#deliverNext() : attached
     } catch (error) {
       if (!(error instanceof RpcError)) throw error
       attempt = error.code === 'aborted' ? 'none' : isAway(error) ? 'away' : 'unready'
@@ -82,40 +84,29 @@ export class Delivering {
   }
 
   /**
-   * Delivers all that can be delivered, before a message that came later. Rejects with `RpcError` where the app or the disk
-   * fails, or a message of the same transaction is in backoff: the later message must not overtake the stored ones.
+   * Delivers all that can be delivered, before a message that came later. Rejects with `RpcError` where the app fails, and
+   * with the code `blocked` where the disk fails or a message of the same transaction is in backoff: the later message must
+   * not overtake the stored ones.
    *
-   * @param payload of the later message
+   * @param later the later message
+   * @param queueDeadline as in `Rpc`
+   * @returns whether the app accepts the station, as far as the app was asked
    */
-  async drain(payload: JsonText): Promise<void> {
-    while (this.#backlog.has(this.#station.handshake.stationId)) {
+  async drain(later: Tracked, queueDeadline: () => number): Promise<boolean> {
+    while (!this.#hasNone) {
+      if (!(await this.#parts.attaching.attach(null, queueDeadline))) return false
       const attempt = await this.#deliverNext()
-      if (attempt === 'none') this.#checkOrder(payload)
-      if (attempt === 'none' || attempt === 'refused') return
-      if (attempt === 'away' || attempt === 'unready')
-        throw new RpcError('unavailable', 'notRun', 'earlier messages of the station are still stored')
+      if (attempt === 'unready') throw blocked('the stored messages of the station cannot be read')
+      if (attempt !== 'none') continue
+      if (later.of !== null && this.#blocked.has(later.of))
+        throw blocked('an earlier message of the transaction waits for its next attempt')
+      return true
     }
+    return true
   }
 
-  #checkOrder(payload: JsonText): void {
-    const transaction = transactionOf(payload)
-    if (transaction === null || !this.#blocked.has(transaction)) return
-    throw new RpcError('exhausted', 'notRun', 'an earlier message of the transaction waits for its next attempt')
-  }
-
-  async #deliverNext(): Promise<DeliveryAttempt> {
-    const { isClosed } = this.#station
-    if (isClosed) return 'none'
-    const message = await this.#nextMessage()
-    if (message === null || message === 'unreadable') return message === null ? 'none' : 'unready'
-    try {
-      const attached = await this.#attach()
-      if (attached !== 'accepted') return this.#restart(attached)
-      return await this.#deliver(message)
-    } catch (error) {
-      this.#restart('away')
-      throw error
-    }
+  get #hasNone(): boolean {
+    return this.#station.isClosed || !this.#backlog.has(this.#station.handshake.stationId)
   }
 
   async #attach(): Promise<'accepted' | 'away' | 'refused' | 'unready'> {
@@ -123,6 +114,24 @@ export class Delivering {
     const attempt = await this.#parts.attaching.attachUnprompted()
     if (attempt === 'accepted' || attempt === 'away' || attempt === 'refused') return attempt
     return 'unready'
+  }
+
+  /**
+   * Delivers the next message; the station is attached. Its other connection may have delivered what this one has read, so
+   * nothing is read before the turn.
+   */
+  async #deliverNext(): Promise<'delivered' | 'failed' | 'unready' | 'none'> {
+    return this.#backlog.inTurn(this.#station.handshake.stationId, this, async isFirst => {
+      if (isFirst) this.#restart()
+      try {
+        const message = this.#station.isClosed ? null : await this.#nextMessage()
+        if (message === null) return 'none'
+        return message === 'unreadable' ? 'unready' : await this.#deliver(message)
+      } catch (error) {
+        this.#restart()
+        throw error
+      }
+    })
   }
 
   /** The first message that is due and not blocked. At the end of a round the next one begins with the oldest message. */
@@ -137,25 +146,30 @@ export class Delivering {
       }
       if (this.#afterSeq === 0) this.#blocked.clear()
       const page = await this.#backlog.pendingOf(stationId, this.#afterSeq)
-      if (page === null) return this.#restart('unreadable')
+      if (page === null) {
+        this.#restart()
+        return 'unreadable'
+      }
       if (page.length === 0) {
         // What was delivered is gone: what came meanwhile was read, too.
         this.#backlog.onRound(stationId, this.#dueAt)
-        return this.#restart(null)
+        this.#restart()
+        return null
       }
       this.#page = [...page]
     }
   }
 
-  #restart<Result>(result: Result): Result {
+  /** The next round begins with the oldest message. */
+  #restart(): void {
     this.#page = []
     this.#afterSeq = 0
     this.#dueAt = Infinity
-    return result
   }
 
-  #isBlocked({ payload, nextAttemptAt }: StoredMessage): boolean {
-    const transaction = transactionOf(payload)
+  #isBlocked(message: StoredMessage): boolean {
+    const { nextAttemptAt } = message
+    const transaction = transactionOfStored(message)
     if (transaction !== null && this.#blocked.has(transaction)) return true
     if (nextAttemptAt <= this.#station.world.date().getTime()) return false
     this.#block(transaction, nextAttemptAt)
@@ -167,7 +181,7 @@ export class Delivering {
     this.#dueAt = Math.min(this.#dueAt, dueAt)
   }
 
-  async #deliver(message: StoredMessage): Promise<DeliveryAttempt> {
+  async #deliver(message: StoredMessage): Promise<'delivered' | 'failed'> {
     const backlog = this.#backlog
     // The reply to an attempt from before it was stored has come meanwhile.
     if (backlog.isTaken(message)) return await this.#onDelivered(message)
@@ -199,14 +213,15 @@ export class Delivering {
   }
 
   /** The Ack has nobody to go to: the station was told that all is well. */
-  #onReply({ id, action, payload }: StoredMessage, { transmissions, disconnect }: CommandReply): void {
+  #onReply(message: StoredMessage, { transmissions, disconnect }: CommandReply): void {
+    const { id, action } = message
     const { answer, others } = readReply(transmissions, id)
     this.#parts.messages.take(others, disconnect)
     if (answer === null) return
     const status = answer.kind === 'callResult' ? tokenStatusOf(answer.payload) : answer.code
     if (status === null || status === 'Accepted') return
     const { who, world } = this.#station
-    const transaction = transactionOf(payload)
+    const transaction = transactionOfStored(message)
     world.once(
       'outbox answer',
       { ...who, action, transaction, status },
@@ -215,7 +230,7 @@ export class Delivering {
     )
   }
 
-  async #onDelivered(message: StoredMessage): Promise<DeliveryAttempt> {
+  async #onDelivered(message: StoredMessage): Promise<'delivered'> {
     const { stationId, key, content, action, version, payload, attempts } = message
     // For a station that has not seen the confirmation, and sends the message again.
     const confirmation = confirmationFor(action, version, payload, this.#station.settings)
@@ -226,7 +241,7 @@ export class Delivering {
     return 'delivered'
   }
 
-  async #onRaised(message: StoredMessage, attempts: number, reason: string): Promise<DeliveryAttempt> {
+  async #onRaised(message: StoredMessage, attempts: number, reason: string): Promise<'failed'> {
     const { settings, world } = this.#station
     const now = world.date().getTime()
     if (now - message.storedAt >= settings.outboxTtlMs) {
@@ -234,10 +249,20 @@ export class Delivering {
       return 'failed'
     }
     const nextAttemptAt = now + Math.min(retry.leastMs * 2 ** (attempts - 1), retry.mostMs)
-    this.#block(transactionOf(message.payload), nextAttemptAt)
+    this.#block(transactionOfStored(message), nextAttemptAt)
     await this.#backlog.failed(message, attempts, nextAttemptAt, reason)
     return 'failed'
   }
+}
+
+/** The text of the id of a message's transaction, as `Tracked.of` has it; `null` for a message outside transactions. */
+function transactionOfStored({ version, action, payload }: StoredMessage): string | null {
+  const identity = versions[version].transactionMessages.get(action)
+  return identity?.of === undefined ? null : transactionOf(identity, identity.of, payload).of
+}
+
+function blocked(message: string): RpcError {
+  return new RpcError('blocked', 'notRun', message)
 }
 
 const notAcceptedText =

@@ -84,47 +84,32 @@ export class Performing {
     return this.#parts.app.identifier !== null
   }
 
-  /** Takes a CALL to the app. Rejects with `RpcError`. */
-  call(pending: PendingCall, extras: Extras): Promise<Reached> {
-    return pending.tracked !== null ? this.#untilTaken(pending, extras) : this.#attempt(pending, extras)
-  }
-
-  /** @returns whether the app accepts the station; rejects with `RpcError` */
-  async send(send: Send, extras: Extras): Promise<boolean> {
-    if (!(await this.#attach(send))) return false
-    this.#parts.messages.takeReply(await this.#perform(send, null, extras))
-    return true
-  }
-
-  /** Ends the pause before a retry; the attempt after it is the last. The session ends, or the bridge does. */
-  stopRetrying(): void {
-    this.#retries = false
-    this.#retryPause.end()
-  }
-
   /**
-   * Retries a transaction message while the station waits. In time before the station gives up, the connection is closed,
+   * Takes a CALL to the app. Rejects with `RpcError`.
+   *
+   * A transaction message is retried while the station waits. In time before the station gives up, the connection is closed,
    * also over an attempt under way: its reply is kept for the next connection.
    */
-  async #untilTaken(pending: PendingCall, extras: Extras): Promise<Reached> {
+  async call(pending: PendingCall, extras: Extras): Promise<Reached> {
+    const { receivedAt, tracked } = pending
+    if (tracked === null) return this.#attempt(pending, extras)
     const { unanswered, delivering } = this.#parts
     const { world } = this.#station
-    const { receivedAt } = pending
     const isWanted = (): boolean => this.#retries && !pending.isAnswered && !pending.isSuperseded && !pending.isStored
     // Without it, a message would lose its place in the queue of calls to messages that came later.
     const queueDeadline = (): number => (isWanted() ? receivedAt + unanswered.longestMs : 0)
     const onSlow = (): void => {
       const leftMs = receivedAt + unanswered.patienceMs - world.now()
-      if (leftMs > 0) timer = setTimeout(onSlow, leftMs)
+      if (leftMs > 0) timer = this.#station.after(leftMs, onSlow)
       else if (isWanted()) unanswered.leave(pending, world.rpc.presence.isAway ? 'away' : 'timeout')
     }
     if (unanswered.storing?.isBehind(pending) === true && (await unanswered.store(pending))) return { kind: 'stored' }
-    let timer = setTimeout(onSlow, receivedAt + unanswered.awayMs - world.now())
+    let timer = this.#station.after(receivedAt + unanswered.awayMs - world.now(), onSlow)
     try {
       for (let raised = 0; ;) {
         try {
           // What the station has stored came before.
-          if (delivering !== null) await delivering.drain(pending.call.payload)
+          if (delivering !== null && !(await delivering.drain(tracked, queueDeadline))) return { kind: 'unauthorized' }
           return await this.#attempt(pending, extras, queueDeadline)
         } catch (error) {
           if (!isWanted() || !(error instanceof RpcError)) throw error
@@ -138,6 +123,19 @@ export class Performing {
     } finally {
       clearTimeout(timer)
     }
+  }
+
+  /** @returns whether the app accepts the station; rejects with `RpcError` */
+  async send(send: Send, extras: Extras): Promise<boolean> {
+    if (!(await this.#attach(send))) return false
+    this.#parts.messages.takeReply(await this.#perform(send, null, extras))
+    return true
+  }
+
+  /** Ends the pause before a retry; the attempt after it is the last. The session ends, or the bridge does. */
+  stopRetrying(): void {
+    this.#retries = false
+    this.#retryPause.end()
   }
 
   /** @param queueDeadline of a transaction message, as in `Rpc` */

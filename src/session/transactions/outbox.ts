@@ -107,6 +107,14 @@ export interface Backlog {
   failed(message: StoredMessage, attempts: number, nextAttemptAt: number, error: string): Promise<void>
   /** The app has raised on a message for longer than `ocpp_outbox_ttl`. */
   deadLetter(message: StoredMessage, reason: string): Promise<void>
+  /**
+   * Delivers one message of a station at a time, whichever of its connections it goes through: a message that is read
+   * within its turn is performed once.
+   *
+   * @param owner whoever delivers
+   * @param deliver `isFirst`: the owner's turn before was not the last one of the station, so what it has read is stale
+   */
+  inTurn<Result>(stationId: StationId, owner: object, deliver: (isFirst: boolean) => Promise<Result>): Promise<Result>
   /** Whether an earlier process has stored the message, so that attempts of it may be unknown. */
   isOlderThanProcess(message: OutboxMessage): boolean
   /**

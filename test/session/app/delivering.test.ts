@@ -5,7 +5,7 @@ import { messageId } from '../../../src/ocpp/frame.ts'
 import { jsonText } from '../../../src/ocpp/json.ts'
 import type { OutboxMessage } from '../../../src/session/ports.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
-import { acks, dataOf, dawn, fails, FakeWorld, faults, type FakeStation } from '../../support/fakes.ts'
+import { acks, dataOf, dawn, fails, FakeWorld, faults, quiet, type FakeStation } from '../../support/fakes.ts'
 import { FakeOutbox, memoryWith } from '../../support/outbox.ts'
 
 const hour = 3_600_000
@@ -220,4 +220,126 @@ test('a message that is delivered while the disk fails is removed later, and per
   await pass(world, 40)
   assert.equal(failures.length, 1)
   assert.deepEqual([performed(world).length, outbox.stored.length], [1, 0])
+})
+
+test('a message is performed once when a second connection of its station attaches while the first delivers it', async t => {
+  const { world, rpc, outbox, plug } = await setUp(t, message('a', 1), message('b', 2))
+  await plug().boot()
+  const held = rpc.hold('stop_transaction')
+  world.hub.sweep()
+  await held.arrived()
+  const second = plug()
+  second.call('StartTransaction', { connectorId: 1, idTag: 'T', meterStart: 0, timestamp: time }, 's')
+  await quiet()
+  held.release()
+  await pass(world, 5)
+  const names = rpc.made.all.map(({ name }) => name).filter(name => /transaction/.test(name))
+  assert.deepEqual(names, ['stop_transaction', 'stop_transaction', 'start_transaction'])
+  assert.deepEqual(performed(world).map(({ id }) => id), ['a', 'b']) // prettier-ignore
+  assert.deepEqual(outbox.stored, [])
+})
+
+test('a message is performed once when an older connection of its station is open and delivers it after the newer one has asked', async t => {
+  const { world, rpc, outbox, plug } = await setUp(t, message('a', 1))
+  const first = plug()
+  first.call('Heartbeat')
+  const connecting = rpc.hold('connect')
+  await quiet()
+  const second = plug()
+  second.call('StartTransaction', { connectorId: 1, idTag: 'T', meterStart: 0, timestamp: time }, 's')
+  await connecting.arrived()
+  world.hub.sweep()
+  await pass(world, 2)
+  connecting.release()
+  await pass(world, 5)
+  assert.deepEqual(performed(world).map(({ id }) => id), ['a']) // prettier-ignore
+  assert.deepEqual(outbox.stored, [])
+})
+
+test('a message that needs a decision closes the connection three times, and gets its CALLERROR then, when the app raises on a stored message of its transaction', async t => {
+  const transactionInfo = { transactionId: 'T' }
+  const stored = message('a', 1, {
+    ...{ version: 'ocpp2.0.1', action: 'TransactionEvent' },
+    payload: jsonText({ eventType: 'Updated', timestamp: time, seqNo: 1, transactionInfo }),
+  })
+  const { world, rpc } = await setUp(t, stored)
+  rpc.on('transaction_event', fails(faults.raised))
+  const idToken = { idToken: 'A', type: 'Central' }
+  const later = { eventType: 'Updated', timestamp: time, seqNo: 2, transactionInfo, idToken }
+  for (let count = 0; count < 3; count++) {
+    const station = world.plug('CP1', { version: 'ocpp2.0.1' })
+    station.call('TransactionEvent', later, 'x')
+    station.call('StatusNotification', {}, 'y')
+    await pass(world, 16)
+    assert.deepEqual(station.got, [])
+    assert.equal(station.socket.closed?.code, 1012)
+    assert.equal(world.hub.debts.waitSeconds(station.handshake.stationId), null, 'it may come in')
+  }
+  const station = world.plug('CP1', { version: 'ocpp2.0.1' })
+  station.call('TransactionEvent', later, 'x')
+  station.call('StatusNotification', {}, 'y')
+  await pass(world, 16)
+  assert.deepEqual(station.got.slice(0, 2).map(([type, id]) => [type, id]), [[4, 'x'], [3, 'y']]) // prettier-ignore
+  assert.equal(world.meter.total('ocpp_unanswered_total', { cause: 'behind' }), 3)
+  const [line] = world.log.lines.filter(({ level }) => level === 'error')
+  assert.match(JSON.stringify(line?.fields), /"reason":"behind".*"wholeMessage":"{.*seqNo/)
+  const seqNos = rpc.made.all.filter(({ name }) => name === 'transaction_event').map(call => dataOf(call).id)
+  assert.ok(
+    seqNos.every(id => id === 'a'),
+    'it has not overtaken the stored one',
+  )
+})
+
+test('a message that needs a decision is performed after the stored one of its transaction when the app raises on that once', async t => {
+  const transactionInfo = { transactionId: 'T' }
+  const stored = message('a', 1, {
+    ...{ version: 'ocpp2.0.1', action: 'TransactionEvent' },
+    payload: jsonText({ eventType: 'Updated', timestamp: time, seqNo: 1, transactionInfo }),
+  })
+  const { world, rpc } = await setUp(t, stored)
+  rpc.once('transaction_event', fails(faults.raised))
+  rpc.on('transaction_event', acks({}))
+  const station = world.plug('CP1', { version: 'ocpp2.0.1' })
+  const idToken = { idToken: 'A', type: 'Central' }
+  station.call('TransactionEvent', { eventType: 'Updated', timestamp: time, seqNo: 2, transactionInfo, idToken }, 'x')
+  await world.pass(5_000, 100)
+  assert.deepEqual(station.got, [[3, 'x', {}]])
+  const ids = rpc.made.all.filter(({ name }) => name === 'transaction_event').map(call => dataOf(call).id)
+  assert.deepEqual(ids, ['a', 'a', 'x'])
+})
+
+test('a StartTransaction closes the connection as unattached, and does not overtake the stored messages, when Connect raises', async t => {
+  const { world, rpc, plug } = await setUp(t, message('a', 1))
+  rpc.on('connect', fails(faults.raised))
+  const station = plug()
+  station.call('StartTransaction', { connectorId: 1, idTag: 'T', meterStart: 0, timestamp: time }, 's')
+  await pass(world, 16)
+  assert.equal(station.socket.closed?.code, 1012)
+  assert.equal(world.meter.total('ocpp_unanswered_total', { cause: 'unattached' }), 1)
+})
+
+test('a StartTransaction closes the connection, and does not overtake the stored messages, when the disk cannot be read', async t => {
+  const { world, outbox, plug } = await setUp(t, message('a', 1))
+  outbox.pendingOf = () => Promise.reject(new Error('EIO'))
+  const station = plug()
+  station.call('StartTransaction', { connectorId: 1, idTag: 'T', meterStart: 0, timestamp: time }, 's')
+  await pass(world, 16)
+  assert.equal(station.socket.closed?.code, 1012)
+  assert.equal(world.meter.total('ocpp_unanswered_total', { cause: 'behind' }), 1)
+})
+
+test('a message that was read is not performed when another connection has delivered it before its turn', async t => {
+  const { world, rpc, outbox, backlog, plug } = await setUp(t, message('a', 1), message('b', 2))
+  const [, second] = outbox.stored
+  assert.ok(second !== undefined)
+  await plug().boot()
+  const held = rpc.hold('stop_transaction')
+  world.hub.sweep()
+  await held.arrived()
+  const other = backlog.inTurn('CP1' as StationId, {}, () => backlog.delivered(second))
+  held.release()
+  assert.equal(await other, true)
+  await pass(world, 3)
+  assert.deepEqual(performed(world).map(({ id }) => id), ['a']) // prettier-ignore
+  assert.equal(backlog.has('CP1' as StationId), false)
 })

@@ -155,3 +155,16 @@ test('the end of a session ends the pause between two attempts', async t => {
   await station.ended()
   assert.ok(rpc.names().filter(name => name === 'stop_transaction').length <= 2)
 })
+
+test('a bug that the limit of a transaction message meets ends the session, not the process', async t => {
+  const { world, rpc, station } = await setUp(t)
+  const running = rpc.hold('stop_transaction')
+  station.call('StopTransaction')
+  await running.arrived()
+  t.mock.method(world.meter, 'count', (metric: string) => {
+    if (metric === 'ocpp_unanswered_total') throw new Error('a bug')
+  })
+  await world.pass(patienceMs + 100, 100)
+  assert.equal(station.socket.closed?.code, 1011)
+  running.release()
+})

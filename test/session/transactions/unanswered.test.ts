@@ -181,7 +181,21 @@ test('the connection closes again and again, and no CALLERROR is sent, when it i
     await closedAfter(world, station)
     assert.equal(station.socket.closed?.code, 1012)
     assert.deepEqual(station.got, [])
+    assert.notEqual(world.hub.debts.waitSeconds(station.handshake.stationId), null, 'it waits outside')
   }
+})
+
+test('a station waits outside after Connect has raised until the app accepts another one', async t => {
+  const { world, rpc, station } = setUp(t)
+  const { stationId } = station.handshake
+  rpc.on('connect', fails(faults.raised))
+  station.call('StopTransaction')
+  await closedAfter(world, station)
+  rpc.presence.repliedAt = world.now()
+  assert.notEqual(world.hub.debts.waitSeconds(stationId), null)
+  rpc.on('connect', () => ({}))
+  await world.plug('CP2').boot()
+  assert.equal(world.hub.debts.waitSeconds(stationId), null)
 })
 
 test('a transaction message closes the connection when the bridge has put off the boot', async t => {
