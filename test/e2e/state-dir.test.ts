@@ -6,12 +6,14 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
+import { outboxOf } from '../../src/store/outbox.ts'
+import { outboxMessage } from '../store/messages.ts'
 import { ScriptedApp } from '../support/app.ts'
 import { commandBroadcast, openBridge, program, type Bridge } from '../support/bridge.ts'
 import { Performs } from '../support/performs.ts'
 import { run } from '../support/process.ts'
 import { openRawStation } from '../support/station.ts'
-import { temporaryDirectory } from '../support/store.ts'
+import { openSourceStore, temporaryDirectory } from '../support/store.ts'
 
 const within = { timeout: 60_000 }
 
@@ -107,6 +109,20 @@ test('outbox reads the directory of a running bridge, and changes that of a stop
   assert.match(refused.stderr, /another process uses it/)
   await bridge.kill('SIGTERM')
   assert.deepEqual(await outbox('drop', 'all'), { ...none, stdout: '0 messages\n' })
+})
+
+test('outbox export ends with 0, and without a word, when its reader leaves', within, async t => {
+  const dir = temporaryDirectory(t)
+  const store = await openSourceStore(dir)
+  const outbox = outboxOf(store, Infinity)
+  // More than a pipe holds.
+  const padding = 'x'.repeat(1_000)
+  await Promise.all(Array.from({ length: 500 }, (_, at) => outbox.append(outboxMessage(`${at}`, { padding }))))
+  await store.close()
+  const command = '"$0" "$1" outbox export "--state_dir=$2" --ignore-config-path | head -1; echo "${PIPESTATUS[0]}"'
+  const { stdout, stderr } = await run('bash', ['-c', command, process.execPath, program, dir])
+  assert.match(stdout, /^\{"seq":1,[^\n]*\n0\n$/)
+  assert.equal(stderr, '')
 })
 
 test('a bridge that ends in order leaves its state_dir to the next one at once', within, async t => {
