@@ -30,13 +30,13 @@ export async function openMemory(
     once(`state ${codeOf(error)}`, { error }, 'state_dir failed: a restart will forget what was not kept')
   }
   const since = date().getTime() - startLifeMs
-  const { store, serialNumbers, starts, accepted, stations } = await load(dir, since, open, onFailure).catch(
-    (error: unknown) => {
-      meter.count('state_error_total', { code: codeOf(error) })
-      log.error({ error }, 'state_dir cannot be used: the bridge goes on without it, and a restart will forget')
-      return { store: null, serialNumbers: [], starts: [], accepted: null, stations: [] }
-    },
-  )
+  const { store, serialNumbers, starts, accepted, stations } = await load(dir, since, open, onFailure, () =>
+    date().getTime(),
+  ).catch((error: unknown) => {
+    meter.count('state_error_total', { code: codeOf(error) })
+    log.error({ error }, 'state_dir cannot be used: the bridge goes on without it, and a restart will forget')
+    return { store: null, serialNumbers: [], starts: [], accepted: null, stations: [] }
+  })
   if (store !== null) log.info({ dir, stations: serialNumbers.length }, 'state_dir is open')
   const written = (): void => meter.count('state_write_total')
   return {
@@ -65,11 +65,12 @@ async function load(
   since: number,
   open: (dir: string) => Promise<Store>,
   onFailure: (error: unknown) => void,
+  now: () => number,
 ) {
   const store = await open(dir)
   try {
     const [serialNumbers, starts] = [await store.call('serialNumbers'), await store.call('starts', since)]
-    const [accepted, stations] = [await openCredentials(store, onFailure), await store.call('pendingStations')]
+    const [accepted, stations] = [await openCredentials(store, now, onFailure), await store.call('pendingStations')]
     return { store, serialNumbers, starts, accepted, stations }
   } catch (error) {
     await store.close()
