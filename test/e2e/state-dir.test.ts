@@ -75,18 +75,35 @@ test('a bridge that was killed answers a repeated StartTransaction as before, af
   assert.equal(starts.length, 1)
 })
 
-test('a bridge goes on without its state_dir, and says so, when another one uses it', within, async t => {
-  const dir = temporaryDirectory(t)
-  await opened(t, dir)
-  const bridge = await opened(t, dir)
-  const { level, error } = await bridge.logged(/state_dir cannot be used/)
-  assert.equal(level, 'ERROR')
-  assert.match(String(error), /another process uses it/)
-  assert.equal(await bridge.metric('state_error_total'), 1)
-  const station = await openRawStation(bridge.url, 'CP3')
-  t.after(() => station.close())
-  assert.match(await station.call('1', 'BootNotification', boot), /Accepted/)
-})
+test(
+  'a bridge opens its state_dir when the other one that uses it has ended, and serves meanwhile',
+  within,
+  async t => {
+    const dir = temporaryDirectory(t)
+    const old = await opened(t, dir)
+    const first = await openRawStation(old.url, 'CP3')
+    await first.call('1', 'BootNotification', boot)
+    const answer = await first.call('start', 'StartTransaction', start)
+    await old.metricReaches('state_write_total', 2)
+    const bridge = await opened(t, dir)
+    const { level, error } = await bridge.logged(/state_dir is in use by another process/)
+    assert.equal(level, 'WARN')
+    assert.match(String(error), /another process uses it/)
+    assert.deepEqual([await bridge.metric('state_error_total'), await bridge.metric('state_open_num')], [1, 0])
+    const other = await openRawStation(bridge.url, 'CP5')
+    t.after(() => other.close())
+    assert.match(await other.call('1', 'BootNotification', boot.replace('SN-1', 'SN-5')), /Accepted/)
+    assert.deepEqual(await old.kill('SIGTERM'), { code: 0, signal: null })
+    await bridge.logged(/state_dir is open/)
+    assert.equal(await bridge.metric('state_open_num'), 1)
+    await bridge.metricReaches('state_write_total', 1)
+    const again = await openRawStation(bridge.url, 'CP3')
+    t.after(() => again.close())
+    assert.equal(await again.call('start', 'StartTransaction', start), answer)
+    await bridge.restart()
+    assert.equal((await bridge.logged(/state_dir is open/))['stations'], 2)
+  },
+)
 
 test('a bridge goes on without its state_dir when its file is damaged, and leaves it as it is', within, async t => {
   const dir = temporaryDirectory(t)

@@ -24,7 +24,8 @@ const none: OutboxSize = { pending: 0, dead: 0, bytes: 0, oldestAt: null }
 export class Backlog implements ports.Backlog {
   readonly #durable: ports.DurableOutbox
   readonly #world: Pick<World, 'meter' | 'log' | 'once' | 'date'>
-  readonly #openedAt: number
+  /** Messages from before are of an earlier process. */
+  #openedAt = Infinity
   readonly #stations = new Map<StationId, OfStation>()
   readonly #taken = new Map<string, true>()
   /** Messages that were stored after their append had counted as failed. */
@@ -35,9 +36,7 @@ export class Backlog implements ports.Backlog {
   constructor(durable: ports.DurableOutbox, world: Pick<World, 'meter' | 'log' | 'once' | 'date'>) {
     this.#durable = durable
     this.#world = world
-    this.#openedAt = this.#now()
-    for (const stationId of durable.stations) this.#stations.set(stationId, { isStored: true, appends: 0, dueAt: 0 })
-    if (durable.stations.length > 0) world.log.info({ stations: durable.stations.length }, leftText)
+    durable.onOpened(() => this.#onOpened())
   }
 
   /** How many messages wait for the app, as last measured. */
@@ -160,6 +159,13 @@ export class Backlog implements ports.Backlog {
     if (dueAt < Infinity) return
     ofStation.isStored = false
     if (ofStation.appends === 0) this.#stations.delete(stationId)
+  }
+
+  #onOpened(): void {
+    const { stations } = this.#durable
+    this.#openedAt = this.#now()
+    for (const stationId of stations) this.#onStored(stationId)
+    if (stations.length > 0) this.#world.log.info({ stations: stations.length }, leftText)
   }
 
   #ofStation(stationId: StationId): OfStation {

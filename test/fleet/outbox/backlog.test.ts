@@ -138,6 +138,23 @@ test('the messages of an earlier process are older than this one, and their stat
   assert.equal(world.log.said('info').some(line => line.startsWith('the outbox has transaction messages')), true) // prettier-ignore
 })
 
+test('a backlog that is opened late has what the other process stored meanwhile, as older than this one', async t => {
+  const { durable, outbox } = memoryWith()
+  const world = new FakeWorld(t)
+  let open = (): void => undefined
+  const stations: StationId[] = []
+  const backlog = new Backlog({ ...durable, stations, onOpened: listener => (open = listener) }, world)
+  await world.pass(60_000, 1_000)
+  await outbox.append(message('a', dawn + 1_000))
+  stations.push(one)
+  assert.equal(backlog.has(one), false)
+  open()
+  assert.equal(backlog.has(one), true)
+  assert.deepEqual([...backlog.due()], [one])
+  assert.equal(backlog.isOlderThanProcess(message('a', dawn + 1_000)), true)
+  assert.equal(backlog.isOlderThanProcess(message('b', dawn + 60_000)), false)
+})
+
 test('credentials are the Authorization header, the cookie and the query of the URL', t => {
   const { backlog } = setUp(t)
   const handshake = handshakeFor('CP1', { authorization: 'Basic a' })
