@@ -90,6 +90,7 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
       disconnect_queue_size: () => disconnects.size,
       rpc_pending_num: () => rpc.pending,
       rpc_capacity_num: () => rpc.capacity,
+      state_open_num: () => (memory?.isOpen === true ? 1 : 0),
       ocpp_outbox_messages_num: () => hub.backlog?.messages ?? 0,
       ocpp_outbox_oldest_seconds: () => hub.backlog?.oldestSeconds ?? 0,
     }

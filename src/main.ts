@@ -46,12 +46,9 @@ async function outbox(args: readonly string[]): Promise<void> {
   }
   // Only here: the bridge also runs where SQLite is not installed.
   const { outboxCommand } = await import('./store/cli.ts')
-  const { ok, text } = outboxCommand(resolution.config.state.dir, words)
-  if (ok) {
-    print(text)
-    return
-  }
-  process.stderr.write(text)
+  const problem = await outboxCommand(resolution.config.state.dir, words, process.stdout)
+  if (problem === null) return
+  process.stderr.write(problem)
   process.exitCode = 1
 }
 

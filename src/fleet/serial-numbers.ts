@@ -13,7 +13,7 @@ const maxStations = 100_000
 export class SerialNumbers {
   readonly #world: Pick<World, 'meter' | 'once'>
   readonly #durable: DurableMemory | null
-  readonly #remembered: Map<StationId, string>
+  #remembered = new Map<StationId, string>()
   /** Connected stations by `sn`. */
   readonly #subscribed = new Relation<string, Member>()
 
@@ -21,7 +21,10 @@ export class SerialNumbers {
   constructor(world: Pick<World, 'meter' | 'once'>, durable: DurableMemory | null = null) {
     this.#world = world
     this.#durable = durable
-    this.#remembered = new Map(durable?.serialNumbers)
+    durable?.onOpened(() => {
+      const all = new Map([...durable.serialNumbers, ...this.#remembered])
+      this.#remembered = new Map([...all].slice(-maxStations))
+    })
   }
 
   /** The serial number that the station was last known by; `null` if none is remembered. */

@@ -34,6 +34,7 @@ export const table = {
   disconnect_queue_size: gauge('The size of delayed disconnect'),
   rpc_pending_num: gauge('The number of pending RPC calls'),
   rpc_capacity_num: gauge('The max number of concurrent RPC calls allowed'),
+  state_open_num: gauge('1 while state_dir is in use; 0 if it is not set, is locked, or cannot be used'),
   ocpp_outbox_messages_num: gauge('The number of stored transaction messages that the app does not have yet'),
   ocpp_outbox_oldest_seconds: gauge('The age of the oldest of them'),
   mem_sys_bytes: gauge('The total bytes of memory obtained from the OS'),

@@ -179,7 +179,7 @@ export interface Debts {
  * throws.
  */
 export interface DurableMemory extends DurableStarts {
-  /** What the last process has left, oldest first. */
+  /** What the last process has left, oldest first; empty until it is open. */
   readonly serialNumbers: readonly (readonly [StationId, string])[]
   keepSerialNumber(stationId: StationId, serialNumber: string): void
   /** `null` where nothing can be stored. */

@@ -2,12 +2,17 @@
  * `ocpp-cable outbox …`: reads the messages in the directory of a bridge, running or stopped, and changes those of a
  * stopped one.
  */
-import { hasDatabase, openDatabase, readDatabase, type Database, type Value } from './database.ts'
+import { Readable, type Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { hasDatabase, openDatabase, readDatabase, type Value } from './database.ts'
 import { StoreError } from './errors.ts'
 
 type Row = Readonly<Record<string, Value>>
 /** Numbers of messages; `null` for all. */
 type Which = readonly number[] | null
+
+/** For one read: a message has 1 MiB at most. */
+const messagesAtOnce = 50
 
 const usage = `Usage: ocpp-cable outbox COMMAND --state_dir=DIRECTORY
 
@@ -20,33 +25,48 @@ const usage = `Usage: ocpp-cable outbox COMMAND --state_dir=DIRECTORY
 The bridge may be running for list, show and export.
 `
 
-/** @returns what to print, and whether the command was carried out */
-export function outboxCommand(
+/**
+ * @param out gets the messages line by line, as fast as it takes them; when it closes, the command ends as if all were read
+ * @param pageSize replaced in tests
+ * @returns why the command was not carried out; `null` if it was
+ */
+export async function outboxCommand(
   dir: string | null,
   [command = '', ...words]: readonly string[],
-): { readonly ok: boolean; readonly text: string } {
+  out: Writable,
+  pageSize = messagesAtOnce,
+): Promise<string | null> {
   const which = numbersIn(words)
   const isListing = command === 'list' || command === 'export'
-  if (which === undefined || (isListing ? words.length > 0 : words.length === 0)) return { ok: false, text: usage }
-  if (dir === null) return { ok: false, text: 'state_dir is not set: add --state_dir=DIRECTORY\n' }
-  if (!hasDatabase(dir)) return { ok: false, text: `state_dir ${dir}: no bridge has used it yet\n` }
+  if (which === undefined || (isListing ? words.length > 0 : words.length === 0)) return usage
+  if (dir === null) return 'state_dir is not set: add --state_dir=DIRECTORY\n'
+  if (!hasDatabase(dir)) return `state_dir ${dir}: no bridge has used it yet\n`
+  const lines = linesOf(command, dir, which, pageSize)
+  if (lines === null) return usage
   try {
-    switch (command) {
-      case 'list':
-        return { ok: true, text: reading(dir, null).map(listed).join('') }
-      case 'show':
-      case 'export':
-        return { ok: true, text: reading(dir, which).map(jsonLine).join('') }
-      case 'retry':
-        return changing(dir, which, 'UPDATE outbox SET dead_at = NULL, attempts = 0, next_attempt_at = 0')
-      case 'drop':
-        return changing(dir, which, 'DELETE FROM outbox')
-      default:
-        return { ok: false, text: usage }
-    }
+    await pipeline(Readable.from(lines), out, { end: false })
+    return null
   } catch (error) {
-    if (error instanceof StoreError) return { ok: false, text: `${error.message}${causeOf(error)}\n` }
+    if (error instanceof StoreError) return `${error.message}${causeOf(error)}\n`
+    // The reader has seen enough, as `head` has.
+    if ((error as NodeJS.ErrnoException).code === 'EPIPE') return null
     throw error
+  }
+}
+
+function linesOf(command: string, dir: string, which: Which, pageSize: number): Iterable<string> | null {
+  switch (command) {
+    case 'list':
+      return reading(dir, null, pageSize, listed)
+    case 'show':
+    case 'export':
+      return reading(dir, which, pageSize, jsonLine)
+    case 'retry':
+      return changing(dir, which, 'UPDATE outbox SET dead_at = NULL, attempts = 0, next_attempt_at = 0')
+    case 'drop':
+      return changing(dir, which, 'DELETE FROM outbox')
+    default:
+      return null
   }
 }
 
@@ -56,27 +76,35 @@ function numbersIn(words: readonly string[]): Which | undefined {
   return words.every(word => /^\d{1,15}$/.test(word)) ? words.map(Number) : undefined
 }
 
-function reading(dir: string, which: Which): Row[] {
+/** Reads in pages: a read that goes on for long would keep a running bridge from emptying its log. */
+function* reading(dir: string, which: Which, pageSize: number, lineOf: (row: Row) => string): Generator<string> {
   const database = readDatabase(dir)
   try {
-    return withNumbers(database, which, 'SELECT * FROM outbox', 'ORDER BY seq').all()
+    const next = database.prepare(`SELECT * FROM outbox WHERE seq > ? AND ${isOf(which)} ORDER BY seq LIMIT ?`)
+    for (let seq: Value = 0; ;) {
+      const page = next.all(seq, pageSize)
+      for (const row of page) yield lineOf(row)
+      const last = page.at(-1)?.['seq']
+      if (last === undefined) return
+      seq = last
+    }
   } finally {
     database.close()
   }
 }
 
-function changing(dir: string, which: Which, sql: string): { readonly ok: boolean; readonly text: string } {
+function* changing(dir: string, which: Which, sql: string): Generator<string> {
   const database = openDatabase(dir)
   try {
-    const changes = database.transaction(() => withNumbers(database, which, sql).run().changes)
-    return { ok: true, text: `${changes} ${changes === 1 ? 'message' : 'messages'}\n` }
+    const { changes } = database.transaction(() => database.prepare(`${sql} WHERE ${isOf(which)}`).run())
+    yield `${changes} ${changes === 1 ? 'message' : 'messages'}\n`
   } finally {
     database.close()
   }
 }
 
-function withNumbers(database: Pick<Database, 'prepare'>, which: Which, sql: string, order = '') {
-  return database.prepare(`${sql} ${which === null ? '' : `WHERE seq IN (${which.join()})`} ${order}`)
+function isOf(which: Which): string {
+  return which === null ? 'true' : `seq IN (${which.join()})`
 }
 
 function listed(row: Row): string {

@@ -2,9 +2,10 @@
  * What a restart would forget, kept in the store: the serial numbers of stations, and the answers to StartTransactions.
  */
 import { membersOf } from '../ocpp/json.ts'
-import type { DurableMemory, World } from '../session/ports.ts'
+import { setRecent } from '../ops/recent.ts'
+import type { DurableMemory, DurableOutbox, World } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
-import { openCredentials } from './credentials.ts'
+import { openCredentials, type Credentials } from './credentials.ts'
 import { StoreError } from './errors.ts'
 import type { StoredStart } from './operations.ts'
 import { outboxOf } from './outbox.ts'
@@ -13,8 +14,17 @@ import { openStore, type Store } from './store.ts'
 /** For how long the answer to a StartTransaction is kept: as long as in memory, docs/protocol.md "Retries". */
 const startLifeMs = 15 * 60_000
 
+/** How often a store that another process uses is tried again. */
+const usualRetryMs = 2_000
+/** Changes that wait for it: one for each station and kind. */
+const maxWaiting = 100_000
+
+type Around = Pick<World, 'meter' | 'log' | 'once' | 'date'>
+type Opened = { readonly store: Store; readonly accepted: Credentials }
+
 /**
  * Opens what the last process has left. Never rejects: where the store cannot be opened, the bridge goes on without one.
+ * While another process uses it, it is tried again.
  *
  * @param outboxSize in bytes
  * @param open replaced in tests
@@ -22,60 +32,175 @@ const startLifeMs = 15 * 60_000
 export async function openMemory(
   dir: string,
   outboxSize: number,
-  { meter, log, once, date }: Pick<World, 'meter' | 'log' | 'once' | 'date'>,
+  around: Around,
   open: (dir: string) => Promise<Store> = openStore,
-): Promise<DurableMemory & { close(): Promise<void> }> {
-  const onFailure = (error: unknown): void => {
+  retryMs = usualRetryMs,
+): Promise<Memory> {
+  const memory = new Memory(dir, outboxSize, around, open, retryMs)
+  await memory.tried
+  return memory
+}
+
+export class Memory implements DurableMemory {
+  /** Resolves when the store is open, or has failed to open once. */
+  readonly tried: Promise<void>
+  serialNumbers: DurableMemory['serialNumbers'] = []
+  starts: DurableMemory['starts'] = []
+  #stations: readonly StationId[] = []
+  readonly #dir: string
+  readonly #outboxSize: number
+  readonly #around: Around
+  readonly #openStore: (dir: string) => Promise<Store>
+  readonly #retryMs: number
+  readonly #listeners: (() => void)[] = []
+  /** Changes made while another process uses the store; the last one of each key. */
+  readonly #waiting = new Map<string, (opened: Opened) => void>()
+  #state: 'trying' | 'locked' | 'failed' | 'open' = 'trying'
+  #opened: Opened | null = null
+  #trying: Promise<void>
+  #retry: NodeJS.Timeout | undefined
+  #isClosed = false
+
+  constructor(dir: string, outboxSize: number, around: Around, open: (dir: string) => Promise<Store>, retryMs: number) {
+    this.#dir = dir
+    this.#outboxSize = outboxSize
+    this.#around = around
+    this.#openStore = open
+    this.#retryMs = retryMs
+    this.tried = this.#try()
+    this.#trying = this.tried
+  }
+
+  get isOpen(): boolean {
+    return this.#opened !== null
+  }
+
+  get durableOutbox(): DurableOutbox | null {
+    if (this.#state === 'failed') return null
+    const stations = (): readonly StationId[] => this.#stations
+    return {
+      outbox: outboxOf({ call: this.#call.bind(this) }, this.#outboxSize),
+      accepted: {
+        wasAccepted: (...station) => this.#opened?.accepted.wasAccepted(...station) ?? false,
+        onAccepted: (...station) =>
+          this.#change(`accepted ${station[0]}`, ({ accepted }) => accepted.onAccepted(...station)),
+        // Wrong ones must not take the place of those that are not valid any more.
+        onRejected: (...station) =>
+          this.#change(`rejected ${station.join(' ')}`, ({ accepted }) => accepted.onRejected(...station)),
+      },
+      get stations() {
+        return stations()
+      },
+      onOpened: this.onOpened.bind(this),
+      onFailure: this.#onFailure,
+    }
+  }
+
+  onOpened(listener: () => void): void {
+    if (this.isOpen) listener()
+    else this.#listeners.push(listener)
+  }
+
+  keepSerialNumber(stationId: StationId, serialNumber: string): void {
+    const at = this.#now()
+    this.#write(`serial number ${stationId}`, store => store.call('keepSerialNumber', stationId, serialNumber, at))
+  }
+
+  keepStart(start: KeptStart): void {
+    const now = this.#now()
+    this.#write(`start ${start.stationId} ${start.key}`, store =>
+      store.call('keepStart', storedStart(start), now, now - startLifeMs),
+    )
+  }
+
+  dropStart(stationId: StationId, transactionId: string): void {
+    this.#write(`end ${stationId} ${transactionId}`, store => store.call('dropStart', stationId, transactionId))
+  }
+
+  /** Finishes what is pending. May be called twice. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    clearTimeout(this.#retry)
+    await this.#trying
+    await this.#opened?.store.close()
+  }
+
+  async #try(): Promise<void> {
+    try {
+      await this.#open()
+    } catch (error) {
+      this.#onFault(error)
+    }
+  }
+
+  async #open(): Promise<void> {
+    const store = await this.#openStore(this.#dir)
+    try {
+      const accepted = await openCredentials(store, () => this.#now(), this.#onFailure)
+      const opened = { store, accepted }
+      // Before the rest is read: a transaction may have ended meanwhile.
+      this.#makeWaiting(opened)
+      this.serialNumbers = (await store.call('serialNumbers')) as [StationId, string][]
+      this.starts = (await store.call('starts', this.#now() - startLifeMs)).map(keptStart)
+      this.#stations = (await store.call('pendingStations')) as StationId[]
+      this.#state = 'open'
+      this.#opened = opened
+      this.#makeWaiting(opened)
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+    this.#around.log.info({ dir: this.#dir, stations: this.serialNumbers.length }, 'state_dir is open')
+    for (const listener of this.#listeners.splice(0)) listener()
+  }
+
+  #onFault(error: unknown): void {
+    const { meter, log } = this.#around
+    const code = codeOf(error)
+    const wasLocked = this.#state === 'locked'
+    this.#state = code === 'locked' ? 'locked' : 'failed'
+    if (this.#state === 'locked' && !this.#isClosed)
+      this.#retry = setTimeout(() => void (this.#trying = this.#try()), this.#retryMs)
+    if (wasLocked && this.#state === 'locked') return
+    meter.count('state_error_total', { code })
+    if (this.#state === 'locked') return log.warn({ error }, lockedText)
+    this.#waiting.clear()
+    log.error({ error }, 'state_dir cannot be used: the bridge goes on without it, and a restart will forget')
+  }
+
+  readonly #onFailure = (error: unknown): void => {
+    const { meter, once } = this.#around
     meter.count('state_error_total', { code: codeOf(error) })
     once(`state ${codeOf(error)}`, { error }, 'state_dir failed: a restart will forget what was not kept')
   }
-  const since = date().getTime() - startLifeMs
-  const { store, serialNumbers, starts, accepted, stations } = await load(dir, since, open, onFailure).catch(
-    (error: unknown) => {
-      meter.count('state_error_total', { code: codeOf(error) })
-      log.error({ error }, 'state_dir cannot be used: the bridge goes on without it, and a restart will forget')
-      return { store: null, serialNumbers: [], starts: [], accepted: null, stations: [] }
-    },
-  )
-  if (store !== null) log.info({ dir, stations: serialNumbers.length }, 'state_dir is open')
-  const written = (): void => meter.count('state_write_total')
-  return {
-    serialNumbers: serialNumbers as [StationId, string][],
-    starts: starts.map(keptStart),
-    durableOutbox:
-      accepted === null
-        ? null
-        : { outbox: outboxOf(store, outboxSize), accepted, stations: stations as StationId[], onFailure },
-    keepSerialNumber: (stationId, serialNumber) => {
-      store?.call('keepSerialNumber', stationId, serialNumber, date().getTime()).then(written, onFailure)
-    },
-    keepStart: start => {
-      const now = date().getTime()
-      store?.call('keepStart', storedStart(start), now, now - startLifeMs).then(written, onFailure)
-    },
-    dropStart: (stationId, transactionId) => {
-      store?.call('dropStart', stationId, transactionId).then(written, onFailure)
-    },
-    close: async () => store?.close(),
+
+  #write(key: string, write: (store: Store) => Promise<void>): void {
+    this.#change(key, ({ store }) => {
+      write(store).then(() => this.#around.meter.count('state_write_total'), this.#onFailure)
+    })
+  }
+
+  /** Nobody waits for a change. */
+  #change(key: string, change: (opened: Opened) => void): void {
+    if (this.#opened !== null) change(this.#opened)
+    else if (this.#state !== 'failed') setRecent(this.#waiting, key, change, maxWaiting)
+  }
+
+  #makeWaiting(opened: Opened): void {
+    for (const change of this.#waiting.values()) change(opened)
+    this.#waiting.clear()
+  }
+
+  #call: Store['call'] = (name, ...args) =>
+    this.#opened?.store.call(name, ...args) ?? Promise.reject(new StoreError('locked', this.#dir))
+
+  #now(): number {
+    return this.#around.date().getTime()
   }
 }
 
-async function load(
-  dir: string,
-  since: number,
-  open: (dir: string) => Promise<Store>,
-  onFailure: (error: unknown) => void,
-) {
-  const store = await open(dir)
-  try {
-    const [serialNumbers, starts] = [await store.call('serialNumbers'), await store.call('starts', since)]
-    const [accepted, stations] = [await openCredentials(store, onFailure), await store.call('pendingStations')]
-    return { store, serialNumbers, starts, accepted, stations }
-  } catch (error) {
-    await store.close()
-    throw error
-  }
-}
+const lockedText =
+  'state_dir is in use by another process: until that one ends, the bridge goes on without it, and a restart will forget'
 
 function codeOf(error: unknown): StoreError['code'] {
   return error instanceof StoreError ? error.code : 'io'

@@ -14,6 +14,13 @@ export type StoredStart = {
   readonly answer: string
 }
 
+export type StoredCredentials = {
+  readonly station: string
+  readonly digest: Uint8Array
+  /** When the app accepted them. */
+  readonly at: number
+}
+
 export type Operations = ReturnType<typeof operationsOn>
 
 /** Operations that change nothing: they also work on a disk that is full. */
@@ -26,17 +33,20 @@ export const reads: ReadonlySet<keyof Operations> = new Set([
   'outboxSize',
 ])
 
-const maxSerialNumbers = 100_000
+/** For how many of them a serial number, and a digest of credentials, is read. */
+export const maxStations = 100_000
 
 export function operationsOn(database: Database) {
   const sql = {
     keepSerialNumber: database.prepare('INSERT OR REPLACE INTO serial_numbers VALUES (?, ?, ?)'),
     serialNumbers: database.prepare(
-      `SELECT station, serial_number FROM (SELECT * FROM serial_numbers ORDER BY at DESC LIMIT ${maxSerialNumbers}) ORDER BY at`,
+      `SELECT station, serial_number FROM (SELECT * FROM serial_numbers ORDER BY at DESC LIMIT ${maxStations}) ORDER BY at`,
     ),
     secret: database.prepare('SELECT key FROM secret'),
-    credentials: database.prepare('SELECT station, digest FROM credentials'),
-    keepCredentials: database.prepare('INSERT OR REPLACE INTO credentials VALUES (?, ?)'),
+    credentials: database.prepare(
+      `SELECT station, digest, at FROM (SELECT * FROM credentials ORDER BY at DESC LIMIT ${maxStations}) ORDER BY at`,
+    ),
+    keepCredentials: database.prepare('INSERT OR REPLACE INTO credentials VALUES (?, ?, ?)'),
     dropCredentials: database.prepare('DELETE FROM credentials WHERE station = ?'),
     keepStart: database.prepare('INSERT OR REPLACE INTO starts VALUES (?, ?, ?, ?, ?, ?)'),
     dropStart: database.prepare('DELETE FROM starts WHERE station = ? AND transaction_id = ?'),
@@ -56,14 +66,14 @@ export function operationsOn(database: Database) {
     serialNumbers: (): (readonly [station: string, serialNumber: string])[] =>
       sql.serialNumbers.all().map(row => [String(row['station']), JSON.parse(String(row['serial_number'])) as string]),
 
-    /** The digest of what each station was last accepted with, and the key of the digests. */
-    credentials: (): { readonly key: Uint8Array; readonly digests: readonly (readonly [string, Uint8Array])[] } => ({
+    /** What each station was last accepted with, the one accepted longest ago first; and the key of the digests. */
+    credentials: (): { readonly key: Uint8Array; readonly accepted: readonly StoredCredentials[] } => ({
       key: sql.secret.get()?.['key'] as Uint8Array,
-      digests: sql.credentials.all().map(row => [String(row['station']), row['digest'] as Uint8Array]),
+      accepted: sql.credentials.all() as StoredCredentials[],
     }),
 
-    keepCredentials: (station: string, digest: Uint8Array): void => {
-      sql.keepCredentials.run(station, digest)
+    keepCredentials: ({ station, digest, at }: StoredCredentials): void => {
+      sql.keepCredentials.run(station, digest, at)
     },
 
     dropCredentials: (station: string): void => {

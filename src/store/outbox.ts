@@ -9,7 +9,7 @@ import type { Store } from './store.ts'
 const shareOfMeterValues = 0.8
 
 /** @param maxBytes of payloads, and 500 for each message */
-export function outboxOf(store: Store, maxBytes: number): Outbox {
+export function outboxOf(store: Pick<Store, 'call'>, maxBytes: number): Outbox {
   return {
     append: message =>
       store.call('append', message, message.action === 'MeterValues' ? maxBytes * shareOfMeterValues : maxBytes),

@@ -64,4 +64,7 @@ export const migrations: readonly string[] = [
   CREATE TABLE secret (key BLOB NOT NULL) STRICT;
   INSERT INTO secret VALUES (randomblob(32));
   CREATE TABLE credentials (station TEXT PRIMARY KEY, digest BLOB NOT NULL) STRICT, WITHOUT ROWID;`,
+
+  // When the app last accepted them, to the day.
+  'ALTER TABLE credentials ADD COLUMN at INTEGER NOT NULL DEFAULT 0;',
 ]

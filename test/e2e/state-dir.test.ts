@@ -6,12 +6,14 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
+import { outboxOf } from '../../src/store/outbox.ts'
+import { outboxMessage } from '../store/messages.ts'
 import { ScriptedApp } from '../support/app.ts'
 import { commandBroadcast, openBridge, program, type Bridge } from '../support/bridge.ts'
 import { Performs } from '../support/performs.ts'
 import { run } from '../support/process.ts'
 import { openRawStation } from '../support/station.ts'
-import { temporaryDirectory } from '../support/store.ts'
+import { openSourceStore, temporaryDirectory } from '../support/store.ts'
 
 const within = { timeout: 60_000 }
 
@@ -73,18 +75,35 @@ test('a bridge that was killed answers a repeated StartTransaction as before, af
   assert.equal(starts.length, 1)
 })
 
-test('a bridge goes on without its state_dir, and says so, when another one uses it', within, async t => {
-  const dir = temporaryDirectory(t)
-  await opened(t, dir)
-  const bridge = await opened(t, dir)
-  const { level, error } = await bridge.logged(/state_dir cannot be used/)
-  assert.equal(level, 'ERROR')
-  assert.match(String(error), /another process uses it/)
-  assert.equal(await bridge.metric('state_error_total'), 1)
-  const station = await openRawStation(bridge.url, 'CP3')
-  t.after(() => station.close())
-  assert.match(await station.call('1', 'BootNotification', boot), /Accepted/)
-})
+test(
+  'a bridge opens its state_dir when the other one that uses it has ended, and serves meanwhile',
+  within,
+  async t => {
+    const dir = temporaryDirectory(t)
+    const old = await opened(t, dir)
+    const first = await openRawStation(old.url, 'CP3')
+    await first.call('1', 'BootNotification', boot)
+    const answer = await first.call('start', 'StartTransaction', start)
+    await old.metricReaches('state_write_total', 2)
+    const bridge = await opened(t, dir)
+    const { level, error } = await bridge.logged(/state_dir is in use by another process/)
+    assert.equal(level, 'WARN')
+    assert.match(String(error), /another process uses it/)
+    assert.deepEqual([await bridge.metric('state_error_total'), await bridge.metric('state_open_num')], [1, 0])
+    const other = await openRawStation(bridge.url, 'CP5')
+    t.after(() => other.close())
+    assert.match(await other.call('1', 'BootNotification', boot.replace('SN-1', 'SN-5')), /Accepted/)
+    assert.deepEqual(await old.kill('SIGTERM'), { code: 0, signal: null })
+    await bridge.logged(/state_dir is open/)
+    assert.equal(await bridge.metric('state_open_num'), 1)
+    await bridge.metricReaches('state_write_total', 1)
+    const again = await openRawStation(bridge.url, 'CP3')
+    t.after(() => again.close())
+    assert.equal(await again.call('start', 'StartTransaction', start), answer)
+    await bridge.restart()
+    assert.equal((await bridge.logged(/state_dir is open/))['stations'], 2)
+  },
+)
 
 test('a bridge goes on without its state_dir when its file is damaged, and leaves it as it is', within, async t => {
   const dir = temporaryDirectory(t)
@@ -107,6 +126,20 @@ test('outbox reads the directory of a running bridge, and changes that of a stop
   assert.match(refused.stderr, /another process uses it/)
   await bridge.kill('SIGTERM')
   assert.deepEqual(await outbox('drop', 'all'), { ...none, stdout: '0 messages\n' })
+})
+
+test('outbox export ends with 0, and without a word, when its reader leaves', within, async t => {
+  const dir = temporaryDirectory(t)
+  const store = await openSourceStore(dir)
+  const outbox = outboxOf(store, Infinity)
+  // More than a pipe holds.
+  const padding = 'x'.repeat(1_000)
+  await Promise.all(Array.from({ length: 500 }, (_, at) => outbox.append(outboxMessage(`${at}`, { padding }))))
+  await store.close()
+  const command = '"$0" "$1" outbox export "--state_dir=$2" --ignore-config-path | head -1; echo "${PIPESTATUS[0]}"'
+  const { stdout, stderr } = await run('bash', ['-c', command, process.execPath, program, dir])
+  assert.match(stdout, /^\{"seq":1,[^\n]*\n0\n$/)
+  assert.equal(stderr, '')
 })
 
 test('a bridge that ends in order leaves its state_dir to the next one at once', within, async t => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { SerialNumbers } from '../../src/fleet/serial-numbers.ts'
 import type { StationId } from '../../src/translate/handshake.ts'
-import { FakeWorld, streamOf } from '../support/fakes.ts'
+import { FakeMemory, FakeWorld, streamOf } from '../support/fakes.ts'
 
 /** Serial numbers, and sessions to note them for. */
 function setUp(t: TestContext) {
@@ -28,6 +28,18 @@ test('the serial number of the station that was heard of longest ago is forgotte
   const { numbers } = setUp(t)
   for (let count = 0; count <= 100_000; count++) numbers.remember(`CP${count}` as StationId, 'SN')
   assert.deepEqual([numbers.of('CP0' as StationId), numbers.of('CP1' as StationId)], [null, 'SN'])
+})
+
+test('a serial number that the last process has left is known when it is opened late, and no newer one is replaced', t => {
+  const [one, two] = ['CP1', 'CP2'] as [StationId, StationId]
+  const memory = new FakeMemory({ serialNumbers: [[one, 'SN1'], [two, 'old']] }) // prettier-ignore
+  let open = (): void => undefined
+  t.mock.method(memory, 'onOpened', (listener: () => void) => (open = listener))
+  const numbers = new SerialNumbers(new FakeWorld(t), memory)
+  numbers.remember(two, 'SN2')
+  assert.deepEqual([numbers.of(one), numbers.of(two)], [null, 'SN2'])
+  open()
+  assert.deepEqual([numbers.of(one), numbers.of(two)], ['SN1', 'SN2'])
 })
 
 test('two connected stations with one sn are a warning that names both, and are counted', t => {

@@ -12,6 +12,7 @@ const gauges = {
   disconnect_queue_size: () => 9,
   rpc_pending_num: () => 10,
   rpc_capacity_num: () => 11,
+  state_open_num: () => 1,
   ocpp_outbox_messages_num: () => 12,
   ocpp_outbox_oldest_seconds: () => 13,
 }

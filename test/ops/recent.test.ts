@@ -2,6 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setRecent } from '../../src/ops/recent.ts'
 
+test('setRecent returns the key that it has evicted', () => {
+  const map = new Map([['a', 1]])
+  assert.equal(setRecent(map, 'b', 2, 2), null)
+  assert.equal(setRecent(map, 'c', 3, 2), 'a')
+})
+
 type Pairs = readonly (readonly [key: string, value: number])[]
 
 const rows: readonly (readonly [set: Pairs, limit: number, expected: Pairs, because: string])[] = [

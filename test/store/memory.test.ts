@@ -4,9 +4,12 @@ import path from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { jsonText } from '../../src/ocpp/json.ts'
 import type { KeptStart } from '../../src/session/transactions/transactions.ts'
+import { StoreError } from '../../src/store/errors.ts'
 import { openMemory } from '../../src/store/memory.ts'
+import { outboxOf } from '../../src/store/outbox.ts'
 import type { StationId } from '../../src/translate/handshake.ts'
 import { dawn, FakeLog, FakeMeter } from '../support/fakes.ts'
+import { outboxMessage } from './messages.ts'
 import { openSourceStore, temporaryDirectory } from '../support/store.ts'
 
 const within = { timeout: 60_000 }
@@ -25,7 +28,7 @@ function newWorld() {
   return { log, meter, once, clock, date: () => new Date(clock.now) }
 }
 
-async function opened(t: TestContext, dir: string, world = newWorld()) {
+async function openedIn(t: TestContext, dir: string, world = newWorld()) {
   const memory = await openMemory(dir, 1024 * 1024, world, openSourceStore)
   t.after(() => memory.close())
   return memory
@@ -38,7 +41,7 @@ function start(key: string, payload: object = { transactionId: 7 }): KeptStart {
 test('a memory is what the last one has kept, and counts what is on the disk', within, async t => {
   const dir = temporaryDirectory(t)
   const world = newWorld()
-  const first = await opened(t, dir, world)
+  const first = await openedIn(t, dir, world)
   assert.deepEqual([first.serialNumbers, first.starts], [[], []])
   const refused: KeptStart = {
     ...start('b'),
@@ -49,7 +52,7 @@ test('a memory is what the last one has kept, and counts what is on the disk', w
   first.keepStart(refused)
   await first.close()
   assert.equal(world.meter.total('state_write_total'), 3)
-  const next = await opened(t, dir)
+  const next = await openedIn(t, dir)
   assert.deepEqual(next.serialNumbers, [[one, 'SN1']])
   assert.deepEqual(next.starts, [start('a'), refused])
 })
@@ -57,7 +60,7 @@ test('a memory is what the last one has kept, and counts what is on the disk', w
 test('a start is gone after 15 minutes, and after the end of its transaction', within, async t => {
   const dir = temporaryDirectory(t)
   const world = newWorld()
-  const first = await opened(t, dir, world)
+  const first = await openedIn(t, dir, world)
   first.keepStart(start('a'))
   world.clock.now += minute
   first.keepStart(start('b'))
@@ -65,7 +68,7 @@ test('a start is gone after 15 minutes, and after the end of its transaction', w
   first.dropStart(one, '8')
   await first.close()
   world.clock.now += 14 * minute + 1
-  const next = await opened(t, dir, world)
+  const next = await openedIn(t, dir, world)
   assert.deepEqual(next.starts, [start('b')])
 })
 
@@ -73,7 +76,7 @@ test('a bridge goes on without a memory, says why and counts it, when the store 
   const dir = path.join(temporaryDirectory(t), 'file')
   writeFileSync(dir, '')
   const world = newWorld()
-  const memory = await opened(t, dir, world)
+  const memory = await openedIn(t, dir, world)
   assert.deepEqual([memory.serialNumbers, memory.starts], [[], []])
   memory.keepSerialNumber(one, 'SN1')
   memory.keepStart(start('a'))
@@ -87,7 +90,7 @@ test('a bridge goes on without a memory, says why and counts it, when the store 
 
 test('a write that fails is logged and counted, and throws nothing', within, async t => {
   const world = newWorld()
-  const memory = await opened(t, temporaryDirectory(t), world)
+  const memory = await openedIn(t, temporaryDirectory(t), world)
   await memory.close()
   memory.keepSerialNumber(one, 'SN1')
   memory.keepStart(start('a'))
@@ -97,3 +100,90 @@ test('a write that fails is logged and counted, and throws nothing', within, asy
   assert.equal(world.meter.total('state_write_total'), 0)
   assert.equal(world.log.said('warn')[0], 'state_dir failed: a restart will forget what was not kept')
 })
+
+/** A memory whose store another process uses, and that process's store. */
+async function locked(t: TestContext) {
+  const dir = temporaryDirectory(t)
+  const other = await openSourceStore(dir)
+  t.after(() => other.close())
+  const world = newWorld()
+  const memory = await openMemory(dir, 1024 * 1024, world, openSourceStore, 20)
+  t.after(() => memory.close())
+  const opened = new Promise<void>(resolve => memory.onOpened(resolve))
+  return { dir, other, world, memory, opened }
+}
+
+test('a memory whose store is in use is opened when the other process has ended', within, async t => {
+  const { other, world, memory, opened } = await locked(t)
+  await outboxOf(other, Infinity).append(outboxMessage('a', { station: 'CP9' }))
+  await other.call('keepSerialNumber', 'CP1', 'SN1', dawn)
+  await other.call('keepStart', { station: 'CP1', key: 'a', content: 'digest', transactionId: '7', answer: '{"kind":"callResult","payload":"{}"}' }, dawn, 0) // prettier-ignore
+  assert.deepEqual([memory.isOpen, memory.serialNumbers, memory.durableOutbox?.stations], [false, [], []])
+  await other.close()
+  await opened
+  assert.deepEqual([memory.isOpen, memory.serialNumbers], [true, [[one, 'SN1']]])
+  assert.deepEqual(memory.starts, [start('a', {})])
+  assert.deepEqual(memory.durableOutbox?.stations, ['CP9'])
+  assert.equal((await memory.durableOutbox.outbox.pendingOf('CP9' as StationId)).length, 1)
+  assert.deepEqual([world.log.said('warn').length, world.log.said('error').length], [1, 0])
+  assert.equal(world.meter.total('state_error_total', { code: 'locked' }), 1)
+})
+
+test('what changes while the store is in use is kept when it is opened', within, async t => {
+  const { dir, other, memory, opened } = await locked(t)
+  const { accepted } = memory.durableOutbox ?? assert.fail()
+  await other.call('keepStart', { station: 'CP1', key: 'a', content: 'digest', transactionId: '7', answer: '{}' }, dawn, 0) // prettier-ignore
+  memory.keepSerialNumber(one, 'old')
+  memory.keepSerialNumber(one, 'SN1')
+  memory.dropStart(one, '7')
+  memory.keepStart(start('b'))
+  for (const station of ['CP1', 'CP2', 'CP3']) accepted.onAccepted(station as StationId, 'secret')
+  accepted.onRejected('CP2' as StationId, 'secret')
+  accepted.onRejected('CP2' as StationId, 'wrong')
+  accepted.onRejected('CP3' as StationId, 'wrong')
+  assert.equal(accepted.wasAccepted(one, 'secret'), false)
+  await other.close()
+  await opened
+  assert.deepEqual(memory.starts, [start('b')])
+  await memory.close()
+  const next = await openedIn(t, dir)
+  assert.deepEqual(next.serialNumbers, [[one, 'SN1']])
+  const known = ['CP1', 'CP2', 'CP3'].filter(each =>
+    next.durableOutbox?.accepted.wasAccepted(each as StationId, 'secret'),
+  )
+  assert.deepEqual(known, ['CP1', 'CP3'])
+})
+
+test('a memory whose store is in use stores nothing, and ends when it is closed', within, async t => {
+  const { dir, other, memory } = await locked(t)
+  const { outbox, accepted } = memory.durableOutbox ?? assert.fail()
+  accepted.onAccepted(one, 'secret')
+  assert.equal(accepted.wasAccepted(one, 'secret'), false)
+  await assert.rejects(outbox.append(outboxMessage('a')), { code: 'locked' })
+  await memory.close()
+  await other.close()
+  assert.equal(memory.isOpen, false)
+  const next = await openedIn(t, dir)
+  assert.equal(next.durableOutbox?.accepted.wasAccepted(one, 'secret'), false)
+})
+
+test(
+  'a store that cannot be used when the other process has ended is reported, and not tried again',
+  within,
+  async t => {
+    const world = newWorld()
+    const faults = ['locked', 'locked', 'corrupt'] as const
+    let tries = 0
+    const memory = await openMemory(
+      'dir',
+      0,
+      world,
+      () => Promise.reject(new StoreError(faults[tries++] ?? 'io', 'dir')),
+      1,
+    )
+    t.after(() => memory.close())
+    while (world.log.said('error').length === 0) await new Promise(setImmediate)
+    assert.deepEqual([tries, memory.durableOutbox], [3, null])
+    assert.equal(world.meter.total('state_error_total'), 2)
+  },
+)

@@ -74,3 +74,20 @@ test('a start is dropped by its transaction, of its station only', t => {
   dropStart('CP1', '3')
   assert.deepEqual(keysOf(starts(0)).sort(), ['CP1/b', 'CP2/a'])
 })
+
+test('credentials are the last of each station, the one accepted longest ago first', t => {
+  const { keepCredentials, dropCredentials, credentials } = operations(t)
+  const digest = (n: number): Uint8Array => new Uint8Array([n])
+  keepCredentials({ station: 'CP1', digest: digest(1), at: 1 })
+  keepCredentials({ station: 'CP2', digest: digest(2), at: 2 })
+  keepCredentials({ station: 'CP3', digest: digest(3), at: 3 })
+  keepCredentials({ station: 'CP1', digest: digest(4), at: 4 })
+  dropCredentials('CP3')
+  assert.deepEqual(
+    credentials().accepted.map(each => ({ ...each })),
+    [
+      { station: 'CP2', digest: digest(2), at: 2 },
+      { station: 'CP1', digest: digest(4), at: 4 },
+    ],
+  )
+})

@@ -504,6 +504,10 @@ export class FakeMemory implements DurableMemory {
     this.starts = starts
   }
 
+  onOpened(listener: () => void): void {
+    listener()
+  }
+
   keepSerialNumber(stationId: StationId, serialNumber: string): void {
     this.kept.push([stationId, serialNumber])
   }

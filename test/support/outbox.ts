@@ -86,7 +86,13 @@ export function memoryWith(outbox = new FakeOutbox(), known: readonly string[] =
   for (const stationId of known) accepted.onAccepted(stationId as StationId, '')
   const failures: unknown[] = []
   const stations = [...new Set(outbox.stored.map(({ stationId }) => stationId))]
-  const durable: DurableOutbox = { outbox, accepted, stations, onFailure: error => failures.push(error) }
+  const durable: DurableOutbox = {
+    outbox,
+    accepted,
+    stations,
+    onOpened: listener => listener(),
+    onFailure: error => failures.push(error),
+  }
   memory.durableOutbox = durable
   return { memory, outbox, accepted, failures, durable }
 }

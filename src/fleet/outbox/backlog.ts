@@ -18,26 +18,27 @@ type OfStation = {
 
 /** A disk that takes longer counts as failed: a station waits for the answer meanwhile. */
 const patienceMs = 5_000
-/** Messages that the app has answered while they were being stored, and that are not removed yet. */
-const maxTaken = 10_000
+/** Messages that the app has answered while they were being stored, and that are not removed yet; also, late messages. */
+const maxNames = 10_000
 const none: OutboxSize = { pending: 0, dead: 0, bytes: 0, oldestAt: null }
 
 export class Backlog implements ports.Backlog {
   readonly #durable: ports.DurableOutbox
   readonly #world: Pick<World, 'meter' | 'log' | 'once' | 'date'>
-  readonly #openedAt: number
+  /** Messages from before are of an earlier process. */
+  #openedAt = Infinity
   readonly #stations = new Map<StationId, OfStation>()
   readonly #taken = new Map<string, true>()
   readonly #lanes = new Lanes()
+  /** Messages that were stored after their append had counted as failed. */
+  readonly #late = new Map<string, true>()
   #size = none
   #isMeasuring = false
 
   constructor(durable: ports.DurableOutbox, world: Pick<World, 'meter' | 'log' | 'once' | 'date'>) {
     this.#durable = durable
     this.#world = world
-    this.#openedAt = this.#now()
-    for (const stationId of durable.stations) this.#stations.set(stationId, { isStored: true, appends: 0, dueAt: 0 })
-    if (durable.stations.length > 0) world.log.info({ stations: durable.stations.length }, leftText)
+    durable.onOpened(() => this.#onOpened())
   }
 
   /** How many messages wait for the app, as last measured. */
@@ -94,16 +95,15 @@ export class Backlog implements ports.Backlog {
 
   async append(message: OutboxMessage): Promise<boolean> {
     const { stationId, action, key } = message
-    const ofStation = this.#stations.get(stationId) ?? { isStored: false, appends: 0, dueAt: 0 }
-    this.#stations.set(stationId, ofStation)
+    const ofStation = this.#ofStation(stationId)
     ofStation.appends++
-    const outcome = await this.#kept(this.#durable.outbox.append(message))
+    const appending = this.#durable.outbox.append(message)
+    const outcome = await this.#kept(appending)
     ofStation.appends--
     const isOnDisk = outcome === 'stored' || outcome === 'present'
-    if (isOnDisk) {
-      ofStation.isStored = true
-      ofStation.dueAt = 0
-    } else if (!ofStation.isStored && ofStation.appends === 0) this.#stations.delete(stationId)
+    if (isOnDisk) this.#onStored(stationId)
+    else if (!ofStation.isStored && ofStation.appends === 0) this.#stations.delete(stationId)
+    if (outcome === null) this.#awaitLate(message, appending)
     const { meter, once } = this.#world
     if (outcome === 'stored') {
       meter.count('ocpp_outbox_total', { outcome })
@@ -114,15 +114,19 @@ export class Backlog implements ports.Backlog {
   }
 
   onTaken(message: MessageName): void {
-    setRecent(this.#taken, nameOf(message), true, maxTaken)
+    setRecent(this.#taken, nameOf(message), true, maxNames)
   }
 
   isTaken(message: MessageName): boolean {
     return this.#taken.has(nameOf(message))
   }
 
-  pendingOf(stationId: StationId, afterSeq: number): Promise<readonly StoredMessage[] | null> {
-    return this.#kept(this.#durable.outbox.pendingOf(stationId, afterSeq))
+  async pendingOf(stationId: StationId, afterSeq: number): Promise<readonly StoredMessage[] | null> {
+    const messages = await this.#kept(this.#durable.outbox.pendingOf(stationId, afterSeq))
+    if (messages === null || this.#late.size === 0) return messages
+    return messages.map(message =>
+      this.#late.has(nameOf(message)) ? { ...message, attempts: Math.max(message.attempts, 1) } : message,
+    )
   }
 
   async delivered(message: StoredMessage): Promise<boolean> {
@@ -130,6 +134,7 @@ export class Backlog implements ports.Backlog {
     this.onTaken(message)
     if ((await this.#kept(this.#durable.outbox.delivered(message.seq).then(done))) === null) return false
     this.#taken.delete(nameOf(message))
+    this.#late.delete(nameOf(message))
     this.#world.meter.count('ocpp_outbox_total', { outcome: 'delivered' })
     return true
   }
@@ -168,6 +173,40 @@ export class Backlog implements ports.Backlog {
     if (dueAt < Infinity) return
     ofStation.isStored = false
     if (ofStation.appends === 0) this.#stations.delete(stationId)
+  }
+
+  #onOpened(): void {
+    const { stations } = this.#durable
+    this.#openedAt = this.#now()
+    for (const stationId of stations) this.#onStored(stationId)
+    if (stations.length > 0) this.#world.log.info({ stations: stations.length }, leftText)
+  }
+
+  #ofStation(stationId: StationId): OfStation {
+    const ofStation = this.#stations.get(stationId) ?? { isStored: false, appends: 0, dueAt: 0 }
+    this.#stations.set(stationId, ofStation)
+    return ofStation
+  }
+
+  #onStored(stationId: StationId): void {
+    const ofStation = this.#ofStation(stationId)
+    ofStation.isStored = true
+    ofStation.dueAt = 0
+  }
+
+  /**
+   * The disk may still keep a message whose append has counted as failed. The station was not answered and sends it again:
+   * the app may have performed that one already, so the stored one carries `attempt`.
+   */
+  #awaitLate(message: OutboxMessage, appending: Promise<'stored' | 'present' | 'refused'>): void {
+    const onOutcome = (outcome: 'stored' | 'present' | 'refused'): void => {
+      if (outcome === 'refused') return
+      this.#onStored(message.stationId)
+      if (outcome === 'present') return
+      setRecent(this.#late, nameOf(message), true, maxNames)
+      this.#world.meter.count('ocpp_outbox_total', { outcome })
+    }
+    appending.then(onOutcome, () => undefined)
   }
 
   /** @returns `null` where the disk fails */

@@ -70,12 +70,14 @@ export interface AcceptedCredentials {
   onRejected(stationId: StationId, credentials: string): void
 }
 
-/** The outbox as the process found it. */
+/** The outbox as the process found it, once it is open. Before, it knows no station, and its operations reject. */
 export type DurableOutbox = {
   readonly outbox: Outbox
   readonly accepted: AcceptedCredentials
   /** The stations whose messages the last process has left. */
   readonly stations: readonly StationId[]
+  /** Calls the listener when the outbox is open: at once, or later. */
+  readonly onOpened: (listener: () => void) => void
   /** Logs and counts an operation that failed. */
   readonly onFailure: (error: unknown) => void
 }

@@ -49,8 +49,10 @@ export type KeptStart = Pick<Tracked, 'stationId' | 'key' | 'content'> & { reado
 
 /** The answers to StartTransactions that outlive the process. Nobody waits for a write. */
 export interface DurableStarts {
-  /** What the last process has left, oldest first. */
+  /** What the last process has left, oldest first; empty until it is open. */
   readonly starts: readonly KeptStart[]
+  /** Calls the listener when what the last process has left is there: at once, or later. */
+  onOpened(listener: () => void): void
   keepStart(start: KeptStart): void
   /** @param transactionId of a transaction that has ended, as JSON has it */
   dropStart(stationId: StationId, transactionId: string): void
@@ -72,7 +74,7 @@ const neverSeen: TransactionOutcome<KeptAnswer> = { attempts: 0, answer: null }
 
 export class Transactions {
   readonly #now: () => number
-  readonly #durable: DurableStarts | null
+  #durable: DurableStarts | null
   readonly #limits: TransactionLimits
   /** Oldest first. */
   readonly #messages = new Set<Message>()
@@ -83,10 +85,8 @@ export class Transactions {
   constructor(now: () => number, durable: DurableStarts | null = null, limits = usualLimits) {
     this.#now = now
     this.#limits = limits
-    // Before `#durable` is there: these are kept already.
-    for (const { answer, ...start } of durable?.starts ?? [])
-      this.record({ ...start, transaction: 'begins', of: null, ended: null }, { attempts: 1, answer })
     this.#durable = durable
+    durable?.onOpened(() => this.#restore(durable))
   }
 
   get size(): number {
@@ -97,7 +97,7 @@ export class Transactions {
    * How the same message stood when it was last recorded. Other content under the same key may be another fact after all,
    * which the app can tell: it counts as another message.
    */
-  find({ stationId, key, content }: Tracked): TransactionOutcome<KeptAnswer> {
+  find({ stationId, key, content }: Pick<Tracked, 'stationId' | 'key' | 'content'>): TransactionOutcome<KeptAnswer> {
     this.#expire()
     const message = this.#stations.get(stationId)?.messages.get(key)
     return message?.content === content ? message : neverSeen
@@ -144,6 +144,17 @@ export class Transactions {
     while (ofStation.messages.size > limits.ofStation.messages || ofStation.bytes > limits.ofStation.bytes)
       this.#evictFrom(ofStation.messages.values())
     while (this.#bytes > limits.bytes) this.#evictFrom(this.#messages)
+  }
+
+  /** Adds what the last process has left, except what this one knows better. */
+  #restore(durable: DurableStarts): void {
+    // These are kept already.
+    this.#durable = null
+    for (const { answer, ...start } of durable.starts) {
+      if (this.find(start) === neverSeen)
+        this.record({ ...start, transaction: 'begins', of: null, ended: null }, { attempts: 1, answer })
+    }
+    this.#durable = durable
   }
 
   /**

@@ -66,6 +66,53 @@ test('an append is not on the disk when the disk does not reply in 5 s', async t
   assert.match(String(failures[0]), /did not reply/)
 })
 
+/** An append that the disk has not answered in time, and what settles it. */
+async function overdue({ backlog, outbox, world }: ReturnType<typeof setUp>) {
+  let settle: (outcome: 'stored' | 'refused') => void = () => undefined
+  outbox.appending = () => new Promise(resolve => (settle = resolve))
+  const appending = backlog.append(message('a'))
+  await world.pass(5_000, 500)
+  assert.equal(await appending, false)
+  assert.equal(backlog.has(one), false)
+  outbox.appending = () => Promise.resolve('stored')
+  return async (outcome: 'stored' | 'refused') => {
+    settle(outcome)
+    await quiet()
+  }
+}
+
+test('a station has a backlog when an append succeeds after the station was turned away', async t => {
+  const parts = setUp(t)
+  const settle = await overdue(parts)
+  const { backlog, world } = parts
+  await settle('stored')
+  assert.equal(backlog.has(one), true)
+  assert.deepEqual([...backlog.due()], [one])
+  assert.equal(world.meter.total('ocpp_outbox_total', { outcome: 'stored' }), 1)
+})
+
+test('a message carries an attempt when its append succeeds late, also after the station has sent it again', async t => {
+  const parts = setUp(t)
+  const settle = await overdue(parts)
+  const { backlog } = parts
+  await settle('stored')
+  assert.equal(await backlog.append(message('a')), true)
+  await backlog.append(message('b'))
+  const attempts = async () => (await backlog.pendingOf(one, 0))?.map(each => [each.key, each.attempts])
+  assert.deepEqual(await attempts(), [['a', 1], ['b', 0]]) // prettier-ignore
+  const [first] = (await backlog.pendingOf(one, 0)) ?? []
+  assert.ok(first)
+  assert.equal(await backlog.delivered(first), true)
+  assert.deepEqual(await attempts(), [['b', 0]])
+})
+
+test('a station has no backlog when an append is refused late', async t => {
+  const parts = setUp(t)
+  const settle = await overdue(parts)
+  await settle('refused')
+  assert.deepEqual([parts.backlog.has(one), ...parts.backlog.due()], [false])
+})
+
 test('the metrics tell how many messages wait, and how old the oldest is', async t => {
   const { backlog, world, outbox } = setUp(t)
   await backlog.append(message('a', dawn - 60_000))
@@ -89,6 +136,23 @@ test('the messages of an earlier process are older than this one, and their stat
   assert.equal(backlog.isOlderThanProcess(message('a', dawn - 1)), true)
   assert.equal(backlog.isOlderThanProcess(message('b')), false)
   assert.equal(world.log.said('info').some(line => line.startsWith('the outbox has transaction messages')), true) // prettier-ignore
+})
+
+test('a backlog that is opened late has what the other process stored meanwhile, as older than this one', async t => {
+  const { durable, outbox } = memoryWith()
+  const world = new FakeWorld(t)
+  let open = (): void => undefined
+  const stations: StationId[] = []
+  const backlog = new Backlog({ ...durable, stations, onOpened: listener => (open = listener) }, world)
+  await world.pass(60_000, 1_000)
+  await outbox.append(message('a', dawn + 1_000))
+  stations.push(one)
+  assert.equal(backlog.has(one), false)
+  open()
+  assert.equal(backlog.has(one), true)
+  assert.deepEqual([...backlog.due()], [one])
+  assert.equal(backlog.isOlderThanProcess(message('a', dawn + 1_000)), true)
+  assert.equal(backlog.isOlderThanProcess(message('b', dawn + 60_000)), false)
 })
 
 test('credentials are the Authorization header, the cookie and the query of the URL', t => {

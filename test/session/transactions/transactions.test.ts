@@ -247,6 +247,24 @@ test('a start that the last process has answered gets the same answer, unless it
   assert.equal(transactions.find(of(one, first)).answer, null)
 })
 
+test('a start that the last process has left is known when it is opened late, and no newer answer is replaced', t => {
+  const kept = { kind: 'callResult', payload: '{"transactionId":7}' as JsonText } as const
+  const [first, second] = [
+    call('1', 'StartTransaction', start),
+    call('2', 'StartTransaction', { ...start, meterStart: 9 }),
+  ]
+  const memory = new FakeMemory({ starts: [first, second].map(each => ({ ...of(one, each), answer: kept })) })
+  let open = (): void => undefined
+  t.mock.method(memory, 'onOpened', (listener: () => void) => (open = listener))
+  const transactions = new Transactions(() => 0, memory)
+  transactions.record(of(one, second), answer(second, { transactionId: 8 }))
+  assert.equal(transactions.find(of(one, first)).answer, null)
+  open()
+  assert.deepEqual(transactions.find(of(one, first)).answer, kept)
+  assert.deepEqual(transactions.find(of(one, second)).answer, { kind: 'callResult', payload: '{"transactionId":8}' })
+  assert.equal(memory.kept.length, 1)
+})
+
 test('a message under a new id is the same message when its content is the same', () => {
   const { isKnown } = started()
   assert.equal(isKnown(call('2', 'StartTransaction', start)), true)
