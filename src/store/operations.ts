@@ -24,6 +24,7 @@ export const reads: ReadonlySet<keyof Operations> = new Set([
   'pendingOf',
   'pendingStations',
   'outboxSize',
+  'appSession',
 ])
 
 const maxSerialNumbers = 100_000

@@ -64,4 +64,7 @@ export const migrations: readonly string[] = [
   CREATE TABLE secret (key BLOB NOT NULL) STRICT;
   INSERT INTO secret VALUES (randomblob(32));
   CREATE TABLE credentials (station TEXT PRIMARY KEY, digest BLOB NOT NULL) STRICT, WITHOUT ROWID;`,
+
+  `-- JSON: what the app restores a station's connection from, without credentials.
+  CREATE TABLE app_sessions (station TEXT PRIMARY KEY, session TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
 ]

@@ -539,13 +539,14 @@ export class FakeWorld implements World {
     limits: Partial<DisconnectLimits> = {},
     durable: DurableMemory | null = null,
     now = dawn,
+    absentMs?: number,
   ) {
     t.mock.timers.reset()
     t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now })
     this.#t = t
     this.schemas = officialSchemas
     this.disconnects = new Disconnects({ mode: 'auto', ratePerSecond: 100, backlog: 100, ...limits }, this)
-    this.hub = new Hub({ ...usualSettings, ...settings }, this.disconnects, this, durable)
+    this.hub = new Hub({ ...usualSettings, ...settings }, this.disconnects, this, durable, absentMs)
   }
 
   /** Opens a station's socket. */

@@ -4,8 +4,8 @@
  */
 import { setRecent } from '../../ops/recent.ts'
 import type * as ports from '../../session/ports.ts'
-import type { MessageName, OutboxMessage, OutboxSize, StoredMessage, World } from '../../session/ports.ts'
-import type { StationHandshake, StationId } from '../../translate/handshake.ts'
+import type { AppSession, MessageName, OutboxMessage, OutboxSize, StoredMessage, World } from '../../session/ports.ts'
+import { versionHeader, type StationHandshake, type StationId } from '../../translate/handshake.ts'
 
 type OfStation = {
   /** Whether a message is known to be on the disk; otherwise one is on its way there. */
@@ -13,12 +13,16 @@ type OfStation = {
   appends: number
   /** When the next message is due, in ms since the epoch. */
   dueAt: number
+  /** Since when the station was found to be not connected, in ms since the epoch; `null` if it was not. */
+  absentSince: number | null
 }
 
 /** A disk that takes longer counts as failed: a station waits for the answer meanwhile. */
 const patienceMs = 5_000
 /** Messages that the app has answered while they were being stored, and that are not removed yet. */
 const maxTaken = 10_000
+/** The other headers, and the query of the URL, may be credentials. */
+const keptHeaders: readonly string[] = ['REMOTE_ADDR', versionHeader]
 const none: OutboxSize = { pending: 0, dead: 0, bytes: 0, oldestAt: null }
 
 export class Backlog implements ports.Backlog {
@@ -27,6 +31,8 @@ export class Backlog implements ports.Backlog {
   readonly #openedAt: number
   readonly #stations = new Map<StationId, OfStation>()
   readonly #taken = new Map<string, true>()
+  /** Deliveries without a connection that are under way, with the one that may read the station's messages. */
+  readonly #alone = new Map<StationId, { readonly reader: object; readonly done: Promise<unknown> }>()
   #size = none
   #isMeasuring = false
 
@@ -34,7 +40,7 @@ export class Backlog implements ports.Backlog {
     this.#durable = durable
     this.#world = world
     this.#openedAt = this.#now()
-    for (const stationId of durable.stations) this.#stations.set(stationId, { isStored: true, appends: 0, dueAt: 0 })
+    for (const stationId of durable.stations) this.#stations.set(stationId, newOfStation(true))
     if (durable.stations.length > 0) world.log.info({ stations: durable.stations.length }, leftText)
   }
 
@@ -61,6 +67,20 @@ export class Backlog implements ports.Backlog {
     if (ofStation !== undefined) ofStation.dueAt = this.#now() + ms
   }
 
+  /** For how long the station has not been connected, as far as this method was called since. */
+  absentMs(stationId: StationId): number {
+    const ofStation = this.#stations.get(stationId)
+    if (ofStation === undefined) return 0
+    ofStation.absentSince ??= this.#now()
+    return this.#now() - ofStation.absentSince
+  }
+
+  /** The station is connected, and the app has not refused it. */
+  onPresent(stationId: StationId): void {
+    const ofStation = this.#stations.get(stationId)
+    if (ofStation !== undefined) ofStation.absentSince = null
+  }
+
   /** Reads how much is stored, for the metrics. */
   measure(): void {
     if (this.#isMeasuring) return
@@ -82,8 +102,16 @@ export class Backlog implements ports.Backlog {
     return this.#durable.accepted.wasAccepted(handshake.stationId, credentialsOf(handshake))
   }
 
-  onAccepted(handshake: StationHandshake): void {
-    this.#durable.accepted.onAccepted(handshake.stationId, credentialsOf(handshake))
+  onAccepted(handshake: StationHandshake, session: AppSession | null): void {
+    const { accepted, outbox, onFailure } = this.#durable
+    const { stationId } = handshake
+    accepted.onAccepted(stationId, credentialsOf(handshake))
+    if (session !== null) outbox.keepSession(stationId, withoutCredentials(session)).catch(onFailure)
+  }
+
+  /** What the app restores a station from that is not connected; `null` where that is not known, or the disk fails. */
+  sessionOf(stationId: StationId): Promise<AppSession | null> {
+    return this.#kept(this.#durable.outbox.sessionOf(stationId))
   }
 
   onRejected(handshake: StationHandshake): void {
@@ -92,7 +120,7 @@ export class Backlog implements ports.Backlog {
 
   async append(message: OutboxMessage): Promise<boolean> {
     const { stationId, action, key } = message
-    const ofStation = this.#stations.get(stationId) ?? { isStored: false, appends: 0, dueAt: 0 }
+    const ofStation = this.#stations.get(stationId) ?? newOfStation(false)
     this.#stations.set(stationId, ofStation)
     ofStation.appends++
     const outcome = await this.#kept(this.#durable.outbox.append(message))
@@ -119,8 +147,23 @@ export class Backlog implements ports.Backlog {
     return this.#taken.has(nameOf(message))
   }
 
-  pendingOf(stationId: StationId, afterSeq: number): Promise<readonly StoredMessage[] | null> {
-    return this.#kept(this.#durable.outbox.pendingOf(stationId, afterSeq))
+  /** @param reader reads the station's messages until `done`; all others wait */
+  async readAlone(stationId: StationId, reader: object, done: Promise<unknown>): Promise<void> {
+    const alone = { reader, done }
+    this.#alone.set(stationId, alone)
+    await done
+    if (this.#alone.get(stationId) === alone) this.#alone.delete(stationId)
+  }
+
+  /** Resolves when no delivery without a connection is under way. */
+  async idle(): Promise<void> {
+    await Promise.all(Array.from(this.#alone.values(), ({ done }) => done))
+  }
+
+  async pendingOf(stationId: StationId, afterSeq: number, reader: object): Promise<readonly StoredMessage[] | null> {
+    const alone = this.#alone.get(stationId)
+    if (alone !== undefined && alone.reader !== reader) await alone.done
+    return await this.#kept(this.#durable.outbox.pendingOf(stationId, afterSeq))
   }
 
   async delivered(message: StoredMessage): Promise<boolean> {
@@ -179,6 +222,16 @@ export class Backlog implements ports.Backlog {
 
 const done = (): true => true
 
+function newOfStation(isStored: boolean): OfStation {
+  return { isStored, appends: 0, dueAt: 0, absentSince: null }
+}
+
+function withoutCredentials(session: AppSession): AppSession {
+  const { url, headers } = session.env
+  const kept = Object.entries(headers).filter(([name]) => keptHeaders.includes(name))
+  return { ...session, env: { ...session.env, url: url.replace(/\?.*/s, ''), headers: Object.fromEntries(kept) } }
+}
+
 /** What the app can judge a station by, besides its id. */
 function credentialsOf({ env: { url, headers } }: StationHandshake): string {
   const { authorization = '', cookie = '' } = headers
@@ -190,7 +243,8 @@ function nameOf({ stationId, key, content }: MessageName): string {
   return JSON.stringify([stationId, key, content])
 }
 
-const leftText = 'the outbox has transaction messages from before: they are delivered when their stations connect'
+const leftText =
+  'the outbox has transaction messages from before: they are delivered when their stations connect, or when they have not for 10 minutes'
 const storedText =
   'stored a transaction message that the app cannot take now, and confirmed it to the station: it is delivered when the app is back'
 const fullText =

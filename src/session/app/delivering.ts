@@ -1,6 +1,6 @@
 /**
- * Delivers a station's stored transaction messages to the app, through the station's session: one at a time, in the order
- * in which they came. A message that the app raises on is retried later, and blocks its own transaction only.
+ * Delivers a station's stored transaction messages to the app, through the station's session or what is remembered of it:
+ * one at a time, in the order in which they came. A message that the app raises on is retried later, and blocks its own transaction only.
  */
 import { isAway, RpcError, type CommandReply } from '../../cable/rpc.ts'
 import type { JsonText } from '../../ocpp/json.ts'
@@ -27,9 +27,9 @@ export type DeliveryEntry = { readonly kind: 'delivery'; readonly settle: (attem
 
 export type DeliveringParts = {
   readonly fleet: Pick<Fleet, 'transactions'>
-  readonly app: AppConnection
-  readonly attaching: Attaching
-  readonly messages: AppMessages
+  readonly app: Pick<AppConnection, 'identifier' | 'perform'>
+  readonly attaching: Pick<Attaching, 'attachUnprompted'>
+  readonly messages: Pick<AppMessages, 'take'>
   readonly lane: { push(entry: DeliveryEntry, bytes: null): void }
 }
 
@@ -136,7 +136,7 @@ export class Delivering {
         continue
       }
       if (this.#afterSeq === 0) this.#blocked.clear()
-      const page = await this.#backlog.pendingOf(stationId, this.#afterSeq)
+      const page = await this.#backlog.pendingOf(stationId, this.#afterSeq, this)
       if (page === null) return this.#restart('unreadable')
       if (page.length === 0) {
         // What was delivered is gone: what came meanwhile was read, too.
