@@ -27,17 +27,27 @@ export function needsDecision(action: string, payload: JsonText): boolean {
   return Object.hasOwn(decisions, action) ? (decisions[action]?.(payload) ?? true) : true
 }
 
-/** The answer to a transaction message that needs no decision: the operator's, or the one that accepts. */
+/** Whether a transaction message may be accepted for the app, if the operator allows it (`ocpp_outbox_decide`). */
+export function isDecidable(action: string): boolean {
+  return action === 'StartTransaction' || action === 'TransactionEvent'
+}
+
+/**
+ * The answer to a transaction message that is stored: the operator's, or the one that accepts.
+ *
+ * @param transactionId minted for a transaction that begins; otherwise `null`
+ */
 export function confirmationFor(
   action: string,
   version: Version,
   payload: JsonText,
   settings: SilentSettings,
+  transactionId: number | null,
 ): JsonText {
   const { row, chosen } = choiceFor(action, version, settings)
   if (typeof chosen !== 'string') return chosen.payload
-  // No row of a transaction message that needs no decision reads the time, the interval or an id.
-  const asked = { payload, now: '', heartbeatIntervalSeconds: 0, transactionId: null }
+  // No row of a transaction message reads the time or the interval.
+  const asked = { payload, now: '', heartbeatIntervalSeconds: 0, transactionId }
   return row?.anycable(asked) ?? emptyObject
 }
 
@@ -48,6 +58,12 @@ export function transactionOf(payload: JsonText): string | null {
   const inner = info.startsWith('{') ? membersOf(info).get('transactionId') : undefined
   const transaction = inner ?? members.get('transactionId') ?? 'null'
   return transaction === 'null' ? null : transaction
+}
+
+/** The transaction id in the app's answer, as JSON text; `null` if it has none. */
+export function transactionIdOf(answer: JsonText): string | null {
+  const id = membersOf(answer).get('transactionId') ?? 'null'
+  return id === 'null' ? null : id
 }
 
 /** The status of an idTag or idToken in the app's answer; `null` if it has none. */

@@ -609,6 +609,7 @@ export const usualSettings: HubSettings = {
   validation: [],
   collectReports: false,
   reportTimeoutMs: 60_000,
+  outboxDecide: 'refuse',
   outboxTtlMs: 7 * 24 * 3_600_000,
   takeover: 'newest',
   triggerBoot: false,

@@ -3,14 +3,15 @@
  * one at a time, in the order in which they came. A message that the app raises on is retried later, and blocks its own transaction only.
  */
 import { isAway, RpcError, type CommandReply } from '../../cable/rpc.ts'
-import type { JsonText } from '../../ocpp/json.ts'
+import { jsonText, type JsonText } from '../../ocpp/json.ts'
 import { versions } from '../../ocpp/version.ts'
 import type { SilentSettings } from '../../translate/answers.ts'
-import { performData } from '../../translate/commands.ts'
+import { outcomeData, performData } from '../../translate/commands.ts'
 import { readReply } from '../../translate/messages.ts'
-import { confirmationFor, tokenStatusOf, transactionOf } from '../../translate/stored.ts'
+import { confirmationFor, tokenStatusOf, transactionIdOf, transactionOf } from '../../translate/stored.ts'
 import type { Backlog, DeliveryAttempt, Fleet, StoredMessage } from '../ports.ts'
 import type { Station } from '../station.ts'
+import { mintedIdOf } from '../transactions/digest.ts'
 import type { Attaching } from './attaching.ts'
 import type { AppConnection } from './connection.ts'
 import { warnOfError } from './errors.ts'
@@ -154,8 +155,9 @@ export class Delivering {
     return result
   }
 
-  #isBlocked({ payload, nextAttemptAt }: StoredMessage): boolean {
-    const transaction = transactionOf(payload)
+  #isBlocked(message: StoredMessage): boolean {
+    const { nextAttemptAt } = message
+    const transaction = ofTransaction(message)
     if (transaction !== null && this.#blocked.has(transaction)) return true
     if (nextAttemptAt <= this.#station.world.date().getTime()) return false
     this.#block(transaction, nextAttemptAt)
@@ -175,7 +177,7 @@ export class Delivering {
     try {
       const reply = await this.#perform(message, attempts)
       if (reply.status === 'failure') return await this.#onRaised(message, attempts + 1, 'the app aborted the action')
-      this.#onReply(message, reply)
+      await this.#tellOfId(message, this.#onReply(message, reply))
       return await this.#onDelivered(message)
     } catch (error) {
       if (!(error instanceof RpcError)) throw error
@@ -187,26 +189,39 @@ export class Delivering {
   }
 
   #perform(message: StoredMessage, attempts: number): Promise<CommandReply> {
-    const { id, action, payload, key, version, storedAt } = message
-    const { settings } = this.#station
-    const form = { granular: settings.granularActions, version: versions[version].number }
+    const { id, action, payload, key, storedAt } = message
+    const form = this.#formOf(message)
+    const minted = mintedIdOf(message)
     const extras = {
       ...(attempts > 0 && { attempt: attempts + 1 }),
+      ...(minted !== null && { transactionId: minted }),
       storedAt: new Date(storedAt).toISOString(),
     }
     const data = performData({ kind: 'call', id, action, payload }, form, key, extras)
     return this.#parts.app.perform(data, this.#station.closed)
   }
 
-  /** The Ack has nobody to go to: the station was told that all is well. */
-  #onReply({ id, action, payload }: StoredMessage, { transmissions, disconnect }: CommandReply): void {
-    const { answer, others } = readReply(transmissions, id)
+  #formOf({ version }: StoredMessage) {
+    return { granular: this.#station.settings.granularActions, version: versions[version].number }
+  }
+
+  /**
+   * The Ack has nobody to go to: the station was told that all is well.
+   *
+   * @returns the transaction id in it, as JSON text; `null` if there is none
+   */
+  #onReply(message: StoredMessage, { transmissions, disconnect }: CommandReply): string | null {
+    const { action } = message
+    const { answer, others } = readReply(transmissions, message.id)
     this.#parts.messages.take(others, disconnect)
-    if (answer === null) return
+    if (answer === null) return null
     const status = answer.kind === 'callResult' ? tokenStatusOf(answer.payload) : answer.code
-    if (status === null || status === 'Accepted') return
+    if (status !== null && status !== 'Accepted') this.#warnOfStatus(action, ofTransaction(message), status)
+    return answer.kind === 'callResult' ? transactionIdOf(answer.payload) : null
+  }
+
+  #warnOfStatus(action: string, transaction: string | null, status: string): void {
     const { who, world } = this.#station
-    const transaction = transactionOf(payload)
     world.once(
       'outbox answer',
       { ...who, action, transaction, status },
@@ -215,13 +230,35 @@ export class Delivering {
     )
   }
 
+  /** The station keeps the transaction id that it was given. An app that has booked another one has to know both. */
+  async #tellOfId(message: StoredMessage, given: string | null): Promise<void> {
+    const minted = mintedIdOf(message)
+    if (minted === null || given === null || given === String(minted)) return
+    const { id, action, key } = message
+    const { who, world, closed } = this.#station
+    const fields = { ...who, transactionId: minted, ackTransactionId: given }
+    world.once('transaction id', { ...fields, key }, otherIdText, `${who.station} ${minted}`)
+    const payload = `{"key":${jsonText(key)},"transactionId":${minted},"ackTransactionId":${given}}` as JsonText
+    const outcome = { kind: 'error', id, request: action, late: false, failure: null, ...otherId, payload } as const
+    try {
+      await this.#parts.app.perform(outcomeData(outcome, this.#formOf(message), who.sid), closed)
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error
+      warnOfError(this.#station, 'error', error)
+      // The message itself has run: it is performed again, with `attempt`, until the app has both.
+      if (error.code !== 'application') throw new RpcError(error.code, 'unknown', error.message, { cause: error })
+    }
+  }
+
   async #onDelivered(message: StoredMessage): Promise<DeliveryAttempt> {
     const { stationId, key, content, action, version, payload, attempts } = message
-    // For a station that has not seen the confirmation, and sends the message again.
-    const confirmation = confirmationFor(action, version, payload, this.#station.settings)
-    const answer = { kind: 'callResult', id: message.id, payload: confirmation } as const
-    const tracked = { stationId, key, content, transaction: null, of: null, ended: null }
-    this.#parts.fleet.transactions.record(tracked, { attempts: attempts + 1, answer })
+    // For a station that has not seen the confirmation, and sends the message again. A start may have ended since.
+    if (mintedIdOf(message) === null) {
+      const confirmation = confirmationFor(action, version, payload, this.#station.settings, null)
+      const answer = { kind: 'callResult', id: message.id, payload: confirmation } as const
+      const tracked = { stationId, key, content, transaction: null, of: null, ended: null }
+      this.#parts.fleet.transactions.record(tracked, { attempts: attempts + 1, answer })
+    }
     if (!(await this.#backlog.delivered(message))) this.#dueAt = this.#station.world.date().getTime() + diskPauseMs
     return 'delivered'
   }
@@ -234,11 +271,22 @@ export class Delivering {
       return 'failed'
     }
     const nextAttemptAt = now + Math.min(retry.leastMs * 2 ** (attempts - 1), retry.mostMs)
-    this.#block(transactionOf(message.payload), nextAttemptAt)
+    this.#block(ofTransaction(message), nextAttemptAt)
     await this.#backlog.failed(message, attempts, nextAttemptAt, reason)
     return 'failed'
   }
 }
 
+/** As JSON text; that of a start is the one that the station was given. */
+function ofTransaction(message: StoredMessage): string | null {
+  return mintedIdOf(message)?.toString() ?? transactionOf(message.payload)
+}
+
+const otherId = {
+  code: 'TransactionIdMismatch',
+  message: 'The Charging Station has the transactionId that the bridge gave it, not the one in the Ack',
+}
+const otherIdText =
+  'the app has acked a stored StartTransaction with another transactionId than the station has: take the transactionId from the data of the action'
 const notAcceptedText =
   'the app has answered a stored transaction message with another status than Accepted, and the station was told Accepted before: deal with the transaction by hand'
