@@ -234,6 +234,16 @@ export const cautions: readonly Rule[] = [
         : null,
   },
   {
+    of: ['ocpp_outbox_decide', 'state_dir', 'ocpp_unanswered'],
+    broken: ({ ocpp, state }) => {
+      if (ocpp.outboxDecide === 'refuse') return null
+      if (state.dir === null) return 'ocpp_outbox_decide is accept, but state_dir is not set: nothing is stored'
+      return ocpp.unanswered === 'error'
+        ? 'ocpp_outbox_decide is accept, but ocpp_unanswered is error: nothing is stored'
+        : 'ocpp_outbox_decide is accept: while the app is away, stations give energy to cards that it may reject'
+    },
+  },
+  {
     of: ['metrics_http', 'metrics_port'],
     broken: ({ metrics }) =>
       metrics.port !== 0 && metrics.httpPath === null

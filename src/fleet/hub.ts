@@ -14,6 +14,7 @@ import { Transactions } from '../session/transactions/transactions.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import { isForStation } from '../translate/messages.ts'
 import { AttachSchedule } from './attach-schedule.ts'
+import { openAbsentStation } from './outbox/absent-station.ts'
 import { Backlog } from './outbox/backlog.ts'
 import { BootSchedule } from './boot-schedule.ts'
 import { Claims, type Takeover } from './claims.ts'
@@ -64,8 +65,17 @@ export class Hub implements Fleet {
   #hasLoggedLoss = false
   #isAborted = false
 
-  /** @param durable what outlives the process; `null` if nothing does */
-  constructor(settings: HubSettings, disconnects: Disconnects, world: World, durable: DurableMemory | null = null) {
+  /**
+   * @param durable what outlives the process; `null` if nothing does
+   * @param absentMs how long stored messages wait for a station that is not connected
+   */
+  constructor(
+    settings: HubSettings,
+    disconnects: Disconnects,
+    world: World,
+    durable: DurableMemory | null = null,
+    absentMs?: number,
+  ) {
     this.#settings = settings
     this.#disconnects = disconnects
     this.#world = world
@@ -76,9 +86,11 @@ export class Hub implements Fleet {
     this.debts = new Owing(world)
     this.unansweredCommands = new UnansweredCommands(world.now)
     const outbox = durable?.durableOutbox ?? null
-    this.backlog = outbox === null ? null : new Backlog(outbox, world)
+    const backlog = outbox === null ? null : new Backlog(outbox, world)
+    this.backlog = backlog
     const sessionOf = this.#claims.current.bind(this.#claims)
-    this.#deliveries = this.backlog === null ? null : new DeliverySchedule(world, this.backlog, sessionOf)
+    const openAbsent = openAbsentStation.bind(null, settings, this, world)
+    this.#deliveries = backlog && new DeliverySchedule(world, backlog, sessionOf, openAbsent, absentMs)
   }
 
   get size(): number {
@@ -185,6 +197,7 @@ export class Hub implements Fleet {
     }
     await Promise.all(drained)
     await Promise.all([...this.#claims.leaving].map(session => session.ended))
+    await this.backlog?.idle()
     this.#logLoss(this.#disconnects.lost)
   }
 

@@ -31,6 +31,7 @@ export const reads: ReadonlySet<keyof Operations> = new Set([
   'pendingOf',
   'pendingStations',
   'outboxSize',
+  'appSession',
 ])
 
 /** For how many of them a serial number, and a digest of credentials, is read. */

@@ -8,6 +8,8 @@ import type { Database } from './database.ts'
 const messageBytes = 500
 /** For one read. */
 const maxMessages = 100
+/** Of one station's session, in characters; a longer one is not kept. */
+const maxSession = 16_384
 /** In characters: what the app said may be long. */
 const maxError = 1_000
 
@@ -35,6 +37,8 @@ export function outboxOperationsOn(database: Database) {
   }
   const size = () => sql.size.get() as Pick<OutboxSize, 'pending' | 'dead' | 'bytes'>
   return {
+    ...sessionOperationsOn(database),
+
     /** @param maxBytes refused when the outbox would be larger */
     append: (message: OutboxMessage, maxBytes: number): 'stored' | 'present' | 'refused' => {
       const { stationId, key, content, id, action, version, attempts, storedAt, payload } = message
@@ -66,6 +70,29 @@ export function outboxOperationsOn(database: Database) {
     outboxSize: (): OutboxSize => {
       const oldestAt = sql.oldest.get()?.['at']
       return { ...size(), oldestAt: typeof oldestAt === 'number' ? oldestAt : null }
+    },
+  }
+}
+
+function sessionOperationsOn(database: Database) {
+  const sql = {
+    keep: database.prepare(
+      `INSERT INTO app_sessions VALUES (?, ?)
+       ON CONFLICT (station) DO UPDATE SET session = excluded.session WHERE session <> excluded.session`,
+    ),
+    drop: database.prepare('DELETE FROM app_sessions WHERE station = ?'),
+    find: database.prepare('SELECT session FROM app_sessions WHERE station = ?'),
+  }
+  return {
+    /** Nothing is written where the session is as before. */
+    keepSession: (station: string, session: string): void => {
+      if (session.length > maxSession) sql.drop.run(station)
+      else sql.keep.run(station, session)
+    },
+
+    appSession: (station: string): string | null => {
+      const session = sql.find.get(station)?.['session']
+      return typeof session === 'string' ? session : null
     },
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Transaction messages that wait on the disk for an app that is away.
  */
-import type { Outbox } from '../session/ports.ts'
+import type { AppSession, Outbox } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
 import type { Store } from './store.ts'
 
@@ -18,6 +18,11 @@ export function outboxOf(store: Pick<Store, 'call'>, maxBytes: number): Outbox {
     delivered: seq => store.call('delivered', seq),
     failed: (seq, attempts, nextAttemptAt, error) => store.call('failed', seq, attempts, nextAttemptAt, error),
     deadLetter: (seq, reason) => store.call('deadLetter', seq, reason, Date.now()),
+    keepSession: (stationId, session) => store.call('keepSession', stationId, JSON.stringify(session)),
+    sessionOf: async stationId => {
+      const session = await store.call('appSession', stationId)
+      return session === null ? null : (JSON.parse(session) as AppSession)
+    },
     size: () => store.call('outboxSize'),
   }
 }

@@ -65,6 +65,8 @@ export const migrations: readonly string[] = [
   INSERT INTO secret VALUES (randomblob(32));
   CREATE TABLE credentials (station TEXT PRIMARY KEY, digest BLOB NOT NULL) STRICT, WITHOUT ROWID;`,
 
-  // When the app last accepted them, to the day.
-  'ALTER TABLE credentials ADD COLUMN at INTEGER NOT NULL DEFAULT 0;',
+  `-- When the app last accepted them, to the day.
+  ALTER TABLE credentials ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
+  -- JSON: what the app restores a station's connection from, without credentials.
+  CREATE TABLE app_sessions (station TEXT PRIMARY KEY, session TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
 ]

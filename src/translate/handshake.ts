@@ -81,7 +81,7 @@ export function readHandshake(request: UpgradeRequest, settings: HandshakeSettin
 }
 
 /** Tells the app which OCPP version was agreed on: a station may offer several. */
-const versionHeader = 'x-ocpp-version'
+export const versionHeader = 'x-ocpp-version'
 
 /** Whether the path of a request target starts with the stations' prefix, with or without an identity after it. */
 export function isStationPath(target: string, prefix: string): boolean {

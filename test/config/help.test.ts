@@ -179,6 +179,7 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   ocpp_default_version: version,
   ocpp_sn: fc.constantFrom('serial', 'station_id'),
   ocpp_outbox_size: fc.integer({ min: 1, max: 1024 * 1024 }).map(each => `${each}MiB`),
+  ocpp_outbox_decide: fc.constantFrom('refuse', 'accept'),
   ocpp_outbox_ttl: duration,
   ocpp_unanswered: fc.constantFrom('close', 'error'),
   ocpp_close: fc.constantFrom('frame', 'abort', 'ACME-*:abort', 'ACME-1:frame,ACME-*:abort'),

@@ -43,6 +43,7 @@ const names: readonly [flag: string, env: string, toml: string][] = [
   ['ocpp_ping_interval', 'ANYCABLE_OCPP_PING_INTERVAL', 'ocpp.ping_interval'],
   ['ocpp_unanswered', 'ANYCABLE_OCPP_UNANSWERED', 'ocpp.unanswered'],
   ['ocpp_outbox_size', 'ANYCABLE_OCPP_OUTBOX_SIZE', 'ocpp.outbox_size'],
+  ['ocpp_outbox_decide', 'ANYCABLE_OCPP_OUTBOX_DECIDE', 'ocpp.outbox_decide'],
   ['ocpp_outbox_ttl', 'ANYCABLE_OCPP_OUTBOX_TTL', 'ocpp.outbox_ttl'],
   ['ocpp_close', 'ANYCABLE_OCPP_CLOSE', 'ocpp.close'],
   ['ocpp_invalid_utf8', 'ANYCABLE_OCPP_INVALID_UTF8', 'ocpp.invalid_utf8'],

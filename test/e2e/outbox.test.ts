@@ -106,6 +106,46 @@ describe('with state_dir', { concurrency: true }, () => {
   )
 
   test(
+    'a charge that begins while the app is away reaches it in order, under the id that the station has, with ocpp_outbox_decide=accept',
+    within,
+    async t => {
+      const { app, performs, bridge } = await open(t, temporaryDirectory(t), '--ocpp_outbox_decide=accept')
+      assert.ok(bridge.process.lines.some(line => line.startsWith('warning: ocpp_outbox_decide is accept')))
+      const station = await openRawStation(bridge.url, 'CP1')
+      await station.call('h', 'Heartbeat')
+      app.stop()
+      await isAway(bridge)
+      const timestamp = '2026-01-02T03:04:05Z'
+      const start = JSON.stringify({ connectorId: 1, idTag: 'TAG', meterStart: 0, timestamp })
+      const [, , { transactionId, idTagInfo }] = JSON.parse(await station.call('a', 'StartTransaction', start)) as [
+        number,
+        string,
+        { readonly transactionId: number; readonly idTagInfo: object },
+      ]
+      assert.deepEqual(idTagInfo, { status: 'Accepted' })
+      assert.ok(transactionId >= 2 ** 30)
+      const stop = JSON.stringify({ transactionId, meterStop: 9, timestamp })
+      assert.equal(await station.call('b', 'StopTransaction', stop), '[3,"b",{}]')
+      await bridge.restart()
+      await app.start()
+      const again = await openRawStation(bridge.url, 'CP1')
+      await again.call('h', 'Heartbeat')
+      await performs.next('b')
+      const said = performs.of('CP1').map(data => [data.command, data['transactionId'], data['code']])
+      assert.deepEqual(said, [
+        ['StartTransaction', transactionId, undefined],
+        // The app acks with an id of its own.
+        ['Error', undefined, 'TransactionIdMismatch'],
+        ['StopTransaction', undefined, undefined],
+      ])
+      const { key, ...ids } = performs.of('CP1')[1]?.['payload'] as { readonly key: unknown }
+      assert.deepEqual(ids, { transactionId, ackTransactionId: 1 })
+      assert.equal(key, performs.of('CP1')[0]?.['key'])
+      for (const each of [station, again]) await each.close()
+    },
+  )
+
+  test(
     'nothing is confirmed while the disk is full, and the connection closes; later the message is stored',
     within,
     async t => {

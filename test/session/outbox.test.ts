@@ -11,6 +11,8 @@ import { Clock } from './model/clock.ts'
 import { FakeOutbox, memoryWith } from '../support/outbox.ts'
 
 const runs = 400
+/** Stations stay away for half a minute at most. */
+const absentMs = 5_000
 const stations = ['CP1', 'CP2'] as const
 type StationId = (typeof stations)[number]
 
@@ -23,6 +25,7 @@ const event = fc.oneof(
     arbitrary: fc.record({ is: fc.constant('mood' as const), at: fc.nat(0), what: fc.nat(moods.length - 1) }),
   },
   { weight: 1, arbitrary: fc.record({ is: fc.constant('vanish' as const), at: fc.nat(1), what: fc.nat(0) }) },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('stay away' as const), at: fc.nat(1), what: fc.nat(30) }) },
   { weight: 1, arbitrary: fc.record({ is: fc.constant('kill' as const), at: fc.nat(0), what: fc.nat(0) }) },
   { weight: 1, arbitrary: fc.record({ is: fc.constant('disk' as const), at: fc.nat(2), what: fc.nat(0) }) },
 )
@@ -45,6 +48,8 @@ function mortal(outbox: FakeOutbox) {
     delivered: seq => live(() => outbox.delivered(seq)),
     failed: (seq, attempts, nextAttemptAt) => live(() => outbox.failed(seq, attempts, nextAttemptAt)),
     deadLetter: seq => live(() => outbox.deadLetter(seq)),
+    keepSession: (stationId, session) => live(() => outbox.keepSession(stationId, session)),
+    sessionOf: stationId => live(() => outbox.sessionOf(stationId)),
     size: () => live(() => outbox.size()),
   }
   return { life, own }
@@ -56,7 +61,7 @@ class Process extends FakeWorld {
   override readonly date: () => Date
 
   constructor(t: TestContext, memory: DurableMemory, clock: Clock) {
-    super(t, { sn: 'station_id' }, { ratePerSecond: 1_000 }, memory, clock.now)
+    super(t, { sn: 'station_id' }, { ratePerSecond: 1_000 }, memory, clock.now, absentMs)
     clock.install()
     this.now = () => clock.now
     this.date = () => new Date(clock.now)
@@ -69,6 +74,10 @@ class Scene {
   readonly refused: unknown[] = []
   readonly #t: TestContext
   readonly #outbox = new FakeOutbox()
+  /** Until when a station does not connect, in ms. */
+  readonly #awayUntil = new Map<StationId, number>()
+  /** Deliveries without a connection. */
+  absent = 0
   readonly #sockets = new Map<StationId, FakeStation>()
   readonly #heard = new WeakMap<FakeStation, number>()
   readonly #pending = new Map<StationId, FakeStation>()
@@ -85,6 +94,7 @@ class Scene {
 
   /** Gives the real timers back. */
   close(): void {
+    this.#countAbsent()
     this.#t.mock.timers.reset()
   }
 
@@ -94,6 +104,7 @@ class Scene {
       else if (is === 'pass') await this.#pass(at)
       else if (is === 'mood') this.#mood = moods[what] ?? 'up'
       else if (is === 'vanish') this.#sockets.get(stations[at] ?? 'CP1')?.vanish()
+      else if (is === 'stay away') this.#stayAway(stations[at] ?? 'CP1', what * 1_000)
       else if (is === 'kill') this.#kill()
       else this.#outbox.appending = at === 0 ? () => Promise.resolve('refused') : () => Promise.resolve('stored')
     }
@@ -118,7 +129,13 @@ class Scene {
     return world
   }
 
+  #stayAway(stationId: StationId, ms: number): void {
+    this.#sockets.get(stationId)?.vanish()
+    this.#awayUntil.set(stationId, this.#clock.now + ms)
+  }
+
   #kill(): void {
+    this.#countAbsent()
     this.#life.isAlive = false
     this.#sockets.clear()
     this.#pending.clear()
@@ -137,6 +154,10 @@ class Scene {
     }
   }
 
+  #countAbsent(): void {
+    this.absent += this.#world.log.said('info').filter(line => /of a station that is not connected/.test(line)).length
+  }
+
   #make(stationId: StationId, transaction: number): void {
     const made = this.made.get(stationId) ?? []
     const timestamp = new Date(dawn + 1_000 * made.length).toISOString()
@@ -146,6 +167,7 @@ class Scene {
   }
 
   #send(stationId: StationId): void {
+    if (this.#clock.now < (this.#awayUntil.get(stationId) ?? 0)) return
     let station = this.#sockets.get(stationId)
     if (station === undefined || station.session.isClosed) {
       this.#pending.delete(stationId)
@@ -197,11 +219,13 @@ test(
   `nothing confirmed is lost, and order and attempts hold, in ${runs} random outages with an outbox`,
   { timeout: 300_000 },
   async t => {
+    let absent = 0
     await fc.assert(
       fc.asyncProperty(fc.array(event, { minLength: 5, maxLength: 40 }), async events => {
         const scene = new Scene(t)
         await scene.play(events)
         scene.close()
+        absent += scene.absent
         assert.ok(scene.isDone, 'all is confirmed and delivered in the end')
         const all = [...scene.made.values()].flat()
         const firstRun = (id: string): number => scene.ran.findIndex(run => run.id === id)
@@ -218,5 +242,6 @@ test(
       }),
       { numRuns: runs },
     )
+    assert.ok(absent > 0, 'some were delivered without a connection')
   },
 )

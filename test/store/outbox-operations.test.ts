@@ -144,3 +144,17 @@ test('the stations with pending messages are those, the one with the oldest mess
   deadLetter(1, '', 9)
   assert.deepEqual(pendingStations(), ['CP2', 'CP1', 'CP3'])
 })
+
+test('the session of a station is the last one kept, and one over 16 KiB is not kept at all', t => {
+  const { keepSession, appSession, database } = operations(t)
+  assert.equal(appSession('CP1'), null)
+  keepSession('CP1', '{"n":1}')
+  keepSession('CP2', '{"n":2}')
+  keepSession('CP1', '{"n":3}')
+  assert.deepEqual([appSession('CP1'), appSession('CP2')], ['{"n":3}', '{"n":2}'])
+  const before = database.prepare('SELECT total_changes() AS n').get()
+  keepSession('CP1', '{"n":3}')
+  assert.deepEqual(database.prepare('SELECT total_changes() AS n').get(), before, 'the same one is not written')
+  keepSession('CP1', 'x'.repeat(16_385))
+  assert.equal(appSession('CP1'), null)
+})

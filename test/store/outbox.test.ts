@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Identifier } from '../../src/cable/rpc.ts'
+import type { AppSession } from '../../src/session/ports.ts'
 import type { StationId } from '../../src/translate/handshake.ts'
 import { outboxOf } from '../../src/store/outbox.ts'
 import { openSourceStore, temporaryDirectory } from '../support/store.ts'
@@ -7,6 +9,13 @@ import { allPending, outboxMessage } from './messages.ts'
 
 const within = { timeout: 60_000 }
 const one = 'CP1' as StationId
+
+const session: AppSession = {
+  version: 'ocpp1.6',
+  connectionIdentifiers: '{"station_id":"CP1"}',
+  identifier: '{"channel":"OCPPChannel","sn":"SN1"}' as Identifier,
+  env: { url: 'http://csms.example/ocpp/CP1', headers: {}, cstate: { role: 'ev' }, istate: {} },
+}
 
 test('an outbox outlives its process: what is pending, what has failed, what is dead', within, async t => {
   const dir = temporaryDirectory(t)
@@ -18,6 +27,7 @@ test('an outbox outlives its process: what is pending, what has failed, what is 
   await outbox.delivered(1)
   await outbox.failed(2, 4, 1_000, 'undefined method')
   await outbox.deadLetter(3, 'ocpp_outbox_ttl')
+  await outbox.keepSession(one, session)
   await first.close()
 
   const second = await openSourceStore(dir)
@@ -30,6 +40,7 @@ test('an outbox outlives its process: what is pending, what has failed, what is 
   )
   assert.deepEqual([pending[0]?.attempts, pending[0]?.nextAttemptAt], [4, 1_000])
   assert.deepEqual(await again.pendingStations(), [one])
+  assert.deepEqual([await again.sessionOf(one), await again.sessionOf('CP2' as StationId)], [session, null])
   const { pending: num, dead, oldestAt } = await again.size()
   assert.deepEqual([num, dead, oldestAt], [148, 1, outboxMessage('').storedAt])
 })

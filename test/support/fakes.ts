@@ -543,13 +543,14 @@ export class FakeWorld implements World {
     limits: Partial<DisconnectLimits> = {},
     durable: DurableMemory | null = null,
     now = dawn,
+    absentMs?: number,
   ) {
     t.mock.timers.reset()
     t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now })
     this.#t = t
     this.schemas = officialSchemas
     this.disconnects = new Disconnects({ mode: 'auto', ratePerSecond: 100, backlog: 100, ...limits }, this)
-    this.hub = new Hub({ ...usualSettings, ...settings }, this.disconnects, this, durable)
+    this.hub = new Hub({ ...usualSettings, ...settings }, this.disconnects, this, durable, absentMs)
   }
 
   /** Opens a station's socket. */
@@ -612,6 +613,7 @@ export const usualSettings: HubSettings = {
   validation: [],
   collectReports: false,
   reportTimeoutMs: 60_000,
+  outboxDecide: 'refuse',
   outboxTtlMs: 7 * 24 * 3_600_000,
   takeover: 'newest',
   triggerBoot: false,

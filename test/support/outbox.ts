@@ -4,6 +4,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type {
   AcceptedCredentials,
+  AppSession,
   DurableOutbox,
   Outbox,
   OutboxMessage,
@@ -15,6 +16,7 @@ import { FakeMemory } from './fakes.ts'
 export class FakeOutbox implements Outbox {
   stored: StoredMessage[] = []
   readonly dead: StoredMessage[] = []
+  readonly sessions = new Map<StationId, AppSession>()
   /** What becomes of an append; a test may hold or reject it. */
   appending: () => Promise<'stored' | 'refused'> = () => Promise.resolve('stored')
   #seq = 0
@@ -50,6 +52,15 @@ export class FakeOutbox implements Outbox {
   deadLetter(seq: number): Promise<void> {
     this.dead.push(...this.stored.filter(message => message.seq === seq))
     return this.delivered(seq)
+  }
+
+  keepSession(stationId: StationId, session: AppSession): Promise<void> {
+    this.sessions.set(stationId, session)
+    return Promise.resolve()
+  }
+
+  sessionOf(stationId: StationId): Promise<AppSession | null> {
+    return Promise.resolve(this.sessions.get(stationId) ?? null)
   }
 
   size() {

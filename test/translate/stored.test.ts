@@ -3,7 +3,13 @@ import { test } from 'node:test'
 import { jsonText } from '../../src/ocpp/json.ts'
 import { versions, type Version } from '../../src/ocpp/version.ts'
 import type { SilentSettings } from '../../src/translate/answers.ts'
-import { confirmationFor, needsDecision, tokenStatusOf } from '../../src/translate/stored.ts'
+import {
+  confirmationFor,
+  isDecidable,
+  needsDecision,
+  tokenStatusOf,
+  transactionIdOf,
+} from '../../src/translate/stored.ts'
 
 const token = { idToken: 'A', type: 'Central' }
 const decisions: readonly (readonly [action: string, payload: object, expected: boolean, because: string])[] = [
@@ -62,10 +68,24 @@ const confirmations: readonly (readonly [Version, string, object, SilentSettings
   ],
   ['ocpp2.1', 'TransactionEvent', { offline: true, idToken: token }, settings, { idTokenInfo: { status: 'Accepted' } }],
   ['ocpp2.1', 'MeterValues', {}, settings, {}],
+  [
+    'ocpp2.0.1',
+    'TransactionEvent',
+    { eventType: 'Started', idToken: token },
+    settings,
+    { idTokenInfo: { status: 'Accepted' } },
+  ],
+  [
+    'ocpp1.6',
+    'StartTransaction',
+    { idTag: 'A' },
+    settings,
+    { idTagInfo: { status: 'Accepted' }, transactionId: 2_000_000_000 },
+  ],
 ]
 for (const [version, action, payload, given, expected] of confirmations) {
   test(`${version} ${action} ${JSON.stringify(payload)} is confirmed with ${JSON.stringify(expected)}`, () => {
-    assert.deepEqual(JSON.parse(confirmationFor(action, version, jsonText(payload), given)), expected)
+    assert.deepEqual(JSON.parse(confirmationFor(action, version, jsonText(payload), given, 2_000_000_000)), expected)
   })
 }
 
@@ -74,4 +94,21 @@ test('the status of a token is read from an answer of each version', () => {
   assert.equal(tokenStatusOf(jsonText({ idTokenInfo: { status: 'Accepted' } })), 'Accepted')
   for (const answer of [{}, { idTagInfo: 'Blocked' }, { idTagInfo: {} }])
     assert.equal(tokenStatusOf(jsonText(answer)), null)
+})
+
+for (const [action, expected] of [
+  ['StartTransaction', true],
+  ['TransactionEvent', true],
+  ['Authorize', false],
+  ['DataTransfer', false],
+] as const) {
+  test(`${action} ${expected ? 'may' : 'may not'} be accepted for the app`, () => {
+    assert.equal(isDecidable(action), expected)
+  })
+}
+
+test('the transaction id of an answer is read as text, and null is none', () => {
+  assert.equal(transactionIdOf(jsonText({ transactionId: 7 })), '7')
+  assert.equal(transactionIdOf(jsonText({ transactionId: null })), null)
+  assert.equal(transactionIdOf(jsonText({})), null)
 })

@@ -137,6 +137,11 @@ export const ocpp = group('OCPP', {
     GiB,
     'Limit on the transaction messages that state_dir holds for the app; beyond it, ocpp_unanswered applies. MeterValues are stored up to 80 % of it. Without state_dir, nothing is stored.',
   ),
+  outboxDecide: option(
+    oneOf('refuse', 'accept'),
+    'refuse',
+    'What to do, with state_dir, with a transaction message that needs a decision of the app (StartTransaction, TransactionEvent with an idToken) and cannot be performed in time. refuse: ocpp_unanswered applies. accept: store it and answer Accepted, a StartTransaction with a transaction id of the bridge; energy may be given to a card that the app would reject.',
+  ),
   outboxTtlMs: option(
     duration({ bare: 's', minMs: second, maxMs: 365 * day }),
     7 * day,

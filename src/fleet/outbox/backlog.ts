@@ -4,8 +4,8 @@
  */
 import { setRecent } from '../../ops/recent.ts'
 import type * as ports from '../../session/ports.ts'
-import type { MessageName, OutboxMessage, OutboxSize, StoredMessage, World } from '../../session/ports.ts'
-import type { StationHandshake, StationId } from '../../translate/handshake.ts'
+import type { AppSession, MessageName, OutboxMessage, OutboxSize, StoredMessage, World } from '../../session/ports.ts'
+import { versionHeader, type StationHandshake, type StationId } from '../../translate/handshake.ts'
 import { Lanes } from './lanes.ts'
 
 type OfStation = {
@@ -14,12 +14,16 @@ type OfStation = {
   appends: number
   /** When the next message is due, in ms since the epoch. */
   dueAt: number
+  /** Since when the station was found to be not connected, in ms since the epoch; `null` if it was not. */
+  absentSince: number | null
 }
 
 /** A disk that takes longer counts as failed: a station waits for the answer meanwhile. */
 const patienceMs = 5_000
 /** Messages that the app has answered while they were being stored, and that are not removed yet; also, late messages. */
 const maxNames = 10_000
+/** The other headers, and the query of the URL, may be credentials. */
+const keptHeaders: readonly string[] = ['REMOTE_ADDR', versionHeader]
 const none: OutboxSize = { pending: 0, dead: 0, bytes: 0, oldestAt: null }
 
 export class Backlog implements ports.Backlog {
@@ -64,6 +68,20 @@ export class Backlog implements ports.Backlog {
     if (ofStation !== undefined) ofStation.dueAt = this.#now() + ms
   }
 
+  /** For how long the station has not been connected, as far as this method was called since. */
+  absentMs(stationId: StationId): number {
+    const ofStation = this.#stations.get(stationId)
+    if (ofStation === undefined) return 0
+    ofStation.absentSince ??= this.#now()
+    return this.#now() - ofStation.absentSince
+  }
+
+  /** The station is connected, and the app has not refused it. */
+  onPresent(stationId: StationId): void {
+    const ofStation = this.#stations.get(stationId)
+    if (ofStation !== undefined) ofStation.absentSince = null
+  }
+
   /** Reads how much is stored, for the metrics. */
   measure(): void {
     if (this.#isMeasuring) return
@@ -85,8 +103,16 @@ export class Backlog implements ports.Backlog {
     return this.#durable.accepted.wasAccepted(handshake.stationId, credentialsOf(handshake))
   }
 
-  onAccepted(handshake: StationHandshake): void {
-    this.#durable.accepted.onAccepted(handshake.stationId, credentialsOf(handshake))
+  onAccepted(handshake: StationHandshake, session: AppSession | null): void {
+    const { accepted, outbox, onFailure } = this.#durable
+    const { stationId } = handshake
+    accepted.onAccepted(stationId, credentialsOf(handshake))
+    if (session !== null) outbox.keepSession(stationId, withoutCredentials(session)).catch(onFailure)
+  }
+
+  /** What the app restores a station from that is not connected; `null` where that is not known, or the disk fails. */
+  sessionOf(stationId: StationId): Promise<AppSession | null> {
+    return this.#kept(this.#durable.outbox.sessionOf(stationId))
   }
 
   onRejected(handshake: StationHandshake): void {
@@ -127,6 +153,11 @@ export class Backlog implements ports.Backlog {
     return messages.map(message =>
       this.#late.has(nameOf(message)) ? { ...message, attempts: Math.max(message.attempts, 1) } : message,
     )
+  }
+
+  /** Resolves when no delivery is under way. */
+  idle(): Promise<void> {
+    return this.#lanes.idle()
   }
 
   async delivered(message: StoredMessage): Promise<boolean> {
@@ -183,7 +214,7 @@ export class Backlog implements ports.Backlog {
   }
 
   #ofStation(stationId: StationId): OfStation {
-    const ofStation = this.#stations.get(stationId) ?? { isStored: false, appends: 0, dueAt: 0 }
+    const ofStation = this.#stations.get(stationId) ?? { isStored: false, appends: 0, dueAt: 0, absentSince: null }
     this.#stations.set(stationId, ofStation)
     return ofStation
   }
@@ -232,6 +263,12 @@ export class Backlog implements ports.Backlog {
 
 const done = (): true => true
 
+function withoutCredentials(session: AppSession): AppSession {
+  const { url, headers } = session.env
+  const kept = Object.entries(headers).filter(([name]) => keptHeaders.includes(name))
+  return { ...session, env: { ...session.env, url: url.replace(/\?.*/s, ''), headers: Object.fromEntries(kept) } }
+}
+
 /** What the app can judge a station by, besides its id. */
 function credentialsOf({ env: { url, headers } }: StationHandshake): string {
   const { authorization = '', cookie = '' } = headers
@@ -243,7 +280,8 @@ function nameOf({ stationId, key, content }: MessageName): string {
   return JSON.stringify([stationId, key, content])
 }
 
-const leftText = 'the outbox has transaction messages from before: they are delivered when their stations connect'
+const leftText =
+  'the outbox has transaction messages from before: they are delivered when their stations connect, or when they have not for 10 minutes'
 const storedText =
   'stored a transaction message that the app cannot take now, and confirmed it to the station: it is delivered when the app is back'
 const fullText =

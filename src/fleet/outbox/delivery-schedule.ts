@@ -1,8 +1,8 @@
 /**
  * When stored messages are delivered, and through which sessions: of a few stations at a time, so that the app has room
- * for live messages; while the app does not reply, of one.
+ * for live messages; while the app does not reply, of one. A station that does not connect for a while needs no session.
  */
-import type { Member, World } from '../../session/ports.ts'
+import type { DeliveryAttempt, Member, World } from '../../session/ports.ts'
 import type { StationId } from '../../translate/handshake.ts'
 import type { Backlog } from './backlog.ts'
 
@@ -12,11 +12,19 @@ const maxAtOnce = 8
 const pause = { leastMs: 1_000, mostMs: 30_000 }
 /** Until the next attempt of a station that could not be attached. */
 const unreadyMs = 30_000
+/** How long the messages of a station that is not connected wait for its next session. */
+const usualAbsentMs = 10 * 60_000
+
+/** Attempts to deliver the messages of one station. */
+type Deliverer = { next(): Promise<DeliveryAttempt> }
+type ScheduleWorld = Pick<World, 'rpc' | 'now' | 'log'>
 
 export class DeliverySchedule {
-  readonly #world: Pick<World, 'rpc' | 'now'>
+  readonly #world: ScheduleWorld
   readonly #backlog: Backlog
   readonly #sessionOf: (stationId: StationId) => Member | null
+  readonly #openAbsent: (stationId: StationId) => Promise<Deliverer | null>
+  readonly #absentMs: number
   readonly #running = new Set<StationId>()
   /** The stations that this sweep has not looked at yet. */
   #due: Iterator<StationId> | null = null
@@ -26,11 +34,22 @@ export class DeliverySchedule {
   #pauses = 0
   #isStopped = false
 
-  /** @param sessionOf the session through which a station's messages go */
-  constructor(world: Pick<World, 'rpc' | 'now'>, backlog: Backlog, sessionOf: (stationId: StationId) => Member | null) {
+  /**
+   * @param sessionOf the session through which a station's messages go
+   * @param openAbsent delivers those of a station without a session; `null` where that cannot be done
+   */
+  constructor(
+    world: ScheduleWorld,
+    backlog: Backlog,
+    sessionOf: (stationId: StationId) => Member | null,
+    openAbsent: (stationId: StationId) => Promise<Deliverer | null>,
+    absentMs = usualAbsentMs,
+  ) {
     this.#world = world
     this.#backlog = backlog
     this.#sessionOf = sessionOf
+    this.#openAbsent = openAbsent
+    this.#absentMs = absentMs
   }
 
   /** Delivers to the app what is due, if the app is there. */
@@ -62,14 +81,27 @@ export class DeliverySchedule {
       if (this.#running.has(stationId)) continue
       const session = this.#sessionOf(stationId)
       if (session?.isHeard === true) void this.#deliver(stationId, session)
+      else if (session === null && this.#backlog.absentMs(stationId) >= this.#absentMs)
+        void this.#deliver(stationId, null)
     }
   }
 
-  async #deliver(stationId: StationId, { delivering }: Member): Promise<void> {
+  /** @param session `null` for a station that is not connected: the round ends when it is */
+  async #deliver(stationId: StationId, session: Member | null): Promise<void> {
     this.#running.add(stationId)
-    let attempt = await delivering?.next()
-    while (!this.#isStopped && (attempt === 'delivered' || attempt === 'failed')) attempt = await delivering?.next()
+    const goesOn = (): boolean => !this.#isStopped && (session !== null || this.#sessionOf(stationId) === null)
+    const deliverer = session === null ? await this.#openAbsent(stationId) : session.delivering
+    let attempt: DeliveryAttempt = deliverer === null ? 'unready' : 'none'
+    let messages = 0
+    while (deliverer !== null && goesOn()) {
+      attempt = await deliverer.next()
+      if (attempt === 'delivered') messages++
+      else if (attempt !== 'failed') break
+    }
     this.#running.delete(stationId)
+    // A station that the app refuses comes again and again, and delivers nothing.
+    if (session !== null && attempt !== 'refused') this.#backlog.onPresent(stationId)
+    if (session === null && messages > 0) this.#world.log.info({ station: stationId, messages }, absentText)
     if (attempt === 'unready' || attempt === 'refused') this.#backlog.postpone(stationId, unreadyMs)
     if (attempt === 'away') this.#pause()
     this.#next()
@@ -85,3 +117,5 @@ export class DeliverySchedule {
     this.#pauses++
   }
 }
+
+const absentText = 'delivered the stored messages of a station that is not connected'

@@ -43,6 +43,11 @@ export class Lanes {
     }
   }
 
+  /** Resolves when the turns under way are over. */
+  async idle(): Promise<void> {
+    await Promise.all(Array.from(this.#lanes.values(), ({ turn }) => turn))
+  }
+
   /** The station has nothing to deliver. A turn under way goes on. */
   delete(stationId: StationId): void {
     if (this.#lanes.get(stationId)?.turn === null) this.#lanes.delete(stationId)

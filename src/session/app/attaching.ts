@@ -134,7 +134,7 @@ export class Attaching {
     this.#isIdRejected = isById && !isAccepted
     this.#told = null
     if (subscribed !== null) this.#parts.messages.takeReply(subscribed.reply)
-    if (isAccepted) this.#parts.fleet.backlog?.onAccepted(handshake)
+    if (isAccepted) this.#parts.fleet.backlog?.onAccepted(handshake, this.#parts.app.session)
     if (subscribed !== null && isAccepted && !hasSaid(subscribed.reply, 'confirm_subscription'))
       world.once('unconfirmed', who, 'the app accepted a subscription without confirming it')
     return attached

@@ -5,7 +5,7 @@
  */
 import { type Command, type CommandReply, type Identifier, type SessionEnv, type State } from '../../cable/rpc.ts'
 import { readTransmission } from '../../translate/messages.ts'
-import type { Fleet, Member, QueuedDisconnect } from '../ports.ts'
+import type { AppSession, Fleet, Member, QueuedDisconnect } from '../ports.ts'
 import type { Station } from '../station.ts'
 
 /** The identifier of a station's subscription: compact, `channel` first, no other keys. */
@@ -61,6 +61,13 @@ export class AppConnection {
   /** The identifier subscribed, `null` if none is. */
   get identifier(): Identifier | null {
     return this.#identifier
+  }
+
+  /** What the app restores this connection from; `null` without a subscription. */
+  get session(): AppSession | null {
+    const [connectionIdentifiers, identifier] = [this.#connectionIdentifiers, this.#identifier]
+    if (connectionIdentifiers === null || identifier === null) return null
+    return { version: this.#station.handshake.version, connectionIdentifiers, identifier, env: this.#env(this.#istate) }
   }
 
   /**

@@ -1,21 +1,21 @@
 /**
- * Delivers a station's stored transaction messages to the app, through the station's session: one at a time, in the order
- * in which they came. A message that the app raises on is retried later, and blocks its own transaction only.
+ * Delivers a station's stored transaction messages to the app, through the station's session or what is remembered of it:
+ * one at a time, in the order in which they came. A message that the app raises on is retried later, and blocks its own
+ * transaction only.
  */
 import { isAway, RpcError, type CommandReply } from '../../cable/rpc.ts'
-import { transactionOf } from '../../ocpp/identity.ts'
 import { versions } from '../../ocpp/version.ts'
 import type { SilentSettings } from '../../translate/answers.ts'
 import { performData } from '../../translate/commands.ts'
-import { readReply } from '../../translate/messages.ts'
-import { confirmationFor, tokenStatusOf } from '../../translate/stored.ts'
+import { confirmationFor } from '../../translate/stored.ts'
 import type { Backlog, DeliveryAttempt, Fleet, StoredMessage } from '../ports.ts'
 import type { Station } from '../station.ts'
-import type { Tracked } from '../transactions/digest.ts'
+import { mintedIdOf, type Tracked } from '../transactions/digest.ts'
 import type { Attaching } from './attaching.ts'
 import type { AppConnection } from './connection.ts'
 import { warnOfError } from './errors.ts'
 import type { AppMessages } from './messages.ts'
+import { StoredReplies, transactionOfStored } from './stored-replies.ts'
 
 export type DeliveringSettings = SilentSettings & {
   readonly granularActions: boolean
@@ -28,9 +28,9 @@ export type DeliveryEntry = { readonly kind: 'delivery'; readonly settle: (attem
 
 export type DeliveringParts = {
   readonly fleet: Pick<Fleet, 'transactions'>
-  readonly app: AppConnection
-  readonly attaching: Attaching
-  readonly messages: AppMessages
+  readonly app: Pick<AppConnection, 'identifier' | 'perform'>
+  readonly attaching: Pick<Attaching, 'attach' | 'attachUnprompted'>
+  readonly messages: Pick<AppMessages, 'take'>
   readonly lane: { push(entry: DeliveryEntry, bytes: null): void }
 }
 
@@ -43,6 +43,7 @@ export class Delivering {
   readonly #station: Station<DeliveringSettings>
   readonly #backlog: Backlog
   readonly #parts: DeliveringParts
+  readonly #replies: StoredReplies
   /** What was read and not yet delivered. */
   #page: StoredMessage[] = []
   #afterSeq = 0
@@ -55,6 +56,7 @@ export class Delivering {
     this.#station = station
     this.#backlog = backlog
     this.#parts = parts
+    this.#replies = new StoredReplies(station, parts)
   }
 
   /** Delivers the next message, in its turn: behind what the station has sent meanwhile. */
@@ -189,7 +191,7 @@ export class Delivering {
     try {
       const reply = await this.#perform(message, attempts)
       if (reply.status === 'failure') return await this.#onRaised(message, attempts + 1, 'the app aborted the action')
-      this.#onReply(message, reply)
+      await this.#replies.take(message, reply)
       return await this.#onDelivered(message)
     } catch (error) {
       if (!(error instanceof RpcError)) throw error
@@ -202,41 +204,26 @@ export class Delivering {
 
   #perform(message: StoredMessage, attempts: number): Promise<CommandReply> {
     const { id, action, payload, key, version, storedAt } = message
-    const { settings } = this.#station
-    const form = { granular: settings.granularActions, version: versions[version].number }
+    const form = { granular: this.#station.settings.granularActions, version: versions[version].number }
+    const minted = mintedIdOf(message)
     const extras = {
       ...(attempts > 0 && { attempt: attempts + 1 }),
+      ...(minted !== null && { transactionId: minted }),
       storedAt: new Date(storedAt).toISOString(),
     }
     const data = performData({ kind: 'call', id, action, payload }, form, key, extras)
     return this.#parts.app.perform(data, this.#station.closed)
   }
 
-  /** The Ack has nobody to go to: the station was told that all is well. */
-  #onReply(message: StoredMessage, { transmissions, disconnect }: CommandReply): void {
-    const { id, action } = message
-    const { answer, others } = readReply(transmissions, id)
-    this.#parts.messages.take(others, disconnect)
-    if (answer === null) return
-    const status = answer.kind === 'callResult' ? tokenStatusOf(answer.payload) : answer.code
-    if (status === null || status === 'Accepted') return
-    const { who, world } = this.#station
-    const transaction = transactionOfStored(message)
-    world.once(
-      'outbox answer',
-      { ...who, action, transaction, status },
-      notAcceptedText,
-      `${who.station} ${transaction}`,
-    )
-  }
-
   async #onDelivered(message: StoredMessage): Promise<'delivered'> {
     const { stationId, key, content, action, version, payload, attempts } = message
-    // For a station that has not seen the confirmation, and sends the message again.
-    const confirmation = confirmationFor(action, version, payload, this.#station.settings)
-    const answer = { kind: 'callResult', id: message.id, payload: confirmation } as const
-    const tracked = { stationId, key, content, transaction: null, of: null, ended: null }
-    this.#parts.fleet.transactions.record(tracked, { attempts: attempts + 1, answer })
+    // For a station that has not seen the confirmation, and sends the message again. A start may have ended since.
+    if (mintedIdOf(message) === null) {
+      const confirmation = confirmationFor(action, version, payload, this.#station.settings, null)
+      const answer = { kind: 'callResult', id: message.id, payload: confirmation } as const
+      const tracked = { stationId, key, content, transaction: null, of: null, ended: null }
+      this.#parts.fleet.transactions.record(tracked, { attempts: attempts + 1, answer })
+    }
     if (!(await this.#backlog.delivered(message))) this.#dueAt = this.#station.world.date().getTime() + diskPauseMs
     return 'delivered'
   }
@@ -255,15 +242,6 @@ export class Delivering {
   }
 }
 
-/** The text of the id of a message's transaction, as `Tracked.of` has it; `null` for a message outside transactions. */
-function transactionOfStored({ version, action, payload }: StoredMessage): string | null {
-  const identity = versions[version].transactionMessages.get(action)
-  return identity?.of === undefined ? null : transactionOf(identity, identity.of, payload).of
-}
-
 function blocked(message: string): RpcError {
   return new RpcError('blocked', 'notRun', message)
 }
-
-const notAcceptedText =
-  'the app has answered a stored transaction message with another status than Accepted, and the station was told Accepted before: deal with the transaction by hand'

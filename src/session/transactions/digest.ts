@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { idKey, type Call } from '../../ocpp/frame.ts'
 import { factOf, transactionOf, type Identity, type OfTransaction } from '../../ocpp/identity.ts'
+import { silentAnswerFor, versions, type Version } from '../../ocpp/version.ts'
 import type { StationId } from '../../translate/handshake.ts'
 
 /** What identifies a transaction message. */
@@ -18,6 +19,8 @@ export type Tracked = OfTransaction & {
 }
 
 const noTransaction: OfTransaction = { of: null, ended: null }
+/** 2^30. */
+const leastMintedId = 1_073_741_824
 /** 132 bits. */
 const keyDigits = 22
 
@@ -35,12 +38,18 @@ export function trackedOf(stationId: StationId, { id, action, payload }: Call, i
 }
 
 /**
- * The transaction id that a station gets where the app gives none (`ocpp_silent_ack=anycable`): positive, 31 bits (OCPP
- * 1.6 errata §3.54).
+ * The transaction id that a station gets where the app gives none (`ocpp_silent_ack=anycable`, `ocpp_outbox_decide=accept`):
+ * positive, 31 bits (OCPP 1.6 errata §3.54), in the upper half of them, where few apps count their own ids.
  *
  * The same for each try of a message: an app that has booked the first one under this id finds it in the answer to the
  * second.
  */
 export function transactionIdFor({ key }: Pick<Tracked, 'key'>): number {
-  return createHash('sha256').update(key).digest().readUInt32BE() >>> 1 || 1
+  return leastMintedId + (createHash('sha256').update(key).digest().readUInt32BE() >>> 2)
+}
+
+/** The id that a stored message's transaction has got from the bridge; `null` for a message that begins none. */
+export function mintedIdOf(message: Pick<Tracked, 'key'> & { action: string; version: Version }): number | null {
+  const mints = silentAnswerFor(versions[message.version], message.action)?.mintsTransactionId === true
+  return mints ? transactionIdFor(message) : null
 }

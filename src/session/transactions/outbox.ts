@@ -2,6 +2,7 @@
  * The outbox: transaction messages that wait on the disk for the app. Types alone: what the store gives, and what a session
  * sees of it.
  */
+import type { Identifier, SessionEnv } from '../../cable/rpc.ts'
 import type { MessageId } from '../../ocpp/frame.ts'
 import type { JsonText } from '../../ocpp/json.ts'
 import type { Version } from '../../ocpp/version.ts'
@@ -29,6 +30,17 @@ export type StoredMessage = OutboxMessage & {
   readonly seq: number
   /** In ms since the epoch; 0 before the first attempt. */
   readonly nextAttemptAt: number
+}
+
+/**
+ * What the app restores a station's connection from when it runs an action: as of the last subscribe that the app accepted.
+ * On the disk without credentials.
+ */
+export type AppSession = {
+  readonly version: Version
+  readonly connectionIdentifiers: string
+  readonly identifier: Identifier
+  readonly env: SessionEnv
 }
 
 /** How much the outbox holds. */
@@ -60,6 +72,9 @@ export interface Outbox {
   failed(seq: number, attempts: number, nextAttemptAt: number, error: string): Promise<void>
   /** Gives it up until an operator decides. */
   deadLetter(seq: number, reason: string): Promise<void>
+  keepSession(stationId: StationId, session: AppSession): Promise<void>
+  /** @returns `null` where none is kept */
+  sessionOf(stationId: StationId): Promise<AppSession | null>
   size(): Promise<OutboxSize>
 }
 
@@ -88,7 +103,8 @@ export interface Backlog {
   has(stationId: StationId): boolean
   /** Whether the app has accepted the station before, with these credentials. */
   knows(handshake: StationHandshake): boolean
-  onAccepted(handshake: StationHandshake): void
+  /** @param session `null` where the app has none of the station */
+  onAccepted(handshake: StationHandshake, session: AppSession | null): void
   onRejected(handshake: StationHandshake): void
   /** @returns whether the message is on the disk */
   append(message: OutboxMessage): Promise<boolean>

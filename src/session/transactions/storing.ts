@@ -1,13 +1,19 @@
 /**
  * Stores a station's transaction messages for an app that cannot take them, and confirms them to the station: only after
- * they are on the disk, and only where no decision of the app is needed.
+ * they are on the disk, and only where no decision of the app is needed, or the operator lets the bridge accept.
  */
 import type { Call } from '../../ocpp/frame.ts'
 import type { SilentSettings } from '../../translate/answers.ts'
-import { confirmationFor, needsDecision } from '../../translate/stored.ts'
+import { confirmationFor, isDecidable, needsDecision } from '../../translate/stored.ts'
+import type { Cause } from '../../translate/unanswered.ts'
 import type { Backlog, Fleet } from '../ports.ts'
 import type { Station } from '../station.ts'
-import type { Tracked } from './digest.ts'
+import { mintedIdOf, type Tracked } from './digest.ts'
+
+export type StoringSettings = SilentSettings & {
+  /** What becomes of a message that needs a decision of the app, and cannot be performed. */
+  readonly outboxDecide: 'refuse' | 'accept'
+}
 
 /** A CALL that may be stored. */
 export type Storable = {
@@ -21,14 +27,14 @@ export type Storable = {
 }
 
 export class Storing {
-  readonly #station: Station<SilentSettings>
+  readonly #station: Station<StoringSettings>
   readonly #fleet: Pick<Fleet, 'transactions'>
   readonly #backlog: Backlog
   readonly #inFlight: { done(call: Call): boolean }
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(
-    station: Station<SilentSettings>,
+    station: Station<StoringSettings>,
     fleet: Pick<Fleet, 'transactions'>,
     backlog: Backlog,
     inFlight: { done(call: Call): boolean },
@@ -39,16 +45,21 @@ export class Storing {
     this.#inFlight = inFlight
   }
 
-  /** Whether a message can be stored instead of being performed. */
-  accepts({ call, tracked, isSuperseded }: Storable): boolean {
+  /**
+   * Whether a message can be stored instead of being performed.
+   *
+   * @param cause why it cannot be performed; `null` for a message that was not tried, and is not decided for the app
+   */
+  accepts({ call, tracked, isSuperseded }: Storable, cause: Cause | null): boolean {
     const { handshake, isClosed } = this.#station
-    if (tracked === null || isSuperseded || isClosed || needsDecision(call.action, call.payload)) return false
+    if (tracked === null || isSuperseded || isClosed) return false
+    if (needsDecision(call.action, call.payload) && !this.#mayDecide(call.action, cause)) return false
     return this.#backlog.knows(handshake)
   }
 
   /** Whether a message has to queue behind stored ones, and can. */
   isBehind(message: Storable): boolean {
-    return this.#backlog.has(this.#station.handshake.stationId) && this.accepts(message)
+    return this.#backlog.has(this.#station.handshake.stationId) && this.accepts(message, null)
   }
 
   /** @returns whether the message is stored, and confirmed to the station */
@@ -59,9 +70,12 @@ export class Storing {
     return storing
   }
 
-  /** The app has answered a message that is stored, or about to be: it need not get the message again. */
+  /**
+   * The app has answered a message that is stored, or about to be: it need not get the message again. It gets a
+   * StartTransaction again, because it does not know the transaction id that the station has.
+   */
   onTaken({ tracked }: Storable): void {
-    if (tracked !== null) this.#backlog.onTaken(tracked)
+    if (tracked !== null && tracked.transaction !== 'begins') this.#backlog.onTaken(tracked)
   }
 
   /** Resolves when no message is on its way to the disk any more. */
@@ -70,6 +84,13 @@ export class Storing {
       last = this.#last
       await last
     }
+  }
+
+  /** An app that has aborted the action has decided. */
+  #mayDecide(action: string, cause: Cause | null): boolean {
+    return (
+      this.#station.settings.outboxDecide === 'accept' && isDecidable(action) && cause !== null && cause !== 'refused'
+    )
   }
 
   async #store(message: Storable, tracked: Tracked): Promise<boolean> {
@@ -86,7 +107,9 @@ export class Storing {
       transactions.record(tracked, { attempts, answer: null })
       return false
     }
-    const payload = confirmationFor(call.action, handshake.version, call.payload, settings)
+    const { version } = handshake
+    const minted = mintedIdOf({ key: tracked.key, action: call.action, version })
+    const payload = confirmationFor(call.action, version, call.payload, settings, minted)
     const answer = known ?? ({ kind: 'callResult', payload } as const)
     if (known === null) transactions.record(tracked, { attempts, answer: { ...answer, id: call.id } })
     this.#confirm(message, answer)

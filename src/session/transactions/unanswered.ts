@@ -5,14 +5,13 @@
  * The table of causes is `translate/unanswered.ts`. All times are in ms of `World.now`.
  */
 import type { Call } from '../../ocpp/frame.ts'
-import type { SilentSettings } from '../../translate/answers.ts'
 import { closedOver, type Cause } from '../../translate/unanswered.ts'
 import type { Debts, Fleet, Member } from '../ports.ts'
 import type { Station } from '../station.ts'
 import type { Tracked } from './digest.ts'
-import { Storing, type Storable } from './storing.ts'
+import { Storing, type Storable, type StoringSettings } from './storing.ts'
 
-export type UnansweredSettings = SilentSettings & {
+export type UnansweredSettings = StoringSettings & {
   readonly unanswered: 'close' | 'error'
 }
 
@@ -93,7 +92,7 @@ export class Unanswered {
 
   /** @returns whether the message is being stored, if nothing fails; otherwise the connection is closed over it */
   keep(message: Storable, cause: Cause): boolean {
-    if (this.storing?.accepts(message) !== true) return false
+    if (this.storing?.accepts(message, cause) !== true) return false
     void this.store(message).then(isStored => {
       if (!isStored && message.tracked !== null) this.#close(message, message.tracked, cause)
     })

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { Backlog } from '../../../src/fleet/outbox/backlog.ts'
+import type { Identifier } from '../../../src/cable/rpc.ts'
 import { messageId } from '../../../src/ocpp/frame.ts'
 import { jsonText } from '../../../src/ocpp/json.ts'
-import type { OutboxMessage } from '../../../src/session/ports.ts'
+import type { AppSession, OutboxMessage } from '../../../src/session/ports.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
 import { dawn, FakeWorld, handshakeFor, quiet } from '../../support/fakes.ts'
 import { FakeOutbox, memoryWith } from '../../support/outbox.ts'
@@ -161,10 +162,47 @@ test('credentials are the Authorization header, the cookie and the query of the 
   const withQuery = { ...handshake, env: { ...handshake.env, url: `${handshake.env.url}?token=1` } }
   const withCookie = { ...handshake, env: { ...handshake.env, headers: { ...handshake.env.headers, cookie: 'a=b' } } }
   for (const accepted of [handshake, withQuery, withCookie]) {
-    backlog.onAccepted(accepted)
+    backlog.onAccepted(accepted, null)
     for (const each of [handshake, withQuery, withCookie, handshakeFor('CP1'), handshakeFor('CP2')])
       assert.equal(backlog.knows(each), each === accepted || each.stationId !== one)
   }
   backlog.onRejected(withCookie)
   assert.equal(backlog.knows(withCookie), false)
+})
+
+test('a session is kept without the headers and the query that may be credentials', async t => {
+  const { backlog } = setUp(t)
+  const headers = { REMOTE_ADDR: '192.0.2.1', 'x-ocpp-version': '1.6', authorization: 'Basic a', 'x-api-key': 'secret' }
+  const identifier = '{"channel":"OCPPChannel","sn":"SN1"}' as Identifier
+  const known: Omit<AppSession, 'env'> = { version: 'ocpp1.6', connectionIdentifiers: '{}', identifier }
+  const env = { url: 'http://csms.example/ocpp/CP1?token=secret', headers, cstate: { a: 'b' }, istate: { c: 'd' } }
+  backlog.onAccepted(handshakeFor('CP1'), { ...known, env })
+  const kept = { REMOTE_ADDR: '192.0.2.1', 'x-ocpp-version': '1.6' }
+  assert.deepEqual(await backlog.sessionOf(one), {
+    ...known,
+    env: { url: 'http://csms.example/ocpp/CP1', headers: kept, cstate: { a: 'b' }, istate: { c: 'd' } },
+  })
+})
+
+test('a session that cannot be kept or read is a failure of the disk, and of nothing else', async t => {
+  const { backlog, outbox, failures } = setUp(t)
+  outbox.keepSession = () => Promise.reject(new Error('EIO'))
+  outbox.sessionOf = () => Promise.reject(new Error('EIO'))
+  const session = { version: 'ocpp1.6', connectionIdentifiers: '{}', identifier: '{}' as Identifier } as const
+  backlog.onAccepted(handshakeFor('CP1'), { ...session, env: { url: '', headers: {}, cstate: {}, istate: {} } })
+  assert.equal(await backlog.sessionOf(one), null)
+  assert.equal(failures.length, 2)
+})
+
+test('idle resolves when the delivery under way is over', async t => {
+  const { backlog } = setUp(t)
+  let end: () => void = () => undefined
+  const done: string[] = []
+  const delivery = backlog.inTurn(one, {}, () => new Promise<void>(resolve => (end = resolve)))
+  const idle = backlog.idle().then(() => done.push('idle'))
+  await quiet()
+  done.push('delivered')
+  end()
+  await Promise.all([delivery, idle])
+  assert.deepEqual(done, ['delivered', 'idle'])
 })

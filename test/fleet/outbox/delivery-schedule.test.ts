@@ -15,19 +15,25 @@ function setUp(t: TestContext, count: number) {
   const backlog = new Backlog(durable, world)
   const running: { stationId: StationId; end: (attempt: DeliveryAttempt) => void }[] = []
   const heard = new Set<StationId>(stations)
+  const absent = new Set<StationId>()
+  /** Not connected, and never accepted by the app. */
+  const unknown = new Set<StationId>()
+  const delivererFor = (stationId: StationId) => ({
+    next: () => new Promise<DeliveryAttempt>(end => running.push({ stationId, end })),
+  })
   const sessionOf = (stationId: StationId) =>
-    ({
-      isHeard: heard.has(stationId),
-      delivering: { next: () => new Promise<DeliveryAttempt>(end => running.push({ stationId, end })) },
-    }) as unknown as Member
-  const schedule = new DeliverySchedule(world, backlog, sessionOf)
+    absent.has(stationId)
+      ? null
+      : ({ isHeard: heard.has(stationId), delivering: delivererFor(stationId) } as unknown as Member)
+  const openAbsent = (stationId: StationId) => Promise.resolve(unknown.has(stationId) ? null : delivererFor(stationId))
+  const schedule = new DeliverySchedule(world, backlog, sessionOf, openAbsent)
   const end = async (attempt: DeliveryAttempt) => {
     const ended = running.shift()
     if (ended !== undefined && attempt === 'none') backlog.onRound(ended.stationId, Infinity)
     ended?.end(attempt)
     await quiet()
   }
-  return { world, backlog, schedule, running, heard, end }
+  return { world, backlog, schedule, running, heard, absent, unknown, end }
 }
 
 const ids = (running: readonly { readonly stationId: StationId }[]) => running.map(({ stationId }) => stationId)
@@ -106,4 +112,104 @@ test('a schedule that is stopped begins nothing more', async t => {
   await end('delivered')
   schedule.sweep()
   assert.equal(running.length, 7)
+})
+
+const one = 'CP0' as StationId
+const waitMs = 600_000
+
+/** Passes the time that the messages of a station without a connection wait. */
+async function wait({ world, schedule }: ReturnType<typeof setUp>): Promise<void> {
+  schedule.sweep()
+  await world.pass(waitMs, 60_000)
+  schedule.sweep()
+  await quiet()
+}
+
+test('a station that is not connected delivers after ten minutes, and others are not delayed', async t => {
+  const scene = setUp(t, 2)
+  const { world, schedule, running, absent, end } = scene
+  absent.add(one)
+  schedule.sweep()
+  assert.deepEqual(ids(running), ['CP1'])
+  await end('none')
+  await world.pass(waitMs - 1_000, 60_000)
+  schedule.sweep()
+  await quiet()
+  assert.deepEqual(ids(running), [])
+  await world.pass(1_000, 1_000)
+  schedule.sweep()
+  await quiet()
+  assert.deepEqual(ids(running), ['CP0'])
+  await end('delivered')
+  await end('failed')
+  await end('none')
+  const lines = world.log.lines.filter(({ message }) => message.startsWith('delivered the stored messages'))
+  assert.deepEqual(lines.map(({ fields }) => fields), [{ station: 'CP0', messages: 1 }]) // prettier-ignore
+})
+
+test('the ten minutes begin again when the station has been connected', async t => {
+  const scene = setUp(t, 1)
+  const { world, schedule, running, backlog, absent, end } = scene
+  absent.add(one)
+  schedule.sweep()
+  await world.pass(waitMs - 1_000, 60_000)
+  absent.delete(one)
+  schedule.sweep()
+  assert.equal(running.length, 1)
+  running.shift()?.end('none')
+  await quiet()
+  absent.add(one)
+  schedule.sweep()
+  await world.pass(waitMs - 1_000, 60_000)
+  assert.ok([...backlog.due()].includes(one))
+  schedule.sweep()
+  await quiet()
+  assert.equal(running.length, 0)
+  await wait(scene)
+  assert.equal(running.length, 1)
+  await end('none')
+})
+
+test('the ten minutes go on when the app refuses the connections of the station meanwhile', async t => {
+  const scene = setUp(t, 1)
+  const { world, schedule, running, absent, end } = scene
+  absent.add(one)
+  schedule.sweep()
+  absent.delete(one)
+  schedule.sweep()
+  await end('refused')
+  absent.add(one)
+  await world.pass(waitMs, 60_000)
+  schedule.sweep()
+  await quiet()
+  assert.equal(running.length, 1)
+})
+
+test('a delivery without a connection ends when the station connects', async t => {
+  const scene = setUp(t, 1)
+  const { schedule, running, absent, heard, end } = scene
+  absent.add(one)
+  await wait(scene)
+  assert.equal(running.length, 1)
+  absent.delete(one)
+  heard.delete(one)
+  await end('delivered')
+  schedule.sweep()
+  assert.equal(running.length, 0)
+})
+
+test('a station that the app has not accepted keeps its messages, and is looked at every 30 s', async t => {
+  const scene = setUp(t, 1)
+  const { world, schedule, running, absent, unknown } = scene
+  absent.add(one)
+  unknown.add(one)
+  await wait(scene)
+  unknown.delete(one)
+  schedule.sweep()
+  await quiet()
+  assert.equal(running.length, 0)
+  await world.pass(30_000, 10_000)
+  schedule.sweep()
+  await quiet()
+  assert.equal(running.length, 1)
 })

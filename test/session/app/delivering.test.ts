@@ -4,6 +4,7 @@ import { test, type TestContext } from 'node:test'
 import { messageId } from '../../../src/ocpp/frame.ts'
 import { jsonText } from '../../../src/ocpp/json.ts'
 import type { OutboxMessage } from '../../../src/session/ports.ts'
+import { transactionIdFor } from '../../../src/session/transactions/digest.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
 import { acks, dataOf, dawn, fails, FakeWorld, faults, quiet, type FakeStation } from '../../support/fakes.ts'
 import { FakeOutbox, memoryWith } from '../../support/outbox.ts'
@@ -342,4 +343,79 @@ test('a message that was read is not performed when another connection has deliv
   await pass(world, 3)
   assert.deepEqual(performed(world).map(({ id }) => id), ['a']) // prettier-ignore
   assert.equal(backlog.has('CP1' as StationId), false)
+})
+
+/** A StartTransaction that was stored with `ocpp_outbox_decide=accept`. */
+function start(name: string): OutboxMessage {
+  const payload = jsonText({ connectorId: 1, idTag: 'A', meterStart: 0, timestamp: time })
+  return message(name, 0, { action: 'StartTransaction', key: `StartTransaction-${name}`, payload })
+}
+const minted = transactionIdFor(start('a'))
+
+const all = ({ rpc }: FakeWorld) => rpc.made.all.filter(({ data }) => (data ?? '') !== '').map(call => dataOf(call))
+
+for (const [what, ack] of [
+  ['the id that the station has', { transactionId: minted, idTagInfo: { status: 'Accepted' } }],
+  ['no Ack', null],
+] as const) {
+  test(`a stored StartTransaction carries the id that the station has, and ends well with ${what}`, async t => {
+    const { world, rpc, outbox, plug } = await setUp(t, start('a'))
+    if (ack !== null) rpc.on('start_transaction', acks(ack))
+    plug().call('Heartbeat')
+    await pass(world, 3)
+    assert.deepEqual(all(world).map(({ action, transactionId }) => [action, transactionId]), [['start_transaction', minted]]) // prettier-ignore
+    assert.deepEqual([outbox.stored.length, world.notices.size], [0, 0])
+  })
+}
+
+test('another transactionId in the Ack of a stored StartTransaction is a warning and an error for the app', async t => {
+  const { world, rpc, outbox, plug } = await setUp(t, start('a'))
+  rpc.on('start_transaction', acks({ transactionId: 7, idTagInfo: { status: 'Accepted' } }))
+  const station = plug()
+  station.call('Heartbeat')
+  await pass(world, 3)
+  const payload = { key: 'StartTransaction-a', transactionId: minted, ackTransactionId: 7 }
+  const [, error] = all(world)
+  assert.deepEqual(error, {
+    ...{ action: 'error', id: 'a', command: 'Error', code: 'TransactionIdMismatch', payload },
+    message: 'The Charging Station has the transactionId that the bridge gave it, not the one in the Ack',
+    ...{ request: 'StartTransaction', version: '1.6', sid: station.sid },
+  })
+  const [, fields] = [...world.noticeFields].find(([key]) => key.startsWith('transaction id')) ?? []
+  assert.deepEqual(fields, { ...station.session.who, transactionId: minted, ackTransactionId: '7', key: payload.key })
+  assert.deepEqual(outbox.stored, [])
+})
+
+test('a mismatch that the app cannot take is performed again with its StartTransaction', async t => {
+  const { world, rpc, outbox, plug } = await setUp(t, start('a'))
+  rpc.on('start_transaction', acks({ transactionId: 7 }))
+  rpc.once('error', fails(faults.absent))
+  plug().call('Heartbeat')
+  await pass(world, 5)
+  assert.deepEqual(all(world).map(({ action, attempt }) => [action, attempt]), [
+    ...[['start_transaction', 2], ['error', undefined]],
+    ...[['start_transaction', 3], ['error', undefined]],
+  ]) // prettier-ignore
+  assert.deepEqual(outbox.stored, [])
+})
+
+test('a mismatch on which the app raises is logged, and its StartTransaction is delivered', async t => {
+  const { world, rpc, outbox, plug } = await setUp(t, start('a'))
+  rpc.on('start_transaction', acks({ transactionId: 7 }))
+  rpc.on('error', fails(faults.raised))
+  plug().call('Heartbeat')
+  await pass(world, 5)
+  assert.deepEqual([outbox.stored.length, all(world).length], [0, 2])
+  assert.ok([...world.notices.keys()].some(key => key.startsWith('raised error')))
+})
+
+test('the messages of a transaction wait for its stored StartTransaction, and those of others do not', async t => {
+  const { world, rpc, plug } = await setUp(t, start('a'), message('b', minted), message('c', 2))
+  rpc.once('start_transaction', fails(faults.raised))
+  const station = plug()
+  station.call('Heartbeat')
+  await pass(world, 1)
+  station.call('StopTransaction', { transactionId: minted, meterStop: 10, timestamp: time }, 'd')
+  await pass(world, 10)
+  assert.deepEqual(all(world).map(({ id }) => id), ['a', 'c', 'a', 'b', 'd']) // prettier-ignore
 })

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { messageId, type Call } from '../../../src/ocpp/frame.ts'
 import { jsonText, type JsonText } from '../../../src/ocpp/json.ts'
 import { versions, type Version } from '../../../src/ocpp/version.ts'
-import { trackedOf, transactionIdFor as idOf } from '../../../src/session/transactions/digest.ts'
+import { mintedIdOf, trackedOf, transactionIdFor as idOf } from '../../../src/session/transactions/digest.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
 import { acks, dataOf, fails, FakeWorld, faults } from '../../support/fakes.ts'
 
@@ -31,14 +31,14 @@ for (const [stationId, call, because] of differing) {
   })
 }
 
-test('transactionIdFor gives the same id for the same message, a number of 31 bits above 0', () => {
+test('transactionIdFor gives the same id for the same message, a number from 2^30 to 2^31 - 1', () => {
   assert.equal(transactionIdFor(one, start('x')), transactionIdFor(one, start('x')))
   const ids = Array.from({ length: 5_000 }, (_, at) => transactionIdFor(one, start(String(at))))
   assert.deepEqual(
-    ids.filter(id => !Number.isInteger(id) || id <= 0 || id >= 2 ** 31),
+    ids.filter(id => !Number.isInteger(id) || id < 2 ** 30 || id >= 2 ** 31),
     [],
   )
-  assert.ok(Math.max(...ids) > 2 ** 30, 'the ids fill the range')
+  assert.ok(Math.max(...ids) - Math.min(...ids) > 2 ** 30 - 2 ** 20, 'the ids fill the range')
   assert.ok(new Set(ids).size > 4_990, 'ids rarely collide')
 })
 
@@ -205,3 +205,10 @@ for (const [version, action, fact] of facts) {
     )
   })
 }
+
+test('a stored message has a minted id when it is a StartTransaction of 1.6', () => {
+  const message = { key: 'StartTransaction-a', action: 'StartTransaction', version: 'ocpp1.6' } as const
+  assert.equal(mintedIdOf(message), idOf(message))
+  assert.equal(mintedIdOf({ ...message, action: 'StopTransaction' }), null)
+  assert.equal(mintedIdOf({ ...message, action: 'TransactionEvent', version: 'ocpp2.1' }), null)
+})

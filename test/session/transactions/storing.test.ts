@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test'
 import type { Version } from '../../../src/ocpp/version.ts'
 import type { HubSettings } from '../../../src/fleet/hub.ts'
 import { channelAction } from '../../../src/translate/commands.ts'
-import { acks, dataOf, fails, FakeWorld, faults, type Script } from '../../support/fakes.ts'
+import { acks, dataOf, fails, FakeWorld, faults, transmitted, type Script } from '../../support/fakes.ts'
 import { FakeOutbox, memoryWith } from '../../support/outbox.ts'
 
 function setUp(t: TestContext, known = ['CP1'], settings: Partial<HubSettings> = {}, version: Version = 'ocpp1.6') {
@@ -27,6 +27,7 @@ const event = (more: object = {}) => ({
 })
 const idToken = { idToken: 'A', type: 'Central' }
 
+const transmittedAck = (id: string, payload: object) => transmitted({ command: 'Ack', id, payload })
 const absent: Script = fails(faults.absent)
 const kept: readonly (readonly [Version, string, object, object])[] = [
   ['ocpp1.6', 'StopTransaction', stop, {}],
@@ -245,4 +246,92 @@ test('a message that the app takes in time is not stored', async t => {
   assert.deepEqual(outbox.stored, [])
   assert.equal(dataOf(rpc.made.all.at(-1) ?? {})['storedAt'], undefined)
   assert.equal(channelAction('StopTransaction'), rpc.names().at(-1))
+})
+
+const accept = { outboxDecide: 'accept' } as const
+const mintedId = (answer: unknown): unknown => (answer as { transactionId?: unknown }).transactionId
+
+test('a StartTransaction is stored and accepted with a minted id when the app is away and ocpp_outbox_decide is accept', async t => {
+  const { world, rpc, station, outbox } = setUp(t, ['CP1'], accept)
+  rpc.presence.isAway = true
+  rpc.on('connect', absent)
+  station.call('StartTransaction', start, 'x')
+  await world.pass(5_000, 100)
+  const [type, id, answer] = station.got[0] ?? []
+  assert.deepEqual([type, id], [3, 'x'])
+  const transactionId = Number(mintedId(answer))
+  assert.ok(transactionId >= 2 ** 30 && transactionId < 2 ** 31)
+  assert.deepEqual(answer, { idTagInfo: { status: 'Accepted' }, transactionId })
+  assert.deepEqual(outbox.stored.map(({ action }) => action), ['StartTransaction']) // prettier-ignore
+  station.call('StartTransaction', start, 'y')
+  await world.pass(5_000, 100)
+  assert.deepEqual(station.got.at(-1), [3, 'y', answer])
+  assert.equal(outbox.stored.length, 1, 'sent again, it gets the same id, and is stored once')
+})
+
+test('a TransactionEvent with an idToken is stored and accepted when the app is away and ocpp_outbox_decide is accept', async t => {
+  const { world, rpc, station, outbox } = setUp(t, ['CP1'], accept, 'ocpp2.0.1')
+  rpc.presence.isAway = true
+  rpc.on('connect', absent)
+  station.call('TransactionEvent', event({ idToken }), 'x')
+  await world.pass(5_000, 100)
+  assert.deepEqual(station.got, [[3, 'x', { idTokenInfo: { status: 'Accepted' } }]])
+  assert.equal(outbox.stored.length, 1)
+})
+
+for (const [what, action, known, script, settings] of [
+  ['an Authorize', 'Authorize', ['CP1'], absent, accept],
+  ['a StartTransaction of a station that the app has not accepted', 'StartTransaction', [], absent, accept],
+  ['a StartTransaction', 'StartTransaction', ['CP1'], absent, { ...accept, unanswered: 'error' }],
+] as const) {
+  test(`${what} is not stored with ${JSON.stringify(settings)}`, async t => {
+    const { world, rpc, station, outbox } = setUp(t, [...known], settings)
+    rpc.on('connect', script)
+    station.call(action, start, 'x')
+    await world.pass(25_000, 100)
+    assert.deepEqual(outbox.stored, [])
+    assert.notEqual(station.got[0]?.[0], 3)
+  })
+}
+
+test('a StartTransaction that the app aborts is not accepted for it', async t => {
+  const { world, rpc, station, outbox } = setUp(t, ['CP1'], accept)
+  await station.boot()
+  rpc.on('start_transaction', () => ({ status: 'failure' }))
+  station.call('StartTransaction', start, 'x')
+  await world.pass(1_000, 100)
+  assert.equal(station.socket.closed?.code, 1012)
+  assert.deepEqual(outbox.stored, [])
+})
+
+test('the app decides on a StartTransaction behind a stored message when it is there', async t => {
+  const { world, rpc, station, outbox } = setUp(t, ['CP1'], accept)
+  rpc.presence.isAway = true
+  rpc.on('connect', absent)
+  station.call('StopTransaction', stop, 'x')
+  await world.pass(5_000, 100)
+  rpc.presence.isAway = false
+  rpc.on('connect', () => ({}))
+  rpc.on('start_transaction', acks({ transactionId: 3, idTagInfo: { status: 'Blocked' } }))
+  station.call('StartTransaction', start, 'y')
+  await world.pass(1_000, 100)
+  assert.deepEqual(station.got.at(-1), [3, 'y', { transactionId: 3, idTagInfo: { status: 'Blocked' } }])
+  assert.deepEqual(outbox.stored, [])
+})
+
+test('a StartTransaction that the app answers after it was stored is delivered, with the id that the station has', async t => {
+  const { world, rpc, station, outbox } = setUp(t, ['CP1'], accept)
+  await station.boot()
+  const held = rpc.hold('start_transaction')
+  station.call('StartTransaction', start, 'x')
+  await world.pass(15_000, 100)
+  const minted = mintedId(station.got.at(-1)?.[2])
+  held.release(transmittedAck('x', { transactionId: 3, idTagInfo: { status: 'Accepted' } }))
+  await world.pass(100, 100)
+  assert.equal(outbox.stored.length, 1)
+  world.hub.sweep()
+  await world.pass(1_000, 100)
+  const delivered = rpc.made.all.filter(({ name }) => name === 'start_transaction').map(call => dataOf(call)).at(-1) // prettier-ignore
+  assert.deepEqual([delivered?.['transactionId'], delivered?.['attempt']], [minted, 2])
+  assert.deepEqual(outbox.stored, [])
 })
