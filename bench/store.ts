@@ -1,24 +1,21 @@
 /**
- * `npm run bench:store`: what it costs to keep a message. Durable appends to the outbox, so many at a time, beside a file
- * that is written and synced for each message, in turns, round by round.
+ * `npm run bench:store`: what it costs to keep a message, in turns, round by round. Durable appends to the outbox, so many
+ * at a time, beside a file that is written and synced for each message; what a bridge with a `state_dir` costs while the
+ * app is up; how a full outbox drains beside live traffic.
  *
  *   --quick      one short round: shows that it works, not how fast
  *   --dir=PATH   a directory on the disk to measure; by default the system's one for temporary files
  */
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
-import { availableParallelism, tmpdir } from 'node:os'
+import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { MessageId } from '../src/ocpp/frame.ts'
-import { jsonText } from '../src/ocpp/json.ts'
-import type { OutboxMessage } from '../src/session/ports.ts'
 import { outboxOf } from '../src/store/outbox.ts'
 import { openStore } from '../src/store/store.ts'
-import type { StationId } from '../src/translate/handshake.ts'
-import { fail, note, print } from './print.ts'
+import { note, print } from './print.ts'
+import { costTable, drainTable, type Plan } from './state-dir.ts'
+import { inDirectory, messageOf, payload, thread } from './stored.ts'
 import { markdownTable, ratio, spread } from './table.ts'
 
 type Round = { readonly perSecond: number; readonly p99Ms: number }
@@ -27,26 +24,11 @@ type Append = (number: number) => Promise<unknown>
 type Contender = { readonly name: string; readonly atOnce: number; run(dir: string, ms: number): Promise<Round> }
 
 const { values: flags } = parseArgs({ options: { quick: { type: 'boolean' }, dir: { type: 'string' } } })
-const plan = flags.quick ? { rounds: 1, ms: 200 } : { rounds: 5, ms: 2_000 }
-
-const thread = new URL('../dist/store/worker.js', import.meta.url)
-if (!existsSync(fileURLToPath(thread))) fail('There is no dist/: run `npm run build` first.')
-
-/** A StopTransaction with meter values, of 500 bytes. */
-const payload = jsonText({ transactionId: 1, meterStop: 9, padding: 'x'.repeat(450) })
-
-function messageOf(number: number): OutboxMessage {
-  return {
-    stationId: `CP${number % 1_000}` as StationId,
-    version: 'ocpp1.6',
-    id: `"${number}"` as MessageId,
-    key: `StopTransaction-${String(number).padStart(22, '0')}`,
-    content: String(number).padStart(44, '0'),
-    action: 'StopTransaction',
-    payload,
-    attempts: 0,
-    storedAt: Date.now(),
-  }
+const plan: Plan = {
+  ...(flags.quick
+    ? { rounds: 1, ms: 500, messages: 200, stations: 20 }
+    : { rounds: 5, ms: 2_000, messages: 10_000, stations: 500 }),
+  dir: flags.dir,
 }
 
 /** Appends for a while, so many at a time. */
@@ -92,22 +74,13 @@ const outbox = (atOnce: number): Contender => ({
   },
 })
 
-async function inDirectory(contender: Contender, ms: number): Promise<Round> {
-  const dir = mkdtempSync(path.join(flags.dir ?? tmpdir(), 'ocpp-cable-bench-'))
-  try {
-    return await contender.run(dir, ms)
-  } finally {
-    rmSync(dir, { recursive: true })
-  }
-}
-
 print(`${availableParallelism()} cores, Node.js ${process.version}, ${process.platform} ${process.arch}`)
 const contenders = [file, outbox(1), outbox(10), outbox(100), outbox(1_000)]
 const rounds = new Map<Contender, Round[]>(contenders.map(contender => [contender, []]))
 for (let round = 0; round < plan.rounds; round++) {
   note(`round ${round + 1} of ${plan.rounds}`)
   for (const contender of contenders) {
-    rounds.get(contender)?.push(await inDirectory(contender, plan.ms))
+    rounds.get(contender)?.push(await inDirectory(flags.dir, dir => contender.run(dir, plan.ms)))
     await setTimeout(plan.ms / 10)
   }
 }
@@ -120,3 +93,7 @@ const rows = contenders.map(contender => [
   spread((rounds.get(contender) ?? []).map(({ p99Ms }) => p99Ms)),
 ])
 print(markdownTable(['500 bytes, on the disk', 'at a time', 'a second', 'ratio', 'p99, ms'], rows))
+note('what state_dir costs')
+print(await costTable(plan))
+note('how the outbox drains')
+print(await drainTable(plan))

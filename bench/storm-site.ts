@@ -49,9 +49,13 @@ export async function openFleet(task: Omit<Extract<LoadTask, { kind: 'open' }>, 
 
 export type BridgeUnderStorm = { readonly url: string; readonly server: Server }
 
-export async function openStormBridge(bin: string, { port }: { readonly port: number }): Promise<BridgeUnderStorm> {
+export async function openStormBridge(
+  bin: string,
+  { port }: { readonly port: number },
+  flags: readonly string[] = [],
+): Promise<BridgeUnderStorm> {
   const { url, server } = await openBridge(
-    { name: 'ocpp-cable', bin },
+    { name: 'ocpp-cable', bin, flags },
     { pid: 0, port, close: () => Promise.resolve() },
   )
   return { url, server }

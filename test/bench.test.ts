@@ -119,9 +119,11 @@ test('bench:storm --quick prints the machine and five tables, and leaves no proc
   }
 })
 
-test('bench:store --quick prints the machine and a table, and leaves nothing behind', withinLinux, async () => {
+test('bench:store --quick prints the machine and three tables, and leaves nothing behind', withinLinux, async () => {
   const tables = await printedBy('store.ts')
-  assert.equal(tables.length, 1, tables.join('\n\n'))
+  assert.equal(tables.length, 3, tables.join('\n\n'))
+  assert.match(tables[1] ?? '', /^\| with `state_dir` +\| [\d,.]+ +\| [\d.,]+ +\| [\d.]+ x +\|$/m)
+  assert.match(tables[2] ?? '', /^\| 200 messages +\| [\d,.]+ +\| [\d.,]+ +\| [\d.]+ x +\|$/m)
   const lines = (tables[0] ?? '').split('\n').slice(2)
   assert.deepEqual(
     lines.map(line => line.split('|')[2]?.trim()),

@@ -3,13 +3,12 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import type { StoredMessage } from '../../src/session/ports.ts'
 import { StoreError, type StoreFault } from '../../src/store/errors.ts'
 import { outboxOf } from '../../src/store/outbox.ts'
 import { openStore, type Store } from '../../src/store/store.ts'
 import { openProcess, run } from '../support/process.ts'
 import { mountOf, openSourceStore, temporaryDirectory } from '../support/store.ts'
-import { allPending, outboxMessage } from './messages.ts'
+import { allPending, assertKept, outboxMessage } from './messages.ts'
 
 const writer = fileURLToPath(import.meta.resolve('./writer.ts'))
 /** No test waits for ever for what does not come. */
@@ -166,22 +165,6 @@ test('a write that is not synced is never confirmed', within, async t => {
   const store = await opened(t, dir)
   assertKept(child.lines.slice(0, -1), await allPending(outboxOf(store, Infinity)))
 })
-
-/** All that was confirmed is there, nothing is there twice, and each writer's messages are in their order. */
-function assertKept(confirmed: Iterable<string>, messages: readonly StoredMessage[]): void {
-  const found = new Set<string>(messages.map(({ id }) => id))
-  assert.equal(found.size, messages.length)
-  assert.deepEqual(
-    [...confirmed].filter(id => !found.has(id)),
-    [],
-  )
-  const last = new Map<string, number>()
-  for (const { id } of messages) {
-    const [process = '', number = ''] = (JSON.parse(id) as string).split('-')
-    assert.ok(Number(number) > (last.get(process) ?? -1), `${id} is out of order`)
-    last.set(process, Number(number))
-  }
-}
 
 test(
   'what a store has confirmed is there when its process is killed, at whatever moment',

@@ -2,22 +2,21 @@
  * A process that appends messages to an outbox, many at a time, and prints the id of each when it is confirmed; then the
  * code of the error that has ended it, if one has.
  *
- *   writer.ts DIRECTORY NUMBER|forever
+ *   writer.ts DIRECTORY NUMBER|forever [AT-ONCE]
  */
 import { StoreError } from '../../src/store/errors.ts'
 import { outboxOf } from '../../src/store/outbox.ts'
 import { openSourceStore } from '../support/store.ts'
 import { outboxMessage } from './messages.ts'
 
-const [dir = '', count = ''] = process.argv.slice(2)
-const atOnce = 20
+const [dir = '', count = '', atOnce = '20'] = process.argv.slice(2)
 const limit = count === 'forever' ? Infinity : Number(count)
 let written = 0
 
 try {
   const store = await openSourceStore(dir)
   const outbox = outboxOf(store, Infinity)
-  const writes = Array.from({ length: atOnce }, async () => {
+  const writes = Array.from({ length: Number(atOnce) }, async () => {
     while (written < limit) {
       const message = outboxMessage(`${process.pid}-${written++}`, { padding: 'x'.repeat(1_000) })
       await outbox.append(message)
