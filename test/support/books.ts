@@ -18,6 +18,8 @@ export class Books {
   /** Every call, to performs and others, waits for it. */
   hang: Promise<unknown> = Promise.resolve()
   fault: Fault = () => undefined
+  /** The reply to what it has booked waits for this. */
+  replies: Promise<unknown> = Promise.resolve()
 
   /** What it has booked so far; each perform is a row. */
   get rows(): readonly Row[] {
@@ -41,6 +43,7 @@ export class Books {
     if (!transactionActions.includes(data.command)) return {}
     await this.fault(perform)
     this.#rows.push({ stationId, ...this.#book(data) })
+    await this.replies
     return ackOf(data, this.#transactions.get(data['key']))
   }
 
