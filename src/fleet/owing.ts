@@ -17,8 +17,8 @@ const lifeMs = 60 * 60_000
 /** A station has few messages that the app raises on. */
 const maxMessages = 4
 /**
- * An app that hangs shows that it is back only by a reply, and there may be nobody else to reply to: the station is let in
- * after this time at the latest, less up to half of it.
+ * An app that hangs shows that it is back only by a reply, and there may be nobody else to reply to: unless the app is known
+ * to be away, the station is let in after this time at the latest, less up to half of it.
  */
 const longestOutsideMs = 10 * 60_000
 /** A station that has not returned by then is named in the log. */
@@ -92,7 +92,9 @@ export class Owing implements Debts {
     this.#gone.delete(stationId)
     const { rpc, now, random } = this.#world
     const debt = this.#debtOf(stationId)
-    if (debt === null || now() >= debt.outsideUntil) return null
+    if (debt === null || debt.outsideUntil === 0) return null
+    // Each send may count as an attempt: an app that is known to be away cannot take this one either.
+    if (now() >= debt.outsideUntil && !rpc.presence.isAway) return null
     const hasReplied = rpc.presence.repliedAt > debt.at
     if (hasReplied && rpc.pending < rpc.capacity) return null
     if (rpc.presence.isAway) void rpc.check()

@@ -68,6 +68,16 @@ test('stations that owe a message wait outside until the app has replied to anyb
   assert.deepEqual([bench.letsIn('CP1'), bench.letsIn('CP2')], [true, true])
 })
 
+test('a station that owes a message waits outside for an hour when the app is known to be away', () => {
+  const bench = new Bench()
+  bench.close('CP1')
+  bench.rpc.presence.isAway = true
+  bench.nowMs += 59 * minute
+  assert.equal(bench.letsIn('CP1'), false)
+  bench.rpc.presence.isAway = false
+  assert.equal(bench.letsIn('CP1'), true)
+})
+
 test('a station that owes a message waits outside while more calls wait for the app than it may have', () => {
   const bench = new Bench()
   bench.close('CP1')
