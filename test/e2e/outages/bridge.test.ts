@@ -144,7 +144,10 @@ async function openScene(t: TestContext, disk: Disk): Promise<Scene> {
     Object.entries(clients).map(async ([id, client]) => {
       const proxy = await openProxy(side.bridge.port)
       t.after(() => proxy.close())
-      const station = new QueueingStation(id, () => `ws://${proxy.host}/ocpp`, client, { maxAttempts: 3, isManual: true })
+      const station = new QueueingStation(id, () => `ws://${proxy.host}/ocpp`, client, {
+        maxAttempts: 3,
+        isManual: true,
+      })
       t.after(() => station.close())
       return { proxy, station }
     }),

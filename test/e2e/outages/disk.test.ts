@@ -15,25 +15,29 @@ const within = { timeout: 180_000 }
 const outageMs = 10_000
 
 // Without state_dir there is no disk: that side of the row is the one of an app that is away.
-test('the ledgers of all stations are booked when the disk is full and the app is away, with state_dir', within, async t => {
-  const dir = await mountOf(t, 1024)
-  if (dir === null) return
-  const site = await openSite(t, { sides: ['with state_dir'], dir })
-  const [side] = site.sides
-  assert.ok(side)
-  const stations = stationsAt(t, side, all)
-  await warmUp(stations)
-  const ballast = path.join(dir, 'ballast')
-  assert.throws(() => writeFileSync(ballast, 'x'.repeat(2 * 1024 * 1024)), /ENOSPC/)
-  await appIsAway(site)
-  await side.bridge.logged(/state_dir failed/)
-  await sleep(outageMs)
-  const confirmed = stations.filter(({ ends }) => ends.length === 0)
-  assert.deepEqual(confirmed, [], 'the connection of each is closed: nothing is confirmed that is not on the disk')
-  rmSync(ballast)
-  await site.app.start()
-  await assertOutcome(site, side, stations, { repeats: 'marked' })
-})
+test(
+  'the ledgers of all stations are booked when the disk is full and the app is away, with state_dir',
+  within,
+  async t => {
+    const dir = await mountOf(t, 1024)
+    if (dir === null) return
+    const site = await openSite(t, { sides: ['with state_dir'], dir })
+    const [side] = site.sides
+    assert.ok(side)
+    const stations = stationsAt(t, side, all)
+    await warmUp(stations)
+    const ballast = path.join(dir, 'ballast')
+    assert.throws(() => writeFileSync(ballast, 'x'.repeat(2 * 1024 * 1024)), /ENOSPC/)
+    await appIsAway(site)
+    await side.bridge.logged(/state_dir failed/)
+    await sleep(outageMs)
+    const confirmed = stations.filter(({ ends }) => ends.length === 0)
+    assert.deepEqual(confirmed, [], 'the connection of each is closed: nothing is confirmed that is not on the disk')
+    rmSync(ballast)
+    await site.app.start()
+    await assertOutcome(site, side, stations, { repeats: 'marked' })
+  },
+)
 
 test('the ledgers of all stations are booked when NATS is gone and the app is away', within, async t => {
   const nats = await openNats()

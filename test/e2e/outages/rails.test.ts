@@ -27,7 +27,15 @@ function rowsOf(entries: readonly LedgerEntry[]): Row[] {
   return entries.flatMap(({ event, station, key, payload, attempt, number, storedAt }) => {
     const action = actions.get(event)
     if (action === undefined || payload === undefined) return []
-    return { stationId: station, action, key, payload, attempt, transactionId: number, isStored: storedAt !== undefined }
+    return {
+      stationId: station,
+      action,
+      key,
+      payload,
+      attempt,
+      transactionId: number,
+      isStored: storedAt !== undefined,
+    }
   })
 }
 

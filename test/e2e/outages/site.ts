@@ -138,7 +138,9 @@ export async function assertOutcome(
   if (repeats !== 'by key') assert.deepEqual(found.unmarked, [], `${side.disk}: a further delivery has attempt`)
   if (repeats === 'never') assert.deepEqual(found.marked, [], `${side.disk}: nothing comes twice`)
   assert.deepEqual(found.booked.toSorted(), found.charged.toSorted(), `${side.disk}: to the watt-hour`)
-  const hasStored = site.books.rows.some(({ stationId, isStored }) => isStored && ledgers.some(ledger => ledger.stationId === stationId))
+  const hasStored = site.books.rows.some(
+    ({ stationId, isStored }) => isStored && ledgers.some(ledger => ledger.stationId === stationId),
+  )
   if (stores) assert.ok(hasStored, 'some messages came from the outbox')
   assert.ok(found.charged.length >= stations.length, 'each station has charged')
 }
