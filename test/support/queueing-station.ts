@@ -125,7 +125,7 @@ export class QueueingStation {
         this.ends.push(String(error))
       }
       this.#isOnline = false
-      if (!this.#isClosed) await sleep(pauseMs)
+      await sleep(pauseMs)
     }
   }
 

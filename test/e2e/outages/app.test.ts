@@ -24,7 +24,7 @@ type Failure = {
   readonly stations: readonly Kind[]
   readonly outcomes: Readonly<Record<Disk, Outcome>>
   /** Resolves when it is over, or for one that lasts for ever, when it has begun. */
-  happens(site: Site, t: TestContext): Promise<unknown>
+  readonly happens: (site: Site, t: TestContext) => Promise<unknown>
 }
 
 const all = ['KEEPING-1.6', 'COUNTING-1.6', 'KEEPING-2.0.1', 'COUNTING-2.0.1'] as const

@@ -23,7 +23,7 @@ type Step = {
   readonly is: Readonly<Record<Disk, string>>
   readonly outcomes: Readonly<Record<Disk, Outcome>>
   /** Resolves when both stations are at this step, which lasts until the bridge is killed. */
-  reached(scene: Scene): Promise<unknown>
+  readonly reached: (scene: Scene) => Promise<unknown>
 }
 
 const once = { 'without state_dir': { repeats: 'never' }, 'with state_dir': { repeats: 'never' } } as const
