@@ -17,8 +17,8 @@ const lifeMs = 60 * 60_000
 /** A station has few messages that the app raises on. */
 const maxMessages = 4
 /**
- * An app that hangs shows that it is back only by a reply, and there may be nobody else to reply to: the station is let in
- * after this time at the latest, less up to half of it.
+ * An app that hangs shows that it is back only by a reply, and there may be nobody else to reply to: unless the app is known
+ * to be away, the station is let in after this time at the latest, less up to half of it.
  */
 const longestOutsideMs = 10 * 60_000
 /** A station that has not returned by then is named in the log. */
@@ -118,7 +118,8 @@ export class Owing implements Debts {
     this.#gone.delete(stationId)
     const { rpc, now, random } = this.#world
     const outside = this.#debtOf(stationId)?.outside ?? null
-    if (outside === null || now() >= outside.until) return null
+    // Each send may count as an attempt: an app that is known to be away cannot take this one either.
+    if (outside === null || (now() >= outside.until && !rpc.presence.isAway)) return null
     const leftMs = outside.from - now()
     const hasSign = this.#signOf(outside.kind) !== outside.sign
     if (hasSign && leftMs <= 0 && rpc.pending < rpc.capacity) return null

@@ -8,12 +8,13 @@ import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ScriptedApp } from '../support/app.ts'
+import { Books } from '../support/books.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { keepUntil } from '../support/keep.ts'
-import { Performs } from '../support/performs.ts'
-import { factOf, QueueingStation, viaOcppRpc, viaOcppTs } from '../support/queueing-station.ts'
+import { QueueingStation, viaOcppRpc16, viaOcppTs } from '../support/queueing-station.ts'
 import { openRawStation } from '../support/station.ts'
 import { mountOf, temporaryDirectory } from '../support/store.ts'
+import { until } from './failures/scene.ts'
 
 const within = { timeout: 180_000 }
 /** Of twelve stations, those whose next message is no start; rarely fewer than four. */
@@ -25,18 +26,10 @@ async function open(t: TestContext, dir: string, ...flags: readonly string[]) {
   const app = await ScriptedApp.start()
   const keep = keepUntil(end => t.after(end))
   keep({ close: () => app.stop() })
-  const performs = new Performs()
-  const transactions = new Map<unknown, number>()
-  app.always(
-    performs.script(({ command, key }) => {
-      if (command !== 'StartTransaction') return {}
-      const transactionId = transactions.get(key) ?? transactions.size + 1
-      transactions.set(key, transactionId)
-      return { idTagInfo: { status: 'Accepted' }, transactionId }
-    }),
-  )
+  const books = new Books()
+  app.always(books.script)
   const bridge = keep(await openBridge([`--rpc_host=${app.host}`, `--state_dir=${dir}`, ...flags]))
-  return { app, performs, bridge }
+  return { app, books, bridge }
 }
 
 /** The app's last connection may serve a call for a moment after it has stopped. */
@@ -48,35 +41,20 @@ async function isEmpty(bridge: Bridge): Promise<void> {
   while ((await bridge.metric('ocpp_outbox_messages_num')) > 0) await sleep(100)
 }
 
-type Booked = { readonly keys: Set<unknown>; unmarked: number; readonly order: number }
-
-/** What the app knows: the keys of each fact, and how many of its performs are not marked as a retry. */
-function bookedOf(performs: Performs): ReadonlyMap<string, Booked> {
-  const booked = new Map<string, Booked>()
-  performs.all.forEach(({ stationId, data }, order) => {
-    const payload = data['payload'] as { timestamp?: string; meterValue?: { timestamp: string }[] }
-    const fact = factOf(stationId, data.command, payload.timestamp ?? payload.meterValue?.[0]?.timestamp ?? '')
-    const before = booked.get(fact) ?? { keys: new Set(), unmarked: 0, order }
-    before.keys.add(data['key'])
-    if (data['attempt'] === undefined) before.unmarked++
-    booked.set(fact, before)
-  })
-  return booked
-}
-
 describe('with state_dir', { concurrency: true }, () => {
   test(
     'every message reaches the app once, in order, when the app is away and the bridge is killed after it has confirmed',
     within,
     async t => {
-      const { app, performs, bridge } = await open(t, temporaryDirectory(t))
+      const { app, books, bridge } = await open(t, temporaryDirectory(t))
       const urlOf = (): string => bridge.url
       const stations = ['1', '2', '3', '4'].flatMap(n => [
-        new QueueingStation(`RPC-${n}`, urlOf, viaOcppRpc),
+        new QueueingStation(`RPC-${n}`, urlOf, viaOcppRpc16),
         new QueueingStation(`TS-${n}`, urlOf, viaOcppTs),
-        new QueueingStation(`COUNTING-${n}`, urlOf, viaOcppRpc, 3),
+        new QueueingStation(`COUNTING-${n}`, urlOf, viaOcppRpc16, { maxAttempts: 3 }),
       ])
-      await performs.reached(stations.map(({ id }) => id))
+      const hasBooked = ({ id }: QueueingStation): boolean => books.rows.some(({ stationId }) => stationId === id)
+      await until(() => stations.every(hasBooked), 'each station has been served')
       app.stop()
       await bridge.metricReaches('ocpp_outbox_total', leastStored)
       const stored = await bridge.metric('ocpp_outbox_total')
@@ -88,19 +66,15 @@ describe('with state_dir', { concurrency: true }, () => {
       await sleep(3_000)
       await isEmpty(bridge)
       await Promise.all(stations.map(station => station.finish()))
-      const booked = bookedOf(performs)
-      for (const { id, made, dropped } of stations) {
-        assert.deepEqual(dropped, [], id)
-        assert.deepEqual(made.filter(fact => !booked.has(fact)), [], 'nothing is lost') // prettier-ignore
-        const doubled = made.filter(fact => (booked.get(fact)?.keys.size ?? 0) > 1)
-        assert.deepEqual(doubled, [], 'nothing is booked twice')
-        // A start is not stored: what the killed process knew of its attempts is gone, and `key` has to do.
-        const unmarked = made.filter(fact => !/ StartTransaction /.test(fact) && (booked.get(fact)?.unmarked ?? 0) > 1)
-        assert.deepEqual(unmarked, [], 'a retry of a stored message carries `attempt`')
-        const orders = made.map(fact => booked.get(fact)?.order ?? 0)
-        assert.deepEqual(orders, [...orders].sort((a, b) => a - b), `${id}: in the order in which it was made`) // prettier-ignore
-      }
-      const late = performs.all.filter(({ data }) => data['storedAt'] !== undefined)
+      const ledgers = stations.map(({ ledger }) => ledger)
+      const { charged, booked, ...faults } = books.audit(ledgers)
+      assert.deepEqual(ledgers.flatMap(({ dropped }) => dropped), []) // prettier-ignore
+      assert.deepEqual(booked.toSorted(), charged.toSorted())
+      // A start is not stored: what the killed process knew of its attempts is gone, and `key` has to do.
+      const unmarked = faults.unmarked.filter(fact => !/ StartTransaction /.test(fact))
+      const none = { lost: [], doubled: [], unmarked: [], marked: [], disordered: [] }
+      assert.deepEqual({ ...faults, unmarked, marked: [] }, none)
+      const late = books.rows.filter(({ isStored }) => isStored)
       assert.ok(late.length >= stored, `${late.length} came from the outbox`)
     },
   )
@@ -109,7 +83,8 @@ describe('with state_dir', { concurrency: true }, () => {
     'a charge that begins while the app is away reaches it in order, under the id that the station has, with ocpp_outbox_decide=accept',
     within,
     async t => {
-      const { app, performs, bridge } = await open(t, temporaryDirectory(t), '--ocpp_outbox_decide=accept')
+      const { app, books, bridge } = await open(t, temporaryDirectory(t), '--ocpp_outbox_decide=accept')
+      const { performs } = books
       assert.ok(bridge.process.lines.some(line => line.startsWith('warning: ocpp_outbox_decide is accept')))
       const station = await openRawStation(bridge.url, 'CP1')
       await station.call('h', 'Heartbeat')
@@ -151,7 +126,7 @@ describe('with state_dir', { concurrency: true }, () => {
     async t => {
       const dir = await mountOf(t, 4 * 1024)
       if (dir === null) return
-      const { app, performs, bridge } = await open(t, dir)
+      const { app, books, bridge } = await open(t, dir)
       const station = await openRawStation(bridge.url, 'CP1')
       await station.call('h', 'Heartbeat')
       await bridge.metricReaches('rpc_call_total', 2)
@@ -180,10 +155,10 @@ describe('with state_dir', { concurrency: true }, () => {
       await isAway(bridge)
       assert.equal(await again.call('s', 'StopTransaction', stop), '[3,"s",{}]')
       await app.start()
-      await performs.next('s')
-      const stops = performs.of('CP1').filter(({ command }) => command === 'StopTransaction')
+      const stopsOf = () => books.rows.filter(({ action }) => action === 'StopTransaction')
+      await until(() => stopsOf().length > 0, 'the app has the stop')
       // Once: by a delivery, or by an attempt that still waited for the app when the message was stored.
-      assert.equal(stops.length, 1)
+      assert.equal(stopsOf().length, 1)
       for (const each of [other, again]) await each.close()
     },
   )

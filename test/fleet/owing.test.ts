@@ -103,6 +103,16 @@ test('a station for which Connect raises again waits outside longer each time, t
   assert.equal(bench.letsIn('CP1'), true, 'an answered message ends the row')
 })
 
+test('a station that owes a message waits outside for an hour when the app is known to be away', () => {
+  const bench = new Bench()
+  bench.close('CP1')
+  bench.rpc.presence.isAway = true
+  bench.nowMs += 59 * minute
+  assert.equal(bench.letsIn('CP1'), false)
+  bench.rpc.presence.isAway = false
+  assert.equal(bench.letsIn('CP1'), true)
+})
+
 test('a station that owes a message waits outside while more calls wait for the app than it may have', () => {
   const bench = new Bench()
   bench.close('CP1')

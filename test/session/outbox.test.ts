@@ -16,7 +16,13 @@ const absentMs = 5_000
 const stations = ['CP1', 'CP2'] as const
 type StationId = (typeof stations)[number]
 
-const moods = ['up', 'absent', 'lost', 'slow', 'raises', 'refuses'] as const
+const moods = ['up', 'absent', 'lost', 'slow', 'raises', 'refuses', 'hangs'] as const
+/** The disk works, is full, fails, or takes long. */
+const disks = ['works', 'full', 'fails', 'slow'] as const
+/** A few of them take less than the 5 s after which the bridge gives the disk up. */
+const slowDiskMs = 700
+/** `rpc_command_timeout` */
+const deadlineMs = 3_000
 const event = fc.oneof(
   { weight: 5, arbitrary: fc.record({ is: fc.constant('make' as const), at: fc.nat(1), what: fc.nat(2) }) },
   { weight: 4, arbitrary: fc.record({ is: fc.constant('pass' as const), at: fc.nat(20), what: fc.nat(0) }) },
@@ -27,7 +33,11 @@ const event = fc.oneof(
   { weight: 1, arbitrary: fc.record({ is: fc.constant('vanish' as const), at: fc.nat(1), what: fc.nat(0) }) },
   { weight: 2, arbitrary: fc.record({ is: fc.constant('stay away' as const), at: fc.nat(1), what: fc.nat(30) }) },
   { weight: 1, arbitrary: fc.record({ is: fc.constant('kill' as const), at: fc.nat(0), what: fc.nat(0) }) },
-  { weight: 1, arbitrary: fc.record({ is: fc.constant('disk' as const), at: fc.nat(2), what: fc.nat(0) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ is: fc.constant('disk' as const), at: fc.nat(disks.length - 1), what: fc.nat(0) }),
+  },
+  { weight: 1, arbitrary: fc.record({ is: fc.constant('second' as const), at: fc.nat(1), what: fc.nat(0) }) },
 )
 type Event = { readonly is: string; readonly at: number; readonly what: number }
 
@@ -41,8 +51,14 @@ function mortal(outbox: FakeOutbox) {
     const never = new Promise<never>(() => undefined)
     return life.isAlive ? run().then(result => (life.isAlive ? result : never)) : never
   }
+  // Appends run in the order of their calls, as in the store.
+  let last: Promise<unknown> = Promise.resolve()
   const own: Outbox = {
-    append: message => live(() => outbox.append(message)),
+    append: message => {
+      const appended = last.then(() => live(() => outbox.append(message)))
+      last = appended.catch(() => undefined)
+      return appended
+    },
     pendingOf: (stationId, afterSeq) => live(() => outbox.pendingOf(stationId, afterSeq)),
     pendingStations: () => live(() => outbox.pendingStations()),
     delivered: seq => live(() => outbox.delivered(seq)),
@@ -106,7 +122,8 @@ class Scene {
       else if (is === 'vanish') this.#sockets.get(stations[at] ?? 'CP1')?.vanish()
       else if (is === 'stay away') this.#stayAway(stations[at] ?? 'CP1', what * 1_000)
       else if (is === 'kill') this.#kill()
-      else this.#outbox.appending = at === 0 ? () => Promise.resolve('refused') : () => Promise.resolve('stored')
+      else if (is === 'second') this.#second(stations[at] ?? 'CP1')
+      else this.#outbox.appending = this.#appendingTo(disks[at] ?? 'works')
     }
     this.#mood = 'up'
     this.#outbox.appending = () => Promise.resolve('stored')
@@ -140,6 +157,34 @@ class Scene {
     this.#sockets.clear()
     this.#pending.clear()
     this.#world = this.#start()
+  }
+
+  /** The station connects again, and its old connection does not end by itself. */
+  #second(stationId: StationId): void {
+    if (this.#world.hub.debts.waitSeconds(stationId as never) !== null) return
+    this.#pending.delete(stationId)
+    const station = this.#world.plug(stationId)
+    this.#sockets.set(stationId, station)
+    station.call('Heartbeat', {}, 'heartbeat')
+  }
+
+  #appendingTo(disk: (typeof disks)[number]): FakeOutbox['appending'] {
+    switch (disk) {
+      case 'works':
+        return () => Promise.resolve('stored')
+      case 'full':
+        return () => Promise.resolve('refused')
+      case 'fails':
+        return () => Promise.reject(new Error('the disk fails'))
+      case 'slow':
+        return () => {
+          const life = this.#life
+          // What a process has not written when it is killed is never written.
+          return new Promise(resolve =>
+            this.#clock.start(() => resolve(life.isAlive ? 'stored' : 'refused'), slowDiskMs),
+          )
+        }
+    }
   }
 
   /** A step of a second: stations connect, send the head of their queue, and read its answer. */
@@ -196,7 +241,7 @@ class Scene {
     }
   }
 
-  #say(world: FakeWorld, call: RpcCall, process: number): Said {
+  #say(world: FakeWorld, call: RpcCall, process: number): Said | Promise<Said> {
     // A dead process says nothing to the app.
     if (world !== this.#world) throw faults.absent
     world.rpc.presence.isAway = this.#mood === 'absent'
@@ -204,6 +249,8 @@ class Scene {
     const isPerform = call.name === 'meter_values'
     if (isPerform && this.#mood === 'raises') throw faults.raised
     if (isPerform && this.#mood === 'refuses') return { status: 'failure' }
+    if (this.#mood === 'hangs')
+      return new Promise((_, reject) => this.#clock.start(() => reject(faults.slow), deadlineMs))
     if (isPerform && this.#mood !== 'slow') {
       const { id, attempt, storedAt } = dataOf(call)
       this.ran.push({ id, process, attempt, isStored: storedAt !== undefined })
@@ -240,7 +287,7 @@ test(
           if (hadBefore) assert.ok(Number(run.attempt) >= 2, `${String(run.id)} may have reached the app before`)
         })
       }),
-      { numRuns: runs },
+      { numRuns: runs, includeErrorInReport: true },
     )
     assert.ok(absent > 0, 'some were delivered without a connection')
   },

@@ -104,6 +104,10 @@ export class ScriptedApp {
     return app
   }
 
+  get isRunning(): boolean {
+    return this.#server !== null
+  }
+
   get host(): string {
     return `127.0.0.1:${this.port}`
   }

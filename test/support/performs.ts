@@ -33,11 +33,6 @@ export class Performs {
     }
   }
 
-  /** Resolves when each of the stations has had a message performed. */
-  async reached(stationIds: readonly string[]): Promise<void> {
-    while (!stationIds.every(id => this.of(id).length > 0)) await once(this.#came, 'perform')
-  }
-
   /** The performs of a station so far. */
   of(stationId: string): PerformData[] {
     return this.all.filter(perform => perform.stationId === stationId).map(({ data }) => data)

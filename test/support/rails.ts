@@ -68,6 +68,8 @@ export type LedgerEntry = {
   /** Of `ack` and `error`: the action of the command. */
   readonly request?: string
   readonly late?: boolean
+  /** Of bookings that the bridge has stored meanwhile. */
+  readonly storedAt?: string
   readonly sid?: string
   /** Of messages and outcomes. */
   readonly version?: string
