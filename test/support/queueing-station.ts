@@ -53,6 +53,8 @@ type StationHabits = {
   readonly maxAttempts?: number
   /** Whether it makes messages only when a test says so, and not all the time. */
   readonly isManual?: boolean
+  /** How many messages later than others it begins: of a few stations, some are always within a charge. */
+  readonly phase?: number
 }
 
 /** Between two connections, and between two messages that it makes. */
@@ -72,11 +74,12 @@ export class QueueingStation {
   readonly #charging: Promise<void>
   readonly #delivering: Promise<void>
 
-  constructor(id: string, urlOf: () => string, client: Client, { maxAttempts, isManual = false }: StationHabits = {}) {
+  constructor(id: string, urlOf: () => string, client: Client, habits: StationHabits = {}) {
     this.id = id
+    const { maxAttempts, isManual = false, phase = 0 } = habits
     this.ledger = new StationLedger(id, client.version, maxAttempts)
     this.#client = client
-    this.#charging = isManual ? Promise.resolve() : this.#charge()
+    this.#charging = isManual ? Promise.resolve() : this.#charge(phase)
     this.#delivering = this.#deliver(urlOf)
   }
 
@@ -105,7 +108,8 @@ export class QueueingStation {
   }
 
   /** One charge after another, whatever the connection does. */
-  async #charge(): Promise<void> {
+  async #charge(phase: number): Promise<void> {
+    await sleep(phase * makesEveryMs)
     while (this.#isCharging && !this.#isClosed) {
       for (let step = 0; step < 3; step++) {
         this.make()

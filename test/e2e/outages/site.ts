@@ -89,9 +89,13 @@ export type Kind = keyof typeof kinds
 /** A station of each kind at each bridge: `KEEPING-1.6-D` is the one at the bridge with the disk. */
 export function stationsAt(t: TestContext, side: Side, which: readonly Kind[], isManual = false): QueueingStation[] {
   const suffix = side.dir === null ? '' : '-D'
-  return which.map(kind => {
+  return which.map((kind, phase) => {
     const [client, habits] = kinds[kind]
-    const station = new QueueingStation(`${kind}${suffix}`, () => side.bridge.url, client, { ...habits, isManual })
+    const station = new QueueingStation(`${kind}${suffix}`, () => side.bridge.url, client, {
+      ...habits,
+      isManual,
+      phase,
+    })
     t.after(() => station.close())
     return station
   })
