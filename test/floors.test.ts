@@ -23,6 +23,7 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   rpc: ['ocpp', 'cable', 'translate', 'session/ports.ts', 'ops', 'node:', 'network'],
   broadcast: ['ocpp', 'cable', 'translate', 'session/ports.ts', 'ops', 'node:', 'network'],
   server: ['ocpp', 'cable', 'translate', 'session/ports.ts', 'ops', 'node:', 'network'],
+  admin: ['ocpp', 'cable', 'translate', 'session/ports.ts', 'ops', 'node:', 'network'],
   validation: ['ocpp', 'cable', 'translate', 'session/ports.ts', 'ops', 'node:', 'network'],
   store: ['ocpp', 'cable', 'translate', 'session/ports.ts', 'ops', 'node:', 'network'],
   config: ['ocpp', 'cable', 'translate', 'node:', 'smol-toml'],
