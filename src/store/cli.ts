@@ -6,6 +6,7 @@ import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { hasDatabase, openDatabase, readDatabase, type Value } from './database.ts'
 import { StoreError } from './errors.ts'
+import { changes, seqIn } from './outbox-operations.ts'
 
 type Row = Readonly<Record<string, Value>>
 /** Numbers of messages; `null` for all. */
@@ -62,9 +63,9 @@ function linesOf(command: string, dir: string, which: Which, pageSize: number): 
     case 'export':
       return reading(dir, which, pageSize, jsonLine)
     case 'retry':
-      return changing(dir, which, 'UPDATE outbox SET dead_at = NULL, attempts = 0, next_attempt_at = 0')
+      return changing(dir, which, changes.retry)
     case 'drop':
-      return changing(dir, which, 'DELETE FROM outbox')
+      return changing(dir, which, changes.drop)
     default:
       return null
   }
@@ -80,7 +81,7 @@ function numbersIn(words: readonly string[]): Which | undefined {
 function* reading(dir: string, which: Which, pageSize: number, lineOf: (row: Row) => string): Generator<string> {
   const database = readDatabase(dir)
   try {
-    const next = database.prepare(`SELECT * FROM outbox WHERE seq > ? AND ${isOf(which)} ORDER BY seq LIMIT ?`)
+    const next = database.prepare(`SELECT * FROM outbox WHERE seq > ? AND ${seqIn(which)} ORDER BY seq LIMIT ?`)
     for (let seq: Value = 0; ;) {
       const page = next.all(seq, pageSize)
       for (const row of page) yield lineOf(row)
@@ -96,15 +97,11 @@ function* reading(dir: string, which: Which, pageSize: number, lineOf: (row: Row
 function* changing(dir: string, which: Which, sql: string): Generator<string> {
   const database = openDatabase(dir)
   try {
-    const { changes } = database.transaction(() => database.prepare(`${sql} WHERE ${isOf(which)}`).run())
-    yield `${changes} ${changes === 1 ? 'message' : 'messages'}\n`
+    const number = database.transaction(() => database.prepare(`${sql} WHERE ${seqIn(which)}`).run().changes)
+    yield `${number} ${number === 1 ? 'message' : 'messages'}\n`
   } finally {
     database.close()
   }
-}
-
-function isOf(which: Which): string {
-  return which === null ? 'true' : `seq IN (${which.join()})`
 }
 
 function listed(row: Row): string {

@@ -3,12 +3,12 @@
  */
 import { membersOf } from '../ocpp/json.ts'
 import { setRecent } from '../ops/recent.ts'
-import type { DurableMemory, DurableOutbox, World } from '../session/ports.ts'
+import type { DurableMemory, DurableOutbox, OutboxAdmin, World } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
 import { openCredentials, type Credentials } from './credentials.ts'
 import { StoreError } from './errors.ts'
 import type { StoredStart } from './operations.ts'
-import { outboxOf } from './outbox.ts'
+import { outboxAdminOf, outboxOf } from './outbox.ts'
 import { openStore, type Store } from './store.ts'
 
 /** For how long the answer to a StartTransaction is kept: as long as in memory, docs/protocol.md "Retries". */
@@ -94,6 +94,11 @@ export class Memory implements DurableMemory {
       onOpened: this.onOpened.bind(this),
       onFailure: this.#onFailure,
     }
+  }
+
+  /** `null` where nothing can be stored. */
+  get outboxAdmin(): OutboxAdmin | null {
+    return this.#state === 'failed' ? null : outboxAdminOf({ call: this.#call.bind(this) })
   }
 
   onOpened(listener: () => void): void {

@@ -32,6 +32,8 @@ export const reads: ReadonlySet<keyof Operations> = new Set([
   'pendingStations',
   'outboxSize',
   'appSession',
+  'outboxList',
+  'outboxFind',
 ])
 
 /** For how many of them a serial number, and a digest of credentials, is read. */

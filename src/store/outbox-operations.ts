@@ -1,7 +1,15 @@
 /**
  * The SQL of the outbox. Runs in the worker.
  */
-import type { OutboxMessage, OutboxSize, StoredMessage } from '../session/ports.ts'
+import type {
+  OutboxFilter,
+  OutboxMessage,
+  OutboxRetried,
+  OutboxRow,
+  OutboxSize,
+  StoredMessage,
+} from '../session/ports.ts'
+import type { StationId } from '../translate/handshake.ts'
 import type { Database } from './database.ts'
 
 /** What a message costs beside its payload: its other columns, and its rows in two indexes. */
@@ -13,8 +21,21 @@ const maxSession = 16_384
 /** In characters: what the app said may be long. */
 const maxError = 1_000
 
+/** For an operator: what each command does to the messages that it names. */
+export const changes = {
+  retry: 'UPDATE outbox SET dead_at = NULL, attempts = 0, next_attempt_at = 0',
+  drop: 'DELETE FROM outbox',
+}
+
 const columns = `seq, station AS stationId, version, message_id AS id, key, content, action, payload,
   stored_at AS storedAt, attempts, next_attempt_at AS nextAttemptAt`
+
+const rows = `SELECT ${columns}, dead_at AS deadAt, error FROM outbox`
+
+/** @param seqs numbers of messages; `null` for all */
+export function seqIn(seqs: readonly number[] | null): string {
+  return seqs === null ? 'true' : `seq IN (${seqs.join()})`
+}
 
 export function outboxOperationsOn(database: Database) {
   const sql = {
@@ -38,6 +59,7 @@ export function outboxOperationsOn(database: Database) {
   const size = () => sql.size.get() as Pick<OutboxSize, 'pending' | 'dead' | 'bytes'>
   return {
     ...sessionOperationsOn(database),
+    ...operatorOperationsOn(database),
 
     /** @param maxBytes refused when the outbox would be larger */
     append: (message: OutboxMessage, maxBytes: number): 'stored' | 'present' | 'refused' => {
@@ -94,5 +116,29 @@ function sessionOperationsOn(database: Database) {
       const session = sql.find.get(station)?.['session']
       return typeof session === 'string' ? session : null
     },
+  }
+}
+
+/** Rare, so each statement is prepared when it is run. */
+function operatorOperationsOn(database: Database) {
+  return {
+    outboxList: ({ stationId, state, after, limit }: OutboxFilter): OutboxRow[] => {
+      const ofStation = stationId === null ? '' : 'AND station = ?'
+      const inState = state === null ? '' : `AND dead_at IS ${state === 'dead' ? 'NOT ' : ''}NULL`
+      const found = database.prepare(`${rows} WHERE seq > ? ${ofStation} ${inState} ORDER BY seq LIMIT ?`)
+      return found.all(after, ...(stationId === null ? [] : [stationId]), limit) as unknown as OutboxRow[]
+    },
+
+    outboxFind: (seq: number): OutboxRow | null =>
+      (database.prepare(`${rows} WHERE seq = ?`).get(seq) ?? null) as OutboxRow | null,
+
+    outboxRetry: (seqs: readonly number[] | null): OutboxRetried => {
+      const stations = database.prepare(`SELECT DISTINCT station FROM outbox WHERE ${seqIn(seqs)}`).all()
+      const { changes: messages } = database.prepare(`${changes.retry} WHERE ${seqIn(seqs)}`).run()
+      return { messages, stations: stations.map(({ station }) => String(station) as StationId) }
+    },
+
+    outboxDrop: (seqs: readonly number[] | null): number =>
+      database.prepare(`${changes.drop} WHERE ${seqIn(seqs)}`).run().changes,
   }
 }

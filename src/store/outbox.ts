@@ -1,7 +1,7 @@
 /**
  * Transaction messages that wait on the disk for an app that is away.
  */
-import type { AppSession, Outbox } from '../session/ports.ts'
+import type { AppSession, Outbox, OutboxAdmin } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
 import type { Store } from './store.ts'
 
@@ -24,5 +24,14 @@ export function outboxOf(store: Pick<Store, 'call'>, maxBytes: number): Outbox {
       return session === null ? null : (JSON.parse(session) as AppSession)
     },
     size: () => store.call('outboxSize'),
+  }
+}
+
+export function outboxAdminOf(store: Pick<Store, 'call'>): OutboxAdmin {
+  return {
+    list: filter => store.call('outboxList', filter),
+    find: seq => store.call('outboxFind', seq),
+    retry: seqs => store.call('outboxRetry', seqs),
+    drop: seqs => store.call('outboxDrop', seqs),
   }
 }

@@ -62,6 +62,11 @@ export class Backlog implements ports.Backlog {
     for (const [stationId, { dueAt }] of this.#stations) if (dueAt <= now) yield stationId
   }
 
+  /** The messages of these stations are due now: an operator has asked for it. */
+  wake(stationIds: readonly StationId[]): void {
+    for (const stationId of stationIds) this.#onStored(stationId)
+  }
+
   /** Nothing of the station is due for so long. */
   postpone(stationId: StationId, ms: number): void {
     const ofStation = this.#stations.get(stationId)
