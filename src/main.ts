@@ -6,8 +6,13 @@
  * receives a second signal.
  */
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { openApp, type Opened } from './app.ts'
+import { commands } from './cli/commands.ts'
+import { commandList } from './cli/help.ts'
+import { runCommand } from './cli/run.ts'
+import { openTerminal } from './cli/terminal.ts'
+import { readConfigFile } from './config/file.ts'
 import { helpText, printedConfig } from './config/help.ts'
 import { askedOf, resolve, type Asked, type ConfigFile } from './config/resolve.ts'
 import type { Config } from './config/rules.ts'
@@ -17,8 +22,12 @@ const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.
 
 async function main(argv: readonly string[]): Promise<void> {
   if (argv[0] === 'outbox') return outbox(argv.slice(1))
+  if (argv[0]?.startsWith('-') === false) {
+    process.exitCode = await runCommand(argv, openTerminal())
+    return
+  }
   const asked = askedOf(argv)
-  if (asked.wish === 'help') print(helpText())
+  if (asked.wish === 'help') print(helpText(commandList(commands)))
   else if (asked.wish === 'version') print(`${manifest.version}\n`)
   else await configure(asked, argv)
 }
@@ -103,16 +112,6 @@ async function end(app: Opened, log: Log): Promise<void> {
   await app.close()
   log.info({}, 'Stopped')
   process.exit(0)
-}
-
-/** Reads the file; `null` when it is optional and missing. */
-function readConfigFile(asked: Asked['file']): ConfigFile | null {
-  if (asked === null || (!asked.required && !existsSync(asked.path))) return null
-  try {
-    return { path: asked.path, text: readFileSync(asked.path, 'utf8') }
-  } catch (error) {
-    return { path: asked.path, unreadable: error instanceof Error ? error.message : 'cannot be read' }
-  }
 }
 
 function print(text: string): void {

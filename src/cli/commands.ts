@@ -12,7 +12,8 @@ const glob: Argument = { name: 'GLOB', isOptional: true }
 const id: Argument = { name: 'ID' }
 const action: Argument = { name: 'ACTION' }
 
-const globDetail = 'GLOB is a station id in which * stands for any text and ? for one character. Quote it for the shell.'
+const globDetail =
+  'GLOB is a station id in which * stands for any text and ? for one character. Quote it for the shell.'
 
 export const commands: readonly Command[] = [
   command({

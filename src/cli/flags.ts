@@ -94,12 +94,9 @@ export const check = {
     'A station of the app: the check calls Connect for it, and Disconnect. It must not be connected. When empty, the check only connects to the app.',
     { flag: 'station' },
   ),
-  password: option(
-    optional(token),
-    null,
-    'The password of that station, for HTTP Basic (security profiles 1 and 2).',
-    { flag: 'password' },
-  ),
+  password: option(optional(token), null, 'The password of that station, for HTTP Basic (security profiles 1 and 2).', {
+    flag: 'password',
+  }),
   json,
 }
 

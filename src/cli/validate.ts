@@ -38,7 +38,9 @@ function problemsOf(schemas: Schemas, version: Version, action: string, message:
   if (value === undefined) return ['payload\tjson\tis not JSON']
   return schemas
     .violations(version, action, message, payload as JsonText)
-    .map(violation => [violation.path || 'payload', violation.rule, inWords(violation, value)].map(cell => escaped(cell)))
+    .map(violation =>
+      [violation.path || 'payload', violation.rule, inWords(violation, value)].map(cell => escaped(cell)),
+    )
     .map(cells => cells.join('\t'))
 }
 

@@ -6,7 +6,7 @@ import { routes, type AnswerOf, type RouteName } from '../../admin/routes.ts'
 import { isObject, parseJson } from '../../ocpp/json.ts'
 import { CommandError } from '../command.ts'
 import { eventsIn, type ServerEvent } from './events.ts'
-import { send, textOf, type Response } from './http.ts'
+import { send, textOf, type Response } from '../http.ts'
 
 /** Where the API is, and what opens it. */
 export type Target = { readonly url: string; readonly token: string | null }
@@ -74,7 +74,10 @@ export class AdminClient {
     }
   }
 
-  async #send(name: RouteName, { in: parameter = '', query = {}, body, idleMs = usualIdleMs }: Asked): Promise<Response> {
+  async #send(
+    name: RouteName,
+    { in: parameter = '', query = {}, body, idleMs = usualIdleMs }: Asked,
+  ): Promise<Response> {
     const { method, path } = routes[name]
     const base = this.#target.url.replace(/\/$/, '')
     const url = new URL(base + path.replace(/\{\w+\}/, encodeURIComponent(parameter)))

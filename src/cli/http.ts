@@ -1,5 +1,5 @@
 /**
- * HTTP requests to the admin API. The only place where the commands go to the network.
+ * HTTP requests of the commands, to the admin API and to the app.
  *
  * Not `fetch`: it gives up on an answer after five minutes, and refuses some ports.
  */
