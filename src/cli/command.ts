@@ -80,8 +80,8 @@ export interface Terminal {
   readonly columns: number
   readonly rows: number
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Calls back when the process exits, also by Ctrl-C; for the state of the screen. */
-  onExit(restore: () => void): void
+  /** Writes this when the process exits, also by Ctrl-C: restores the screen. */
+  onExit(text: string): void
 }
 
 /** Exit codes of all commands. */

@@ -7,13 +7,17 @@
 import { versions } from '../ocpp/version.ts'
 import { command, type Argument, type Command } from './command.ts'
 import * as flags from './flags.ts'
+import { callExits } from './stations/call-exits.ts'
 
 const glob: Argument = { name: 'GLOB', isOptional: true }
 const id: Argument = { name: 'ID' }
 const action: Argument = { name: 'ACTION' }
 
 const globDetail =
-  'GLOB is a station id in which * stands for any text and ? for one character. Quote it for the shell.'
+  'GLOB is the id of a station, in which * stands for any text and ? for one character; quote it for the shell.'
+const allActions: readonly string[] = [
+  ...new Set(Object.values(versions).flatMap(({ toStation }) => [...toStation])),
+].sort()
 
 export const commands: readonly Command[] = [
   command({
@@ -59,12 +63,88 @@ export const commands: readonly Command[] = [
     ],
     load: () => import('./completion.ts'),
   }),
+  command({
+    name: 'stations',
+    about: 'Lists stations: connected ones, and those that have left.',
+    details: [
+      globDetail,
+      'On a terminal it prints a table. Otherwise each line has these cells, with tabs between them: id, state, version, address, connected at, last message at, sn, left at, left because.',
+    ],
+    args: [glob],
+    flags: flags.stations,
+    examples: ["ocpp-cable stations 'DE-*' --state=connected", 'ocpp-cable stations --watch'],
+    load: () => import('./stations/stations.ts'),
+  }),
+  command({
+    name: 'station',
+    about: 'Shows all that is known of a station, the last errors first.',
+    args: [id],
+    flags: flags.station,
+    examples: ['ocpp-cable station CP1'],
+    load: () => import('./stations/station.ts'),
+  }),
+  command({
+    name: 'tail',
+    about: 'Shows frames as they pass, a CALL and its answer on adjacent lines.',
+    details: [
+      globDetail,
+      'A CALL without an answer is shown after 5 s. The arrow → comes from the station, ← goes to it. Frames are redacted and cut as in the log. NO_COLOR turns colours off.',
+    ],
+    args: [glob],
+    flags: flags.tail,
+    examples: ['ocpp-cable tail CP1', 'ocpp-cable tail --errors', 'ocpp-cable tail --action=StartTransaction --json'],
+    load: () => import('./stations/tail.ts'),
+  }),
+  command({
+    name: 'call',
+    about: 'Sends a command to a station, and prints what it answers.',
+    details: [
+      'PAYLOAD is JSON, @FILE for a file, or - for standard input; {} if it is left out. The payload of the CALLRESULT goes to standard output, a failure to standard error. The app gets its ack or error, too.',
+    ],
+    args: [id, { ...action, words: allActions }, { name: 'PAYLOAD', isOptional: true }],
+    flags: flags.call,
+    exits: callExits.map(({ code, meaning }) => [code, meaning] as const),
+    examples: [
+      `ocpp-cable call CP1 Reset '{"type":"Soft"}'`,
+      'ocpp-cable call CP1 SetChargingProfile @profile.json --timeout=1m',
+    ],
+    load: () => import('./stations/call.ts'),
+  }),
+  command({
+    name: 'disconnect',
+    about: 'Closes the connection of a station, which then connects again by itself.',
+    args: [id],
+    flags: flags.disconnect,
+    examples: ["ocpp-cable disconnect CP1 --reason='new certificate'"],
+    load: () => import('./stations/disconnect.ts'),
+  }),
+  command({
+    name: 'log',
+    about: 'Logs the frames of stations for a time, whatever log_level is.',
+    details: [globDetail, 'LEVEL is debug for every frame, redacted; default ends that.'],
+    args: [{ name: 'GLOB' }, { name: 'LEVEL', words: ['debug', 'default'] }],
+    flags: flags.log,
+    examples: ['ocpp-cable log CP1 debug --for 10m'],
+    load: () => import('./stations/log.ts'),
+  }),
+  command({
+    name: 'outbox',
+    about: 'Lists and changes the transaction messages that wait in state_dir for the app.',
+    details: [
+      'list prints one line for each message: number, station, version, action, when it was stored, attempts, state and error, with tabs between them. show and export print messages with their payloads, one line of JSON each. retry makes dead letters pending again, and ends the wait of messages that are. drop deletes messages: the app never gets them.',
+      'Asks the bridge that runs, if its admin API is on. Otherwise it reads the directory; retry and drop then need a bridge that is stopped.',
+    ],
+    args: [
+      { name: 'list|show|export|retry|drop', words: ['list', 'show', 'export', 'retry', 'drop'] },
+      { name: 'NUMBER', isOptional: true, isMany: true },
+    ],
+    flags: flags.outbox,
+    takesBridgeFlags: true,
+    examples: [
+      'ocpp-cable outbox list',
+      'ocpp-cable outbox retry 12 13',
+      'ocpp-cable outbox drop all --state_dir=/var/lib/ocpp-cable',
+    ],
+    load: () => import('./outbox.ts'),
+  }),
 ]
-
-void globDetail
-void glob
-void id
-
-export function commandNamed(name: string): Command | undefined {
-  return commands.find(each => each.name === name)
-}

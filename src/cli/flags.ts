@@ -3,7 +3,8 @@
  *
  * Pure. A flag that the bridge has as an option, too, has the same name, and is read from the same variable.
  */
-import { day, duration, file, onOff, optional, second, text, token } from '../config/kinds.ts'
+import { stationStates } from '../admin/answers.ts'
+import { day, duration, file, oneOf, onOff, optional, second, text, token } from '../config/kinds.ts'
 import { option, type Kind } from '../config/option.ts'
 
 const httpUrl: Kind<string> = text(
@@ -11,7 +12,7 @@ const httpUrl: Kind<string> = text(
   /^https?:\/\/[^\s/?#@]+\/?$/,
   '<url>',
 )
-const json = option(onOff, false, 'Prints JSON.', { flag: 'json' })
+const json = option(onOff, false, 'Prints the answer of the admin API, as JSON.', { flag: 'json' })
 
 /** Where the admin API is. */
 export const connection = {
@@ -39,7 +40,13 @@ export const connection = {
 export const envFlags: ReadonlySet<string> = new Set(['admin_url', 'admin_token', 'state_dir'])
 
 export const stations = {
-  json,
+  state: option(
+    optional(oneOf('connected', ...stationStates)),
+    null,
+    'Only stations in this state; connected: in any state but disconnected and refused.',
+    { flag: 'state' },
+  ),
+  json: option(onOff, false, 'Prints one line of JSON for each station.', { flag: 'json' }),
   watch: option(onOff, false, 'Shows the table again each second, until Ctrl-C.', { flag: 'watch' }),
   ...connection,
 }
@@ -62,21 +69,22 @@ export const call = {
     'How long to wait for the station. When empty, ocpp_call_timeout of the bridge.',
     { flag: 'timeout' },
   ),
+  json,
   ...connection,
 }
 
 export const disconnect = {
   reason: option(
-    optional(text('text without control characters', /^\P{Cc}{1,123}$/u)),
+    optional(text('text of at most 100 characters, none of them a control character', /^\P{Cc}{1,100}$/u)),
     null,
-    'The reason in the close frame, and in the log.',
+    'What the station reads as the reason.',
     { flag: 'reason' },
   ),
   ...connection,
 }
 
 export const log = {
-  for: option(duration({ bare: 's', minMs: second, maxMs: day }), 600 * second, 'Until when the level holds.', {
+  for: option(duration({ bare: 's', minMs: second, maxMs: day }), 600 * second, 'For how long.', {
     flag: 'for',
   }),
   ...connection,

@@ -2,6 +2,7 @@
  * The process's own terminal: standard input and output, Ctrl-C, and a reader that goes away.
  */
 import { once } from 'node:events'
+import { writeSync } from 'node:fs'
 import type { Terminal } from './command.ts'
 
 /** 128 and the number of the signal, as shells count. */
@@ -38,6 +39,7 @@ export function openTerminal(): Terminal {
       return stdout.rows || 24
     },
     env,
-    onExit: restore => void process.once('exit', restore),
+    // Synchronous: at exit, nothing is awaited.
+    onExit: text => void process.once('exit', () => writeSync(1, text)),
   }
 }

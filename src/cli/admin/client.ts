@@ -13,7 +13,7 @@ export type Target = { readonly url: string; readonly token: string | null }
 
 type Asked = {
   /** The parameter in the path of the route. */
-  readonly in?: string | number
+  readonly in?: string
   readonly query?: Readonly<Record<string, string | number | boolean | null>>
   /** JSON text. */
   readonly body?: string
@@ -21,7 +21,7 @@ type Asked = {
 }
 
 /** An answer, and its own text: numbers of a station in it have digits that a JavaScript number loses. */
-type Answer<Name extends RouteName> = { readonly value: AnswerOf<Name>; readonly text: string }
+export type Answer<Name extends RouteName> = { readonly value: AnswerOf<Name>; readonly text: string }
 
 const usualIdleMs = 30_000
 /** Streams send a comment each 15 s. */
@@ -139,20 +139,17 @@ function reasonOf(error: unknown): string {
   return reasons[code] ?? (message === '' ? code : message)
 }
 
-/** What the operator does about a problem. */
-function inWords(name: ProblemName, { title, detail }: Problem, { url, token }: Target): string {
-  switch (name) {
-    case 'unauthorized':
-      return token === null
-        ? `${url}: a token is needed: set --admin_token or ANYCABLE_ADMIN_TOKEN to admin_token of the bridge`
-        : `${url}: the token is wrong: set --admin_token or ANYCABLE_ADMIN_TOKEN to admin_token of the bridge`
-    case 'read-only':
-      return `${url}: admin_read_token may only read: set --admin_token or ANYCABLE_ADMIN_TOKEN to admin_token of the bridge`
-    case 'unknown-station':
-      return 'the bridge does not know this station: see ocpp-cable stations'
-    case 'no-outbox':
-      return 'the bridge has no outbox: start it with --state_dir=DIRECTORY'
-    default:
-      return detail === undefined ? title : `${title}: ${detail}`
-  }
+const setToken = 'set --admin_token or ANYCABLE_ADMIN_TOKEN to admin_token of the bridge'
+
+/** What the operator does about a problem, for those that a title does not tell. */
+const fixes: Partial<Record<ProblemName, (target: Target) => string>> = {
+  unauthorized: ({ url, token }) =>
+    `${url}: ${token === null ? 'a token is needed' : 'the token is wrong'}: ${setToken}`,
+  'read-only': ({ url }) => `${url}: admin_read_token may only read: ${setToken}`,
+  'unknown-station': () => 'the bridge does not know this station: see ocpp-cable stations',
+  'no-outbox': () => 'the bridge has no outbox: start it with --state_dir=DIRECTORY',
+}
+
+function inWords(name: ProblemName, { title, detail }: Problem, target: Target): string {
+  return fixes[name]?.(target) ?? (detail === undefined ? title : `${title}: ${detail}`)
 }
