@@ -62,7 +62,8 @@ function zshScript(commands: readonly Command[]): string[] {
     '  compadd -- $ended',
     "  compadd -S '' -- $open",
     '}',
-    'compdef _ocpp_cable ocpp-cable',
+    '# From fpath, this file is the function itself.',
+    'if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _ocpp_cable "$@"; else compdef _ocpp_cable ocpp-cable; fi',
   ]
 }
 

@@ -19,7 +19,7 @@ export const connection = {
   adminUrl: option(
     optional(httpUrl),
     null,
-    'URL of the admin API of a bridge. When empty, the bridge that runs on this machine.',
+    'URL of the admin API of a bridge. When empty: the bridge on this machine, found by the file that it writes into $XDG_RUNTIME_DIR/ocpp-cable (ocpp-cable-UID in the directory for temporary files, where that is not set), and into its state_dir.',
     { flag: 'admin_url' },
   ),
   adminToken: option(
@@ -31,7 +31,7 @@ export const connection = {
   stateDir: option(
     optional(file),
     null,
-    'The state_dir of the bridge on this machine: finds a bridge that another user runs.',
+    'state_dir of the bridge on this machine: finds a bridge that another user runs.',
     { flag: 'state_dir' },
   ),
 }
@@ -105,7 +105,7 @@ export const check = {
   password: option(optional(token), null, 'The password of that station, for HTTP Basic (security profiles 1 and 2).', {
     flag: 'password',
   }),
-  json,
+  json: option(onOff, false, 'Prints one line of JSON for each check.', { flag: 'json' }),
 }
 
 export const none = {}

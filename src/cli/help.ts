@@ -12,7 +12,9 @@ const width = 100
 
 /** `ocpp-cable call ID ACTION [PAYLOAD] [--flag=value …]` */
 export function usageOf(command: Command): string {
-  return ['ocpp-cable', command.name, ...command.args.map(argumentText), '[--flag=value …]'].join(' ')
+  const hasFlags = command.takesBridgeFlags || Object.keys(command.flags).length > 0
+  const flags = hasFlags ? ['[--flag=value …]'] : []
+  return ['ocpp-cable', command.name, ...command.args.map(argumentText), ...flags].join(' ')
 }
 
 /** The list of commands, for the help of the program. */
@@ -44,10 +46,15 @@ export function commandHelp(command: Command): string {
   ].join('\n')
 }
 
-/** The commands' part of docs/cli.md. */
+/** docs/cli.md. */
 export function commandsPage(commands: readonly Command[]): string {
-  return commands
-    .flatMap(command => [
+  return [
+    '# Commands',
+    '',
+    '<!-- Made from the table of commands (src/cli/commands.ts) by `npm run docs`. -->',
+    '',
+    ...pageIntroduction,
+    ...commands.flatMap(command => [
       `## ${command.name}`,
       '',
       ...[command.about, ...command.details].flatMap(text => [text, '']),
@@ -60,9 +67,22 @@ export function commandsPage(commands: readonly Command[]): string {
       ...(command.takesBridgeFlags ? ['- All flags of the bridge; they come last.'] : []),
       ...command.exits.map(([code, meaning]) => `- Exit code ${code}: ${meaning}.`),
       '',
-    ])
+    ]),
+  ]
     .join('\n')
+    .trimEnd()
+    .concat('\n')
 }
+
+const pageIntroduction = [
+  'Without a command, `ocpp-cable` starts the bridge. Each command has `--help`.',
+  '',
+  '- Write flags as those of the bridge: `--flag=value` or `--flag value`, with one dash or two.',
+  '- Most commands ask the admin API of a bridge, which needs `admin_port`. Without `--admin_url`, a command asks the bridge on this machine: each bridge writes a file at its start, and removes it at its end, in `$XDG_RUNTIME_DIR/ocpp-cable` (`ocpp-cable-UID` in the directory for temporary files, where that is not set) and in its `state_dir`. The file has the address, never a token.',
+  '- Control characters, terminal sequences and invisible characters in what a station has sent are shown as `\\u001b`.',
+  `- Exit codes of all commands: ${commonExits.map(([code, meaning]) => `${code} ${meaning}`).join('; ')}.`,
+  '',
+]
 
 export function exitsOf({ exits }: Command): readonly Exit[] {
   const own = new Set(exits.map(([code]) => code))
