@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { broadcastRoute, openHttpBroadcast, type BroadcastEndpoint } from './broadcast/http.ts'
 import { openNats, type NatsSubscription } from './broadcast/nats.ts'
 import type { Deliver } from './cable/broadcast.ts'
+import { announceBridge } from './cli/admin/local-bridge.ts'
 import { broadcastsOnStationsPort, type Config } from './config/rules.ts'
 import { versions } from './ocpp/version.ts'
 import type { Log } from './ops/log.ts'
@@ -98,6 +99,7 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
   const nats = await openBroadcasts(config, hub.publish, log, keep)
   const readiness = (): Readiness => ({ rpc: app.isConnected(), ...(nats !== null && { nats: nats.connected() }) })
   keep(await openStations(config, keyPairs, hub, readiness, world))
+  keep(announceBridge({ pid: process.pid, url: null }, process.env, memory === null ? null : config.state.dir))
   // Only after every part is open: a failed start closes the transport, and the check would then blame the app.
   void rpc.check()
 }
