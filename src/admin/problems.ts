@@ -46,7 +46,18 @@ export type Problem = {
   readonly [more: string]: unknown
 }
 
-export function problemOf(name: ProblemName, detail?: string, more: object = {}): Problem {
+function problemOf(name: ProblemName, detail?: string, more: object = {}): Problem {
   const { status, title } = problems[name]
   return { type: `/problems/${name}`, title, status, ...(detail !== undefined && { detail }), ...more }
+}
+
+/** Ends a request with a problem. */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError'
+  readonly problem: Problem
+
+  constructor(name: ProblemName, detail?: string, more: object = {}) {
+    super(detail ?? name)
+    this.problem = problemOf(name, detail, more)
+  }
 }

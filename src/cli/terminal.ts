@@ -3,16 +3,22 @@
  */
 import { once } from 'node:events'
 import { writeSync } from 'node:fs'
+import { isatty } from 'node:tty'
 import type { Terminal } from './command.ts'
 
 /** 128 and the number of the signal, as shells count. */
 const signalExits = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
+type Signal = keyof typeof signalExits
+const signals = Object.keys(signalExits) as Signal[]
 
-/** The process ends at once with SIGINT, SIGTERM and SIGHUP, and quietly with 0 when nobody reads its output any more. */
+/**
+ * The process ends at once with SIGINT, SIGTERM and SIGHUP, also while a write to a slow reader blocks it: the system's
+ * own way, without a handler. It ends quietly with 0 when nobody reads its output any more.
+ */
 export function openTerminal(): Terminal {
   const { stdin, stdout, stderr, env } = process
-  for (const signal of Object.keys(signalExits) as (keyof typeof signalExits)[])
-    process.on(signal, () => process.exit(signalExits[signal]))
+  const isTerminal = isatty(stdout.fd)
+  for (const signal of signals) process.removeAllListeners(signal)
   const onError = (error: NodeJS.ErrnoException): never => {
     if (error.code === 'EPIPE') process.exit(0)
     throw error
@@ -30,8 +36,8 @@ export function openTerminal(): Terminal {
       for await (const chunk of stdin) chunks.push(chunk as Buffer)
       return Buffer.concat(chunks).toString('utf8')
     },
-    isTerminal: stdout.isTTY,
-    hasColours: stdout.isTTY && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
+    isTerminal,
+    hasColours: isTerminal && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
     get columns() {
       return stdout.columns || 80
     },
@@ -39,7 +45,10 @@ export function openTerminal(): Terminal {
       return stdout.rows || 24
     },
     env,
-    // Synchronous: at exit, nothing is awaited.
-    onExit: text => void process.once('exit', () => writeSync(1, text)),
+    onExit: text => {
+      for (const signal of signals) process.once(signal, () => process.exit(signalExits[signal]))
+      // Synchronous: at exit, nothing is awaited.
+      process.once('exit', () => writeSync(stdout.fd, text))
+    },
   }
 }

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
-import { problemOf, type ProblemName } from '../../src/admin/problems.ts'
+import { ProblemError, type ProblemName } from '../../src/admin/problems.ts'
 import { runCommand } from '../../src/cli/run.ts'
 import { FakeTerminal } from './terminal.ts'
 
@@ -64,7 +64,7 @@ export function json(value: unknown): Answer {
 
 export function problem(name: ProblemName, detail?: string, more: object = {}): Answer {
   return (_asked, response) => {
-    const body = problemOf(name, detail, more)
+    const { problem: body } = new ProblemError(name, detail, more)
     response.writeHead(body.status, { 'content-type': 'application/problem+json' })
     response.end(JSON.stringify(body))
   }

@@ -57,6 +57,12 @@ export function announceBridge(bridge: LocalBridge, env: Env, stateDir: string |
   return { close }
 }
 
+/** The host by which this machine reaches a server that listens on `host`. */
+export function localHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1'
+  return host === '::' ? '::1' : host
+}
+
 /** Bridges in `stateDir`, or else in the runtime directory of this user. */
 export function findBridges(env: Env, stateDir: string | null): Found {
   if (stateDir !== null) return bridgesIn(stateDir)

@@ -50,11 +50,12 @@ type Port = Address & { readonly option: string }
 
 /** Each port that the bridge listens on; 0, for any free one, is left out. */
 export function portsOf(config: Config): readonly Port[] {
-  const { server, metrics, broadcast } = config
+  const { server, metrics, broadcast, admin } = config
   const ownBroadcasts = broadcast.adapters.includes('http') && !broadcastsOnStationsPort(config)
   return [
     { option: 'port', host: server.host, port: server.port },
     ...(metrics.httpPath === null ? [] : [{ option: 'metrics_port', host: metrics.host, port: metrics.port }]),
+    { option: 'admin_port', host: admin.host, port: admin.port },
     ...(ownBroadcasts ? [{ option: 'http_broadcast_port', host: server.host, port: broadcast.httpPort }] : []),
   ].filter(({ port }) => port !== 0)
 }

@@ -11,23 +11,21 @@ import {
   messageId,
   type Answer,
   type Call,
-  type CallError,
   type CallResult,
   type Malformed,
   type MessageId,
 } from '../../ocpp/frame.ts'
 import { emptyObject } from '../../ocpp/json.ts'
-import type { Violation } from '../../ocpp/violations.ts'
 import { setRecent } from '../../ops/recent.ts'
-import { reasonOf, type CommandOutcome } from '../../translate/commands.ts'
 import type { RemoteCommand } from '../../translate/messages.ts'
 import type { AppConnection } from '../app/connection.ts'
 import type { Boot } from '../boot.ts'
+import type { OpenCall } from '../ports.ts'
 import type { Station } from '../station.ts'
 import type { Validation } from '../calls/validation.ts'
 import { failures, type CommandFailure } from './failures.ts'
-import { ownIdStart, type Outcomes } from './outcomes.ts'
-import type { UnansweredCommands } from './unanswered.ts'
+import { aboutOf, ackOf, errorOf, ownIdStart, type Outcomes } from './outcomes.ts'
+import type { Asked, Command, Ended, Sent, UnansweredCommands } from './unanswered.ts'
 
 /** OCPP-J 1.6 §4.2.1 table 3, OCPP 2.0.1 Part 4 table 4. */
 const maxIdLength = 36
@@ -56,24 +54,13 @@ export type CommandParts = {
   readonly validation: Pick<Validation, 'ofCommand' | 'ofResult'>
 }
 
-/** A command that is about to end. */
-type Ended = {
-  readonly call: Pick<Call, 'id' | 'action'>
-  /** Whether the app has been told before that it failed. */
-  readonly late: boolean
-  /** Of the connection that it was sent on, if that was an earlier one. */
-  readonly sid?: string
-}
-
-type Sent = Ended & { readonly call: Call }
-
 export class Commands {
   readonly #station: Station<CommandSettings>
   readonly #parts: CommandParts
-  #open: { readonly call: Call; readonly timer: NodeJS.Timeout } | null = null
-  readonly #queue: Call[] = []
+  #open: { readonly call: Command; readonly since: number; readonly timer: NodeJS.Timeout } | null = null
+  readonly #queue: Command[] = []
   #queueBytes = 0
-  readonly #late = new Map<string, Call>()
+  readonly #late = new Map<string, Command>()
   #holds = 0
   #isStopped = false
 
@@ -82,13 +69,24 @@ export class Commands {
     this.#parts = parts
   }
 
-  /** Sends a command now, or queues it; one that cannot be sent ends at once. */
-  add({ id: given, action, payload }: RemoteCommand): void {
+  /** The command on the wire, then the queue. */
+  unsettled(): OpenCall[] {
+    const open = this.#open === null ? [] : [{ call: this.#open.call, since: this.#open.since }]
+    const queued = this.#queue.map(call => ({ call, since: null }))
+    return [...open, ...queued].map(({ call: { id, action }, since }) => ({ id: idKey(id), action, since }))
+  }
+
+  /**
+   * Sends a command now, or queues it; one that cannot be sent ends at once.
+   *
+   * @param asked by an operator; `null` for one of the app
+   */
+  add({ id: given, action, payload }: RemoteCommand, asked: Asked | null = null): void {
     const { row, world, isClosed } = this.#station
     if (isClosed) return this.#station.drop('closed', 'dropped a command to a station that has left')
     const id = given ?? messageId(world.newId())
-    if (payload === null) return this.#fail({ id, action }, 'InvalidPayload')
-    const call: Call = { kind: 'call', id, action, payload }
+    if (payload === null) return this.#fail({ id, action, asked }, 'InvalidPayload')
+    const call: Command = { kind: 'call', id, action, payload, asked }
     if (this.#isStopped) return this.#fail(call, 'ConnectionClosed')
     if (!row.toStation.has(action)) return this.#fail(call, 'UnknownAction')
     if (this.#isInvalid(call)) return this.#fail(call, 'InvalidId')
@@ -97,6 +95,7 @@ export class Commands {
     if (this.#isFull(call) && !this.#isFree()) return this.#fail(call, 'QueueFull')
     this.#queue.push(call)
     this.#queueBytes += Buffer.byteLength(payload)
+    if (asked !== null) this.#station.after(asked.timeoutMs, () => this.#expire(call)).unref()
     this.next()
   }
 
@@ -182,11 +181,14 @@ export class Commands {
     return this.#holds === 0 && this.#open === null && this.#parts.outcomes.hasRoom
   }
 
-  #send(call: Call): void {
-    const { callTimeoutMs } = this.#station.settings
-    const timeoutMs = call.id.startsWith(ownIdStart) ? Math.min(ownTimeoutMs, callTimeoutMs) : callTimeoutMs
+  #send(call: Command): void {
+    const { settings, record, world } = this.#station
+    const usualMs = call.asked?.timeoutMs ?? settings.callTimeoutMs
+    const timeoutMs = call.id.startsWith(ownIdStart) ? Math.min(ownTimeoutMs, usualMs) : usualMs
     const timer = this.#station.after(timeoutMs, () => this.#onTimeout(call))
-    this.#open = { call, timer }
+    this.#open = { call, since: world.now(), timer }
+    record.sent ??= new Map<string, number>()
+    record.sent.set(call.action, (record.sent.get(call.action) ?? 0) + 1)
     const { unanswered } = this.#parts
     // The app has used the id again: from now on an answer with it is to this command.
     if (!unanswered.isEmpty) unanswered.take(this.#station.handshake.stationId, call.id)
@@ -194,7 +196,20 @@ export class Commands {
     this.#station.send(call)
   }
 
-  #onTimeout(call: Call): void {
+  /** The operator waits no longer, whether the command was sent or not. */
+  #expire(call: Command): void {
+    const at = this.#queue.indexOf(call)
+    if (this.#open?.call === call) {
+      this.#close()
+      this.#onTimeout(call)
+    } else if (at !== -1) {
+      this.#queue.splice(at, 1)
+      this.#queueBytes -= Buffer.byteLength(call.payload)
+      this.#fail(call, 'CallTimeout')
+    }
+  }
+
+  #onTimeout(call: Command): void {
     this.#open = null
     setRecent(this.#late, idKey(call.id), call, maxLate)
     this.#fail(call, 'CallTimeout')
@@ -222,13 +237,16 @@ export class Commands {
 
   #settleSent(sent: Sent, answer: StationAnswer): void {
     const { boot, outcomes, validation } = this.#parts
-    if (answer.kind === 'callError')
-      return 'code' in answer ? outcomes.ofCommand(errorOf(sent, answer)) : this.#failSent(sent, 'InvalidResult')
+    if (answer.kind === 'callError') {
+      if (!('code' in answer)) return this.#failSent(sent, 'InvalidResult')
+      this.#station.record.keepError(this.#station.world.now(), sent.call, answer, 'station')
+      return outcomes.ofCommand(errorOf(sent, answer), sent.call.asked)
+    }
     if (!('payload' in answer)) return this.#refuse(sent, 'FormatViolation', '', emptyObject)
     const { action } = sent.call
     boot.onCommandAnswer(sent.call, answer.payload)
     const { violations, refusal } = validation.ofResult(action, answer.payload)
-    if (refusal === null) outcomes.ofCommand(ackOf(sent, answer, violations))
+    if (refusal === null) outcomes.ofCommand(ackOf(sent, answer, violations), sent.call.asked)
     else this.#refuse(sent, refusal.code, refusal.words, answer.payload)
   }
 
@@ -246,7 +264,7 @@ export class Commands {
   #failSent(ended: Ended, code: CommandFailure, detail = '', payload = emptyObject): void {
     const message = detail === '' ? failures[code] : `${failures[code]}: ${detail}`
     const reason = { failure: code, code, message, payload }
-    this.#parts.outcomes.ofCommand({ ...aboutOf(ended), kind: 'error', ...reason })
+    this.#parts.outcomes.ofCommand({ ...aboutOf(ended), kind: 'error', ...reason }, ended.call.asked)
   }
 
   #isFull({ payload }: Call): boolean {
@@ -264,16 +282,4 @@ export class Commands {
       this.#queue.some(other => isSameId(other.id, id))
     )
   }
-}
-
-function aboutOf({ call, ...rest }: Ended) {
-  return { id: call.id, request: call.action, ...rest }
-}
-
-function ackOf(sent: Sent, { payload }: CallResult, violations: readonly Violation[]): CommandOutcome {
-  return { kind: 'ack', ...aboutOf(sent), failure: null, payload, violations }
-}
-
-function errorOf(sent: Sent, error: CallError): CommandOutcome {
-  return { kind: 'error', ...aboutOf(sent), failure: null, ...reasonOf(error) }
 }

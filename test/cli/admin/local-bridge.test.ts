@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { announceBridge, findBridges, runtimeDirectory } from '../../../src/cli/admin/local-bridge.ts'
+import { announceBridge, findBridges, localHost, runtimeDirectory } from '../../../src/cli/admin/local-bridge.ts'
 import { run } from '../../support/process.ts'
 import { temporaryDirectory } from '../../support/store.ts'
 
@@ -87,3 +87,13 @@ test('a bridge starts where no directory can be written', async t => {
 test('without XDG_RUNTIME_DIR the directory has the number of the user in its name', () => {
   assert.match(runtimeDirectory({}), new RegExp(`/ocpp-cable-${process.getuid?.()}$`))
 })
+
+for (const [host, local] of [
+  ['0.0.0.0', '127.0.0.1'],
+  ['::', '::1'],
+  ['192.0.2.1', '192.0.2.1'],
+] as const) {
+  test(`a server that listens on ${host} is reached by ${local}`, () => {
+    assert.equal(localHost(host), local)
+  })
+}

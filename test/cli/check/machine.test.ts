@@ -50,6 +50,7 @@ test('portsOf has the ports that the bridge listens on, and no others', () => {
     portsOf(configOf(...argv)).map(({ option, port }) => `${option} ${port}`)
   assert.deepEqual(names(), ['port 8080', 'http_broadcast_port 8090'])
   assert.deepEqual(names('--port=0', '--nats_servers=nats://a:1', '--metrics_http=/m', '--metrics_port=9'), ['metrics_port 9']) // prettier-ignore
+  assert.deepEqual(names('--broadcast_key=k', '--admin_port=7'), ['port 8080', 'admin_port 7'])
   assert.deepEqual(names('--broadcast_key=k'), ['port 8080'], 'broadcasts on the port of the stations')
 })
 
