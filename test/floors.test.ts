@@ -149,7 +149,6 @@ const untested = [
   // The whole program; the tests of `test/e2e` run it.
   'main.ts',
   'app.ts',
-  'settings.ts',
   'administration.ts',
   // Rows of options; `config/options.test.ts` reads all of them.
   'config/table/',
