@@ -4,6 +4,7 @@
 import { parseBroadcasts, type Broadcast } from '../cable/broadcast.ts'
 import type { StreamName } from '../cable/rpc.ts'
 import { elementsOf, membersOf } from '../ocpp/json.ts'
+import { versions } from '../ocpp/version.ts'
 import { UnansweredCommands } from '../session/commands/unanswered.ts'
 import { KnownStations } from '../session/known-stations.ts'
 import { Pause } from '../session/pause.ts'
@@ -85,6 +86,11 @@ export class Hub implements Fleet {
     return this.#sessions.size
   }
 
+  /** Every session with an open socket. */
+  get members(): Iterable<Member> {
+    return this.#sessions
+  }
+
   get streamCount(): number {
     return this.#streams.size
   }
@@ -107,7 +113,9 @@ export class Hub implements Fleet {
     const session = new Session(new Station(handshake, socket, this.#settings, this.#world), this)
     this.#sessions.add(session)
     this.#unsettled.add(session)
-    this.#world.log.info({ ...session.who, version: handshake.version }, 'station connected')
+    const { meter, log } = this.#world
+    meter.count('ocpp_connection_total', { version: versions[handshake.version].number })
+    log.info({ ...session.who, version: handshake.version }, 'station connected')
     this.#claims.open(session)
     return session
   }

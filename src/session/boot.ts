@@ -43,6 +43,10 @@ export class Boot {
     if (intervalMs !== null) station.socket.expectHeartbeats(intervalMs)
   }
 
+  get status(): BootStatus {
+    return this.#status
+  }
+
   /** Whether this connection has seen no answer to a boot. */
   get isUnknown(): boolean {
     return this.#status === 'unknown'

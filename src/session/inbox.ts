@@ -36,6 +36,11 @@ export class Inbox<Entry> {
     this.#limits = limits
   }
 
+  /** What the station has sent and the inbox holds. */
+  get load() {
+    return { messages: this.#entries, messageBytes: this.#bytes, isPaused: this.#isPaused }
+  }
+
   /** @param bytes size of the station's message, counted against the limit; `null` for entries it did not send */
   push(entry: Entry, bytes: number | null): void {
     this.#waiting.push({ entry, bytes })

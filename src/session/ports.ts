@@ -127,6 +127,16 @@ export interface UnpromptedAttach {
   unprompted(): Promise<AttachAttempt>
 }
 
+/** `attaching` until the app has accepted the station; then the status of its last boot on this connection. */
+export type SessionState = 'attaching' | 'unknown' | 'accepted' | 'pending' | 'rejected'
+
+/** A session, as an operator sees it; read on demand. */
+export interface Inspected {
+  readonly state: SessionState
+  /** How many commands and messages wait. */
+  readonly load: { readonly commands: number; readonly messages: number }
+}
+
 /** A session, as the fleet sees it. */
 export interface Member {
   readonly who: Who
@@ -136,6 +146,7 @@ export interface Member {
   /** Whether the station has shown life: a CALL or SEND, if only a broken one, an answer to a command or ping, a short text. */
   readonly isHeard: boolean
   readonly attaching: UnpromptedAttach
+  readonly view: Inspected
   /** `null` where nothing can be stored. */
   readonly delivering: { next(): Promise<DeliveryAttempt> } | null
   readonly isClosed: boolean

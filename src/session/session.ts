@@ -16,7 +16,7 @@ import { AppConnection } from './app/connection.ts'
 import { Delivering, type DeliveringSettings, type DeliveryEntry } from './app/delivering.ts'
 import { AppMessages } from './app/messages.ts'
 import { Boot } from './boot.ts'
-import { Commands, type CommandSettings, type StationAnswer } from './commands/commands.ts'
+import { Commands, type CommandSettings, type EarlyAnswer, type StationAnswer } from './commands/commands.ts'
 import { Outcomes, type PendingOutcome } from './commands/outcomes.ts'
 import { Ending } from './ending.ts'
 import { InFlight } from './calls/in-flight.ts'
@@ -28,6 +28,7 @@ import { Collecting, type CollectingSettings, type PendingReport } from './repor
 import type { Station } from './station.ts'
 import { Unanswered, type UnansweredSettings } from './transactions/unanswered.ts'
 import { Validation } from './calls/validation.ts'
+import { View } from './view/view.ts'
 
 export type SessionSettings = AnsweringSettings &
   CollectingSettings &
@@ -38,8 +39,6 @@ export type SessionSettings = AnsweringSettings &
   ValidationSettings
 
 type PendingMessage = { readonly kind: 'call'; readonly call: Call | Send; readonly receivedAt: number }
-/** An answer that came before the station was attached. */
-type EarlyAnswer = { readonly kind: 'answer'; readonly answer: StationAnswer }
 type Entry = PendingMessage | EarlyAnswer | PendingOutcome | PendingReport | AttachEntry | DeliveryEntry
 
 export class Session implements Member {
@@ -48,6 +47,7 @@ export class Session implements Member {
   readonly openedAt: number
   readonly ended: Promise<void>
   readonly attaching: Attaching
+  readonly view: View
   readonly delivering: Delivering | null
   readonly #station: Station<SessionSettings>
   readonly #fleet: Fleet
@@ -84,6 +84,7 @@ export class Session implements Member {
     this.#outcomes = new Outcomes(station, this.#app, this.#inbox)
     const told = { app: this.#app, outcomes: this.#outcomes, unanswered: fleet.unansweredCommands }
     this.#commands = new Commands(station, { ...told, boot, validation })
+    this.view = new View({ app: this.#app, boot, inbox: this.#inbox, commands: this.#commands })
     this.#malformed = new MalformedMessages(station, { app: this.#app, inbox: this.#inbox, known: fleet.known })
     this.#messages = new AppMessages(station, this.#commands)
     const collects = settings.collectReports && row.reports.size > 0
@@ -107,11 +108,7 @@ export class Session implements Member {
     return this.#station.isClosed
   }
 
-  /**
-   * Takes one message from the station. An answer settles its command at once; a CALL waits in the inbox.
-   *
-   * @param bytes the message's size
-   */
+  /** Takes one message from the station, of so many bytes. An answer settles its command; a CALL waits in the inbox. */
   receive(text: string, bytes: number): void {
     const { handshake, who, world } = this.#station
     if (this.isClosed) return
@@ -143,7 +140,7 @@ export class Session implements Member {
   }
 
   deliver(data: string): void {
-    if (this.isClosed) return
+    if (this.#station.isClosed) return
     try {
       const message = readMessage(data)
       if (message.kind === 'command') this.#commands.add(message)

@@ -38,6 +38,9 @@ const ownTimeoutMs = 5_000
 /** How many timed-out calls are remembered, so that a late answer still finds its request. */
 const maxLate = 16
 
+/** An answer that came before the station was attached. */
+export type EarlyAnswer = { readonly kind: 'answer'; readonly answer: StationAnswer }
+
 /** As a station sends it; without a payload and a code where it cannot be read. */
 export type StationAnswer = Answer | NonNullable<Malformed['brokenAnswer']>
 
@@ -63,15 +66,20 @@ type Ended = {
   readonly late: boolean
   /** Of the connection that it was sent on, if that was an earlier one. */
   readonly sid?: string
+  /** When the app gave it, in ms of `World.now`; absent where that was counted before, or never measured. */
+  readonly since?: number
 }
+
+/** A command that waits, or is on the wire. */
+type Given = { readonly call: Call; readonly since: number }
 
 type Sent = Ended & { readonly call: Call }
 
 export class Commands {
   readonly #station: Station<CommandSettings>
   readonly #parts: CommandParts
-  #open: { readonly call: Call; readonly timer: NodeJS.Timeout } | null = null
-  readonly #queue: Call[] = []
+  #open: (Given & { readonly timer: NodeJS.Timeout }) | null = null
+  readonly #queue: Given[] = []
   #queueBytes = 0
   readonly #late = new Map<string, Call>()
   #holds = 0
@@ -80,6 +88,11 @@ export class Commands {
   constructor(station: Station<CommandSettings>, parts: CommandParts) {
     this.#station = station
     this.#parts = parts
+  }
+
+  /** How many commands wait. */
+  get queued(): number {
+    return this.#queue.length
   }
 
   /** Sends a command now, or queues it; one that cannot be sent ends at once. */
@@ -95,7 +108,7 @@ export class Commands {
     const { refusal } = this.#parts.validation.ofCommand(action, payload)
     if (refusal !== null) return this.#fail(call, 'InvalidPayload', refusal.words)
     if (this.#isFull(call) && !this.#isFree()) return this.#fail(call, 'QueueFull')
-    this.#queue.push(call)
+    this.#queue.push({ call, since: world.now() })
     this.#queueBytes += Buffer.byteLength(payload)
     this.next()
   }
@@ -111,7 +124,7 @@ export class Commands {
       open !== null && (isSameId(answer.id, open.call.id) || ('code' in answer && isUnreadableId(answer.id)))
     if (isOfOpen) {
       this.#close()
-      this.#settleSent({ call: open.call, late: false }, answer)
+      this.#settleSent({ call: open.call, late: false, since: open.since }, answer)
       this.next()
       return true
     }
@@ -149,11 +162,12 @@ export class Commands {
   /** Sends the first command in the queue, if one may be sent now. */
   next(): void {
     while (this.#queue.length > 0 && this.#isFree()) {
-      const call = this.#queue.shift()
-      if (call === undefined) return
+      const given = this.#queue.shift()
+      if (given === undefined) return
+      const { call, since } = given
       this.#queueBytes -= Buffer.byteLength(call.payload)
-      if (this.#parts.boot.passesCommand(call.action)) this.#send(call)
-      else this.#fail(call, 'NotAccepted')
+      if (this.#parts.boot.passesCommand(call.action)) this.#send(given)
+      else this.#fail(call, 'NotAccepted', '', since)
     }
   }
 
@@ -161,7 +175,7 @@ export class Commands {
   stop(): void {
     this.#isStopped = true
     this.#queueBytes = 0
-    for (const call of this.#queue.splice(0)) this.#fail(call, 'ConnectionClosed')
+    for (const { call, since } of this.#queue.splice(0)) this.#fail(call, 'ConnectionClosed', '', since)
   }
 
   /** Fails the open command too. Its answer may come on the station's next connection, and those to earlier ones. */
@@ -172,7 +186,7 @@ export class Commands {
     for (const call of unanswered) this.#parts.unanswered.keep(handshake.stationId, { call, sid: who.sid })
     if (open !== null) {
       this.#close()
-      this.#fail(open.call, 'ConnectionClosed')
+      this.#fail(open.call, 'ConnectionClosed', '', open.since)
     }
     this.stop()
     this.#late.clear()
@@ -182,22 +196,24 @@ export class Commands {
     return this.#holds === 0 && this.#open === null && this.#parts.outcomes.hasRoom
   }
 
-  #send(call: Call): void {
-    const { callTimeoutMs } = this.#station.settings
-    const timeoutMs = call.id.startsWith(ownIdStart) ? Math.min(ownTimeoutMs, callTimeoutMs) : callTimeoutMs
-    const timer = this.#station.after(timeoutMs, () => this.#onTimeout(call))
-    this.#open = { call, timer }
+  #send({ call, since }: Given): void {
+    const { settings, world } = this.#station
+    const isOwn = call.id.startsWith(ownIdStart)
+    const timeoutMs = isOwn ? Math.min(ownTimeoutMs, settings.callTimeoutMs) : settings.callTimeoutMs
+    const timer = this.#station.after(timeoutMs, () => this.#onTimeout(call, since))
+    this.#open = { call, since, timer }
     const { unanswered } = this.#parts
     // The app has used the id again: from now on an answer with it is to this command.
     if (!unanswered.isEmpty) unanswered.take(this.#station.handshake.stationId, call.id)
     this.#parts.boot.onCommand(call)
     this.#station.send(call)
+    if (!isOwn) world.meter.observe('ocpp_command_wait_seconds', {}, (world.now() - since) / 1000)
   }
 
-  #onTimeout(call: Call): void {
+  #onTimeout(call: Call, since: number): void {
     this.#open = null
     setRecent(this.#late, idKey(call.id), call, maxLate)
-    this.#fail(call, 'CallTimeout')
+    this.#fail(call, 'CallTimeout', '', since)
     this.next()
   }
 
@@ -223,12 +239,14 @@ export class Commands {
   #settleSent(sent: Sent, answer: StationAnswer): void {
     const { boot, outcomes, validation } = this.#parts
     if (answer.kind === 'callError')
-      return 'code' in answer ? outcomes.ofCommand(errorOf(sent, answer)) : this.#failSent(sent, 'InvalidResult')
+      return 'code' in answer
+        ? outcomes.ofCommand(errorOf(sent, answer), sent.since)
+        : this.#failSent(sent, 'InvalidResult')
     if (!('payload' in answer)) return this.#refuse(sent, 'FormatViolation', '', emptyObject)
     const { action } = sent.call
     boot.onCommandAnswer(sent.call, answer.payload)
     const { violations, refusal } = validation.ofResult(action, answer.payload)
-    if (refusal === null) outcomes.ofCommand(ackOf(sent, answer, violations))
+    if (refusal === null) outcomes.ofCommand(ackOf(sent, answer, violations), sent.since)
     else this.#refuse(sent, refusal.code, refusal.words, answer.payload)
   }
 
@@ -239,14 +257,14 @@ export class Commands {
     this.#failSent(sent, 'InvalidResult', description, payload)
   }
 
-  #fail(call: Ended['call'], code: CommandFailure, detail = ''): void {
-    this.#failSent({ call, late: false }, code, detail)
+  #fail(call: Ended['call'], code: CommandFailure, detail = '', since = this.#station.world.now()): void {
+    this.#failSent({ call, late: false, since }, code, detail)
   }
 
   #failSent(ended: Ended, code: CommandFailure, detail = '', payload = emptyObject): void {
     const message = detail === '' ? failures[code] : `${failures[code]}: ${detail}`
     const reason = { failure: code, code, message, payload }
-    this.#parts.outcomes.ofCommand({ ...aboutOf(ended), kind: 'error', ...reason })
+    this.#parts.outcomes.ofCommand({ ...aboutOf(ended), kind: 'error', ...reason }, ended.since)
   }
 
   #isFull({ payload }: Call): boolean {
@@ -261,13 +279,13 @@ export class Commands {
       key.length > maxIdLength ||
       this.#late.has(key) ||
       (this.#open !== null && isSameId(this.#open.call.id, id)) ||
-      this.#queue.some(other => isSameId(other.id, id))
+      this.#queue.some(({ call }) => isSameId(call.id, id))
     )
   }
 }
 
-function aboutOf({ call, ...rest }: Ended) {
-  return { id: call.id, request: call.action, ...rest }
+function aboutOf({ call, late, sid }: Ended) {
+  return { id: call.id, request: call.action, late, ...(sid !== undefined && { sid }) }
 }
 
 function ackOf(sent: Sent, { payload }: CallResult, violations: readonly Violation[]): CommandOutcome {

@@ -81,13 +81,20 @@ export class Outcomes {
     this.#deferred = new Deferred<PendingOutcome>(lane, retry.pauseMs)
   }
 
-  /** How a remote command ended. */
-  ofCommand(outcome: CommandOutcome): void {
+  /**
+   * How a remote command ended.
+   *
+   * @param since when the app gave it, in ms of `World.now`; absent for a second outcome
+   */
+  ofCommand(outcome: CommandOutcome, since?: number): void {
     if (outcome.id.startsWith(ownIdStart)) return this.#lane.push({ kind: 'own', outcome }, null)
     const { request, failure, kind } = outcome
     const { row, world } = this.#station
     const action = row.toStation.has(request) ? request : 'other'
-    world.meter.count('ocpp_command_total', { version: row.number, action, outcome: failure ?? kind })
+    const label = failure ?? kind
+    world.meter.count('ocpp_command_total', { version: row.number, action, outcome: label })
+    if (since !== undefined)
+      world.meter.observe('ocpp_command_seconds', { outcome: label }, (world.now() - since) / 1000)
     if (afterQueue.includes(failure)) this.#add(outcome, outcome.late)
     else this.#refuse(outcome)
   }
