@@ -4,6 +4,8 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { openAdministration, withRefusals, type LiveWorld } from './administration.ts'
+import type { Admin } from './admin/open.ts'
 import { broadcastKey, broadcastRoute, openHttpBroadcast, type BroadcastEndpoint } from './broadcast/http.ts'
 import { openNats, type NatsOptions, type NatsSubscription } from './broadcast/nats.ts'
 import type { Deliver } from './cable/broadcast.ts'
@@ -23,13 +25,13 @@ import { openTransport } from './rpc/open.ts'
 import { readKeyPair, type KeyPair } from './server/certificates.ts'
 import { openListener, type Listener, type Reception } from './server/listener.ts'
 import { mostConnections, readOpenFiles, roomFor } from './server/open-files.ts'
-import { newReports } from './server/reports.ts'
+import { newReports, warnOfHost } from './server/reports.ts'
 import type { Readiness } from './server/requests.ts'
 import { openSockets } from './server/socket.ts'
 import { Disconnects } from './fleet/disconnects.ts'
 import { drainWithin } from './fleet/draining.ts'
 import { Hub } from './fleet/hub.ts'
-import type { Member, Rpc, Schemas, World } from './session/ports.ts'
+import type { Rpc, Schemas, World } from './session/ports.ts'
 import { openMemory } from './store/memory.ts'
 import { openSchemas } from './validation/schemas.ts'
 import { silentAnswerProblems } from './validation/silent-answers.ts'
@@ -43,19 +45,21 @@ export interface Opened {
 const retryAfterSeconds = 30
 /** How often stations that say nothing are looked after; more often with a short `ocpp_boot_timeout`. */
 const sweepMs = 1_000
-/** In characters: longer than any host name. */
-const maxLoggedHost = 300
 /** At or above this open-files limit, capacity is not logged. */
 const ampleOpenFiles = 4_096
 
-/** Opens the program. When a part fails to open, closes the parts already open and rejects with the cause. */
-export async function openApp(config: Config, log: Log): Promise<Opened> {
+/**
+ * Opens the program. When a part fails to open, closes the parts already open and rejects with the cause.
+ *
+ * @param version of ocpp-cable
+ */
+export async function openApp(config: Config, log: Log, version: string): Promise<Opened> {
   const parts: Opened[] = []
   const keep = <Part extends Opened>(part: Part): Part => (parts.push(part), part)
   let closing: Promise<void> | null = null
   const close = (): Promise<void> => (closing ??= closeAll(parts, log))
   try {
-    await openParts(config, log, keep)
+    await openParts(config, log, version, keep)
     return { close }
   } catch (error) {
     await close()
@@ -69,7 +73,12 @@ async function closeAll(parts: readonly Opened[], log: Log): Promise<void> {
   }
 }
 
-async function openParts(config: Config, log: Log, keep: <Part extends Opened>(part: Part) => Part): Promise<void> {
+async function openParts(
+  config: Config,
+  log: Log,
+  version: string,
+  keep: <Part extends Opened>(part: Part) => Part,
+): Promise<void> {
   const keyPairs = config.server.sslCert.map((cert, at) => readKeyPair(cert, config.server.sslKey[at] ?? ''))
   const schemas = openSchemas()
   const problems = silentAnswerProblems(config.ocpp, config.ocpp.versions, schemas)
@@ -100,12 +109,15 @@ async function openParts(config: Config, log: Log, keep: <Part extends Opened>(p
     keep(await listening('metrics_port', openMetrics({ host, port, path: httpPath }, metrics, gauges, log)))
   }
   nats = await openBroadcasts(config, hub.publish, log, keep)
-  keep(await openStations(config, keyPairs, hub, readiness, capacity, world))
+  const administered = { hub, disconnects, outbox: memory?.outboxAdmin ?? null, world, version, readiness }
+  const admin =
+    config.admin.port === 0 ? null : keep(await listening('admin_port', openAdministration(config, administered)))
+  keep(await openStations(config, keyPairs, hub, readiness, capacity, world, admin))
   // Only after every part is open: a failed start closes the transport, and the check would then blame the app.
   void rpc.check()
 }
 
-function worldOf(rpc: Rpc, schemas: Schemas, meter: Meter, config: Config, log: Log): World {
+function worldOf(rpc: Rpc, schemas: Schemas, meter: Meter, config: Config, log: Log): LiveWorld {
   const notices = new Notices(log)
   return {
     rpc,
@@ -114,6 +126,7 @@ function worldOf(rpc: Rpc, schemas: Schemas, meter: Meter, config: Config, log: 
     log,
     once: notices.once.bind(notices),
     trace: config.log.level === 'debug' ? (who, direction, frame) => log.debug({ ...who, frame }, direction) : null,
+    events: null,
     now: performance.now.bind(performance),
     date: () => new Date(),
     random: () => Math.random(),
@@ -180,6 +193,7 @@ async function openStations(
   readiness: () => Readiness,
   { room, maxConnections }: Capacity,
   world: World,
+  admin: Admin | null,
 ): Promise<Opened> {
   const { server, ocpp, rpc } = config
   const { log, once } = world
@@ -190,12 +204,12 @@ async function openStations(
     refusal: handshake => {
       const later = { status: 503, retryAfterSeconds } as const
       if (draining.signal.aborted) return { ...later, problem: 'The CSMS is shutting down' }
-      if (hub.isTaken(handshake.stationId))
+      if (hub.claims.isTaken(handshake.stationId))
         return { status: 409, problem: 'This Charging Station is already connected', retryAfterSeconds: null }
       const waitSeconds = hub.debts.waitSeconds(handshake.stationId)
       if (waitSeconds !== null)
         return { status: 503, problem: 'The CSMS cannot process messages now', retryAfterSeconds: waitSeconds }
-      const isFull = hub.size >= room && !hub.mayReplace(handshake)
+      const isFull = hub.size >= room && !hub.claims.mayReplace(handshake)
       return isFull ? { ...later, problem: 'The CSMS has reached its connection limit' } : null
     },
     admit: (handshake, socket) => {
@@ -203,7 +217,7 @@ async function openStations(
       warnOfHost(session, once)
       return session
     },
-    ...newReports(world),
+    ...withRefusals(newReports(world), hub, admin),
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
     answer: broadcastsOnStationsPort(config) ? broadcastRoute(endpointOf(config), hub.publish) : () => false,
   }
@@ -238,18 +252,6 @@ function capacityOf(maxConn: number, log: Log): Capacity {
   if (files.limit < ampleOpenFiles)
     log.warn({ limit: files.limit, stations: room }, 'the open-files limit allows few stations; raise it (ulimit -n)')
   return { room, maxConnections: mostConnections(files) }
-}
-
-/** One warning per peer: behind a proxy, the proxy is what sends the header. */
-function warnOfHost({ handshake: { invalidHost, env }, who }: Member, once: World['once']): void {
-  if (invalidHost === undefined) return
-  const remoteAddress = env.headers['REMOTE_ADDR']
-  const fields = { ...who, remoteAddress, host: invalidHost.replace(/^.*@/s, '***@').slice(0, maxLoggedHost) }
-  once(
-    `host ${remoteAddress}`,
-    fields,
-    "a station sent an invalid Host header, env.url has the bridge's own address: check its endpoint URL, or the proxy",
-  )
 }
 
 async function drain({ lifecycle }: Config, hub: Hub, log: Log): Promise<void> {

@@ -59,7 +59,7 @@ async function run(config: Config, file: ConfigFile | null): Promise<void> {
   const log = openLog({ level: config.log.level, format: config.log.format, nodeId: config.node.id })
   log.info({}, `Starting ocpp-cable ${manifest.version} (pid: ${process.pid}, node: ${process.version})`)
   if (file !== null) log.info({}, `Using configuration from file: ${file.path}`)
-  const opening = openApp(config, log)
+  const opening = openApp(config, log, manifest.version)
   endOnSignal(opening, config.lifecycle.shutdownTimeoutMs, log)
   try {
     await opening

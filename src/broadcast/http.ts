@@ -3,10 +3,12 @@
  *
  * Source: AnyCable `broadcast/http.go`.
  */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { bearer } from '../ops/bearer.ts'
 import { type HttpServer, listenHttp, originOf, pathOf } from '../ops/server.ts'
 import type { Deliver } from '../cable/broadcast.ts'
+import { isLoopback } from '../translate/url.ts'
 import type { Log } from '../ops/log.ts'
 
 export type BroadcastEndpoint = {
@@ -53,13 +55,12 @@ export function broadcastRoute(
   { path, key }: BroadcastEndpoint,
   deliver: Deliver,
 ): (request: IncomingMessage, response: ServerResponse) => boolean {
-  const expected = key === null ? null : digest(`Bearer ${key}`)
+  const isAuthorized = key === null ? null : bearer(key)
   const open = { bytes: 0 }
   return (request, response) => {
     if (request.url !== path && pathOf(request.url) !== path) return false
     if (request.method !== 'POST') end(response, 422)
-    else if (expected !== null && !timingSafeEqual(expected, digest(request.headers.authorization ?? '')))
-      end(response, 401)
+    else if (isAuthorized?.(request.headers.authorization) === false) end(response, 401)
     else readBody(request, response, deliver, open)
     return true
   }
@@ -93,14 +94,4 @@ function readBody(request: IncomingMessage, response: ServerResponse, deliver: D
 
 function end(response: ServerResponse, status: number): void {
   response.writeHead(status, { 'content-length': 0 }).end()
-}
-
-/** Makes lengths equal, for a comparison in constant time. */
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
-}
-
-/** Whether only this machine reaches a host, by its spelling. */
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)
 }

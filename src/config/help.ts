@@ -42,6 +42,17 @@ export function printedConfig(settings: Settings, config: Config): string {
   ].join('\n')
 }
 
+/** The options in effect, by name; secrets are `***`, and what is not set is `null`. */
+export function shownConfig(config: Config): Readonly<Record<string, string | null>> {
+  const values: Values = config
+  return Object.fromEntries(
+    rows.map(row => {
+      const text = textOf(row.option.kind, values[row.group]?.[row.key])
+      return [nameOf(row), text === '' ? null : row.option.kind.hides(text) ? '***' : text]
+    }),
+  )
+}
+
 /** docs/configuration.md. */
 export function configurationPage(): string {
   return [

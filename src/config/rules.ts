@@ -5,6 +5,7 @@
  */
 import { versions as numbers } from '../ocpp/version.ts'
 import { hasCredentials, isHttp } from './addresses.ts'
+import { adminCaution, adminProblem } from './admin.ts'
 import type { Settings } from './options.ts'
 
 /** How an HTTP request is authorized. `keyOf`: with a key derived from the secret; `app.ts` derives it. */
@@ -35,7 +36,7 @@ const minute = 60_000
 
 /** Derives every value that depends on other options. */
 export function settle(settings: Settings, nodeId: string): Config {
-  const { ocpp, log, node } = settings
+  const { ocpp, log, node, admin } = settings
   const leastIdleTimeoutMs = ocpp.idleTimeoutMs || 2 * minute
   const idleTimeoutMs = ocpp.idleTimeoutMs || Math.max(leastIdleTimeoutMs, 2.5 * ocpp.heartbeatIntervalMs)
   return {
@@ -43,6 +44,7 @@ export function settle(settings: Settings, nodeId: string): Config {
     ocpp: { ...ocpp, idleTimeoutMs, leastIdleTimeoutMs },
     rpc: settleRpc(settings),
     broadcast: settleBroadcast(settings),
+    admin: { ...admin, token: unlessNone(admin.token), readToken: unlessNone(admin.readToken) },
     log: { ...log, level: log.debug ? 'debug' : log.level },
     node: { id: node.id ?? nodeId },
   }
@@ -171,6 +173,7 @@ export const rules: readonly Rule[] = [
         ? `metrics_port is ${metrics.port}, the stations' port: set another port`
         : null,
   },
+  { of: ['admin_port', 'admin_host', 'admin_token', 'admin_read_token', 'port', 'metrics_port'], broken: adminProblem },
   {
     of: ['broadcast_adapter', 'nats_servers', 'port', 'http_broadcast_port', 'broadcast_key', 'secret'],
     broken: config =>
@@ -203,6 +206,7 @@ const unverified =
 
 /** Rules that only print a warning. */
 export const cautions: readonly Rule[] = [
+  { of: ['admin_port', 'admin_token', 'admin_read_token'], broken: adminCaution },
   {
     of: ['headers'],
     broken: ({ rpc }) =>

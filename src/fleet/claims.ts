@@ -56,6 +56,11 @@ export class Claims {
     return this.#open.get(stationId).size === 1 || haveSameCredentials(before.handshake, handshake)
   }
 
+  /** The stations with an open connection. */
+  stationIds(): Iterable<StationId> {
+    return this.#open.keys()
+  }
+
   /** The session that the app has accepted, else the station's newest one; `null` if it is not connected. */
   current(stationId: StationId): Member | null {
     return this.#accepted.get(stationId) ?? [...this.#open.get(stationId)].at(-1) ?? null

@@ -8,7 +8,15 @@ import { versions } from '../ocpp/version.ts'
 import { UnansweredCommands } from '../session/commands/unanswered.ts'
 import { KnownStations } from '../session/known-stations.ts'
 import { Pause } from '../session/pause.ts'
-import type { DurableMemory, Fleet, Member, QueuedDisconnect, StationSocket, World } from '../session/ports.ts'
+import type {
+  DurableMemory,
+  Fleet,
+  Member,
+  QueuedDisconnect,
+  SessionEnd,
+  StationSocket,
+  World,
+} from '../session/ports.ts'
 import { Session, type SessionSettings } from '../session/session.ts'
 import { Station } from '../session/station.ts'
 import { Transactions } from '../session/transactions/transactions.ts'
@@ -18,6 +26,7 @@ import { AttachSchedule } from './attach-schedule.ts'
 import { Backlog } from './outbox/backlog.ts'
 import { BootSchedule } from './boot-schedule.ts'
 import { Claims, type Takeover } from './claims.ts'
+import { Departures } from './departures.ts'
 import { DeliverySchedule } from './outbox/delivery-schedule.ts'
 import type { Disconnects } from './disconnects.ts'
 import { paceOf } from './draining.ts'
@@ -45,10 +54,11 @@ export class Hub implements Fleet {
   readonly unansweredCommands: UnansweredCommands
   readonly backlog: Backlog | null
   readonly known = new KnownStations()
+  readonly departures: Departures
+  readonly claims: Claims
   readonly #settings: HubSettings
   readonly #disconnects: Disconnects
   readonly #world: World
-  readonly #claims: Claims
   /** Every session with an open socket. */
   readonly #sessions = new Set<Member>()
   /** Of these, the ones that `sweep` looks after. */
@@ -70,23 +80,23 @@ export class Hub implements Fleet {
     this.#settings = settings
     this.#disconnects = disconnects
     this.#world = world
-    this.#claims = new Claims(settings.takeover, world)
+    this.claims = new Claims(settings.takeover, world)
     this.#serialNumbers = new SerialNumbers(world, durable)
     this.#attachSchedule = new AttachSchedule(world)
     this.transactions = new Transactions(world.now, durable)
     this.debts = new Owing(world)
+    this.departures = new Departures(world.now)
     this.unansweredCommands = new UnansweredCommands(world.now)
     const outbox = durable?.durableOutbox ?? null
     this.backlog = outbox === null ? null : new Backlog(outbox, world)
-    const sessionOf = this.#claims.current.bind(this.#claims)
-    this.#deliveries = this.backlog === null ? null : new DeliverySchedule(world, this.backlog, sessionOf)
+    this.#deliveries =
+      this.backlog === null ? null : new DeliverySchedule(world, this.backlog, id => this.claims.current(id))
   }
 
   get size(): number {
     return this.#sessions.size
   }
 
-  /** Every session with an open socket. */
   get members(): Iterable<Member> {
     return this.#sessions
   }
@@ -95,17 +105,8 @@ export class Hub implements Fleet {
     return this.#streams.size
   }
 
-  /** Whether to refuse a new connection of this station, because another is open (`ocpp_takeover=refuse`). */
-  isTaken(stationId: StationId): boolean {
-    return this.#claims.isTaken(stationId)
-  }
-
-  /**
-   * Whether a new connection would replace one that the app has accepted: it has the same credentials, or no other
-   * connection of the station is trying.
-   */
-  mayReplace(handshake: StationHandshake): boolean {
-    return this.#claims.mayReplace(handshake)
+  streamsOf(member: Member): readonly StreamName[] {
+    return this.#streams.keysOf(member)
   }
 
   /** Starts the session of a station whose socket is open. */
@@ -113,10 +114,11 @@ export class Hub implements Fleet {
     const session = new Session(new Station(handshake, socket, this.#settings, this.#world), this)
     this.#sessions.add(session)
     this.#unsettled.add(session)
-    const { meter, log } = this.#world
+    const { meter, log, events } = this.#world
     meter.count('ocpp_connection_total', { version: versions[handshake.version].number })
     log.info({ ...session.who, version: handshake.version }, 'station connected')
-    this.#claims.open(session)
+    events?.({ type: 'connected', who: session.who, version: handshake.version })
+    this.claims.open(session)
     return session
   }
 
@@ -166,7 +168,7 @@ export class Hub implements Fleet {
       if (session.isHeard) {
         if (session.attaching.isSettled) this.#unsettled.delete(session)
         // A silent connection proves nothing: only its own CALL may replace one that the app has accepted.
-        else if (!this.#claims.isOfAnother(session)) alive.push(session)
+        else if (!this.claims.isOfAnother(session)) alive.push(session)
       } else if (ageMs > bootTimeoutMs) session.close(1008, 'No message in time')
       else if (ageMs >= Math.min(probeAfterMs, bootTimeoutMs / 2)) session.probe()
     }
@@ -183,7 +185,7 @@ export class Hub implements Fleet {
     this.#disconnects.flush()
     this.#attachSchedule.stop()
     this.#deliveries?.stop()
-    this.#claims.endWaits()
+    this.claims.endWaits()
     const sessions = [...this.#sessions]
     const { atOnce, pauseMs } = paceOf(sessions.length, spreadMs)
     const drained: Promise<void>[] = []
@@ -192,7 +194,7 @@ export class Hub implements Fleet {
       if (sessions.length > 0 && !this.#isAborted) await this.#drainPause.wait(pauseMs)
     }
     await Promise.all(drained)
-    await Promise.all([...this.#claims.leaving].map(session => session.ended))
+    await Promise.all([...this.claims.leaving].map(session => session.ended))
     this.#logLoss(this.#disconnects.lost)
   }
 
@@ -207,7 +209,7 @@ export class Hub implements Fleet {
     this.#drainPause.end()
     this.#disconnects.abort()
     this.#world.rpc.abort()
-    this.#claims.endWaits()
+    this.claims.endWaits()
     // Sessions still open by then wait for an Ack that the app broadcasts.
     setImmediate(() => {
       for (const session of [...this.#sessions]) session.close(1001, 'Server restart')
@@ -237,10 +239,10 @@ export class Hub implements Fleet {
   async claim(session: Member, connectionIdentifiers: string): Promise<void> {
     this.#connected.add(session)
     this.known.onAccepted(session.handshake)
-    await this.#claims.delay(session)
+    await this.claims.delay(session)
     if (session.isClosed) return
     this.#identified.add(connectionIdentifiers, session)
-    await this.#claims.claim(session)
+    await this.claims.claim(session)
   }
 
   serialNumberOf(stationId: StationId): string | null {
@@ -251,6 +253,7 @@ export class Hub implements Fleet {
     this.#bootSchedule.onAccepted(this.#world.now())
     this.#attachSchedule.onAccepted()
     this.#serialNumbers.onSubscribed(member, sn)
+    this.#world.events?.({ type: 'ready', who: member.who, version: member.handshake.version })
     if (!isKnown) return
     this.#serialNumbers.remember(member.handshake.stationId, sn)
     if (member.isHeard) this.#unsettled.delete(member)
@@ -260,13 +263,17 @@ export class Hub implements Fleet {
     return this.#bootSchedule.take(member, this.#world.now(), this.#world.random())
   }
 
-  remove(session: Member): void {
+  remove(session: Member, end: SessionEnd): void {
+    const { who, handshake } = session
+    this.#world.log.info({ ...who, ...end }, 'station disconnected')
+    this.#world.events?.({ type: 'disconnected', who, version: handshake.version, ...end })
+    this.departures.onLeft(session, end)
     this.#sessions.delete(session)
     this.#unsettled.delete(session)
     this.#streams.deleteAll(session)
     this.#identified.deleteAll(session)
     this.#serialNumbers.remove(session)
-    this.#claims.close(session)
+    this.claims.close(session)
     void session.ended.then(() => this.#connected.delete(session))
   }
 

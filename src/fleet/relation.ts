@@ -16,6 +16,14 @@ export class Relation<Key, Member extends object> {
     return this.#keys.keys()
   }
 
+  keys(): Iterable<Key> {
+    return this.#members.keys()
+  }
+
+  keysOf(member: Member): readonly Key[] {
+    return [...(this.#keys.get(member) ?? [])]
+  }
+
   get(key: Key): ReadonlySet<Member> {
     return this.#members.get(key) ?? new Set()
   }
@@ -37,7 +45,7 @@ export class Relation<Key, Member extends object> {
 
   /** No scan: a member's keys are known. */
   deleteAll(member: Member): void {
-    for (const key of [...(this.#keys.get(member) ?? [])]) this.delete(key, member)
+    for (const key of this.keysOf(member)) this.delete(key, member)
   }
 }
 

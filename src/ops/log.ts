@@ -15,7 +15,8 @@ export interface Log {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
-  child(fields: object): Log
+  /** @param options the level of the child, if it differs */
+  child(fields: object, options?: { readonly level: LogOptions['level'] }): Log
 }
 
 export type LogOptions = {

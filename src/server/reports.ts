@@ -3,7 +3,10 @@
  */
 import type { RefusalReason } from '../ops/metric-table.ts'
 import type { UpgradeRequest } from '../translate/handshake.ts'
-import type { World } from '../session/ports.ts'
+import type { Member, World } from '../session/ports.ts'
+
+/** In characters: longer than any host name. */
+const maxLoggedHost = 300
 
 export interface Reports {
   /**
@@ -59,4 +62,16 @@ function reasonOf(status: number, problem: string): RefusalReason {
 /** Without query and user information, which may contain secrets. */
 function loggedPath(target: string): string {
   return target.replace(/[?#].*/s, '').replace(/^(\w+:\/\/)[^/]*@/, '$1***@')
+}
+
+/** One warning per peer: behind a proxy, the proxy is what sends the header. */
+export function warnOfHost({ handshake: { invalidHost, env }, who }: Member, once: World['once']): void {
+  if (invalidHost === undefined) return
+  const remoteAddress = env.headers['REMOTE_ADDR']
+  const fields = { ...who, remoteAddress, host: invalidHost.replace(/^.*@/s, '***@').slice(0, maxLoggedHost) }
+  once(
+    `host ${remoteAddress}`,
+    fields,
+    "a station sent an invalid Host header, env.url has the bridge's own address: check its endpoint URL, or the proxy",
+  )
 }

@@ -41,6 +41,11 @@ export class Inbox<Entry> {
     return { messages: this.#entries, messageBytes: this.#bytes, isPaused: this.#isPaused }
   }
 
+  /** In the order in which they are served. */
+  get waiting(): readonly Entry[] {
+    return this.#waiting.map(({ entry }) => entry)
+  }
+
   /** @param bytes size of the station's message, counted against the limit; `null` for entries it did not send */
   push(entry: Entry, bytes: number | null): void {
     this.#waiting.push({ entry, bytes })

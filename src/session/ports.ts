@@ -9,12 +9,16 @@ import type { Log } from '../ops/log.ts'
 import type { Meter } from '../ops/metrics.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import type { Cause } from '../translate/unanswered.ts'
-import type { UnansweredCommands } from './commands/unanswered.ts'
+import type { CommandOutcome } from '../translate/commands.ts'
+import type { RemoteCommand } from '../translate/messages.ts'
+import type { Asked, UnansweredCommands } from './commands/unanswered.ts'
 import type { KnownStations } from './known-stations.ts'
 import type { Tracked } from './transactions/digest.ts'
 import type { Backlog, DeliveryAttempt, DurableOutbox } from './transactions/outbox.ts'
 import type { DurableStarts, KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
+import type { KeptError } from './view/record.ts'
 
+export type { Asked } from './commands/unanswered.ts'
 export type * from './transactions/outbox.ts'
 
 /**
@@ -86,6 +90,20 @@ export interface Schemas {
 /** Names a station's connection in log lines. */
 export type Who = { readonly sid: string; readonly station: StationId }
 
+export type Trace = (who: Who, direction: 'received' | 'sent', text: string) => void
+
+/** What an operator may want to see as it happens. */
+export type StationEvent = { readonly who: Who; readonly version: Version } & (
+  | { readonly type: 'connected' }
+  /** The app has accepted and subscribed it. */
+  | { readonly type: 'ready' }
+  | ({ readonly type: 'disconnected' } & SessionEnd)
+  | { readonly type: 'command'; readonly outcome: CommandOutcome }
+)
+
+/** How a connection ended. */
+export type SessionEnd = { readonly code: number; readonly reason: string }
+
 /** What all sessions share. */
 export type World = {
   readonly rpc: Rpc
@@ -99,8 +117,10 @@ export type World = {
    * @returns whether it did
    */
   readonly once: (key: string, fields: object, message: string, detail?: string) => boolean
-  /** Logs a frame, redacted; `null` unless the log level shows frames. */
-  readonly trace: ((who: Who, direction: 'received' | 'sent', text: string) => void) | null
+  /** Takes a frame; `null` while neither the log nor an operator watches. Read for each frame: it changes. */
+  readonly trace: Trace | null
+  /** Takes what happens to stations; `null` while nobody watches. */
+  readonly events: ((event: StationEvent) => void) | null
   /** Monotonic, in ms, with the origin of `performance.now()`: for durations and deadlines. */
   readonly now: () => number
   /** The wall clock: for times that a station reads. */
@@ -130,11 +150,36 @@ export interface UnpromptedAttach {
 /** `attaching` until the app has accepted the station; then the status of its last boot on this connection. */
 export type SessionState = 'attaching' | 'unknown' | 'accepted' | 'pending' | 'rejected'
 
+/** A CALL without an answer; `since` in ms of `World.now`, `null` while it waits to be sent. */
+export type OpenCall = { readonly id: string; readonly action: string; readonly since: number | null }
+
+export type SessionView = {
+  readonly fromStation: readonly OpenCall[]
+  /** The one on the wire first. */
+  readonly toStation: readonly OpenCall[]
+  readonly queues: {
+    readonly messages: number
+    readonly messageBytes: number
+    readonly isPaused: boolean
+    readonly commands: number
+    readonly outcomes: number
+  }
+  readonly received: Readonly<Record<string, number>>
+  readonly sent: Readonly<Record<string, number>>
+  /** The latest last. */
+  readonly errors: readonly KeptError[]
+}
+
 /** A session, as an operator sees it; read on demand. */
 export interface Inspected {
   readonly state: SessionState
+  /** In ms of `World.now`; `null` if none has come. */
+  readonly lastMessageAt: number | null
+  /** The sn that the app knows the station by; `null` before it is subscribed. */
+  readonly sn: string | null
   /** How many commands and messages wait. */
   readonly load: { readonly commands: number; readonly messages: number }
+  detail(): SessionView
 }
 
 /** A session, as the fleet sees it. */
@@ -147,6 +192,8 @@ export interface Member {
   readonly isHeard: boolean
   readonly attaching: UnpromptedAttach
   readonly view: Inspected
+  /** @param asked by an operator, not by the app */
+  readonly commands: { add(command: RemoteCommand, asked?: Asked): void }
   /** `null` where nothing can be stored. */
   readonly delivering: { next(): Promise<DeliveryAttempt> } | null
   readonly isClosed: boolean
@@ -220,7 +267,7 @@ export interface Fleet {
   /** In how many seconds the station should boot again; reserves that time for it. */
   bootInterval(member: Member): number
   /** Removes a session from all streams and maps. */
-  remove(member: Member): void
+  remove(member: Member, end: SessionEnd): void
   /** @param disconnect the RPC */
   queueDisconnect(stationId: StationId, disconnect: () => Promise<void>): QueuedDisconnect
 }

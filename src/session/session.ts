@@ -11,20 +11,21 @@ import { readMessage } from '../translate/messages.ts'
 import type { ValidationSettings } from '../translate/validation.ts'
 import { Allowance } from './allowance.ts'
 import { Answering, type AnsweringSettings } from './calls/answering.ts'
-import { Attaching, type AttachEntry } from './app/attaching.ts'
+import { Attaching } from './app/attaching.ts'
 import { AppConnection } from './app/connection.ts'
-import { Delivering, type DeliveringSettings, type DeliveryEntry } from './app/delivering.ts'
+import { Delivering, type DeliveringSettings } from './app/delivering.ts'
 import { AppMessages } from './app/messages.ts'
 import { Boot } from './boot.ts'
-import { Commands, type CommandSettings, type EarlyAnswer, type StationAnswer } from './commands/commands.ts'
+import { Commands, type CommandSettings, type StationAnswer } from './commands/commands.ts'
 import { Outcomes, type PendingOutcome } from './commands/outcomes.ts'
 import { Ending } from './ending.ts'
+import type { Entry } from './entries.ts'
 import { InFlight } from './calls/in-flight.ts'
 import { Inbox, inboxLimits } from './inbox.ts'
 import { MalformedMessages } from './malformed.ts'
 import { Performing, type PerformingSettings } from './calls/performing.ts'
 import type { CloseCode, Fleet, Member, Who } from './ports.ts'
-import { Collecting, type CollectingSettings, type PendingReport } from './reports/collecting.ts'
+import { Collecting, type CollectingSettings } from './reports/collecting.ts'
 import type { Station } from './station.ts'
 import { Unanswered, type UnansweredSettings } from './transactions/unanswered.ts'
 import { Validation } from './calls/validation.ts'
@@ -38,9 +39,6 @@ export type SessionSettings = AnsweringSettings &
   UnansweredSettings &
   ValidationSettings
 
-type PendingMessage = { readonly kind: 'call'; readonly call: Call | Send; readonly receivedAt: number }
-type Entry = PendingMessage | EarlyAnswer | PendingOutcome | PendingReport | AttachEntry | DeliveryEntry
-
 export class Session implements Member {
   readonly who: Who
   readonly handshake: StationHandshake
@@ -48,6 +46,7 @@ export class Session implements Member {
   readonly ended: Promise<void>
   readonly attaching: Attaching
   readonly view: View
+  readonly commands: Commands
   readonly delivering: Delivering | null
   readonly #station: Station<SessionSettings>
   readonly #fleet: Fleet
@@ -56,7 +55,6 @@ export class Session implements Member {
   readonly #inbox: Inbox<Entry>
   readonly #app: AppConnection
   readonly #outcomes: Outcomes
-  readonly #commands: Commands
   readonly #malformed: MalformedMessages
   readonly #messages: AppMessages
   readonly #collecting: Collecting | null
@@ -83,10 +81,9 @@ export class Session implements Member {
     const validation = new Validation(station)
     this.#outcomes = new Outcomes(station, this.#app, this.#inbox)
     const told = { app: this.#app, outcomes: this.#outcomes, unanswered: fleet.unansweredCommands }
-    this.#commands = new Commands(station, { ...told, boot, validation })
-    this.view = new View({ app: this.#app, boot, inbox: this.#inbox, commands: this.#commands })
+    this.commands = new Commands(station, { ...told, boot, validation })
     this.#malformed = new MalformedMessages(station, { app: this.#app, inbox: this.#inbox, known: fleet.known })
-    this.#messages = new AppMessages(station, this.#commands)
+    this.#messages = new AppMessages(station, this.commands)
     const collects = settings.collectReports && row.reports.size > 0
     this.#collecting = collects ? new Collecting(station, this.#app, this.#messages, this.#inbox) : null
     this.#unanswered = new Unanswered(station, fleet, this, this.#inFlight)
@@ -97,6 +94,8 @@ export class Session implements Member {
     this.#performing = new Performing(station, { ...taken, delivering: this.delivering, collecting: this.#collecting })
     const own = { boot, inFlight: this.#inFlight, performing: this.#performing, validation }
     this.#answering = new Answering(station, { ...parts, ...own })
+    const seen = { ...told, boot, inbox: this.#inbox, commands: this.commands }
+    this.view = new View(station, { ...seen, answering: this.#answering })
     void station.fault.then(error => this.#onFault(error))
   }
 
@@ -108,14 +107,19 @@ export class Session implements Member {
     return this.#station.isClosed
   }
 
-  /** Takes one message from the station, of so many bytes. An answer settles its command; a CALL waits in the inbox. */
+  /**
+   * Takes one message from the station. An answer settles its command at once; a CALL waits in the inbox.
+   *
+   * @param bytes the message's size
+   */
   receive(text: string, bytes: number): void {
-    const { handshake, who, world } = this.#station
+    const { handshake, who, world, record } = this.#station
     if (this.isClosed) return
     try {
       world.meter.count('client_msg_total')
+      record.lastMessageAt = world.now()
       world.trace?.(who, 'received', text)
-      if (this.#app.connectionIdentifiers === null && !this.#allowance.take(bytes, world.now()))
+      if (this.#app.connectionIdentifiers === null && !this.#allowance.take(bytes, record.lastMessageAt))
         return this.close(1008, 'Too much data before the app accepted the station')
       const frame = parseFrame(text, handshake.version)
       switch (frame.kind) {
@@ -140,10 +144,10 @@ export class Session implements Member {
   }
 
   deliver(data: string): void {
-    if (this.#station.isClosed) return
+    if (this.isClosed) return
     try {
       const message = readMessage(data)
-      if (message.kind === 'command') this.#commands.add(message)
+      if (message.kind === 'command') this.commands.add(message)
       else if (message.kind !== 'answer' || !this.#answering.settle(message.frame)) this.#messages.take([message])
     } catch (error) {
       this.#onFault(error)
@@ -170,11 +174,8 @@ export class Session implements Member {
     this.#isDraining = true
     this.#performing.stopRetrying()
     this.#outcomes.stop()
-    this.#commands.stop()
-    const timer = this.#station.after(graceMs, () => {
-      this.#answering.endWait()
-      this.#emptyInbox()
-    })
+    this.commands.stop()
+    const timer = this.#station.after(graceMs, () => this.#emptyInbox())
     await this.#inbox.idle()
     clearTimeout(timer)
     await this.#unanswered.storing?.idle()
@@ -187,25 +188,29 @@ export class Session implements Member {
   }
 
   #onCall(call: Call | Send, bytes: number): void {
-    const { row, world } = this.#station
+    const { row, world, record } = this.#station
     this.#malformed.inARow = 0
-    this.#isHeard ||= call.kind === 'call' ? isFromStation(row, call.action) : row.sends.has(call.action)
+    const isKnown = call.kind === 'call' ? isFromStation(row, call.action) : row.sends.has(call.action)
+    this.#isHeard ||= isKnown
+    const action = isKnown ? call.action : 'other'
+    record.received ??= new Map<string, number>()
+    record.received.set(action, (record.received.get(action) ?? 0) + 1)
     // The station sends it again on its next connection.
     if (this.#isDraining) return
     if (call.kind === 'call') {
       const admitted = this.#inFlight.admit(call)
       if (admitted === 'repeated') return this.#answering.onRepeated(call.id)
       if (admitted === 'superseding') this.#answering.onSuperseded(call.id)
-      if (call.action === 'BootNotification') this.#commands.hold()
+      if (call.action === 'BootNotification') this.commands.hold()
     }
     this.#inbox.push({ kind: 'call', call, receivedAt: world.now() }, bytes)
   }
 
   /** An answer to a command of an earlier connection counts once the app has accepted the station. */
   #onAnswer(answer: StationAnswer, bytes: number): void {
-    if (this.#commands.settle(answer)) return this.#onSettled()
+    if (this.commands.settle(answer)) return this.#onSettled()
     if (this.#app.identifier === null && !this.#isDraining) return this.#inbox.push({ kind: 'answer', answer }, bytes)
-    if (this.#commands.settleEarlier(answer)) this.#onSettled()
+    if (this.commands.settleEarlier(answer)) this.#onSettled()
   }
 
   #onSettled(): void {
@@ -232,13 +237,13 @@ export class Session implements Member {
     const isAccepted = await (call.kind === 'send'
       ? this.#answering.performSend(call)
       : this.#answering.answer(call, receivedAt))
-    if (call.kind === 'call' && call.action === 'BootNotification') this.#commands.release()
+    if (call.kind === 'call' && call.action === 'BootNotification') this.commands.release()
     if (!isAccepted) this.close(1008, 'Not authorized')
   }
 
   async #serveAnswer(answer: StationAnswer): Promise<void> {
     const attempt = await this.attaching.attachUnprompted()
-    if (this.#commands.settleEarlier(answer)) this.#onSettled()
+    if (this.commands.settleEarlier(answer)) this.#onSettled()
     if (attempt === 'refused') this.close(1008, 'Not authorized')
   }
 
@@ -247,7 +252,7 @@ export class Session implements Member {
     if (reply !== null) this.#messages.takeReply(reply)
     this.#inbox.stationFirst = this.#outcomes.isFailing
     // An outcome that the app has makes room for one more command.
-    this.#commands.next()
+    this.commands.next()
   }
 
   /** A bug ends only the session that met it. */
@@ -259,12 +264,13 @@ export class Session implements Member {
 
   /** What waits for the app goes on without it: CALLs are answered, outcomes and reports are kept for the end. */
   #emptyInbox(): void {
+    this.#answering.endWait()
     this.#outcomes.leaveLane()
     this.#collecting?.leaveLane()
     for (const entry of this.#inbox.take()) {
       if (entry.kind === 'outcome') this.#outcomes.keepForEnd(entry)
       else if (entry.kind === 'report') this.#collecting?.keepForEnd(entry)
-      else if (entry.kind === 'answer') this.#commands.dropAnswer()
+      else if (entry.kind === 'answer') this.commands.dropAnswer()
       else if (entry.kind === 'delivery') this.delivering?.drop(entry)
       else if (entry.kind !== 'call') this.attaching.drop(entry)
       else if (entry.call.kind === 'call') this.#answering.answerWithoutApp(entry.call, entry.receivedAt)
@@ -272,19 +278,16 @@ export class Session implements Member {
   }
 
   #end(code: number, reason: string): void {
-    const { who, world } = this.#station
     this.#station.end()
     this.#performing.stopRetrying()
-    this.#answering.endWait()
-    this.#fleet.remove(this)
-    world.log.info({ ...who, code, reason }, 'station disconnected')
+    this.#fleet.remove(this, { code, reason })
     void this.#finish()
   }
 
   /** Work in progress ends first: the app sees the session's Disconnect last. */
   async #finish(): Promise<void> {
     try {
-      this.#commands.end()
+      this.commands.end()
       this.#emptyInbox()
       await this.#inbox.idle()
       await this.#collecting?.end()

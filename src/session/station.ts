@@ -6,6 +6,7 @@ import { versions, type VersionRow } from '../ocpp/version.ts'
 import type { DropReason } from '../ops/metrics.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import type { CloseCode, StationSocket, Who, World } from './ports.ts'
+import { ConnectionRecord } from './view/record.ts'
 
 /** One connection of a station; each part of the session names the settings that it reads. */
 export class Station<Settings = unknown> {
@@ -16,6 +17,7 @@ export class Station<Settings = unknown> {
   readonly settings: Settings
   readonly world: World
   readonly socket: StationSocket
+  readonly record = new ConnectionRecord()
   /** How the app wants the session closed once the current entry is served; `null` if it does not. */
   closing: { readonly code: CloseCode; readonly reason: string } | null = null
   /** Resolves with the error of a bug that a timer met: it ends the session, not the process. */

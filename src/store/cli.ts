@@ -4,6 +4,7 @@
  */
 import { hasDatabase, openDatabase, readDatabase, type Database, type Value } from './database.ts'
 import { StoreError } from './errors.ts'
+import { changes, whichIn } from './outbox-operations.ts'
 
 type Row = Readonly<Record<string, Value>>
 /** Numbers of messages; `null` for all. */
@@ -38,9 +39,9 @@ export function outboxCommand(
       case 'export':
         return { ok: true, text: reading(dir, which).map(jsonLine).join('') }
       case 'retry':
-        return changing(dir, which, 'UPDATE outbox SET dead_at = NULL, attempts = 0, next_attempt_at = 0')
+        return changing(dir, which, changes.retry)
       case 'drop':
-        return changing(dir, which, 'DELETE FROM outbox')
+        return changing(dir, which, changes.drop)
       default:
         return { ok: false, text: usage }
     }
@@ -68,15 +69,15 @@ function reading(dir: string, which: Which): Row[] {
 function changing(dir: string, which: Which, sql: string): { readonly ok: boolean; readonly text: string } {
   const database = openDatabase(dir)
   try {
-    const changes = database.transaction(() => withNumbers(database, which, sql).run().changes)
-    return { ok: true, text: `${changes} ${changes === 1 ? 'message' : 'messages'}\n` }
+    const number = database.transaction(() => withNumbers(database, which, sql).run().changes)
+    return { ok: true, text: `${number} ${number === 1 ? 'message' : 'messages'}\n` }
   } finally {
     database.close()
   }
 }
 
 function withNumbers(database: Pick<Database, 'prepare'>, which: Which, sql: string, order = '') {
-  return database.prepare(`${sql} ${which === null ? '' : `WHERE seq IN (${which.join()})`} ${order}`)
+  return database.prepare(`${sql} ${whichIn(which)} ${order}`)
 }
 
 function listed(row: Row): string {

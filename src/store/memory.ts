@@ -2,12 +2,12 @@
  * What a restart would forget, kept in the store: the serial numbers of stations, and the answers to StartTransactions.
  */
 import { membersOf } from '../ocpp/json.ts'
-import type { DurableMemory, World } from '../session/ports.ts'
+import type { DurableMemory, OutboxAdmin, World } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
 import { openCredentials } from './credentials.ts'
 import { StoreError } from './errors.ts'
 import type { StoredStart } from './operations.ts'
-import { outboxOf } from './outbox.ts'
+import { outboxAdminOf, outboxOf } from './outbox.ts'
 import { openStore, type Store } from './store.ts'
 
 /** For how long the answer to a StartTransaction is kept: as long as in memory, docs/protocol.md "Retries". */
@@ -24,7 +24,7 @@ export async function openMemory(
   outboxSize: number,
   { meter, log, once, date }: Pick<World, 'meter' | 'log' | 'once' | 'date'>,
   open: (dir: string) => Promise<Store> = openStore,
-): Promise<DurableMemory & { close(): Promise<void> }> {
+): Promise<DurableMemory & { readonly outboxAdmin: OutboxAdmin | null; close(): Promise<void> }> {
   const onFailure = (error: unknown): void => {
     meter.count('state_error_total', { code: codeOf(error) })
     once(`state ${codeOf(error)}`, { error }, 'state_dir failed: a restart will forget what was not kept')
@@ -46,6 +46,7 @@ export async function openMemory(
       accepted === null
         ? null
         : { outbox: outboxOf(store, outboxSize), accepted, stations: stations as StationId[], onFailure },
+    outboxAdmin: accepted === null ? null : outboxAdminOf(store),
     keepSerialNumber: (stationId, serialNumber) => {
       store?.call('keepSerialNumber', stationId, serialNumber, date().getTime()).then(written, onFailure)
     },

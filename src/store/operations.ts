@@ -24,6 +24,8 @@ export const reads: ReadonlySet<keyof Operations> = new Set([
   'pendingOf',
   'pendingStations',
   'outboxSize',
+  'outboxList',
+  'outboxFind',
 ])
 
 const maxSerialNumbers = 100_000

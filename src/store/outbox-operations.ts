@@ -1,7 +1,15 @@
 /**
  * The SQL of the outbox. Runs in the worker.
  */
-import type { OutboxMessage, OutboxSize, StoredMessage } from '../session/ports.ts'
+import type {
+  OutboxFilter,
+  OutboxMessage,
+  OutboxRetried,
+  OutboxRow,
+  OutboxSize,
+  StoredMessage,
+} from '../session/ports.ts'
+import type { StationId } from '../translate/handshake.ts'
 import type { Database } from './database.ts'
 
 /** What a message costs beside its payload: its other columns, and its rows in two indexes. */
@@ -11,8 +19,21 @@ const maxMessages = 100
 /** In characters: what the app said may be long. */
 const maxError = 1_000
 
+/** For an operator: what each command does to the messages that it names. */
+export const changes = {
+  retry: 'UPDATE outbox SET dead_at = NULL, attempts = 0, next_attempt_at = 0',
+  drop: 'DELETE FROM outbox',
+}
+
 const columns = `seq, station AS stationId, version, message_id AS id, key, content, action, payload,
   stored_at AS storedAt, attempts, next_attempt_at AS nextAttemptAt`
+
+const rows = `SELECT ${columns}, dead_at AS deadAt, error FROM outbox`
+
+/** @param seqs numbers of messages; `null` for all */
+export function whichIn(seqs: readonly number[] | null): string {
+  return seqs === null ? '' : `WHERE seq IN (${seqs.join()})`
+}
 
 export function outboxOperationsOn(database: Database) {
   const sql = {
@@ -62,6 +83,25 @@ export function outboxOperationsOn(database: Database) {
     deadLetter: (seq: number, reason: string, at: number): void => {
       sql.deadLetter.run(at, reason.slice(0, maxError), seq)
     },
+
+    outboxList: ({ stationId, state, after, limit }: OutboxFilter): OutboxRow[] => {
+      const ofStation = stationId === null ? '' : 'AND station = ?'
+      const inState = state === null ? '' : `AND dead_at IS ${state === 'dead' ? 'NOT ' : ''}NULL`
+      const found = database.prepare(`${rows} WHERE seq > ? ${ofStation} ${inState} ORDER BY seq LIMIT ?`)
+      return found.all(after, ...(stationId === null ? [] : [stationId]), limit) as unknown as OutboxRow[]
+    },
+
+    outboxFind: (seq: number): OutboxRow | null =>
+      (database.prepare(`${rows} WHERE seq = ?`).get(seq) ?? null) as OutboxRow | null,
+
+    outboxRetry: (seqs: readonly number[] | null): OutboxRetried => {
+      const stations = database.prepare(`SELECT DISTINCT station FROM outbox ${whichIn(seqs)}`).all()
+      const { changes: messages } = database.prepare(`${changes.retry} ${whichIn(seqs)}`).run()
+      return { messages, stations: stations.map(({ station }) => String(station) as StationId) }
+    },
+
+    outboxDrop: (seqs: readonly number[] | null): number =>
+      database.prepare(`${changes.drop} ${whichIn(seqs)}`).run().changes,
 
     outboxSize: (): OutboxSize => {
       const oldestAt = sql.oldest.get()?.['at']

@@ -1,7 +1,7 @@
 /**
  * Transaction messages that wait on the disk for an app that is away.
  */
-import type { Outbox } from '../session/ports.ts'
+import type { Outbox, OutboxAdmin } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
 import type { Store } from './store.ts'
 
@@ -19,5 +19,14 @@ export function outboxOf(store: Store, maxBytes: number): Outbox {
     failed: (seq, attempts, nextAttemptAt, error) => store.call('failed', seq, attempts, nextAttemptAt, error),
     deadLetter: (seq, reason) => store.call('deadLetter', seq, reason, Date.now()),
     size: () => store.call('outboxSize'),
+  }
+}
+
+export function outboxAdminOf(store: Store): OutboxAdmin {
+  return {
+    list: filter => store.call('outboxList', filter),
+    find: seq => store.call('outboxFind', seq),
+    retry: seqs => store.call('outboxRetry', seqs),
+    drop: seqs => store.call('outboxDrop', seqs),
   }
 }

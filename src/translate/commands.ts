@@ -20,6 +20,8 @@ export type CommandOutcome = {
   readonly late: boolean
   /** Of the connection that the command was sent on, if that was an earlier one. */
   readonly sid?: string
+  /** Who gave the command, if it was not the app. */
+  readonly origin?: 'admin'
   /** The error code of the bridge; `null` if the station answered. */
   readonly failure: string | null
 } & (
@@ -109,7 +111,7 @@ export function performData(
  * @param sid of the connection that the command was for: a station may have had another one since, at another bridge
  */
 export function outcomeData(outcome: CommandOutcome, { granular, version }: Form, sid: string): string {
-  const late = outcome.late ? ',"late":true' : ''
+  const late = `${outcome.late ? ',"late":true' : ''}${outcome.origin === undefined ? '' : `,"origin":"${outcome.origin}"`}`
   const request = `"request":${jsonText(outcome.request)}${late},"version":"${version}","sid":${jsonText(sid)}`
   switch (outcome.kind) {
     case 'ack': {

@@ -91,3 +91,8 @@ function escapeBytes(text: string): string {
     byte => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`,
   )
 }
+
+/** Whether only this machine reaches a host, by its spelling. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)
+}

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import { broadcastKey, broadcastRoute, isLoopback, openHttpBroadcast } from '../../src/broadcast/http.ts'
+import { broadcastKey, broadcastRoute, openHttpBroadcast } from '../../src/broadcast/http.ts'
 import { RecordedLog } from './recorded-log.ts'
 
 const KEY = '42923a28b760e667fc92f7c6123bb07a282822b329dd2ef48e7aee7830d98485'
@@ -238,19 +238,5 @@ for (const [options, condition, warnings, because] of announcements) {
     )
     assert.equal(log.found('warn', 'command every station').length, warnings)
     assert.equal(await statusOf(url, { method: 'GET' }), 422, 'reached over IPv4')
-  })
-}
-
-const hosts: readonly (readonly [host: string, expected: boolean])[] = [
-  ['127.0.0.1', true],
-  ['127.1.2.3', true],
-  ['::1', true],
-  ['localhost', true],
-  ['0.0.0.0', false],
-  ['127.example.com', false],
-]
-for (const [host, expected] of hosts) {
-  test(`isLoopback is ${expected} for ${host}`, () => {
-    assert.equal(isLoopback(host), expected)
   })
 }

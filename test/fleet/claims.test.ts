@@ -18,7 +18,7 @@ async function connect(world: FakeWorld, authorization?: string): Promise<FakeSt
 test('the second connection is closed when the app has accepted it, and the first stays, in mode refuse', async t => {
   const world = new FakeWorld(t, { takeover: 'refuse' })
   const first = await connect(world, 'Basic A')
-  assert.equal(world.hub.isTaken(first.handshake.stationId), true)
+  assert.equal(world.hub.claims.isTaken(first.handshake.stationId), true)
   const second = world.plug('CP1', { authorization: 'Basic A' })
   second.call('Heartbeat', {}, 'h')
   assert.deepEqual(await second.socket.end(), taken)
@@ -32,14 +32,14 @@ test('a connection is accepted when the first one has ended, in mode refuse', as
   const world = new FakeWorld(t, { takeover: 'refuse' })
   const first = await connect(world)
   first.vanish()
-  assert.equal(world.hub.isTaken(first.handshake.stationId), false)
+  assert.equal(world.hub.claims.isTaken(first.handshake.stationId), false)
   assert.equal((await connect(world)).socket.closed, null)
 })
 
 test('a station is never taken in mode newest', async t => {
   const world = new FakeWorld(t)
   const first = await connect(world)
-  assert.equal(world.hub.isTaken(first.handshake.stationId), false)
+  assert.equal(world.hub.claims.isTaken(first.handshake.stationId), false)
 })
 
 for (const authorization of [undefined, 'Basic A']) {

@@ -127,7 +127,7 @@ test('a rejected connection leaves the old one open', async t => {
   assert.equal(stranger.socket.closed?.code, 1008)
   assert.equal(old.socket.closed, null)
   await world.pass(1_000)
-  assert.equal(world.hub.mayReplace(old.handshake), true)
+  assert.equal(world.hub.claims.mayReplace(old.handshake), true)
   assert.equal(await isReached(world, old, 'SN1'), true)
 })
 
@@ -198,7 +198,7 @@ test('the end of an old connection does not remove the new one', async t => {
   await world.pass(1_000)
   assert.equal(world.hub.size, 1)
   assert.equal(world.hub.streamCount, 1)
-  assert.equal(world.hub.mayReplace(station.handshake), true)
+  assert.equal(world.hub.claims.mayReplace(station.handshake), true)
   assert.equal(await isReached(world, station, 'SN1'), true)
   world.hub.deliver({ kind: 'disconnect', connectionIdentifiers: '{"station_id":"CP1"}' })
   assert.equal(station.socket.closed?.code, 1000)
@@ -267,7 +267,7 @@ test('a session that ends during Connect gets its Disconnect, and makes no other
   await world.pass(10)
   await station.ended()
   assert.deepEqual(world.rpc.names(), ['connect', 'disconnect'])
-  assert.equal(world.hub.mayReplace(station.handshake), false)
+  assert.equal(world.hub.claims.mayReplace(station.handshake), false)
 })
 
 test('a session of a flapping station ends without the takeover delay when it closed during Connect', async t => {

@@ -198,7 +198,10 @@ test('docs/metrics.md lists exactly the exposed metrics, as prettier formats it'
   assert.deepEqual(listed, exposed)
   assert.ok(exposed.length > 25)
   assert.match(page, /^- `answer`: `app`, `replayed`, `silent`/m)
-  assert.match(page, /^- `reason` of `ocpp_dropped_total`: one of\n( {2}- `\w+`: .*\n)* {2}- `no_station`: an OCPP message/m)
+  assert.match(
+    page,
+    /^- `reason` of `ocpp_dropped_total`: one of\n( {2}- `\w+`: .*\n)* {2}- `no_station`: an OCPP message/m,
+  )
   assert.match(page, /^- `version`: the OCPP version/m, 'listed once, though several metrics have the label')
   assert.match(
     page,

@@ -530,7 +530,8 @@ export class FakeWorld implements World {
   readonly rpc = new FakeRpc()
   readonly meter = new FakeMeter()
   readonly log = new FakeLog()
-  readonly trace: World['trace'] = null
+  trace: World['trace'] = null
+  events: World['events'] = null
   readonly schemas: Schemas
   readonly disconnects: Disconnects
   readonly hub: Hub

@@ -3,10 +3,11 @@ import { test } from 'node:test'
 import {
   decodeSegment,
   isDotSegment,
+  isLoopback,
   parseAuthority,
   parseTarget,
-  urlFor,
   type Target,
+  urlFor,
 } from '../../src/translate/url.ts'
 
 const bare: Target = { authority: null, segments: [], query: '', hasFragment: false }
@@ -91,3 +92,17 @@ test('urlFor escapes every delimiter in the identity, and nothing twice in prefi
   assert.equal(urlFor(parts), 'https://h:1/a%20b/5%25/%2F%3F%23%3B%252F..%5C')
   assert.equal(urlFor({ ...parts, prefix: [], identity: 'CP', query: 'a=%20&b=#' }), 'https://h:1/CP?a=%20&b=%23')
 })
+
+const hosts: readonly (readonly [host: string, expected: boolean])[] = [
+  ['127.0.0.1', true],
+  ['127.1.2.3', true],
+  ['::1', true],
+  ['localhost', true],
+  ['0.0.0.0', false],
+  ['127.example.com', false],
+]
+for (const [host, expected] of hosts) {
+  test(`isLoopback is ${expected} for ${host}`, () => {
+    assert.equal(isLoopback(host), expected)
+  })
+}

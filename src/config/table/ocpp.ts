@@ -193,4 +193,9 @@ export const ocpp = group('OCPP', {
     60 * second,
     'How long after the upgrade a station may send no CALL and answer no ping before its connection is closed with 1008. A station that says nothing for 3 s is pinged once, even with ocpp_ping_interval=0; one that answers stays.',
   ),
+  history: option(
+    integer({ max: 1000 }),
+    0,
+    'How many frames of each station to keep for the admin API (GET /v1/stations/{id}/messages), redacted, 64MiB in all. The admin API can switch it on for single stations. 0 keeps none.',
+  ),
 })

@@ -60,6 +60,16 @@ export class Backlog implements ports.Backlog {
     for (const [stationId, { dueAt }] of this.#stations) if (dueAt <= now) yield stationId
   }
 
+  /** The messages of these stations are due now: an operator has asked for it. */
+  wake(stationIds: readonly StationId[]): void {
+    for (const stationId of stationIds) {
+      const ofStation = this.#stations.get(stationId) ?? { isStored: true, appends: 0, dueAt: 0 }
+      ofStation.isStored = true
+      ofStation.dueAt = 0
+      this.#stations.set(stationId, ofStation)
+    }
+  }
+
   /** Nothing of the station is due for so long. */
   postpone(stationId: StationId, ms: number): void {
     const ofStation = this.#stations.get(stationId)

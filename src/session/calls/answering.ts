@@ -24,7 +24,7 @@ import type { Boot } from '../boot.ts'
 import type { InFlight } from './in-flight.ts'
 import { OwnAnswers, type OwnAnswerSettings } from './own-answers.ts'
 import { Pause } from '../pause.ts'
-import type { PendingCall, Performing, Reached } from './performing.ts'
+import type { Failed, PendingCall, Performing, Reached } from './performing.ts'
 import type { Fleet, Member } from '../ports.ts'
 import type { Station } from '../station.ts'
 import { trackedOf, transactionIdFor } from '../transactions/digest.ts'
@@ -50,8 +50,6 @@ export type AnsweringParts = {
   readonly unanswered: Unanswered
 }
 
-type Failed = { readonly kind: 'failed'; readonly cause: Cause }
-
 /** Who gave a station its answer; `rejected`: the bridge, because the CALL could not go to the app. */
 type AnsweredBy = 'app' | 'replayed' | 'local' | 'rejected' | NoAnswer
 
@@ -65,7 +63,7 @@ export class Answering {
   /** Whether a CALL still waits for an Ack. */
   #waits = true
   /** The CALL being answered. */
-  #pending: PendingCall | null = null
+  pending: PendingCall | null = null
 
   constructor(station: Station<AnsweringSettings>, parts: AnsweringParts) {
     this.#station = station
@@ -85,13 +83,13 @@ export class Answering {
       this.#refuse(pending, error)
       return true
     }
-    this.#pending = pending
+    this.pending = pending
     const reached = await this.#ask(pending, violations)
     if (reached.kind === 'performed') await this.#onReply(pending, reached.reply)
     else if (reached.kind === 'replayed') this.#reply(pending, { ...reached.answer, id: call.id }, 'replayed')
     else if (reached.kind === 'failed') this.#replyWithoutApp(pending, 'failed', reached.cause)
     else if (reached.kind !== 'stored') this.#replyWithoutApp(pending, reached.kind)
-    this.#pending = null
+    this.pending = null
     return reached.kind !== 'unauthorized'
   }
 
@@ -107,7 +105,7 @@ export class Answering {
     if (unanswered.keep(pending, 'ended')) return
     inFlight.done(call)
     // Sent again under a new id, while the first one had no answer.
-    const first = this.#pending
+    const first = this.pending
     if (isKept && first !== null && first.tracked?.key === pending.tracked.key)
       unanswered.onResent(receivedAt - first.receivedAt)
   }
@@ -141,7 +139,7 @@ export class Answering {
    * @returns whether it answers the CALL that is pending
    */
   settle(answer: Answer): boolean {
-    const pending = this.#pending
+    const pending = this.pending
     if (pending === null || pending.isAnswered || !isSameId(pending.call.id, answer.id)) return false
     this.#onAppAnswer(pending, answer)
     this.#ackWait.end()
@@ -150,14 +148,14 @@ export class Answering {
 
   /** The station no longer waits for the answer to the CALL with this id, so nor does the CALL for the app. */
   onSuperseded(id: MessageId): void {
-    if (this.#pending === null || !isSameId(this.#pending.call.id, id)) return
-    this.#pending.isSuperseded = true
+    if (this.pending === null || !isSameId(this.pending.call.id, id)) return
+    this.pending.isSuperseded = true
     this.#ackWait.end()
   }
 
   /** Drops a CALL that the station has sent again before its answer. */
   onRepeated(id: MessageId): void {
-    const pending = this.#pending
+    const pending = this.pending
     this.#station.drop('repeated', 'dropped a CALL that repeats one in flight')
     if (pending === null || pending.tracked === null || !isSameId(pending.call.id, id)) return
     this.#parts.unanswered.onResent(this.#station.world.now() - pending.receivedAt)
@@ -218,7 +216,8 @@ export class Answering {
     const mayLeave = own.answer.kind === 'callError' && reason !== 'silent'
     if (mayLeave && this.#parts.unanswered.leave(pending, reason === 'failed' ? cause : reason))
       return this.#abandon(pending)
-    this.#reply(pending, this.#completed(pending, own.answer), own.isLocal ? 'local' : why)
+    const by = own.isLocal ? 'local' : why
+    this.#reply(pending, this.#completed(pending, own.answer), by, why === 'failed' ? `failed: ${cause}` : by)
   }
 
   /** Refuses a CALL that cannot go to the app. */
@@ -275,7 +274,7 @@ export class Answering {
     return { payload: call.payload, now, heartbeatIntervalSeconds, transactionId }
   }
 
-  #reply(pending: PendingCall, answer: Answer, by: AnsweredBy): void {
+  #reply(pending: PendingCall, answer: Answer, by: AnsweredBy, cause: string = by): void {
     const { call, tracked, attempts } = pending
     pending.isAnswered = true
     if (pending.isStored) return this.#parts.unanswered.storing?.onTaken(pending)
@@ -291,7 +290,8 @@ export class Answering {
     if (answer.kind === 'callResult' && call.action === 'BootNotification')
       this.#parts.boot.onAnswer(answer.payload, by === 'failed')
     this.#station.send(answer.id === call.id ? answer : { ...answer, id: call.id })
-    const { row, world, isClosed } = this.#station
+    const { row, world, isClosed, record } = this.#station
+    if (answer.kind === 'callError') record.keepError(world.now(), call, answer, cause)
     if (isClosed) return
     const action = isFromStation(row, call.action) ? call.action : 'other'
     world.meter.count('ocpp_call_total', { version: row.number, action, answer: by })

@@ -5,6 +5,7 @@
 import { isAway, RpcError, type CommandReply } from '../../cable/rpc.ts'
 import type { Call, Send } from '../../ocpp/frame.ts'
 import { performData, type Extras } from '../../translate/commands.ts'
+import type { Cause } from '../../translate/unanswered.ts'
 import type { Attaching, AttachingSettings } from '../app/attaching.ts'
 import type { AppConnection } from '../app/connection.ts'
 import type { Delivering } from '../app/delivering.ts'
@@ -53,6 +54,8 @@ export type PendingCall = {
 }
 
 /** How far a CALL came. */
+/** The app gave no reply. */
+export type Failed = { readonly kind: 'failed'; readonly cause: Cause }
 export type Reached =
   | { readonly kind: 'performed'; readonly reply: CommandReply }
   /** It was performed before, and this was its answer. */

@@ -11,23 +11,21 @@ import {
   messageId,
   type Answer,
   type Call,
-  type CallError,
   type CallResult,
   type Malformed,
   type MessageId,
 } from '../../ocpp/frame.ts'
 import { emptyObject } from '../../ocpp/json.ts'
-import type { Violation } from '../../ocpp/violations.ts'
 import { setRecent } from '../../ops/recent.ts'
-import { reasonOf, type CommandOutcome } from '../../translate/commands.ts'
 import type { RemoteCommand } from '../../translate/messages.ts'
 import type { AppConnection } from '../app/connection.ts'
 import type { Boot } from '../boot.ts'
+import type { OpenCall } from '../ports.ts'
 import type { Station } from '../station.ts'
 import type { Validation } from '../calls/validation.ts'
 import { failures, type CommandFailure } from './failures.ts'
-import { ownIdStart, type Outcomes } from './outcomes.ts'
-import type { UnansweredCommands } from './unanswered.ts'
+import { aboutOf, ackOf, errorOf, ownIdStart, type Outcomes } from './outcomes.ts'
+import type { Asked, Command, Ended, Sent, UnansweredCommands } from './unanswered.ts'
 
 /** OCPP-J 1.6 §4.2.1 table 3, OCPP 2.0.1 Part 4 table 4. */
 const maxIdLength = 36
@@ -37,9 +35,6 @@ const maxQueueBytes = 4 * 1024 * 1024
 const ownTimeoutMs = 5_000
 /** How many timed-out calls are remembered, so that a late answer still finds its request. */
 const maxLate = 16
-
-/** An answer that came before the station was attached. */
-export type EarlyAnswer = { readonly kind: 'answer'; readonly answer: StationAnswer }
 
 /** As a station sends it; without a payload and a code where it cannot be read. */
 export type StationAnswer = Answer | NonNullable<Malformed['brokenAnswer']>
@@ -59,29 +54,13 @@ export type CommandParts = {
   readonly validation: Pick<Validation, 'ofCommand' | 'ofResult'>
 }
 
-/** A command that is about to end. */
-type Ended = {
-  readonly call: Pick<Call, 'id' | 'action'>
-  /** Whether the app has been told before that it failed. */
-  readonly late: boolean
-  /** Of the connection that it was sent on, if that was an earlier one. */
-  readonly sid?: string
-  /** When the app gave it, in ms of `World.now`; absent where that was counted before, or never measured. */
-  readonly since?: number
-}
-
-/** A command that waits, or is on the wire. */
-type Given = { readonly call: Call; readonly since: number }
-
-type Sent = Ended & { readonly call: Call }
-
 export class Commands {
   readonly #station: Station<CommandSettings>
   readonly #parts: CommandParts
-  #open: (Given & { readonly timer: NodeJS.Timeout }) | null = null
-  readonly #queue: Given[] = []
+  #open: { readonly call: Command; readonly since: number; readonly timer: NodeJS.Timeout } | null = null
+  readonly #queue: Command[] = []
   #queueBytes = 0
-  readonly #late = new Map<string, Call>()
+  readonly #late = new Map<string, Command>()
   #holds = 0
   #isStopped = false
 
@@ -95,21 +74,34 @@ export class Commands {
     return this.#queue.length
   }
 
-  /** Sends a command now, or queues it; one that cannot be sent ends at once. */
-  add({ id: given, action, payload }: RemoteCommand): void {
+  /** The command on the wire, then the queue. */
+  unsettled(): OpenCall[] {
+    const open = this.#open === null ? [] : [{ call: this.#open.call, since: this.#open.since }]
+    const queued = this.#queue.map(call => ({ call, since: null }))
+    return [...open, ...queued].map(({ call: { id, action }, since }) => ({ id: idKey(id), action, since }))
+  }
+
+  /**
+   * Sends a command now, or queues it; one that cannot be sent ends at once.
+   *
+   * @param asked by an operator; `null` for one of the app
+   */
+  add({ id: given, action, payload }: RemoteCommand, asked: Asked | null = null): void {
     const { row, world, isClosed } = this.#station
     if (isClosed) return this.#station.drop('closed', 'dropped a command to a station that has left')
     const id = given ?? messageId(world.newId())
-    if (payload === null) return this.#fail({ id, action }, 'InvalidPayload')
-    const call: Call = { kind: 'call', id, action, payload }
+    const givenAt = world.now()
+    if (payload === null) return this.#fail({ id, action, asked, givenAt }, 'InvalidPayload')
+    const call: Command = { kind: 'call', id, action, payload, asked, givenAt }
     if (this.#isStopped) return this.#fail(call, 'ConnectionClosed')
     if (!row.toStation.has(action)) return this.#fail(call, 'UnknownAction')
     if (this.#isInvalid(call)) return this.#fail(call, 'InvalidId')
     const { refusal } = this.#parts.validation.ofCommand(action, payload)
     if (refusal !== null) return this.#fail(call, 'InvalidPayload', refusal.words)
     if (this.#isFull(call) && !this.#isFree()) return this.#fail(call, 'QueueFull')
-    this.#queue.push({ call, since: world.now() })
+    this.#queue.push(call)
     this.#queueBytes += Buffer.byteLength(payload)
+    if (asked !== null) this.#station.after(asked.timeoutMs, () => this.#expire(call)).unref()
     this.next()
   }
 
@@ -124,7 +116,7 @@ export class Commands {
       open !== null && (isSameId(answer.id, open.call.id) || ('code' in answer && isUnreadableId(answer.id)))
     if (isOfOpen) {
       this.#close()
-      this.#settleSent({ call: open.call, late: false, since: open.since }, answer)
+      this.#settleSent({ call: open.call, late: false }, answer)
       this.next()
       return true
     }
@@ -162,12 +154,11 @@ export class Commands {
   /** Sends the first command in the queue, if one may be sent now. */
   next(): void {
     while (this.#queue.length > 0 && this.#isFree()) {
-      const given = this.#queue.shift()
-      if (given === undefined) return
-      const { call, since } = given
+      const call = this.#queue.shift()
+      if (call === undefined) return
       this.#queueBytes -= Buffer.byteLength(call.payload)
-      if (this.#parts.boot.passesCommand(call.action)) this.#send(given)
-      else this.#fail(call, 'NotAccepted', '', since)
+      if (this.#parts.boot.passesCommand(call.action)) this.#send(call)
+      else this.#fail(call, 'NotAccepted')
     }
   }
 
@@ -175,7 +166,7 @@ export class Commands {
   stop(): void {
     this.#isStopped = true
     this.#queueBytes = 0
-    for (const { call, since } of this.#queue.splice(0)) this.#fail(call, 'ConnectionClosed', '', since)
+    for (const call of this.#queue.splice(0)) this.#fail(call, 'ConnectionClosed')
   }
 
   /** Fails the open command too. Its answer may come on the station's next connection, and those to earlier ones. */
@@ -186,7 +177,7 @@ export class Commands {
     for (const call of unanswered) this.#parts.unanswered.keep(handshake.stationId, { call, sid: who.sid })
     if (open !== null) {
       this.#close()
-      this.#fail(open.call, 'ConnectionClosed', '', open.since)
+      this.#fail(open.call, 'ConnectionClosed')
     }
     this.stop()
     this.#late.clear()
@@ -196,24 +187,41 @@ export class Commands {
     return this.#holds === 0 && this.#open === null && this.#parts.outcomes.hasRoom
   }
 
-  #send({ call, since }: Given): void {
-    const { settings, world } = this.#station
+  #send(call: Command): void {
+    const { settings, record, world } = this.#station
+    const usualMs = call.asked?.timeoutMs ?? settings.callTimeoutMs
     const isOwn = call.id.startsWith(ownIdStart)
-    const timeoutMs = isOwn ? Math.min(ownTimeoutMs, settings.callTimeoutMs) : settings.callTimeoutMs
-    const timer = this.#station.after(timeoutMs, () => this.#onTimeout(call, since))
+    const timeoutMs = isOwn ? Math.min(ownTimeoutMs, usualMs) : usualMs
+    const timer = this.#station.after(timeoutMs, () => this.#onTimeout(call))
+    const since = world.now()
     this.#open = { call, since, timer }
+    if (!isOwn) world.meter.observe('ocpp_command_wait_seconds', {}, (since - call.givenAt) / 1000)
+    record.sent ??= new Map<string, number>()
+    record.sent.set(call.action, (record.sent.get(call.action) ?? 0) + 1)
     const { unanswered } = this.#parts
     // The app has used the id again: from now on an answer with it is to this command.
     if (!unanswered.isEmpty) unanswered.take(this.#station.handshake.stationId, call.id)
     this.#parts.boot.onCommand(call)
     this.#station.send(call)
-    if (!isOwn) world.meter.observe('ocpp_command_wait_seconds', {}, (world.now() - since) / 1000)
   }
 
-  #onTimeout(call: Call, since: number): void {
+  /** The operator waits no longer, whether the command was sent or not. */
+  #expire(call: Command): void {
+    const at = this.#queue.indexOf(call)
+    if (this.#open?.call === call) {
+      this.#close()
+      this.#onTimeout(call)
+    } else if (at !== -1) {
+      this.#queue.splice(at, 1)
+      this.#queueBytes -= Buffer.byteLength(call.payload)
+      this.#fail(call, 'CallTimeout')
+    }
+  }
+
+  #onTimeout(call: Command): void {
     this.#open = null
     setRecent(this.#late, idKey(call.id), call, maxLate)
-    this.#fail(call, 'CallTimeout', '', since)
+    this.#fail(call, 'CallTimeout')
     this.next()
   }
 
@@ -238,15 +246,16 @@ export class Commands {
 
   #settleSent(sent: Sent, answer: StationAnswer): void {
     const { boot, outcomes, validation } = this.#parts
-    if (answer.kind === 'callError')
-      return 'code' in answer
-        ? outcomes.ofCommand(errorOf(sent, answer), sent.since)
-        : this.#failSent(sent, 'InvalidResult')
+    if (answer.kind === 'callError') {
+      if (!('code' in answer)) return this.#failSent(sent, 'InvalidResult')
+      this.#station.record.keepError(this.#station.world.now(), sent.call, answer, 'station')
+      return outcomes.ofCommand(errorOf(sent, answer), sent.call)
+    }
     if (!('payload' in answer)) return this.#refuse(sent, 'FormatViolation', '', emptyObject)
     const { action } = sent.call
     boot.onCommandAnswer(sent.call, answer.payload)
     const { violations, refusal } = validation.ofResult(action, answer.payload)
-    if (refusal === null) outcomes.ofCommand(ackOf(sent, answer, violations), sent.since)
+    if (refusal === null) outcomes.ofCommand(ackOf(sent, answer, violations), sent.call)
     else this.#refuse(sent, refusal.code, refusal.words, answer.payload)
   }
 
@@ -257,14 +266,14 @@ export class Commands {
     this.#failSent(sent, 'InvalidResult', description, payload)
   }
 
-  #fail(call: Ended['call'], code: CommandFailure, detail = '', since = this.#station.world.now()): void {
-    this.#failSent({ call, late: false, since }, code, detail)
+  #fail(call: Ended['call'], code: CommandFailure, detail = ''): void {
+    this.#failSent({ call, late: false }, code, detail)
   }
 
   #failSent(ended: Ended, code: CommandFailure, detail = '', payload = emptyObject): void {
     const message = detail === '' ? failures[code] : `${failures[code]}: ${detail}`
     const reason = { failure: code, code, message, payload }
-    this.#parts.outcomes.ofCommand({ ...aboutOf(ended), kind: 'error', ...reason }, ended.since)
+    this.#parts.outcomes.ofCommand({ ...aboutOf(ended), kind: 'error', ...reason }, ended.call)
   }
 
   #isFull({ payload }: Call): boolean {
@@ -279,19 +288,7 @@ export class Commands {
       key.length > maxIdLength ||
       this.#late.has(key) ||
       (this.#open !== null && isSameId(this.#open.call.id, id)) ||
-      this.#queue.some(({ call }) => isSameId(call.id, id))
+      this.#queue.some(other => isSameId(other.id, id))
     )
   }
-}
-
-function aboutOf({ call, late, sid }: Ended) {
-  return { id: call.id, request: call.action, late, ...(sid !== undefined && { sid }) }
-}
-
-function ackOf(sent: Sent, { payload }: CallResult, violations: readonly Violation[]): CommandOutcome {
-  return { kind: 'ack', ...aboutOf(sent), failure: null, payload, violations }
-}
-
-function errorOf(sent: Sent, error: CallError): CommandOutcome {
-  return { kind: 'error', ...aboutOf(sent), failure: null, ...reasonOf(error) }
 }

@@ -7,12 +7,14 @@
  * which floods a station does not keep the station from being served.
  */
 import { isAway, mayRepeat, RpcError, type CommandReply } from '../../cable/rpc.ts'
-import { messageId, type CallResultError, type MessageId } from '../../ocpp/frame.ts'
+import { messageId, type CallError, type CallResult, type CallResultError, type MessageId } from '../../ocpp/frame.ts'
+import type { Violation } from '../../ocpp/violations.ts'
 import { outcomeData, reasonOf, type CommandOutcome } from '../../translate/commands.ts'
 import type { AppConnection } from '../app/connection.ts'
 import { warnOfError } from '../app/errors.ts'
 import { Deferred } from '../deferred.ts'
 import type { Station } from '../station.ts'
+import type { Ended, Sent } from './unanswered.ts'
 
 /** An outcome that the app does not have yet. */
 export type PendingOutcome = {
@@ -81,20 +83,28 @@ export class Outcomes {
     this.#deferred = new Deferred<PendingOutcome>(lane, retry.pauseMs)
   }
 
+  /** How many outcomes the app does not have yet. */
+  get untold(): number {
+    return this.#settled.count + this.#refused.count
+  }
+
   /**
    * How a remote command ended.
    *
-   * @param since when the app gave it, in ms of `World.now`; absent for a second outcome
+   * @param asked by an operator; `null` for one of the app
+   * @param givenAt in ms of `World.now`
    */
-  ofCommand(outcome: CommandOutcome, since?: number): void {
+  ofCommand(outcome: CommandOutcome, { asked, givenAt }: Ended['call']): void {
     if (outcome.id.startsWith(ownIdStart)) return this.#lane.push({ kind: 'own', outcome }, null)
     const { request, failure, kind } = outcome
-    const { row, world } = this.#station
+    const { row, world, who, handshake } = this.#station
     const action = row.toStation.has(request) ? request : 'other'
     const label = failure ?? kind
     world.meter.count('ocpp_command_total', { version: row.number, action, outcome: label })
-    if (since !== undefined)
-      world.meter.observe('ocpp_command_seconds', { outcome: label }, (world.now() - since) / 1000)
+    if (!outcome.late) world.meter.observe('ocpp_command_seconds', { outcome: label }, (world.now() - givenAt) / 1000)
+    world.events?.({ type: 'command', who, version: handshake.version, outcome })
+    asked?.onEnd(outcome)
+    if (asked?.notify === false) return
     if (afterQueue.includes(failure)) this.#add(outcome, outcome.late)
     else this.#refuse(outcome)
   }
@@ -266,4 +276,16 @@ function bytesOf(outcome: CommandOutcome): number {
 /** A copy: a slice of a text keeps the whole text alive, which is a whole command. */
 function copyOf(id: MessageId): MessageId {
   return Buffer.from(id).toString() as MessageId
+}
+
+export function aboutOf({ call, ...rest }: Ended) {
+  return { id: call.id, request: call.action, ...rest, ...(call.asked !== null && { origin: 'admin' as const }) }
+}
+
+export function ackOf(sent: Sent, { payload }: CallResult, violations: readonly Violation[]): CommandOutcome {
+  return { kind: 'ack', ...aboutOf(sent), failure: null, payload, violations }
+}
+
+export function errorOf(sent: Sent, error: CallError): CommandOutcome {
+  return { kind: 'error', ...aboutOf(sent), failure: null, ...reasonOf(error) }
 }

@@ -5,11 +5,35 @@
 import { idKey, type Call, type MessageId } from '../../ocpp/frame.ts'
 import { emptyObject } from '../../ocpp/json.ts'
 import { setRecent } from '../../ops/recent.ts'
+import type { CommandOutcome } from '../../translate/commands.ts'
 import type { StationId } from '../../translate/handshake.ts'
+
+/** What an operator wants of a command. */
+export type Asked = {
+  /** From now to the answer, the time in the queue included. */
+  readonly timeoutMs: number
+  /** Whether the app gets the outcome, too. */
+  readonly notify: boolean
+  readonly onEnd: (outcome: CommandOutcome) => void
+}
+
+/** A remote command; `asked` by an operator, or `null` for one of the app; `givenAt` in ms of `World.now`. */
+export type Command = Call & { readonly asked: Asked | null; readonly givenAt: number }
+
+/** A command that is about to end. */
+export type Ended = {
+  readonly call: Pick<Command, 'id' | 'action' | 'asked' | 'givenAt'>
+  /** Whether the app has been told before that it failed. */
+  readonly late: boolean
+  /** Of the connection that it was sent on, if that was an earlier one. */
+  readonly sid?: string
+}
+
+export type Sent = Ended & { readonly call: Command }
 
 export type Unanswered = {
   /** Without its payload if that is long. */
-  readonly call: Call
+  readonly call: Command
   /** Of the connection that it was sent on. */
   readonly sid: string
 }
@@ -81,9 +105,9 @@ export class UnansweredCommands {
   }
 }
 
-function shortened({ kind, id, action, payload }: Call): Call {
+function shortened({ kind, id, action, payload, asked, givenAt }: Command): Command {
   const kept = payload.length <= maxPayload ? copyOf(payload) : emptyObject
-  return { kind, id: copyOf(id), action: copyOf(action), payload: kept }
+  return { kind, id: copyOf(id), action: copyOf(action), payload: kept, asked, givenAt }
 }
 
 /** A copy: a slice of a text keeps the whole text alive, which is a whole broadcast. */

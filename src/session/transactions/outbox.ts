@@ -124,3 +124,38 @@ export type MessageName = Pick<Tracked, 'stationId' | 'key' | 'content'>
  * attached, or the disk failed. `none`: there is nothing to deliver now.
  */
 export type DeliveryAttempt = 'delivered' | 'failed' | 'away' | 'unready' | 'refused' | 'none'
+
+/** A message of the outbox, as the store has it. */
+export type OutboxRow = {
+  readonly seq: number
+  readonly stationId: StationId
+  readonly version: string
+  readonly id: string
+  readonly action: string
+  readonly key: string
+  readonly payload: string
+  readonly storedAt: number
+  readonly attempts: number
+  readonly deadAt: number | null
+  readonly error: string | null
+}
+
+export type OutboxFilter = {
+  readonly stationId: StationId | null
+  readonly state: 'pending' | 'dead' | null
+  readonly after: number
+  readonly limit: number
+}
+
+/** Messages that are pending again, and their stations. */
+export type OutboxRetried = { readonly messages: number; readonly stations: readonly StationId[] }
+
+/** What an operator does with the outbox. Rejects where the disk fails. */
+export interface OutboxAdmin {
+  list(filter: OutboxFilter): Promise<readonly OutboxRow[]>
+  find(seq: number): Promise<OutboxRow | null>
+  /** @param seqs `null` for all */
+  retry(seqs: readonly number[] | null): Promise<OutboxRetried>
+  /** @param seqs `null` for all; resolves with how many there were */
+  drop(seqs: readonly number[] | null): Promise<number>
+}

@@ -1,23 +1,33 @@
 /**
  * How a session looks from outside: read on demand from the parts that own its state.
  */
+import { idKey, type Call, type Send } from '../../ocpp/frame.ts'
+import { parseObject } from '../../ocpp/json.ts'
 import type { AppConnection } from '../app/connection.ts'
 import type { Boot } from '../boot.ts'
+import type { Answering } from '../calls/answering.ts'
 import type { Commands } from '../commands/commands.ts'
+import type { Outcomes } from '../commands/outcomes.ts'
+import type { Entry } from '../entries.ts'
 import type { Inbox } from '../inbox.ts'
-import type { Inspected, SessionState } from '../ports.ts'
+import type { Inspected, OpenCall, SessionState, SessionView } from '../ports.ts'
+import type { Station } from '../station.ts'
 
 export type ViewParts = {
   readonly app: Pick<AppConnection, 'identifier'>
   readonly boot: Pick<Boot, 'status'>
-  readonly inbox: Pick<Inbox<unknown>, 'load'>
-  readonly commands: Pick<Commands, 'queued'>
+  readonly inbox: Pick<Inbox<Entry>, 'load' | 'waiting'>
+  readonly answering: Pick<Answering, 'pending'>
+  readonly commands: Pick<Commands, 'queued' | 'unsettled'>
+  readonly outcomes: Pick<Outcomes, 'untold'>
 }
 
 export class View implements Inspected {
+  readonly #station: Pick<Station, 'record'>
   readonly #parts: ViewParts
 
-  constructor(parts: ViewParts) {
+  constructor(station: Pick<Station, 'record'>, parts: ViewParts) {
+    this.#station = station
     this.#parts = parts
   }
 
@@ -25,8 +35,54 @@ export class View implements Inspected {
     return this.#parts.app.identifier === null ? 'attaching' : this.#parts.boot.status
   }
 
-  get load(): { readonly commands: number; readonly messages: number } {
+  get load(): Inspected['load'] {
     const { commands, inbox } = this.#parts
     return { commands: commands.queued, messages: inbox.load.messages }
   }
+
+  get lastMessageAt(): number | null {
+    return this.#station.record.lastMessageAt
+  }
+
+  get sn(): string | null {
+    const { identifier } = this.#parts.app
+    const { sn } = parseObject(identifier ?? '{}')
+    return typeof sn === 'string' ? sn : null
+  }
+
+  detail(): SessionView {
+    const { inbox, outcomes, commands } = this.#parts
+    const { received, sent, errors } = this.#station.record
+    const toStation = commands.unsettled()
+    return {
+      fromStation: [...this.#fromStation()],
+      toStation,
+      queues: {
+        ...inbox.load,
+        commands: toStation.filter(({ since }) => since === null).length,
+        outcomes: outcomes.untold,
+      },
+      received: Object.fromEntries(received ?? []),
+      sent: Object.fromEntries(sent ?? []),
+      errors,
+    }
+  }
+
+  /** The CALL that is being answered, and those that wait in the inbox. */
+  *#fromStation(): Generator<OpenCall> {
+    const { answering, inbox } = this.#parts
+    const { pending } = answering
+    if (pending !== null && !pending.isAnswered) yield openCall(pending)
+    for (const entry of inbox.waiting) if (entry.kind === 'call' && entry.call.kind === 'call') yield openCall(entry)
+  }
+}
+
+function openCall({
+  call: { id, action },
+  receivedAt,
+}: {
+  readonly call: Call | Send
+  readonly receivedAt: number
+}): OpenCall {
+  return { id: idKey(id), action, since: receivedAt }
 }

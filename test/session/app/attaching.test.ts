@@ -192,7 +192,7 @@ test('a connection that says nothing leaves the place to its station with ocpp_t
   const silent = plug()
   silent.socket.isMute = true
   await wait(world)
-  assert.equal(world.hub.isTaken(silent.handshake.stationId), false)
+  assert.equal(world.hub.claims.isTaken(silent.handshake.stationId), false)
 })
 
 test('a station whose id the app rejects is closed with 1008 when its own first CALL meets the same refusal', async t => {

@@ -1,18 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { messageId, type Call, type MessageId } from '../../../src/ocpp/frame.ts'
+import { messageId, type MessageId } from '../../../src/ocpp/frame.ts'
 import { emptyObject, jsonText, type JsonText } from '../../../src/ocpp/json.ts'
-import { UnansweredCommands } from '../../../src/session/commands/unanswered.ts'
+import { UnansweredCommands, type Command } from '../../../src/session/commands/unanswered.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
 
 const minuteMs = 60_000
 const station = (name: string | number): StationId => `CP${name}` as StationId
 const one = station(1)
-const reset = (id: string, payload: JsonText = emptyObject): Call => ({
+const reset = (id: string, payload: JsonText = emptyObject): Command => ({
   kind: 'call',
   id: messageId(id),
   action: 'Reset',
   payload,
+  asked: null,
+  givenAt: 0,
 })
 
 function newMemory() {

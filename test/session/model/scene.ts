@@ -301,7 +301,8 @@ export class Scene {
       disconnects: disconnects.size,
       timers: this.clock.size,
       calls: this.app.pending.length,
-      stations: [0, 1].filter(at => this.line(at) === undefined && hub.mayReplace(handshakeOf(this.ledger, at))).length,
+      stations: [0, 1].filter(at => this.line(at) === undefined && hub.claims.mayReplace(handshakeOf(this.ledger, at)))
+        .length,
       held: this.#collections.count(isOfASession),
     }
     for (const [what, count] of Object.entries(left))
@@ -361,7 +362,7 @@ export class Scene {
   }
 }
 
-function handshakeOf({ lines }: Ledger, at: number): Parameters<FakeWorld['hub']['mayReplace']>[0] {
+function handshakeOf({ lines }: Ledger, at: number): Parameters<FakeWorld['hub']['claims']['mayReplace']>[0] {
   const line = lines.find(other => other.at === at)
   if (line === undefined) throw new Error('no such station')
   return line.station.handshake

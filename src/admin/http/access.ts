@@ -1,0 +1,57 @@
+/**
+ * Who may use the admin API: bearer tokens; without any, every process of this machine, but no web page of another host
+ * that a browser on it shows.
+ */
+import type { IncomingHttpHeaders } from 'node:http'
+import { bearer } from '../../ops/bearer.ts'
+import { isLoopback } from '../../translate/url.ts'
+import { ProblemError } from '../problems.ts'
+
+export type AccessSettings = {
+  /** For everything. */
+  readonly token: string | null
+  /** For what changes nothing. */
+  readonly readToken: string | null
+}
+
+/** By what a request is let in: `loopback` where no token is set. */
+export type Grant = 'token' | 'read token' | 'loopback'
+
+export type Access = (headers: IncomingHttpHeaders, isWrite: boolean) => Grant
+
+/** @returns lets a request in, or throws `ProblemError` */
+export function accessBy({ token, readToken }: AccessSettings): Access {
+  const isToken = token === null ? () => false : bearer(token)
+  const isReadToken = readToken === null ? () => false : bearer(readToken)
+  const isOpen = token === null && readToken === null
+  return (headers, isWrite) => {
+    refuseForeign(headers, isOpen)
+    if (isOpen) return 'loopback'
+    if (isToken(headers.authorization)) return 'token'
+    if (!isReadToken(headers.authorization)) throw new ProblemError('unauthorized')
+    if (isWrite) throw new ProblemError('read-only', 'It takes the token of admin_token')
+    return 'read token'
+  }
+}
+
+/**
+ * A page of another host may send requests with the browser of whoever looks at it; without a token, also after it has
+ * pointed its own name to 127.0.0.1 (DNS rebinding).
+ */
+function refuseForeign({ host = '', origin }: IncomingHttpHeaders, isOpen: boolean): void {
+  if (isOpen && !isLoopback(nameOf(host)))
+    throw new ProblemError(
+      'foreign-origin',
+      'Without admin_token, the Host header must be localhost or an address of it',
+    )
+  if (origin !== undefined && origin.replace(/^https?:\/\//, '') !== host)
+    throw new ProblemError('foreign-origin', 'The Origin header names another host')
+}
+
+/** The name of a Host header, without port and brackets. */
+function nameOf(host: string): string {
+  return host
+    .replace(/:\d+$/, '')
+    .replace(/^\[|\]$/g, '')
+    .toLowerCase()
+}

@@ -1,0 +1,55 @@
+/**
+ * Opens the admin API.
+ */
+import type { HttpServer } from '../ops/server.ts'
+import type { Log } from '../ops/log.ts'
+import type { OutboxAdmin, StationEvent, Trace, World } from '../session/ports.ts'
+import { Clock } from './clock.ts'
+import { operationsOf } from './operations.ts'
+import type { Facts, Stations } from './ports.ts'
+import { openServer, type ServerSettings } from './http/server.ts'
+import { Calls } from './stations/calls.ts'
+import { StationList } from './stations/list.ts'
+import { Scans } from './stations/scan.ts'
+import { Events } from './watch/events.ts'
+import { Frames, type FrameSettings } from './watch/frames.ts'
+import { Streams } from './watch/streams.ts'
+
+export type AdminSettings = ServerSettings & FrameSettings
+
+export type AdminParts = {
+  readonly stations: Stations
+  readonly outbox: OutboxAdmin | null
+  readonly facts: Facts
+  readonly world: Pick<World, 'now' | 'date' | 'newId' | 'log' | 'once'>
+  /** Writes at debug level, whatever the level of the process. */
+  readonly verboseLog: Log
+  onTrace(trace: Trace | null): void
+  onEvents(take: ((event: StationEvent) => void) | null): void
+}
+
+export type Admin = HttpServer & {
+  onRefused(stationId: string, status: number, reason: string): void
+}
+
+/** Rejects if the port cannot be bound. */
+export async function openAdmin(settings: AdminSettings, parts: AdminParts): Promise<Admin> {
+  const { stations, outbox, facts, world } = parts
+  const clock = new Clock(world)
+  const frames = new Frames(settings, clock, parts.verboseLog, trace => parts.onTrace(trace))
+  const events = new Events(clock, take => parts.onEvents(take))
+  const streams = new Streams()
+  const list = new StationList(stations, clock, new Scans(world.now))
+  const calls = new Calls(clock, world.newId)
+  const startedAt = world.now()
+  const operations = operationsOf({ stations, clock, list, calls, frames, events, streams, outbox, facts, startedAt })
+  const server = await openServer(settings, operations, streams, world)
+  return {
+    port: server.port,
+    onRefused: (stationId, status, reason) => events.onRefused(stationId, status, reason),
+    close: async () => {
+      frames.close()
+      await server.close()
+    },
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * What the admin API needs of the rest of the bridge.
+ */
+import type { Member, SessionEnd } from '../session/ports.ts'
+import type { StationId } from '../translate/handshake.ts'
+import type { Version } from '../ocpp/version.ts'
+import type { TypeOf } from './shapes.ts'
+import type * as answers from './answers.ts'
+
+/** Times in ms of `World.now`. */
+type Departure = SessionEnd & {
+  readonly at: number
+  readonly version: Version
+  readonly address: string
+  readonly sn: string | null
+}
+
+type Refused = { readonly at: number; readonly status: number; readonly reason: string; readonly address: string }
+
+/** All stations. */
+export interface Stations {
+  readonly size: number
+  readonly streamCount: number
+  readonly claims: {
+    stationIds(): Iterable<StationId>
+    current(stationId: StationId): Member | null
+  }
+  readonly departures: {
+    readonly size: number
+    stationIds(): Iterable<StationId>
+    leftOf(stationId: StationId): Departure | null
+    refusedOf(stationId: StationId): Refused | null
+  }
+  /** `null` where nothing can be stored. */
+  readonly backlog: {
+    readonly messages: number
+    readonly oldestSeconds: number
+    has(stationId: StationId): boolean
+    /** The messages of these stations are due now. */
+    wake(stationIds: readonly StationId[]): void
+  } | null
+  streamsOf(member: Member): readonly string[]
+}
+
+/** What only the composition root knows. */
+export type Facts = {
+  readonly version: string
+  readonly nodeId: string
+  readonly callTimeoutMs: number
+  readonly options: TypeOf<typeof answers.config>['options']
+  readiness(): Readonly<Record<string, boolean>>
+  rpc(): { readonly away: boolean; readonly capacity: number; readonly pending: number }
+  disconnects(): number
+}

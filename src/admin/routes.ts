@@ -1,0 +1,321 @@
+/**
+ * The routes of the admin API. What the server accepts, the OpenAPI document, docs/admin-api.md and the help of the
+ * commands derive from this table; a new route is a new row, and the function in `operations.ts` that serves it.
+ *
+ * Pure: no I/O, no Node.
+ */
+import * as answers from './answers.ts'
+import type { ProblemName } from './problems.ts'
+import { anyObject, flag, integer, list, number, oneOf, text, time, type Shape, type TypeOf } from './shapes.ts'
+
+/** A parameter of the query, or a member of the body. */
+export type Field<T = unknown> = Shape<T> & { readonly required: boolean }
+
+type Fields = Readonly<Record<string, Field>>
+
+export type Route = {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** A segment in braces is a parameter. */
+  readonly path: string
+  readonly about: string
+  /** Whether it changes something: then it needs the full token, and leaves a line in the log. */
+  readonly write: boolean
+  readonly query: Fields
+  /** `null`: the route takes no body. */
+  readonly body: Fields | null
+  /** What it answers; `stream`: server-sent events with data of these shapes, by event. */
+  readonly answer: { readonly json: Shape<unknown> } | { readonly stream: Readonly<Record<string, Shape<unknown>>> }
+  /** Beyond those of every route, `everyRoute`. */
+  readonly problems: readonly ProblemName[]
+}
+
+/** The problems of every route. */
+export const everyRoute: readonly ProblemName[] = ['bad-request', 'unauthorized', 'foreign-origin', 'internal']
+
+/** Limits of the API, for the server, the documentation and the tests. */
+export const limits = {
+  page: 500,
+  bodyBytes: 1024 * 1024,
+  /** Of all bodies that are being received at the same time. */
+  openBodyBytes: 16 * 1024 * 1024,
+  streams: 32,
+  /** Bytes that wait for a client of a stream; events beyond them are lost to this client, and counted. */
+  streamBytes: 256 * 1024,
+  /** Calls of stations that wait for their answer. */
+  calls: 500,
+  watches: 100,
+  heartbeatSeconds: 15,
+  callSeconds: 600,
+  watchSeconds: 86_400,
+  historyFrames: 1_000,
+  historyBytes: 64 * 1024 * 1024,
+  departures: 10_000,
+} as const
+
+const required = <T>(shape: Shape<T>) => ({ ...shape, required: true }) as const
+const optional = <T>(shape: Shape<T>) => ({ ...shape, required: false }) as const
+const none = {} as const
+const patternText = 'A pattern for the identity: * stands for any text, ? for one character.'
+const longId = { minLength: 1, maxLength: 255 } as const
+const pattern = text(patternText, longId)
+const action = text('An action, as OCPP spells it.', { minLength: 1, maxLength: 64 })
+const seconds = number('For how many seconds.', { minimum: 1, maximum: limits.watchSeconds })
+const lost = { lost: answers.lost }
+const numbers = {
+  numbers: optional(
+    list('The numbers of messages.', integer('A number.', { minimum: 1 }), { minItems: 1, maxItems: 1_000 }),
+  ),
+  all: optional(flag('Every message, instead of numbers.')),
+}
+
+export const routes = {
+  listStations: {
+    method: 'GET',
+    path: '/v1/stations',
+    about: 'Lists stations, connected ones and those that have left.',
+    write: false,
+    query: {
+      id: optional(pattern),
+      version: optional(oneOf('The version of OCPP.', ['1.6', '2.0.1', '2.1'])),
+      state: optional(
+        oneOf('The state; connected: any state of a connected station.', ['connected', ...answers.stationStates]),
+      ),
+      connectedSince: optional(time('Connected at this time or later.')),
+      silentFor: optional(
+        number('No message for so many seconds, or none at all since it connected.', { minimum: 0, maximum: 1e9 }),
+      ),
+      sort: optional(
+        oneOf(
+          'The order; - before it reverses it. Stations without the value come last.',
+          ['id', '-id', 'connectedAt', '-connectedAt', 'lastMessageAt', '-lastMessageAt'],
+          { default: 'id' },
+        ),
+      ),
+      limit: optional(integer('Most stations of a page.', { minimum: 1, maximum: limits.page, default: 100 })),
+      cursor: optional(text('The next of the page before.', { maxLength: 1_000 })),
+    },
+    body: null,
+    answer: { json: answers.stationPage },
+    problems: [],
+  },
+  getStation: {
+    method: 'GET',
+    path: '/v1/stations/{id}',
+    about: 'Shows all that is known of a station.',
+    write: false,
+    query: none,
+    body: null,
+    answer: { json: answers.stationView },
+    problems: ['unknown-station'],
+  },
+  callStation: {
+    method: 'POST',
+    path: '/v1/stations/{id}/calls',
+    about:
+      'Sends a command to a station, and answers with what the station answers. The app gets its ack or error too, with "origin":"admin".',
+    write: true,
+    query: none,
+    body: {
+      action: required(action),
+      payload: optional(anyObject('The payload; {} if it is left out.')),
+      timeout: optional(
+        number(
+          'In how many seconds the answer must come, the time in the queue included; ocpp_call_timeout if it is left out.',
+          {
+            minimum: 1,
+            maximum: limits.callSeconds,
+          },
+        ),
+      ),
+      notify: optional(flag('Whether the app gets the ack or error.', { default: true })),
+    },
+    answer: { json: answers.callResult },
+    problems: [
+      'unknown-station',
+      'not-connected',
+      'not-accepted',
+      'body-too-large',
+      'not-json',
+      'unknown-action',
+      'invalid-payload',
+      'invalid-id',
+      'queue-full',
+      'call-error',
+      'invalid-result',
+      'connection-closed',
+      'too-many-requests',
+      'call-timeout',
+    ],
+  },
+  listMessages: {
+    method: 'GET',
+    path: '/v1/stations/{id}/messages',
+    about: 'Lists the kept frames of a station. None are kept unless ocpp_history or PUT …/history says so.',
+    write: false,
+    query: {
+      limit: optional(integer('The latest so many.', { minimum: 1, maximum: limits.historyFrames, default: 100 })),
+    },
+    body: null,
+    answer: { json: answers.frameList },
+    problems: ['unknown-station'],
+  },
+  setHistory: {
+    method: 'PUT',
+    path: '/v1/stations/{id}/history',
+    about: 'Keeps the frames of a station for a time, or those of all stations that a pattern in place of the id fits.',
+    write: true,
+    query: none,
+    body: {
+      frames: required(
+        integer('How many frames of each station; 0 ends it at once.', { minimum: 0, maximum: limits.historyFrames }),
+      ),
+      for: required(seconds),
+    },
+    answer: { json: answers.watch },
+    problems: ['body-too-large', 'not-json', 'too-many-requests'],
+  },
+  setLog: {
+    method: 'PUT',
+    path: '/v1/stations/{id}/log',
+    about: 'Logs the frames of a station for a time, or those of all stations that a pattern in place of the id fits.',
+    write: true,
+    query: none,
+    body: {
+      level: required(
+        oneOf('debug: every frame, redacted, whatever log_level is. default: as log_level says.', ['debug', 'default']),
+      ),
+      for: required(seconds),
+    },
+    answer: { json: answers.watch },
+    problems: ['body-too-large', 'not-json', 'too-many-requests'],
+  },
+  disconnectStation: {
+    method: 'DELETE',
+    path: '/v1/stations/{id}/connection',
+    about: 'Closes the connection of a station with 1000. A station connects again by itself.',
+    write: true,
+    query: {
+      reason: optional(
+        text('What the station reads as the reason.', { maxLength: 100, default: 'Closed by an operator' }),
+      ),
+    },
+    body: null,
+    answer: { json: answers.closed },
+    problems: ['unknown-station', 'not-connected'],
+  },
+  tailMessages: {
+    method: 'GET',
+    path: '/v1/messages',
+    about: 'Streams frames as they pass.',
+    write: false,
+    query: {
+      station: optional(pattern),
+      action: optional(action),
+      errors: optional(flag('Only CALLERRORs, CALLRESULTERRORs and messages that cannot be read.')),
+    },
+    body: null,
+    answer: { stream: { message: answers.frame, ...lost } },
+    problems: ['too-many-requests'],
+  },
+  tailEvents: {
+    method: 'GET',
+    path: '/v1/events',
+    about: 'Streams what happens to stations.',
+    write: false,
+    query: {
+      station: optional(pattern),
+      type: optional(oneOf('One type of event only.', ['connected', 'ready', 'disconnected', 'refused', 'command'])),
+    },
+    body: null,
+    answer: { stream: { event: answers.event, ...lost } },
+    problems: ['too-many-requests'],
+  },
+  getStats: {
+    method: 'GET',
+    path: '/v1/stats',
+    about: 'Shows the bridge at a glance.',
+    write: false,
+    query: none,
+    body: null,
+    answer: { json: answers.stats },
+    problems: [],
+  },
+  getConfig: {
+    method: 'GET',
+    path: '/v1/config',
+    about: 'Shows the configuration in effect, without secrets.',
+    write: false,
+    query: none,
+    body: null,
+    answer: { json: answers.config },
+    problems: [],
+  },
+  listOutbox: {
+    method: 'GET',
+    path: '/v1/outbox',
+    about: 'Lists the transaction messages in state_dir.',
+    write: false,
+    query: {
+      station: optional(text('The identity of a station.', longId)),
+      state: optional(oneOf('The state.', ['pending', 'dead'])),
+      after: optional(integer('The next of the page before.', { minimum: 0 })),
+      limit: optional(integer('Most messages of a page.', { minimum: 1, maximum: limits.page, default: 100 })),
+    },
+    body: null,
+    answer: { json: answers.outboxPage },
+    problems: ['no-outbox', 'outbox-failed'],
+  },
+  getOutboxMessage: {
+    method: 'GET',
+    path: '/v1/outbox/{number}',
+    about: 'Shows one of them with its payload.',
+    write: false,
+    query: none,
+    body: null,
+    answer: { json: answers.outboxMessage },
+    problems: ['unknown-message', 'no-outbox', 'outbox-failed'],
+  },
+  retryOutbox: {
+    method: 'POST',
+    path: '/v1/outbox/retry',
+    about: 'Makes dead letters pending again, and ends the wait of messages that are.',
+    write: true,
+    query: none,
+    body: numbers,
+    answer: { json: answers.outboxChange },
+    problems: ['no-outbox', 'body-too-large', 'not-json', 'outbox-failed'],
+  },
+  dropOutbox: {
+    method: 'POST',
+    path: '/v1/outbox/drop',
+    about: 'Deletes messages: the app never gets them.',
+    write: true,
+    query: none,
+    body: numbers,
+    answer: { json: answers.outboxChange },
+    problems: ['no-outbox', 'body-too-large', 'not-json', 'outbox-failed'],
+  },
+  getOpenapi: {
+    method: 'GET',
+    path: '/openapi.json',
+    about: 'This API as an OpenAPI 3.1 document.',
+    write: false,
+    query: none,
+    body: null,
+    answer: { json: anyObject('The document.') },
+    problems: [],
+  },
+} as const satisfies Readonly<Record<string, Route>>
+
+export type RouteName = keyof typeof routes
+
+type Given<F> = { readonly [K in keyof F]: F[K] extends { required: true } ? TypeOf<F[K]> : TypeOf<F[K]> | undefined }
+
+/** The query of a route, read and checked. */
+export type QueryOf<Name extends RouteName> = Given<(typeof routes)[Name]['query']>
+/** The body of a route, read and checked. */
+export type BodyOf<Name extends RouteName> = Given<NonNullable<(typeof routes)[Name]['body']>>
+/** The body of an answer; `never` for a stream. */
+export type AnswerOf<Name extends RouteName> = (typeof routes)[Name]['answer'] extends { readonly json: infer S }
+  ? TypeOf<S>
+  : never

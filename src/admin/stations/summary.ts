@@ -1,0 +1,115 @@
+/**
+ * A station as the admin API shows it: in a list, and by itself.
+ */
+import { versions } from '../../ocpp/version.ts'
+import type { Inspected, Member, OpenCall } from '../../session/ports.ts'
+import type { StationId } from '../../translate/handshake.ts'
+import type { StationSummary, StationView } from '../answers.ts'
+import type { Clock } from '../clock.ts'
+import type { Stations } from '../ports.ts'
+import { ProblemError } from '../problems.ts'
+
+export function summaryOf(stationId: StationId, stations: Stations, clock: Clock): StationSummary {
+  const session = stations.claims.current(stationId)
+  return session === null ? departed(stationId, stations, clock) : connected(session, stations, clock)
+}
+
+function connected({ handshake, openedAt, view }: Member, stations: Stations, clock: Clock): StationSummary {
+  const { stationId, version, env } = handshake
+  const left = stations.departures.leftOf(stationId)
+  return {
+    id: stationId,
+    state: view.state,
+    version: versions[version].number,
+    address: env.headers['REMOTE_ADDR'] ?? null,
+    connectedAt: clock.timeOf(openedAt),
+    lastMessageAt: timeOrNull(view.lastMessageAt, clock),
+    sn: view.sn,
+    leftAt: timeOrNull(left?.at ?? null, clock),
+    leftBecause: left?.reason ?? null,
+  }
+}
+
+function departed(stationId: StationId, { departures }: Stations, clock: Clock): StationSummary {
+  const left = departures.leftOf(stationId)
+  const last = left ?? departures.refusedOf(stationId)
+  return {
+    id: stationId,
+    state: left === null ? 'refused' : 'disconnected',
+    version: left === null ? null : versions[left.version].number,
+    address: last?.address ?? null,
+    connectedAt: null,
+    lastMessageAt: null,
+    sn: left?.sn ?? null,
+    leftAt: timeOrNull(last?.at ?? null, clock),
+    leftBecause: last?.reason ?? null,
+  }
+}
+
+/** Throws `ProblemError` for a station that the bridge does not know. */
+export function viewOf(stationId: StationId, stations: Stations, clock: Clock): StationView {
+  const { claims, departures, backlog } = stations
+  const session = claims.current(stationId)
+  const [left, refused] = [departures.leftOf(stationId), departures.refusedOf(stationId)]
+  if (session === null && left === null && refused === null) throw new ProblemError('unknown-station')
+  const about = session === null ? noConnection : connectionOf(session, stations, clock)
+  return {
+    ...summaryOf(stationId, stations, clock),
+    ...about,
+    queues: { ...about.queues, stored: backlog?.has(stationId) ?? false },
+    lastEnd: left === null ? null : { at: clock.timeOf(left.at), code: left.code, reason: left.reason },
+    lastRefusal:
+      refused === null
+        ? null
+        : { at: clock.timeOf(refused.at), status: refused.status, reason: refused.reason, address: refused.address },
+  }
+}
+
+const noConnection = {
+  sid: null,
+  tls: null,
+  profile: null,
+  url: null,
+  streams: [],
+  calls: { fromStation: [], toStation: [] },
+  queues: { messages: 0, messageBytes: 0, isPaused: false, commands: 0, outcomes: 0 },
+  counts: { fromStation: {}, toStation: {} },
+  errors: [],
+}
+
+function connectionOf(session: Member, stations: Stations, clock: Clock) {
+  const { who, handshake, view } = session
+  const { fromStation, toStation, queues, received, sent, errors } = view.detail()
+  const url = handshake.env.url.replace(/\?.*/s, '')
+  const isEncrypted = url.startsWith('https:')
+  return {
+    sid: who.sid,
+    tls: isEncrypted,
+    profile: profileOf(session, isEncrypted),
+    url,
+    streams: stations.streamsOf(session),
+    calls: { fromStation: fromStation.map(openCall(clock)), toStation: toStation.map(openCall(clock)) },
+    queues,
+    counts: { fromStation: received, toStation: sent },
+    errors: [...errors].reverse().map(({ at, ...error }) => ({ at: clock.timeOf(at), ...error })),
+  }
+}
+
+/** TLS without a password is none of OCPP's profiles: the bridge asks for no client certificates. */
+function profileOf({ handshake }: Member, isEncrypted: boolean): number | null {
+  const hasPassword = handshake.withheld === true || /^basic /i.test(handshake.env.headers['authorization'] ?? '')
+  if (hasPassword) return isEncrypted ? 2 : 1
+  return isEncrypted ? null : 0
+}
+
+function openCall(clock: Clock) {
+  return ({ id, action, since }: OpenCall) => ({
+    id,
+    action,
+    seconds: since === null ? null : Math.round(clock.now() - since) / 1000,
+  })
+}
+
+function timeOrNull(at: Inspected['lastMessageAt'], clock: Clock): string | null {
+  return at === null ? null : clock.timeOf(at)
+}

@@ -1,0 +1,69 @@
+/**
+ * Patterns for identities that hold for a time.
+ */
+import { fits } from '../../translate/validation.ts'
+import { ProblemError } from '../problems.ts'
+import { limits } from '../routes.ts'
+
+/** Whether an identity fits a pattern, which is `undefined` for all. */
+export function matcherOf(pattern: string | undefined): (stationId: string) => boolean {
+  if (pattern === undefined || pattern === '*') return () => true
+  return /[*?]/.test(pattern) ? stationId => fits(stationId, pattern) : stationId => stationId === pattern
+}
+
+type Held<Value> = {
+  readonly value: Value
+  /** In ms of `World.now`. */
+  readonly until: number
+  readonly matches: (stationId: string) => boolean
+  readonly timer: NodeJS.Timeout
+}
+
+/** Values by pattern, each with an end. */
+export class Patterns<Value> {
+  readonly #held = new Map<string, Held<Value>>()
+  readonly #onChange: () => void
+
+  /** @param onChange called when a value was set or has ended */
+  constructor(onChange: () => void) {
+    this.#onChange = onChange
+  }
+
+  get isEmpty(): boolean {
+    return this.#held.size === 0
+  }
+
+  /** Throws `ProblemError` when there are too many. */
+  set(pattern: string, value: Value, now: number, forMs: number): void {
+    if (!this.#held.has(pattern) && this.#held.size >= limits.watches)
+      throw new ProblemError('too-many-requests', `${limits.watches} patterns are in effect`)
+    clearTimeout(this.#held.get(pattern)?.timer)
+    const timer = setTimeout(() => this.delete(pattern), forMs).unref()
+    this.#held.set(pattern, { value, until: now + forMs, matches: matcherOf(pattern), timer })
+    this.#onChange()
+  }
+
+  delete(pattern: string): void {
+    clearTimeout(this.#held.get(pattern)?.timer)
+    this.#held.delete(pattern)
+    this.#onChange()
+  }
+
+  /** Those that fit. */
+  *of(stationId: string): Generator<{ readonly value: Value; readonly until: number }> {
+    for (const held of this.#held.values()) if (held.matches(stationId)) yield held
+  }
+
+  has(stationId: string): boolean {
+    return this.of(stationId).next().done !== true
+  }
+
+  *list(): Generator<{ readonly station: string; readonly until: number }> {
+    for (const [station, { until }] of this.#held) yield { station, until }
+  }
+
+  close(): void {
+    for (const { timer } of this.#held.values()) clearTimeout(timer)
+    this.#held.clear()
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * The admin API's place in the program: what it is given, and what it is told.
+ */
+import { openAdmin, type Admin } from './admin/open.ts'
+import { shownConfig } from './config/help.ts'
+import type { Config } from './config/rules.ts'
+import type { Disconnects } from './fleet/disconnects.ts'
+import type { Hub } from './fleet/hub.ts'
+import type { Log } from './ops/log.ts'
+import type { Reports } from './server/reports.ts'
+import type { OutboxAdmin, World } from './session/ports.ts'
+import { likelyIdentity } from './translate/handshake.ts'
+
+/** What all sessions share; what watches them changes. */
+export type LiveWorld = Omit<World, 'trace' | 'events'> & { trace: World['trace']; events: World['events'] }
+
+export type Administered = {
+  readonly hub: Hub
+  readonly disconnects: Disconnects
+  readonly outbox: OutboxAdmin | null
+  readonly world: LiveWorld
+  /** Of ocpp-cable. */
+  readonly version: string
+  readiness(): Readonly<Record<string, boolean>>
+}
+
+/** Rejects if the port cannot be bound. */
+export function openAdministration(config: Config, parts: Administered): Promise<Admin> {
+  const { hub, disconnects, outbox, world, version, readiness } = parts
+  const { rpc, log } = world
+  const settings = { ...config.admin, logsAll: config.log.level === 'debug', history: config.ocpp.history }
+  return openAdmin(settings, {
+    stations: hub,
+    outbox,
+    world,
+    verboseLog: verbose(log),
+    facts: {
+      version,
+      nodeId: config.node.id,
+      callTimeoutMs: config.ocpp.callTimeoutMs,
+      options: shownConfig(config),
+      readiness,
+      rpc: () => ({ away: rpc.presence.isAway, capacity: rpc.capacity, pending: rpc.pending }),
+      disconnects: () => disconnects.size,
+    },
+    onTrace: trace => (world.trace = trace),
+    onEvents: take => (world.events = take),
+  })
+}
+
+/** Writes lines of level debug, whatever the level of the process. */
+function verbose(log: Log): Log {
+  return log.child({}, { level: 'debug' })
+}
+
+/** The same reports, and the station of a refused upgrade is remembered. */
+export function withRefusals(reports: Reports, { departures }: Hub, admin: Admin | null): Reports {
+  return {
+    ...reports,
+    onRefused: (request, status, problem, header) => {
+      reports.onRefused(request, status, problem, header)
+      const stationId = likelyIdentity(request.target)
+      if (stationId === null) return
+      departures.onRefused(stationId, { status, reason: problem, address: request.remoteAddress })
+      admin?.onRefused(stationId, status, problem)
+    },
+  }
+}
