@@ -21,7 +21,7 @@ export type Administered = {
   readonly world: LiveWorld
   /** Of ocpp-cable. */
   readonly version: string
-  readiness(): Readonly<Record<string, boolean>>
+  readonly readiness: () => Readonly<Record<string, boolean>>
 }
 
 /** Rejects if the port cannot be bound. */

@@ -6,9 +6,10 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { openAdministration, withRefusals, type LiveWorld } from './administration.ts'
 import type { Admin } from './admin/open.ts'
-import { broadcastKey, broadcastRoute, openHttpBroadcast, type BroadcastEndpoint } from './broadcast/http.ts'
-import { openNats, type NatsOptions, type NatsSubscription } from './broadcast/nats.ts'
+import { broadcastRoute, openHttpBroadcast, type BroadcastEndpoint } from './broadcast/http.ts'
+import { openNats, type NatsSubscription } from './broadcast/nats.ts'
 import type { Deliver } from './cable/broadcast.ts'
+import { announceBridge, localHost } from './cli/admin/local-bridge.ts'
 import { broadcastsOnStationsPort, type Config } from './config/rules.ts'
 import { gaugesOf } from './gauges.ts'
 import { versions } from './ocpp/version.ts'
@@ -19,7 +20,6 @@ import { Notices } from './ops/notices.ts'
 import { originOf } from './ops/server.ts'
 import { Guard } from './rpc/guard/guard.ts'
 import { limitRange } from './rpc/guard/limit.ts'
-import { rpcKey } from './rpc/http/client.ts'
 import { protov } from './rpc/messages.ts'
 import { openTransport } from './rpc/open.ts'
 import { readKeyPair, type KeyPair } from './server/certificates.ts'
@@ -33,6 +33,7 @@ import { drainWithin } from './fleet/draining.ts'
 import { Hub } from './fleet/hub.ts'
 import type { Rpc, Schemas, World } from './session/ports.ts'
 import { openMemory } from './store/memory.ts'
+import { broadcastKeyOf, natsOptions, transportSettings } from './settings.ts'
 import { openSchemas } from './validation/schemas.ts'
 import { silentAnswerProblems } from './validation/silent-answers.ts'
 
@@ -86,7 +87,7 @@ async function openParts(
   const { host, port, httpPath, prefix } = config.metrics
   const metrics = new Metrics(prefix)
   const meter = httpPath === null ? noMeter : metrics
-  const app = keep(openTransport({ ...config.rpc, httpKey: keyOf(config.rpc.httpAccess, rpcKey) }))
+  const app = keep(openTransport(transportSettings(config)))
   const rpc = new Guard(app, config.rpc, meter, log.child({ context: 'rpc' }))
   announceRpc(config, log)
   const world = worldOf(rpc, schemas, meter, config, log)
@@ -113,6 +114,8 @@ async function openParts(
   const admin =
     config.admin.port === 0 ? null : keep(await listening('admin_port', openAdministration(config, administered)))
   keep(await openStations(config, keyPairs, hub, readiness, capacity, world, admin))
+  const url = admin === null ? null : originOf('http', { host: localHost(config.admin.host), port: admin.port })
+  keep(announceBridge({ pid: process.pid, url }, process.env, memory === null ? null : config.state.dir))
   // Only after every part is open: a failed start closes the transport, and the check would then blame the app.
   void rpc.check()
 }
@@ -150,39 +153,8 @@ async function openBroadcasts(
   return nats
 }
 
-function natsOptions({ broadcast }: Config): NatsOptions {
-  const { natsCredentials, natsNkey, natsToken, natsTlsCa: ca, natsTlsCert: cert, natsTlsKey: key } = broadcast
-  const hasTls = ca !== null || cert !== null
-  return {
-    servers: broadcast.natsServers,
-    channel: broadcast.natsChannel,
-    dontRandomizeServers: broadcast.natsDontRandomizeServers,
-    ...(natsCredentials !== null && { credentialsFile: natsCredentials }),
-    ...(natsNkey !== null && { nkeySeedFile: natsNkey }),
-    ...(natsToken !== null && { token: natsToken }),
-    ...(hasTls && {
-      tls: {
-        ...(ca !== null && { caFile: ca }),
-        ...(cert !== null && key !== null && { certFile: cert, keyFile: key }),
-      },
-    }),
-  }
-}
-
-function endpointOf({ broadcast: { access, httpPath: path } }: Config): BroadcastEndpoint {
-  return { path, key: keyOf(access, broadcastKey) }
-}
-
-/** @param derived derives the key from the secret, as the app does */
-function keyOf(access: Config['rpc']['httpAccess'], derived: (secret: string) => string): string | null {
-  switch (access.kind) {
-    case 'open':
-      return null
-    case 'key':
-      return access.key
-    case 'keyOf':
-      return derived(access.secret)
-  }
+function endpointOf(config: Config): BroadcastEndpoint {
+  return { path: config.broadcast.httpPath, key: broadcastKeyOf(config) }
 }
 
 /** Opens the stations' port, and closes the sessions behind it in order. */

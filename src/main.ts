@@ -1,13 +1,18 @@
 /**
- * The program: resolves the configuration from arguments, environment and file, opens the bridge, and closes it on
- * SIGINT or SIGTERM. SIGHUP is ignored.
+ * The program. With a subcommand it runs that (`cli/`). Without, it resolves the configuration from arguments, environment
+ * and file, opens the bridge, and closes it on SIGINT or SIGTERM. SIGHUP is ignored.
  *
- * Exit codes: 0 after a clean shutdown; 1 when the bridge cannot start, does not close within `--shutdown_timeout`, or
- * receives a second signal.
+ * Exit codes of the bridge: 0 after a clean shutdown; 1 when it cannot start, does not close within
+ * `--shutdown_timeout`, or receives a second signal.
  */
 import { randomBytes } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { openApp, type Opened } from './app.ts'
+import { commands } from './cli/commands.ts'
+import { commandList } from './cli/help.ts'
+import { runCommand } from './cli/run.ts'
+import { openTerminal } from './cli/terminal.ts'
+import { readConfigFile } from './config/file.ts'
 import { helpText, printedConfig } from './config/help.ts'
 import { askedOf, resolve, type Asked, type ConfigFile } from './config/resolve.ts'
 import type { Config } from './config/rules.ts'
@@ -16,9 +21,12 @@ import { openLog, type Log } from './ops/log.ts'
 const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
 async function main(argv: readonly string[]): Promise<void> {
-  if (argv[0] === 'outbox') return outbox(argv.slice(1))
+  if (argv[0]?.startsWith('-') === false) {
+    process.exitCode = await runCommand(argv, openTerminal())
+    return
+  }
   const asked = askedOf(argv)
-  if (asked.wish === 'help') print(helpText())
+  if (asked.wish === 'help') print(helpText(commandList(commands)))
   else if (asked.wish === 'version') print(`${manifest.version}\n`)
   else await configure(asked, argv)
 }
@@ -30,29 +38,6 @@ async function configure({ wish, file: asked }: Asked, argv: readonly string[]):
   if (!resolution.ok) fail(resolution.problems)
   else if (wish === 'print-config') print(printedConfig(resolution.settings, resolution.config))
   else await run(resolution.config, file)
-}
-
-/** `ocpp-cable outbox VERB SEQ… --FLAGS`: what an operator does with the messages in `state_dir`. */
-async function outbox(args: readonly string[]): Promise<void> {
-  const words = args.slice(
-    0,
-    [...args, '-'].findIndex(arg => arg.startsWith('-')),
-  )
-  const argv = args.slice(words.length)
-  const resolution = resolve({ argv, env: process.env, file: readConfigFile(askedOf(argv).file), nodeId: 'outbox' })
-  if (!resolution.ok) {
-    fail(resolution.problems)
-    return
-  }
-  // Only here: the bridge also runs where SQLite is not installed.
-  const { outboxCommand } = await import('./store/cli.ts')
-  const { ok, text } = outboxCommand(resolution.config.state.dir, words)
-  if (ok) {
-    print(text)
-    return
-  }
-  process.stderr.write(text)
-  process.exitCode = 1
 }
 
 async function run(config: Config, file: ConfigFile | null): Promise<void> {
@@ -103,16 +88,6 @@ async function end(app: Opened, log: Log): Promise<void> {
   await app.close()
   log.info({}, 'Stopped')
   process.exit(0)
-}
-
-/** Reads the file; `null` when it is optional and missing. */
-function readConfigFile(asked: Asked['file']): ConfigFile | null {
-  if (asked === null || (!asked.required && !existsSync(asked.path))) return null
-  try {
-    return { path: asked.path, text: readFileSync(asked.path, 'utf8') }
-  } catch (error) {
-    return { path: asked.path, unreadable: error instanceof Error ? error.message : 'cannot be read' }
-  }
 }
 
 function print(text: string): void {

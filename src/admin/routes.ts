@@ -5,6 +5,7 @@
  * Pure: no I/O, no Node.
  */
 import * as answers from './answers.ts'
+import { limits } from './limits.ts'
 import type { ProblemName } from './problems.ts'
 import { anyObject, flag, integer, list, number, oneOf, text, time, type Shape, type TypeOf } from './shapes.ts'
 
@@ -31,26 +32,6 @@ export type Route = {
 
 /** The problems of every route. */
 export const everyRoute: readonly ProblemName[] = ['bad-request', 'unauthorized', 'foreign-origin', 'internal']
-
-/** Limits of the API, for the server, the documentation and the tests. */
-export const limits = {
-  page: 500,
-  bodyBytes: 1024 * 1024,
-  /** Of all bodies that are being received at the same time. */
-  openBodyBytes: 16 * 1024 * 1024,
-  streams: 32,
-  /** Bytes that wait for a client of a stream; events beyond them are lost to this client, and counted. */
-  streamBytes: 256 * 1024,
-  /** Calls of stations that wait for their answer. */
-  calls: 500,
-  watches: 100,
-  heartbeatSeconds: 15,
-  callSeconds: 600,
-  watchSeconds: 86_400,
-  historyFrames: 1_000,
-  historyBytes: 64 * 1024 * 1024,
-  departures: 10_000,
-} as const
 
 const required = <T>(shape: Shape<T>) => ({ ...shape, required: true }) as const
 const optional = <T>(shape: Shape<T>) => ({ ...shape, required: false }) as const

@@ -12,10 +12,17 @@ const width = 100
 
 type Values = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
-/** The output of `--help`, at most 100 columns wide unless a single word is longer. */
-export function helpText(): string {
+/**
+ * The output of `--help`, at most 100 columns wide unless a single word is longer.
+ *
+ * @param commands the lines about the subcommands
+ */
+export function helpText(commands: readonly string[]): string {
   return [
     'Usage: ocpp-cable [--flag=value …]',
+    '       ocpp-cable COMMAND …',
+    '',
+    ...commands,
     '',
     ...wrapped(usage, ''),
     ...sectionsOf({ ...groups, ...programGroups }).flatMap(({ title, rows }) => ['', title, ...rows.flatMap(helpFor)]),

@@ -65,6 +65,22 @@ export function hasDatabase(dir: string): boolean {
   return existsSync(path.join(dir, fileName))
 }
 
+/** Whether a process uses the directory. Changes nothing in it. Throws what SQLite throws. */
+export function isDatabaseLocked(dir: string): boolean {
+  const file = path.join(dir, lockName)
+  if (!existsSync(file)) return false
+  const database = new DatabaseSync(file, { readOnly: true })
+  try {
+    valueOf(database, 'PRAGMA schema_version')
+    return false
+  } catch (error) {
+    if (faultOf(error) === 'locked') return true
+    throw error
+  } finally {
+    database.close()
+  }
+}
+
 /** Opens the database of a directory to read it, also while a bridge uses it. Throws `StoreError`. */
 export function readDatabase(dir: string): Pick<Database, 'prepare' | 'close'> {
   try {

@@ -56,6 +56,8 @@ export function outboxOperationsOn(database: Database) {
   }
   const size = () => sql.size.get() as Pick<OutboxSize, 'pending' | 'dead' | 'bytes'>
   return {
+    ...operatorOperationsOn(database),
+
     /** @param maxBytes refused when the outbox would be larger */
     append: (message: OutboxMessage, maxBytes: number): 'stored' | 'present' | 'refused' => {
       const { stationId, key, content, id, action, version, attempts, storedAt, payload } = message
@@ -84,6 +86,16 @@ export function outboxOperationsOn(database: Database) {
       sql.deadLetter.run(at, reason.slice(0, maxError), seq)
     },
 
+    outboxSize: (): OutboxSize => {
+      const oldestAt = sql.oldest.get()?.['at']
+      return { ...size(), oldestAt: typeof oldestAt === 'number' ? oldestAt : null }
+    },
+  }
+}
+
+/** Rare, so each statement is prepared when it is run. */
+function operatorOperationsOn(database: Database) {
+  return {
     outboxList: ({ stationId, state, after, limit }: OutboxFilter): OutboxRow[] => {
       const ofStation = stationId === null ? '' : 'AND station = ?'
       const inState = state === null ? '' : `AND dead_at IS ${state === 'dead' ? 'NOT ' : ''}NULL`
@@ -102,10 +114,5 @@ export function outboxOperationsOn(database: Database) {
 
     outboxDrop: (seqs: readonly number[] | null): number =>
       database.prepare(`${changes.drop} ${whichIn(seqs)}`).run().changes,
-
-    outboxSize: (): OutboxSize => {
-      const oldestAt = sql.oldest.get()?.['at']
-      return { ...size(), oldestAt: typeof oldestAt === 'number' ? oldestAt : null }
-    },
   }
 }

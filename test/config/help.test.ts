@@ -8,7 +8,7 @@ import { nameOf } from '../../src/config/option.ts'
 import { programRows, rows } from '../../src/config/options.ts'
 import { resolve } from '../../src/config/resolve.ts'
 
-const help = helpText()
+const help = helpText(['Commands', '  call  Calls a station.'])
 
 test('helpText lists every option with its default and variable, and no deprecated spelling', () => {
   for (const { spellings } of rows) {

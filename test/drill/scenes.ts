@@ -17,6 +17,8 @@ export type Scene = {
   /** The label `job`. */
   readonly job: string
   readonly bridge: Bridge
+  /** The options of the bridge by their variables, for commands that need its configuration. */
+  readonly env: Readonly<Record<string, string>>
   /** A station that the alerts are about. */
   readonly stationId: string
   /** In the order in which they fire; what has to be done for one, beyond what the scene does from the start. */
@@ -38,6 +40,12 @@ function repeatedly(keep: Keep, pauseMs: number, act: () => Promise<unknown>): v
       await sleep(pauseMs)
     }
   })()
+}
+
+/** `--rpc_host=x` as `ANYCABLE_RPC_HOST`. */
+function envOf(flags: readonly string[]): Record<string, string> {
+  const pairs = flags.map(flag => /^--(\w+)=(.*)$/s.exec(flag) ?? [])
+  return Object.fromEntries(pairs.map(([, name = '', value = '']) => [`ANYCABLE_${name.toUpperCase()}`, value]))
 }
 
 /** An app that accepts every station and raises on the actions of these names. */
@@ -64,10 +72,12 @@ async function quiet(keep: Keep, flags: readonly string[]): Promise<Scene> {
   writeFileSync(cert, pair.cert)
   writeFileSync(key, pair.key)
   const app = await openApp(keep)
-  const bridge = keep(await openBridge([`--rpc_host=${app.host}`, `--ssl_cert=${cert}`, `--ssl_key=${key}`, ...flags]))
+  const own = [`--rpc_host=${app.host}`, `--ssl_cert=${cert}`, `--ssl_key=${key}`, ...flags]
+  const bridge = keep(await openBridge(own))
   return {
     job: 'ocpp-cable-quiet',
     bridge,
+    env: envOf(own),
     stationId: 'CP1',
     alerts: {
       OcppNobodyConnected: nothing,
@@ -80,7 +90,8 @@ async function quiet(keep: Keep, flags: readonly string[]): Promise<Scene> {
 /** An action raises; a station answers no command; commands go nowhere; stations reconnect; the process gets no CPU. */
 async function busy(keep: Keep, flags: readonly string[]): Promise<Scene> {
   const app = await openApp(keep, 'Authorize')
-  const bridge = keep(await openBridge([`--rpc_host=${app.host}`, '--ocpp_call_queue=2', ...flags]))
+  const own = [`--rpc_host=${app.host}`, '--ocpp_call_queue=2', ...flags]
+  const bridge = keep(await openBridge(own))
   const station = keep(await openRawStation(bridge.url, 'CP1'))
   await station.call('b', 'BootNotification', boot)
   let number = 0
@@ -95,6 +106,7 @@ async function busy(keep: Keep, flags: readonly string[]): Promise<Scene> {
   return {
     job: 'ocpp-cable-busy',
     bridge,
+    env: envOf(own),
     stationId: 'CP1',
     alerts: {
       OcppFailedAnswers: nothing,
@@ -118,16 +130,16 @@ async function storing(keep: Keep, flags: readonly string[]): Promise<Scene> {
   const dir = mkdtempSync(join(tmpdir(), 'ocpp-cable-drill-'))
   keep({ close: () => rmSync(dir, { recursive: true, force: true }) })
   const app = await openApp(keep, 'StopTransaction')
-  const stored = [`--state_dir=${dir}`, '--ocpp_outbox_ttl=30s']
-  const bridge = keep(await openBridge([`--rpc_host=${app.host}`, ...stored, ...flags]))
+  const own = [`--rpc_host=${app.host}`, `--state_dir=${dir}`, '--ocpp_outbox_ttl=30s', ...flags]
+  const bridge = keep(await openBridge(own))
   const station = keep(await openRawStation(bridge.url, 'CP1'))
   await station.call('b', 'BootNotification', boot)
-  await station.call('s', 'StopTransaction', stop)
   return {
     job: 'ocpp-cable-storing',
     bridge,
+    env: envOf(own),
     stationId: 'CP1',
-    alerts: { OcppOutboxNotDraining: nothing, OcppDeadLetter: nothing },
+    alerts: { OcppOutboxNotDraining: () => station.call('s', 'StopTransaction', stop), OcppDeadLetter: nothing },
   }
 }
 
@@ -135,12 +147,14 @@ async function storing(keep: Keep, flags: readonly string[]): Promise<Scene> {
 async function alone(keep: Keep, flags: readonly string[]): Promise<Scene> {
   const app = await openApp(keep)
   const nats = keep(await openNats())
-  const bridge = keep(await openBridge([`--rpc_host=${app.host}`, `--nats_servers=${nats.url}`, ...flags]))
+  const own = [`--rpc_host=${app.host}`, `--nats_servers=${nats.url}`, ...flags]
+  const bridge = keep(await openBridge(own))
   const station = keep(await openRawStation(bridge.url, 'CP1'))
   await station.call('b', 'BootNotification', boot)
   return {
     job: 'ocpp-cable-alone',
     bridge,
+    env: envOf(own),
     stationId: 'CP1',
     alerts: { OcppAppDown: () => app.stop(), OcppBroadcastsDown: () => nats.kill() },
   }

@@ -3,7 +3,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { ProblemError } from '../problems.ts'
-import { limits } from '../routes.ts'
+import { limits } from '../limits.ts'
 
 export class Bodies {
   #open = 0

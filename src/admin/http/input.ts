@@ -9,6 +9,16 @@ import { routes, type Field, type Route, type RouteName } from '../routes.ts'
 import type { JsonSchema } from '../shapes.ts'
 
 export type Values = Readonly<Record<string, unknown>>
+/** What a schema says of a value, as far as `shapes.ts` writes it. */
+type Limits = {
+  readonly minLength?: number
+  readonly maxLength?: number
+  readonly minimum?: number
+  readonly maximum?: number
+  readonly minItems?: number
+  readonly maxItems?: number
+  readonly format?: string
+}
 type Fields = Readonly<Record<string, Field>>
 
 /** A path that the table has, with its parameters decoded. */
@@ -131,13 +141,13 @@ function faultOf(value: unknown, schema: JsonSchema): string | null {
 }
 
 function textFault(value: unknown, schema: JsonSchema): string | null {
-  const { minLength = 0, maxLength = Infinity, format } = schema as { [limit: string]: never }
+  const { minLength = 0, maxLength = Infinity, format } = schema as Limits
   const words = schema['enum'] as readonly string[] | undefined
   if (words !== undefined) return words.includes(value as string) ? null : `one of ${words.join(', ')}`
   const isTime = format !== undefined
   const fits = typeof value === 'string' && value.length >= minLength && value.length <= maxLength
   if (isTime) return fits && isTimeText(value) ? null : 'a time, such as 2026-01-31T12:00:00Z'
-  const limit = maxLength === Infinity ? '' : ` of ${minLength} to ${String(maxLength)} characters`
+  const limit = maxLength === Infinity ? '' : ` of ${minLength} to ${maxLength} characters`
   return fits ? null : `a text${limit}`
 }
 
@@ -146,20 +156,17 @@ function isTimeText(text: string): boolean {
 }
 
 function numberFault(value: unknown, schema: JsonSchema): string | null {
-  const { minimum = -Infinity, maximum = Number.MAX_SAFE_INTEGER, type } = schema as { [limit: string]: never }
-  const isWhole = type !== 'integer' || Number.isSafeInteger(value)
-  if (typeof value === 'number' && isWhole && value >= minimum && value <= maximum) return null
-  return `a ${isWholeType(type) ? 'whole ' : ''}number from ${String(minimum)} to ${String(maximum)}`
-}
-
-function isWholeType(type: unknown): boolean {
-  return type === 'integer'
+  const { minimum = -Infinity, maximum = Number.MAX_SAFE_INTEGER } = schema as Limits
+  const isInteger = schema['type'] === 'integer'
+  const fits = typeof value === 'number' && (!isInteger || Number.isSafeInteger(value))
+  if (fits && value >= minimum && value <= maximum) return null
+  return `a ${isInteger ? 'whole ' : ''}number from ${minimum} to ${maximum}`
 }
 
 function listFault(value: unknown, schema: JsonSchema): string | null {
-  const { minItems = 0, maxItems = Infinity } = schema as { [limit: string]: never }
+  const { minItems = 0, maxItems = Infinity } = schema as Limits
   const items = schema['items'] as JsonSchema
   const isList = Array.isArray(value) && value.length >= minItems && value.length <= maxItems
   if (isList && value.every(item => faultOf(item, items) === null)) return null
-  return `a list of ${String(minItems)} to ${String(maxItems)}, each ${faultOf(undefined, items) ?? ''}`
+  return `a list of ${minItems} to ${maxItems}, each ${faultOf(undefined, items) ?? ''}`
 }

@@ -53,7 +53,7 @@ export async function openServer(
 async function serve(request: IncomingMessage, response: ServerResponse, served: Served): Promise<void> {
   const audit: Audit = { remoteAddress: request.socket.remoteAddress }
   try {
-    const [path = '', query = ''] = splitAt(request.url ?? '/')
+    const [path, query] = splitAt(request.url ?? '/')
     const { name, route, matched, grant } = admitted(request, response, path, served)
     Object.assign(audit, { by: grant, operation: name, ...matched.parameters })
     const text = route.body === null ? '' : await served.bodies.read(request)

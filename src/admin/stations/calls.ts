@@ -7,7 +7,7 @@ import { idKey, messageId } from '../../ocpp/frame.ts'
 import { jsonText, parseJson, type JsonText } from '../../ocpp/json.ts'
 import type { Clock } from '../clock.ts'
 import { ProblemError, type ProblemName } from '../problems.ts'
-import { limits } from '../routes.ts'
+import { limits } from '../limits.ts'
 
 export type Command = {
   readonly action: string

@@ -3,7 +3,7 @@
  */
 import { fits } from '../../translate/validation.ts'
 import { ProblemError } from '../problems.ts'
-import { limits } from '../routes.ts'
+import { limits } from '../limits.ts'
 
 /** Whether an identity fits a pattern, which is `undefined` for all. */
 export function matcherOf(pattern: string | undefined): (stationId: string) => boolean {

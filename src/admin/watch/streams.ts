@@ -6,7 +6,7 @@
  */
 import type { ServerResponse } from 'node:http'
 import { ProblemError } from '../problems.ts'
-import { limits } from '../routes.ts'
+import { limits } from '../limits.ts'
 
 /** A client of a stream. */
 export interface Stream {

@@ -1,0 +1,23 @@
+/**
+ * Every limit of the admin API.
+ *
+ * Pure: no I/O, no Node.
+ */
+export const limits = {
+  page: 500,
+  bodyBytes: 1024 * 1024,
+  /** Of all bodies that are being received at the same time. */
+  openBodyBytes: 16 * 1024 * 1024,
+  streams: 32,
+  /** Bytes that wait for a client of a stream; events beyond them are lost to this client, and counted. */
+  streamBytes: 256 * 1024,
+  /** Calls of stations that wait for their answer. */
+  calls: 500,
+  watches: 100,
+  heartbeatSeconds: 15,
+  callSeconds: 600,
+  watchSeconds: 86_400,
+  historyFrames: 1_000,
+  historyBytes: 64 * 1024 * 1024,
+  departures: 10_000,
+} as const

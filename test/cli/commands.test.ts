@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readArguments, rowsOfFlags } from '../../src/cli/arguments.ts'
+import { commands } from '../../src/cli/commands.ts'
+import { envFlags } from '../../src/cli/flags.ts'
+import { nameOf } from '../../src/config/option.ts'
+import { programRows, rows } from '../../src/config/options.ts'
+
+/** The words of a line of a shell: quoted texts are one word, and a pipe begins anew. */
+function wordsOf(line: string): string[] {
+  const command = line.split(' | ').at(-1) ?? ''
+  return [...command.matchAll(/(?:'[^']*'|[^\s'])+/g)].map(([word]) => word.replaceAll("'", ''))
+}
+
+for (const command of commands) {
+  test(`the examples of ${command.name} are lines that it accepts`, () => {
+    assert.ok(command.examples.length > 0)
+    for (const example of command.examples.filter(each => !each.startsWith('source') && !each.includes('>'))) {
+      const [program, name, ...argv] = wordsOf(example)
+      assert.deepEqual([program, name], ['ocpp-cable', command.name])
+      assert.doesNotThrow(() => readArguments(command, argv, {}), example)
+    }
+  })
+
+  test(`the file of ${command.name} runs it`, async () => {
+    assert.equal(typeof (await command.load()).run, 'function')
+  })
+
+  test(`the flags of ${command.name} are spelled as those of the bridge, and none of them has two meanings`, () => {
+    const bridge = new Set([...rows, ...programRows].map(nameOf))
+    const shared = rowsOfFlags(command.flags)
+      .map(nameOf)
+      .filter(name => bridge.has(name))
+    assert.deepEqual(
+      shared.filter(name => !envFlags.has(name)),
+      [],
+    )
+  })
+
+  test(`the exit codes of ${command.name} have one meaning each`, () => {
+    const codes = command.exits.map(([code]) => code)
+    assert.equal(new Set(codes).size, codes.length)
+  })
+}
+
+test('commands have distinct names', () => {
+  assert.equal(new Set(commands.map(({ name }) => name)).size, commands.length)
+})
+
+test('only the last argument of a command repeats, and no argument is needed after an optional one', () => {
+  for (const { name, args } of commands) {
+    assert.ok(
+      args.slice(0, -1).every(({ isMany }) => isMany !== true),
+      name,
+    )
+    const firstOptional = args.findIndex(({ isOptional }) => isOptional === true)
+    assert.ok(firstOptional === -1 || args.slice(firstOptional).every(({ isOptional }) => isOptional === true), name)
+  }
+})

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { runCommand } from '../../src/cli/run.ts'
+import { outboxOf } from '../../src/store/outbox.ts'
+import { outboxMessage } from '../store/messages.ts'
+import { json, openFakeApi, problem } from '../support/admin-api.ts'
+import { openSourceStore, temporaryDirectory } from '../support/store.ts'
+import { FakeTerminal } from '../support/terminal.ts'
+
+const message = (number: number) => ({
+  number,
+  station: 'CP1',
+  version: '1.6',
+  action: 'StopTransaction',
+  key: 'k',
+  storedAt: '2026-01-02T03:04:05.000Z',
+  attempts: 3,
+  state: 'dead',
+  deadAt: null,
+  error: 'undefined\n\u001b[2Jmethod',
+})
+const flags = ['--ignore-config-path']
+
+test('outbox list asks the bridge page by page, and prints tabs', async t => {
+  const api = await openFakeApi(t, (asked, response) => {
+    const isLast = asked.url.includes('after=1')
+    json({ messages: [message(isLast ? 2 : 1)], next: isLast ? null : 1 })(asked, response)
+  })
+  const terminal = new FakeTerminal()
+  assert.equal(await api.run(terminal, 'outbox', 'list', ...flags), 0)
+  const rest = '\tCP1\t1.6\tStopTransaction\t2026-01-02T03:04:05.000Z\t3\tdead\tundefined\\u000a\\u001b[2Jmethod'
+  assert.deepEqual(terminal.lines, [`1${rest}`, `2${rest}`])
+})
+
+test('outbox show and export print each message as the bridge sends it', async t => {
+  const api = await openFakeApi(t, (asked, response) => {
+    const [, number] = /^\/v1\/outbox\/(\d+)$/.exec(asked.url) ?? []
+    json(number === undefined ? { messages: [message(1), message(2)], next: null } : `{"number":${number},"x":1.50}`)(
+      asked,
+      response,
+    )
+  })
+  const terminal = new FakeTerminal()
+  assert.equal(await api.run(terminal, 'outbox', 'show', '2', ...flags), 0)
+  assert.deepEqual(terminal.lines, ['{"number":2,"x":1.50}'])
+  await api.run(terminal, 'outbox', 'export', ...flags)
+  assert.deepEqual(terminal.lines.slice(1), ['{"number":1,"x":1.50}', '{"number":2,"x":1.50}'])
+})
+
+const changes = [
+  [['retry', '1', '2'], '/v1/outbox/retry', { numbers: [1, 2] }],
+  [['drop', 'all'], '/v1/outbox/drop', { all: true }],
+] as const
+for (const [words, url, body] of changes) {
+  test(`outbox ${words.join(' ')} asks the bridge for it`, async t => {
+    const api = await openFakeApi(t, json({ messages: 1 }))
+    const terminal = new FakeTerminal()
+    assert.equal(await api.run(terminal, 'outbox', ...words, ...flags), 0)
+    assert.equal(terminal.out, '1 message\n')
+    assert.deepEqual([api.asked[0]?.method, api.asked[0]?.url], ['POST', url])
+    assert.deepEqual(JSON.parse(api.asked[0]?.body ?? ''), body)
+  })
+}
+
+test('outbox reads the directory when no bridge runs', async t => {
+  const dir = temporaryDirectory(t)
+  const store = await openSourceStore(dir)
+  await outboxOf(store, Infinity).append(outboxMessage('a'))
+  await store.close()
+  const terminal = new FakeTerminal()
+  terminal.env = { XDG_RUNTIME_DIR: temporaryDirectory(t) }
+  assert.equal(await runCommand(['outbox', 'list', `--state_dir=${dir}`, ...flags], terminal), 0)
+  assert.match(terminal.out, /^1\tCP1\t/)
+  assert.equal(await runCommand(['outbox', 'list', `--state_dir=${temporaryDirectory(t)}`, ...flags], terminal), 1)
+  assert.match(terminal.err, /no bridge has used it yet/)
+})
+
+test('outbox says that the bridge has none', async t => {
+  const api = await openFakeApi(t, problem('no-outbox'))
+  const terminal = new FakeTerminal()
+  assert.equal(await api.run(terminal, 'outbox', 'list', ...flags), 1)
+  assert.equal(terminal.err, 'the bridge has no outbox: start it with --state_dir=DIRECTORY\n')
+})
+
+const wrong = [
+  [['lists'], '"lists": expected list, show, export, retry or drop'],
+  [['list', '1'], 'list takes no numbers'],
+  [['show'], 'show takes numbers of messages'],
+  [['show', 'all'], '"all": expected the number of a message'],
+  [['drop'], 'drop takes numbers of messages, or all'],
+  [['drop', 'all', '1'], '"all": expected the number of a message'],
+  [['retry', '1;'], '"1;": expected the number of a message'],
+  [['retry', '0'], '"0": expected the number of a message'],
+] as const
+for (const [words, said] of wrong) {
+  test(`outbox ${words.join(' ')} is wrong usage, and asks nobody`, async t => {
+    const api = await openFakeApi(t, json({}))
+    const terminal = new FakeTerminal()
+    assert.equal(await api.run(terminal, 'outbox', ...words), 2)
+    assert.equal(terminal.err.split('\n')[0], said)
+    assert.equal(api.asked.length, 0)
+  })
+}
+
+test('outbox with a flag that the bridge does not have is wrong usage', async () => {
+  const terminal = new FakeTerminal()
+  assert.equal(await runCommand(['outbox', 'list', '--state_dri=x'], terminal), 2)
+  assert.match(terminal.err, /--state_dri: unknown flag; did you mean --state_dir\?/)
+})
