@@ -2,6 +2,7 @@
  * What makes each alert of `examples/monitoring/alerts.yml` fire: real bridges, each a job of its own, and what goes wrong
  * at it.
  */
+import { status } from '@grpc/grpc-js'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,14 +29,13 @@ export type Scene = {
 const nothing = (): void => undefined
 const boot = '{"chargePointVendor":"V","chargePointModel":"M"}'
 const stop = '{"transactionId":1,"meterStop":5,"timestamp":"2026-01-02T03:04:05Z"}'
-const internal = 13
 
 /** Repeats something until the end; what fails is tried again. */
 function repeatedly(keep: Keep, pauseMs: number, act: () => Promise<unknown>): void {
-  let isOver = false
-  keep({ close: () => (isOver = true) })
+  const ending = new AbortController()
+  keep({ close: () => ending.abort() })
   void (async () => {
-    while (!isOver) {
+    while (!ending.signal.aborted) {
       await act().catch(nothing)
       await sleep(pauseMs)
     }
@@ -54,7 +54,7 @@ async function openApp(keep: Keep, ...raising: readonly string[]): Promise<Scrip
   keep({ close: () => app.stop() })
   app.always(
     cableApp(({ command }) => {
-      if (raising.includes(command)) throw new GrpcStatus(internal, 'the action raised')
+      if (raising.includes(command)) throw new GrpcStatus(status.INTERNAL, 'the action raised')
       return command === 'BootNotification'
         ? { status: 'Accepted', currentTime: '2026-01-02T03:04:05Z', interval: 300 }
         : {}
