@@ -21,11 +21,14 @@ type Row = {
 }
 
 const validating = (mode: string): string[] => [`--ocpp_validate_in=${mode}`, `--ocpp_validate_acks=${mode}`]
+/** Nobody scrapes it during a run. */
+const metricsPort = 19_464
 const flags = {
   off: [...validating('off'), '--ocpp_compression=off'],
   warn: [...validating('warn'), '--ocpp_compression=off'],
   strict: [...validating('strict'), '--ocpp_compression=off'],
   compressing: [...validating('off'), '--ocpp_compression=on'],
+  metrics: [...validating('off'), '--ocpp_compression=off', '--metrics_http=/metrics', `--metrics_port=${metricsPort}`],
   library: [...validating('off'), '--ocpp_compression=off', '--rpc_impl=grpc-js'],
 }
 
@@ -43,6 +46,11 @@ const keptAnswers: Row[] = [
   { option: 'answer kept (MeterValues)', bridge: 'off', call: 'meterValues', compression: 'none' },
 ]
 
+const metrics: Row[] = [
+  { option: 'off', bridge: 'off', call: 'status', compression: 'none' },
+  { option: 'metrics', bridge: 'metrics', call: 'status', compression: 'none' },
+]
+
 const rpcClients: Row[] = [
   { option: 'off', bridge: 'off', call: 'status', compression: 'none' },
   { option: 'rpc_impl grpc-js', bridge: 'library', call: 'status', compression: 'none' },
@@ -56,6 +64,7 @@ const blocks: readonly Block[] = [
   { what: 'MeterValues, deflate offered', app: 'silent', rows: compression('meterValues') },
   { what: 'Heartbeat, deflate offered', app: 'acked', rows: compression('heartbeat') },
   { what: '700 bytes, app is silent', app: 'silent', rows: keptAnswers },
+  { what: 'StatusNotification, app acks', app: 'acked', rows: metrics },
   { what: 'StatusNotification, app acks', app: 'acked', rows: rpcClients },
 ]
 
@@ -72,6 +81,7 @@ export async function measureOptions(bin: string, plan: SpeedPlan, note: (text: 
     warn: await open('warn'),
     strict: await open('strict'),
     compressing: await open('compressing'),
+    metrics: await open('metrics'),
     library: await open('library'),
   }
   const contenders: Contender[] = []

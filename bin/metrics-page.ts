@@ -3,7 +3,7 @@
  *
  * Pure.
  */
-import { table, type Row, type Values } from '../src/ops/metrics.ts'
+import { table, type Row, type Values } from '../src/ops/metric-table.ts'
 
 /** The page, formatted as prettier formats it. */
 export function metricsPage(): string {

@@ -11,9 +11,11 @@ import { openNats, type NatsSubscription } from './broadcast/nats.ts'
 import type { Deliver } from './cable/broadcast.ts'
 import { announceBridge, localHost } from './cli/admin/local-bridge.ts'
 import { broadcastsOnStationsPort, type Config } from './config/rules.ts'
+import { gaugesOf } from './gauges.ts'
 import { versions } from './ocpp/version.ts'
 import type { Log } from './ops/log.ts'
-import { Metrics, openMetrics, type Meter } from './ops/metrics.ts'
+import { openEventLoopDelay } from './ops/event-loop.ts'
+import { Metrics, noMeter, openMetrics, type Meter } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
 import { originOf } from './ops/server.ts'
 import { Guard } from './rpc/guard/guard.ts'
@@ -82,36 +84,36 @@ async function openParts(
   const schemas = openSchemas()
   const problems = silentAnswerProblems(config.ocpp, config.ocpp.versions, schemas)
   if (problems.length > 0) throw new Error(problems.join('; '))
-  const metrics = new Metrics(config.metrics.prefix)
+  const { host, port, httpPath, prefix } = config.metrics
+  const metrics = new Metrics(prefix)
+  const meter = httpPath === null ? noMeter : metrics
   const app = keep(openTransport(transportSettings(config)))
-  const rpc = new Guard(app, config.rpc, metrics, log.child({ context: 'rpc' }))
+  const rpc = new Guard(app, config.rpc, meter, log.child({ context: 'rpc' }))
   announceRpc(config, log)
-  const world = worldOf(rpc, schemas, metrics, config, log)
+  const world = worldOf(rpc, schemas, meter, config, log)
   const { disconnectMode: mode, disconnectRate: ratePerSecond, disconnectBacklogSize: backlog } = config.lifecycle
   const disconnects = new Disconnects({ mode, ratePerSecond, backlog }, world)
   const memory =
     config.state.dir === null ? null : keep(await openMemory(config.state.dir, config.ocpp.outboxSize, world))
   const hub = new Hub(config.ocpp, disconnects, world, memory)
-  const { host, port, httpPath } = config.metrics
+  const capacity = capacityOf(config.server.maxConn, log)
+  let nats: NatsSubscription | null = null
+  const hasNats = config.broadcast.adapters.includes('nats')
+  const readiness = (): Readiness => ({
+    rpc: app.isConnected(),
+    ...(hasNats && { nats: nats?.connected() ?? false }),
+  })
   if (httpPath !== null) {
-    const gauges = {
-      clients_num: () => hub.size,
-      broadcast_streams_num: () => hub.streamCount,
-      disconnect_queue_size: () => disconnects.size,
-      rpc_pending_num: () => rpc.pending,
-      rpc_capacity_num: () => rpc.capacity,
-      state_open_num: () => (memory?.isOpen === true ? 1 : 0),
-      ocpp_outbox_messages_num: () => hub.backlog?.messages ?? 0,
-      ocpp_outbox_oldest_seconds: () => hub.backlog?.oldestSeconds ?? 0,
-    }
+    const eventLoop = keep(openEventLoopDelay())
+    const { room } = capacity
+    const gauges = gaugesOf({ config, hub, disconnects, rpc, room, readiness, memory, keyPairs, eventLoop })
     keep(await listening('metrics_port', openMetrics({ host, port, path: httpPath }, metrics, gauges, log)))
   }
-  const nats = await openBroadcasts(config, hub.publish, log, keep)
-  const readiness = (): Readiness => ({ rpc: app.isConnected(), ...(nats !== null && { nats: nats.connected() }) })
+  nats = await openBroadcasts(config, hub.publish, log, keep)
   const administered = { hub, disconnects, outbox: memory?.outboxAdmin ?? null, world, version, readiness }
   const admin =
     config.admin.port === 0 ? null : keep(await listening('admin_port', openAdministration(config, administered)))
-  keep(await openStations(config, keyPairs, hub, readiness, world, admin))
+  keep(await openStations(config, keyPairs, hub, readiness, capacity, world, admin))
   const url = admin === null ? null : originOf('http', { host: localHost(config.admin.host), port: admin.port })
   keep(announceBridge({ pid: process.pid, url }, process.env, memory === null ? null : config.state.dir))
   // Only after every part is open: a failed start closes the transport, and the check would then blame the app.
@@ -161,13 +163,13 @@ async function openStations(
   keyPairs: readonly KeyPair[],
   hub: Hub,
   readiness: () => Readiness,
+  { room, maxConnections }: Capacity,
   world: World,
   admin: Admin | null,
 ): Promise<Opened> {
   const { server, ocpp, rpc } = config
   const { log, once } = world
   const sockets = openSockets({ ...server, ...ocpp }, world)
-  const { room, maxConnections } = capacityOf(server.maxConn, log)
   const leaving = new AbortController()
   const draining = new AbortController()
   const reception: Reception = {
@@ -212,8 +214,10 @@ async function openStations(
   }
 }
 
-/** @returns the limit on connected stations, and the limit on connections, which counts those not yet upgraded */
-function capacityOf(maxConn: number, log: Log): { readonly room: number; readonly maxConnections: number } {
+/** The limit on connected stations, and the limit on connections, which counts those not yet upgraded. */
+type Capacity = { readonly room: number; readonly maxConnections: number }
+
+function capacityOf(maxConn: number, log: Log): Capacity {
   const files = maxConn > 0 ? null : readOpenFiles()
   if (files === null) return { room: maxConn || Infinity, maxConnections: Infinity }
   const room = roomFor(files)

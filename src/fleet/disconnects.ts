@@ -33,10 +33,12 @@ const away = { pauseMs: 1_000, keptMs: 10 * 60_000 }
 const mostSilentPauseMs = 30_000
 /** The pause before a retry while flushing: the bridge's own queue of calls may be full. */
 const flushPauseMs = 100
+/** How many of the stations whose Disconnect is lost at shutdown are named. */
+const maxNamed = 10
 
 export class Disconnects {
   readonly #limits: DisconnectLimits
-  readonly #world: Pick<World, 'meter' | 'once' | 'now'>
+  readonly #world: Pick<World, 'meter' | 'log' | 'once' | 'now'>
   readonly #queue = new Set<Queued>()
   readonly #inFlight = new Set<Queued>()
   #tick: NodeJS.Timeout | null = null
@@ -47,19 +49,15 @@ export class Disconnects {
   /** Since when the app may be running calls without a reply, in ms of `World.now`. */
   #silentSince: number | null = null
   #lost: StationId[] = []
+  #hasLoggedLoss = false
 
-  constructor(limits: DisconnectLimits, world: Pick<World, 'meter' | 'once' | 'now'>) {
+  constructor(limits: DisconnectLimits, world: Pick<World, 'meter' | 'log' | 'once' | 'now'>) {
     this.#limits = limits
     this.#world = world
   }
 
   get size(): number {
     return this.#queue.size
-  }
-
-  /** Whether no Disconnect is ever sent. */
-  get isOff(): boolean {
-    return this.#limits.mode === 'never'
   }
 
   /** The stations whose Disconnect was lost since `flush`. */
@@ -76,7 +74,7 @@ export class Disconnects {
    * @param send the RPC
    */
   add(stationId: StationId, send: () => Promise<void>): QueuedDisconnect {
-    if (this.isOff) return { done: Promise.resolve(), expedite: () => undefined }
+    if (this.#isOff) return { done: Promise.resolve(), expedite: () => undefined }
     let resolve: () => void = () => undefined
     const done = new Promise<void>(settled => (resolve = settled))
     const queued: Queued = { stationId, send, resolve, since: this.#world.now(), isExpedited: false }
@@ -103,12 +101,30 @@ export class Disconnects {
     this.#schedule()
   }
 
+  /**
+   * Names the stations whose Disconnect is lost at shutdown, once.
+   *
+   * @param open those whose session has not ended, so that their Disconnect will be lost
+   */
+  logLoss(open: readonly StationId[]): void {
+    const stations = [...this.#lost, ...open]
+    if (this.#isOff || this.#hasLoggedLoss || stations.length === 0) return
+    this.#hasLoggedLoss = true
+    const fields = { num: stations.length, stations: [...new Set(stations)].slice(0, maxNamed) }
+    this.#world.log.warn(fields, 'lost the Disconnect of stations at shutdown: the app may show them as online')
+  }
+
   /** No time is left: Disconnects that wait, that have no reply, and that are added later are lost. */
   abort(): void {
     this.#isAborted = true
     for (const queued of [...this.#queue, ...this.#inFlight]) this.#lose(queued, outOfTime())
     this.#queue.clear()
     this.#inFlight.clear()
+  }
+
+  /** Whether no Disconnect is ever sent. */
+  get #isOff(): boolean {
+    return this.#limits.mode === 'never'
   }
 
   #isFull(): boolean {

@@ -4,6 +4,7 @@
 import { parseBroadcasts, type Broadcast } from '../cable/broadcast.ts'
 import type { StreamName } from '../cable/rpc.ts'
 import { elementsOf, membersOf } from '../ocpp/json.ts'
+import { versions } from '../ocpp/version.ts'
 import { UnansweredCommands } from '../session/commands/unanswered.ts'
 import { KnownStations } from '../session/known-stations.ts'
 import { Pause } from '../session/pause.ts'
@@ -45,8 +46,6 @@ const slicing = { elementsOf, membersOf }
 const probeAfterMs = 3_000
 /** How many streams one station may have. */
 const maxStreams = 1_000
-/** How many of the stations whose Disconnect is lost at shutdown are named. */
-const maxNamed = 10
 
 export class Hub implements Fleet {
   readonly transactions: Transactions
@@ -72,7 +71,6 @@ export class Hub implements Fleet {
   readonly #attachSchedule: AttachSchedule
   readonly #deliveries: DeliverySchedule | null
   readonly #drainPause = new Pause()
-  #hasLoggedLoss = false
   #isAborted = false
 
   /**
@@ -97,15 +95,18 @@ export class Hub implements Fleet {
     this.departures = new Departures(world.now)
     this.unansweredCommands = new UnansweredCommands(world.now)
     const outbox = durable?.durableOutbox ?? null
-    const backlog = outbox === null ? null : new Backlog(outbox, world)
-    this.backlog = backlog
+    this.backlog = outbox && new Backlog(outbox, world)
     const sessionOf = this.claims.current.bind(this.claims)
     const openAbsent = openAbsentStation.bind(null, settings, this, world)
-    this.#deliveries = backlog && new DeliverySchedule(world, backlog, sessionOf, openAbsent, absentMs)
+    this.#deliveries = this.backlog && new DeliverySchedule(world, this.backlog, sessionOf, openAbsent, absentMs)
   }
 
   get size(): number {
     return this.#sessions.size
+  }
+
+  get members(): Iterable<Member> {
+    return this.#sessions
   }
 
   get streamCount(): number {
@@ -121,8 +122,10 @@ export class Hub implements Fleet {
     const session = new Session(new Station(handshake, socket, this.#settings, this.#world), this)
     this.#sessions.add(session)
     this.#unsettled.add(session)
-    this.#world.log.info({ ...session.who, version: handshake.version }, 'station connected')
-    this.#world.events?.({ type: 'connected', who: session.who, version: handshake.version })
+    const { meter, log, events } = this.#world
+    meter.count('ocpp_connection_total', { version: versions[handshake.version].number })
+    log.info({ ...session.who, version: handshake.version }, 'station connected')
+    events?.({ type: 'connected', who: session.who, version: handshake.version })
     this.claims.open(session)
     return session
   }
@@ -201,7 +204,7 @@ export class Hub implements Fleet {
     await Promise.all(drained)
     await Promise.all([...this.claims.leaving].map(session => session.ended))
     await this.backlog?.idle()
-    this.#logLoss(this.#disconnects.lost)
+    this.#disconnects.logLoss([])
   }
 
   /**
@@ -209,8 +212,7 @@ export class Hub implements Fleet {
    * Disconnects are lost.
    */
   abort(): void {
-    const open = Array.from(this.#connected, ({ who }) => who.station)
-    this.#logLoss(this.#disconnects.isOff ? [] : [...this.#disconnects.lost, ...open])
+    this.#disconnects.logLoss(Array.from(this.#connected, ({ who }) => who.station))
     this.#isAborted = true
     this.#drainPause.end()
     this.#disconnects.abort()
@@ -227,11 +229,7 @@ export class Hub implements Fleet {
     if (member.isClosed) return
     if (this.#streams.countOf(member) < maxStreams) return this.#streams.add(stream, member)
     this.#world.meter.count('ocpp_dropped_total', { reason: 'streams' })
-    this.#world.once(
-      'streams',
-      member.who,
-      'the app subscribes a station to too many streams: further ones are ignored',
-    )
+    this.#world.once('streams', member.who, streamsText)
   }
 
   leave(stream: StreamName, member: Member): void {
@@ -296,12 +294,6 @@ export class Hub implements Fleet {
     const what = isOcpp ? 'an OCPP message' : 'a broadcast that is not OCPP'
     log.debug({ stream }, `dropped ${what}: no station of this bridge listens to the stream`)
   }
-
-  #logLoss(stations: readonly StationId[]): void {
-    const num = stations.length
-    if (num === 0 || this.#hasLoggedLoss) return
-    this.#hasLoggedLoss = true
-    const fields = { num, stations: [...new Set(stations)].slice(0, maxNamed) }
-    this.#world.log.warn(fields, 'lost the Disconnect of stations at shutdown: the app may show them as online')
-  }
 }
+
+const streamsText = 'the app subscribes a station to too many streams: further ones are ignored'

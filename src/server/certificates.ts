@@ -17,6 +17,15 @@ export function readKeyPair(certFile: string, keyFile: string): KeyPair {
   return pair
 }
 
+const laterCertificates = /(?<=-----END CERTIFICATE-----\s*)-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+
+/** When the first certificate of a PEM chain expires, in seconds since the epoch. */
+export function expiryOf(chain: string): number {
+  const certificates = [chain, ...(chain.match(laterCertificates) ?? [])]
+  const expiries = certificates.map(pem => Date.parse(new X509Certificate(pem).validTo))
+  return Math.min(...expiries) / 1000
+}
+
 /** A secure context takes a key of another type than its certificate's, and then every handshake fails. */
 function match({ cert, key }: KeyPair): void {
   createSecureContext({ cert, key })

@@ -1,6 +1,7 @@
 /**
  * What the log says of connections that do not become a station's. Bounded: whoever connects chooses the path.
  */
+import type { RefusalReason } from '../ops/metric-table.ts'
 import type { UpgradeRequest } from '../translate/handshake.ts'
 import type { Member, World } from '../session/ports.ts'
 
@@ -20,9 +21,10 @@ export interface Reports {
   onFault(request: UpgradeRequest, error: unknown): void
 }
 
-export function newReports({ log, once }: Pick<World, 'log' | 'once'>): Reports {
+export function newReports({ log, once, meter }: Pick<World, 'log' | 'once' | 'meter'>): Reports {
   return {
     onRefused: ({ target, remoteAddress }, status, problem, header = null) => {
+      meter.count('ocpp_refused_total', { reason: reasonOf(status, problem) })
       const path = loggedPath(target)
       const fields = { path, remoteAddress, status, problem, ...(header !== null && { header }) }
       // 503 refuses many stations for one reason: one line. The rest is one station's fault: a line for each path, for
@@ -31,11 +33,30 @@ export function newReports({ log, once }: Pick<World, 'log' | 'once'>): Reports 
       const detail = status === 503 ? '' : `${path} ${header ?? ''}`
       once(`refused ${problem}${whose}`, fields, 'a station was refused', detail)
     },
-    onTlsFailure: (remoteAddress, reason) =>
-      once(`tls ${remoteAddress}`, { remoteAddress, reason }, 'a TLS handshake failed', reason),
+    onTlsFailure: (remoteAddress, reason) => {
+      meter.count('ocpp_refused_total', { reason: 'tls' })
+      once(`tls ${remoteAddress}`, { remoteAddress, reason }, 'a TLS handshake failed', reason)
+    },
     onFault: ({ target, remoteAddress }, error) =>
       log.error({ path: loggedPath(target), remoteAddress, error }, 'a bug in the bridge ended a connection'),
   }
+}
+
+/** Words of the texts that a refused station gets, and the label that counts them; the first that fits. */
+const reasons: readonly (readonly [words: RegExp, reason: RefusalReason])[] = [
+  [/^TLS on a port without TLS/, 'tls'],
+  [/shutting down/, 'draining'],
+  [/connection limit/, 'full'],
+  [/cannot process messages now/, 'owing'],
+  [/already connected/, 'taken'],
+  [/^Not found/, 'path'],
+  [/identity|dot segment|more than one segment/, 'identity'],
+  [/subprotocol|Sec-WebSocket-Protocol offered/, 'version'],
+]
+
+function reasonOf(status: number, problem: string): RefusalReason {
+  const [, reason = 'request'] = reasons.find(([words]) => words.test(problem)) ?? []
+  return status === 404 ? 'path' : reason
 }
 
 /** Without query and user information, which may contain secrets. */

@@ -177,6 +177,8 @@ export interface Inspected {
   readonly lastMessageAt: number | null
   /** The sn that the app knows the station by; `null` before it is subscribed. */
   readonly sn: string | null
+  /** How many commands and messages wait. */
+  readonly load: { readonly commands: number; readonly messages: number }
   detail(): SessionView
 }
 

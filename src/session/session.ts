@@ -144,7 +144,7 @@ export class Session implements Member {
   }
 
   deliver(data: string): void {
-    if (this.isClosed) return
+    if (this.#station.isClosed) return
     try {
       const message = readMessage(data)
       if (message.kind === 'command') this.commands.add(message)

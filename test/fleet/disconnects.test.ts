@@ -3,7 +3,7 @@ import { test, type TestContext } from 'node:test'
 import { RpcError } from '../../src/cable/rpc.ts'
 import { Disconnects, type DisconnectLimits } from '../../src/fleet/disconnects.ts'
 import type { StationId } from '../../src/translate/handshake.ts'
-import { FakeMeter, faults, quiet } from '../support/fakes.ts'
+import { FakeLog, FakeMeter, faults, quiet } from '../support/fakes.ts'
 
 const station = 'CP1' as StationId
 
@@ -18,7 +18,7 @@ function setUp(t: TestContext, limits: Partial<DisconnectLimits> = {}) {
   }
   const disconnects = new Disconnects(
     { mode: 'auto', ratePerSecond: 10, backlog: 100, ...limits },
-    { meter, once, now: () => Date.now() },
+    { meter, log: new FakeLog(), once, now: () => Date.now() },
   )
   const made: string[] = []
   const add = (name: string) => disconnects.add(station, () => Promise.resolve(void made.push(name)))

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { readKeyPair } from '../../src/server/certificates.ts'
+import { expiryOf, readKeyPair } from '../../src/server/certificates.ts'
 import { run } from '../support/process.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-certificates-'))
@@ -32,6 +32,21 @@ for (const name of ['ec', 'rsa']) {
     assert.deepEqual(readKeyPair(cert, key), { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') })
   })
 }
+
+test('expiryOf is the time of the first certificate of a chain to expire', async () => {
+  const long = ['-days', '400', '-subj', '/CN=long', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']
+  const outputs = ['-keyout', file('long.key'), '-out', file('long.crt')]
+  assert.equal((await run('openssl', ['req', '-x509', '-nodes', ...long, ...outputs])).code, 0)
+  const [soon, late] = [readFileSync(file('ec.crt'), 'utf8'), readFileSync(file('long.crt'), 'utf8')]
+  const inDays = (days: number): number => Date.now() / 1000 + days * 86_400
+  for (const [chain, days] of [
+    [soon, 2],
+    [late, 400],
+    [late + soon, 2],
+    [soon + late, 2],
+  ] as const)
+    assert.ok(Math.abs(expiryOf(chain) - inDays(days)) < 600, `${days} days`)
+})
 
 const refused: readonly (readonly [cert: string, key: string, problem: string, because: string])[] = [
   ['none', 'ec.key', 'ssl_cert: {cert} cannot be read', 'the certificate is missing'],

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { Notices } from '../../src/ops/notices.ts'
 import { openListener } from '../../src/server/listener.ts'
+import { noMeter } from '../../src/ops/metrics.ts'
 import { newReports } from '../../src/server/reports.ts'
 import { openSockets } from '../../src/server/socket.ts'
 import { makeKeyPair } from '../support/certificate.ts'
@@ -46,7 +47,7 @@ async function open(isTls: boolean, keep: Keep) {
     { host, port: 0, ...ways, keyPairs: isTls ? [await makeKeyPair()] : [], timeouts },
     sockets,
     {
-      ...newReports({ log, once: notices.once.bind(notices) }),
+      ...newReports({ log, once: notices.once.bind(notices), meter: noMeter }),
       refusal: ({ stationId }) => {
         const unavailable = { problem: `${stationId.slice(0, 4)} cannot connect`, retryAfterSeconds: null }
         if (stationId.startsWith('late')) return { ...unavailable, status: 503 }

@@ -19,6 +19,7 @@ export interface Bridge {
   /** Where stations connect; `/` and the station's id follow. */
   readonly url: string
   readonly port: number
+  readonly metricsPort: number
   /** For broadcasts over HTTP, the default without `nats_servers`. */
   readonly httpBroadcastUrl: string
   /** Publishes over HTTP; rejects unless it is accepted. */
@@ -78,6 +79,7 @@ export async function openBridge(
       return url
     },
     port,
+    metricsPort,
     httpBroadcastUrl,
     broadcast: async broadcast => {
       const { status } = await fetch(httpBroadcastUrl, { method: 'POST', body: JSON.stringify(broadcast) })

@@ -435,6 +435,7 @@ export class FakeStation {
 
 export class FakeMeter implements Meter {
   readonly observed: [metric: string, seconds: number][] = []
+  readonly #labels: Readonly<Record<string, string>>[] = []
   readonly #counts: {
     readonly metric: string
     readonly labels: Readonly<Record<string, string>>
@@ -445,8 +446,15 @@ export class FakeMeter implements Meter {
     this.#counts.push({ metric, labels, by })
   }
 
-  observe(metric: string, _labels: Readonly<Record<string, string>>, seconds: number): void {
+  observe(metric: string, labels: Readonly<Record<string, string>>, seconds: number): void {
     this.observed.push([metric, seconds])
+    this.#labels.push(labels)
+  }
+
+  /** The labels and values of one histogram. */
+  observationsOf(metric: string): [labels: Readonly<Record<string, string>>, seconds: number][] {
+    const all = this.observed.map(([name, seconds], at) => ({ name, seconds, labels: this.#labels[at] ?? {} }))
+    return all.filter(({ name }) => name === metric).map(({ labels, seconds }) => [labels, seconds])
   }
 
   total(metric: string, labels: Readonly<Record<string, string>> = {}): number {

@@ -3,8 +3,10 @@
  */
 import { installNats } from './nats.ts'
 import { installNewApp } from './new-app.ts'
+import { installPrometheus } from './prometheus.ts'
 import { installRails } from './rails.ts'
 
 await installNats()
 await installRails()
 await installNewApp()
+await installPrometheus()

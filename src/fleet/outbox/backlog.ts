@@ -50,6 +50,11 @@ export class Backlog implements ports.Backlog {
     return this.#size.pending
   }
 
+  /** How many bytes of messages are stored, as last measured. */
+  get bytes(): number {
+    return this.#size.bytes
+  }
+
   /** The age of the oldest of them. */
   get oldestSeconds(): number {
     const { oldestAt } = this.#size

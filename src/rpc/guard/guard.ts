@@ -20,7 +20,7 @@ import type { Meter } from '../../ops/metrics.ts'
 import type { Rpc } from '../../session/ports.ts'
 import { aborted, type Transport } from '../transport.ts'
 import { initialLimit, limitAfter, type Limit } from './limit.ts'
-import { Permits, type Priority } from './permits.ts'
+import { maxPending, Permits, type Priority } from './permits.ts'
 import { Presence, type PresenceSettings } from './presence.ts'
 
 type GuardSettings = PresenceSettings & {
@@ -88,6 +88,11 @@ export class Guard implements Rpc {
 
   get pending(): number {
     return this.#permits.pending
+  }
+
+  /** How full the fullest queue of calls is. */
+  get fullest(): { readonly size: number; readonly limit: number } {
+    return { size: this.#permits.longest, limit: maxPending }
   }
 
   async check(): Promise<void> {

@@ -13,7 +13,7 @@ const priorities = ['connected', 'leaving', 'new'] as const
 export type Priority = (typeof priorities)[number]
 
 /** For each priority. A station waits with one call at a time, so more stations than a process is meant for reach it. */
-const maxPending = 10_000
+export const maxPending = 10_000
 /** How often the queue is searched for expired calls: one timer for all of them. */
 const sweepMs = 50
 /** How many expired calls are rejected in one turn of the event loop: in a storm, thousands expire at once. */
@@ -43,6 +43,11 @@ export class Permits {
   /** How many calls wait. */
   get pending(): number {
     return this.#queue.connected.length + this.#queue.leaving.length + this.#queue.new.length
+  }
+
+  /** How many calls wait in the longest of the queues. */
+  get longest(): number {
+    return Math.max(...priorities.map(priority => this.#queue[priority].length))
   }
 
   /** Takes a permit if one is free; it must be released. */

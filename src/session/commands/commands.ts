@@ -69,6 +69,11 @@ export class Commands {
     this.#parts = parts
   }
 
+  /** How many commands wait. */
+  get queued(): number {
+    return this.#queue.length
+  }
+
   /** The command on the wire, then the queue. */
   unsettled(): OpenCall[] {
     const open = this.#open === null ? [] : [{ call: this.#open.call, since: this.#open.since }]
@@ -85,8 +90,9 @@ export class Commands {
     const { row, world, isClosed } = this.#station
     if (isClosed) return this.#station.drop('closed', 'dropped a command to a station that has left')
     const id = given ?? messageId(world.newId())
-    if (payload === null) return this.#fail({ id, action, asked }, 'InvalidPayload')
-    const call: Command = { kind: 'call', id, action, payload, asked }
+    const givenAt = world.now()
+    if (payload === null) return this.#fail({ id, action, asked, givenAt }, 'InvalidPayload')
+    const call: Command = { kind: 'call', id, action, payload, asked, givenAt }
     if (this.#isStopped) return this.#fail(call, 'ConnectionClosed')
     if (!row.toStation.has(action)) return this.#fail(call, 'UnknownAction')
     if (this.#isInvalid(call)) return this.#fail(call, 'InvalidId')
@@ -184,9 +190,12 @@ export class Commands {
   #send(call: Command): void {
     const { settings, record, world } = this.#station
     const usualMs = call.asked?.timeoutMs ?? settings.callTimeoutMs
-    const timeoutMs = call.id.startsWith(ownIdStart) ? Math.min(ownTimeoutMs, usualMs) : usualMs
+    const isOwn = call.id.startsWith(ownIdStart)
+    const timeoutMs = isOwn ? Math.min(ownTimeoutMs, usualMs) : usualMs
     const timer = this.#station.after(timeoutMs, () => this.#onTimeout(call))
-    this.#open = { call, since: world.now(), timer }
+    const since = world.now()
+    this.#open = { call, since, timer }
+    if (!isOwn) world.meter.observe('ocpp_command_wait_seconds', {}, (since - call.givenAt) / 1000)
     record.sent ??= new Map<string, number>()
     record.sent.set(call.action, (record.sent.get(call.action) ?? 0) + 1)
     const { unanswered } = this.#parts
@@ -240,13 +249,13 @@ export class Commands {
     if (answer.kind === 'callError') {
       if (!('code' in answer)) return this.#failSent(sent, 'InvalidResult')
       this.#station.record.keepError(this.#station.world.now(), sent.call, answer, 'station')
-      return outcomes.ofCommand(errorOf(sent, answer), sent.call.asked)
+      return outcomes.ofCommand(errorOf(sent, answer), sent.call)
     }
     if (!('payload' in answer)) return this.#refuse(sent, 'FormatViolation', '', emptyObject)
     const { action } = sent.call
     boot.onCommandAnswer(sent.call, answer.payload)
     const { violations, refusal } = validation.ofResult(action, answer.payload)
-    if (refusal === null) outcomes.ofCommand(ackOf(sent, answer, violations), sent.call.asked)
+    if (refusal === null) outcomes.ofCommand(ackOf(sent, answer, violations), sent.call)
     else this.#refuse(sent, refusal.code, refusal.words, answer.payload)
   }
 
@@ -264,7 +273,7 @@ export class Commands {
   #failSent(ended: Ended, code: CommandFailure, detail = '', payload = emptyObject): void {
     const message = detail === '' ? failures[code] : `${failures[code]}: ${detail}`
     const reason = { failure: code, code, message, payload }
-    this.#parts.outcomes.ofCommand({ ...aboutOf(ended), kind: 'error', ...reason }, ended.call.asked)
+    this.#parts.outcomes.ofCommand({ ...aboutOf(ended), kind: 'error', ...reason }, ended.call)
   }
 
   #isFull({ payload }: Call): boolean {

@@ -14,7 +14,7 @@ import type { AppConnection } from '../app/connection.ts'
 import { warnOfError } from '../app/errors.ts'
 import { Deferred } from '../deferred.ts'
 import type { Station } from '../station.ts'
-import type { Asked, Ended, Sent } from './unanswered.ts'
+import type { Ended, Sent } from './unanswered.ts'
 
 /** An outcome that the app does not have yet. */
 export type PendingOutcome = {
@@ -92,13 +92,16 @@ export class Outcomes {
    * How a remote command ended.
    *
    * @param asked by an operator; `null` for one of the app
+   * @param givenAt in ms of `World.now`
    */
-  ofCommand(outcome: CommandOutcome, asked: Asked | null): void {
+  ofCommand(outcome: CommandOutcome, { asked, givenAt }: Ended['call']): void {
     if (outcome.id.startsWith(ownIdStart)) return this.#lane.push({ kind: 'own', outcome }, null)
     const { request, failure, kind } = outcome
     const { row, world, who, handshake } = this.#station
     const action = row.toStation.has(request) ? request : 'other'
-    world.meter.count('ocpp_command_total', { version: row.number, action, outcome: failure ?? kind })
+    const label = failure ?? kind
+    world.meter.count('ocpp_command_total', { version: row.number, action, outcome: label })
+    if (!outcome.late) world.meter.observe('ocpp_command_seconds', { outcome: label }, (world.now() - givenAt) / 1000)
     world.events?.({ type: 'command', who, version: handshake.version, outcome })
     asked?.onEnd(outcome)
     if (asked?.notify === false) return

@@ -17,12 +17,12 @@ export type Asked = {
   readonly onEnd: (outcome: CommandOutcome) => void
 }
 
-/** A remote command; `asked` by an operator, or `null` for one of the app. */
-export type Command = Call & { readonly asked: Asked | null }
+/** A remote command; `asked` by an operator, or `null` for one of the app; `givenAt` in ms of `World.now`. */
+export type Command = Call & { readonly asked: Asked | null; readonly givenAt: number }
 
 /** A command that is about to end. */
 export type Ended = {
-  readonly call: Pick<Command, 'id' | 'action' | 'asked'>
+  readonly call: Pick<Command, 'id' | 'action' | 'asked' | 'givenAt'>
   /** Whether the app has been told before that it failed. */
   readonly late: boolean
   /** Of the connection that it was sent on, if that was an earlier one. */
@@ -105,9 +105,9 @@ export class UnansweredCommands {
   }
 }
 
-function shortened({ kind, id, action, payload, asked }: Command): Command {
+function shortened({ kind, id, action, payload, asked, givenAt }: Command): Command {
   const kept = payload.length <= maxPayload ? copyOf(payload) : emptyObject
-  return { kind, id: copyOf(id), action: copyOf(action), payload: kept, asked }
+  return { kind, id: copyOf(id), action: copyOf(action), payload: kept, asked, givenAt }
 }
 
 /** A copy: a slice of a text keeps the whole text alive, which is a whole broadcast. */

@@ -18,7 +18,7 @@ export type ViewParts = {
   readonly boot: Pick<Boot, 'status'>
   readonly inbox: Pick<Inbox<Entry>, 'load' | 'waiting'>
   readonly answering: Pick<Answering, 'pending'>
-  readonly commands: Pick<Commands, 'unsettled'>
+  readonly commands: Pick<Commands, 'queued' | 'unsettled'>
   readonly outcomes: Pick<Outcomes, 'untold'>
 }
 
@@ -33,6 +33,11 @@ export class View implements Inspected {
 
   get state(): SessionState {
     return this.#parts.app.identifier === null ? 'attaching' : this.#parts.boot.status
+  }
+
+  get load(): Inspected['load'] {
+    const { commands, inbox } = this.#parts
+    return { commands: commands.queued, messages: inbox.load.messages }
   }
 
   get lastMessageAt(): number | null {

@@ -406,3 +406,39 @@ test('an accepted HeartbeatInterval counts when the answer comes on the next con
   next.calls.settleEarlier({ kind: 'callResult', id: messageId('c'), payload: jsonText({ status: 'Accepted' }) })
   assert.equal(next.socket.heartbeatIntervalMs, 300_000)
 })
+
+test('a command is measured from its arrival to its CALL, and to its first outcome', async t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  await world.pass(10)
+  const reset = (id: string) => world.broadcast('SN-CP1', { command: 'Reset', id, payload: { type: 'Soft' } })
+  reset('a')
+  reset('b')
+  await world.pass(2_000)
+  station.says([3, 'a', { status: 'Accepted' }])
+  await world.pass(30_000)
+  station.says([3, 'b', { status: 'Accepted' }])
+  await world.pass(10)
+  assert.deepEqual(world.meter.observationsOf('ocpp_command_wait_seconds'), [
+    [{}, 0],
+    [{}, 2],
+  ])
+  assert.deepEqual(
+    world.meter.observationsOf('ocpp_command_seconds'),
+    [
+      [{ outcome: 'ack' }, 2],
+      [{ outcome: 'CallTimeout' }, 32],
+    ],
+    'the late ack of b is its second outcome',
+  )
+  assert.equal(world.meter.total('ocpp_command_total', { outcome: 'ack' }), 2)
+})
+
+test('a command that is refused at once is measured as such', async t => {
+  const world = new FakeWorld(t)
+  await world.plug('CP1').boot()
+  world.broadcast('SN-CP1', { command: 'Nonsense', id: 'a', payload: {} })
+  assert.deepEqual(world.meter.observationsOf('ocpp_command_seconds'), [[{ outcome: 'UnknownAction' }, 0]])
+  assert.deepEqual(world.meter.observationsOf('ocpp_command_wait_seconds'), [])
+})

@@ -14,6 +14,7 @@ const reset = (id: string, payload: JsonText = emptyObject): Command => ({
   action: 'Reset',
   payload,
   asked: null,
+  givenAt: 0,
 })
 
 function newMemory() {

@@ -1,0 +1,70 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { gaugesOf, type GaugeSources } from '../src/gauges.ts'
+import { makeKeyPair } from './support/certificate.ts'
+
+const sources: GaugeSources = {
+  config: {
+    lifecycle: { disconnectBacklogSize: 4_096 },
+    ocpp: { outboxSize: 1_000_000, callQueue: 50 },
+    server: { sslCert: ['/etc/ssl/a.pem'] },
+  },
+  hub: { size: 7, streamCount: 8, members: [], backlog: null },
+  disconnects: { size: 9 },
+  rpc: { pending: 10, capacity: 28, fullest: { size: 6, limit: 10_000 } },
+  room: 1_000,
+  readiness: () => ({ rpc: true, nats: false }),
+  memory: { isOpen: true },
+  keyPairs: [],
+  eventLoop: { read: () => [] },
+}
+
+test('each queue has its size and its limit', () => {
+  const { queue_size, queue_limit } = gaugesOf(sources)
+  assert.deepEqual(queue_size(), [
+    [{ queue: 'stations' }, 7],
+    [{ queue: 'rpc' }, 6],
+    [{ queue: 'disconnects' }, 9],
+    [{ queue: 'outbox' }, 0],
+    [{ queue: 'commands' }, 0],
+    [{ queue: 'messages' }, 0],
+  ])
+  assert.deepEqual(queue_limit(), [
+    [{ queue: 'stations' }, 1_000],
+    [{ queue: 'rpc' }, 10_000],
+    [{ queue: 'disconnects' }, 4_096],
+    [{ queue: 'commands' }, 50],
+    [{ queue: 'messages' }, 64],
+  ])
+})
+
+test('a queue without a limit has no series of limits', () => {
+  const queues = gaugesOf({ ...sources, room: Infinity })
+    .queue_limit()
+    .map(([{ queue }]) => queue)
+  assert.equal(queues.includes('stations'), false)
+})
+
+test('a stored message counts with its bytes, in the outbox', () => {
+  const backlog = { messages: 3, bytes: 4_711, oldestSeconds: 60 }
+  const gauges = gaugesOf({ ...sources, hub: { ...sources.hub, backlog } })
+  assert.equal(gauges.ocpp_outbox_messages_num(), 3)
+  assert.equal(gauges.ocpp_outbox_oldest_seconds(), 60)
+  assert.ok(gauges.queue_size().some(([{ queue }, size]) => queue === 'outbox' && size === 4_711))
+  assert.ok(gauges.queue_limit().some(([{ queue }, limit]) => queue === 'outbox' && limit === 1_000_000))
+})
+
+test('each part of /ready is 1 or 0', () => {
+  assert.deepEqual(gaugesOf(sources).ready(), [
+    [{ part: 'rpc' }, 1],
+    [{ part: 'nats' }, 0],
+  ])
+})
+
+test('a certificate is named by its file', async () => {
+  const [sample] = gaugesOf({ ...sources, keyPairs: [await makeKeyPair()] }).certificate_expiry_timestamp_seconds()
+  assert.ok(sample !== undefined)
+  const [labels, expiry] = sample
+  assert.deepEqual(labels, { file: '/etc/ssl/a.pem' })
+  assert.ok(Math.abs(expiry - Date.now() / 1000 - 2 * 86_400) < 600)
+})
