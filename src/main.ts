@@ -12,11 +12,11 @@ import { commands } from './cli/commands.ts'
 import { commandList } from './cli/help.ts'
 import { runCommand } from './cli/run.ts'
 import { openTerminal } from './cli/terminal.ts'
-import { readConfigFile } from './config/file.ts'
 import { helpText, printedConfig } from './config/help.ts'
 import { askedOf, resolve, type Asked, type ConfigFile } from './config/resolve.ts'
 import type { Config } from './config/rules.ts'
 import { openLog, type Log } from './ops/log.ts'
+import { readConfigFile } from './settings.ts'
 
 const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 

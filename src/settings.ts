@@ -1,11 +1,23 @@
 /**
- * The settings of the parts that go to the network, from the configuration.
+ * Between the configuration and the parts: reads its file, and gives the parts that go to the network their settings.
  */
+import { existsSync, readFileSync } from 'node:fs'
 import { broadcastKey } from './broadcast/http.ts'
 import type { NatsOptions } from './broadcast/nats.ts'
+import type { Asked, ConfigFile } from './config/resolve.ts'
 import type { Config } from './config/rules.ts'
 import { rpcKey } from './rpc/http/client.ts'
 import type { TransportSettings } from './rpc/open.ts'
+
+/** Reads the file; `null` when it is optional and missing. */
+export function readConfigFile(asked: Asked['file']): ConfigFile | null {
+  if (asked === null || (!asked.required && !existsSync(asked.path))) return null
+  try {
+    return { path: asked.path, text: readFileSync(asked.path, 'utf8') }
+  } catch (error) {
+    return { path: asked.path, unreadable: error instanceof Error ? error.message : 'cannot be read' }
+  }
+}
 
 export function transportSettings({ rpc }: Config): TransportSettings {
   return { ...rpc, httpKey: keyOf(rpc.httpAccess, rpcKey) }

@@ -9,7 +9,7 @@ import { everyRoute, routes, type Field, type Route } from './routes.ts'
 type Fields = Readonly<Record<string, Field>>
 
 /** @param version of ocpp-cable */
-export function openapi(version: string): object {
+export function openapi(version: string): Readonly<Record<string, unknown>> {
   const paths: Record<string, Record<string, object>> = {}
   for (const [name, route] of Object.entries<Route>(routes))
     (paths[route.path] ??= {})[route.method.toLowerCase()] = operation(name, route)

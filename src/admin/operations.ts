@@ -139,11 +139,15 @@ function outboxOperations({ outbox, stations }: Parts): Pick<Operations, OutboxR
       return new Written(`${JSON.stringify(listedOf(row)).slice(0, -1)},"id":${row.id},"payload":${payload}}`)
     },
     retryOutbox: async ({ body }) => {
-      const { messages, stations: woken } = await onDisk(outbox, opened => opened.retry(whichOf(body)))
+      const which = whichOf(body)
+      const { messages, stations: woken } = await onDisk(outbox, opened => opened.retry(which))
       stations.backlog?.wake(woken)
       return { messages }
     },
-    dropOutbox: async ({ body }) => ({ messages: await onDisk(outbox, opened => opened.drop(whichOf(body))) }),
+    dropOutbox: async ({ body }) => {
+      const which = whichOf(body)
+      return { messages: await onDisk(outbox, opened => opened.drop(which)) }
+    },
   }
 }
 

@@ -11,7 +11,6 @@ import { anyObject, flag, integer, list, number, oneOf, text, time, type Shape, 
 
 /** A parameter of the query, or a member of the body. */
 export type Field<T = unknown> = Shape<T> & { readonly required: boolean }
-
 type Fields = Readonly<Record<string, Field>>
 
 export type Route = {
@@ -36,9 +35,8 @@ export const everyRoute: readonly ProblemName[] = ['bad-request', 'unauthorized'
 const required = <T>(shape: Shape<T>) => ({ ...shape, required: true }) as const
 const optional = <T>(shape: Shape<T>) => ({ ...shape, required: false }) as const
 const none = {} as const
-const patternText = 'A pattern for the identity: * stands for any text, ? for one character.'
 const longId = { minLength: 1, maxLength: 255 } as const
-const pattern = text(patternText, longId)
+const pattern = text('A pattern for the identity: * stands for any text, ? for one character.', longId)
 const action = text('An action, as OCPP spells it.', { minLength: 1, maxLength: 64 })
 const seconds = number('For how many seconds.', { minimum: 1, maximum: limits.watchSeconds })
 const lost = { lost: answers.lost }

@@ -49,13 +49,13 @@ export type Command = {
   /** In addition to those that all commands have. */
   readonly exits: readonly Exit[]
   readonly examples: readonly string[]
-  readonly load: () => Promise<{ readonly run: Run<Flags> }>
+  readonly load: () => Promise<Run<Flags>>
 }
 
 type Row<F extends Flags> = Pick<Command, 'name' | 'about' | 'args' | 'examples'> &
   Partial<Pick<Command, 'details' | 'takesBridgeFlags' | 'exits'>> & {
     readonly flags: F
-    readonly load: () => Promise<{ readonly run: Run<F> }>
+    readonly load: () => Promise<Run<F>>
   }
 
 /** A row of the table. The type of its flags is held against the file that runs it, and forgotten then. */

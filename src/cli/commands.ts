@@ -32,7 +32,7 @@ export const commands: readonly Command[] = [
     takesBridgeFlags: true,
     exits: [[1, 'at least one line is fail']],
     examples: ['ocpp-cable check --rpc_host=localhost:50051 --station=CP1 --password=secret'],
-    load: () => import('./check/check.ts'),
+    load: async () => (await import('./check/check.ts')).run,
   }),
   command({
     name: 'validate',
@@ -49,7 +49,7 @@ export const commands: readonly Command[] = [
     flags: flags.none,
     exits: [[1, 'the payload is invalid']],
     examples: [`echo '{"connectorId":"1"}' | ocpp-cable validate 1.6 UnlockConnector request`],
-    load: () => import('./validate.ts'),
+    load: async () => (await import('./validate.ts')).run,
   }),
   command({
     name: 'completion',
@@ -61,7 +61,7 @@ export const commands: readonly Command[] = [
       'ocpp-cable completion zsh > "${fpath[1]}/_ocpp-cable"',
       'ocpp-cable completion fish > ~/.config/fish/completions/ocpp-cable.fish',
     ],
-    load: () => import('./completion.ts'),
+    load: async () => (await import('./completion.ts')).run,
   }),
   command({
     name: 'stations',
@@ -73,7 +73,7 @@ export const commands: readonly Command[] = [
     args: [glob],
     flags: flags.stations,
     examples: ["ocpp-cable stations 'DE-*' --state=connected", 'ocpp-cable stations --watch'],
-    load: () => import('./stations/stations.ts'),
+    load: async () => (await import('./stations/stations.ts')).run,
   }),
   command({
     name: 'station',
@@ -81,7 +81,7 @@ export const commands: readonly Command[] = [
     args: [id],
     flags: flags.station,
     examples: ['ocpp-cable station CP1'],
-    load: () => import('./stations/station.ts'),
+    load: async () => (await import('./stations/station.ts')).run,
   }),
   command({
     name: 'tail',
@@ -93,7 +93,7 @@ export const commands: readonly Command[] = [
     args: [glob],
     flags: flags.tail,
     examples: ['ocpp-cable tail CP1', 'ocpp-cable tail --errors', 'ocpp-cable tail --action=StartTransaction --json'],
-    load: () => import('./stations/tail.ts'),
+    load: async () => (await import('./stations/tail.ts')).run,
   }),
   command({
     name: 'call',
@@ -108,7 +108,7 @@ export const commands: readonly Command[] = [
       `ocpp-cable call CP1 Reset '{"type":"Soft"}'`,
       'ocpp-cable call CP1 SetChargingProfile @profile.json --timeout=1m',
     ],
-    load: () => import('./stations/call.ts'),
+    load: async () => (await import('./stations/call.ts')).run,
   }),
   command({
     name: 'disconnect',
@@ -116,7 +116,7 @@ export const commands: readonly Command[] = [
     args: [id],
     flags: flags.disconnect,
     examples: ["ocpp-cable disconnect CP1 --reason='new certificate'"],
-    load: () => import('./stations/disconnect.ts'),
+    load: async () => (await import('./stations/disconnect.ts')).run,
   }),
   command({
     name: 'log',
@@ -125,7 +125,7 @@ export const commands: readonly Command[] = [
     args: [{ name: 'GLOB' }, { name: 'LEVEL', words: ['debug', 'default'] }],
     flags: flags.log,
     examples: ['ocpp-cable log CP1 debug --for 10m'],
-    load: () => import('./stations/log.ts'),
+    load: async () => (await import('./stations/log.ts')).run,
   }),
   command({
     name: 'outbox',
@@ -145,6 +145,6 @@ export const commands: readonly Command[] = [
       'ocpp-cable outbox retry 12 13',
       'ocpp-cable outbox drop all --state_dir=/var/lib/ocpp-cable',
     ],
-    load: () => import('./outbox.ts'),
+    load: async () => (await import('./outbox.ts')).run,
   }),
 ]

@@ -117,7 +117,7 @@ function flagEntry(row: Row): string {
 }
 
 /** Wraps a text at 100 columns and indents each line. */
-export function wrapped(text: string, indent: string): string[] {
+function wrapped(text: string, indent: string): string[] {
   const lines: string[] = []
   for (const word of text.split(' ')) {
     const line = lines.at(-1)

@@ -3,7 +3,6 @@
  * the directory.
  */
 import type { AnswerOf } from '../admin/routes.ts'
-import { readConfigFile } from '../config/file.ts'
 import { askedOf, resolve } from '../config/resolve.ts'
 import { AdminClient, type Answer } from './admin/client.ts'
 import { connect } from './admin/connect.ts'
@@ -12,6 +11,7 @@ import { exits, UsageError, type Call, type Terminal } from './command.ts'
 import type { outbox } from './flags.ts'
 import { escaped } from './show/escape.ts'
 import { tabbed } from './show/table.ts'
+import { readConfigFile } from '../settings.ts'
 
 type Numbers = readonly number[] | 'all'
 

@@ -38,6 +38,6 @@ async function runFound(found: Command, argv: readonly string[], terminal: Termi
     await terminal.write(commandHelp(found))
     return exits.done
   }
-  const { run } = await found.load()
+  const run = await found.load()
   return await run({ words, flags, bridgeFlags, terminal, commands })
 }

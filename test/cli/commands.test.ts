@@ -5,6 +5,8 @@ import { commands } from '../../src/cli/commands.ts'
 import { envFlags } from '../../src/cli/flags.ts'
 import { nameOf } from '../../src/config/option.ts'
 import { programRows, rows } from '../../src/config/options.ts'
+import { resolve } from '../../src/config/resolve.ts'
+import { blocksOf } from '../support/pages.ts'
 
 /** The words of a line of a shell: quoted texts are one word, and a pipe begins anew. */
 function wordsOf(line: string): string[] {
@@ -23,7 +25,7 @@ for (const command of commands) {
   })
 
   test(`the file of ${command.name} runs it`, async () => {
-    assert.equal(typeof (await command.load()).run, 'function')
+    assert.equal(typeof (await command.load()), 'function')
   })
 
   test(`the flags of ${command.name} are spelled as those of the bridge, and none of them has two meanings`, () => {
@@ -57,3 +59,20 @@ test('only the last argument of a command repeats, and no argument is needed aft
     assert.ok(firstOptional === -1 || args.slice(firstOptional).every(({ isOptional }) => isOptional === true), name)
   }
 })
+
+for (const page of ['README.md', 'docs/how-to/stations.md']) {
+  test(`the commands in ${page} are lines that the program accepts`, () => {
+    const lines = blocksOf(page)
+      .filter(({ language }) => language === 'console')
+      .flatMap(({ text }) => [...text.matchAll(/^\$ (.*)$/gm)].map(([, line = '']) => line))
+    assert.ok(lines.length > 0)
+    for (const line of lines) {
+      const [program, name, ...argv] = wordsOf(line)
+      assert.equal(program, 'ocpp-cable')
+      const found = commands.find(each => each.name === name)
+      assert.ok(found, line)
+      const { bridgeFlags } = readArguments(found, argv, {})
+      assert.ok(resolve({ argv: bridgeFlags, env: {}, file: null, nodeId: '' }).ok, line)
+    }
+  })
+}

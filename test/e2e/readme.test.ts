@@ -97,8 +97,8 @@ test('each row is about a command of a page', () => {
   )
 })
 
-test('the README has at most 150 lines', () => {
-  assert.ok(readFileSync(join(root, 'README.md'), 'utf8').trimEnd().split('\n').length <= 150)
+test('the README has at most 170 lines', () => {
+  assert.ok(readFileSync(join(root, 'README.md'), 'utf8').trimEnd().split('\n').length <= 170)
 })
 
 const documentation = [...pages, 'SECURITY.md', ...readdirSync(join(root, 'docs')).map(name => `docs/${name}`)]

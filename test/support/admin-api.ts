@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import { ProblemError, type ProblemName } from '../../src/admin/problems.ts'
 import { runCommand } from '../../src/cli/run.ts'
-import { FakeTerminal } from './terminal.ts'
+import type { FakeTerminal } from './terminal.ts'
 
 type Asked = {
   readonly method: string

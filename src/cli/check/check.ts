@@ -1,7 +1,6 @@
 /**
  * `ocpp-cable check`: one line for everything that the bridge needs, each with its fix.
  */
-import { readConfigFile } from '../../config/file.ts'
 import { askedOf, resolve, type Resolution } from '../../config/resolve.ts'
 import type { Config } from '../../config/rules.ts'
 import { readOpenFiles } from '../../server/open-files.ts'
@@ -12,6 +11,7 @@ import { paint } from '../show/paint.ts'
 import { clockProbe, natsProbe, rpcProbe, type TestStation } from './app.ts'
 import { certificateProbe, filesProbe, portProbe, portsOf, stateProbe } from './machine.ts'
 import { probed, skip, type Line, type Status } from './probe.ts'
+import { readConfigFile } from '../../settings.ts'
 
 export async function run({ flags, bridgeFlags: argv, terminal }: Call<typeof check>): Promise<number> {
   const file = readConfigFile(askedOf(argv).file)

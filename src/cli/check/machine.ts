@@ -109,13 +109,19 @@ export async function stateProbe(dir: string | null): Promise<Finding> {
       'make it a directory that the user of the bridge may write to',
     )
   }
-  // Only here: SQLite is an optional dependency.
-  const { isDatabaseLocked } = await import('../../store/database.ts').catch((error: unknown) => {
-    throw new Error('state_dir needs SQLite: npm install @photostructure/sqlite', { cause: error })
-  })
+  const isDatabaseLocked = await loadLock()
   if (existing === path.resolve(dir) && isDatabaseLocked(dir))
     return fail(`${dir} is in use by another process`, 'stop that bridge, or give this one a directory of its own')
   return ok(existing === path.resolve(dir) ? `${dir} is writable and free` : `${dir} will be made in ${existing}`)
+}
+
+/** Only when it is needed: SQLite is an optional dependency. */
+async function loadLock(): Promise<(dir: string) => boolean> {
+  try {
+    return (await import('../../store/database.ts')).isDatabaseLocked
+  } catch (error) {
+    throw new Error('state_dir needs SQLite: npm install @photostructure/sqlite', { cause: error })
+  }
 }
 
 function nearestExisting(dir: string): string {

@@ -77,7 +77,7 @@ function cellsAt(now: number): (station: StationSummary) => string[] {
     since(connectedAt ?? leftAt),
     since(lastMessageAt),
     sn ?? '-',
-    connectedAt === null ? (leftBecause ?? '-') : '',
+    connectedAt === null ? leftBecause || '-' : '',
   ]
 }
 

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { eventsIn, type ServerEvent } from '../../../src/cli/admin/events.ts'
 
 async function read(...chunks: readonly string[]): Promise<ServerEvent[]> {
   const found: ServerEvent[] = []
-  async function* parts() {
-    yield* chunks
-  }
-  for await (const event of eventsIn(parts())) found.push(event)
+  for await (const event of eventsIn(Readable.from(chunks))) found.push(event)
   return found
 }
 
@@ -18,7 +16,7 @@ test('eventsIn reads type and data of each event, and skips comments', async () 
     { type: 'message', data: 'one\ntwo' },
   ]
   assert.deepEqual(await read(text), expected)
-  assert.deepEqual(await read(...text), expected, 'one character at a time')
+  assert.deepEqual(await read(...text.split('')), expected, 'one character at a time')
 })
 
 test('eventsIn leaves out an event that has not ended', async () => {

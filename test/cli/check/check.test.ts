@@ -12,7 +12,7 @@ import { FakeTerminal } from '../../support/terminal.ts'
 async function check(...argv: readonly string[]) {
   const terminal = new FakeTerminal()
   const code = await runCommand(['check', ...argv], terminal)
-  return { code, ...terminal, lines: terminal.lines }
+  return { code, out: terminal.out, lines: terminal.lines }
 }
 
 async function freePorts(): Promise<readonly string[]> {

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { readConfigFile } from '../../src/config/file.ts'
-import { temporaryDirectory } from '../support/store.ts'
+import { readConfigFile } from '../src/settings.ts'
+import { temporaryDirectory } from './support/store.ts'
 
 test('readConfigFile reads the file, says why it cannot, and skips an optional one that is missing', t => {
   const dir = temporaryDirectory(t)

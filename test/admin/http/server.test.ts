@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openFakeAdmin } from '../support.ts'
+
+test('a request without the token learns nothing of the routes', async t => {
+  const { client } = await openFakeAdmin(t, { token: 'full' })
+  const { status, headers, body } = await client(null).get('/v1/nothing')
+  assert.deepEqual([status, headers.get('www-authenticate'), body['type']], [401, 'Bearer', '/problems/unauthorized'])
+  assert.equal((await client('full').get('/v1/nothing')).status, 404)
+})
+
+test('a refused request is warned of once for each address', async t => {
+  const { world, client } = await openFakeAdmin(t, { token: 'full' })
+  for (let times = 0; times < 3; times++) await client('guess').get('/v1/stats')
+  assert.equal([...world.notices].filter(([key]) => key.startsWith('admin ')).length, 1)
+})
+
+test('a bug ends the request with 500 and is logged', async t => {
+  const { world, client } = await openFakeAdmin(t)
+  Object.defineProperty(world.hub, 'size', {
+    get: () => {
+      throw new Error('a bug')
+    },
+  })
+  const { status, text } = await client(null).get('/v1/stats')
+  assert.deepEqual([status, text.includes('a bug"')], [500, false])
+  assert.deepEqual(world.log.said('error'), ['a bug in the bridge ended an admin request'])
+})
+
+test('a failed change is one line of the log', async t => {
+  const { world, client } = await openFakeAdmin(t)
+  await client(null).ask('DELETE', '/v1/stations/CP1/connection')
+  const [line] = world.log.lines.filter(({ message }) => message === 'a change asked for by an operator failed')
+  const { remoteAddress, ...fields } = line?.fields as Record<string, unknown>
+  assert.match(String(remoteAddress), /127\.0\.0\.1/)
+  assert.deepEqual(fields, {
+    by: 'loopback',
+    operation: 'disconnectStation',
+    id: 'CP1',
+    reason: 'Closed by an operator',
+    status: 404,
+    problem: '/problems/unknown-station',
+  })
+})

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openFakeAdmin } from './support.ts'
+
+test('a history outlives what is known of its station', async t => {
+  const { world, client } = await openFakeAdmin(t, { history: 2 })
+  const station = world.plug('CP1')
+  await station.boot()
+  station.call('Heartbeat')
+  await station.next()
+  const { status, body } = await client(null).get('/v1/stations/CP1/messages?limit=1')
+  const [last] = body['messages'] as { readonly direction: string; readonly action: string }[]
+  assert.deepEqual([status, last?.direction, last?.action, body['until']], [200, 'sent', 'Heartbeat', null])
+})
+
+test('stats count stations by version and state, and list what is switched on', async t => {
+  const { world, client } = await openFakeAdmin(t)
+  const [one] = [world.plug('CP1'), world.plug('CP2', { version: 'ocpp2.0.1' })]
+  await one.boot()
+  await client(null).ask('PUT', '/v1/stations/CP*/log', { level: 'debug', for: 60 })
+  const { body } = await client(null).get('/v1/stats')
+  assert.deepEqual(body['byVersion'], { '1.6': 1, '2.0.1': 1 })
+  assert.deepEqual(body['byState'], { accepted: 1, attaching: 1 })
+  const { logs } = body['watching'] as { readonly logs: readonly { readonly station: string }[] }
+  assert.deepEqual(
+    logs.map(({ station }) => station),
+    ['CP*'],
+  )
+})

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openFakeAdmin } from '../support.ts'
+
+test('a station with a password has profile 1, and its view shows neither the password nor a query', async t => {
+  const { world, client } = await openFakeAdmin(t)
+  await world.plug('CP1', { authorization: 'Basic c2VjcmV0' }).boot()
+  const { body, text } = await client(null).get('/v1/stations/CP1')
+  assert.deepEqual([body['profile'], body['tls'], body['address']], [1, false, '192.0.2.1'])
+  assert.equal(text.includes('c2VjcmV0'), false)
+})
+
+test('a station that came back shows why its last connection ended', async t => {
+  const { world, client } = await openFakeAdmin(t)
+  const first = world.plug('CP1')
+  await first.boot()
+  first.session.close(1001, 'Server restart')
+  await world.plug('CP1').boot()
+  const { body } = await client(null).get('/v1/stations/CP1')
+  assert.equal(body['state'], 'accepted')
+  const { code, reason } = body['lastEnd'] as { readonly code: number; readonly reason: string }
+  assert.deepEqual([code, reason], [1001, 'Server restart'])
+})
+
+test('a CALL that waits for the app is shown as open', async t => {
+  const { world, client } = await openFakeAdmin(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  const held = world.rpc.hold('authorize')
+  station.call('Authorize', { idTag: 'A' }, 'first')
+  station.call('Authorize', { idTag: 'B' }, 'second')
+  await held.arrived()
+  const { body } = await client(null).get('/v1/stations/CP1')
+  const { fromStation } = body['calls'] as { readonly fromStation: readonly { readonly id: string }[] }
+  assert.deepEqual(
+    fromStation.map(({ id }) => id),
+    ['first', 'second'],
+  )
+  assert.equal((body['queues'] as { readonly messages: number }).messages, 1)
+  held.release()
+})
