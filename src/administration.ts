@@ -1,5 +1,5 @@
 /**
- * The admin API's place in the program: what it is given, and what it is told.
+ * The admin API's place in the program: what it needs, and what it switches on.
  */
 import { openAdmin, type Admin } from './admin/open.ts'
 import { shownConfig } from './config/help.ts'

@@ -144,7 +144,7 @@ export const frame = object('A frame.', {
     'malformed',
   ]),
   id: nullable(text('The message id.')),
-  action: nullable(text('The action; of an answer, that of its CALL, null if that passed before anybody watched.')),
+  action: nullable(text('The action; of an answer, that of its CALL, null if that passed before the watch began.')),
   milliseconds: nullable(number('Of an answer: the time since its CALL.')),
   frame: text('The frame, redacted and cut as in the log.'),
 })

@@ -119,7 +119,7 @@ export type World = {
   readonly once: (key: string, fields: object, message: string, detail?: string) => boolean
   /** Takes a frame; `null` while neither the log nor an operator watches. Read for each frame: it changes. */
   readonly trace: Trace | null
-  /** Takes what happens to stations; `null` while nobody watches. */
+  /** Takes what happens to stations; `null` while nothing is watched. */
   readonly events: ((event: StationEvent) => void) | null
   /** Monotonic, in ms, with the origin of `performance.now()`: for durations and deadlines. */
   readonly now: () => number

@@ -240,6 +240,11 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   metrics_host: name,
   metrics_port: port,
   metrics_prefix: fc.constantFrom('a_', '_b:', 'anycable_go_'),
+  admin_port: port,
+  admin_host: fc.constantFrom('localhost', '127.0.0.1', '::1'),
+  admin_token: fc.oneof(token, fc.constant('none')),
+  admin_read_token: fc.oneof(token, fc.constant('none')),
+  ocpp_history: fc.integer({ min: 0, max: 1000 }).map(String),
   node_id: name,
 }
 
@@ -302,6 +307,8 @@ test('the output of --print-config reads back as the same configuration, except 
         ANYCABLE_BROADCAST_KEY: given['broadcast_key'],
         ANYCABLE_HTTP_RPC_SECRET: given['http_rpc_secret'],
         ANYCABLE_NATS_TOKEN: given['nats_token'],
+        ANYCABLE_ADMIN_TOKEN: given['admin_token'],
+        ANYCABLE_ADMIN_READ_TOKEN: given['admin_read_token'],
       }
       const second = resolve({ argv: [], env: secrets, file, nodeId: 'first' })
       assert.deepEqual(second, { ...first, warnings: second.warnings })

@@ -89,6 +89,11 @@ const names: readonly [flag: string, env: string, toml: string][] = [
   ['metrics_host', 'ANYCABLE_METRICS_HOST', 'metrics.host'],
   ['metrics_port', 'ANYCABLE_METRICS_PORT', 'metrics.port'],
   ['metrics_prefix', 'ANYCABLE_METRICS_PREFIX', 'metrics.prefix'],
+  ['admin_port', 'ANYCABLE_ADMIN_PORT', 'admin.port'],
+  ['admin_host', 'ANYCABLE_ADMIN_HOST', 'admin.host'],
+  ['admin_token', 'ANYCABLE_ADMIN_TOKEN', 'admin.token'],
+  ['admin_read_token', 'ANYCABLE_ADMIN_READ_TOKEN', 'admin.read_token'],
+  ['ocpp_history', 'ANYCABLE_OCPP_HISTORY', 'ocpp.history'],
   ['node_id', 'ANYCABLE_NODE_ID', 'node_id'],
 ]
 for (const [flag, env, toml] of names) {

@@ -14,8 +14,8 @@ const read = (path: string): string => readFileSync(new URL(`../../${path}`, imp
 const print = (text: string): void => void process.stdout.write(`${text}\n`)
 
 const firesWithinMs = 90_000
-/** `tail` ends when it is ended. */
-const commandMs = 4_000
+/** `tail` goes on until it is ended; a check of an app that is away takes a while. */
+const commandMs = { tail: 10_000, other: 60_000 }
 /** What a command exits with where its usage is wrong. */
 const wrongUsage = 2
 
@@ -32,11 +32,12 @@ async function runCommand(line: string, { env, stationId }: Scene): Promise<bool
   const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '')
   const args = words.slice(1).map(word => (word === 'ID' ? stationId : word))
   const command = openProcess(process.execPath, [program, ...args], { env: programEnv({ ...env, NO_COLOR: '1' }) })
-  const timer = setTimeout(() => command.signal('SIGINT'), commandMs)
+  const withinMs = args[0] === 'tail' ? commandMs.tail : commandMs.other
+  const timer = setTimeout(() => command.signal('SIGINT'), withinMs)
   const { code } = await command.exited
   clearTimeout(timer)
   print(`\n$ ${line}\n${command.lines.slice(0, 30).join('\n')}\n(exit code ${code})`)
-  return code !== wrongUsage && command.lines.length > 0
+  return args[0] === 'tail' || (code !== null && code !== wrongUsage)
 }
 
 const ends: (() => Promise<void>)[] = []

@@ -35,7 +35,7 @@ export function accessBy({ token, readToken }: AccessSettings): Access {
 }
 
 /**
- * A page of another host may send requests with the browser of whoever looks at it; without a token, also after it has
+ * A page of another host may send requests with the browser that shows it; without a token, also after it has
  * pointed its own name to 127.0.0.1 (DNS rebinding).
  */
 function refuseForeign({ host = '', origin }: IncomingHttpHeaders, isOpen: boolean): void {

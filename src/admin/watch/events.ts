@@ -19,7 +19,7 @@ export class Events {
   readonly #onWatched: (take: ((event: StationEvent) => void) | null) => void
   readonly #tails = new Set<Tail>()
 
-  /** @param onWatched takes the function that is called for each event, `null` while nobody watches */
+  /** @param onWatched takes the function that is called for each event, `null` while nothing is watched */
   constructor(clock: Clock, onWatched: (take: ((event: StationEvent) => void) | null) => void) {
     this.#clock = clock
     this.#onWatched = onWatched

@@ -1,5 +1,5 @@
 /**
- * Frames for whoever watches: the log, the streams of `GET /v1/messages`, and the histories. While nobody watches, the
+ * Frames for the log, the streams of `GET /v1/messages` and the histories. While none of them wants any, the
  * sessions do not call it at all.
  */
 import type { Log } from '../../ops/log.ts'
@@ -44,7 +44,7 @@ export class Frames {
 
   /**
    * @param log      writes at debug level, whatever the level of the process
-   * @param onWatched takes the function that is called for each frame, `null` while nobody watches
+   * @param onWatched takes the function that is called for each frame, `null` while nothing is watched
    */
   constructor(settings: FrameSettings, clock: Clock, log: Log, onWatched: (trace: Trace | null) => void) {
     this.#settings = settings
@@ -143,7 +143,7 @@ export class Frames {
   }
 }
 
-/** A frame that passes: redacted once, and only if somebody gets it. */
+/** A frame that passes: redacted once, and only if a client or a history gets it. */
 class SeenFrame {
   readonly head: Omit<FrameView, 'frame'>
   readonly #text: string

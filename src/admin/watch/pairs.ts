@@ -1,5 +1,5 @@
 /**
- * Reads frames for whoever watches, and finds the CALL that an answer belongs to.
+ * Reads watched frames, and finds the CALL that an answer belongs to.
  *
  * A frame is read by its beginning only, whatever the version: it costs the session nothing that is not watched.
  */

@@ -1,5 +1,5 @@
 /**
- * What is kept of a connection for whoever looks at its station: when its last message came, counts, and the last
+ * What is kept of a connection for the admin API: when its last message came, counts, and the last
  * CALLERRORs. Nothing is made before it is needed, and fields are written in place: it costs a message next to nothing.
  */
 

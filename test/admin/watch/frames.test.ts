@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openFakeAdmin } from '../support.ts'
 
-test('sessions trace no frame while nobody watches, and do while somebody does', async t => {
+test('sessions trace frames only while a history or a log wants them', async t => {
   const { world, client } = await openFakeAdmin(t)
   const only = client(null)
   assert.equal(world.trace, null)
