@@ -252,14 +252,18 @@ test('a bridge that was killed leaves a file that is ignored with a line', withi
   assert.match(stderr, /^\S+\/bridge-\d+\.json is ignored: that bridge does not run any more\nno bridge found in /)
 })
 
-test('check and validate need no bridge', within, async () => {
+test('check and validate need no bridge, and what a running one uses is no fault', within, async t => {
   const flags = ['--host=127.0.0.1', `--port=${await freePort()}`, `--http_broadcast_port=${await freePort()}`]
   const check = await cli.run('check', '--station=CHECK', '--ignore-config-path', `--rpc_host=${app.host}`, ...flags)
   assert.equal(check.code, 0, check.stdout)
   assert.match(check.stdout, /^ok {4}rpc +\S+: the app accepted CHECK, and saw it leave$/m)
-  const taken = await cli.run('check', '--ignore-config-path', `--rpc_host=${app.host}`, '--host=127.0.0.1', `--port=${bridge.port}`) // prettier-ignore
-  assert.equal(taken.code, 1)
-  assert.match(taken.stdout, /^fail {2}port +127\.0\.0\.1:\d+: another program listens there; fix: /m)
+  const taken = ['check', '--ignore-config-path', `--rpc_host=${app.host}`, '--host=127.0.0.1', `--port=${bridge.port}`]
+  const stranger = await cliWith({ XDG_RUNTIME_DIR: temporaryDirectory(t) }).run(...taken)
+  assert.equal(stranger.code, 1)
+  assert.match(stranger.stdout, /^fail {2}port +127\.0\.0\.1:\d+: another program listens there; fix: /m)
+  const beside = await cli.run(...taken, `--state_dir=${stateDir}`)
+  assert.match(beside.stdout, /^skip {2}port +127\.0\.0\.1:\d+ is in use; a bridge runs here, pid \d+$/m)
+  assert.match(beside.stdout, /^skip {2}state_dir +\S+ is in use by the bridge that runs, pid \d+$/m)
   const { code, stdout } = await cli.run('validate', '1.6', 'Reset', 'request', '/dev/null')
   assert.deepEqual([code, stdout], [1, 'invalid: Reset request of OCPP 1.6\npayload\tjson\tis not JSON\n'])
 })

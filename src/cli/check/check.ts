@@ -4,6 +4,7 @@
 import { askedOf, resolve, type Resolution } from '../../config/resolve.ts'
 import type { Config } from '../../config/rules.ts'
 import { readOpenFiles } from '../../server/open-files.ts'
+import { findBridges } from '../admin/local-bridge.ts'
 import { exits, type Call, type Terminal } from '../command.ts'
 import type { check } from '../flags.ts'
 import { escaped } from '../show/escape.ts'
@@ -20,7 +21,7 @@ export async function run({ flags, bridgeFlags: argv, terminal }: Call<typeof ch
   const lines = configurationLines(resolution, about)
   if (resolution.ok) {
     const station = flags.station === null ? null : { id: flags.station, password: flags.password }
-    lines.push(...(await Promise.all(probesOf(resolution.config, station))))
+    lines.push(...(await Promise.all(probesOf(resolution.config, station, terminal.env))))
   }
   for (const line of lines) await terminal.write(flags.json ? `${JSON.stringify(line)}\n` : written(line, terminal))
   return lines.some(({ status }) => status === 'fail') ? exits.failed : exits.done
@@ -34,8 +35,11 @@ function configurationLines(resolution: Resolution, about: string): Line[] {
 }
 
 /** In the order in which they are printed; they run at the same time. */
-function probesOf(config: Config, station: TestStation | null): Promise<Line>[] {
+function probesOf(config: Config, station: TestStation | null, env: Terminal['env']): Promise<Line>[] {
   const { server, state } = config
+  // Beside a bridge that runs, what it uses is no fault.
+  const [running = null] = findBridges(env, null).running
+  const [owner = null] = state.dir === null ? [] : findBridges(env, state.dir).running
   const pairs = server.sslCert.map((cert, at) => [cert, server.sslKey[at] ?? ''] as const)
   return [
     probed('rpc', () => rpcProbe(config, station)),
@@ -44,10 +48,10 @@ function probesOf(config: Config, station: TestStation | null): Promise<Line>[] 
       ? [probed('certificate', () => skip('ssl_cert is not set: connections are not encrypted here'))]
       : []),
     ...pairs.map(([cert, key]) => probed('certificate', () => certificateProbe(cert, key, Date.now()))),
-    ...portsOf(config).map(port => probed(port.option, () => portProbe(port))),
+    ...portsOf(config).map(port => probed(port.option, () => portProbe(port, (running ?? owner)?.pid ?? null))),
     probed('open files', () => filesProbe(server.maxConn, readOpenFiles())),
     probed('clock', () => clockProbe(config, Date.now)),
-    probed('state_dir', () => stateProbe(state.dir)),
+    probed('state_dir', () => stateProbe(state.dir, owner?.pid ?? null)),
   ]
 }
 

@@ -60,13 +60,15 @@ export function portsOf(config: Config): readonly Port[] {
   ].filter(({ port }) => port !== 0)
 }
 
-export async function portProbe({ option, host, port }: Port): Promise<Finding> {
+/** @param pid of a bridge that runs on this machine and may be what listens there; `null` if there is none */
+export async function portProbe({ option, host, port }: Port, pid: number | null): Promise<Finding> {
   const server = createServer()
   try {
     await listen(server, { host, port })
     return ok(`${host}:${port} is free`)
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException
+    if (code === 'EADDRINUSE' && pid !== null) return skip(`${host}:${port} is in use; a bridge runs here, pid ${pid}`)
     return fail(
       `${host}:${port}: ${portFaults[code]?.[0] ?? textOf(error)}`,
       portFaults[code]?.[1] ?? `set another ${option}`,
@@ -96,8 +98,12 @@ export function filesProbe(maxConn: number, files: OpenFiles | null): Finding {
   return warn(found, 'raise it for a larger fleet (ulimit -n, or LimitNOFILE in the unit)')
 }
 
-/** Makes nothing that stays: not the directory either. */
-export async function stateProbe(dir: string | null): Promise<Finding> {
+/**
+ * Makes nothing that stays: not the directory either.
+ *
+ * @param pid of a bridge that uses the directory; `null` if there is none
+ */
+export async function stateProbe(dir: string | null, pid: number | null): Promise<Finding> {
   if (dir === null) return skip('state_dir is not set: a restart forgets serial numbers, and nothing is stored')
   const existing = nearestExisting(path.resolve(dir))
   try {
@@ -110,7 +116,9 @@ export async function stateProbe(dir: string | null): Promise<Finding> {
     )
   }
   const isDatabaseLocked = await loadLock()
-  if (existing === path.resolve(dir) && isDatabaseLocked(dir))
+  const isInUse = existing === path.resolve(dir) && isDatabaseLocked(dir)
+  if (isInUse && pid !== null) return skip(`${dir} is in use by the bridge that runs, pid ${pid}`)
+  if (isInUse)
     return fail(`${dir} is in use by another process`, 'stop that bridge, or give this one a directory of its own')
   return ok(existing === path.resolve(dir) ? `${dir} is writable and free` : `${dir} will be made in ${existing}`)
 }

@@ -56,7 +56,7 @@ test('portsOf has the ports that the bridge listens on, and no others', () => {
 
 test('a port is free, or in use, and stays free after the check', async t => {
   const port = await freePort()
-  const probe = () => portProbe({ option: 'port', host: '127.0.0.1', port })
+  const probe = (pid: number | null = null) => portProbe({ option: 'port', host: '127.0.0.1', port }, pid)
   assert.equal((await probe()).status, 'ok')
   const server = createServer()
   server.listen(port, '127.0.0.1')
@@ -64,10 +64,12 @@ test('a port is free, or in use, and stays free after the check', async t => {
   t.after(() => server.close())
   const { status, found } = await probe()
   assert.deepEqual([status, found], ['fail', `127.0.0.1:${port}: another program listens there`])
+  const beside = await probe(7)
+  assert.deepEqual([beside.status, beside.found], ['skip', `127.0.0.1:${port} is in use; a bridge runs here, pid 7`])
 })
 
 test('an address of another machine fails', async () => {
-  const { status, found } = await portProbe({ option: 'port', host: '192.0.2.1', port: await freePort() })
+  const { status, found } = await portProbe({ option: 'port', host: '192.0.2.1', port: await freePort() }, null)
   assert.equal(status, 'fail')
   assert.match(found, /this machine has no such address/)
 })
@@ -100,22 +102,23 @@ for (const [maxConn, open, status, found, because] of files) {
 
 test('state_dir is writable and free, or in use by a bridge; nothing stays behind', async t => {
   const dir = temporaryDirectory(t)
-  assert.deepEqual(await stateProbe(dir), { status: 'ok', found: `${dir} is writable and free`, fix: null })
+  assert.deepEqual(await stateProbe(dir, null), { status: 'ok', found: `${dir} is writable and free`, fix: null })
   assert.deepEqual(readdirSync(dir), [])
   const database = openDatabase(dir)
   t.after(() => database.close())
-  const inUse = await stateProbe(dir)
+  const inUse = await stateProbe(dir, null)
   assert.deepEqual([inUse.status, inUse.found], ['fail', `${dir} is in use by another process`])
+  assert.equal((await stateProbe(dir, 7)).status, 'skip')
   database.close()
   const before = readdirSync(dir)
-  assert.equal((await stateProbe(dir)).status, 'ok')
+  assert.equal((await stateProbe(dir, null)).status, 'ok')
   assert.deepEqual(readdirSync(dir), before)
 })
 
 test('a state_dir that is missing will be made, and is not made by the check', async t => {
   const parent = temporaryDirectory(t)
   const dir = path.join(parent, 'a', 'b')
-  const { status, found } = await stateProbe(dir)
+  const { status, found } = await stateProbe(dir, null)
   assert.deepEqual([status, found], ['ok', `${dir} will be made in ${parent}`])
   assert.equal(existsSync(path.join(parent, 'a')), false)
 })
@@ -125,7 +128,7 @@ test('a state_dir that cannot be written fails', async t => {
   const file = path.join(dir, 'file')
   writeFileSync(file, '')
   chmodSync(file, 0o600)
-  assert.equal((await stateProbe(file)).status, 'fail')
-  assert.equal((await stateProbe('/proc/none')).status, 'fail')
-  assert.equal((await stateProbe(null)).status, 'skip')
+  assert.equal((await stateProbe(file, null)).status, 'fail')
+  assert.equal((await stateProbe('/proc/none', null)).status, 'fail')
+  assert.equal((await stateProbe(null, null)).status, 'skip')
 })
