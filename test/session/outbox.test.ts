@@ -19,8 +19,8 @@ type StationId = (typeof stations)[number]
 const moods = ['up', 'absent', 'lost', 'slow', 'raises', 'refuses', 'hangs'] as const
 /** The disk works, is full, fails, or takes long. */
 const disks = ['works', 'full', 'fails', 'slow'] as const
-/** A few of them take less than the 5 s after which the bridge gives the disk up. */
-const slowDiskMs = 700
+/** Longer than the 5 s after which the bridge gives the disk up. */
+const slowDiskMs = 7_000
 /** `rpc_command_timeout` */
 const deadlineMs = 3_000
 const event = fc.oneof(
