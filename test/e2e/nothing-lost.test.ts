@@ -44,7 +44,8 @@ async function resultOf(books: Books, stations: readonly QueueingStation[]) {
   const made = ledgers.flatMap(ledger => ledger.made)
   assert.ok(made.length > stations.length * 6, `only ${made.length} messages were made`)
   const { lost, doubled, charged, booked } = books.audit(ledgers)
-  assert.deepEqual(booked.toSorted(), charged.toSorted(), 'the energy of each charge of which nothing is lost')
+  // A start that the station has given up may have been booked: then the app has a charge that the station does not.
+  if (lost.length === 0) assert.deepEqual(booked.toSorted(), charged.toSorted(), 'the energy of each charge')
   return { lost, doubled, dropped: ledgers.flatMap(ledger => ledger.dropped) }
 }
 
