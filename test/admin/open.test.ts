@@ -15,7 +15,7 @@ const row: OutboxRow = {
   seq: 7,
   stationId: 'CP1' as StationId,
   version: 'ocpp1.6',
-  id: '"a"' as MessageId,
+  id: '"a"',
   action: 'StopTransaction',
   key: 'k',
   payload: '{"idTag":"04A2",  "meterStop":12.50}',
