@@ -104,3 +104,12 @@ test('credentials are the Authorization header, the cookie and the query of the 
   backlog.onRejected(withCookie)
   assert.equal(backlog.knows(withCookie), false)
 })
+
+test('the messages of a station are due at once when an operator retries them, whether it had any pending or not', async t => {
+  const { backlog } = setUp(t)
+  await backlog.append(message('a'))
+  backlog.postpone(one, 60_000)
+  assert.deepEqual([...backlog.due()], [])
+  backlog.wake([one, 'CP2' as StationId])
+  assert.deepEqual([...backlog.due()], [one, 'CP2'])
+})
