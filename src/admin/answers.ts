@@ -47,7 +47,7 @@ const summary = {
   leftBecause: nullable(text('Why.')),
 }
 
-export const stationSummary = object('A station in a list.', summary)
+const stationSummary = object('A station in a list.', summary)
 export type StationSummary = TypeOf<typeof stationSummary>
 
 export const stationPage = object('A page of stations.', {

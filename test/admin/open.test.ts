@@ -6,7 +6,6 @@ import { test } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import formats from 'ajv-formats'
 import { routes, type Route, type RouteName } from '../../src/admin/routes.ts'
-import type { MessageId } from '../../src/ocpp/frame.ts'
 import type { OutboxAdmin, OutboxRow } from '../../src/session/ports.ts'
 import type { StationId } from '../../src/translate/handshake.ts'
 import { openFakeAdmin } from './support.ts'
@@ -15,7 +14,7 @@ const row: OutboxRow = {
   seq: 7,
   stationId: 'CP1' as StationId,
   version: 'ocpp1.6',
-  id: '"a"' as MessageId,
+  id: '"a"',
   action: 'StopTransaction',
   key: 'k',
   payload: '{"idTag":"04A2",  "meterStop":12.50}',

@@ -14,7 +14,7 @@ export type Opened = {
   readonly world: FakeWorld
   readonly admin: Admin
   readonly url: string
-  client(token: string | null): AdminClient
+  readonly client: (token: string | null) => AdminClient
 }
 
 /** Real timers: the clock of the fakes stands still. */

@@ -15,7 +15,7 @@ test('a station that leaves is remembered with its sn and the reason', async t =
   assert.deepEqual([left?.code, left?.sn, left?.version, left?.address], [1006, 'SN1', 'ocpp1.6', '192.0.2.1'])
 })
 
-test('ten thousand refusals are remembered, and evict no departure', async t => {
+test('ten thousand refusals are remembered, and evict no departure', t => {
   const world = new FakeWorld(t)
   const { departures } = world.hub
   const station = world.plug('CP1')

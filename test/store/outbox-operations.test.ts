@@ -158,3 +158,39 @@ test('the session of a station is the last one kept, and one over 16 KiB is not 
   keepSession('CP1', 'x'.repeat(16_385))
   assert.equal(appSession('CP1'), null)
 })
+
+test('an operator lists messages by station and state, in pages, and finds one by its number', t => {
+  const { append, deadLetter, outboxList, outboxFind } = operations(t)
+  append(outboxMessage('a'), ample)
+  append(outboxMessage('b', { station: 'CP2' }), ample)
+  append(outboxMessage('c'), ample)
+  deadLetter(3, 'raised', 1_000)
+  const every = { stationId: null, state: null, after: 0, limit: 10 }
+  const listed = (filter: object): number[] => outboxList({ ...every, ...filter }).map(({ seq }) => seq)
+  assert.deepEqual(listed({}), [1, 2, 3])
+  assert.deepEqual(listed({ after: 1, limit: 1 }), [2])
+  assert.deepEqual(listed({ stationId: 'CP1' }), [1, 3])
+  assert.deepEqual([listed({ state: 'dead' }), listed({ state: 'pending' })], [[3], [1, 2]])
+  const { deadAt, error, payload } = outboxFind(3) ?? {}
+  assert.deepEqual([deadAt, error, payload], [1_000, 'raised', outboxMessage('c').payload])
+  assert.equal(outboxFind(4), null)
+})
+
+test('an operator makes dead letters pending, and learns of which stations, and drops messages', t => {
+  const { append, deadLetter, failed, outboxRetry, outboxDrop, pendingOf, pending } = operations(t)
+  for (const name of ['a', 'b']) append(outboxMessage(name), ample)
+  append(outboxMessage('x', { station: 'CP2' }), ample)
+  deadLetter(1, 'raised', 1_000)
+  failed(2, 3, 9_999, 'away')
+  assert.deepEqual(outboxRetry([1, 2, 77]), { messages: 2, stations: ['CP1'] })
+  assert.deepEqual(
+    pendingOf('CP1', 0).map(({ attempts, nextAttemptAt }) => [attempts, nextAttemptAt]),
+    [
+      [0, 0],
+      [0, 0],
+    ],
+  )
+  assert.equal(outboxDrop([1]), 1)
+  assert.deepEqual(pending(), ['"b"'])
+  assert.equal(outboxDrop(null), 2)
+})

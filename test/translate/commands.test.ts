@@ -148,6 +148,12 @@ const outcomes: readonly (readonly [CommandOutcome, boolean, string, string])[] 
     'a CALLRESULT for receive',
   ],
   [
+    { ...inTime, origin: 'admin', kind: 'ack', payload: '{}' as JsonText, violations: [] },
+    true,
+    '{"action":"ack","id":"u1","command":"Ack","payload":{},"request":"Reset","origin":"admin","version":"2.0.1","sid":"sid-1"}',
+    'a command of an operator',
+  ],
+  [
     { ...late, kind: 'ack', payload: '{"v":1.50}' as JsonText, violations: [] },
     true,
     '{"action":"ack","id":"u1","command":"Ack","payload":{"v":1.50},"request":"Reset","late":true,"version":"2.0.1","sid":"sid-1"}',

@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import type { Version } from '../../src/ocpp/version.ts'
 import {
   isStationPath,
+  likelyIdentity,
   readHandshake,
   type HandshakeSettings,
   type UpgradeRequest,
@@ -505,3 +506,15 @@ test('the identity is what decodeURIComponent reads from the segment', () => {
     }),
   )
 })
+
+const likely = [
+  ['/ocpp/CP1', 'CP1', 'the usual path'],
+  ['/wrong/way/CP%201/?token=x', 'CP 1', 'a wrong path, a trailing slash and a query'],
+  ['/', null, 'no segment'],
+  ['', null, 'a request that cannot be read'],
+  ['/%zz', null, 'broken percent-encoding'],
+  [`/${'x'.repeat(300)}`, 'x'.repeat(255), 'longer than an identity may be'],
+] as const
+for (const [target, expected, because] of likely)
+  test(`likelyIdentity of ${target.slice(0, 30)} is its last segment: ${because}`, () =>
+    assert.equal(likelyIdentity(target), expected))

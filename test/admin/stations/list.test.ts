@@ -17,13 +17,13 @@ test('pages follow each other by their cursors, in both directions', async t => 
     ['-id', ['CP5', 'CP4', 'CP3', 'CP2', 'CP1']],
   ] as const) {
     const seen: string[] = []
-    let cursor: unknown = ''
+    let cursor: string | null = ''
     while (cursor !== null) {
-      const from = cursor === '' ? '' : `&cursor=${String(cursor)}`
+      const from = cursor === '' ? '' : `&cursor=${cursor}`
       const { body } = await client(null).get(`/v1/stations?sort=${sort}&limit=2${from}`)
       seen.push(...(body['stations'] as { readonly id: string }[]).map(({ id }) => id))
       assert.equal(body['matched'], 5)
-      cursor = body['next']
+      cursor = body['next'] as string | null
     }
     assert.deepEqual(seen, expected)
   }

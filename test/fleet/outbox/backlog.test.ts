@@ -206,3 +206,12 @@ test('idle resolves when the delivery under way is over', async t => {
   await Promise.all([delivery, idle])
   assert.deepEqual(done, ['delivered', 'idle'])
 })
+
+test('the messages of a station are due at once when an operator retries them, whether it had any pending or not', async t => {
+  const { backlog } = setUp(t)
+  await backlog.append(message('a'))
+  backlog.postpone(one, 60_000)
+  assert.deepEqual([...backlog.due()], [])
+  backlog.wake([one, 'CP2' as StationId])
+  assert.deepEqual([...backlog.due()], [one, 'CP2'])
+})

@@ -6,6 +6,7 @@ import type { Identifier } from '../../../src/cable/rpc.ts'
 import { Boot } from '../../../src/session/boot.ts'
 import { Commands, type CommandSettings } from '../../../src/session/commands/commands.ts'
 import { Station } from '../../../src/session/station.ts'
+import type { Asked } from '../../../src/session/ports.ts'
 import type { CommandOutcome } from '../../../src/translate/commands.ts'
 import type { RemoteCommand } from '../../../src/translate/messages.ts'
 import { FakeSocket, FakeWorld, handshakeFor } from '../../support/fakes.ts'
@@ -35,8 +36,9 @@ function setUp(
     get hasRoom() {
       return room.isLeft
     },
-    ofCommand: (outcome: CommandOutcome) => {
+    ofCommand: (outcome: CommandOutcome, { asked }: { readonly asked: Asked | null }) => {
       outcomes.push(outcome)
+      asked?.onEnd(outcome)
       onOutcome(calls, outcome)
     },
   }
@@ -441,4 +443,38 @@ test('a command that is refused at once is measured as such', async t => {
   world.broadcast('SN-CP1', { command: 'Nonsense', id: 'a', payload: {} })
   assert.deepEqual(world.meter.observationsOf('ocpp_command_seconds'), [[{ outcome: 'UnknownAction' }, 0]])
   assert.deepEqual(world.meter.observationsOf('ocpp_command_wait_seconds'), [])
+})
+
+/** A command of an operator; `ends` has how it ended for the operator. */
+function ask({ calls }: { readonly calls: Commands }, id: string, timeoutMs: number): string[] {
+  const ends: string[] = []
+  const onEnd = (outcome: CommandOutcome): void => void ends.push(outcome.kind === 'ack' ? 'ack' : outcome.code)
+  calls.add(callOf(id), { timeoutMs, notify: true, onEnd })
+  return ends
+}
+
+test('the timeout of an operator counts from the request, whether the command is sent or waits', t => {
+  const site = setUp(t)
+  const sent = ask(site, 'sent', 2_000)
+  const queued = ask(site, 'queued', 1_000)
+  site.add('of the app')
+  site.pass(1_000)
+  assert.deepEqual([sent, queued], [[], ['CallTimeout']])
+  site.pass(1_000)
+  assert.deepEqual(sent, ['CallTimeout'])
+  assert.deepEqual(site.sent(), ['sent', 'of the app'])
+})
+
+test('a command of an operator ends once for the operator, and is marked for the app', t => {
+  const site = setUp(t)
+  const ends = ask(site, 'a', 5_000)
+  site.calls.settle(result('a'))
+  site.pass(10_000)
+  site.add('b')
+  site.calls.settle(result('b'))
+  assert.deepEqual(ends, ['ack'])
+  assert.deepEqual(
+    site.outcomes.map(({ origin }) => origin),
+    ['admin', undefined],
+  )
 })
