@@ -86,6 +86,8 @@ function open(line: string, options: { cwd: string; env: Readonly<Record<string,
 async function openRailsServer(line: string): Promise<Process> {
   const server = open(line, { cwd: app, env: appEnv() })
   await server.line(/Listening on/)
+  // The first call loads the app, which takes longer on a slow machine than the bridge waits.
+  await rpc('connect', { env: { url: 'http://localhost/ocpp/first', headers: {} } })
   return server
 }
 

@@ -19,6 +19,11 @@ const actions = new Map(transactionActions.map(action => [underscored(action), a
 /** One channel for every version. */
 const channel = ['--ocpp_channel=OCPPReceiveChannel', '--ocpp_granular_actions=false']
 
+/** Whether the station has sent a reading, and not yet the end of that charge. */
+function isCharging({ ledger: { charges, queue } }: QueueingStation): boolean {
+  return charges.at(-1)?.messages.length === 2 && queue.length <= 1
+}
+
 function underscored(action: string): string {
   return action.replaceAll(/(?<!^)[A-Z]/g, letter => `_${letter}`).toLowerCase()
 }
@@ -54,6 +59,7 @@ for (const disk of ['with state_dir', 'without state_dir'] as const) {
         keep(new QueueingStation(id, () => bridge.url, client, { maxAttempts: 3 })),
       )
       await warmUp(stations)
+      await until(() => stations.some(isCharging), 'the next message of a station is one that can be stored')
       await rails.kill('SIGKILL')
       await sleep(7_000)
       await bridge.restart()
