@@ -45,7 +45,7 @@ export class Lanes {
 
   /** Resolves when the turns under way are over. */
   async idle(): Promise<void> {
-    await Promise.all(Array.from(this.#lanes.values(), ({ turn }) => turn))
+    await Promise.all(Array.from(this.#lanes.values(), ({ turn }) => turn ?? Promise.resolve()))
   }
 
   /** The station has nothing to deliver. A turn under way goes on. */
