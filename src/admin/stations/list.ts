@@ -31,9 +31,9 @@ export class StationList {
     this.#scans = scans
   }
 
-  /** Rejects with `ProblemError` for a cursor that is none. */
+  /** Rejects with `ProblemError` for an invalid cursor. */
   async page(query: Query): Promise<AnswerOf<'listStations'>> {
-    const { sort = 'id', limit = 100, cursor } = query
+    const { sort, limit, cursor } = query
     const compare = comparison(sort.startsWith('-'))
     const after = cursor === undefined ? null : readCursor(cursor)
     const matches = this.#filter(query)
