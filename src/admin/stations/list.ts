@@ -10,7 +10,7 @@ import type { Stations } from '../ports.ts'
 import { ProblemError } from '../problems.ts'
 import type { AnswerOf, QueryOf } from '../routes.ts'
 import { matcherOf } from '../watch/patterns.ts'
-import { summaryOf } from './summary.ts'
+import { departedState, summaryOf } from './summary.ts'
 import type { Scans } from './scan.ts'
 
 type Query = QueryOf<'listStations'>
@@ -90,7 +90,7 @@ export class StationList {
 
   #stateOf(stationId: StationId, session: Member | null): StationState {
     if (session !== null) return session.view.state
-    return this.#stations.departures.leftOf(stationId) === null ? 'refused' : 'disconnected'
+    return departedState(this.#stations.departures.leftOf(stationId))
   }
 
   #versionOf(stationId: StationId, session: Member | null): string | null {

@@ -3,6 +3,7 @@
  *
  * Only the beginning of a frame is read, in the same way for every version: a watched message is not parsed twice.
  */
+import { copyOf } from '../../ocpp/json.ts'
 import { setRecent } from '../../ops/recent.ts'
 import type { Who } from '../../session/ports.ts'
 import type { FrameView } from '../answers.ts'
@@ -48,9 +49,8 @@ function headOf(text: string): Head {
   return { type, id: textOf(id), action: hasAction && third !== undefined ? textOf(third) : null }
 }
 
-/** A copy: a slice of a text keeps the whole text alive, which is a whole message. */
 function textOf(json: string): string {
-  return Buffer.from(unquoted(json).slice(0, maxText)).toString()
+  return copyOf(unquoted(json).slice(0, maxText))
 }
 
 function unquoted(json: string): string {
