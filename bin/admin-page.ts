@@ -1,7 +1,7 @@
 /** docs/admin-api.md: its routes, fields and problems are those of the tables in `src/admin`. */
-import { problems } from '../src/admin/problems.ts'
-import { everyRoute, routes, type Field, type Route } from '../src/admin/routes.ts'
-import type { JsonSchema, Shape } from '../src/admin/shapes.ts'
+import { everyRoute, problems, problemsOf } from '../src/admin/problems.ts'
+import { routes, type Route } from '../src/admin/routes.ts'
+import type { Field, JsonSchema, Shape } from '../src/admin/shapes.ts'
 
 const introduction = `# The admin API
 
@@ -74,7 +74,8 @@ export function adminPage(): string {
 }
 
 function routeEntry(route: Route): string[] {
-  const { method, path, about, write, query, body, answer, problems: own } = route
+  const { method, path, about, write, query, body, answer } = route
+  const own = problemsOf(route)
   const fields = [
     ...Object.entries(query).map(fieldEntry('query')),
     ...Object.entries(body ?? {}).map(fieldEntry('body')),

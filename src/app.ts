@@ -24,7 +24,7 @@ import { protov } from './rpc/messages.ts'
 import { openTransport } from './rpc/open.ts'
 import { readKeyPair, type KeyPair } from './server/certificates.ts'
 import { openListener, type Listener, type Reception } from './server/listener.ts'
-import { mostConnections, readOpenFiles, roomFor } from './server/open-files.ts'
+import { ampleOpenFiles, mostConnections, readOpenFiles, roomFor } from './server/open-files.ts'
 import { newReports, warnOfHost } from './server/reports.ts'
 import type { Readiness } from './server/requests.ts'
 import { openSockets } from './server/socket.ts'
@@ -46,8 +46,6 @@ export interface Opened {
 const retryAfterSeconds = 30
 /** How often stations that say nothing are looked after; more often with a short `ocpp_boot_timeout`. */
 const sweepMs = 1_000
-/** At or above this open-files limit, capacity is not logged. */
-const ampleOpenFiles = 4_096
 
 /**
  * Opens the program. When a part fails to open, closes the parts already open and rejects with the cause.

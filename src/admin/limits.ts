@@ -1,5 +1,5 @@
 /**
- * Every limit of the admin API.
+ * The limits of the admin API.
  *
  * Pure: no I/O, no Node.
  */
@@ -13,11 +13,14 @@ export const limits = {
   streamBytes: 256 * 1024,
   /** Calls of stations that wait for their answer. */
   calls: 500,
+  /** Scans of all stations that wait for the one that runs. */
+  scans: 100,
   watches: 100,
+  /** CALLs without an answer, of all watched stations. */
+  openCalls: 20_000,
   heartbeatSeconds: 15,
   callSeconds: 600,
   watchSeconds: 86_400,
   historyFrames: 1_000,
   historyBytes: 64 * 1024 * 1024,
-  departures: 10_000,
 } as const

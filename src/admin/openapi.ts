@@ -3,8 +3,9 @@
  *
  * Pure: no I/O, no Node.
  */
-import { problems, type ProblemName } from './problems.ts'
-import { everyRoute, routes, type Field, type Route } from './routes.ts'
+import { everyRoute, problems, problemsOf, type ProblemName } from './problems.ts'
+import { routes, type Route } from './routes.ts'
+import type { Field } from './shapes.ts'
 
 type Fields = Readonly<Record<string, Field>>
 
@@ -44,22 +45,20 @@ const problemSchema = {
   },
 }
 
-function operation(name: string, { path, about, query, body, answer, problems: own, write }: Route): object {
+function operation(name: string, route: Route): object {
+  const { path, about, query, body, answer, write } = route
   const parameters = Array.from(path.matchAll(/\{(\w+)\}/g), ([, parameter = '']) => pathParameter(parameter))
-  const access = write ? ' Needs the full token.' : ''
   return {
     operationId: name,
     summary: about,
-    ...(access !== '' && { description: access.trim() }),
+    ...(write && { description: 'Needs the full token.' }),
     parameters: [...parameters, ...Object.entries(query).map(queryParameter)],
     ...(body !== null && {
       requestBody: { required: true, content: { 'application/json': { schema: bodySchema(body) } } },
     }),
-    responses: { 200: success(answer), ...failures([...everyRoute, ...(write ? writeProblems : []), ...own]) },
+    responses: { 200: success(answer), ...failures([...everyRoute, ...problemsOf(route)]) },
   }
 }
-
-const writeProblems: readonly ProblemName[] = ['read-only']
 
 function pathParameter(name: string): object {
   return { name, in: 'path', required: true, schema: { type: 'string' } }

@@ -74,14 +74,14 @@ function stationOperations({ stations, clock, list, calls, facts }: Parts): Pick
     listStations: ({ query }) => list.page(query),
     getStation: ({ parameters }) => viewOf(idOf(parameters), stations, clock),
     callStation: async ({ parameters, body, text }) => {
-      const { action, timeout, notify = true } = body
+      const { action, timeout, notify } = body
       const payload = membersOf(text).get('payload') ?? emptyObject
       const timeoutMs = timeout === undefined ? facts.callTimeoutMs : timeout * 1000
       return new Written(
         await calls.call(sessionOf(parameters, stations, clock), { action, payload, timeoutMs, notify }),
       )
     },
-    disconnectStation: ({ parameters, query: { reason = '' } }) => {
+    disconnectStation: ({ parameters, query: { reason } }) => {
       const session = sessionOf(parameters, stations, clock)
       const { sid, station: id } = session.who
       session.close(1000, reason)
@@ -94,7 +94,7 @@ type WatchRoute = 'listMessages' | 'setHistory' | 'setLog' | 'tailMessages' | 't
 
 function watchOperations({ stations, clock, frames, events }: Parts): Pick<Operations, WatchRoute> {
   return {
-    listMessages: ({ parameters, query: { limit = 100 } }) => {
+    listMessages: ({ parameters, query: { limit } }) => {
       const station = idOf(parameters)
       const history = frames.historyOf(station, limit)
       // A station may be unknown by now, and have a history.
@@ -124,7 +124,7 @@ type OutboxRoute = 'listOutbox' | 'getOutboxMessage' | 'retryOutbox' | 'dropOutb
 
 function outboxOperations({ outbox, stations }: Parts): Pick<Operations, OutboxRoute> {
   return {
-    listOutbox: async ({ query: { station, state, after = 0, limit = 100 } }) => {
+    listOutbox: async ({ query: { station, state, after = 0, limit } }) => {
       const filter = { stationId: (station ?? null) as StationId | null, state: state ?? null, after, limit: limit + 1 }
       const found = await onDisk(outbox, opened => opened.list(filter))
       const messages = found.slice(0, limit).map(listedOf)

@@ -1,21 +1,10 @@
 /**
  * What the admin API needs of the rest of the bridge.
  */
-import type { Member, SessionEnd } from '../session/ports.ts'
+import type { Departure, Member, RefusedUpgrade } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
-import type { Version } from '../ocpp/version.ts'
 import type { TypeOf } from './shapes.ts'
 import type * as answers from './answers.ts'
-
-/** Times in ms of `World.now`. */
-type Departure = SessionEnd & {
-  readonly at: number
-  readonly version: Version
-  readonly address: string
-  readonly sn: string | null
-}
-
-type Refused = { readonly at: number; readonly status: number; readonly reason: string; readonly address: string }
 
 /** All stations. */
 export interface Stations {
@@ -29,7 +18,7 @@ export interface Stations {
     readonly size: number
     stationIds(): Iterable<StationId>
     leftOf(stationId: StationId): Departure | null
-    refusedOf(stationId: StationId): Refused | null
+    refusedOf(stationId: StationId): RefusedUpgrade | null
   }
   /** `null` where nothing can be stored. */
   readonly backlog: {

@@ -36,6 +36,17 @@ export const problems = {
 
 export type ProblemName = keyof typeof problems
 
+/** The problems of every route. */
+export const everyRoute: readonly ProblemName[] = ['bad-request', 'unauthorized', 'foreign-origin', 'internal']
+const bodyProblems: readonly ProblemName[] = ['body-too-large', 'not-json', 'too-many-requests']
+
+type Failing = { readonly write: boolean; readonly body: object | null; readonly problems: readonly ProblemName[] }
+
+/** The problems of a route beyond `everyRoute`. */
+export function problemsOf({ write, body, problems: own }: Failing): readonly ProblemName[] {
+  return [...(write ? (['read-only'] as const) : []), ...(body === null ? [] : bodyProblems), ...own]
+}
+
 /** The body of a problem. */
 export type Problem = {
   readonly type: string

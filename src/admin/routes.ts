@@ -4,13 +4,27 @@
  *
  * Pure: no I/O, no Node.
  */
+import { versions } from '../ocpp/version.ts'
 import * as answers from './answers.ts'
 import { limits } from './limits.ts'
 import type { ProblemName } from './problems.ts'
-import { anyObject, flag, integer, list, number, oneOf, text, time, type Shape, type TypeOf } from './shapes.ts'
+import {
+  anyObject,
+  flag,
+  integer,
+  list,
+  number,
+  oneOf,
+  optional,
+  required,
+  text,
+  time,
+  withDefault,
+  type Field,
+  type Shape,
+  type TypeOf,
+} from './shapes.ts'
 
-/** A parameter of the query, or a member of the body. */
-export type Field<T = unknown> = Shape<T> & { readonly required: boolean }
 type Fields = Readonly<Record<string, Field>>
 
 export type Route = {
@@ -25,21 +39,17 @@ export type Route = {
   readonly body: Fields | null
   /** What it answers; `stream`: server-sent events with data of these shapes, by event. */
   readonly answer: { readonly json: Shape<unknown> } | { readonly stream: Readonly<Record<string, Shape<unknown>>> }
-  /** Beyond those of every route, `everyRoute`. */
+  /** Its own; `problemsOf` has them all. */
   readonly problems: readonly ProblemName[]
 }
 
-/** The problems of every route. */
-export const everyRoute: readonly ProblemName[] = ['bad-request', 'unauthorized', 'foreign-origin', 'internal']
-
-const required = <T>(shape: Shape<T>) => ({ ...shape, required: true }) as const
-const optional = <T>(shape: Shape<T>) => ({ ...shape, required: false }) as const
 const none = {} as const
+const numbersOfVersions = Object.values(versions).map(each => each.number)
+const orders = ['id', '-id', 'connectedAt', '-connectedAt', 'lastMessageAt', '-lastMessageAt'] as const
 const longId = { minLength: 1, maxLength: 255 } as const
 const pattern = text('A pattern for the identity: * stands for any text, ? for one character.', longId)
 const action = text('An action, as OCPP spells it.', { minLength: 1, maxLength: 64 })
 const seconds = number('For how many seconds.', { minimum: 1, maximum: limits.watchSeconds })
-const lost = { lost: answers.lost }
 const numbers = {
   numbers: optional(
     list('The numbers of messages.', integer('A number.', { minimum: 1 }), { minItems: 1, maxItems: 1_000 }),
@@ -55,7 +65,7 @@ export const routes = {
     write: false,
     query: {
       id: optional(pattern),
-      version: optional(oneOf('The version of OCPP.', ['1.6', '2.0.1', '2.1'])),
+      version: optional(oneOf('The version of OCPP.', numbersOfVersions)),
       state: optional(
         oneOf('The state; connected: any state of a connected station.', ['connected', ...answers.stationStates]),
       ),
@@ -63,19 +73,13 @@ export const routes = {
       silentFor: optional(
         number('No message for so many seconds, or none at all since it connected.', { minimum: 0, maximum: 1e9 }),
       ),
-      sort: optional(
-        oneOf(
-          'The order; - before it reverses it. Stations without the value come last.',
-          ['id', '-id', 'connectedAt', '-connectedAt', 'lastMessageAt', '-lastMessageAt'],
-          { default: 'id' },
-        ),
-      ),
-      limit: optional(integer('Most stations of a page.', { minimum: 1, maximum: limits.page, default: 100 })),
+      sort: withDefault(oneOf('The order; - reverses it. Stations without the value come last.', orders), 'id'),
+      limit: withDefault(integer('Most stations of a page.', { minimum: 1, maximum: limits.page }), 100),
       cursor: optional(text('The next of the page before.', { maxLength: 1_000 })),
     },
     body: null,
     answer: { json: answers.stationPage },
-    problems: [],
+    problems: ['too-many-requests'],
   },
   getStation: {
     method: 'GET',
@@ -100,21 +104,16 @@ export const routes = {
       timeout: optional(
         number(
           'In how many seconds the answer must come, the time in the queue included; ocpp_call_timeout if it is left out.',
-          {
-            minimum: 1,
-            maximum: limits.callSeconds,
-          },
+          { minimum: 1, maximum: limits.callSeconds },
         ),
       ),
-      notify: optional(flag('Whether the app gets the ack or error.', { default: true })),
+      notify: withDefault(flag('Whether the app gets the ack or error.'), true),
     },
     answer: { json: answers.callResult },
     problems: [
       'unknown-station',
       'not-connected',
       'not-accepted',
-      'body-too-large',
-      'not-json',
       'unknown-action',
       'invalid-payload',
       'invalid-id',
@@ -122,7 +121,6 @@ export const routes = {
       'call-error',
       'invalid-result',
       'connection-closed',
-      'too-many-requests',
       'call-timeout',
     ],
   },
@@ -132,7 +130,7 @@ export const routes = {
     about: 'Lists the kept frames of a station. None are kept unless ocpp_history or PUT …/history says so.',
     write: false,
     query: {
-      limit: optional(integer('The latest so many.', { minimum: 1, maximum: limits.historyFrames, default: 100 })),
+      limit: withDefault(integer('The latest so many.', { minimum: 1, maximum: limits.historyFrames }), 100),
     },
     body: null,
     answer: { json: answers.frameList },
@@ -151,7 +149,7 @@ export const routes = {
       for: required(seconds),
     },
     answer: { json: answers.watch },
-    problems: ['body-too-large', 'not-json', 'too-many-requests'],
+    problems: [],
   },
   setLog: {
     method: 'PUT',
@@ -166,7 +164,7 @@ export const routes = {
       for: required(seconds),
     },
     answer: { json: answers.watch },
-    problems: ['body-too-large', 'not-json', 'too-many-requests'],
+    problems: [],
   },
   disconnectStation: {
     method: 'DELETE',
@@ -174,9 +172,7 @@ export const routes = {
     about: 'Closes the connection of a station with 1000. A station connects again by itself.',
     write: true,
     query: {
-      reason: optional(
-        text('What the station reads as the reason.', { maxLength: 100, default: 'Closed by an operator' }),
-      ),
+      reason: withDefault(text('What the station reads as the reason.', { maxLength: 100 }), 'Closed by an operator'),
     },
     body: null,
     answer: { json: answers.closed },
@@ -193,7 +189,7 @@ export const routes = {
       errors: optional(flag('Only CALLERRORs, CALLRESULTERRORs and messages that cannot be read.')),
     },
     body: null,
-    answer: { stream: { message: answers.frame, ...lost } },
+    answer: { stream: { message: answers.frame, lost: answers.lost } },
     problems: ['too-many-requests'],
   },
   tailEvents: {
@@ -206,7 +202,7 @@ export const routes = {
       type: optional(oneOf('One type of event only.', ['connected', 'ready', 'disconnected', 'refused', 'command'])),
     },
     body: null,
-    answer: { stream: { event: answers.event, ...lost } },
+    answer: { stream: { event: answers.event, lost: answers.lost } },
     problems: ['too-many-requests'],
   },
   getStats: {
@@ -217,7 +213,7 @@ export const routes = {
     query: none,
     body: null,
     answer: { json: answers.stats },
-    problems: [],
+    problems: ['too-many-requests'],
   },
   getConfig: {
     method: 'GET',
@@ -238,7 +234,7 @@ export const routes = {
       station: optional(text('The identity of a station.', longId)),
       state: optional(oneOf('The state.', ['pending', 'dead'])),
       after: optional(integer('The next of the page before.', { minimum: 0 })),
-      limit: optional(integer('Most messages of a page.', { minimum: 1, maximum: limits.page, default: 100 })),
+      limit: withDefault(integer('Most messages of a page.', { minimum: 1, maximum: limits.page }), 100),
     },
     body: null,
     answer: { json: answers.outboxPage },
@@ -262,7 +258,7 @@ export const routes = {
     query: none,
     body: numbers,
     answer: { json: answers.outboxChange },
-    problems: ['no-outbox', 'body-too-large', 'not-json', 'outbox-failed'],
+    problems: ['no-outbox', 'outbox-failed'],
   },
   dropOutbox: {
     method: 'POST',
@@ -272,7 +268,7 @@ export const routes = {
     query: none,
     body: numbers,
     answer: { json: answers.outboxChange },
-    problems: ['no-outbox', 'body-too-large', 'not-json', 'outbox-failed'],
+    problems: ['no-outbox', 'outbox-failed'],
   },
   getOpenapi: {
     method: 'GET',
@@ -288,7 +284,11 @@ export const routes = {
 
 export type RouteName = keyof typeof routes
 
-type Given<F> = { readonly [K in keyof F]: F[K] extends { required: true } ? TypeOf<F[K]> : TypeOf<F[K]> | undefined }
+type Given<F> = {
+  readonly [K in keyof F]: F[K] extends { required: true } | { hasDefault: true }
+    ? TypeOf<F[K]>
+    : TypeOf<F[K]> | undefined
+}
 
 /** The query of a route, read and checked. */
 export type QueryOf<Name extends RouteName> = Given<(typeof routes)[Name]['query']>

@@ -75,3 +75,19 @@ export function object<const M extends Members>(
     },
   }
 }
+
+/** A parameter of the query, or a member of the body. */
+export type Field<T = unknown> = Shape<T> & { readonly required: boolean }
+
+export function required<T>(shape: Shape<T>) {
+  return { ...shape, required: true } as const
+}
+
+export function optional<T>(shape: Shape<T>) {
+  return { ...shape, required: false } as const
+}
+
+/** An optional field that has this value where a client leaves it out. */
+export function withDefault<T>({ schema }: Shape<T>, usual: T): Field<T> & { readonly hasDefault: true } {
+  return { schema: { ...schema, default: usual }, required: false, hasDefault: true }
+}

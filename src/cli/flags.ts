@@ -4,7 +4,8 @@
  * Pure. A flag that the bridge has as an option, too, has the same name, and is read from the same variable.
  */
 import { stationStates } from '../admin/answers.ts'
-import { day, duration, file, oneOf, onOff, optional, second, text, token } from '../config/kinds.ts'
+import { limits } from '../admin/limits.ts'
+import { duration, file, oneOf, onOff, optional, second, text, token } from '../config/kinds.ts'
 import { option, type Kind } from '../config/option.ts'
 
 const httpUrl: Kind<string> = text(
@@ -64,7 +65,7 @@ export const tail = {
 
 export const call = {
   timeout: option(
-    optional(duration({ bare: 's', minMs: second, maxMs: 600 * second })),
+    optional(duration({ bare: 's', minMs: second, maxMs: limits.callSeconds * second })),
     null,
     'How long to wait for the station. When empty, ocpp_call_timeout of the bridge.',
     { flag: 'timeout' },
@@ -84,9 +85,14 @@ export const disconnect = {
 }
 
 export const log = {
-  for: option(duration({ bare: 's', minMs: second, maxMs: day }), 600 * second, 'For how long.', {
-    flag: 'for',
-  }),
+  for: option(
+    duration({ bare: 's', minMs: second, maxMs: limits.watchSeconds * second }),
+    600 * second,
+    'For how long.',
+    {
+      flag: 'for',
+    },
+  ),
   ...connection,
 }
 

@@ -3,12 +3,11 @@
  *
  * Pure.
  */
+import { wrapped } from '../config/help.ts'
 import { nameOf, type Row } from '../config/option.ts'
 import { rowsOfFlags } from './arguments.ts'
 import { commonExits, type Argument, type Command, type Exit } from './command.ts'
 import { envFlags } from './flags.ts'
-
-const width = 100
 
 /** `ocpp-cable call ID ACTION [PAYLOAD] [--flag=value …]` */
 export function usageOf(command: Command): string {
@@ -114,15 +113,4 @@ function flagEntry(row: Row): string {
   const value = kind.shape === 'switch' ? '' : `=${kind.placeholder}`
   const variable = envFlags.has(name) ? ` Environment: \`${row.spellings[0].env ?? ''}\`.` : ''
   return `- \`--${name}${value}\`: ${about}${variable}`
-}
-
-/** Wraps a text at 100 columns and indents each line. */
-function wrapped(text: string, indent: string): string[] {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const line = lines.at(-1)
-    if (line === undefined || indent.length + line.length + word.length + 1 > width) lines.push(word)
-    else lines[lines.length - 1] = `${line} ${word}`
-  }
-  return lines.map(line => indent + line)
 }

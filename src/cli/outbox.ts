@@ -3,6 +3,7 @@
  * the directory.
  */
 import { Writable } from 'node:stream'
+import { limits } from '../admin/limits.ts'
 import type { AnswerOf } from '../admin/routes.ts'
 import { askedOf, resolve } from '../config/resolve.ts'
 import { AdminClient, type Answer } from './admin/client.ts'
@@ -15,8 +16,6 @@ import { tabbed } from './show/table.ts'
 import { readConfigFile } from '../settings.ts'
 
 type Numbers = readonly number[] | 'all'
-
-const pageSize = 500
 
 export async function run({
   words: [verb = '', ...given],
@@ -78,12 +77,15 @@ async function askBridge(client: AdminClient, verb: string, numbers: Numbers, te
     await terminal.write(`${value.messages} ${value.messages === 1 ? 'message' : 'messages'}\n`)
     return exits.done
   }
-  if (numbers !== 'all') await printMessages(client, numbers, terminal)
-  else
-    for await (const page of pagesOf(client)) {
-      if (verb === 'list') await terminal.write(page.map(listed).join(''))
-      else await printMessages(client, page.map(({ number }) => number), terminal) // prettier-ignore
-    }
+  if (numbers !== 'all') {
+    await printMessages(client, numbers, terminal)
+    return exits.done
+  }
+  for await (const page of pagesOf(client)) {
+    const pageNumbers = page.map(({ number }) => number)
+    if (verb === 'list') await terminal.write(page.map(listed).join(''))
+    else await printMessages(client, pageNumbers, terminal)
+  }
   return exits.done
 }
 
@@ -97,7 +99,7 @@ async function printMessages(client: AdminClient, numbers: readonly number[], te
 async function* pagesOf(client: AdminClient) {
   let after: number | null = null
   do {
-    const { value }: Answer<'listOutbox'> = await client.ask('listOutbox', { query: { limit: pageSize, after } })
+    const { value }: Answer<'listOutbox'> = await client.ask('listOutbox', { query: { limit: limits.page, after } })
     yield value.messages
     after = value.next
   } while (after !== null)

@@ -1,15 +1,15 @@
 /**
  * `ocpp-cable validate`: a payload against the official schema.
  */
-import { readFileSync } from 'node:fs'
 import { didYouMean } from '../config/nearest.ts'
 import { isObject, parseJson, type JsonText } from '../ocpp/json.ts'
 import { versions, type Version } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
 import type { Schemas } from '../session/ports.ts'
 import { openSchemas } from '../validation/schemas.ts'
-import { CommandError, exits, UsageError, type Call, type Terminal } from './command.ts'
+import { exits, UsageError, type Call } from './command.ts'
 import type { none } from './flags.ts'
+import { readText } from './input.ts'
 import { escaped } from './show/escape.ts'
 
 type Message = 'request' | 'response'
@@ -24,7 +24,7 @@ export async function run({ words, terminal }: Call<typeof none>): Promise<numbe
   const schemas = openSchemas()
   if (!hasSchema(schemas, version, action, message))
     throw new UsageError(unknownAction(schemas, version, action, message))
-  const payload = (await textOf(file, terminal)).trim()
+  const payload = (file === '-' ? await terminal.readInput() : readText(file)).trim()
   const lines = problemsOf(schemas, version, action, message, payload)
   const { number } = versions[version]
   const name = `${action} ${message} of OCPP ${number}`
@@ -65,16 +65,6 @@ function unknownAction(schemas: Schemas, version: Version, action: string, messa
     return `${action} is a SEND in OCPP ${number}, which has no ${message}`
   const known = [...toStation, ...Object.keys(silentAnswers), ...sends]
   return `${name}: not an action of OCPP ${number}${didYouMean(action, known)}`
-}
-
-async function textOf(file: string, terminal: Terminal): Promise<string> {
-  if (file === '-') return await terminal.readInput()
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : 'cannot be read'
-    throw new CommandError(`${file}: ${reason}`, { exit: exits.usage, cause: error })
-  }
 }
 
 /** What each rule of a schema says. */

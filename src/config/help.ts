@@ -231,7 +231,7 @@ function code(text: string): string {
 }
 
 /** Wraps a text at 100 columns and indents each line. */
-function wrapped(text: string, indent: string): string[] {
+export function wrapped(text: string, indent: string): string[] {
   const lines: string[] = []
   for (const word of text.split(' ')) {
     const line = lines.at(-1)

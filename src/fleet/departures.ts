@@ -2,25 +2,8 @@
  * Stations that are not connected: when they were last seen and why they left, or why their upgrade was refused.
  */
 import { setRecent } from '../ops/recent.ts'
-import type { Member, SessionEnd } from '../session/ports.ts'
-import type { Version } from '../ocpp/version.ts'
+import type { Departure, Member, RefusedUpgrade, SessionEnd } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
-
-/** How the last connection of a station ended; times in ms of `World.now`. */
-export type Departure = SessionEnd & {
-  readonly at: number
-  readonly version: Version
-  readonly address: string
-  readonly sn: string | null
-}
-
-/** The last refused upgrade of a station. */
-export type Refused = {
-  readonly at: number
-  readonly status: number
-  readonly reason: string
-  readonly address: string
-}
 
 /** Of each kind: whoever connects chooses the identity, so a flood of refusals does not evict departures. */
 const maxStations = 10_000
@@ -28,7 +11,7 @@ const maxStations = 10_000
 export class Departures {
   readonly #now: () => number
   readonly #left = new Map<StationId, Departure>()
-  readonly #refused = new Map<StationId, Refused>()
+  readonly #refused = new Map<StationId, RefusedUpgrade>()
 
   /** @param now monotonic, in ms */
   constructor(now: () => number) {
@@ -48,7 +31,7 @@ export class Departures {
     return this.#left.get(stationId) ?? null
   }
 
-  refusedOf(stationId: StationId): Refused | null {
+  refusedOf(stationId: StationId): RefusedUpgrade | null {
     return this.#refused.get(stationId) ?? null
   }
 
@@ -59,7 +42,7 @@ export class Departures {
     setRecent(this.#left, stationId, departure, maxStations)
   }
 
-  onRefused(stationId: StationId, { status, reason, address }: Omit<Refused, 'at'>): void {
+  onRefused(stationId: StationId, { status, reason, address }: Omit<RefusedUpgrade, 'at'>): void {
     setRecent(this.#refused, stationId, { at: this.#now(), status, reason, address }, maxStations)
   }
 }

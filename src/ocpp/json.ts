@@ -16,6 +16,11 @@ export function jsonText(value: unknown): JsonText {
   return JSON.stringify(value) as JsonText
 }
 
+/** A copy: a slice of a text keeps the whole text alive, which may be a whole message. */
+export function copyOf<Text extends string>(text: Text): Text {
+  return Buffer.from(text).toString() as Text
+}
+
 /** The text of each element of an array. `text` must be a valid JSON array. */
 export function elementsOf(text: string): JsonText[] {
   return scan(text).parts.map(part => part.trim() as JsonText)

@@ -19,7 +19,7 @@ export function readKeyPair(certFile: string, keyFile: string): KeyPair {
 
 const laterCertificates = /(?<=-----END CERTIFICATE-----\s*)-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 
-/** When the first certificate of a PEM chain expires, in seconds since the epoch. */
+/** The earliest expiry of the certificates in a PEM chain, in seconds since the epoch. */
 export function expiryOf(chain: string): number {
   const certificates = [chain, ...(chain.match(laterCertificates) ?? [])]
   const expiries = certificates.map(pem => Date.parse(new X509Certificate(pem).validTo))

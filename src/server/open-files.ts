@@ -10,6 +10,9 @@ export type OpenFiles = { readonly limit: number; readonly open: number }
 /** Descriptors reserved for everything but stations: the smaller of `most` and the `share` of the limit. */
 const kept = { most: 100, share: 1 / 10 }
 
+/** At or above this limit, nothing is said about the capacity. */
+export const ampleOpenFiles = 4_096
+
 /** @returns `null` if the limit is unknown, as on systems without /proc */
 export function readOpenFiles(folder = '/proc/self'): OpenFiles | null {
   try {

@@ -1,5 +1,5 @@
 /**
- * What the log says of connections that do not become a station's. Bounded: whoever connects chooses the path.
+ * What the log and the metrics say of refused and invalid connections. The log is bounded: a client chooses the path.
  */
 import type { RefusalReason } from '../ops/metric-table.ts'
 import type { UpgradeRequest } from '../translate/handshake.ts'

@@ -104,6 +104,22 @@ export type StationEvent = { readonly who: Who; readonly version: Version } & (
 /** How a connection ended. */
 export type SessionEnd = { readonly code: number; readonly reason: string }
 
+/** How the last connection of a station ended; `at` in ms of `World.now`. */
+export type Departure = SessionEnd & {
+  readonly at: number
+  readonly version: Version
+  readonly address: string
+  readonly sn: string | null
+}
+
+/** The last refused upgrade of a station; `at` in ms of `World.now`. */
+export type RefusedUpgrade = {
+  readonly at: number
+  readonly status: number
+  readonly reason: string
+  readonly address: string
+}
+
 /** What all sessions share. */
 export type World = {
   readonly rpc: Rpc

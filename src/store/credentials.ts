@@ -8,7 +8,7 @@ import type { StationId } from '../translate/handshake.ts'
 import { maxStations, type Operations, type StoredCredentials } from './operations.ts'
 import type { Store } from './store.ts'
 
-/** After that time, an acceptance is kept again: a write for each Connect would buy little. */
+/** How old a stored acceptance may become before it is written again: one write per Connect would gain nothing. */
 const keepAgainMs = 24 * 60 * 60_000
 
 /**

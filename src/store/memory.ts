@@ -84,7 +84,7 @@ export class Memory implements DurableMemory {
         wasAccepted: (...station) => this.#opened?.accepted.wasAccepted(...station) ?? false,
         onAccepted: (...station) =>
           this.#change(`accepted ${station[0]}`, ({ accepted }) => accepted.onAccepted(...station)),
-        // Wrong ones must not take the place of those that are not valid any more.
+        // The key has the credentials: a rejection of wrong ones must not replace the rejection of revoked ones.
         onRejected: (...station) =>
           this.#change(`rejected ${station.join(' ')}`, ({ accepted }) => accepted.onRejected(...station)),
       },

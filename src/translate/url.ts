@@ -92,6 +92,11 @@ function escapeBytes(text: string): string {
   )
 }
 
+/** A URL without its query, which may hold credentials. */
+export function withoutQuery(url: string): string {
+  return url.replace(/\?.*/s, '')
+}
+
 /** Whether only this machine reaches a host, by its spelling. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d+){3}$/.test(host)

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import {
   boundedElementsOf,
+  copyOf,
   elementsOf,
   isObject,
   jsonFaultAt,
@@ -335,4 +336,8 @@ test('jsonFaultAt reads every JSON text to its end, and finds a place in every o
 
 test('jsonFaultAt reads a string of a million characters', () => {
   assert.equal(jsonFaultAt(`["${'a\\n'.repeat(350_000)}"`), 1_050_003)
+})
+
+test('a copy has the same characters, also those of two code units', () => {
+  for (const text of ['', 'CP1', 'Zähler 🔌']) assert.equal(copyOf(text), text)
 })

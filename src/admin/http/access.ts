@@ -1,6 +1,6 @@
 /**
- * Who may use the admin API: bearer tokens; without any, every process of this machine, but no web page of another host
- * that a browser on it shows.
+ * Who may use the admin API: clients with a bearer token. Without tokens, every process of this machine, but no web page
+ * from another host.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { bearer } from '../../ops/bearer.ts'

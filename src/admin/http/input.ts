@@ -5,8 +5,8 @@
  */
 import { isObject, parseJson } from '../../ocpp/json.ts'
 import { ProblemError } from '../problems.ts'
-import { routes, type Field, type Route, type RouteName } from '../routes.ts'
-import type { JsonSchema } from '../shapes.ts'
+import { routes, type Route, type RouteName } from '../routes.ts'
+import type { Field, JsonSchema } from '../shapes.ts'
 
 export type Values = Readonly<Record<string, unknown>>
 /** What a schema says of a value, as far as `shapes.ts` writes it. */
@@ -86,7 +86,7 @@ export function readQuery(query: string, { query: fields }: Pick<Route, 'query'>
   return checked('parameter', values, fields)
 }
 
-/** The value of a text; a text that is none stays one, and is refused. */
+/** Converts a parameter to the type of its schema. A text that does not fit stays as it is, and `faultOf` refuses it. */
 function valueOf(text: string, { type }: JsonSchema): unknown {
   if (type === 'boolean') return text === 'true' || (text === 'false' ? false : text)
   return (type === 'number' || type === 'integer') && /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text
@@ -123,7 +123,7 @@ function checked(what: string, given: Values, fields: Fields): Values {
   return values
 }
 
-/** @returns what the value must be; `null` if it is */
+/** @returns what the value must be; `null` if it is valid */
 function faultOf(value: unknown, schema: JsonSchema): string | null {
   switch (schema['type']) {
     case 'string':

@@ -58,8 +58,8 @@ async function serve(request: IncomingMessage, response: ServerResponse, served:
     Object.assign(audit, { by: grant, operation: name, ...matched.parameters })
     const text = route.body === null ? '' : await served.bodies.read(request)
     const body = route.body === null ? {} : readBody(text, route.body)
-    const values = { ...readQuery(query, route), ...body }
-    if (route.write) Object.assign(audit, auditOf(values))
+    const values = readQuery(query, route)
+    if (route.write) Object.assign(audit, auditOf({ ...values, ...body }))
     const asked = { parameters: matched.parameters, query: values, body, text, grant }
     await answer(response, name, asked as Asked, served)
     if (route.write) served.log.info(audit, 'an operator changed something')
@@ -75,7 +75,7 @@ type Admitted = {
   readonly grant: Grant
 }
 
-/** Throws `ProblemError`. Who may not come in learns nothing of the routes. */
+/** Throws `ProblemError`. An unauthorized client learns nothing about the routes. */
 function admitted(
   { method = '', headers }: IncomingMessage,
   response: ServerResponse,

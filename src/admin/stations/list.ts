@@ -10,7 +10,7 @@ import type { Stations } from '../ports.ts'
 import { ProblemError } from '../problems.ts'
 import type { AnswerOf, QueryOf } from '../routes.ts'
 import { matcherOf } from '../watch/patterns.ts'
-import { summaryOf } from './summary.ts'
+import { departedState, summaryOf } from './summary.ts'
 import type { Scans } from './scan.ts'
 
 type Query = QueryOf<'listStations'>
@@ -31,9 +31,9 @@ export class StationList {
     this.#scans = scans
   }
 
-  /** Rejects with `ProblemError` for a cursor that is none. */
+  /** Rejects with `ProblemError` for an invalid cursor. */
   async page(query: Query): Promise<AnswerOf<'listStations'>> {
-    const { sort = 'id', limit = 100, cursor } = query
+    const { sort, limit, cursor } = query
     const compare = comparison(sort.startsWith('-'))
     const after = cursor === undefined ? null : readCursor(cursor)
     const matches = this.#filter(query)
@@ -90,7 +90,7 @@ export class StationList {
 
   #stateOf(stationId: StationId, session: Member | null): StationState {
     if (session !== null) return session.view.state
-    return this.#stations.departures.leftOf(stationId) === null ? 'refused' : 'disconnected'
+    return departedState(this.#stations.departures.leftOf(stationId))
   }
 
   #versionOf(stationId: StationId, session: Member | null): string | null {

@@ -3,13 +3,13 @@
  * event loop, and no more than a fifth of its time. Scans run one after another.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { limits } from '../limits.ts'
 import { ProblemError } from '../problems.ts'
 
 const sliceMs = 1
 const pauseMs = 4
 /** Looking at the clock costs more than looking at a station. */
 const perLook = 64
-const maxWaiting = 100
 
 export class Scans {
   readonly #now: () => number
@@ -22,7 +22,7 @@ export class Scans {
 
   /** Rejects with `ProblemError` when too many scans wait. */
   async each<Item>(items: Iterable<Item>, visit: (item: Item) => void): Promise<void> {
-    if (this.#waiting >= maxWaiting) throw new ProblemError('too-many-requests', `${maxWaiting} scans wait`)
+    if (this.#waiting >= limits.scans) throw new ProblemError('too-many-requests', `${limits.scans} scans wait`)
     this.#waiting++
     const before = this.#last
     const scan = before.then(() => this.#run(items, visit))

@@ -2,9 +2,10 @@
  * A station as the admin API shows it: in a list, and by itself.
  */
 import { versions } from '../../ocpp/version.ts'
-import type { Inspected, Member, OpenCall } from '../../session/ports.ts'
+import type { Departure, Inspected, Member, OpenCall } from '../../session/ports.ts'
 import type { StationId } from '../../translate/handshake.ts'
-import type { StationSummary, StationView } from '../answers.ts'
+import { withoutQuery } from '../../translate/url.ts'
+import type { StationState, StationSummary, StationView } from '../answers.ts'
 import type { Clock } from '../clock.ts'
 import type { Stations } from '../ports.ts'
 import { ProblemError } from '../problems.ts'
@@ -35,7 +36,7 @@ function departed(stationId: StationId, { departures }: Stations, clock: Clock):
   const last = left ?? departures.refusedOf(stationId)
   return {
     id: stationId,
-    state: left === null ? 'refused' : 'disconnected',
+    state: departedState(left),
     version: left === null ? null : versions[left.version].number,
     address: last?.address ?? null,
     connectedAt: null,
@@ -44,6 +45,11 @@ function departed(stationId: StationId, { departures }: Stations, clock: Clock):
     leftAt: timeOrNull(last?.at ?? null, clock),
     leftBecause: last?.reason ?? null,
   }
+}
+
+/** @param left how the last connection of the station ended; `null` if it has had none */
+export function departedState(left: Departure | null): StationState {
+  return left === null ? 'refused' : 'disconnected'
 }
 
 /** Throws `ProblemError` for a station that the bridge does not know. */
@@ -80,7 +86,7 @@ const noConnection = {
 function connectionOf(session: Member, stations: Stations, clock: Clock) {
   const { who, handshake, view } = session
   const { fromStation, toStation, queues, received, sent, errors } = view.detail()
-  const url = handshake.env.url.replace(/\?.*/s, '')
+  const url = withoutQuery(handshake.env.url)
   const isEncrypted = url.startsWith('https:')
   return {
     sid: who.sid,

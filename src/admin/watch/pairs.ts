@@ -1,17 +1,17 @@
 /**
  * Reads watched frames, and finds the CALL that an answer belongs to.
  *
- * A frame is read by its beginning only, whatever the version: it costs the session nothing that is not watched.
+ * Only the beginning of a frame is read, in the same way for every version: a watched message is not parsed twice.
  */
+import { copyOf } from '../../ocpp/json.ts'
 import { setRecent } from '../../ops/recent.ts'
 import type { Who } from '../../session/ports.ts'
 import type { FrameView } from '../answers.ts'
+import { limits } from '../limits.ts'
 
 type Head = Pick<FrameView, 'type' | 'id' | 'action'>
 type Paired = Head & Pick<FrameView, 'milliseconds'>
 
-/** CALLs without an answer, of all watched stations. */
-const maxOpen = 20_000
 /** In characters: ids and actions are what a station chooses. */
 const maxText = 255
 
@@ -26,7 +26,7 @@ export class Pairs {
   read({ sid }: Who, direction: 'received' | 'sent', text: string, now: number): Paired {
     const { type, id, action } = headOf(text)
     if (type === 'call' && id !== null && action !== null) {
-      setRecent(this.#open, `${sid} ${direction} ${id}`, { action, at: now }, maxOpen)
+      setRecent(this.#open, `${sid} ${direction} ${id}`, { action, at: now }, limits.openCalls)
       return { type, id, action, milliseconds: null }
     }
     if (type !== 'callResult' && type !== 'callError') return { type, id, action, milliseconds: null }
@@ -49,9 +49,8 @@ function headOf(text: string): Head {
   return { type, id: textOf(id), action: hasAction && third !== undefined ? textOf(third) : null }
 }
 
-/** A copy: a slice of a text keeps the whole text alive, which is a whole message. */
 function textOf(json: string): string {
-  return Buffer.from(unquoted(json).slice(0, maxText)).toString()
+  return copyOf(unquoted(json).slice(0, maxText))
 }
 
 function unquoted(json: string): string {

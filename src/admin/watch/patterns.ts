@@ -11,7 +11,7 @@ export function matcherOf(pattern: string | undefined): (stationId: string) => b
   return /[*?]/.test(pattern) ? stationId => fits(stationId, pattern) : stationId => stationId === pattern
 }
 
-type Held<Value> = {
+type InEffect<Value> = {
   readonly value: Value
   /** In ms of `World.now`. */
   readonly until: number
@@ -21,7 +21,7 @@ type Held<Value> = {
 
 /** Values by pattern, each with an end. */
 export class Patterns<Value> {
-  readonly #held = new Map<string, Held<Value>>()
+  readonly #inEffect = new Map<string, InEffect<Value>>()
   readonly #onChange: () => void
 
   /** @param onChange called when a value was set or has ended */
@@ -30,28 +30,28 @@ export class Patterns<Value> {
   }
 
   get isEmpty(): boolean {
-    return this.#held.size === 0
+    return this.#inEffect.size === 0
   }
 
   /** Throws `ProblemError` when there are too many. */
   set(pattern: string, value: Value, now: number, forMs: number): void {
-    if (!this.#held.has(pattern) && this.#held.size >= limits.watches)
+    if (!this.#inEffect.has(pattern) && this.#inEffect.size >= limits.watches)
       throw new ProblemError('too-many-requests', `${limits.watches} patterns are in effect`)
-    clearTimeout(this.#held.get(pattern)?.timer)
+    clearTimeout(this.#inEffect.get(pattern)?.timer)
     const timer = setTimeout(() => this.delete(pattern), forMs).unref()
-    this.#held.set(pattern, { value, until: now + forMs, matches: matcherOf(pattern), timer })
+    this.#inEffect.set(pattern, { value, until: now + forMs, matches: matcherOf(pattern), timer })
     this.#onChange()
   }
 
   delete(pattern: string): void {
-    clearTimeout(this.#held.get(pattern)?.timer)
-    this.#held.delete(pattern)
+    clearTimeout(this.#inEffect.get(pattern)?.timer)
+    this.#inEffect.delete(pattern)
     this.#onChange()
   }
 
   /** Those that fit. */
   *of(stationId: string): Generator<{ readonly value: Value; readonly until: number }> {
-    for (const held of this.#held.values()) if (held.matches(stationId)) yield held
+    for (const each of this.#inEffect.values()) if (each.matches(stationId)) yield each
   }
 
   has(stationId: string): boolean {
@@ -59,11 +59,11 @@ export class Patterns<Value> {
   }
 
   *list(): Generator<{ readonly station: string; readonly until: number }> {
-    for (const [station, { until }] of this.#held) yield { station, until }
+    for (const [station, { until }] of this.#inEffect) yield { station, until }
   }
 
   close(): void {
-    for (const { timer } of this.#held.values()) clearTimeout(timer)
-    this.#held.clear()
+    for (const { timer } of this.#inEffect.values()) clearTimeout(timer)
+    this.#inEffect.clear()
   }
 }

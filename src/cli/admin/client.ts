@@ -1,6 +1,7 @@
 /**
  * The admin API as functions: requests by the table of routes, failures as one line that names the fix.
  */
+import { limits } from '../../admin/limits.ts'
 import type { Problem, ProblemName } from '../../admin/problems.ts'
 import { routes, type AnswerOf, type RouteName } from '../../admin/routes.ts'
 import { isObject, parseJson } from '../../ocpp/json.ts'
@@ -24,8 +25,8 @@ type Asked = {
 export type Answer<Name extends RouteName> = { readonly value: AnswerOf<Name>; readonly text: string }
 
 const usualIdleMs = 30_000
-/** Streams send a comment each 15 s. */
-const streamIdleMs = 45_000
+/** A stream sends a comment each `heartbeatSeconds`. */
+const streamIdleMs = 3 * limits.heartbeatSeconds * 1_000
 
 /** A problem that the API answered with. Callers branch on `problem`. */
 export class ProblemError extends CommandError {

@@ -8,14 +8,12 @@ import path from 'node:path'
 import { broadcastsOnStationsPort, type Config } from '../../config/rules.ts'
 import { listen, type Address } from '../../ops/server.ts'
 import { readKeyPair } from '../../server/certificates.ts'
-import { roomFor, type OpenFiles } from '../../server/open-files.ts'
+import { ampleOpenFiles, roomFor, type OpenFiles } from '../../server/open-files.ts'
 import { fail, ok, skip, textOf, warn, type Finding } from './probe.ts'
 
 const dayMs = 86_400_000
 /** Certificates are renewed by hand in many places. */
 const soonDays = 30
-/** With fewer open files, the bridge itself warns at its start. */
-const ampleFiles = 4_096
 
 /** Of one certificate and its key. */
 export function certificateProbe(cert: string, key: string, now: number): Finding {
@@ -94,7 +92,7 @@ export function filesProbe(maxConn: number, files: OpenFiles | null): Finding {
       `raise it (ulimit -n ${maxConn + 1_000}, or LimitNOFILE in the unit), or lower max-conn`,
     )
   const found = `${files.limit} open files, room for ${room} stations`
-  if (maxConn > 0 || files.limit >= ampleFiles) return ok(maxConn > 0 ? `${found}, max-conn is ${maxConn}` : found)
+  if (maxConn > 0 || files.limit >= ampleOpenFiles) return ok(maxConn > 0 ? `${found}, max-conn is ${maxConn}` : found)
   return warn(found, 'raise it for a larger fleet (ulimit -n, or LimitNOFILE in the unit)')
 }
 

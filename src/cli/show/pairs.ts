@@ -9,17 +9,17 @@ import type { frame } from '../../admin/answers.ts'
 export type Frame = TypeOf<typeof frame>
 
 /** CALLs that wait for their answer. */
-const maxHeld = 1_000
+const maxWaiting = 1_000
 
 /** For how long a CALL waits for its answer before it is shown by itself. */
-export const holdMs = 5_000
+export const waitMs = 5_000
 
-type Held = { readonly frame: Frame; readonly until: number }
+type Waiting = { readonly frame: Frame; readonly until: number }
 
 export class Pairs {
   readonly #onlyErrors: boolean
   readonly #now: () => number
-  readonly #held = new Map<string, Held>()
+  readonly #waiting = new Map<string, Waiting>()
 
   /** @param onlyErrors shows errors and their CALLs; a CALL then waits until its answer */
   constructor(onlyErrors: boolean, now: () => number) {
@@ -29,11 +29,11 @@ export class Pairs {
 
   /** @returns what to show now, in order */
   add(frame: Frame): readonly Frame[] {
-    if (frame.type === 'call') return this.#hold(frame)
+    if (frame.type === 'call') return this.#keep(frame)
     const isError = frame.type === 'callError' || frame.type === 'callResultError' || frame.type === 'malformed'
     const key = keyOf(frame, frame.direction === 'received' ? 'sent' : 'received')
-    const call = frame.type === 'callResult' || frame.type === 'callError' ? this.#held.get(key) : undefined
-    if (call !== undefined) this.#held.delete(key)
+    const call = frame.type === 'callResult' || frame.type === 'callError' ? this.#waiting.get(key) : undefined
+    if (call !== undefined) this.#waiting.delete(key)
     if (this.#onlyErrors && !isError) return []
     return call === undefined ? [frame] : [call.frame, frame]
   }
@@ -42,18 +42,18 @@ export class Pairs {
   due(): readonly Frame[] {
     if (this.#onlyErrors) return []
     const now = this.#now()
-    const due = [...this.#held].filter(([, { until }]) => until <= now)
-    for (const [key] of due) this.#held.delete(key)
+    const due = [...this.#waiting].filter(([, { until }]) => until <= now)
+    for (const [key] of due) this.#waiting.delete(key)
     return due.map(([, { frame }]) => frame)
   }
 
-  #hold(frame: Frame): readonly Frame[] {
-    const [oldest] = this.#held.size < maxHeld ? [] : this.#held
-    if (oldest !== undefined) this.#held.delete(oldest[0])
+  #keep(frame: Frame): readonly Frame[] {
+    const [oldest] = this.#waiting.size < maxWaiting ? [] : this.#waiting
+    if (oldest !== undefined) this.#waiting.delete(oldest[0])
     const key = keyOf(frame, frame.direction)
-    const before = this.#held.get(key)
-    this.#held.delete(key)
-    this.#held.set(key, { frame, until: this.#now() + holdMs })
+    const before = this.#waiting.get(key)
+    this.#waiting.delete(key)
+    this.#waiting.set(key, { frame, until: this.#now() + waitMs })
     const shown = [...(oldest === undefined ? [] : [oldest[1].frame]), ...(before === undefined ? [] : [before.frame])]
     return this.#onlyErrors ? [] : shown
   }

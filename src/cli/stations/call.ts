@@ -1,18 +1,18 @@
 /**
  * `ocpp-cable call`: sends a command to a station, and prints what it answers.
  */
-import { readFileSync } from 'node:fs'
+import { limits } from '../../admin/limits.ts'
 import { isObject, membersOf, parseJson } from '../../ocpp/json.ts'
 import { ProblemError } from '../admin/client.ts'
 import { connect } from '../admin/connect.ts'
 import { CommandError, exits, type Call, type Terminal } from '../command.ts'
 import type { call } from '../flags.ts'
+import { readText } from '../input.ts'
 import { escaped } from '../show/escape.ts'
 import { exitOf, invalidPayloadExit } from './call-exits.ts'
 
 /** Longer than a station may take; the bridge ends the call in time. */
 const graceMs = 10_000
-const longestMs = 600_000
 const maxShown = 80
 
 export async function run({
@@ -26,7 +26,7 @@ export async function run({
   const body = `{"action":${JSON.stringify(action)},"payload":${payload}${timeout === null ? '' : `,"timeout":${timeout / 1000}`}}`
   const client = connect({ flags, terminal })
   try {
-    const idleMs = (timeout ?? longestMs) + graceMs
+    const idleMs = (timeout ?? limits.callSeconds * 1_000) + graceMs
     const { value, text } = await client.ask('callStation', { in: id, body, idleMs })
     for (const { path, rule } of value.violations)
       terminal.warn(`the answer violates its schema: ${escaped(path)}: ${escaped(rule)}\n`)
@@ -50,13 +50,7 @@ async function payloadOf(given: string, terminal: Terminal): Promise<string> {
 
 async function textOf(given: string, terminal: Terminal): Promise<string> {
   if (given === '-') return await terminal.readInput()
-  if (!given.startsWith('@')) return given
-  try {
-    return readFileSync(given.slice(1), 'utf8')
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : 'cannot be read'
-    throw new CommandError(`${given.slice(1)}: ${reason}`, { exit: exits.usage, cause: error })
-  }
+  return given.startsWith('@') ? readText(given.slice(1)) : given
 }
 
 function inWords({ problem, body, message }: ProblemError): string {

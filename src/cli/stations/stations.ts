@@ -3,6 +3,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { StationSummary } from '../../admin/answers.ts'
+import { limits } from '../../admin/limits.ts'
 import { elementsOf, membersOf } from '../../ocpp/json.ts'
 import { connect } from '../admin/connect.ts'
 import type { AdminClient, Answer } from '../admin/client.ts'
@@ -14,7 +15,6 @@ import { sinceText } from '../show/time.ts'
 
 type Query = { readonly id: string | null; readonly state: string | null }
 
-const pageSize = 500
 const watchMs = 1_000
 /** Lines of the screen besides the stations: the header, and the one that counts them. */
 const otherLines = 2
@@ -45,7 +45,7 @@ async function* pagesOf(client: AdminClient, query: Query) {
   let cursor: string | null = null
   do {
     const { value, text }: Answer<'listStations'> = await client.ask('listStations', {
-      query: { ...query, limit: pageSize, cursor },
+      query: { ...query, limit: limits.page, cursor },
     })
     yield { stations: value.stations, text }
     cursor = value.next
@@ -57,7 +57,7 @@ async function watchStations(client: AdminClient, query: Query, terminal: Termin
   terminal.onExit('\u001b[?25h\u001b[?1049l')
   await terminal.write('\u001b[?1049h\u001b[?25l')
   for (;;) {
-    const limit = Math.max(1, Math.min(pageSize, terminal.rows - otherLines))
+    const limit = Math.max(1, Math.min(limits.page, terminal.rows - otherLines))
     const { value } = await client.ask('listStations', { query: { ...query, limit } })
     const { columns } = terminal
     const lines = aligned(header, value.stations.map(cellsAt(Date.now())), columns)

@@ -6,6 +6,7 @@ import { setRecent } from '../../ops/recent.ts'
 import type * as ports from '../../session/ports.ts'
 import type { AppSession, MessageName, OutboxMessage, OutboxSize, StoredMessage, World } from '../../session/ports.ts'
 import { versionHeader, type StationHandshake, type StationId } from '../../translate/handshake.ts'
+import { withoutQuery } from '../../translate/url.ts'
 import { Lanes } from './lanes.ts'
 
 type OfStation = {
@@ -24,7 +25,6 @@ const patienceMs = 5_000
 const maxNames = 10_000
 /** The other headers, and the query of the URL, may be credentials. */
 const keptHeaders: readonly string[] = ['REMOTE_ADDR', versionHeader]
-const none: OutboxSize = { pending: 0, dead: 0, bytes: 0, oldestAt: null }
 
 export class Backlog implements ports.Backlog {
   readonly #durable: ports.DurableOutbox
@@ -36,7 +36,7 @@ export class Backlog implements ports.Backlog {
   readonly #lanes = new Lanes()
   /** Messages that were stored after their append had counted as failed. */
   readonly #late = new Map<string, true>()
-  #size = none
+  #size: OutboxSize = { pending: 0, dead: 0, bytes: 0, oldestAt: null }
   #isMeasuring = false
 
   constructor(durable: ports.DurableOutbox, world: Pick<World, 'meter' | 'log' | 'once' | 'date'>) {
@@ -276,7 +276,7 @@ const done = (): true => true
 function withoutCredentials(session: AppSession): AppSession {
   const { url, headers } = session.env
   const kept = Object.entries(headers).filter(([name]) => keptHeaders.includes(name))
-  return { ...session, env: { ...session.env, url: url.replace(/\?.*/s, ''), headers: Object.fromEntries(kept) } }
+  return { ...session, env: { ...session.env, url: withoutQuery(url), headers: Object.fromEntries(kept) } }
 }
 
 /** What the app can judge a station by, besides its id. */

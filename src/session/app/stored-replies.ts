@@ -30,7 +30,7 @@ export class StoredReplies {
     this.#parts = parts
   }
 
-  /** Rejects with `RpcError` where the app has to be asked again: it does not know yet that it has another transaction id. */
+  /** Rejects with `RpcError` if the app could not be told of a mismatching transaction id: the message is then performed again. */
   async take(message: StoredMessage, { transmissions, disconnect }: CommandReply): Promise<void> {
     const { answer, others } = readReply(transmissions, message.id)
     this.#parts.messages.take(others, disconnect)

@@ -53,9 +53,9 @@ export type PendingCall = {
   isStored: boolean
 }
 
-/** How far a CALL came. */
 /** The app gave no reply. */
 export type Failed = { readonly kind: 'failed'; readonly cause: Cause }
+/** How far a CALL came. */
 export type Reached =
   | { readonly kind: 'performed'; readonly reply: CommandReply }
   /** It was performed before, and this was its answer. */

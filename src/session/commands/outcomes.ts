@@ -8,6 +8,7 @@
  */
 import { isAway, mayRepeat, RpcError, type CommandReply } from '../../cable/rpc.ts'
 import { messageId, type CallError, type CallResult, type CallResultError, type MessageId } from '../../ocpp/frame.ts'
+import { copyOf } from '../../ocpp/json.ts'
 import type { Violation } from '../../ocpp/violations.ts'
 import { outcomeData, reasonOf, type CommandOutcome } from '../../translate/commands.ts'
 import type { AppConnection } from '../app/connection.ts'
@@ -84,7 +85,7 @@ export class Outcomes {
   }
 
   /** How many outcomes the app does not have yet. */
-  get untold(): number {
+  get pending(): number {
     return this.#settled.count + this.#refused.count
   }
 
@@ -271,11 +272,6 @@ function bytesOf(outcome: CommandOutcome): number {
   const { id, request, payload } = outcome
   const reason = outcome.kind === 'error' ? outcome.code + outcome.message + (outcome.details ?? '') : ''
   return outcomeBytes + id.length + request.length + Buffer.byteLength(payload) + Buffer.byteLength(reason)
-}
-
-/** A copy: a slice of a text keeps the whole text alive, which is a whole command. */
-function copyOf(id: MessageId): MessageId {
-  return Buffer.from(id).toString() as MessageId
 }
 
 export function aboutOf({ call, ...rest }: Ended) {

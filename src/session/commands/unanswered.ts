@@ -3,7 +3,7 @@
  * answers on its next connection: until then the app knows `ConnectionClosed` only.
  */
 import { idKey, type Call, type MessageId } from '../../ocpp/frame.ts'
-import { emptyObject } from '../../ocpp/json.ts'
+import { copyOf, emptyObject } from '../../ocpp/json.ts'
 import { setRecent } from '../../ops/recent.ts'
 import type { CommandOutcome } from '../../translate/commands.ts'
 import type { StationId } from '../../translate/handshake.ts'
@@ -108,9 +108,4 @@ export class UnansweredCommands {
 function shortened({ kind, id, action, payload, asked, givenAt }: Command): Command {
   const kept = payload.length <= maxPayload ? copyOf(payload) : emptyObject
   return { kind, id: copyOf(id), action: copyOf(action), payload: kept, asked, givenAt }
-}
-
-/** A copy: a slice of a text keeps the whole text alive, which is a whole broadcast. */
-function copyOf<Text extends string>(text: Text): Text {
-  return Buffer.from(text).toString() as Text
 }

@@ -9,7 +9,7 @@
  * answers to StartTransactions outlive the process where there is a durable memory.
  */
 import type { Answer, CallError, CallResult } from '../../ocpp/frame.ts'
-import { membersOf } from '../../ocpp/json.ts'
+import { copyOf, membersOf } from '../../ocpp/json.ts'
 import type { StationId } from '../../translate/handshake.ts'
 import type { Tracked } from './digest.ts'
 
@@ -126,10 +126,10 @@ export class Transactions {
       this.#durable?.keepStart({ stationId, key, content, answer: keptAnswer })
     const message = {
       stationId,
-      key: flat(key),
+      key: copyOf(key),
       content,
       transaction,
-      of: ended !== null || of === null ? null : flat(of),
+      of: ended !== null || of === null ? null : copyOf(of),
       attempts,
       answer: keptAnswer,
       bytes,
@@ -201,12 +201,7 @@ export class Transactions {
 }
 
 function kept(answer: KeptAnswer): KeptAnswer {
-  if (answer.kind === 'callResult') return { kind: 'callResult', payload: flat(answer.payload) }
+  if (answer.kind === 'callResult') return { kind: 'callResult', payload: copyOf(answer.payload) }
   const { kind, code, description, details } = answer
-  return { kind, code: flat(code), description: flat(description), details: flat(details) }
-}
-
-/** A copy: a slice of a text keeps the whole text alive, which is a whole message. */
-function flat<Text extends string>(text: Text): Text {
-  return Buffer.from(text).toString() as Text
+  return { kind, code: copyOf(code), description: copyOf(description), details: copyOf(details) }
 }

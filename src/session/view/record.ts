@@ -1,9 +1,9 @@
 /**
- * What is kept of a connection for the admin API: when its last message came, counts, and the last
- * CALLERRORs. Nothing is made before it is needed, and fields are written in place: it costs a message next to nothing.
+ * What is kept of a connection for the admin API: when its last message came, counts, and the last CALLERRORs. Maps are
+ * made on first use, and fields are written in place, because this runs for each message.
  */
-
 import { idKey, type Call, type CallError } from '../../ocpp/frame.ts'
+import { copyOf } from '../../ocpp/json.ts'
 
 /** A CALLERROR in either direction. */
 export type KeptError = {
@@ -48,7 +48,6 @@ export class ConnectionRecord {
   }
 }
 
-/** A copy: a slice of a text keeps the whole text alive, which is a whole message. */
 function shortCopy(text: string): string {
-  return Buffer.from(text.slice(0, maxText)).toString()
+  return copyOf(text.slice(0, maxText))
 }

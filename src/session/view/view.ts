@@ -19,7 +19,7 @@ export type ViewParts = {
   readonly inbox: Pick<Inbox<Entry>, 'load' | 'waiting'>
   readonly answering: Pick<Answering, 'pending'>
   readonly commands: Pick<Commands, 'queued' | 'unsettled'>
-  readonly outcomes: Pick<Outcomes, 'untold'>
+  readonly outcomes: Pick<Outcomes, 'pending'>
 }
 
 export class View implements Inspected {
@@ -60,7 +60,7 @@ export class View implements Inspected {
       queues: {
         ...inbox.load,
         commands: toStation.filter(({ since }) => since === null).length,
-        outcomes: outcomes.untold,
+        outcomes: outcomes.pending,
       },
       received: Object.fromEntries(received ?? []),
       sent: Object.fromEntries(sent ?? []),

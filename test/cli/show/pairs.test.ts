@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { holdMs, Pairs, type Frame } from '../../../src/cli/show/pairs.ts'
+import { waitMs, Pairs, type Frame } from '../../../src/cli/show/pairs.ts'
 
 const frameOf = (given: Partial<Frame>): Frame => ({
   at: '2026-01-02T03:04:05.006Z',
@@ -34,9 +34,9 @@ test('a CALL that waits too long comes alone, and so does its answer', () => {
   let now = 0
   const pairs = new Pairs(false, () => now)
   pairs.add(call)
-  now = holdMs - 1
+  now = waitMs - 1
   assert.deepEqual(pairs.due(), [])
-  now = holdMs
+  now = waitMs
   assert.deepEqual(pairs.due(), [call])
   assert.deepEqual(pairs.due(), [])
   assert.deepEqual(pairs.add(answer), [answer])
@@ -54,7 +54,7 @@ test('with errors alone, a CALL is shown only before its error', () => {
   pairs.add(call)
   assert.deepEqual(pairs.add(answer), [])
   pairs.add(call)
-  now = holdMs * 10
+  now = waitMs * 10
   assert.deepEqual(pairs.due(), [])
   assert.deepEqual(pairs.add(error), [call, error])
   assert.deepEqual(pairs.add(frameOf({ type: 'send' })), [])
