@@ -35,7 +35,7 @@ let stationsPort: number
 before(async () => {
   folder = await openNewAppFolder(scratch)
   ;[railsPort, stationsPort] = [await freePort(), await freePort()]
-  for (const block of blocks.filter(one => one !== broadcast)) await follow(block)
+  for (const block of blocks.filter(one => one !== broadcast && one.language !== 'console')) await follow(block)
 })
 after(async () => {
   for (const part of opened.reverse()) await part.close()

@@ -52,7 +52,6 @@ type How = ((line: string) => Promise<void>) | readonly [file: string, words: st
 const inNewApp = ['test/e2e/readme-rails.test.ts', "blocksOf('README.md', 'Add it to a Rails app')"] as const
 
 const rows: readonly (readonly [line: RegExp, how: How])[] = [
-  [/^bin\/demo$/, ['test/e2e/demo.test.ts', 'bin/demo']],
   [/^npm ci$/, assertSucceeds],
   [/^npm run build$/, assertSucceeds],
   [/^node bin\/ocpp-cable .*--nats_servers/, assertStarts],
