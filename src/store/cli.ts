@@ -98,7 +98,7 @@ function* changing(dir: string, which: Which, sql: string): Generator<string> {
   const database = openDatabase(dir)
   try {
     const number = database.transaction(() => database.prepare(`${sql} WHERE ${seqIn(which)}`).run().changes)
-    yield `${number} ${number === 1 ? 'message' : 'messages'}\n`
+    yield `${number} ${number === 1 ? 'message' : 'messages'} of ${dir}\n`
   } finally {
     database.close()
   }

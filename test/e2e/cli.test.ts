@@ -23,6 +23,7 @@ let app: ScriptedApp
 let bridge: Bridge
 let cli: Cli
 let stateDir: string
+let adminUrl: string
 
 before(async () => {
   app = keep(await ScriptedApp.start())
@@ -34,14 +35,11 @@ before(async () => {
     }),
   )
   stateDir = mkdtempSync(path.join(tmpdir(), 'ocpp-cable-state-'))
+  const adminPort = await freePort()
+  adminUrl = `http://127.0.0.1:${adminPort}`
   bridge = keep(
     await openBridge(
-      [
-        `--rpc_host=${app.host}`,
-        `--admin_port=${await freePort()}`,
-        '--ocpp_call_timeout=5s',
-        `--state_dir=${stateDir}`,
-      ],
+      [`--rpc_host=${app.host}`, `--admin_port=${adminPort}`, '--ocpp_call_timeout=5s', `--state_dir=${stateDir}`],
       env,
     ),
   )
@@ -204,7 +202,10 @@ test('outbox asks the bridge that runs, and reads the directory of one that does
   const list = await cli.run('outbox', 'list', '--ignore-config-path')
   assert.deepEqual([list.code, list.stdout, list.stderr], [0, '', ''])
   const drop = await cli.run('outbox', 'drop', 'all', '--ignore-config-path', `--state_dir=${stateDir}`)
-  assert.deepEqual([drop.code, drop.stdout], [0, '0 messages\n'])
+  assert.deepEqual([drop.code, drop.stdout], [0, `0 messages of ${adminUrl}\n`])
+  const elsewhere = { ...env, ANYCABLE_ADMIN_URL: `http://127.0.0.1:${await freePort()}` }
+  const meant = await cliWith(elsewhere).run('outbox', 'drop', 'all', '--ignore-config-path', `--state_dir=${stateDir}`)
+  assert.deepEqual([meant.code, meant.stdout], [0, `0 messages of ${adminUrl}\n`], meant.stderr)
   const dir = temporaryDirectory(t)
   const alone = await cliWith({ XDG_RUNTIME_DIR: dir }).run(
     'outbox',

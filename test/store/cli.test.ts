@@ -88,16 +88,16 @@ test('retry and drop are refused while a bridge runs', within, async t => {
 test('retry makes a dead letter pending again', within, async t => {
   const { dir, store } = await filled(t)
   await store.close()
-  assert.equal(await ran(dir, 'retry', '2'), '1 message\n')
+  assert.equal(await ran(dir, 'retry', '2'), `1 message of ${dir}\n`)
   assert.match(await ran(dir, 'list'), /^2\tCP2\t.*\t0\tpending\t/m)
-  assert.equal(await ran(dir, 'retry', 'all'), '2 messages\n')
+  assert.equal(await ran(dir, 'retry', 'all'), `2 messages of ${dir}\n`)
   assert.match(await ran(dir, 'list'), /^1\tCP1\t.*\t0\tpending\t/m)
 })
 
 test('drop deletes messages', within, async t => {
   const { dir, store } = await filled(t)
   await store.close()
-  assert.equal(await ran(dir, 'drop', '1', '99'), '1 message\n')
+  assert.equal(await ran(dir, 'drop', '1', '99'), `1 message of ${dir}\n`)
   assert.match(await ran(dir, 'list'), /^2\t[^\n]*\n$/)
   const again = await openSourceStore(dir)
   const { pending, dead } = await outboxOf(again, 1).size()
