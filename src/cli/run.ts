@@ -23,10 +23,12 @@ export async function runCommand([name = '', ...argv]: readonly string[], termin
     return await runFound(found, argv, terminal)
   } catch (error) {
     if (error instanceof UsageError) {
+      terminal.keepCode(exits.usage)
       terminal.warn(`${escaped(error.message, { keepsLines: true })}\nSee ocpp-cable ${name} --help.\n`)
       return exits.usage
     }
     if (!(error instanceof CommandError)) throw error
+    terminal.keepCode(error.exit)
     terminal.warn(`${escaped(error.message, { keepsLines: true })}\n`)
     return error.exit
   }

@@ -7,10 +7,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
 import { cableApp, ScriptedApp } from '../support/app.ts'
-import { openBridge, type Bridge } from '../support/bridge.ts'
+import { openBridge, program, programEnv, type Bridge } from '../support/bridge.ts'
 import { cliWith, type Cli } from '../support/cli.ts'
 import { keepUntil } from '../support/keep.ts'
 import { freePort } from '../support/ports.ts'
+import { run } from '../support/process.ts'
 import { openRawStation, type RawStation } from '../support/station.ts'
 import { temporaryDirectory } from '../support/store.ts'
 
@@ -168,6 +169,17 @@ test('call prints the answer, and has an exit code for each way in which it may 
   const unreachable = await cli.run(...reset, `--admin_url=http://127.0.0.1:${await freePort()}`)
   assert.equal(unreachable.code, 1)
   assert.match(unreachable.stderr, /nothing listens there: start the bridge with --admin_port=8091/)
+})
+
+test('call keeps its exit code when nothing reads what it prints', within, async () => {
+  const line = `${process.execPath} ${program} call NOBODY ClearCache`
+  const options = { env: programEnv({ ...env, PATH: process.env['PATH'] }) }
+  const shell = (text: string) => run('bash', ['-c', text], options)
+  for (const outputs of ['2>&3 >/dev/null', '--json >&3 2>&3', '--json >/dev/full'])
+    assert.equal((await shell(`exec 3> >(true); wait $!; ${line} ${outputs}`)).code, 5, outputs)
+  const full = await shell(`${process.execPath} ${program} completion bash >/dev/full`)
+  assert.equal(full.code, 1)
+  assert.match(full.stderr, /^the output cannot be written: ENOSPC[^\n]*\n$/)
 })
 
 test('call ends with 5 when the station leaves before its answer, or has left', within, async t => {

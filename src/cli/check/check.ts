@@ -23,8 +23,10 @@ export async function run({ flags, bridgeFlags: argv, terminal }: Call<typeof ch
     const station = flags.station === null ? null : { id: flags.station, password: flags.password }
     lines.push(...(await Promise.all(probesOf(resolution.config, station, terminal.env))))
   }
+  const code = lines.some(({ status }) => status === 'fail') ? exits.failed : exits.done
+  terminal.keepCode(code)
   for (const line of lines) await terminal.write(flags.json ? `${JSON.stringify(line)}\n` : written(line, terminal))
-  return lines.some(({ status }) => status === 'fail') ? exits.failed : exits.done
+  return code
 }
 
 function configurationLines(resolution: Resolution, about: string): Line[] {
