@@ -29,7 +29,8 @@ export async function runCommand([name = '', ...argv]: readonly string[], termin
     }
     if (!(error instanceof CommandError)) throw error
     terminal.keepCode(error.exit)
-    terminal.warn(`${escaped(error.message, { keepsLines: true })}\n`)
+    // One line: a line break in it comes from a station or the app, and would look like a line of this program.
+    terminal.warn(`${escaped(error.message)}\n`)
     return error.exit
   }
 }
