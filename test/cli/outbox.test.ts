@@ -94,7 +94,7 @@ test('outbox changes the bridge in --state_dir when ANYCABLE_ADMIN_URL names ano
   const dir = temporaryDirectory(t)
   const terminal = new FakeTerminal()
   terminal.env = { ANYCABLE_ADMIN_URL: other.url, XDG_RUNTIME_DIR: temporaryDirectory(t) }
-  announceBridge({ pid: process.pid, url: meant.url }, terminal.env, dir)
+  announceBridge({ pid: process.pid, url: meant.url, ports: [] }, terminal.env, dir)
   assert.equal(await runCommand(['outbox', 'retry', 'all', '--state_dir', dir, ...flags], terminal), 0)
   assert.equal(terminal.out, `1 message of ${meant.url}\n`)
   assert.equal(other.asked.length, 0)

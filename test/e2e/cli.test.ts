@@ -14,6 +14,7 @@ import { freePort } from '../support/ports.ts'
 import { run } from '../support/process.ts'
 import { openRawStation, type RawStation } from '../support/station.ts'
 import { temporaryDirectory } from '../support/store.ts'
+import { openMute } from '../support/tcp.ts'
 
 const keep = keepUntil(after)
 const within = { timeout: 120_000 }
@@ -275,8 +276,14 @@ test('check and validate need no bridge, and what a running one uses is no fault
   assert.equal(stranger.code, 1)
   assert.match(stranger.stdout, /^fail {2}port +127\.0\.0\.1:\d+: another program listens there; fix: /m)
   const beside = await cli.run(...taken, `--state_dir=${stateDir}`)
-  assert.match(beside.stdout, /^skip {2}port +127\.0\.0\.1:\d+ is in use; a bridge runs here, pid \d+$/m)
+  assert.match(beside.stdout, /^skip {2}port +127\.0\.0\.1:\d+ is in use by the bridge that runs, pid \d+$/m)
   assert.match(beside.stdout, /^skip {2}state_dir +\S+ is in use by the bridge that runs, pid \d+$/m)
+  const { host: foreign } = await openMute(t)
+  const ports = [`--http_broadcast_port=${foreign.split(':')[1]}`, `--admin_port=${new URL(adminUrl).port}`]
+  const mixed = await cli.run(...taken, `--state_dir=${stateDir}`, ...ports)
+  assert.equal(mixed.code, 1)
+  assert.match(mixed.stdout, /^skip {2}admin_port +\S+ is in use by the bridge that runs, pid \d+$/m)
+  assert.match(mixed.stdout, /^fail {2}http_broadcast_port +\S+: another program listens there; fix: /m)
   const { code, stdout } = await cli.run('validate', '1.6', 'Reset', 'request', '/dev/null')
   assert.deepEqual([code, stdout], [1, 'invalid: Reset request of OCPP 1.6\npayload\tjson\tis not JSON\n'])
 })
