@@ -39,6 +39,8 @@ import { silentAnswerProblems } from './validation/silent-answers.ts'
 
 /** Something that holds a resource; `close` may be called twice. */
 export interface Opened {
+  /** The port that it listens on, if it does. */
+  readonly port?: number
   close(): Promise<void>
 }
 
@@ -54,11 +56,10 @@ const sweepMs = 1_000
  */
 export async function openApp(config: Config, log: Log, version: string): Promise<Opened> {
   const parts: Opened[] = []
-  const keep = <Part extends Opened>(part: Part): Part => (parts.push(part), part)
   let closing: Promise<void> | null = null
   const close = (): Promise<void> => (closing ??= closeAll(parts, log))
   try {
-    await openParts(config, log, version, keep)
+    await openParts(config, log, version, parts)
     return { close }
   } catch (error) {
     await close()
@@ -72,12 +73,9 @@ async function closeAll(parts: readonly Opened[], log: Log): Promise<void> {
   }
 }
 
-async function openParts(
-  config: Config,
-  log: Log,
-  version: string,
-  keep: <Part extends Opened>(part: Part) => Part,
-): Promise<void> {
+/** @param parts gets each part once it is open */
+async function openParts(config: Config, log: Log, version: string, parts: Opened[]): Promise<void> {
+  const keep = <Part extends Opened>(part: Part): Part => (parts.push(part), part)
   const keyPairs = config.server.sslCert.map((cert, at) => readKeyPair(cert, config.server.sslKey[at] ?? ''))
   const schemas = openSchemas()
   const problems = silentAnswerProblems(config.ocpp, config.ocpp.versions, schemas)
@@ -113,7 +111,8 @@ async function openParts(
     config.admin.port === 0 ? null : keep(await listening('admin_port', openAdministration(config, administered)))
   keep(await openStations(config, keyPairs, hub, readiness, capacity, world, admin))
   const url = admin === null ? null : originOf('http', { host: localHost(config.admin.host), port: admin.port })
-  keep(announceBridge({ pid: process.pid, url }, process.env, memory === null ? null : config.state.dir))
+  const ports = parts.flatMap(part => part.port ?? [])
+  keep(announceBridge({ pid: process.pid, url, ports }, process.env, memory === null ? null : config.state.dir))
   // Only after every part is open: a failed start closes the transport, and the check would then blame the app.
   void rpc.check()
 }
@@ -199,6 +198,7 @@ async function openStations(
   const sweep = setInterval(() => hub.sweep(), Math.min(sweepMs, ocpp.bootTimeoutMs / 4))
   announce(config, listener, log)
   return {
+    port: listener.port,
     close: async () => {
       leaving.abort()
       await sleep(config.lifecycle.shutdownDelayMs)

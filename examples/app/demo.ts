@@ -56,11 +56,11 @@ class Demo {
     const { signal } = this.#ending
     const startedAt = Date.now()
     const page = new Page({ isTerminal, hasColour, paceMs: options.paceMs, signal })
-    const stage = await this.#setUp(page)
+    const stage = await this.#setUp(page, options.keep)
     await Promise.race([this.#perform(stage, options, startedAt), stage.app.endedEarly, stage.bridge.endedEarly])
   }
 
-  async #setUp(page: Page): Promise<Stage> {
+  async #setUp(page: Page, hasAdmin: boolean): Promise<Stage> {
     const keep = (program: Program): void => {
       this.#opened.push(program)
       this.#programs.push(program)
@@ -68,7 +68,7 @@ class Demo {
     const broadcastUrl = await freeBroadcastUrl()
     const app = await startApp(broadcastUrl, keep)
     this.#ending.signal.throwIfAborted()
-    const bridge = await startBridge(app.rpc, broadcastUrl, keep)
+    const bridge = await startBridge({ rpcHost: app.rpc, broadcastUrl, hasAdmin }, keep)
     await page.heading('One charging session, from the first hello to the receipt')
     await page.text('')
     await page.row('station', `${stationId}, a simulated charging station; speaks OCPP 1.6 over a WebSocket`)

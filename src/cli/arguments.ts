@@ -8,7 +8,7 @@ import { didYouMean } from '../config/nearest.ts'
 import { nameOf, notAccepted, rowsOf, type Row } from '../config/option.ts'
 import type { Command, Flags } from './command.ts'
 import { UsageError } from './command.ts'
-import { envFlags } from './flags.ts'
+import { envFlags, placeFlags } from './flags.ts'
 
 export type Arguments = {
   readonly words: readonly string[]
@@ -21,6 +21,8 @@ type Reading = {
   readonly words: string[]
   readonly bridgeFlags: string[]
   readonly values: Map<Row, unknown>
+  /** Names of flags on the command line, those of the bridge too. */
+  readonly given: Set<string>
   readonly problems: string[]
   wantsHelp: boolean
 }
@@ -32,12 +34,19 @@ export function readArguments(
   env: Readonly<Record<string, string | undefined>>,
 ): Arguments {
   const rows = rowsOfFlags(command.flags)
-  const reading: Reading = { words: [], bridgeFlags: [], values: new Map(), problems: [], wantsHelp: false }
+  const reading: Reading = {
+    words: [],
+    bridgeFlags: [],
+    values: new Map(),
+    given: new Set(),
+    problems: [],
+    wantsHelp: false,
+  }
   readEnvironment(rows, env, reading)
   let rest = argv
   while (rest.length > 0) rest = readArgument(rest, command, rows, reading)
   const { words, bridgeFlags, values, problems, wantsHelp } = reading
-  if (!wantsHelp) problems.push(...countProblems(command, words))
+  if (!wantsHelp) problems.push(...countProblems(command, words), ...placeProblems(rows, reading))
   if (!wantsHelp && problems.length > 0) throw new UsageError(problems.join('\n'))
   const flags = Object.fromEntries(rows.map(row => [row.key, values.has(row) ? values.get(row) : row.option.default]))
   return { words, flags, bridgeFlags, wantsHelp }
@@ -75,6 +84,7 @@ function readArgument(
     reading.wantsHelp = true
     return rest
   }
+  if (name !== '') reading.given.add(name)
   const row = rows.find(each => nameOf(each) === name)
   if (row === undefined) return readOther(argument, name, command, rows, rest, reading)
   if (text !== undefined) readValue(row, dashes + name, text, reading)
@@ -107,6 +117,18 @@ function readValue(row: Row, from: string, text: string, { values, problems }: R
   const value = row.option.kind.parse(text)
   if (value === undefined) problems.push(`${from}: ${notAccepted(row.option.kind, text)}`)
   else values.set(row, value)
+}
+
+/**
+ * One bridge has one place: a flag that names it beats the variables of the others, so that a command never changes a
+ * bridge that only the environment names.
+ */
+function placeProblems(rows: readonly Row[], { given, values }: Reading): string[] {
+  const places = rows.filter(row => placeFlags.has(nameOf(row)))
+  const named = [...placeFlags].filter(name => given.has(name))
+  if (places.length === 0 || named.length === 0) return []
+  for (const row of places.filter(each => !given.has(nameOf(each)))) values.delete(row)
+  return named.length === 1 ? [] : [`${named.map(name => `--${name}`).join(' and ')} exclude each other`]
 }
 
 function countProblems({ args }: Command, words: readonly string[]): string[] {

@@ -69,6 +69,8 @@ export function command<F extends Flags>(row: Row<F>): Command {
 export interface Terminal {
   /** Standard output. Resolves when there is room for more. */
   write(text: string): Promise<void>
+  /** The exit code is known from here on: an output that cannot be written any more leaves it as it is. */
+  keepCode(code: number): void
   /** Standard error. */
   warn(text: string): void
   /** All of standard input. */

@@ -32,13 +32,16 @@ export const connection = {
   stateDir: option(
     optional(file),
     null,
-    'state_dir of the bridge on this machine: finds a bridge that another user runs.',
+    'state_dir of the bridge on this machine: finds a bridge that another user runs. Excludes --admin_url, and beats its variable.',
     { flag: 'state_dir' },
   ),
 }
 
 /** Read from `ANYCABLE_…`, too. */
 export const envFlags: ReadonlySet<string> = new Set(['admin_url', 'admin_token', 'state_dir'])
+
+/** Each of them says which bridge is meant; see `readArguments`. */
+export const placeFlags: ReadonlySet<string> = new Set(['admin_url', 'state_dir'])
 
 export const stations = {
   state: option(

@@ -77,7 +77,7 @@ const pageIntroduction = [
   'Without a command, `ocpp-cable` starts the bridge. Each command has `--help`.',
   '',
   '- Write flags as those of the bridge: `--flag=value` or `--flag value`, with one dash or two.',
-  '- Most commands ask the admin API of a bridge, which needs `admin_port`. Without `--admin_url`, a command asks the bridge on this machine: each bridge writes a file at its start, and removes it at its end, in `$XDG_RUNTIME_DIR/ocpp-cable` (`ocpp-cable-UID` in the directory for temporary files, where that is not set) and in its `state_dir`. The file has the address, never a token.',
+  '- Most commands ask the admin API of a bridge, which needs `admin_port`. Without `--admin_url`, a command asks the bridge on this machine: each bridge writes a file at its start, and removes it at its end, in `$XDG_RUNTIME_DIR/ocpp-cable` (`ocpp-cable-UID` in the directory for temporary files, where that is not set) and in its `state_dir`. The file has the address of the admin API and the ports of the bridge, never a token.',
   '- Control characters, terminal sequences and invisible characters in what a station has sent are shown as `\\u001b`.',
   `- Exit codes of all commands: ${commonExits.map(([code, meaning]) => `${code} ${meaning}`).join('; ')}.`,
   '',

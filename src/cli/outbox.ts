@@ -74,7 +74,7 @@ async function askBridge(client: AdminClient, verb: string, numbers: Numbers, te
   if (verb === 'retry' || verb === 'drop') {
     const body = JSON.stringify(numbers === 'all' ? { all: true } : { numbers })
     const { value } = await client.ask(verb === 'retry' ? 'retryOutbox' : 'dropOutbox', { body })
-    await terminal.write(`${value.messages} ${value.messages === 1 ? 'message' : 'messages'}\n`)
+    await terminal.write(`${value.messages} ${value.messages === 1 ? 'message' : 'messages'} of ${client.url}\n`)
     return exits.done
   }
   if (numbers !== 'all') {

@@ -23,11 +23,14 @@ export async function runCommand([name = '', ...argv]: readonly string[], termin
     return await runFound(found, argv, terminal)
   } catch (error) {
     if (error instanceof UsageError) {
+      terminal.keepCode(exits.usage)
       terminal.warn(`${escaped(error.message, { keepsLines: true })}\nSee ocpp-cable ${name} --help.\n`)
       return exits.usage
     }
     if (!(error instanceof CommandError)) throw error
-    terminal.warn(`${escaped(error.message, { keepsLines: true })}\n`)
+    terminal.keepCode(error.exit)
+    // One line: a line break in it comes from a station or the app, and would look like a line of this program.
+    terminal.warn(`${escaped(error.message)}\n`)
     return error.exit
   }
 }

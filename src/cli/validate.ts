@@ -28,8 +28,10 @@ export async function run({ words, terminal }: Call<typeof none>): Promise<numbe
   const lines = problemsOf(schemas, version, action, message, payload)
   const { number } = versions[version]
   const name = `${action} ${message} of OCPP ${number}`
+  const code = lines.length === 0 ? exits.done : exits.failed
+  terminal.keepCode(code)
   await terminal.write(lines.length === 0 ? `valid: ${name}\n` : `invalid: ${name}\n${lines.join('\n')}\n`)
-  return lines.length === 0 ? exits.done : exits.failed
+  return code
 }
 
 /** One line for each violation, the first ten of them; empty for a valid payload. */

@@ -4,6 +4,7 @@
  */
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { versions, type Version } from '../ocpp/version.ts'
 import { hasDatabase, openDatabase, readDatabase, type Value } from './database.ts'
 import { StoreError } from './errors.ts'
 import { changes, seqIn } from './outbox-operations.ts'
@@ -98,7 +99,7 @@ function* changing(dir: string, which: Which, sql: string): Generator<string> {
   const database = openDatabase(dir)
   try {
     const number = database.transaction(() => database.prepare(`${sql} WHERE ${seqIn(which)}`).run().changes)
-    yield `${number} ${number === 1 ? 'message' : 'messages'}\n`
+    yield `${number} ${number === 1 ? 'message' : 'messages'} of ${dir}\n`
   } finally {
     database.close()
   }
@@ -107,16 +108,22 @@ function* changing(dir: string, which: Which, sql: string): Generator<string> {
 function listed(row: Row): string {
   const { seq, station, version, action, stored_at, attempts, dead_at, error } = row
   const state = dead_at === null ? 'pending' : 'dead'
-  const cells = [seq, station, version, action, timeOf(stored_at), attempts, state, error ?? '']
+  const cells = [seq, station, numberOf(version), action, timeOf(stored_at), attempts, state, error ?? '']
   return `${cells.join('\t').replace(/[^\P{Cc}\t]/gu, ' ')}\n`
 }
 
 /** The payload as the station sent it, digit for digit. */
 function jsonLine(row: Row): string {
   const { seq, station, version, message_id, action, key, stored_at, attempts, dead_at, error, payload } = row
-  const before = JSON.stringify({ seq, station, version, action, key, storedAt: timeOf(stored_at), attempts })
+  const storedAt = timeOf(stored_at)
+  const before = JSON.stringify({ seq, station, version: numberOf(version), action, key, storedAt, attempts })
   const after = JSON.stringify({ deadAt: timeOf(dead_at), error })
   return `${before.slice(0, -1)},"id":${String(message_id)},"payload":${String(payload)},${after.slice(1)}\n`
+}
+
+/** `1.6`, as the admin API writes it. A bridge stores only versions that it knows, and a newer store is not read. */
+function numberOf(version: Value | undefined): string {
+  return versions[version as Version].number
 }
 
 function timeOf(at: Value | undefined): string | null {

@@ -44,6 +44,26 @@ test('readArguments takes the address of the API from variables, and a flag over
   assert.equal(flags['json'], false)
 })
 
+for (const [name, other] of [
+  ['admin_url', 'state_dir'],
+  ['state_dir', 'admin_url'],
+] as const) {
+  test(`--${name} beats the variable of ${other}, and both flags are wrong usage`, () => {
+    const values = { admin_url: 'http://one:1', state_dir: 'dir' }
+    const env = { [`ANYCABLE_${other.toUpperCase()}`]: values[other] }
+    for (const command of ['stations', 'tail', 'call CP1 Reset', 'log CP1 debug', 'disconnect CP1']) {
+      const { flags } = read(`${command} --${name}=${values[name]}`, env)
+      const { adminUrl, stateDir } = flags
+      const only = (each: string) => (each === name ? values[name] : null)
+      assert.deepEqual([adminUrl, stateDir], [only('admin_url'), only('state_dir')])
+      assert.throws(
+        () => read(`${command} --${name}=${values[name]} --${other} ${values[other]}`),
+        /^UsageError: --admin_url and --state_dir exclude each other$/,
+      )
+    }
+  })
+}
+
 test('readArguments leaves the flags of the bridge to the bridge', () => {
   const { words, flags, bridgeFlags } = read('outbox list --admin_token=t --state_dir dir --debug')
   assert.deepEqual(words, ['list'])

@@ -8,9 +8,9 @@ import { programRows, rows } from '../../src/config/options.ts'
 import { resolve } from '../../src/config/resolve.ts'
 import { blocksOf } from '../support/pages.ts'
 
-/** The words of a line of a shell: quoted texts are one word, and a pipe begins anew. */
+/** The words of the program's own part of a pipeline: quoted texts are one word. */
 function wordsOf(line: string): string[] {
-  const command = line.split(' | ').at(-1) ?? ''
+  const command = line.split(' | ').find(each => each.startsWith('ocpp-cable')) ?? ''
   return [...command.matchAll(/(?:'[^']*'|[^\s'])+/g)].map(([word]) => word.replaceAll("'", ''))
 }
 

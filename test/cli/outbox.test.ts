@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { announceBridge } from '../../src/cli/admin/local-bridge.ts'
 import { runCommand } from '../../src/cli/run.ts'
 import { outboxOf } from '../../src/store/outbox.ts'
 import { outboxMessage } from '../store/messages.ts'
@@ -56,7 +57,7 @@ for (const [words, url, body] of changes) {
     const api = await openFakeApi(t, json({ messages: 1 }))
     const terminal = new FakeTerminal()
     assert.equal(await api.run(terminal, 'outbox', ...words, ...flags), 0)
-    assert.equal(terminal.out, '1 message\n')
+    assert.equal(terminal.out, `1 message of ${api.url}\n`)
     assert.deepEqual([api.asked[0]?.method, api.asked[0]?.url], ['POST', url])
     assert.deepEqual(JSON.parse(api.asked[0]?.body ?? ''), body)
   })
@@ -75,6 +76,30 @@ test('outbox reads the directory when no bridge runs', async t => {
   assert.match(terminal.err, /no bridge has used it yet/)
 })
 
+test('outbox changes the directory of --state_dir when ANYCABLE_ADMIN_URL names another bridge', async t => {
+  const api = await openFakeApi(t, json({ messages: 7 }))
+  const dir = temporaryDirectory(t)
+  const store = await openSourceStore(dir)
+  await outboxOf(store, Infinity).append(outboxMessage('a'))
+  await store.close()
+  const terminal = new FakeTerminal()
+  terminal.env = { ANYCABLE_ADMIN_URL: api.url, XDG_RUNTIME_DIR: temporaryDirectory(t) }
+  assert.equal(await runCommand(['outbox', 'drop', 'all', `--state_dir=${dir}`, ...flags], terminal), 0)
+  assert.equal(terminal.out, `1 message of ${dir}\n`)
+  assert.equal(api.asked.length, 0)
+})
+
+test('outbox changes the bridge in --state_dir when ANYCABLE_ADMIN_URL names another bridge', async t => {
+  const [meant, other] = [await openFakeApi(t, json({ messages: 1 })), await openFakeApi(t, json({ messages: 7 }))]
+  const dir = temporaryDirectory(t)
+  const terminal = new FakeTerminal()
+  terminal.env = { ANYCABLE_ADMIN_URL: other.url, XDG_RUNTIME_DIR: temporaryDirectory(t) }
+  announceBridge({ pid: process.pid, url: meant.url, ports: [] }, terminal.env, dir)
+  assert.equal(await runCommand(['outbox', 'retry', 'all', '--state_dir', dir, ...flags], terminal), 0)
+  assert.equal(terminal.out, `1 message of ${meant.url}\n`)
+  assert.equal(other.asked.length, 0)
+})
+
 test('outbox says that the bridge has none', async t => {
   const api = await openFakeApi(t, problem('no-outbox'))
   const terminal = new FakeTerminal()
@@ -91,6 +116,7 @@ const wrong = [
   [['drop', 'all', '1'], '"all": expected the number of a message'],
   [['retry', '1;'], '"1;": expected the number of a message'],
   [['retry', '0'], '"0": expected the number of a message'],
+  [['drop', 'all', '--state_dir=x'], '--admin_url and --state_dir exclude each other'],
 ] as const
 for (const [words, said] of wrong) {
   test(`outbox ${words.join(' ')} is wrong usage, and asks nobody`, async t => {

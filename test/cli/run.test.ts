@@ -37,6 +37,16 @@ test('runCommand prints a failure as one line on standard error', async t => {
   assert.equal(terminal.out, '')
 })
 
+test('runCommand escapes line breaks in what a station has sent, so that it makes no lines', async t => {
+  const forged = { code: 'X\nok', description: 'a\r\nb\u2028c', details: {} }
+  const api = await openFakeApi(t, problem('call-error', 'd\ne', forged))
+  const terminal = new FakeTerminal()
+  assert.equal(await api.run(terminal, 'call', 'CP1', 'Reset'), 3)
+  assert.equal(terminal.err, 'CALLERROR X\\u000aok: a\\u000d\\u000ab\\u2028c\n')
+  assert.equal(await api.run(terminal, 'disconnect', 'CP1'), 1)
+  assert.equal(terminal.err.split('\n').length, 3)
+})
+
 test('runCommand rejects with what is a bug', async t => {
   const api = await openFakeApi(t, (_asked, response) => void response.end('{"stations":7}'))
   const terminal = new FakeTerminal()

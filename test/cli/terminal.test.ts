@@ -30,6 +30,35 @@ test('a reader that goes away ends the program quietly', async t => {
   assert.deepEqual([code, stdout, stderr], [0, 'line\n', ''])
 })
 
+/** Runs a program with one of its outputs in a pipe whose reader has gone, or on a disk without space. */
+const unwritable = {
+  pipe: (fd: 1 | 2, program: string) => shell(`exec 3> >(true); wait $!; ${program} ${fd}>&3`),
+  disk: (fd: 1 | 2, program: string) => shell(`${program} ${fd}>/dev/full`),
+}
+
+const codes = [
+  ['pipe', 1, '', 0, 'its output has no reader before it has a result'],
+  ['pipe', 1, 'terminal.keepCode(4)', 4, 'its output has no reader'],
+  ['pipe', 2, 'terminal.keepCode(4)', 4, 'its errors have no reader'],
+  ['pipe', 2, '', 4, 'its errors have no reader before it has a result'],
+  ['disk', 1, '', 1, 'the disk of its output is full'],
+  ['disk', 1, 'terminal.keepCode(0)', 1, 'the disk is full and all else went well'],
+  ['disk', 1, 'terminal.keepCode(4)', 4, 'the disk of its output is full'],
+  ['disk', 2, 'terminal.keepCode(4)', 4, 'the disk of its errors is full'],
+] as const
+for (const [where, fd, known, expected, because] of codes) {
+  test(`a program ${known === '' ? '' : `with ${known} `}ends with ${expected} when ${because}`, async t => {
+    const out = "await terminal.write('x'.repeat(100_000))\nterminal.warn('warned\\n')\n"
+    // A turn of the event loop: errors of a stream come after the write.
+    const later = 'await new Promise(setImmediate)\nprocess.exitCode = 4'
+    const { code, stdout, stderr } = await unwritable[where](fd, programOf(t, `${known}\n${out}${later}`))
+    assert.equal(code, expected, stderr)
+    if (fd === 2) assert.match(stdout, /^x{100000}$/m)
+    else if (where === 'disk') assert.match(stderr, /^(warned\n)?the output cannot be written: ENOSPC[^\n]*\n$/)
+    else if (known !== '') assert.equal(stderr, 'warned\n')
+  })
+}
+
 for (const [signal, code] of [
   ['SIGINT', 130],
   ['SIGTERM', 143],

@@ -7,12 +7,14 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
 import { cableApp, ScriptedApp } from '../support/app.ts'
-import { openBridge, type Bridge } from '../support/bridge.ts'
+import { openBridge, program, programEnv, type Bridge } from '../support/bridge.ts'
 import { cliWith, type Cli } from '../support/cli.ts'
 import { keepUntil } from '../support/keep.ts'
 import { freePort } from '../support/ports.ts'
+import { run } from '../support/process.ts'
 import { openRawStation, type RawStation } from '../support/station.ts'
 import { temporaryDirectory } from '../support/store.ts'
+import { openMute } from '../support/tcp.ts'
 
 const keep = keepUntil(after)
 const within = { timeout: 120_000 }
@@ -23,6 +25,7 @@ let app: ScriptedApp
 let bridge: Bridge
 let cli: Cli
 let stateDir: string
+let adminUrl: string
 
 before(async () => {
   app = keep(await ScriptedApp.start())
@@ -34,14 +37,11 @@ before(async () => {
     }),
   )
   stateDir = mkdtempSync(path.join(tmpdir(), 'ocpp-cable-state-'))
+  const adminPort = await freePort()
+  adminUrl = `http://127.0.0.1:${adminPort}`
   bridge = keep(
     await openBridge(
-      [
-        `--rpc_host=${app.host}`,
-        `--admin_port=${await freePort()}`,
-        '--ocpp_call_timeout=5s',
-        `--state_dir=${stateDir}`,
-      ],
+      [`--rpc_host=${app.host}`, `--admin_port=${adminPort}`, '--ocpp_call_timeout=5s', `--state_dir=${stateDir}`],
       env,
     ),
   )
@@ -172,6 +172,17 @@ test('call prints the answer, and has an exit code for each way in which it may 
   assert.match(unreachable.stderr, /nothing listens there: start the bridge with --admin_port=8091/)
 })
 
+test('call keeps its exit code when nothing reads what it prints', within, async () => {
+  const line = `${process.execPath} ${program} call NOBODY ClearCache`
+  const options = { env: programEnv({ ...env, PATH: process.env['PATH'] }) }
+  const shell = (text: string) => run('bash', ['-c', text], options)
+  for (const outputs of ['2>&3 >/dev/null', '--json >&3 2>&3', '--json >/dev/full'])
+    assert.equal((await shell(`exec 3> >(true); wait $!; ${line} ${outputs}`)).code, 5, outputs)
+  const full = await shell(`${process.execPath} ${program} completion bash >/dev/full`)
+  assert.equal(full.code, 1)
+  assert.match(full.stderr, /^the output cannot be written: ENOSPC[^\n]*\n$/)
+})
+
 test('call ends with 5 when the station leaves before its answer, or has left', within, async t => {
   const station = await connect(t, 'LEAVES')
   const [code] = await Promise.all([
@@ -204,7 +215,10 @@ test('outbox asks the bridge that runs, and reads the directory of one that does
   const list = await cli.run('outbox', 'list', '--ignore-config-path')
   assert.deepEqual([list.code, list.stdout, list.stderr], [0, '', ''])
   const drop = await cli.run('outbox', 'drop', 'all', '--ignore-config-path', `--state_dir=${stateDir}`)
-  assert.deepEqual([drop.code, drop.stdout], [0, '0 messages\n'])
+  assert.deepEqual([drop.code, drop.stdout], [0, `0 messages of ${adminUrl}\n`])
+  const elsewhere = { ...env, ANYCABLE_ADMIN_URL: `http://127.0.0.1:${await freePort()}` }
+  const meant = await cliWith(elsewhere).run('outbox', 'drop', 'all', '--ignore-config-path', `--state_dir=${stateDir}`)
+  assert.deepEqual([meant.code, meant.stdout], [0, `0 messages of ${adminUrl}\n`], meant.stderr)
   const dir = temporaryDirectory(t)
   const alone = await cliWith({ XDG_RUNTIME_DIR: dir }).run(
     'outbox',
@@ -262,8 +276,14 @@ test('check and validate need no bridge, and what a running one uses is no fault
   assert.equal(stranger.code, 1)
   assert.match(stranger.stdout, /^fail {2}port +127\.0\.0\.1:\d+: another program listens there; fix: /m)
   const beside = await cli.run(...taken, `--state_dir=${stateDir}`)
-  assert.match(beside.stdout, /^skip {2}port +127\.0\.0\.1:\d+ is in use; a bridge runs here, pid \d+$/m)
+  assert.match(beside.stdout, /^skip {2}port +127\.0\.0\.1:\d+ is in use by the bridge that runs, pid \d+$/m)
   assert.match(beside.stdout, /^skip {2}state_dir +\S+ is in use by the bridge that runs, pid \d+$/m)
+  const { host: foreign } = await openMute(t)
+  const ports = [`--http_broadcast_port=${foreign.split(':')[1]}`, `--admin_port=${new URL(adminUrl).port}`]
+  const mixed = await cli.run(...taken, `--state_dir=${stateDir}`, ...ports)
+  assert.equal(mixed.code, 1)
+  assert.match(mixed.stdout, /^skip {2}admin_port +\S+ is in use by the bridge that runs, pid \d+$/m)
+  assert.match(mixed.stdout, /^fail {2}http_broadcast_port +\S+: another program listens there; fix: /m)
   const { code, stdout } = await cli.run('validate', '1.6', 'Reset', 'request', '/dev/null')
   assert.deepEqual([code, stdout], [1, 'invalid: Reset request of OCPP 1.6\npayload\tjson\tis not JSON\n'])
 })

@@ -25,6 +25,7 @@ import { fileURLToPath } from 'node:url'
 import WebSocket from 'ws'
 import type { Transaction } from '../../examples/app/book.ts'
 import { problemsOf, type Session } from '../../examples/app/demo/check.ts'
+import { programEnv } from '../support/bridge.ts'
 import { openProcess, run, type Process } from '../support/process.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -35,10 +36,20 @@ const slow = '--pace=600'
 type Part = { readonly pid: number; readonly port: number }
 type Demo = { readonly process: Process; readonly mark: string }
 
-function startDemo(context: TestContext, ...args: string[]): Demo {
+function startDemo(
+  context: TestContext,
+  args: readonly string[] = [],
+  more: Readonly<Record<string, string>> = {},
+): Demo {
   const mark = randomUUID()
   // Options for another bridge in the shell's environment must not reach this one.
-  const env = { DEMO_MARK: mark, PORT: '1', ANYCABLE_RPC_HOST: 'nowhere.invalid:1', ANYCABLE_SECRET: 'of another' }
+  const env = {
+    DEMO_MARK: mark,
+    PORT: '1',
+    ANYCABLE_RPC_HOST: 'nowhere.invalid:1',
+    ANYCABLE_SECRET: 'of another',
+    ...more,
+  }
   const process = openProcess(demo, args, { env })
   context.after(() => process.close())
   return { process, mark }
@@ -132,7 +143,7 @@ for (const [signal, code] of [
   ['SIGTERM', 143],
 ] as const) {
   test(`the demo shuts down in order when it receives ${signal}`, async context => {
-    const started = startDemo(context, slow)
+    const started = startDemo(context, [slow])
     const parts = await partsOf(started)
     await started.process.line(/station -> bridge/)
     started.process.signal(signal)
@@ -145,7 +156,7 @@ for (const [signal, code] of [
 
 for (const part of ['app', 'bridge'] as const) {
   test(`the demo fails with an explanation when the ${part} is missing`, async context => {
-    const started = startDemo(context, slow)
+    const started = startDemo(context, [slow])
     const parts = await partsOf(started)
     await started.process.line(/station -> bridge/)
     process.kill(parts[part].pid, 'SIGKILL')
@@ -159,7 +170,9 @@ for (const part of ['app', 'bridge'] as const) {
 }
 
 test('the demo keeps serving posted commands and other stations until Ctrl-C with --keep', async context => {
-  const started = startDemo(context, '--keep')
+  const runtime = mkdtempSync(join(tmpdir(), 'demo-runtime-'))
+  context.after(() => rmSync(runtime, { recursive: true }))
+  const started = startDemo(context, ['--keep'], { XDG_RUNTIME_DIR: runtime })
   const shown = started.process
   await shown.line(/^From here on/)
   const parts = Object.values(await partsOf(started))
@@ -175,6 +188,14 @@ test('the demo keeps serving posted commands and other stations until Ctrl-C wit
 
   const [, health] = /curl (\S+\/health)/.exec(shown.output) ?? []
   assert.equal((await fetch(health ?? '')).status, 200)
+
+  const [, command = ''] = /^ {2}node (bin\/ocpp-cable stations)$/m.exec(shown.output) ?? []
+  const stations = await run(process.execPath, command.split(' '), {
+    cwd: root,
+    env: programEnv({ XDG_RUNTIME_DIR: runtime }),
+  })
+  assert.equal(stations.code, 0, stations.stderr)
+  assert.match(stations.stdout, /^DEMO-1\taccepted\t1\.6\t/)
 
   const before = shown.lines.length
   await post(trigger)

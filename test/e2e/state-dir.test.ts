@@ -125,7 +125,7 @@ test('outbox reads the directory of a running bridge, and changes that of a stop
   assert.equal(refused.code, 1)
   assert.match(refused.stderr, /another process uses it/)
   await bridge.kill('SIGTERM')
-  assert.deepEqual(await outbox('drop', 'all'), { ...none, stdout: '0 messages\n' })
+  assert.deepEqual(await outbox('drop', 'all'), { ...none, stdout: `0 messages of ${dir}\n` })
 })
 
 test('outbox export ends with 0, and without a word, when its reader leaves', within, async t => {

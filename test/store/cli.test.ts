@@ -57,8 +57,8 @@ async function withMessages(t: TestContext, count: number): Promise<string> {
 test('list has a line for each message, also of a running bridge', within, async t => {
   const { dir, store } = await filled(t)
   const lines = [
-    '1\tCP1\tocpp1.6\tStopTransaction\t2026-01-02T03:04:05.000Z\t3\tpending\ttimeout\n',
-    '2\tCP2\tocpp1.6\tStopTransaction\t2026-01-02T03:04:05.000Z\t0\tdead\tundefined method\n',
+    '1\tCP1\t1.6\tStopTransaction\t2026-01-02T03:04:05.000Z\t3\tpending\ttimeout\n',
+    '2\tCP2\t1.6\tStopTransaction\t2026-01-02T03:04:05.000Z\t0\tdead\tundefined method\n',
   ]
   assert.equal(await ran(dir, 'list'), lines.join(''))
   await store.close()
@@ -69,8 +69,8 @@ test('show and export have the payload as the station sent it', within, async t 
   const { dir } = await filled(t)
   const line = await ran(dir, 'show', '2')
   assert.ok(line.includes('"payload":{"meterStop": 2935.600}'), line)
-  const { seq, station, id, error } = JSON.parse(line) as Readonly<Record<string, unknown>>
-  assert.deepEqual([seq, station, id, error], [2, 'CP2', 'b', 'undefined\nmethod'])
+  const { seq, station, version, id, error } = JSON.parse(line) as Readonly<Record<string, unknown>>
+  assert.deepEqual([seq, station, version, id, error], [2, 'CP2', '1.6', 'b', 'undefined\nmethod'])
   assert.equal((await ran(dir, 'export')).split('\n').length, 3)
   assert.equal(await ran(dir, 'show', '1', '2'), await ran(dir, 'export'))
 })
@@ -88,16 +88,16 @@ test('retry and drop are refused while a bridge runs', within, async t => {
 test('retry makes a dead letter pending again', within, async t => {
   const { dir, store } = await filled(t)
   await store.close()
-  assert.equal(await ran(dir, 'retry', '2'), '1 message\n')
+  assert.equal(await ran(dir, 'retry', '2'), `1 message of ${dir}\n`)
   assert.match(await ran(dir, 'list'), /^2\tCP2\t.*\t0\tpending\t/m)
-  assert.equal(await ran(dir, 'retry', 'all'), '2 messages\n')
+  assert.equal(await ran(dir, 'retry', 'all'), `2 messages of ${dir}\n`)
   assert.match(await ran(dir, 'list'), /^1\tCP1\t.*\t0\tpending\t/m)
 })
 
 test('drop deletes messages', within, async t => {
   const { dir, store } = await filled(t)
   await store.close()
-  assert.equal(await ran(dir, 'drop', '1', '99'), '1 message\n')
+  assert.equal(await ran(dir, 'drop', '1', '99'), `1 message of ${dir}\n`)
   assert.match(await ran(dir, 'list'), /^2\t[^\n]*\n$/)
   const again = await openSourceStore(dir)
   const { pending, dead } = await outboxOf(again, 1).size()

@@ -7,6 +7,8 @@ export class FakeTerminal implements Terminal {
   out = ''
   err = ''
   atExit = ''
+  /** The exit code that a command has made known. */
+  code: number | null = null
   input = ''
   isTerminal = false
   hasColours = false
@@ -25,6 +27,10 @@ export class FakeTerminal implements Terminal {
 
   readonly warn = (text: string): void => {
     this.err += text
+  }
+
+  readonly keepCode = (code: number): void => {
+    this.code = code
   }
 
   readonly readInput = (): Promise<string> => Promise.resolve(this.input)

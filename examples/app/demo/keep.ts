@@ -101,6 +101,9 @@ Check that the bridge is alive, and what the app has booked:
   curl ${bridge.base}/health
   curl ${app.transactionsUrl}
 
+List the stations, in another terminal and in this folder; add --help for the other commands:
+  node bin/ocpp-cable stations
+
 Ask the station for its status, then start a session remotely; the app stops it when the card reaches its limit:
 ${post('TriggerMessage', 'try-1', { requestedMessage: 'StatusNotification' })}
 ${post('RemoteStartTransaction', 'try-2', { idTag: 'CARD-ALEX', connectorId: 1 })}

@@ -57,9 +57,15 @@ export async function startApp(broadcastUrl: string, keep: (program: Program) =>
   }
 }
 
+type BridgeOptions = {
+  readonly rpcHost: string
+  readonly broadcastUrl: string
+  /** Whether commands such as `ocpp-cable stations` can ask it. */
+  readonly hasAdmin: boolean
+}
+
 export async function startBridge(
-  rpcHost: string,
-  broadcastUrl: string,
+  { rpcHost, broadcastUrl, hasAdmin }: BridgeOptions,
   keep: (program: Program) => void,
 ): Promise<Bridge> {
   const program = startProgram('The bridge', [
@@ -70,6 +76,7 @@ export async function startBridge(
     `--rpc_host=${rpcHost}`,
     '--broadcast_adapter=http',
     `--http_broadcast_port=${new URL(broadcastUrl).port}`,
+    ...(hasAdmin ? [`--admin_port=${await freePort()}`] : []),
   ])
   keep(program)
   const started = program.find(line => /Handle health requests at (http:\S+)\/health/.exec(line)?.[1])
@@ -79,10 +86,14 @@ export async function startBridge(
 
 /** The future URL for broadcasts, chosen before the bridge starts, because the app starts first and needs it. */
 export async function freeBroadcastUrl(): Promise<string> {
+  return `http://127.0.0.1:${await freePort()}/_broadcast`
+}
+
+async function freePort(): Promise<number> {
   // Below the ephemeral port range, so that the port is still free a second later.
   for (;;) {
     const port = 20_000 + Math.floor(Math.random() * 12_000)
-    if (await isFree(port)) return `http://127.0.0.1:${port}/_broadcast`
+    if (await isFree(port)) return port
   }
 }
 

@@ -51,6 +51,11 @@ export class AdminClient {
     this.#target = target
   }
 
+  /** Without a slash at its end. */
+  get url(): string {
+    return this.#target.url.replace(/\/$/, '')
+  }
+
   /** Rejects with `CommandError`: with `ProblemError` for a problem that the API names. */
   async ask<Name extends RouteName>(name: Name, asked: Asked = {}): Promise<Answer<Name>> {
     const response = await this.#send(name, asked)
@@ -80,8 +85,7 @@ export class AdminClient {
     { in: parameter = '', query = {}, body, idleMs = usualIdleMs }: Asked,
   ): Promise<Response> {
     const { method, path } = routes[name]
-    const base = this.#target.url.replace(/\/$/, '')
-    const url = new URL(base + path.replace(/\{\w+\}/, encodeURIComponent(parameter)))
+    const url = new URL(this.url + path.replace(/\{\w+\}/, encodeURIComponent(parameter)))
     for (const [key, value] of Object.entries(query)) {
       if (value !== null) url.searchParams.set(key, String(value))
     }
@@ -93,7 +97,7 @@ export class AdminClient {
     try {
       return await send({ method, url, headers, body: body ?? null, idleMs })
     } catch (error) {
-      throw new CommandError(`${base}: ${reasonOf(error)}`, { cause: error })
+      throw new CommandError(`${this.url}: ${reasonOf(error)}`, { cause: error })
     }
   }
 

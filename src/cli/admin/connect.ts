@@ -1,5 +1,7 @@
 /**
  * Chooses the bridge that a command talks to: that of `--admin_url`, or the one that runs on this machine.
+ *
+ * `readArguments` has left out what only a variable says, where a flag names the bridge.
  */
 import { CommandError, type Call, type Terminal, type ValuesOfFlags } from '../command.ts'
 import type { connection } from '../flags.ts'

@@ -13,6 +13,8 @@ type LocalBridge = {
   readonly pid: number
   /** Of its admin API; `null` where that is off. */
   readonly url: string | null
+  /** All that it listens on: `check` tells them from those of other programs. */
+  readonly ports: readonly number[]
 }
 
 type Found = {
@@ -105,9 +107,10 @@ function bridgeIn(file: string): LocalBridge | null {
   try {
     const bridge = parseJson(readFileSync(file, 'utf8'))
     if (!isObject(bridge)) return null
-    const { pid, url } = bridge
+    const { pid, url, ports } = bridge
     const isUrl = url === null || (typeof url === 'string' && /^https?:/.test(url) && URL.canParse(url))
-    return typeof pid === 'number' && Number.isSafeInteger(pid) && pid > 0 && isUrl ? { pid, url } : null
+    if (typeof pid !== 'number' || !Number.isSafeInteger(pid) || pid <= 0 || !isUrl) return null
+    return { pid, url, ports: Array.isArray(ports) ? ports.filter(port => typeof port === 'number') : [] }
   } catch {
     return null
   }

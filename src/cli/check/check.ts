@@ -23,8 +23,10 @@ export async function run({ flags, bridgeFlags: argv, terminal }: Call<typeof ch
     const station = flags.station === null ? null : { id: flags.station, password: flags.password }
     lines.push(...(await Promise.all(probesOf(resolution.config, station, terminal.env))))
   }
+  const code = lines.some(({ status }) => status === 'fail') ? exits.failed : exits.done
+  terminal.keepCode(code)
   for (const line of lines) await terminal.write(flags.json ? `${JSON.stringify(line)}\n` : written(line, terminal))
-  return lines.some(({ status }) => status === 'fail') ? exits.failed : exits.done
+  return code
 }
 
 function configurationLines(resolution: Resolution, about: string): Line[] {
@@ -38,8 +40,9 @@ function configurationLines(resolution: Resolution, about: string): Line[] {
 function probesOf(config: Config, station: TestStation | null, env: Terminal['env']): Promise<Line>[] {
   const { server, state } = config
   // Beside a bridge that runs, what it uses is no fault.
-  const [running = null] = findBridges(env, null).running
-  const [owner = null] = state.dir === null ? [] : findBridges(env, state.dir).running
+  const owners = state.dir === null ? [] : findBridges(env, state.dir).running
+  const running = [...owners, ...findBridges(env, null).running]
+  const pidOn = (port: number): number | null => running.find(({ ports }) => ports.includes(port))?.pid ?? null
   const pairs = server.sslCert.map((cert, at) => [cert, server.sslKey[at] ?? ''] as const)
   return [
     probed('rpc', () => rpcProbe(config, station)),
@@ -48,10 +51,10 @@ function probesOf(config: Config, station: TestStation | null, env: Terminal['en
       ? [probed('certificate', () => skip('ssl_cert is not set: connections are not encrypted here'))]
       : []),
     ...pairs.map(([cert, key]) => probed('certificate', () => certificateProbe(cert, key, Date.now()))),
-    ...portsOf(config).map(port => probed(port.option, () => portProbe(port, (running ?? owner)?.pid ?? null))),
+    ...portsOf(config).map(port => probed(port.option, () => portProbe(port, pidOn(port.port)))),
     probed('open files', () => filesProbe(server.maxConn, readOpenFiles())),
     probed('clock', () => clockProbe(config, Date.now)),
-    probed('state_dir', () => stateProbe(state.dir, owner?.pid ?? null)),
+    probed('state_dir', () => stateProbe(state.dir, owners[0]?.pid ?? null)),
   ]
 }
 

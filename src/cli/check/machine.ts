@@ -58,7 +58,7 @@ export function portsOf(config: Config): readonly Port[] {
   ].filter(({ port }) => port !== 0)
 }
 
-/** @param pid of a bridge that runs on this machine and may be what listens there; `null` if there is none */
+/** @param pid of the bridge that runs on this machine and listens on that port; `null` if none does */
 export async function portProbe({ option, host, port }: Port, pid: number | null): Promise<Finding> {
   const server = createServer()
   try {
@@ -66,7 +66,8 @@ export async function portProbe({ option, host, port }: Port, pid: number | null
     return ok(`${host}:${port} is free`)
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException
-    if (code === 'EADDRINUSE' && pid !== null) return skip(`${host}:${port} is in use; a bridge runs here, pid ${pid}`)
+    if (code === 'EADDRINUSE' && pid !== null)
+      return skip(`${host}:${port} is in use by the bridge that runs, pid ${pid}`)
     return fail(
       `${host}:${port}: ${portFaults[code]?.[0] ?? textOf(error)}`,
       portFaults[code]?.[1] ?? `set another ${option}`,

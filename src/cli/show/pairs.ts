@@ -14,12 +14,12 @@ const maxWaiting = 1_000
 /** For how long a CALL waits for its answer before it is shown by itself. */
 export const waitMs = 5_000
 
-type Waiting = { readonly frame: Frame; readonly until: number }
+type Waiting<F> = { readonly frame: F; readonly until: number }
 
-export class Pairs {
+export class Pairs<F extends Frame> {
   readonly #onlyErrors: boolean
   readonly #now: () => number
-  readonly #waiting = new Map<string, Waiting>()
+  readonly #waiting = new Map<string, Waiting<F>>()
 
   /** @param onlyErrors shows errors and their CALLs; a CALL then waits until its answer */
   constructor(onlyErrors: boolean, now: () => number) {
@@ -28,7 +28,7 @@ export class Pairs {
   }
 
   /** @returns what to show now, in order */
-  add(frame: Frame): readonly Frame[] {
+  add(frame: F): readonly F[] {
     if (frame.type === 'call') return this.#keep(frame)
     const isError = frame.type === 'callError' || frame.type === 'callResultError' || frame.type === 'malformed'
     const key = keyOf(frame, frame.direction === 'received' ? 'sent' : 'received')
@@ -39,7 +39,7 @@ export class Pairs {
   }
 
   /** CALLs that have waited long enough. */
-  due(): readonly Frame[] {
+  due(): readonly F[] {
     if (this.#onlyErrors) return []
     const now = this.#now()
     const due = [...this.#waiting].filter(([, { until }]) => until <= now)
@@ -47,7 +47,7 @@ export class Pairs {
     return due.map(([, { frame }]) => frame)
   }
 
-  #keep(frame: Frame): readonly Frame[] {
+  #keep(frame: F): readonly F[] {
     const [oldest] = this.#waiting.size < maxWaiting ? [] : this.#waiting
     if (oldest !== undefined) this.#waiting.delete(oldest[0])
     const key = keyOf(frame, frame.direction)

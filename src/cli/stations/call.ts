@@ -34,8 +34,10 @@ export async function run({
     return exits.done
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error
+    const exit = exitOf(error.problem)
+    terminal.keepCode(exit)
     if (json) await terminal.write(`${escaped(error.text.trim())}\n`)
-    throw new CommandError(inWords(error), { exit: exitOf(error.problem), cause: error })
+    throw new CommandError(inWords(error), { exit, cause: error })
   }
 }
 

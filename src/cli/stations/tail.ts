@@ -14,22 +14,25 @@ import { clockText, latencyText } from '../show/time.ts'
 /** How often CALLs without an answer are looked for. */
 const sweepMs = 250
 
+/** A frame, and its own text as the API sends it. */
+type Received = Frame & { readonly text: string }
+
 export async function run({ words: [glob], flags, terminal }: Call<typeof tail>): Promise<number> {
   const { action, errors, json } = flags
   const client = connect({ flags, terminal })
-  const pairs = new Pairs(errors, Date.now)
-  const show = async (frames: readonly Frame[]): Promise<void> => {
-    for (const frame of frames) await terminal.write(`${lineOf(frame, terminal)}\n`)
+  const pairs = new Pairs<Received>(errors, Date.now)
+  const show = async (frames: readonly Received[]): Promise<void> => {
+    for (const frame of frames) await terminal.write(`${json ? escaped(frame.text) : lineOf(frame, terminal)}\n`)
   }
   // A failure to write ends the process by itself.
   const sweep = setInterval(() => void show(pairs.due()), sweepMs)
   try {
-    // The bridge leaves out the CALLs of errors, so errors are picked here.
-    const query = { station: glob ?? null, action, errors: json && errors ? true : null }
+    // Without `errors`: the bridge would leave out the CALLs of errors, so errors are picked here.
+    const query = { station: glob ?? null, action }
     for await (const event of client.stream('tailMessages', query)) {
       if (event.type === 'lost') terminal.warn(`${lostIn(event)} frames were lost: this terminal reads too slowly\n`)
-      else if (json) await terminal.write(`${escaped(event.data)}\n`)
-      else await show(pairs.add(JSON.parse(event.data) as Frame))
+      else if (json && !errors) await terminal.write(`${escaped(event.data)}\n`)
+      else await show(pairs.add({ ...(JSON.parse(event.data) as Frame), text: event.data }))
     }
   } finally {
     clearInterval(sweep)

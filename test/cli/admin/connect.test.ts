@@ -20,7 +20,7 @@ function terminalOf(t: TestContext): FakeTerminal {
 test('connect asks the bridge on this machine, with the token', async t => {
   const api = await openFakeApi(t, json({}))
   const terminal = terminalOf(t)
-  announceBridge({ pid, url: api.url }, terminal.env, null)
+  announceBridge({ pid, url: api.url, ports: [] }, terminal.env, null)
   await connect({ flags: { ...none, adminToken: 'secret' }, terminal }).ask('getStats')
   assert.deepEqual([api.asked[0]?.url, api.asked[0]?.token], ['/v1/stats', 'Bearer secret'])
 })
@@ -28,14 +28,14 @@ test('connect asks the bridge on this machine, with the token', async t => {
 test('connect prefers --admin_url to the bridge on this machine', async t => {
   const api = await openFakeApi(t, json({}))
   const terminal = terminalOf(t)
-  announceBridge({ pid, url: 'http://127.0.0.1:1' }, terminal.env, null)
+  announceBridge({ pid, url: 'http://127.0.0.1:1', ports: [] }, terminal.env, null)
   await connect({ flags: { ...none, adminUrl: api.url }, terminal }).ask('getStats')
   assert.equal(api.asked.length, 1)
 })
 
 test('connect says how to switch the API on when the bridge runs without', t => {
   const terminal = terminalOf(t)
-  announceBridge({ pid, url: null }, terminal.env, null)
+  announceBridge({ pid, url: null, ports: [] }, terminal.env, null)
   assert.throws(
     () => connect({ flags: none, terminal }),
     new RegExp(`the admin API of the bridge \\(pid ${pid}\\) is off: start the bridge with --admin_port=8091`),
@@ -44,8 +44,8 @@ test('connect says how to switch the API on when the bridge runs without', t => 
 
 test('connect asks which bridge is meant when several run', t => {
   const terminal = terminalOf(t)
-  announceBridge({ pid, url: 'http://127.0.0.1:1' }, terminal.env, null)
-  announceBridge({ pid: ppid, url: 'http://127.0.0.1:2' }, terminal.env, null)
+  announceBridge({ pid, url: 'http://127.0.0.1:1', ports: [] }, terminal.env, null)
+  announceBridge({ pid: ppid, url: 'http://127.0.0.1:2', ports: [] }, terminal.env, null)
   assert.throws(
     () => connect({ flags: none, terminal }),
     /several bridges run here: choose one with --admin_url=http:\/\/127.0.0.1:\d or --admin_url=http:\/\/127.0.0.1:\d/,

@@ -7,6 +7,7 @@ import { run } from '../../support/process.ts'
 import { temporaryDirectory } from '../../support/store.ts'
 
 const url = 'http://127.0.0.1:8091'
+const ports = [8080, 8091]
 const { pid } = process
 
 function dirsOf(t: TestContext) {
@@ -22,27 +23,28 @@ async function deadPid(): Promise<number> {
 
 test('a bridge is found in the runtime directory and in its state_dir, until it ends', async t => {
   const { env, stateDir } = dirsOf(t)
-  const announced = announceBridge({ pid, url }, env, stateDir)
-  for (const dir of [null, stateDir]) assert.deepEqual(findBridges(env, dir), { running: [{ pid, url }], stale: [] })
+  const announced = announceBridge({ pid, url, ports }, env, stateDir)
+  for (const dir of [null, stateDir])
+    assert.deepEqual(findBridges(env, dir), { running: [{ pid, url, ports }], stale: [] })
   await announced.close()
   for (const dir of [null, stateDir]) assert.deepEqual(findBridges(env, dir), { running: [], stale: [] })
 })
 
-test('the file is for its owner only, and has the address alone', t => {
+test('the file is for its owner only, and has its addresses alone', t => {
   const { env, runtime } = dirsOf(t)
-  announceBridge({ pid, url }, env, null)
+  announceBridge({ pid, url, ports }, env, null)
   const file = path.join(runtime, `bridge-${pid}.json`)
   assert.equal(statSync(file).mode & 0o777, 0o600)
   assert.equal(statSync(runtime).mode & 0o777, 0o700)
-  assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), { pid, url })
+  assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), { pid, url, ports })
 })
 
 test('the file of a bridge that has died is stale, and the next bridge removes it', async t => {
   const { env, runtime } = dirsOf(t)
-  announceBridge({ pid: await deadPid(), url }, env, null)
+  announceBridge({ pid: await deadPid(), url, ports }, env, null)
   const { running, stale } = findBridges(env, null)
   assert.deepEqual([running, stale.length], [[], 1])
-  announceBridge({ pid, url: null }, env, null)
+  announceBridge({ pid, url: null, ports }, env, null)
   assert.deepEqual(readdirSync(runtime), [`bridge-${pid}.json`])
 })
 
@@ -54,6 +56,18 @@ for (const text of ['', '{', '7', '{"pid":-1,"url":null}', '{"pid":1,"url":"file
     assert.deepEqual(findBridges(env, stateDir), { running: [], stale: [path.join(stateDir, 'bridge-1.json')] })
   })
 }
+
+test('a file without ports, or with others than numbers, is read without them', t => {
+  const { env, stateDir } = dirsOf(t)
+  for (const [more, known] of [
+    ['', []],
+    [',"ports":7', []],
+    [',"ports":[1,"2"]', [1]],
+  ] as const) {
+    writeFileSync(path.join(stateDir, 'bridge-1.json'), `{"pid":${pid},"url":null${more}}`)
+    assert.deepEqual(findBridges(env, stateDir).running, [{ pid, url: null, ports: known }])
+  }
+})
 
 const foreign = [
   ['others may write to it', (dir: string) => chmodSync(dir, 0o777)],
@@ -73,7 +87,7 @@ for (const [because, spoil] of foreign) {
     spoil(runtime)
     assert.deepEqual(findBridges(env, null), { running: [], stale: [] })
     const before = readdirSync(runtime)
-    announceBridge({ pid: pid + 1, url }, env, null)
+    announceBridge({ pid: pid + 1, url, ports }, env, null)
     assert.deepEqual(readdirSync(runtime), before)
   })
 }
@@ -81,7 +95,7 @@ for (const [because, spoil] of foreign) {
 test('a bridge starts where no directory can be written', async t => {
   const file = path.join(temporaryDirectory(t), 'file')
   writeFileSync(file, '')
-  await announceBridge({ pid, url }, { XDG_RUNTIME_DIR: file }, file).close()
+  await announceBridge({ pid, url, ports }, { XDG_RUNTIME_DIR: file }, file).close()
 })
 
 test('without XDG_RUNTIME_DIR the directory has the number of the user in its name', () => {

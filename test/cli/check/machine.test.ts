@@ -65,7 +65,10 @@ test('a port is free, or in use, and stays free after the check', async t => {
   const { status, found } = await probe()
   assert.deepEqual([status, found], ['fail', `127.0.0.1:${port}: another program listens there`])
   const beside = await probe(7)
-  assert.deepEqual([beside.status, beside.found], ['skip', `127.0.0.1:${port} is in use; a bridge runs here, pid 7`])
+  assert.deepEqual(
+    [beside.status, beside.found],
+    ['skip', `127.0.0.1:${port} is in use by the bridge that runs, pid 7`],
+  )
 })
 
 test('an address of another machine fails', async () => {

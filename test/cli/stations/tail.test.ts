@@ -61,7 +61,16 @@ test('tail colours the time and the frame, errors in red', async t => {
 test('tail --json prints each frame as the API sends it', async t => {
   const api = await openFakeApi(t, stream)
   const terminal = new FakeTerminal()
-  await api.run(terminal, 'tail', '--json', '--errors')
+  await api.run(terminal, 'tail', '--json')
   assert.deepEqual(terminal.lines.map(line => JSON.parse(line) as Frame), [call, other, error]) // prettier-ignore
-  assert.equal(api.asked[0]?.url, '/v1/messages?errors=true')
+  await api.run(terminal, 'tail', '--json', '--action=StartTransaction')
+  assert.equal(api.asked[1]?.url, '/v1/messages?action=StartTransaction')
+})
+
+test('tail --errors --json prints errors with their CALLs, each as the API sends it', async t => {
+  const api = await openFakeApi(t, stream)
+  const terminal = new FakeTerminal()
+  await api.run(terminal, 'tail', '--errors', '--json')
+  assert.deepEqual(terminal.lines.map(line => JSON.parse(line) as Frame), [call, error]) // prettier-ignore
+  assert.equal(api.asked[0]?.url, '/v1/messages', 'a bridge that sends errors only would leave out the CALLs')
 })
