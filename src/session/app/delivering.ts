@@ -152,7 +152,6 @@ export class Delivering {
         return 'unreadable'
       }
       if (page.length === 0) {
-        // What was delivered is gone: what came meanwhile was read, too.
         this.#backlog.onRound(stationId, this.#dueAt)
         this.#restart()
         return null

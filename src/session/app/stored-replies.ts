@@ -36,7 +36,10 @@ export class StoredReplies {
   async take(message: StoredMessage, { transmissions, disconnect }: CommandReply): Promise<void> {
     const { answer, others } = readReply(transmissions, message.id)
     this.#parts.messages.take(others, disconnect)
-    if (answer === null) return this.#onSilence(message)
+    if (answer === null) {
+      this.#onSilence(message)
+      return
+    }
     const status = answer.kind === 'callResult' ? tokenStatusOf(answer.payload) : answer.code
     if (status !== null && status !== 'Accepted') this.#warnOfStatus(message, status)
     if (answer.kind === 'callResult') await this.#tellOfId(message, transactionIdOf(answer.payload))
