@@ -70,7 +70,7 @@ export interface Outbox {
   delivered(seq: number): Promise<void>
   /** @param attempts those that may have reached the app, so far */
   failed(seq: number, attempts: number, nextAttemptAt: number, error: string): Promise<void>
-  /** Gives it up until an operator decides. */
+  /** The app has raised once more: gives it up until an operator decides. */
   deadLetter(seq: number, reason: string): Promise<void>
   keepSession(stationId: StationId, session: AppSession): Promise<void>
   /** @returns `null` where none is kept */
