@@ -168,6 +168,10 @@ export const table = {
     },
   }),
 
+  ocpp_outbox_silent_total: counter(
+    'The total number of delivered messages of the outbox that the app performed without an Ack',
+    {},
+  ),
   state_write_total: counter('The total number of writes to state_dir that are on the disk', {}),
   state_error_total: counter('The total number of failures of state_dir', {
     code: {

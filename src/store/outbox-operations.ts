@@ -21,9 +21,9 @@ const maxSession = 16_384
 /** In characters: what the app said may be long. */
 const maxError = 1_000
 
-/** For an operator: what each command does to the messages that it names. */
+/** For an operator: what each command does to the messages that it names. Attempts that may have reached the app still count. */
 export const changes = {
-  retry: 'UPDATE outbox SET dead_at = NULL, attempts = 0, next_attempt_at = 0',
+  retry: 'UPDATE outbox SET dead_at = NULL, next_attempt_at = 0',
   drop: 'DELETE FROM outbox',
 }
 
@@ -54,7 +54,7 @@ export function outboxOperationsOn(database: Database) {
     ),
     delivered: database.prepare('DELETE FROM outbox WHERE seq = ?'),
     failed: database.prepare('UPDATE outbox SET attempts = ?, next_attempt_at = ?, error = ? WHERE seq = ?'),
-    deadLetter: database.prepare('UPDATE outbox SET dead_at = ?, error = ? WHERE seq = ?'),
+    deadLetter: database.prepare('UPDATE outbox SET attempts = attempts + 1, dead_at = ?, error = ? WHERE seq = ?'),
   }
   const size = () => sql.size.get() as Pick<OutboxSize, 'pending' | 'dead' | 'bytes'>
   return {

@@ -58,7 +58,7 @@ test('list has a line for each message, also of a running bridge', within, async
   const { dir, store } = await filled(t)
   const lines = [
     '1\tCP1\t1.6\tStopTransaction\t2026-01-02T03:04:05.000Z\t3\tpending\ttimeout\n',
-    '2\tCP2\t1.6\tStopTransaction\t2026-01-02T03:04:05.000Z\t0\tdead\tundefined method\n',
+    '2\tCP2\t1.6\tStopTransaction\t2026-01-02T03:04:05.000Z\t1\tdead\tundefined method\n',
   ]
   assert.equal(await ran(dir, 'list'), lines.join(''))
   await store.close()
@@ -89,9 +89,9 @@ test('retry makes a dead letter pending again', within, async t => {
   const { dir, store } = await filled(t)
   await store.close()
   assert.equal(await ran(dir, 'retry', '2'), `1 message of ${dir}\n`)
-  assert.match(await ran(dir, 'list'), /^2\tCP2\t.*\t0\tpending\t/m)
+  assert.match(await ran(dir, 'list'), /^2\tCP2\t.*\t1\tpending\t/m)
   assert.equal(await ran(dir, 'retry', 'all'), `2 messages of ${dir}\n`)
-  assert.match(await ran(dir, 'list'), /^1\tCP1\t.*\t0\tpending\t/m)
+  assert.match(await ran(dir, 'list'), /^1\tCP1\t.*\t3\tpending\t/m)
 })
 
 test('drop deletes messages', within, async t => {

@@ -176,7 +176,7 @@ test('an operator lists messages by station and state, in pages, and finds one b
   assert.equal(outboxFind(4), null)
 })
 
-test('an operator makes dead letters pending, and learns of which stations, and drops messages', t => {
+test('an operator makes messages pending, which keep their attempts, and learns of which stations, and drops messages', t => {
   const { append, deadLetter, failed, outboxRetry, outboxDrop, pendingOf, pending } = operations(t)
   for (const name of ['a', 'b']) append(outboxMessage(name), ample)
   append(outboxMessage('x', { station: 'CP2' }), ample)
@@ -186,8 +186,8 @@ test('an operator makes dead letters pending, and learns of which stations, and 
   assert.deepEqual(
     pendingOf('CP1', 0).map(({ attempts, nextAttemptAt }) => [attempts, nextAttemptAt]),
     [
-      [0, 0],
-      [0, 0],
+      [1, 0],
+      [3, 0],
     ],
   )
   assert.equal(outboxDrop([1]), 1)

@@ -5,6 +5,7 @@
 import { setRecent } from '../../ops/recent.ts'
 import type * as ports from '../../session/ports.ts'
 import type { AppSession, MessageName, OutboxMessage, OutboxSize, StoredMessage, World } from '../../session/ports.ts'
+import { credentialsOf } from '../../session/transactions/credentials.ts'
 import { versionHeader, type StationHandshake, type StationId } from '../../translate/handshake.ts'
 import { withoutQuery } from '../../translate/url.ts'
 import { Lanes } from './lanes.ts'
@@ -12,6 +13,8 @@ import { Lanes } from './lanes.ts'
 type OfStation = {
   /** Whether a message is known to be on the disk; otherwise one is on its way there. */
   isStored: boolean
+  /** Whether a message was stored since the round under way has begun, which may not have read it. */
+  hasNew: boolean
   appends: number
   /** When the next message is due, in ms since the epoch. */
   dueAt: number
@@ -158,6 +161,8 @@ export class Backlog implements ports.Backlog {
   }
 
   async pendingOf(stationId: StationId, afterSeq: number): Promise<readonly StoredMessage[] | null> {
+    const ofStation = this.#stations.get(stationId)
+    if (afterSeq === 0 && ofStation !== undefined) ofStation.hasNew = false
     const messages = await this.#kept(this.#durable.outbox.pendingOf(stationId, afterSeq))
     if (messages === null || this.#late.size === 0) return messages
     return messages.map(message =>
@@ -209,7 +214,7 @@ export class Backlog implements ports.Backlog {
 
   onRound(stationId: StationId, dueAt: number): void {
     const ofStation = this.#stations.get(stationId)
-    if (ofStation === undefined) return
+    if (ofStation === undefined || ofStation.hasNew) return
     ofStation.dueAt = dueAt
     if (dueAt < Infinity) return
     ofStation.isStored = false
@@ -224,7 +229,13 @@ export class Backlog implements ports.Backlog {
   }
 
   #ofStation(stationId: StationId): OfStation {
-    const ofStation = this.#stations.get(stationId) ?? { isStored: false, appends: 0, dueAt: 0, absentSince: null }
+    const ofStation = this.#stations.get(stationId) ?? {
+      isStored: false,
+      hasNew: false,
+      appends: 0,
+      dueAt: 0,
+      absentSince: null,
+    }
     this.#stations.set(stationId, ofStation)
     return ofStation
   }
@@ -232,6 +243,7 @@ export class Backlog implements ports.Backlog {
   #onStored(stationId: StationId): void {
     const ofStation = this.#ofStation(stationId)
     ofStation.isStored = true
+    ofStation.hasNew = true
     ofStation.dueAt = 0
   }
 
@@ -277,13 +289,6 @@ function withoutCredentials(session: AppSession): AppSession {
   const { url, headers } = session.env
   const kept = Object.entries(headers).filter(([name]) => keptHeaders.includes(name))
   return { ...session, env: { ...session.env, url: withoutQuery(url), headers: Object.fromEntries(kept) } }
-}
-
-/** What the app can judge a station by, besides its id. */
-function credentialsOf({ env: { url, headers } }: StationHandshake): string {
-  const { authorization = '', cookie = '' } = headers
-  const [, query = ''] = /\?(.*)/s.exec(url) ?? []
-  return cookie === '' && query === '' ? authorization : JSON.stringify([authorization, cookie, query])
 }
 
 function nameOf({ stationId, key, content }: MessageName): string {

@@ -5,7 +5,6 @@
  */
 import { isAway, RpcError, type CommandReply } from '../../cable/rpc.ts'
 import { versions } from '../../ocpp/version.ts'
-import type { SilentSettings } from '../../translate/answers.ts'
 import { performData } from '../../translate/commands.ts'
 import { confirmationFor } from '../../translate/stored.ts'
 import type { Backlog, DeliveryAttempt, Fleet, StoredMessage } from '../ports.ts'
@@ -15,10 +14,10 @@ import type { Attaching } from './attaching.ts'
 import type { AppConnection } from './connection.ts'
 import { warnOfError } from './errors.ts'
 import type { AppMessages } from './messages.ts'
+import type { SilenceSettings } from './silence.ts'
 import { StoredReplies, transactionOfStored } from './stored-replies.ts'
 
-export type DeliveringSettings = SilentSettings & {
-  readonly granularActions: boolean
+export type DeliveringSettings = SilenceSettings & {
   /** For how long a message that the app raises on is retried. */
   readonly outboxTtlMs: number
 }
@@ -153,7 +152,6 @@ export class Delivering {
         return 'unreadable'
       }
       if (page.length === 0) {
-        // What was delivered is gone: what came meanwhile was read, too.
         this.#backlog.onRound(stationId, this.#dueAt)
         this.#restart()
         return null

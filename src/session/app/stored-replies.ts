@@ -6,6 +6,7 @@ import { RpcError, type CommandReply } from '../../cable/rpc.ts'
 import { transactionOf } from '../../ocpp/identity.ts'
 import { jsonText, type JsonText } from '../../ocpp/json.ts'
 import { versions } from '../../ocpp/version.ts'
+import { choiceFor } from '../../translate/answers.ts'
 import { outcomeData } from '../../translate/commands.ts'
 import { readReply } from '../../translate/messages.ts'
 import { tokenStatusOf, transactionIdOf } from '../../translate/stored.ts'
@@ -15,6 +16,7 @@ import { mintedIdOf } from '../transactions/digest.ts'
 import type { AppConnection } from './connection.ts'
 import { warnOfError } from './errors.ts'
 import type { AppMessages } from './messages.ts'
+import { warnOfSilence, type SilenceSettings } from './silence.ts'
 
 type RepliesParts = {
   readonly app: Pick<AppConnection, 'perform'>
@@ -22,10 +24,10 @@ type RepliesParts = {
 }
 
 export class StoredReplies {
-  readonly #station: Station<{ readonly granularActions: boolean }>
+  readonly #station: Station<SilenceSettings>
   readonly #parts: RepliesParts
 
-  constructor(station: Station<{ readonly granularActions: boolean }>, parts: RepliesParts) {
+  constructor(station: Station<SilenceSettings>, parts: RepliesParts) {
     this.#station = station
     this.#parts = parts
   }
@@ -34,10 +36,21 @@ export class StoredReplies {
   async take(message: StoredMessage, { transmissions, disconnect }: CommandReply): Promise<void> {
     const { answer, others } = readReply(transmissions, message.id)
     this.#parts.messages.take(others, disconnect)
-    if (answer === null) return
+    if (answer === null) {
+      this.#onSilence(message)
+      return
+    }
     const status = answer.kind === 'callResult' ? tokenStatusOf(answer.payload) : answer.code
     if (status !== null && status !== 'Accepted') this.#warnOfStatus(message, status)
     if (answer.kind === 'callResult') await this.#tellOfId(message, transactionIdOf(answer.payload))
+  }
+
+  /** Many apps rely on the silent answer, so the message counts as delivered. An Ack may also come by a broadcast. */
+  #onSilence({ action, version }: StoredMessage): void {
+    const { settings, world } = this.#station
+    if (settings.ackTimeoutMs > 0) return
+    world.meter.count('ocpp_outbox_silent_total')
+    warnOfSilence(this.#station, action, choiceFor(action, version, settings), false, true)
   }
 
   #warnOfStatus(message: StoredMessage, status: string): void {

@@ -20,9 +20,10 @@ import { readReply } from '../../translate/messages.ts'
 import { causeOf, type Cause } from '../../translate/unanswered.ts'
 import { warnOfError } from '../app/errors.ts'
 import type { AppMessages } from '../app/messages.ts'
+import type { SilenceSettings } from '../app/silence.ts'
 import type { Boot } from '../boot.ts'
 import type { InFlight } from './in-flight.ts'
-import { OwnAnswers, type OwnAnswerSettings } from './own-answers.ts'
+import { OwnAnswers } from './own-answers.ts'
 import { Pause } from '../pause.ts'
 import type { Failed, PendingCall, Performing, Reached } from './performing.ts'
 import type { Fleet, Member } from '../ports.ts'
@@ -31,12 +32,10 @@ import { trackedOf, transactionIdFor } from '../transactions/digest.ts'
 import type { Unanswered } from '../transactions/unanswered.ts'
 import type { Validation } from './validation.ts'
 
-export type AnsweringSettings = OwnAnswerSettings & {
+export type AnsweringSettings = SilenceSettings & {
   readonly heartbeatIntervalMs: number
   /** Of the times that the bridge itself tells a station. */
   readonly timestamps: 'milliseconds' | 'seconds'
-  /** How long to wait for an Ack that comes by a broadcast, after the action has run; 0: not at all. */
-  readonly ackTimeoutMs: number
 }
 
 export type AnsweringParts = {

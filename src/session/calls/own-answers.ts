@@ -4,12 +4,11 @@
  */
 import { bootAnswer, type Asked } from '../../ocpp/answers.ts'
 import type { Answer } from '../../ocpp/frame.ts'
-import { answerFor, choiceFor, silenceNotice, type NoAnswer, type SilentSettings } from '../../translate/answers.ts'
+import { answerFor, choiceFor, type NoAnswer } from '../../translate/answers.ts'
+import { warnOfSilence, type SilenceSettings } from '../app/silence.ts'
 import type { PendingCall } from './performing.ts'
 import type { Fleet, Member } from '../ports.ts'
 import type { Station } from '../station.ts'
-
-export type OwnAnswerSettings = SilentSettings & { readonly granularActions: boolean }
 
 export type OwnAnswer = {
   /** May lack the fields that the bridge fills in. */
@@ -19,11 +18,11 @@ export type OwnAnswer = {
 }
 
 export class OwnAnswers {
-  readonly #station: Station<OwnAnswerSettings>
+  readonly #station: Station<SilenceSettings>
   readonly #fleet: Fleet
   readonly #member: Member
 
-  constructor(station: Station<OwnAnswerSettings>, fleet: Fleet, member: Member) {
+  constructor(station: Station<SilenceSettings>, fleet: Fleet, member: Member) {
     this.#station = station
     this.#fleet = fleet
     this.#member = member
@@ -35,14 +34,11 @@ export class OwnAnswers {
    */
   answerTo(pending: PendingCall, why: NoAnswer, asked: Asked, hadTime: boolean): OwnAnswer {
     const { call, tracked } = pending
-    const { handshake, settings, who, world } = this.#station
+    const { handshake, settings, world } = this.#station
     const choice = choiceFor(call.action, handshake.version, settings)
     const { answer, isDecision } = answerFor(why, call, choice, asked, world.random())
-    if (why === 'silent' && hadTime && !pending.isSuperseded) {
-      const { action } = call
-      const notice = silenceNotice(action, choice, isDecision, tracked !== null, settings.granularActions)
-      if (notice !== null) world.once(`silent ${action}`, { ...who, action }, notice)
-    }
+    if (why === 'silent' && hadTime && !pending.isSuperseded)
+      warnOfSilence(this.#station, call.action, choice, isDecision, tracked !== null)
     const isLocal = choice.row?.kind === 'local' && why !== 'unauthorized'
     if (answer.kind !== 'putOff') return { answer, isLocal }
     const payload = bootAnswer('Pending', this.#bootInterval(), asked)

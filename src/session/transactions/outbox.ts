@@ -70,7 +70,7 @@ export interface Outbox {
   delivered(seq: number): Promise<void>
   /** @param attempts those that may have reached the app, so far */
   failed(seq: number, attempts: number, nextAttemptAt: number, error: string): Promise<void>
-  /** Gives it up until an operator decides. */
+  /** The app has raised once more: gives it up until an operator decides. */
   deadLetter(seq: number, reason: string): Promise<void>
   keepSession(stationId: StationId, session: AppSession): Promise<void>
   /** @returns `null` where none is kept */
@@ -112,7 +112,10 @@ export interface Backlog {
   onTaken(message: MessageName): void
   /** Whether the app has answered a message in the outbox. */
   isTaken(message: MessageName): boolean
-  /** @returns `null` where the disk fails */
+  /**
+   * @param afterSeq 0 begins a round
+   * @returns `null` where the disk fails
+   */
   pendingOf(stationId: StationId, afterSeq: number): Promise<readonly StoredMessage[] | null>
   /** @returns whether the message is gone from the disk */
   delivered(message: StoredMessage): Promise<boolean>
@@ -136,7 +139,7 @@ export interface Backlog {
   /** Whether an earlier process has stored the message, so that attempts of it may be unknown. */
   isOlderThanProcess(message: OutboxMessage): boolean
   /**
-   * All messages of the station were looked at.
+   * All messages of the station were looked at. It stays due if one was stored since the round began.
    *
    * @param dueAt when the next one is due, in ms since the epoch; `Infinity` if none is left
    */

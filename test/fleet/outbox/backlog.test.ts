@@ -29,8 +29,32 @@ test('a station has a backlog from its first append until a round finds nothing 
   assert.equal(backlog.has(one), true)
   assert.equal(await appending, true)
   assert.deepEqual([...backlog.due()], [one])
+  await backlog.pendingOf(one, 0)
   backlog.onRound(one, Infinity)
   assert.deepEqual([backlog.has(one), ...backlog.due()], [false])
+})
+
+test('a station stays due when an append is over after the round has read the messages', async t => {
+  const { backlog } = setUp(t)
+  await backlog.append(message('a'))
+  const reading = backlog.pendingOf(one, 0)
+  await backlog.append(message('b'))
+  await reading
+  await backlog.pendingOf(one, 2)
+  backlog.onRound(one, Infinity)
+  assert.deepEqual([backlog.has(one), ...backlog.due()], [true, one])
+  await backlog.pendingOf(one, 0)
+  backlog.onRound(one, Infinity)
+  assert.equal(backlog.has(one), false)
+})
+
+test('a station stays due when an operator retries its dead letters after the round has read the messages', async t => {
+  const { backlog } = setUp(t)
+  await backlog.append(message('a'))
+  await backlog.pendingOf(one, 0)
+  backlog.wake([one])
+  backlog.onRound(one, Infinity)
+  assert.deepEqual([...backlog.due()], [one])
 })
 
 test('a round that finds nothing left keeps the backlog of a station whose append is under way', async t => {
@@ -48,6 +72,7 @@ test('a round that finds nothing left keeps the backlog of a station whose appen
 test('a station is due when its first message in backoff is, and at once when it has stored another one', async t => {
   const { backlog, world } = setUp(t)
   await backlog.append(message('a'))
+  await backlog.pendingOf(one, 0)
   backlog.onRound(one, dawn + 1_000)
   assert.deepEqual([...backlog.due()], [])
   await world.pass(1_000)

@@ -29,7 +29,10 @@ function setUp(t: TestContext, count: number) {
   const schedule = new DeliverySchedule(world, backlog, sessionOf, openAbsent)
   const end = async (attempt: DeliveryAttempt) => {
     const ended = running.shift()
-    if (ended !== undefined && attempt === 'none') backlog.onRound(ended.stationId, Infinity)
+    if (ended !== undefined && attempt === 'none') {
+      await backlog.pendingOf(ended.stationId, 0)
+      backlog.onRound(ended.stationId, Infinity)
+    }
     ended?.end(attempt)
     await quiet()
   }

@@ -169,6 +169,39 @@ test('an idTagInfo other than Accepted in the reply to a stored message is a war
   assert.equal(station.got.length, 1, 'the station gets no answer')
 })
 
+test('a stored message that the app performs without an Ack is delivered, with the warning and a count', async t => {
+  const { world, outbox, plug } = await setUp(t, message('a', 7))
+  await plug().boot()
+  await pass(world, 2)
+  const warnings = [...world.notices.values()].filter(text => text.includes('without an Ack'))
+  assert.equal(warnings.length, 1)
+  assert.match(String(warnings[0]), /a transaction message without an Ack: define stop_transaction in the channel/)
+  assert.equal(world.meter.total('ocpp_outbox_silent_total'), 1)
+  assert.equal(world.meter.total('ocpp_outbox_total', { outcome: 'delivered' }), 1)
+  assert.deepEqual(outbox.stored, [])
+})
+
+test('a stored message draws no warning when the app acks it', async t => {
+  const { world, rpc, plug } = await setUp(t, message('a', 7))
+  rpc.on('stop_transaction', acks({}))
+  await plug().boot()
+  await pass(world, 2)
+  assert.equal(performed(world).length, 1)
+  assert.deepEqual([world.meter.total('ocpp_outbox_silent_total'), world.notices.size], [0, 0])
+})
+
+test('a stored message draws no warning when the app may ack it by a broadcast', async t => {
+  const { memory, outbox } = memoryWith()
+  await outbox.append(message('a', 7))
+  const world = new FakeWorld(t, { ackTimeoutMs: 1_000 }, {}, memory)
+  world.hub.backlog?.wake(['CP1' as StationId])
+  const station = world.plug('CP1')
+  station.call('Heartbeat')
+  await pass(world, 4)
+  assert.equal(performed(world).length, 1)
+  assert.equal(world.meter.total('ocpp_outbox_silent_total'), 0)
+})
+
 test('a delivered message that the station sends again is confirmed without the app', async t => {
   const { world, rpc, outbox, plug } = await setUp(t)
   const station = plug()
@@ -356,7 +389,7 @@ const all = ({ rpc }: FakeWorld) => rpc.made.all.filter(({ data }) => (data ?? '
 
 for (const [what, ack] of [
   ['the id that the station has', { transactionId: minted, idTagInfo: { status: 'Accepted' } }],
-  ['no Ack', null],
+  ['no Ack, which is a warning', null],
 ] as const) {
   test(`a stored StartTransaction carries the id that the station has, and ends well with ${what}`, async t => {
     const { world, rpc, outbox, plug } = await setUp(t, start('a'))
@@ -364,7 +397,7 @@ for (const [what, ack] of [
     plug().call('Heartbeat')
     await pass(world, 3)
     assert.deepEqual(all(world).map(({ action, transactionId }) => [action, transactionId]), [['start_transaction', minted]]) // prettier-ignore
-    assert.deepEqual([outbox.stored.length, world.notices.size], [0, 0])
+    assert.deepEqual([outbox.stored.length, world.notices.size], [0, ack === null ? 1 : 0])
   })
 }
 
