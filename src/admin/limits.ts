@@ -14,6 +14,8 @@ export const limits = {
   /** Calls of stations that wait for their answer. */
   calls: 500,
   watches: 100,
+  /** Of a pattern for identities: matching takes the product of both lengths. */
+  pattern: { characters: 64, stars: 4 },
   heartbeatSeconds: 15,
   callSeconds: 600,
   watchSeconds: 86_400,

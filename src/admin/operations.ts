@@ -16,7 +16,7 @@ import type { StationList } from './stations/list.ts'
 import { viewOf } from './stations/summary.ts'
 import type { Events } from './watch/events.ts'
 import type { Frames } from './watch/frames.ts'
-import type { Stream, Streams } from './watch/streams.ts'
+import type { Start, Streams } from './watch/streams.ts'
 
 /** A request that the route table accepts. */
 export type Asked<Name extends RouteName = RouteName> = {
@@ -36,9 +36,6 @@ export class Written {
     this.json = json
   }
 }
-
-/** Begins to send to a client, and returns how to stop. */
-export type Start = (stream: Stream) => () => void
 
 type Answered<Name extends RouteName> = [AnswerOf<Name>] extends [never] ? Start : AnswerOf<Name> | Written
 export type Operations = {
@@ -109,14 +106,8 @@ function watchOperations({ stations, clock, frames, events }: Parts): Pick<Opera
       const station = idOf(parameters)
       return { station, until: clock.timeOf(frames.setLog(station, body.level, body.for * 1000)) }
     },
-    tailMessages:
-      ({ query }) =>
-      stream =>
-        frames.tail(query, stream),
-    tailEvents:
-      ({ query }) =>
-      stream =>
-        events.tail(query, stream),
+    tailMessages: ({ query }) => frames.tail(query),
+    tailEvents: ({ query }) => events.tail(query),
   }
 }
 

@@ -36,7 +36,7 @@ const required = <T>(shape: Shape<T>) => ({ ...shape, required: true }) as const
 const optional = <T>(shape: Shape<T>) => ({ ...shape, required: false }) as const
 const none = {} as const
 const longId = { minLength: 1, maxLength: 255 } as const
-const pattern = text('A pattern for the identity: * stands for any text, ? for one character.', longId)
+const pattern = text('An identity, or a pattern: * any text, ? one character; 64 characters, four * at most.', longId)
 const action = text('An action, as OCPP spells it.', { minLength: 1, maxLength: 64 })
 const seconds = number('For how many seconds.', { minimum: 1, maximum: limits.watchSeconds })
 const lost = { lost: answers.lost }
@@ -100,10 +100,7 @@ export const routes = {
       timeout: optional(
         number(
           'In how many seconds the answer must come, the time in the queue included; ocpp_call_timeout if it is left out.',
-          {
-            minimum: 1,
-            maximum: limits.callSeconds,
-          },
+          { minimum: 1, maximum: limits.callSeconds },
         ),
       ),
       notify: optional(flag('Whether the app gets the ack or error.', { default: true })),

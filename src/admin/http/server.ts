@@ -8,10 +8,10 @@ import type { World } from '../../session/ports.ts'
 import { accessBy, type Access, type AccessSettings, type Grant } from './access.ts'
 import { Bodies } from './bodies.ts'
 import { matchPath, readBody, readQuery, type Matched } from './input.ts'
-import { Written, type Asked, type Operations, type Start } from '../operations.ts'
+import { Written, type Asked, type Operations } from '../operations.ts'
 import { ProblemError, type Problem } from '../problems.ts'
 import { routes, type Route, type RouteName } from '../routes.ts'
-import type { Streams } from '../watch/streams.ts'
+import type { Start, Streams } from '../watch/streams.ts'
 
 export type ServerSettings = AccessSettings & { readonly host: string; readonly port: number }
 
