@@ -8,11 +8,13 @@ export const limits = {
   bodyBytes: 1024 * 1024,
   /** Of all bodies that are being received at the same time. */
   openBodyBytes: 16 * 1024 * 1024,
+  /** Beyond them, a connection is closed at once. Those of streams and calls leave some for other requests. */
+  connections: 128,
   streams: 32,
   /** Bytes that wait for a client of a stream; events beyond them are lost to this client, and counted. */
   streamBytes: 256 * 1024,
   /** Calls of stations that wait for their answer. */
-  calls: 500,
+  calls: 64,
   watches: 100,
   /** Of a pattern for identities: matching takes the product of both lengths. */
   pattern: { characters: 64, stars: 4 },

@@ -9,6 +9,7 @@ import { accessBy, type Access, type AccessSettings, type Grant } from './access
 import { Bodies } from './bodies.ts'
 import { matchPath, readBody, readQuery, type Matched } from './input.ts'
 import { Written, type Asked, type Operations } from '../operations.ts'
+import { limits } from '../limits.ts'
 import { ProblemError, type Problem } from '../problems.ts'
 import { routes, type Route, type RouteName } from '../routes.ts'
 import type { Start, Streams } from '../watch/streams.ts'
@@ -37,7 +38,10 @@ export async function openServer(
 ): Promise<HttpServer> {
   const ownLog = log.child({ context: 'admin' })
   const served = { access: accessBy(settings), operations, streams, bodies: new Bodies(), log: ownLog, once }
-  const server = await listenHttp(settings, (request, response) => void serve(request, response, served))
+  const { connections } = limits
+  const server = await listenHttp(settings, (request, response) => void serve(request, response, served), {
+    connections,
+  })
   const { token, readToken, host } = settings
   const condition = token === null && readToken === null ? 'no authorization' : 'authorization required'
   ownLog.info({}, `Serve the admin API at ${originOf('http', { host, port: server.port })}/v1 (${condition})`)

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { test } from 'node:test'
+import { limits } from '../../../src/admin/limits.ts'
 import { openFakeAdmin } from '../support.ts'
 
 test('a request without the token learns nothing of the routes', async t => {
@@ -41,4 +44,22 @@ test('a failed change is one line of the log', async t => {
     status: 404,
     problem: '/problems/unknown-station',
   })
+})
+
+test('connections beyond the limit are closed at once', async t => {
+  const { admin } = await openFakeAdmin(t)
+  const open = () => {
+    const socket = connect(admin.port, '127.0.0.1')
+      .resume()
+      .on('error', () => undefined)
+    t.after(() => socket.destroy())
+    return socket
+  }
+  const sockets = Array.from({ length: limits.connections }, open)
+  await Promise.all(sockets.map(socket => once(socket, 'connect')))
+  await once(open(), 'close')
+  assert.equal(
+    sockets.some(({ destroyed }) => destroyed),
+    false,
+  )
 })
