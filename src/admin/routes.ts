@@ -75,7 +75,7 @@ export const routes = {
     },
     body: null,
     answer: { json: answers.stationPage },
-    problems: [],
+    problems: ['too-many-requests'],
   },
   getStation: {
     method: 'GET',
@@ -133,7 +133,7 @@ export const routes = {
     },
     body: null,
     answer: { json: answers.frameList },
-    problems: ['unknown-station'],
+    problems: ['unknown-station', 'too-many-requests'],
   },
   setHistory: {
     method: 'PUT',
@@ -214,7 +214,7 @@ export const routes = {
     query: none,
     body: null,
     answer: { json: answers.stats },
-    problems: [],
+    problems: ['too-many-requests'],
   },
   getConfig: {
     method: 'GET',
