@@ -187,7 +187,7 @@ export const routes = {
     query: {
       station: optional(pattern),
       action: optional(action),
-      errors: optional(flag('Only CALLERRORs, CALLRESULTERRORs and messages that cannot be read.')),
+      errors: optional(flag('Only errors, answers that refuse a card, and messages that cannot be read.')),
     },
     body: null,
     answer: { stream: { message: answers.frame, ...lost } },

@@ -2,6 +2,7 @@
  * Frames for the log, the streams of `GET /v1/messages` and the histories. While none of them wants any, the
  * sessions do not call it at all.
  */
+import { cardRefusal } from '../../ocpp/answers.ts'
 import type { Log } from '../../ops/log.ts'
 import { redactFrame } from '../../ops/redact.ts'
 import type { Trace, Who } from '../../session/ports.ts'
@@ -147,7 +148,7 @@ export class Frames {
     if (most > 0) this.#history.keep(frame.view, most)
     for (const { filter, stream } of tails) {
       // A stream that is full counts what it loses.
-      if (wants(filter, frame.head)) stream.send(stream.isFull ? '' : frame.event)
+      if (wants(filter, frame)) stream.send(stream.isFull ? '' : frame.event)
     }
   }
 
@@ -184,6 +185,11 @@ class SeenFrame {
     this.#text = text
   }
 
+  get isError(): boolean {
+    const { type } = this.head
+    return errorTypes.includes(type) || (type === 'callResult' && cardRefusal.test(this.#text))
+  }
+
   get view(): FrameView {
     return (this.#view ??= { ...this.head, frame: redactFrame(this.#text) })
   }
@@ -193,6 +199,6 @@ class SeenFrame {
   }
 }
 
-function wants({ action, errors }: FrameFilter, { action: own, type }: Omit<FrameView, 'frame'>): boolean {
-  return (action === undefined || action === own) && (errors !== true || errorTypes.includes(type))
+function wants({ action, errors }: FrameFilter, frame: SeenFrame): boolean {
+  return (action === undefined || action === frame.head.action) && (errors !== true || frame.isError)
 }

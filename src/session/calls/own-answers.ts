@@ -11,6 +11,9 @@ import type { Station } from '../station.ts'
 
 export type OwnAnswerSettings = SilentSettings & { readonly granularActions: boolean }
 
+/** Who gave a station its answer; `rejected`: the bridge, because the CALL could not go to the app. */
+export type AnsweredBy = 'app' | 'replayed' | 'local' | 'rejected' | NoAnswer
+
 export type OwnAnswer = {
   /** May lack the fields that the bridge fills in. */
   readonly answer: Answer

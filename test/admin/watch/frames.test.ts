@@ -70,3 +70,22 @@ test('a stream or a history with a pattern that is too long is 400', async t => 
   ] as const)
     assert.equal((await client(null).ask('PUT', `/v1/stations/${long}/${what}`, body)).status, 400)
 })
+
+test('a stream of errors has an answer that refuses a card, and no other CALLRESULT', t => {
+  let trace: Trace | null = null
+  const clock = new Clock({ now: () => 0, date: () => new Date(0) })
+  const frames = new Frames({ logsAll: false, history: 0 }, clock, new FakeWorld(t).log, next => (trace = next))
+  t.after(() => frames.close())
+  const sent: string[] = []
+  const stream = { isFull: false, send: (text: string) => void sent.push(text) }
+  frames.tail({ station: undefined, action: undefined, errors: true })(stream)
+  const pass = (text: string) => trace?.({ sid: 's', station: 'CP1' as StationId }, 'sent', text)
+  pass('[3,"1",{"idTagInfo":{"status":"Accepted"}}]')
+  pass('[3,"2",{"status":"Rejected"}]')
+  pass('[3,"3",{"idTagInfo":{"status":"Blocked"}}]')
+  pass('[3,"4",{"idTokenInfo": {"status": "ConcurrentTx"}}]')
+  assert.deepEqual(
+    sent.map(text => /\\"(\d)\\"/.exec(text)?.[1]),
+    ['3', '4'],
+  )
+})
