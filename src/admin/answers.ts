@@ -113,7 +113,10 @@ export const stationView = object('All that is known of a station.', {
     fromStation: record('CALLs and SENDs.', integer('How many.')),
     toStation: record('Commands sent.', integer('How many.')),
   }),
-  errors: list('The last CALLERRORs and refused cards of this connection, at most ten, the latest first.', callError),
+  errors: list(
+    'The last CALLERRORs and refused cards, at most ten, the latest first: those of this connection, and the last three of the one before.',
+    callError,
+  ),
   lastEnd: nullable(connectionEnd),
   lastRefusal: nullable(refusal),
 })

@@ -1,7 +1,7 @@
 /**
  * What the admin API needs of the rest of the bridge.
  */
-import type { Member, SessionEnd } from '../session/ports.ts'
+import type { KeptError, Member, SessionEnd } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
 import type { Version } from '../ocpp/version.ts'
 import type { TypeOf } from './shapes.ts'
@@ -13,6 +13,8 @@ type Departure = SessionEnd & {
   readonly version: Version
   readonly address: string
   readonly sn: string | null
+  /** The latest last. */
+  readonly errors: readonly KeptError[]
 }
 
 type Refused = { readonly at: number; readonly status: number; readonly reason: string; readonly address: string }

@@ -2,7 +2,7 @@
  * Stations that are not connected: when they were last seen and why they left, or why their upgrade was refused.
  */
 import { setRecent } from '../ops/recent.ts'
-import type { Member, SessionEnd } from '../session/ports.ts'
+import type { KeptError, Member, SessionEnd } from '../session/ports.ts'
 import type { Version } from '../ocpp/version.ts'
 import type { StationId } from '../translate/handshake.ts'
 
@@ -12,6 +12,8 @@ export type Departure = SessionEnd & {
   readonly version: Version
   readonly address: string
   readonly sn: string | null
+  /** The last ones of the connection, the latest last. */
+  readonly errors: readonly KeptError[]
 }
 
 /** The last refused upgrade of a station. */
@@ -24,6 +26,8 @@ export type Refused = {
 
 /** Of each kind: whoever connects chooses the identity, so a flood of refusals does not evict departures. */
 const maxStations = 10_000
+/** Of each departure: all that a connection keeps is too much for so many stations. */
+const maxErrors = 3
 
 export class Departures {
   readonly #now: () => number
@@ -55,7 +59,8 @@ export class Departures {
   onLeft({ handshake, view }: Member, { code, reason }: SessionEnd): void {
     const { stationId, version, env } = handshake
     const address = env.headers['REMOTE_ADDR'] ?? ''
-    const departure = { at: this.#now(), code, reason, version, address, sn: view.sn }
+    const errors = view.errors.slice(-maxErrors)
+    const departure = { at: this.#now(), code, reason, version, address, sn: view.sn, errors }
     setRecent(this.#left, stationId, departure, maxStations)
   }
 

@@ -20,6 +20,7 @@ import type { KeptError } from './view/record.ts'
 
 export type { Asked } from './commands/unanswered.ts'
 export type * from './transactions/outbox.ts'
+export type { KeptError } from './view/record.ts'
 
 /**
  * The app, over any transport. Rejects with `RpcError` only.
@@ -166,8 +167,6 @@ export type SessionView = {
   }
   readonly received: Readonly<Record<string, number>>
   readonly sent: Readonly<Record<string, number>>
-  /** The latest last. */
-  readonly errors: readonly KeptError[]
 }
 
 /** A session, as an operator sees it; read on demand. */
@@ -179,6 +178,8 @@ export interface Inspected {
   readonly sn: string | null
   /** How many commands and messages wait. */
   readonly load: { readonly commands: number; readonly messages: number }
+  /** The last ones of the connection, the latest last. */
+  readonly errors: readonly KeptError[]
   detail(): SessionView
 }
 

@@ -40,7 +40,7 @@ test('a view has the cause of a CALLERROR that the app is to blame for', async t
   station.call('Authorize', { idTag: 'A' })
   await station.next()
   assert.deepEqual(
-    station.session.view.detail().errors.map(({ cause }) => cause),
+    station.session.view.errors.map(({ cause }) => cause),
     ['failed: away'],
   )
 })
@@ -67,7 +67,7 @@ for (const [version, action, request, answer, status] of cards) {
       await station.next()
     }
     assert.deepEqual(
-      station.session.view.detail().errors.map(({ from, action: of, code, cause }) => [from, of, code, cause]),
+      station.session.view.errors.map(({ from, action: of, code, cause }) => [from, of, code, cause]),
       [['app', action, status, 'refused by the app']],
     )
   })
