@@ -120,6 +120,7 @@ export const routes = {
       'invalid-result',
       'connection-closed',
       'too-many-requests',
+      'not-sent',
       'call-timeout',
     ],
   },
