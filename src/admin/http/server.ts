@@ -63,7 +63,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, served:
     const text = route.body === null ? '' : await served.bodies.read(request)
     const body = route.body === null ? {} : readBody(text, route.body)
     const values = { ...readQuery(query, route), ...body }
-    if (route.write) Object.assign(audit, auditOf(values))
+    if (route.write) audit['given'] = givenOf(values)
     const asked = { parameters: matched.parameters, query: values, body, text, grant }
     await answer(response, name, asked as Asked, served)
     if (route.write) served.log.info(audit, 'an operator changed something')
@@ -107,8 +107,8 @@ async function answer(response: ServerResponse, name: RouteName, asked: Asked, s
   else write(response, 200, 'application/json', result instanceof Written ? result.json : JSON.stringify(result))
 }
 
-/** Without the payload of a command, which may hold secrets, and without a whole list of numbers. */
-function auditOf(values: Readonly<Record<string, unknown>>): Audit {
+/** Apart from the line's own fields, such as its level. Without the payload of a command, which may hold secrets, and without a whole list of numbers. */
+function givenOf(values: Readonly<Record<string, unknown>>): Audit {
   const shown = Object.entries(values).filter(([name, value]) => name !== 'payload' && value !== undefined)
   return Object.fromEntries(shown.map(([name, value]) => [name, Array.isArray(value) ? value.slice(0, 10) : value]))
 }

@@ -40,7 +40,7 @@ test('a failed change is one line of the log', async t => {
     by: 'loopback',
     operation: 'disconnectStation',
     id: 'CP1',
-    reason: 'Closed by an operator',
+    given: { reason: 'Closed by an operator' },
     status: 404,
     problem: '/problems/unknown-station',
   })
@@ -62,4 +62,12 @@ test('connections beyond the limit are closed at once', async t => {
     sockets.some(({ destroyed }) => destroyed),
     false,
   )
+})
+
+test('the line of a change keeps its own level when an operator sets one', async t => {
+  const { world, client } = await openFakeAdmin(t)
+  await client(null).ask('PUT', '/v1/stations/CP1/log', { level: 'debug', for: 60 })
+  const [line] = world.log.lines.filter(({ message }) => message === 'an operator changed something')
+  const { given, ...own } = line?.fields as Record<string, unknown>
+  assert.deepEqual([given, 'level' in own], [{ level: 'debug', for: 60 }, false])
 })
