@@ -41,7 +41,8 @@ is 200 with the CALLRESULT, or a problem with \`code\` and \`description\`:
 | 429 | \`/problems/queue-full\` | \`ocpp_call_queue\` commands wait |
 | 502 | \`/problems/call-error\` | the station answered with a CALLERROR; \`details\` has its errorDetails |
 | 502 | \`/problems/invalid-result\`, \`/problems/connection-closed\` | its answer is invalid, or its connection ended |
-| 504 | \`/problems/call-timeout\` | no answer within \`timeout\` |
+| 504 | \`/problems/not-sent\` | an earlier command was still open when \`timeout\` had passed; the station never gets this one |
+| 504 | \`/problems/call-timeout\` | no answer within \`timeout\`; the station may still carry the command out |
 
 The app gets the \`ack\` or \`error\` too, with \`"origin": "admin"\`, unless \`notify\` is false. A command goes on when the HTTP client goes away.
 

@@ -62,15 +62,15 @@ const openCall = object('A CALL without an answer.', {
   seconds: nullable(number('For how long it has been open; null while it waits to be sent.')),
 })
 
-const callError = object('A CALLERROR.', {
+const callError = object('A CALLERROR, or a CALLRESULT that refuses a card.', {
   at: time('When.'),
   from: oneOf('Who answered with the error.', ['station', 'bridge', 'app']),
   id: text('The message id.'),
   action: text('The action of the CALL.'),
-  code: text('The code, as sent.'),
-  description: text('The description, as sent.'),
+  code: text('The code, as sent; of a refused card, its status, such as Blocked.'),
+  description: text('The description, as sent; of a refused card: the status of the card.'),
   cause: text(
-    'Why: of an error from the station, station; otherwise who gave the answer and why, as in ocpp_call_total: app, rejected, failed, refused, unauthorized.',
+    'Why: of an error from the station, station; otherwise who gave the answer and why, as in ocpp_call_total: app, rejected, failed, refused, unauthorized. Of a refused card: refused by the app, or who else gave the answer.',
   ),
 })
 export type CallErrorView = TypeOf<typeof callError>
@@ -113,7 +113,10 @@ export const stationView = object('All that is known of a station.', {
     fromStation: record('CALLs and SENDs.', integer('How many.')),
     toStation: record('Commands sent.', integer('How many.')),
   }),
-  errors: list('The last CALLERRORs of this connection, at most ten, the latest first.', callError),
+  errors: list(
+    'The last CALLERRORs and refused cards, at most ten, the latest first: those of this connection, and the last three of the one before.',
+    callError,
+  ),
   lastEnd: nullable(connectionEnd),
   lastRefusal: nullable(refusal),
 })

@@ -39,10 +39,12 @@ export async function openAdmin(settings: AdminSettings, parts: AdminParts): Pro
   const frames = new Frames(settings, clock, parts.verboseLog, trace => parts.onTrace(trace))
   const events = new Events(clock, take => parts.onEvents(take))
   const streams = new Streams()
-  const list = new StationList(stations, clock, new Scans(world.now))
+  const scans = new Scans(world.now)
+  const list = new StationList(stations, clock, scans)
   const calls = new Calls(clock, world.newId)
   const startedAt = world.now()
-  const operations = operationsOf({ stations, clock, list, calls, frames, events, streams, outbox, facts, startedAt })
+  const watching = { frames, events, streams }
+  const operations = operationsOf({ stations, clock, scans, list, calls, ...watching, outbox, facts, startedAt })
   const server = await openServer(settings, operations, streams, world)
   return {
     port: server.port,

@@ -13,10 +13,11 @@ import { ProblemError } from './problems.ts'
 import type { AnswerOf, BodyOf, QueryOf, RouteName } from './routes.ts'
 import type { Calls } from './stations/calls.ts'
 import type { StationList } from './stations/list.ts'
+import type { Scans } from './stations/scan.ts'
 import { viewOf } from './stations/summary.ts'
 import type { Events } from './watch/events.ts'
 import type { Frames } from './watch/frames.ts'
-import type { Stream, Streams } from './watch/streams.ts'
+import type { Start, Streams } from './watch/streams.ts'
 
 /** A request that the route table accepts. */
 export type Asked<Name extends RouteName = RouteName> = {
@@ -37,9 +38,6 @@ export class Written {
   }
 }
 
-/** Begins to send to a client, and returns how to stop. */
-export type Start = (stream: Stream) => () => void
-
 type Answered<Name extends RouteName> = [AnswerOf<Name>] extends [never] ? Start : AnswerOf<Name> | Written
 export type Operations = {
   readonly [Name in RouteName]: (asked: Asked<Name>) => Answered<Name> | Promise<Answered<Name>>
@@ -48,6 +46,7 @@ export type Operations = {
 export type Parts = {
   readonly stations: Stations
   readonly clock: Clock
+  readonly scans: Scans
   readonly list: StationList
   readonly calls: Calls
   readonly frames: Frames
@@ -92,14 +91,19 @@ function stationOperations({ stations, clock, list, calls, facts }: Parts): Pick
 
 type WatchRoute = 'listMessages' | 'setHistory' | 'setLog' | 'tailMessages' | 'tailEvents'
 
-function watchOperations({ stations, clock, frames, events }: Parts): Pick<Operations, WatchRoute> {
+/** Frames are long: to write so many takes a fraction of a millisecond. */
+const framesPerLook = 8
+
+function watchOperations({ stations, clock, scans, frames, events }: Parts): Pick<Operations, WatchRoute> {
   return {
-    listMessages: ({ parameters, query: { limit } }) => {
+    listMessages: async ({ parameters, query: { limit } }) => {
       const station = idOf(parameters)
-      const history = frames.historyOf(station, limit)
+      const { messages, ...about } = frames.historyOf(station, limit)
       // A station may be unknown by now, and have a history.
-      if (history.messages.length === 0) viewOf(station, stations, clock)
-      return history
+      if (messages.length === 0) viewOf(station, stations, clock)
+      const texts: string[] = []
+      await scans.each(messages, frame => texts.push(JSON.stringify(frame)), framesPerLook)
+      return new Written(`${JSON.stringify(about).slice(0, -1)},"messages":[${texts.join(',')}]}`)
     },
     setHistory: ({ parameters, body }) => {
       const station = idOf(parameters)
@@ -109,14 +113,8 @@ function watchOperations({ stations, clock, frames, events }: Parts): Pick<Opera
       const station = idOf(parameters)
       return { station, until: clock.timeOf(frames.setLog(station, body.level, body.for * 1000)) }
     },
-    tailMessages:
-      ({ query }) =>
-      stream =>
-        frames.tail(query, stream),
-    tailEvents:
-      ({ query }) =>
-      stream =>
-        events.tail(query, stream),
+    tailMessages: ({ query }) => frames.tail(query),
+    tailEvents: ({ query }) => events.tail(query),
   }
 }
 
@@ -154,10 +152,11 @@ function outboxOperations({ outbox, stations }: Parts): Pick<Operations, OutboxR
 type BridgeRoute = 'getStats' | 'getConfig' | 'getOpenapi'
 
 function bridgeOperations(parts: Parts): Pick<Operations, BridgeRoute> {
+  const document = new Written(JSON.stringify(openapi(parts.facts.version)))
   return {
     getStats: () => statsOf(parts),
     getConfig: () => ({ options: parts.facts.options }),
-    getOpenapi: () => openapi(parts.facts.version),
+    getOpenapi: () => document,
   }
 }
 

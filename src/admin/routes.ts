@@ -44,10 +44,9 @@ export type Route = {
 }
 
 const none = {} as const
-const numbersOfVersions = Object.values(versions).map(each => each.number)
 const orders = ['id', '-id', 'connectedAt', '-connectedAt', 'lastMessageAt', '-lastMessageAt'] as const
 const longId = { minLength: 1, maxLength: 255 } as const
-const pattern = text('A pattern for the identity: * stands for any text, ? for one character.', longId)
+const pattern = text('An identity, or a pattern: * any text, ? one character; 64 characters, four * at most.', longId)
 const action = text('An action, as OCPP spells it.', { minLength: 1, maxLength: 64 })
 const seconds = number('For how many seconds.', { minimum: 1, maximum: limits.watchSeconds })
 const numbers = {
@@ -65,7 +64,12 @@ export const routes = {
     write: false,
     query: {
       id: optional(pattern),
-      version: optional(oneOf('The version of OCPP.', numbersOfVersions)),
+      version: optional(
+        oneOf(
+          'The version of OCPP.',
+          Object.values(versions).map(each => each.number),
+        ),
+      ),
       state: optional(
         oneOf('The state; connected: any state of a connected station.', ['connected', ...answers.stationStates]),
       ),
@@ -121,6 +125,7 @@ export const routes = {
       'call-error',
       'invalid-result',
       'connection-closed',
+      'not-sent',
       'call-timeout',
     ],
   },
@@ -134,7 +139,7 @@ export const routes = {
     },
     body: null,
     answer: { json: answers.frameList },
-    problems: ['unknown-station'],
+    problems: ['unknown-station', 'too-many-requests'],
   },
   setHistory: {
     method: 'PUT',
@@ -186,7 +191,7 @@ export const routes = {
     query: {
       station: optional(pattern),
       action: optional(action),
-      errors: optional(flag('Only CALLERRORs, CALLRESULTERRORs and messages that cannot be read.')),
+      errors: optional(flag('Only errors, answers that refuse a card, and messages that cannot be read.')),
     },
     body: null,
     answer: { stream: { message: answers.frame, lost: answers.lost } },

@@ -7,6 +7,8 @@ import type { StationId } from '../translate/handshake.ts'
 
 /** Of each kind: whoever connects chooses the identity, so a flood of refusals does not evict departures. */
 const maxStations = 10_000
+/** Of each departure: all that a connection keeps is too much for so many stations. */
+const maxErrors = 3
 
 export class Departures {
   readonly #now: () => number
@@ -38,7 +40,8 @@ export class Departures {
   onLeft({ handshake, view }: Member, { code, reason }: SessionEnd): void {
     const { stationId, version, env } = handshake
     const address = env.headers['REMOTE_ADDR'] ?? ''
-    const departure = { at: this.#now(), code, reason, version, address, sn: view.sn }
+    const errors = view.errors.slice(-maxErrors)
+    const departure = { at: this.#now(), code, reason, version, address, sn: view.sn, errors }
     setRecent(this.#left, stationId, departure, maxStations)
   }
 

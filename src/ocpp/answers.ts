@@ -44,6 +44,12 @@ export type SilentAnswer = {
   readonly why: string
 }
 
+/**
+ * The text of a CALLRESULT that refuses a card: `idTagInfo` (1.6) or `idTokenInfo` (2.x) with another status than Accepted.
+ * Most answers are not parsed for it.
+ */
+export const cardRefusal = /^(?!.*"Accepted").*"idT(?:ag|oken)Info"/s
+
 export type SilentAnswers = Readonly<Record<string, SilentAnswer>>
 
 /** The answer to a BootNotification. `intervalSeconds`: if accepted, for heartbeats; otherwise, until the next boot. */

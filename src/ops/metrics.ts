@@ -93,6 +93,9 @@ function knownLabels(labels: Row<'counter'>['labels']): Labels[] {
   return Object.keys(labels).length === 0 ? [] : all
 }
 
+/** Of scrapers. */
+const maxConnections = 64
+
 /** Serves the metrics on a port of their own; every other path is 404. Rejects if the port cannot be bound. */
 export async function openMetrics(
   { host, port, path }: { readonly host: string; readonly port: number; readonly path: string },
@@ -100,7 +103,7 @@ export async function openMetrics(
   gauges: Gauges,
   log: { info(fields: object, message: string): void },
 ): Promise<HttpServer> {
-  const server = await listenHttp({ host, port }, (request, response) => {
+  const serve: Parameters<typeof listenHttp>[1] = (request, response) => {
     if (request.method !== 'GET' || pathOf(request.url) !== path) {
       response.writeHead(404, { 'content-length': 0 }).end()
       return
@@ -108,7 +111,8 @@ export async function openMetrics(
     void metrics.exposition(gauges).then(text => {
       response.writeHead(200, { 'content-type': Registry.PROMETHEUS_CONTENT_TYPE }).end(text)
     })
-  })
+  }
+  const server = await listenHttp({ host, port }, serve, { connections: maxConnections })
   log.info({ context: 'metrics' }, `Serve metrics at ${originOf('http', { host, port: server.port })}${path}`)
   return server
 }

@@ -11,14 +11,29 @@ export type HttpServer = {
   close(): Promise<void>
 }
 
+export type HttpLimits = {
+  /** Connections beyond them are closed at once: each takes a file descriptor that a station may need. */
+  readonly connections?: number
+  /** How long a client may take to send its request, and to send anything on a new connection. */
+  readonly requestMs?: number
+}
+
 const closeMs = 1000
-const requestMs = 30_000
+/** For a client that does not read its answer. */
+const silentMs = 30_000
+/** How long a connection stays open for another request. */
+const idleMs = 5_000
 
 /** Rejects if the port cannot be bound. */
-export async function listenHttp(address: Address, listener: RequestListener): Promise<HttpServer> {
-  const server = createServer({ requestTimeout: requestMs, headersTimeout: requestMs }, listener)
-  // A client that does not read its answers.
-  server.timeout = requestMs
+export async function listenHttp(
+  address: Address,
+  listener: RequestListener,
+  { connections = Infinity, requestMs = 10_000 }: HttpLimits = {},
+): Promise<HttpServer> {
+  const times = { requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: requestMs / 5 }
+  const server = createServer({ ...times, keepAliveTimeout: idleMs }, listener)
+  server.maxConnections = connections
+  server.timeout = silentMs
   const port = await listen(server, address)
   let closing: Promise<void> | null = null
   const end = () =>

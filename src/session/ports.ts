@@ -20,6 +20,7 @@ import type { KeptError } from './view/record.ts'
 
 export type { Asked } from './commands/unanswered.ts'
 export type * from './transactions/outbox.ts'
+export type { KeptError } from './view/record.ts'
 
 /**
  * The app, over any transport. Rejects with `RpcError` only.
@@ -110,6 +111,8 @@ export type Departure = SessionEnd & {
   readonly version: Version
   readonly address: string
   readonly sn: string | null
+  /** The last ones of the connection, the latest last. */
+  readonly errors: readonly KeptError[]
 }
 
 /** The last refused upgrade of a station; `at` in ms of `World.now`. */
@@ -182,8 +185,6 @@ export type SessionView = {
   }
   readonly received: Readonly<Record<string, number>>
   readonly sent: Readonly<Record<string, number>>
-  /** The latest last. */
-  readonly errors: readonly KeptError[]
 }
 
 /** A session, as an operator sees it; read on demand. */
@@ -195,6 +196,8 @@ export interface Inspected {
   readonly sn: string | null
   /** How many commands and messages wait. */
   readonly load: { readonly commands: number; readonly messages: number }
+  /** The last ones of the connection, the latest last. */
+  readonly errors: readonly KeptError[]
   detail(): SessionView
 }
 

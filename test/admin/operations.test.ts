@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { operationsOf, type Asked, type Parts } from '../../src/admin/operations.ts'
+import { Scans } from '../../src/admin/stations/scan.ts'
 import { openFakeAdmin } from './support.ts'
 
 test('a history outlives what is known of its station', async t => {
@@ -26,4 +28,28 @@ test('stats count stations by version and state, and list what is switched on', 
     logs.map(({ station }) => station),
     ['CP*'],
   )
+})
+
+test('the OpenAPI document is written once', () => {
+  const { getOpenapi } = operationsOf({ facts: { version: '1.2.3' } } as Parts)
+  const asked = {} as Asked<'getOpenapi'>
+  assert.equal(getOpenapi(asked), getOpenapi(asked))
+})
+
+test('a history is written in the queue of scans, which has a limit', async () => {
+  const scans = new Scans(() => 0)
+  const order: string[] = []
+  const messages = [{ station: 'CP1' }]
+  const parts = { scans, frames: { historyOf: () => ({ messages, kept: 1, until: null }) }, facts: { version: '1' } }
+  const { listMessages } = operationsOf(parts as unknown as Parts)
+  const asked = { parameters: { id: 'CP1' }, query: {} } as unknown as Asked<'listMessages'>
+  const before = Array.from({ length: 99 }, () => scans.each([1], () => order.push('scan')))
+  const listed = Promise.resolve(listMessages(asked)).then(answer => {
+    order.push('history')
+    return answer
+  })
+  await assert.rejects(async () => listMessages(asked), /100 scans wait/)
+  await Promise.all(before)
+  assert.deepEqual({ ...(await listed) }, { json: '{"kept":1,"until":null,"messages":[{"station":"CP1"}]}' })
+  assert.equal(order.indexOf('history'), 99)
 })

@@ -36,6 +36,38 @@ test('listenHttp rejects when the port is taken', async t => {
   await assert.rejects(listenHttp({ host, port }, answer), { code: 'EADDRINUSE' })
 })
 
+test('a connection without a request ends by itself', async t => {
+  const server = await listenHttp({ host, port: 0 }, answer, { requestMs: 100 })
+  t.after(() => server.close())
+  const silent = connect(server.port, host)
+  t.after(() => silent.destroy())
+  silent.resume()
+  await once(silent, 'close')
+})
+
+test('a connection beyond the limit is closed at once, and a later one is served when there is room again', async t => {
+  const server = await listenHttp({ host, port: 0 }, answer, { connections: 1 })
+  t.after(() => server.close())
+  const first = ask(t, server.port)
+  await once(first, 'data')
+  const second = connect(server.port, host)
+  t.after(() => second.destroy())
+  second.resume().on('error', () => undefined)
+  await once(second, 'close')
+  first.destroy()
+  await once(first, 'close')
+  await served(t, server.port)
+})
+
+/** Asks until the server has seen the end of an earlier connection. */
+async function served(t: TestContext, port: number): Promise<void> {
+  for (;;) {
+    const socket = ask(t, port).on('error', () => undefined)
+    const [data] = (await Promise.race([once(socket, 'data'), once(socket, 'close')])) as [unknown]
+    if (data instanceof Buffer) return
+  }
+}
+
 test('a server survives an error when it listens already', async t => {
   const server = createServer(answer)
   t.after(() => server.close())

@@ -38,7 +38,7 @@ export function accessBy({ token, readToken }: AccessSettings): Access {
  * A page of another host may send requests with the browser that shows it; without a token, also after it has
  * pointed its own name to 127.0.0.1 (DNS rebinding).
  */
-function refuseForeign({ host = '', origin }: IncomingHttpHeaders, isOpen: boolean): void {
+function refuseForeign({ host = '', origin, ...headers }: IncomingHttpHeaders, isOpen: boolean): void {
   if (isOpen && !isLoopback(nameOf(host)))
     throw new ProblemError(
       'foreign-origin',
@@ -46,6 +46,10 @@ function refuseForeign({ host = '', origin }: IncomingHttpHeaders, isOpen: boole
     )
   if (origin !== undefined && origin.replace(/^https?:\/\//, '') !== host)
     throw new ProblemError('foreign-origin', 'The Origin header names another host')
+  // A browser sends no Origin with an image, a script or a frame.
+  const site = headers['sec-fetch-site']
+  if (site !== undefined && site !== 'same-origin' && site !== 'none')
+    throw new ProblemError('foreign-origin', 'The Sec-Fetch-Site header says that the page is of another host')
 }
 
 /** The name of a Host header, without port and brackets. */

@@ -8,10 +8,11 @@ import type { World } from '../../session/ports.ts'
 import { accessBy, type Access, type AccessSettings, type Grant } from './access.ts'
 import { Bodies } from './bodies.ts'
 import { matchPath, readBody, readQuery, type Matched } from './input.ts'
-import { Written, type Asked, type Operations, type Start } from '../operations.ts'
+import { Written, type Asked, type Operations } from '../operations.ts'
+import { limits } from '../limits.ts'
 import { ProblemError, type Problem } from '../problems.ts'
 import { routes, type Route, type RouteName } from '../routes.ts'
-import type { Streams } from '../watch/streams.ts'
+import type { Start, Streams } from '../watch/streams.ts'
 
 export type ServerSettings = AccessSettings & { readonly host: string; readonly port: number }
 
@@ -37,7 +38,10 @@ export async function openServer(
 ): Promise<HttpServer> {
   const ownLog = log.child({ context: 'admin' })
   const served = { access: accessBy(settings), operations, streams, bodies: new Bodies(), log: ownLog, once }
-  const server = await listenHttp(settings, (request, response) => void serve(request, response, served))
+  const { connections } = limits
+  const server = await listenHttp(settings, (request, response) => void serve(request, response, served), {
+    connections,
+  })
   const { token, readToken, host } = settings
   const condition = token === null && readToken === null ? 'no authorization' : 'authorization required'
   ownLog.info({}, `Serve the admin API at ${originOf('http', { host, port: server.port })}/v1 (${condition})`)
@@ -59,7 +63,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, served:
     const text = route.body === null ? '' : await served.bodies.read(request)
     const body = route.body === null ? {} : readBody(text, route.body)
     const values = readQuery(query, route)
-    if (route.write) Object.assign(audit, auditOf({ ...values, ...body }))
+    if (route.write) audit['given'] = givenOf({ ...values, ...body })
     const asked = { parameters: matched.parameters, query: values, body, text, grant }
     await answer(response, name, asked as Asked, served)
     if (route.write) served.log.info(audit, 'an operator changed something')
@@ -103,8 +107,8 @@ async function answer(response: ServerResponse, name: RouteName, asked: Asked, s
   else write(response, 200, 'application/json', result instanceof Written ? result.json : JSON.stringify(result))
 }
 
-/** Without the payload of a command, which may hold secrets, and without a whole list of numbers. */
-function auditOf(values: Readonly<Record<string, unknown>>): Audit {
+/** Apart from the line's own fields, such as its level. Without the payload of a command, which may hold secrets, and without a whole list of numbers. */
+function givenOf(values: Readonly<Record<string, unknown>>): Audit {
   const shown = Object.entries(values).filter(([name, value]) => name !== 'payload' && value !== undefined)
   return Object.fromEntries(shown.map(([name, value]) => [name, Array.isArray(value) ? value.slice(0, 10) : value]))
 }

@@ -23,6 +23,7 @@ const problemsByFailure: ReadonlyMap<string, ProblemName> = new Map<string, Prob
   ['InvalidId', 'invalid-id'],
   ['NotAccepted', 'not-accepted'],
   ['QueueFull', 'queue-full'],
+  ['NotSent', 'not-sent'],
   ['CallTimeout', 'call-timeout'],
   ['ConnectionClosed', 'connection-closed'],
   ['InvalidResult', 'invalid-result'],

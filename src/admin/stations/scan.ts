@@ -8,8 +8,8 @@ import { ProblemError } from '../problems.ts'
 
 const sliceMs = 1
 const pauseMs = 4
-/** Looking at the clock costs more than looking at a station. */
-const perLook = 64
+/** Items between two looks at the clock, which costs more than a look at a station. */
+const itemsPerLook = 64
 
 export class Scans {
   readonly #now: () => number
@@ -21,11 +21,11 @@ export class Scans {
   }
 
   /** Rejects with `ProblemError` when too many scans wait. */
-  async each<Item>(items: Iterable<Item>, visit: (item: Item) => void): Promise<void> {
+  async each<Item>(items: Iterable<Item>, visit: (item: Item) => void, perLook = itemsPerLook): Promise<void> {
     if (this.#waiting >= limits.scans) throw new ProblemError('too-many-requests', `${limits.scans} scans wait`)
     this.#waiting++
     const before = this.#last
-    const scan = before.then(() => this.#run(items, visit))
+    const scan = before.then(() => this.#run(items, visit, perLook))
     this.#last = scan.catch(() => undefined)
     try {
       await scan
@@ -34,7 +34,7 @@ export class Scans {
     }
   }
 
-  async #run<Item>(items: Iterable<Item>, visit: (item: Item) => void): Promise<void> {
+  async #run<Item>(items: Iterable<Item>, visit: (item: Item) => void, perLook: number): Promise<void> {
     let since = this.#now()
     let looked = 0
     for (const item of items) {

@@ -2,13 +2,15 @@
  * A station as the admin API shows it: in a list, and by itself.
  */
 import { versions } from '../../ocpp/version.ts'
-import type { Departure, Inspected, Member, OpenCall } from '../../session/ports.ts'
+import type { Departure, Inspected, KeptError, Member, OpenCall } from '../../session/ports.ts'
 import type { StationId } from '../../translate/handshake.ts'
 import { withoutQuery } from '../../translate/url.ts'
 import type { StationState, StationSummary, StationView } from '../answers.ts'
 import type { Clock } from '../clock.ts'
 import type { Stations } from '../ports.ts'
 import { ProblemError } from '../problems.ts'
+
+const maxErrors = 10
 
 export function summaryOf(stationId: StationId, stations: Stations, clock: Clock): StationSummary {
   const session = stations.claims.current(stationId)
@@ -58,11 +60,13 @@ export function viewOf(stationId: StationId, stations: Stations, clock: Clock): 
   const session = claims.current(stationId)
   const [left, refused] = [departures.leftOf(stationId), departures.refusedOf(stationId)]
   if (session === null && left === null && refused === null) throw new ProblemError('unknown-station')
+  const timed = ({ at, ...error }: KeptError) => ({ at: clock.timeOf(at), ...error })
   const about = session === null ? noConnection : connectionOf(session, stations, clock)
   return {
     ...summaryOf(stationId, stations, clock),
     ...about,
     queues: { ...about.queues, stored: backlog?.has(stationId) ?? false },
+    errors: [...(left?.errors ?? []), ...(session?.view.errors ?? [])].reverse().slice(0, maxErrors).map(timed),
     lastEnd: left === null ? null : { at: clock.timeOf(left.at), code: left.code, reason: left.reason },
     lastRefusal:
       refused === null
@@ -80,12 +84,11 @@ const noConnection = {
   calls: { fromStation: [], toStation: [] },
   queues: { messages: 0, messageBytes: 0, isPaused: false, commands: 0, outcomes: 0 },
   counts: { fromStation: {}, toStation: {} },
-  errors: [],
 }
 
 function connectionOf(session: Member, stations: Stations, clock: Clock) {
   const { who, handshake, view } = session
-  const { fromStation, toStation, queues, received, sent, errors } = view.detail()
+  const { fromStation, toStation, queues, received, sent } = view.detail()
   const url = withoutQuery(handshake.env.url)
   const isEncrypted = url.startsWith('https:')
   return {
@@ -97,7 +100,6 @@ function connectionOf(session: Member, stations: Stations, clock: Clock) {
     calls: { fromStation: fromStation.map(openCall(clock)), toStation: toStation.map(openCall(clock)) },
     queues,
     counts: { fromStation: received, toStation: sent },
-    errors: [...errors].reverse().map(({ at, ...error }) => ({ at: clock.timeOf(at), ...error })),
   }
 }
 

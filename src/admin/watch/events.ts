@@ -6,7 +6,7 @@ import { versions } from '../../ocpp/version.ts'
 import type { EventView } from '../answers.ts'
 import type { Clock } from '../clock.ts'
 import { matcherOf } from './patterns.ts'
-import { eventText, type Stream } from './streams.ts'
+import { eventText, type Start, type Stream } from './streams.ts'
 
 export type EventFilter = { readonly station: string | undefined; readonly type: EventView['type'] | undefined }
 
@@ -25,14 +25,17 @@ export class Events {
     this.#onWatched = onWatched
   }
 
-  /** @returns stops it */
-  tail(filter: EventFilter, stream: Stream): () => void {
-    const tail = { matches: matcherOf(filter.station), filter, stream }
-    this.#tails.add(tail)
-    this.#onWatched(this.#take)
-    return () => {
-      this.#tails.delete(tail)
-      if (this.#tails.size === 0) this.#onWatched(null)
+  /** Throws `ProblemError` for a pattern that takes long to match. */
+  tail(filter: EventFilter): Start {
+    const matches = matcherOf(filter.station)
+    return stream => {
+      const tail = { matches, filter, stream }
+      this.#tails.add(tail)
+      this.#onWatched(this.#take)
+      return () => {
+        this.#tails.delete(tail)
+        if (this.#tails.size === 0) this.#onWatched(null)
+      }
     }
   }
 

@@ -2,6 +2,7 @@
  * Frames for the log, the streams of `GET /v1/messages` and the histories. While none of them wants any, the
  * sessions do not call it at all.
  */
+import { cardRefusal } from '../../ocpp/answers.ts'
 import type { Log } from '../../ops/log.ts'
 import { redactFrame } from '../../ops/redact.ts'
 import type { Trace, Who } from '../../session/ports.ts'
@@ -11,7 +12,7 @@ import { limits } from '../limits.ts'
 import { History } from './history.ts'
 import { Pairs } from './pairs.ts'
 import { matcherOf, Patterns } from './patterns.ts'
-import { eventText, type Stream } from './streams.ts'
+import { eventText, type Start, type Stream } from './streams.ts'
 
 export type FrameSettings = {
   /** Whether the log has all frames. */
@@ -29,6 +30,14 @@ export type FrameFilter = {
 /** One stream of `GET /v1/messages`. */
 type Tail = { readonly matches: (stationId: string) => boolean; readonly filter: FrameFilter; readonly stream: Stream }
 
+/** Who wants the frames of a connection. */
+type Watchers = {
+  readonly isLogged: boolean
+  /** How many of its frames are kept. */
+  readonly most: number
+  readonly tails: readonly Tail[]
+}
+
 const errorTypes: readonly FrameView['type'][] = ['callError', 'callResultError', 'malformed']
 
 export class Frames {
@@ -38,9 +47,11 @@ export class Frames {
   readonly #onWatched: (trace: Trace | null) => void
   readonly #tails = new Set<Tail>()
   readonly #logged = new Patterns<'debug'>(() => this.#update())
-  readonly #kept = new Patterns<number>(() => this.#update())
+  readonly #kept = new Patterns<number>(() => this.#onKept())
   readonly #history = new History(limits.historyBytes)
   readonly #pairs = new Pairs()
+  /** By connection: patterns are matched once for each, not for each frame. Made anew when what is wanted changes. */
+  #watchers = new WeakMap<Who, Watchers>()
 
   /**
    * @param log      writes at debug level, whatever the level of the process
@@ -66,14 +77,17 @@ export class Frames {
     return this.#kept.list()
   }
 
-  /** @returns stops it */
-  tail(filter: FrameFilter, stream: Stream): () => void {
-    const tail = { matches: matcherOf(filter.station), filter, stream }
-    this.#tails.add(tail)
-    this.#update()
-    return () => {
-      this.#tails.delete(tail)
+  /** Throws `ProblemError` for a pattern that takes long to match. */
+  tail(filter: FrameFilter): Start {
+    const matches = matcherOf(filter.station)
+    return stream => {
+      const tail = { matches, filter, stream }
+      this.#tails.add(tail)
       this.#update()
+      return () => {
+        this.#tails.delete(tail)
+        this.#update()
+      }
     }
   }
 
@@ -112,9 +126,14 @@ export class Frames {
     return most
   }
 
+  #onKept(): void {
+    if (this.#settings.history === 0) this.#history.forget(stationId => !this.#kept.has(stationId))
+    this.#update()
+  }
+
   #update(): void {
     const { logsAll, history } = this.#settings
-    if (history === 0) this.#history.forget(stationId => !this.#kept.has(stationId))
+    this.#watchers = new WeakMap()
     const isRead = history > 0 || !this.#kept.isEmpty || this.#tails.size > 0
     if (!isRead) this.#pairs.clear()
     const isWatched = isRead || logsAll || !this.#logged.isEmpty
@@ -122,17 +141,28 @@ export class Frames {
   }
 
   readonly #onFrame: Trace = (who, direction, text) => {
-    const { station } = who
-    if (this.#settings.logsAll || this.#logged.has(station)) this.#log.debug({ ...who, frame: text }, direction)
-    const most = this.#limitOf(station)
-    const tails = [...this.#tails].filter(({ matches }) => matches(station))
+    const { isLogged, most, tails } = this.#watchersOf(who)
+    if (isLogged) this.#log.debug({ ...who, frame: text }, direction)
     if (most === 0 && tails.length === 0) return
     const frame = this.#frame(who, direction, text)
     if (most > 0) this.#history.keep(frame.view, most)
     for (const { filter, stream } of tails) {
       // A stream that is full counts what it loses.
-      if (wants(filter, frame.head)) stream.send(stream.isFull ? '' : frame.event)
+      if (wants(filter, frame)) stream.send(stream.isFull ? '' : frame.event)
     }
+  }
+
+  #watchersOf(who: Who): Watchers {
+    const known = this.#watchers.get(who)
+    if (known !== undefined) return known
+    const { station } = who
+    const watchers = {
+      isLogged: this.#settings.logsAll || this.#logged.has(station),
+      most: this.#limitOf(station),
+      tails: [...this.#tails].filter(({ matches }) => matches(station)),
+    }
+    this.#watchers.set(who, watchers)
+    return watchers
   }
 
   #frame(who: Who, direction: 'received' | 'sent', text: string): SeenFrame {
@@ -155,6 +185,11 @@ class SeenFrame {
     this.#text = text
   }
 
+  get isError(): boolean {
+    const { type } = this.head
+    return errorTypes.includes(type) || (type === 'callResult' && cardRefusal.test(this.#text))
+  }
+
   get view(): FrameView {
     return (this.#view ??= { ...this.head, frame: redactFrame(this.#text) })
   }
@@ -164,6 +199,6 @@ class SeenFrame {
   }
 }
 
-function wants({ action, errors }: FrameFilter, { action: own, type }: Omit<FrameView, 'frame'>): boolean {
-  return (action === undefined || action === own) && (errors !== true || errorTypes.includes(type))
+function wants({ action, errors }: FrameFilter, frame: SeenFrame): boolean {
+  return (action === undefined || action === frame.head.action) && (errors !== true || frame.isError)
 }

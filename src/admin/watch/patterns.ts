@@ -5,10 +5,17 @@ import { fits } from '../../translate/validation.ts'
 import { ProblemError } from '../problems.ts'
 import { limits } from '../limits.ts'
 
-/** Whether an identity fits a pattern, which is `undefined` for all. */
+/**
+ * Whether an identity fits a pattern, which is `undefined` for all. Throws `ProblemError` for a pattern that takes long
+ * to match; a whole identity may be longer.
+ */
 export function matcherOf(pattern: string | undefined): (stationId: string) => boolean {
   if (pattern === undefined || pattern === '*') return () => true
-  return /[*?]/.test(pattern) ? stationId => fits(stationId, pattern) : stationId => stationId === pattern
+  if (!/[*?]/.test(pattern)) return stationId => stationId === pattern
+  const { characters, stars } = limits.pattern
+  if (pattern.length > characters || pattern.split('*').length - 1 > stars)
+    throw new ProblemError('bad-request', `A pattern has at most ${characters} characters and ${stars} *`)
+  return stationId => fits(stationId, pattern)
 }
 
 type InEffect<Value> = {
@@ -33,13 +40,14 @@ export class Patterns<Value> {
     return this.#inEffect.size === 0
   }
 
-  /** Throws `ProblemError` when there are too many. */
+  /** Throws `ProblemError` when there are too many, and for a pattern that takes long to match. */
   set(pattern: string, value: Value, now: number, forMs: number): void {
     if (!this.#inEffect.has(pattern) && this.#inEffect.size >= limits.watches)
       throw new ProblemError('too-many-requests', `${limits.watches} patterns are in effect`)
+    const matches = matcherOf(pattern)
     clearTimeout(this.#inEffect.get(pattern)?.timer)
     const timer = setTimeout(() => this.delete(pattern), forMs).unref()
-    this.#inEffect.set(pattern, { value, until: now + forMs, matches: matcherOf(pattern), timer })
+    this.#inEffect.set(pattern, { value, until: now + forMs, matches, timer })
     this.#onChange()
   }
 

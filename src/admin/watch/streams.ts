@@ -16,6 +16,9 @@ export interface Stream {
   readonly isFull: boolean
 }
 
+/** Begins to send to a client, and returns how to stop. */
+export type Start = (stream: Stream) => () => void
+
 export function eventText(event: string, data: object): string {
   return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
 }
@@ -39,7 +42,7 @@ export class Streams {
    *
    * @param start begins to send, and returns how to stop
    */
-  open(response: ServerResponse, start: (stream: Stream) => () => void): void {
+  open(response: ServerResponse, start: Start): void {
     if (this.#open.size >= limits.streams)
       throw new ProblemError('too-many-requests', `${limits.streams} streams are open`)
     // A client that does not read stays until its connection breaks.

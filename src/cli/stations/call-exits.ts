@@ -13,7 +13,7 @@ export const invalidPayloadExit = 6
 export const callExits: readonly CallExit[] = [
   { code: 0, meaning: 'the station answered with a CALLRESULT', problems: [] },
   { code: 3, meaning: 'the station answered with a CALLERROR', problems: ['call-error'] },
-  { code: 4, meaning: 'the station did not answer in time', problems: ['call-timeout'] },
+  { code: 4, meaning: 'the station did not answer in time', problems: ['call-timeout', 'not-sent'] },
   {
     code: 5,
     meaning: 'the station is not connected, unknown, or left before its answer',

@@ -2,7 +2,7 @@
  * Gives each CALL of a station its one answer: the app's, or the bridge's own where the app gives none.
  */
 import { RpcError, type CommandReply } from '../../cable/rpc.ts'
-import { completeAnswer, isCompletable, type Asked } from '../../ocpp/answers.ts'
+import { cardRefusal, completeAnswer, isCompletable, type Asked } from '../../ocpp/answers.ts'
 import type { ErrorCode } from '../../ocpp/errors.ts'
 import {
   callError,
@@ -23,7 +23,7 @@ import type { AppMessages } from '../app/messages.ts'
 import type { SilenceSettings } from '../app/silence.ts'
 import type { Boot } from '../boot.ts'
 import type { InFlight } from './in-flight.ts'
-import { OwnAnswers } from './own-answers.ts'
+import { OwnAnswers, type AnsweredBy } from './own-answers.ts'
 import { Pause } from '../pause.ts'
 import type { Failed, PendingCall, Performing, Reached } from './performing.ts'
 import type { Fleet, Member } from '../ports.ts'
@@ -48,9 +48,6 @@ export type AnsweringParts = {
   readonly messages: AppMessages
   readonly unanswered: Unanswered
 }
-
-/** Who gave a station its answer; `rejected`: the bridge, because the CALL could not go to the app. */
-type AnsweredBy = 'app' | 'replayed' | 'local' | 'rejected' | NoAnswer
 
 export class Answering {
   readonly #station: Station<AnsweringSettings>
@@ -291,6 +288,7 @@ export class Answering {
     this.#station.send(answer.id === call.id ? answer : { ...answer, id: call.id })
     const { row, world, isClosed, record } = this.#station
     if (answer.kind === 'callError') record.keepError(world.now(), call, answer, cause)
+    else if (cardRefusal.test(answer.payload)) record.keepRefusal(world.now(), call, answer.payload, cause)
     if (isClosed) return
     const action = isFromStation(row, call.action) ? call.action : 'other'
     world.meter.count('ocpp_call_total', { version: row.number, action, answer: by })

@@ -10,6 +10,9 @@ import type { PendingCall } from './performing.ts'
 import type { Fleet, Member } from '../ports.ts'
 import type { Station } from '../station.ts'
 
+/** Who gave a station its answer; `rejected`: the bridge, because the CALL could not go to the app. */
+export type AnsweredBy = 'app' | 'replayed' | 'local' | 'rejected' | NoAnswer
+
 export type OwnAnswer = {
   /** May lack the fields that the bridge fills in. */
   readonly answer: Answer

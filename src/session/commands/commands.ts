@@ -214,7 +214,7 @@ export class Commands {
     } else if (at !== -1) {
       this.#queue.splice(at, 1)
       this.#queueBytes -= Buffer.byteLength(call.payload)
-      this.#fail(call, 'CallTimeout')
+      this.#fail(call, 'NotSent')
     }
   }
 

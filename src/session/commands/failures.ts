@@ -7,6 +7,7 @@ export const failures = {
   InvalidId: 'The id has more than 36 characters, or is in use by a command that has not ended',
   NotAccepted: 'The Charging Station has not been accepted',
   QueueFull: 'Too many commands wait for this Charging Station',
+  NotSent: 'The command was not sent: an earlier command is still open',
   CallTimeout: 'The Charging Station did not answer in time',
   ConnectionClosed: 'The connection of the Charging Station was closed',
   InvalidResult: 'The answer of the Charging Station is not a valid frame, or violates its schema',

@@ -52,7 +52,7 @@ const maxSettled = 2_000
 /** What an outcome costs beside its texts. */
 const outcomeBytes = 200
 /** Failures of commands that were queued; every other failure is a refusal. */
-const afterQueue: readonly (string | null)[] = [null, 'CallTimeout', 'ConnectionClosed', 'InvalidResult']
+const afterQueue: readonly (string | null)[] = [null, 'NotSent', 'CallTimeout', 'ConnectionClosed', 'InvalidResult']
 /** How long, and how often, an outcome is retried that the app cannot have got. */
 const retry = { withinMs: 20_000, pauseMs: 1_000 }
 /** Once the station has left: how many outcomes are performed at a time, and for how long refusals are. */

@@ -1,17 +1,18 @@
 /**
- * What is kept of a connection for the admin API: when its last message came, counts, and the last CALLERRORs. Maps are
+ * What is kept of a connection for the admin API: when its last message came, counts, and the last errors. Maps are
  * made on first use, and fields are written in place, because this runs for each message.
  */
 import { idKey, type Call, type CallError } from '../../ocpp/frame.ts'
-import { copyOf } from '../../ocpp/json.ts'
+import { copyOf, isObject, parseObject, type JsonText } from '../../ocpp/json.ts'
 
-/** A CALLERROR in either direction. */
+/** A CALLERROR in either direction, or a CALLRESULT to the station that refuses a card. */
 export type KeptError = {
   /** In ms of `World.now`. */
   readonly at: number
   readonly from: 'station' | 'bridge' | 'app'
   readonly id: string
   readonly action: string
+  /** The code of the CALLERROR, or the status of the card. */
   readonly code: string
   readonly description: string
   readonly cause: string
@@ -41,9 +42,27 @@ export class ConnectionRecord {
    */
   keepError(at: number, { id, action }: Call, { code, description }: CallError, cause: string): void {
     const from = cause === 'station' || cause === 'app' ? cause : 'bridge'
-    const about = { id: shortCopy(idKey(id)), action: shortCopy(action) }
+    this.#keep({ at, from, id: idKey(id), action, code, description, cause })
+  }
+
+  /**
+   * @param payload of a CALLRESULT that may refuse a card
+   * @param cause `app`, `replayed`, or why the bridge gave the answer
+   */
+  keepRefusal(at: number, { id, action }: Call, payload: JsonText, cause: string): void {
+    const { idTagInfo, idTokenInfo } = parseObject(payload)
+    const info = idTagInfo ?? idTokenInfo
+    const status = isObject(info) ? info['status'] : undefined
+    if (typeof status !== 'string' || status === 'Accepted') return
+    const isOfApp = cause === 'app' || cause === 'replayed'
+    const why = isOfApp ? ({ from: 'app', cause: 'refused by the app' } as const) : ({ from: 'bridge', cause } as const)
+    this.#keep({ at, id: idKey(id), action, code: status, description: 'the status of the card', ...why })
+  }
+
+  #keep({ id, action, code, description, ...rest }: KeptError): void {
+    const short = { id: shortCopy(id), action: shortCopy(action), code: shortCopy(code) }
     this.#errors ??= []
-    this.#errors.push({ at, from, ...about, code: shortCopy(code), description: shortCopy(description), cause })
+    this.#errors.push({ ...rest, ...short, description: shortCopy(description) })
     if (this.#errors.length > maxErrors) this.#errors.shift()
   }
 }

@@ -44,6 +44,10 @@ export class View implements Inspected {
     return this.#station.record.lastMessageAt
   }
 
+  get errors(): Inspected['errors'] {
+    return this.#station.record.errors
+  }
+
   get sn(): string | null {
     const { identifier } = this.#parts.app
     const { sn } = parseObject(identifier ?? '{}')
@@ -52,7 +56,7 @@ export class View implements Inspected {
 
   detail(): SessionView {
     const { inbox, outcomes, commands } = this.#parts
-    const { received, sent, errors } = this.#station.record
+    const { received, sent } = this.#station.record
     const toStation = commands.unsettled()
     return {
       fromStation: [...this.#fromStation()],
@@ -64,7 +68,6 @@ export class View implements Inspected {
       },
       received: Object.fromEntries(received ?? []),
       sent: Object.fromEntries(sent ?? []),
-      errors,
     }
   }
 

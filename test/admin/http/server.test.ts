@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { test } from 'node:test'
+import { limits } from '../../../src/admin/limits.ts'
 import { openFakeAdmin } from '../support.ts'
 
 test('a request without the token learns nothing of the routes', async t => {
@@ -37,8 +40,34 @@ test('a failed change is one line of the log', async t => {
     by: 'loopback',
     operation: 'disconnectStation',
     id: 'CP1',
-    reason: 'Closed by an operator',
+    given: { reason: 'Closed by an operator' },
     status: 404,
     problem: '/problems/unknown-station',
   })
+})
+
+test('connections beyond the limit are closed at once', async t => {
+  const { admin } = await openFakeAdmin(t)
+  const open = () => {
+    const socket = connect(admin.port, '127.0.0.1')
+      .resume()
+      .on('error', () => undefined)
+    t.after(() => socket.destroy())
+    return socket
+  }
+  const sockets = Array.from({ length: limits.connections }, open)
+  await Promise.all(sockets.map(socket => once(socket, 'connect')))
+  await once(open(), 'close')
+  assert.equal(
+    sockets.some(({ destroyed }) => destroyed),
+    false,
+  )
+})
+
+test('the line of a change keeps its own level when an operator sets one', async t => {
+  const { world, client } = await openFakeAdmin(t)
+  await client(null).ask('PUT', '/v1/stations/CP1/log', { level: 'debug', for: 60 })
+  const [line] = world.log.lines.filter(({ message }) => message === 'an operator changed something')
+  const { given, ...own } = line?.fields as Record<string, unknown>
+  assert.deepEqual([given, 'level' in own], [{ level: 'debug', for: 60 }, false])
 })

@@ -22,6 +22,28 @@ test('a station that came back shows why its last connection ended', async t => 
   assert.deepEqual([code, reason], [1001, 'Server restart'])
 })
 
+test('a station that has left, or came back, shows the last three errors of that connection', async t => {
+  const { world, client } = await openFakeAdmin(t)
+  const idsOf = async () => {
+    const { body } = await client(null).get('/v1/stations/CP1')
+    return (body['errors'] as readonly { readonly id: string }[]).map(({ id }) => id)
+  }
+  const first = world.plug('CP1')
+  await first.boot()
+  for (const id of ['a', 'b', 'c', 'd']) {
+    first.call('Made', {}, id)
+    await first.next()
+  }
+  assert.deepEqual(await idsOf(), ['d', 'c', 'b', 'a'])
+  first.vanish()
+  assert.deepEqual(await idsOf(), ['d', 'c', 'b'])
+  const second = world.plug('CP1')
+  await second.boot()
+  second.call('Up', {}, 'e')
+  await second.next()
+  assert.deepEqual(await idsOf(), ['e', 'd', 'c', 'b'])
+})
+
 test('a CALL that waits for the app is shown as open', async t => {
   const { world, client } = await openFakeAdmin(t)
   const station = world.plug('CP1')

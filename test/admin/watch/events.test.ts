@@ -9,7 +9,7 @@ test('events go to the streams that want them, and sessions are watched only whi
   const events = new Events(new Clock({ now: () => 0, date: () => new Date(0) }), next => (take = next))
   const sent: string[] = []
   const stream = { isFull: false, send: (text: string) => void sent.push(text) }
-  const stop = events.tail({ station: 'CP*', type: 'refused' }, stream)
+  const stop = events.tail({ station: 'CP*', type: 'refused' })(stream)
   assert.notEqual(take, null)
   events.onRefused('CP1', 404, 'Wrong path')
   events.onRefused('other', 404, 'Wrong path')

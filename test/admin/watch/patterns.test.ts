@@ -10,6 +10,15 @@ test('a pattern fits as its characters say', () => {
   assert.equal(matcherOf('CP?')('CP1'), true)
 })
 
+test('a pattern is refused when it has more than 64 characters or four *, and a whole identity is not', () => {
+  const most = `*${'a'.repeat(62)}*`
+  assert.equal(matcherOf(most)(`x${'a'.repeat(62)}`), true)
+  assert.throws(() => matcherOf(`${most}?`), /64 characters/)
+  assert.equal(matcherOf('*a*a*a*')('aaaa'), true)
+  assert.throws(() => matcherOf('*a*a*a*a*'), /4 \*/)
+  assert.equal(matcherOf('x'.repeat(255))('x'.repeat(255)), true)
+})
+
 test('a pattern set again has the new value and end, and too many are refused', t => {
   const patterns = new Patterns<number>(() => undefined)
   t.after(() => patterns.close())

@@ -459,7 +459,7 @@ test('the timeout of an operator counts from the request, whether the command is
   const queued = ask(site, 'queued', 1_000)
   site.add('of the app')
   site.pass(1_000)
-  assert.deepEqual([sent, queued], [[], ['CallTimeout']])
+  assert.deepEqual([sent, queued], [[], ['NotSent']])
   site.pass(1_000)
   assert.deepEqual(sent, ['CallTimeout'])
   assert.deepEqual(site.sent(), ['sent', 'of the app'])

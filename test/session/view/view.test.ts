@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { FakeWorld, faults, fails, quiet } from '../../support/fakes.ts'
+import { acks, FakeWorld, faults, fails, quiet } from '../../support/fakes.ts'
 
 test('a view follows the state of its session', async t => {
   const world = new FakeWorld(t)
@@ -40,10 +40,38 @@ test('a view has the cause of a CALLERROR that the app is to blame for', async t
   station.call('Authorize', { idTag: 'A' })
   await station.next()
   assert.deepEqual(
-    station.session.view.detail().errors.map(({ cause }) => cause),
+    station.session.view.errors.map(({ cause }) => cause),
     ['failed: away'],
   )
 })
+
+const cards = [
+  ['ocpp1.6', 'Authorize', { idTag: 'A' }, { idTagInfo: { status: 'Blocked' } }, 'Blocked'],
+  [
+    'ocpp2.0.1',
+    'Authorize',
+    { idToken: { idToken: 'A', type: 'Local' } },
+    { idTokenInfo: { status: 'Invalid' } },
+    'Invalid',
+  ],
+] as const
+for (const [version, action, request, answer, status] of cards) {
+  test(`a view has the ${status} card that the app refused in ${version}, and not the accepted one`, async t => {
+    const world = new FakeWorld(t)
+    const station = world.plug('CP1', { version })
+    await station.boot('SN1')
+    const accepted = JSON.stringify(answer).replace(status, 'Accepted')
+    for (const payload of [JSON.parse(accepted) as object, answer]) {
+      world.rpc.on('authorize', acks(payload))
+      station.call(action, request)
+      await station.next()
+    }
+    assert.deepEqual(
+      station.session.view.errors.map(({ from, action: of, code, cause }) => [from, of, code, cause]),
+      [['app', action, status, 'refused by the app']],
+    )
+  })
+}
 
 test('the load of a station counts the commands and messages that wait', async t => {
   const world = new FakeWorld(t)
