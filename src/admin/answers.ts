@@ -3,6 +3,7 @@
  *
  * Pure: no I/O, no Node.
  */
+import { versions } from '../ocpp/version.ts'
 import {
   anyObject,
   flag,
@@ -17,6 +18,8 @@ import {
   time,
   type TypeOf,
 } from './shapes.ts'
+
+export const versionNumbers = Object.values(versions).map(each => each.number)
 
 export const stationStates = [
   'attaching',

@@ -4,7 +4,6 @@
  *
  * Pure: no I/O, no Node.
  */
-import { versions } from '../ocpp/version.ts'
 import * as answers from './answers.ts'
 import { limits } from './limits.ts'
 import type { ProblemName } from './problems.ts'
@@ -64,12 +63,7 @@ export const routes = {
     write: false,
     query: {
       id: optional(pattern),
-      version: optional(
-        oneOf(
-          'The version of OCPP.',
-          Object.values(versions).map(each => each.number),
-        ),
-      ),
+      version: optional(oneOf('The version of OCPP.', answers.versionNumbers)),
       state: optional(
         oneOf('The state; connected: any state of a connected station.', ['connected', ...answers.stationStates]),
       ),

@@ -36,13 +36,16 @@ for (const [name, { method, path }] of Object.entries(routes)) {
 }
 
 /**
- * Throws `ProblemError` for a path whose percent-encoding is broken.
+ * Throws `ProblemError` for a path whose percent-encoding is broken, and for dot segments: clients and proxies resolve
+ * them, encoded or not, so that the request would reach another route. No station has such an identity.
  *
  * @param path without the query
  * @returns `null` if there is no such path; one without parameters goes before one with
  */
 export function matchPath(path: string): Matched | null {
   const given = path.split('/').map(decoded)
+  if (given.includes('.') || given.includes('..'))
+    throw new ProblemError('bad-request', 'A segment of the path is . or ..')
   let found: Matched | null = null
   for (const { segments, methods } of segmentsByPath.values()) {
     const parameters = parametersOf(segments, given)

@@ -35,7 +35,8 @@ export class StationList {
   async page(query: Query): Promise<AnswerOf<'listStations'>> {
     const { sort, limit, cursor } = query
     const compare = comparison(sort.startsWith('-'))
-    const after = cursor === undefined ? null : readCursor(cursor)
+    const key = sort.replace('-', '')
+    const after = cursor === undefined ? null : readCursor(cursor, key)
     const matches = this.#filter(query)
     const found: Found[] = []
     let matched = 0
@@ -43,7 +44,7 @@ export class StationList {
       const session = this.#stations.claims.current(stationId)
       if (!matches(stationId, session)) return
       matched++
-      const place = this.#place(stationId, session, sort.replace('-', ''))
+      const place = this.#place(stationId, session, key)
       if (after !== null && compare(place, after) <= 0) return
       insert(found, { place, stationId }, limit + 1, compare)
     })
@@ -145,10 +146,16 @@ function writeCursor(place: Place): string {
   return Buffer.from(JSON.stringify(place)).toString('base64url')
 }
 
-function readCursor(cursor: string): Place {
+/** @param key by what the page is sorted */
+function isPlace(place: unknown, key: string): place is Place {
+  if (!Array.isArray(place) || place.length !== 2 || typeof place[1] !== 'string') return false
+  return key === 'id' ? place[0] === '' : place[0] === null || typeof place[0] === 'number'
+}
+
+function readCursor(cursor: string, key: string): Place {
   try {
     const place: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString())
-    if (Array.isArray(place) && place.length === 2 && typeof place[1] === 'string') return place as unknown as Place
+    if (isPlace(place, key)) return place
   } catch {
     // Below.
   }

@@ -24,6 +24,9 @@ test('a path with broken percent-encoding is refused', () => {
   assert.throws(() => matchPath('/v1/stations/%zz'), /percent-encoding/)
 })
 
+for (const path of ['/v1/stations/..', '/v1/stations/%2E%2e/messages', '/v1/stations/./log', '/v1/stations/%2e'])
+  test(`the dot segment in ${path} is refused`, () => assert.throws(() => matchPath(path), /is \. or \.\./))
+
 test('a query is read by its types, with defaults', () => {
   const { id, silentFor, limit, sort } = readQuery('id=CP%2A&silentFor=1.5', routes.listStations)
   assert.deepEqual([id, silentFor, limit, sort], ['CP*', 1.5, 100, 'id'])

@@ -60,6 +60,18 @@ test('a filter takes pattern, version, state, time and silence together', async 
 
 test('a cursor that no page gave is refused', async t => {
   const { client } = await openFakeAdmin(t)
-  for (const cursor of ['x', 'W10', 'bnVsbA'])
+  for (const cursor of [
+    'x',
+    'W10',
+    'bnVsbA',
+    cursorOf([{}, 'a']),
+    cursorOf([true, 'a']),
+    cursorOf(['', 'a', 'b']),
+    cursorOf([7, 'a']),
+  ])
     assert.equal((await client(null).get(`/v1/stations?cursor=${cursor}`)).status, 400)
 })
+
+function cursorOf(place: readonly unknown[]): string {
+  return Buffer.from(JSON.stringify(place)).toString('base64url')
+}
