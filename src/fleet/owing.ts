@@ -50,7 +50,10 @@ type Debt = {
   readonly at: number
   /** `null` if the station need not wait. */
   readonly outside: Outside | null
-  /** By key, how often the connection was closed over a message for a cause that lies in the message. */
+  /**
+   * By content, how often the connection was closed over a message for a cause that lies in the message. The key of a station
+   * without a clock has the message's id, which may be another one at each retry.
+   */
   readonly closes: Map<string, number>
 }
 
@@ -72,26 +75,26 @@ export class Owing implements Debts {
     return this.#debtOf(stationId) !== null
   }
 
-  closesOf({ stationId, key }: Tracked): number {
-    return this.#debtOf(stationId)?.closes.get(key) ?? 0
+  closesOf({ stationId, content }: Tracked): number {
+    return this.#debtOf(stationId)?.closes.get(content) ?? 0
   }
 
-  onClosed({ stationId, key }: Tracked, cause: Cause): void {
+  onClosed({ stationId, content }: Tracked, cause: Cause): void {
     const at = this.#world.now()
     const { closes: most, waitsOutside } = closedOver[cause]
     const before = this.#debtOf(stationId)
     const closes = before?.closes ?? new Map<string, number>()
-    if (most < Infinity) setRecent(closes, key, (closes.get(key) ?? 0) + 1, maxMessages)
+    if (most < Infinity) setRecent(closes, content, (closes.get(content) ?? 0) + 1, maxMessages)
     const outside = waitsOutside === false ? null : this.#outside(waitsOutside, at, before?.outside ?? null)
     setRecent(this.#debts, stationId, { at, outside, closes }, maxStations)
     setRecent(this.#gone, stationId, at, maxStations)
   }
 
   /** The messages that the app raises on stay known: the station may send others between two tries of one. */
-  onAnswered({ stationId, key }: Tracked): void {
+  onAnswered({ stationId, content }: Tracked): void {
     const debt = this.#debtOf(stationId)
     if (debt === null) return
-    debt.closes.delete(key)
+    debt.closes.delete(content)
     if (debt.closes.size === 0) this.#debts.delete(stationId)
     else this.#debts.set(stationId, { ...debt, outside: null })
   }
