@@ -58,6 +58,13 @@ test('a station that owes nothing is let in while the app is away', () => {
   assert.deepEqual([bench.letsIn('CP1'), bench.letsIn('CP2')], [false, true])
 })
 
+test('a peer with other credentials does not keep a station out', () => {
+  const bench = new Bench()
+  bench.owing.onClosed(messageOf('CP1'), 'away', 'wrong')
+  const waits = ['wrong', 'right'].map(digest => bench.owing.waitSeconds('CP1' as StationId, digest) !== null)
+  assert.deepEqual(waits, [true, false])
+})
+
 test('stations that owe a message wait outside until the app has replied to anybody since', () => {
   const bench = new Bench()
   bench.reply()
