@@ -32,6 +32,7 @@ import { Disconnects } from './fleet/disconnects.ts'
 import { drainWithin } from './fleet/draining.ts'
 import { Hub } from './fleet/hub.ts'
 import type { Rpc, Schemas, World } from './session/ports.ts'
+import { credentialsDigest } from './session/transactions/credentials.ts'
 import { openMemory } from './store/memory.ts'
 import { broadcastKeyOf, natsOptions, transportSettings } from './settings.ts'
 import { openSchemas } from './validation/schemas.ts'
@@ -175,7 +176,7 @@ async function openStations(
       if (draining.signal.aborted) return { ...later, problem: 'The CSMS is shutting down' }
       if (hub.claims.isTaken(handshake.stationId))
         return { status: 409, problem: 'This Charging Station is already connected', retryAfterSeconds: null }
-      const waitSeconds = hub.debts.waitSeconds(handshake.stationId)
+      const waitSeconds = hub.debts.waitSeconds(handshake.stationId, credentialsDigest(handshake))
       if (waitSeconds !== null)
         return { status: 503, problem: 'The CSMS cannot process messages now', retryAfterSeconds: waitSeconds }
       const isFull = hub.size >= room && !hub.claims.mayReplace(handshake)

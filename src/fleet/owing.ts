@@ -50,14 +50,18 @@ type Debt = {
   readonly at: number
   /** `null` if the station need not wait. */
   readonly outside: Outside | null
-  /** By key, how often the connection was closed over a message for a cause that lies in the message. */
+  /**
+   * By content, how often the connection was closed over a message for a cause that lies in the message. The key of a station
+   * without a clock has the message's id, which may be another one at each retry.
+   */
   readonly closes: Map<string, number>
 }
 
 /** All times are in ms of `World.now`. */
 export class Owing implements Debts {
   readonly #world: Pick<World, 'rpc' | 'now' | 'random' | 'once'>
-  readonly #debts = new Map<StationId, Debt>()
+  /** By `debtorOf`. */
+  readonly #debts = new Map<string, Debt>()
   /** Stations that have not returned since their connection was closed, and when that was; oldest first. */
   readonly #gone = new Map<StationId, number>()
   readonly #patience = new Map<StationId, number>()
@@ -68,32 +72,34 @@ export class Owing implements Debts {
     this.#world = world
   }
 
-  owes(stationId: StationId): boolean {
-    return this.#debtOf(stationId) !== null
+  owes(stationId: StationId, digest = ''): boolean {
+    return this.#debtOf(debtorOf(stationId, digest)) !== null
   }
 
-  closesOf({ stationId, key }: Tracked): number {
-    return this.#debtOf(stationId)?.closes.get(key) ?? 0
+  closesOf({ stationId, content }: Tracked, digest = ''): number {
+    return this.#debtOf(debtorOf(stationId, digest))?.closes.get(content) ?? 0
   }
 
-  onClosed({ stationId, key }: Tracked, cause: Cause): void {
+  onClosed({ stationId, content }: Tracked, cause: Cause, digest = ''): void {
+    const debtor = debtorOf(stationId, digest)
     const at = this.#world.now()
     const { closes: most, waitsOutside } = closedOver[cause]
-    const before = this.#debtOf(stationId)
+    const before = this.#debtOf(debtor)
     const closes = before?.closes ?? new Map<string, number>()
-    if (most < Infinity) setRecent(closes, key, (closes.get(key) ?? 0) + 1, maxMessages)
+    if (most < Infinity) setRecent(closes, content, (closes.get(content) ?? 0) + 1, maxMessages)
     const outside = waitsOutside === false ? null : this.#outside(waitsOutside, at, before?.outside ?? null)
-    setRecent(this.#debts, stationId, { at, outside, closes }, maxStations)
+    setRecent(this.#debts, debtor, { at, outside, closes }, maxStations)
     setRecent(this.#gone, stationId, at, maxStations)
   }
 
   /** The messages that the app raises on stay known: the station may send others between two tries of one. */
-  onAnswered({ stationId, key }: Tracked): void {
-    const debt = this.#debtOf(stationId)
+  onAnswered({ stationId, content }: Tracked, digest = ''): void {
+    const debtor = debtorOf(stationId, digest)
+    const debt = this.#debtOf(debtor)
     if (debt === null) return
-    debt.closes.delete(key)
-    if (debt.closes.size === 0) this.#debts.delete(stationId)
-    else this.#debts.set(stationId, { ...debt, outside: null })
+    debt.closes.delete(content)
+    if (debt.closes.size === 0) this.#debts.delete(debtor)
+    else this.#debts.set(debtor, { ...debt, outside: null })
   }
 
   /** The app has accepted a station. */
@@ -114,10 +120,10 @@ export class Owing implements Debts {
    *
    * @returns its Retry-After in seconds, `null` if it may come in
    */
-  waitSeconds(stationId: StationId): number | null {
+  waitSeconds(stationId: StationId, digest = ''): number | null {
     this.#gone.delete(stationId)
     const { rpc, now, random } = this.#world
-    const outside = this.#debtOf(stationId)?.outside ?? null
+    const outside = this.#debtOf(debtorOf(stationId, digest))?.outside ?? null
     // Each send may count as an attempt: an app that is known to be away cannot take this one either.
     if (outside === null || (now() >= outside.until && !rpc.presence.isAway)) return null
     const leftMs = outside.from - now()
@@ -151,13 +157,18 @@ export class Owing implements Debts {
     return kind === 'untilReply' ? this.#world.rpc.presence.repliedAt : this.#accepted
   }
 
-  #debtOf(stationId: StationId): Debt | null {
-    const debt = this.#debts.get(stationId)
+  #debtOf(debtor: string): Debt | null {
+    const debt = this.#debts.get(debtor)
     if (debt === undefined) return null
     if (this.#world.now() - debt.at < lifeMs) return debt
-    this.#debts.delete(stationId)
+    this.#debts.delete(debtor)
     return null
   }
+}
+
+/** A peer with other credentials is another debtor: it must not keep the station out. */
+function debtorOf(stationId: StationId, digest: string): string {
+  return `${digest} ${stationId}`
 }
 
 const goneText =

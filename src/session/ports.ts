@@ -238,14 +238,17 @@ export interface TransactionMemory {
   record(message: Tracked, outcome: TransactionOutcome): void
 }
 
-/** The transaction messages over which connections were closed: stations owe them. */
+/**
+ * The transaction messages over which connections were closed: stations owe them. `digest` is that of the credentials, so that a
+ * peer with other ones does not make a station owe.
+ */
 export interface Debts {
   /** Whether the station owes a message. */
-  owes(stationId: StationId): boolean
+  owes(stationId: StationId, digest: string): boolean
   /** How often the connection was closed over this message for a cause that lies in the message. */
-  closesOf(message: Tracked): number
-  onClosed(message: Tracked, cause: Cause): void
-  onAnswered(message: Tracked): void
+  closesOf(message: Tracked, digest: string): number
+  onClosed(message: Tracked, cause: Cause, digest: string): void
+  onAnswered(message: Tracked, digest: string): void
   /** After how many ms without an answer the station was seen to send a message again; `Infinity` if never. */
   patienceMs(stationId: StationId): number
   onResent(stationId: StationId, afterMs: number): void

@@ -145,6 +145,8 @@ export class Memory implements DurableMemory {
       const opened = { store, accepted }
       // Before the rest is read: a transaction may have ended meanwhile.
       this.#makeWaiting(opened)
+      // Nobody waits for it.
+      store.call('prune').catch(this.#onFailure)
       this.serialNumbers = (await store.call('serialNumbers')) as [StationId, string][]
       this.starts = (await store.call('starts', this.#now() - startLifeMs)).map(keptStart)
       this.#stations = (await store.call('pendingStations')) as StationId[]

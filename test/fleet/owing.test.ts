@@ -58,6 +58,13 @@ test('a station that owes nothing is let in while the app is away', () => {
   assert.deepEqual([bench.letsIn('CP1'), bench.letsIn('CP2')], [false, true])
 })
 
+test('a peer with other credentials does not keep a station out', () => {
+  const bench = new Bench()
+  bench.owing.onClosed(messageOf('CP1'), 'away', 'wrong')
+  const waits = ['wrong', 'right'].map(digest => bench.owing.waitSeconds('CP1' as StationId, digest) !== null)
+  assert.deepEqual(waits, [true, false])
+})
+
 test('stations that owe a message wait outside until the app has replied to anybody since', () => {
   const bench = new Bench()
   bench.reply()
@@ -172,12 +179,18 @@ test('the Retry-After has jitter, and grows with the number of stations that wai
   assert.equal(seconds(), 200)
 })
 
-test('closes over a message are counted by its key where the cause lies in the message', () => {
+test('closes over a message are counted by its content where the cause lies in the message', () => {
   const bench = new Bench()
   for (const [cause, key] of [['raised', 'A'], ['refused', 'A'], ['away', 'A'], ['raised', 'B']] as const) bench.close('CP1', cause, key) // prettier-ignore
   bench.close('CP2', 'raised', 'A')
   const counts = (['CP1', 'CP2'] as const).map(id => ['A', 'B'].map(key => bench.owing.closesOf(messageOf(id, key))))
   assert.deepEqual(counts, [[2, 1], [1, 0]]) // prettier-ignore
+})
+
+test('closes over a message are counted by its content when its key changes with each retry', () => {
+  const bench = new Bench()
+  for (const key of ['A', 'B', 'C']) bench.owing.onClosed({ ...messageOf('CP1', key), content: 'same' }, 'raised')
+  assert.equal(bench.owing.closesOf({ ...messageOf('CP1', 'D'), content: 'same' }), 3)
 })
 
 test('an answered message is no longer owed, and one that raised stays counted beside it', () => {

@@ -274,13 +274,15 @@ test(
         scene.close()
         absent += scene.absent
         assert.ok(scene.isDone, 'all is confirmed and delivered in the end')
+        // While the disk fails, live messages are performed before what it has.
+        const keepsOrder = events.every(({ is, at }) => is !== 'disk' || disks[at] === 'works' || disks[at] === 'full')
         const all = [...scene.made.values()].flat()
         const firstRun = (id: string): number => scene.ran.findIndex(run => run.id === id)
         for (const { id, transaction } of all) {
           assert.notEqual(firstRun(id), -1, `${id} was confirmed, and reached the app`)
           const before = all.filter(each => each.transaction === transaction && each.id.slice(0, 3) === id.slice(0, 3))
           const next = before[before.findIndex(each => each.id === id) + 1]
-          if (next !== undefined) assert.ok(firstRun(id) < firstRun(next.id), `${id} before ${next.id}`)
+          if (next !== undefined && keepsOrder) assert.ok(firstRun(id) < firstRun(next.id), `${id} before ${next.id}`)
         }
         scene.ran.forEach((run, at) => {
           const hadBefore = scene.ran.slice(0, at).some(({ id, process }) => id === run.id && process === run.process)

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { openDatabase } from '../../src/store/database.ts'
 import { operationsOn, type Operations, type StoredStart } from '../../src/store/operations.ts'
+import { outboxMessage } from './messages.ts'
 import { temporaryDirectory } from '../support/store.ts'
 
 function operations(t: TestContext): Operations {
@@ -35,6 +36,29 @@ test('a serial number comes back as it was, whatever is in it', t => {
     serialNumbers().map(([, text]) => text),
     odd,
   )
+})
+
+test('serial numbers beyond 100,000 are pruned, those that were kept longest ago first', t => {
+  const database = openDatabase(temporaryDirectory(t))
+  t.after(() => database.close())
+  const { keepSerialNumber, prune } = operationsOn(database)
+  database.transaction(() => {
+    for (let at = 0; at < 100_002; at++) keepSerialNumber(`CP${at}`, 'SN', at)
+  })
+  prune()
+  const { rows, oldest } =
+    database.prepare('SELECT count(*) AS rows, min(at) AS oldest FROM serial_numbers').get() ?? {}
+  assert.deepEqual([rows, oldest], [100_000, 2])
+})
+
+test('the sessions of stations without credentials and without messages are pruned', t => {
+  const { append, appSession, deadLetter, keepCredentials, keepSession, prune } = operations(t)
+  for (const station of ['CP1', 'CP2', 'CP3']) keepSession(station, '{}')
+  keepCredentials({ station: 'CP1', digest: new Uint8Array(32), at: 1 })
+  append(outboxMessage('a', { station: 'CP2' }), 1e6)
+  deadLetter(1, 'raised', 1)
+  prune()
+  assert.deepEqual(['CP1', 'CP2', 'CP3'].map(appSession), ['{}', '{}', null])
 })
 
 test('starts are those since a time, oldest first', t => {

@@ -8,6 +8,7 @@ import type { AppSession, MessageName, OutboxMessage, OutboxSize, StoredMessage,
 import { credentialsOf } from '../../session/transactions/credentials.ts'
 import { versionHeader, type StationHandshake, type StationId } from '../../translate/handshake.ts'
 import { withoutQuery } from '../../translate/url.ts'
+import { Disk } from './disk.ts'
 import { Lanes } from './lanes.ts'
 
 type OfStation = {
@@ -22,8 +23,6 @@ type OfStation = {
   absentSince: number | null
 }
 
-/** A disk that takes longer counts as failed: a station waits for the answer meanwhile. */
-const patienceMs = 5_000
 /** Messages that the app has answered while they were being stored, and that are not removed yet; also, late messages. */
 const maxNames = 10_000
 /** The other headers, and the query of the URL, may be credentials. */
@@ -31,20 +30,22 @@ const keptHeaders: readonly string[] = ['REMOTE_ADDR', versionHeader]
 
 export class Backlog implements ports.Backlog {
   readonly #durable: ports.DurableOutbox
-  readonly #world: Pick<World, 'meter' | 'log' | 'once' | 'date'>
+  readonly #world: Pick<World, 'meter' | 'log' | 'once' | 'date' | 'now'>
   /** Messages from before are of an earlier process. */
   #openedAt = Infinity
   readonly #stations = new Map<StationId, OfStation>()
   readonly #taken = new Map<string, true>()
   readonly #lanes = new Lanes()
+  readonly #disk: Disk
   /** Messages that were stored after their append had counted as failed. */
   readonly #late = new Map<string, true>()
   #size: OutboxSize = { pending: 0, dead: 0, bytes: 0, oldestAt: null }
   #isMeasuring = false
 
-  constructor(durable: ports.DurableOutbox, world: Pick<World, 'meter' | 'log' | 'once' | 'date'>) {
+  constructor(durable: ports.DurableOutbox, world: Pick<World, 'meter' | 'log' | 'once' | 'date' | 'now'>) {
     this.#durable = durable
     this.#world = world
+    this.#disk = new Disk(durable.onFailure, world)
     durable.onOpened(() => this.#onOpened())
   }
 
@@ -101,6 +102,7 @@ export class Backlog implements ports.Backlog {
     this.#isMeasuring = true
     void this.#durable.outbox.size().then(
       size => {
+        this.#disk.onSuccess()
         this.#size = size
         this.#isMeasuring = false
       },
@@ -124,20 +126,25 @@ export class Backlog implements ports.Backlog {
   }
 
   /** What the app restores a station from that is not connected; `null` where that is not known, or the disk fails. */
-  sessionOf(stationId: StationId): Promise<AppSession | null> {
-    return this.#kept(this.#durable.outbox.sessionOf(stationId))
+  async sessionOf(stationId: StationId): Promise<AppSession | null> {
+    if (this.#disk.isHanging) return null
+    return this.#disk.wait(this.#durable.outbox.sessionOf(stationId))
   }
 
   onRejected(handshake: StationHandshake): void {
     this.#durable.accepted.onRejected(handshake.stationId, credentialsOf(handshake))
   }
 
-  async append(message: OutboxMessage): Promise<boolean> {
+  async append(message: OutboxMessage, withinMs?: number): Promise<boolean> {
     const { stationId, action, key } = message
+    if (this.#disk.isFailing) {
+      this.#world.meter.count('ocpp_outbox_total', { outcome: 'refused' })
+      return false
+    }
     const ofStation = this.#ofStation(stationId)
     ofStation.appends++
     const appending = this.#durable.outbox.append(message)
-    const outcome = await this.#kept(appending)
+    const outcome = await this.#disk.wait(appending, withinMs)
     ofStation.appends--
     const isOnDisk = outcome === 'stored' || outcome === 'present'
     if (isOnDisk) this.#onStored(stationId)
@@ -161,9 +168,10 @@ export class Backlog implements ports.Backlog {
   }
 
   async pendingOf(stationId: StationId, afterSeq: number): Promise<readonly StoredMessage[] | null> {
+    if (this.#disk.isHanging) return null
     const ofStation = this.#stations.get(stationId)
     if (afterSeq === 0 && ofStation !== undefined) ofStation.hasNew = false
-    const messages = await this.#kept(this.#durable.outbox.pendingOf(stationId, afterSeq))
+    const messages = await this.#disk.wait(this.#durable.outbox.pendingOf(stationId, afterSeq))
     if (messages === null || this.#late.size === 0) return messages
     return messages.map(message =>
       this.#late.has(nameOf(message)) ? { ...message, attempts: Math.max(message.attempts, 1) } : message,
@@ -178,7 +186,7 @@ export class Backlog implements ports.Backlog {
   async delivered(message: StoredMessage): Promise<boolean> {
     // Where the disk fails, the message is read again, and removed without the app.
     this.onTaken(message)
-    if ((await this.#kept(this.#durable.outbox.delivered(message.seq).then(done))) === null) return false
+    if ((await this.#disk.wait(this.#durable.outbox.delivered(message.seq).then(done))) === null) return false
     this.#taken.delete(nameOf(message))
     this.#late.delete(nameOf(message))
     this.#world.meter.count('ocpp_outbox_total', { outcome: 'delivered' })
@@ -186,12 +194,12 @@ export class Backlog implements ports.Backlog {
   }
 
   async failed({ seq }: StoredMessage, attempts: number, nextAttemptAt: number, error: string): Promise<void> {
-    await this.#kept(this.#durable.outbox.failed(seq, attempts, nextAttemptAt, error).then(done))
+    await this.#disk.wait(this.#durable.outbox.failed(seq, attempts, nextAttemptAt, error).then(done))
   }
 
   async deadLetter(message: StoredMessage, reason: string): Promise<void> {
     const { seq, stationId: station, action, key, payload } = message
-    if ((await this.#kept(this.#durable.outbox.deadLetter(seq, reason).then(done))) === null) return
+    if ((await this.#disk.wait(this.#durable.outbox.deadLetter(seq, reason).then(done))) === null) return
     this.#world.meter.count('ocpp_outbox_total', { outcome: 'dead' })
     this.#world.log.error({ station, action, key, reason, wholeMessage: payload }, deadText)
   }
@@ -224,6 +232,8 @@ export class Backlog implements ports.Backlog {
   #onOpened(): void {
     const { stations } = this.#durable
     this.#openedAt = this.#now()
+    // What was tried before the directory was open has failed.
+    this.#disk.onSuccess()
     for (const stationId of stations) this.#onStored(stationId)
     if (stations.length > 0) this.#world.log.info({ stations: stations.length }, leftText)
   }
@@ -260,22 +270,6 @@ export class Backlog implements ports.Backlog {
       this.#world.meter.count('ocpp_outbox_total', { outcome })
     }
     appending.then(onOutcome, () => undefined)
-  }
-
-  /** @returns `null` where the disk fails */
-  async #kept<Result>(operation: Promise<Result>): Promise<Result | null> {
-    let timer: NodeJS.Timeout | undefined
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`the disk did not reply in ${patienceMs} ms`)), patienceMs)
-    })
-    try {
-      return await Promise.race([operation, late])
-    } catch (error) {
-      this.#durable.onFailure(error)
-      return null
-    } finally {
-      clearTimeout(timer)
-    }
   }
 
   #now(): number {

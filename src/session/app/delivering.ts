@@ -86,8 +86,7 @@ export class Delivering {
 
   /**
    * Delivers all that can be delivered, before a message that came later. Rejects with `RpcError` where the app fails, and
-   * with the code `blocked` where the disk fails or a message of the same transaction is in backoff: the later message must
-   * not overtake the stored ones.
+   * with the code `blocked` where a message of the same transaction is in backoff: the later message must not overtake it.
    *
    * @param later the later message
    * @param queueDeadline as in `Rpc`
@@ -97,10 +96,10 @@ export class Delivering {
     while (!this.#hasNone) {
       if (!(await this.#parts.attaching.attach(null, queueDeadline))) return false
       const attempt = await this.#deliverNext()
-      if (attempt === 'unready') throw blocked('the stored messages of the station cannot be read')
+      // The disk fails: live messages do not wait for it, and what is stored follows when it is back.
+      if (attempt === 'unready') return true
       if (attempt !== 'none') continue
-      if (later.of !== null && this.#blocked.has(later.of))
-        throw blocked('an earlier message of the transaction waits for its next attempt')
+      if (later.of !== null && this.#blocked.has(later.of)) throw blocked()
       return true
     }
     return true
@@ -240,6 +239,6 @@ export class Delivering {
   }
 }
 
-function blocked(message: string): RpcError {
-  return new RpcError('blocked', 'notRun', message)
+function blocked(): RpcError {
+  return new RpcError('blocked', 'notRun', 'an earlier message of the transaction waits for its next attempt')
 }

@@ -1,6 +1,7 @@
 /**
  * What the app can judge a station by, besides its id.
  */
+import { createHash } from 'node:crypto'
 import type { StationHandshake } from '../../translate/handshake.ts'
 
 /** The Authorization header alone where there is neither a cookie nor a query; empty for a station without credentials. */
@@ -8,4 +9,10 @@ export function credentialsOf({ env: { url, headers } }: StationHandshake): stri
   const { authorization = '', cookie = '' } = headers
   const [, query = ''] = /\?(.*)/s.exec(url) ?? []
   return cookie === '' && query === '' ? authorization : JSON.stringify([authorization, cookie, query])
+}
+
+/** Tells the credentials of two peers under one station id apart; empty for a station without credentials. */
+export function credentialsDigest(handshake: StationHandshake): string {
+  const credentials = credentialsOf(handshake)
+  return credentials === '' ? '' : createHash('sha256').update(credentials).digest('base64')
 }

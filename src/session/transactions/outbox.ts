@@ -106,8 +106,11 @@ export interface Backlog {
   /** @param session `null` where the app has none of the station */
   onAccepted(handshake: StationHandshake, session: AppSession | null): void
   onRejected(handshake: StationHandshake): void
-  /** @returns whether the message is on the disk */
-  append(message: OutboxMessage): Promise<boolean>
+  /**
+   * @param withinMs a disk that takes longer counts as failed, after 5 s at the latest
+   * @returns whether the message is on the disk; `false` at once while the disk counts as failing
+   */
+  append(message: OutboxMessage, withinMs?: number): Promise<boolean>
   /** The app has answered a message after all that is in the outbox. */
   onTaken(message: MessageName): void
   /** Whether the app has answered a message in the outbox. */

@@ -26,6 +26,10 @@ export type Storable = {
   isStored: boolean
 }
 
+/** From a message's arrival until its answer or its close, as `Unanswered` has it; the disk has the last second at least. */
+const longestMs = 15_000
+const leastDiskMs = 1_000
+
 export class Storing {
   readonly #station: Station<StoringSettings>
   readonly #fleet: Pick<Fleet, 'transactions'>
@@ -101,7 +105,7 @@ export class Storing {
     const known = before.answer
     // On earlier connections, too.
     const attempts = Math.max(message.attempts, before.attempts)
-    const isKept = known !== null || (await this.#append(call, attempts, tracked))
+    const isKept = known !== null || (await this.#append(message, attempts, tracked))
     if (!isKept) {
       message.isStored = false
       transactions.record(tracked, { attempts, answer: null })
@@ -116,12 +120,14 @@ export class Storing {
     return true
   }
 
-  #append(call: Call, attempts: number, { key, content }: Tracked): Promise<boolean> {
+  #append({ call, receivedAt }: Storable, attempts: number, { key, content }: Tracked): Promise<boolean> {
     const { handshake, world } = this.#station
     const { stationId, version } = handshake
     const { id, action, payload } = call
     const storedAt = world.date().getTime()
-    return this.#backlog.append({ stationId, version, id, key, content, action, payload, attempts, storedAt })
+    const withinMs = Math.max(leastDiskMs, receivedAt + longestMs - world.now())
+    const message = { stationId, version, id, key, content, action, payload, attempts, storedAt }
+    return this.#backlog.append(message, withinMs)
   }
 
   #confirm({ call, receivedAt }: Storable, answer: ReturnType<Fleet['transactions']['find']>['answer']): void {

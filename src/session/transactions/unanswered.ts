@@ -8,6 +8,7 @@ import type { Call } from '../../ocpp/frame.ts'
 import { closedOver, type Cause } from '../../translate/unanswered.ts'
 import type { Debts, Fleet, Member } from '../ports.ts'
 import type { Station } from '../station.ts'
+import { credentialsDigest } from './credentials.ts'
 import type { Tracked } from './digest.ts'
 import { Storing, type Storable, type StoringSettings } from './storing.ts'
 
@@ -36,6 +37,8 @@ export class Unanswered {
   readonly #station: Station<UnansweredSettings>
   readonly #member: Pick<Member, 'close'>
   readonly #debts: Debts
+  /** Of the credentials. */
+  readonly #digest: string
   readonly #share: number
 
   /** @param inFlight the station's CALLs that have no answer */
@@ -48,11 +51,12 @@ export class Unanswered {
     const { debts, backlog } = fleet
     const { stationId } = station.handshake
     this.#station = station
+    this.#digest = credentialsDigest(station.handshake)
     this.#member = member
     this.#debts = debts
     this.closes = station.settings.unanswered === 'close'
     this.storing = backlog === null || !this.closes ? null : new Storing(station, fleet, backlog, inFlight)
-    this.isOwing = debts.owes(stationId)
+    this.isOwing = debts.owes(stationId, this.#digest)
     this.#share = 1 - spread * station.world.random()
     this.longestMs = this.closes ? patience.usualMs * this.#share : patience.errorMs
     this.awayMs = this.closes ? patience.awayMs * this.#share : patience.errorMs
@@ -81,7 +85,7 @@ export class Unanswered {
     const { isClosed, who, world } = this.#station
     if (tracked === null || !this.closes || isSuperseded) return false
     if (isClosed || message.isStored || (cause !== 'unauthorized' && this.keep(message, cause))) return true
-    if (this.#debts.closesOf(tracked) >= closedOver[cause].closes) {
+    if (this.#debts.closesOf(tracked, this.#digest) >= closedOver[cause].closes) {
       const fields = { ...who, action: call.action, key: tracked.key, attempts, reason: cause }
       world.log.error({ ...fields, wholeMessage: call.payload }, lostText)
       return false
@@ -109,8 +113,8 @@ export class Unanswered {
 
   /** A message of an owing station has its answer. */
   settle(message: Tracked): void {
-    this.#debts.onAnswered(message)
-    this.isOwing = this.#debts.owes(message.stationId)
+    this.#debts.onAnswered(message, this.#digest)
+    this.isOwing = this.#debts.owes(message.stationId, this.#digest)
   }
 
   #close({ call, attempts }: Storable, tracked: Tracked, cause: Cause): void {
@@ -122,7 +126,7 @@ export class Unanswered {
     if (cause === 'unauthorized') this.#member.close(1008, 'Not authorized')
     // The bridge stops, and closes every connection.
     else if (cause !== 'ended') {
-      this.#debts.onClosed(tracked, cause)
+      this.#debts.onClosed(tracked, cause, this.#digest)
       this.#member.close(1012, 'The message could not be processed')
     }
   }

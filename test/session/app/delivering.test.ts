@@ -352,15 +352,28 @@ test('a StartTransaction closes the connection as unattached, and does not overt
   assert.equal(world.meter.total('ocpp_unanswered_total', { cause: 'unattached' }), 1)
 })
 
-test('a StartTransaction closes the connection, and does not overtake the stored messages, when the disk cannot be read', async t => {
-  const { world, outbox, plug } = await setUp(t, message('a', 1))
-  outbox.pendingOf = () => Promise.reject(new Error('EIO'))
-  const station = plug()
-  station.call('StartTransaction', { connectorId: 1, idTag: 'T', meterStart: 0, timestamp: time }, 's')
-  await pass(world, 16)
-  assert.equal(station.socket.closed?.code, 1012)
-  assert.equal(world.meter.total('ocpp_unanswered_total', { cause: 'behind' }), 1)
-})
+for (const [how, reply] of [
+  ['cannot be read', () => Promise.reject(new Error('EIO'))],
+  ['hangs', () => new Promise<never>(() => undefined)],
+] as const) {
+  test(`live messages are performed, and the stored ones follow in their order later, when the disk ${how}`, async t => {
+    const { world, rpc, outbox, plug } = await setUp(t, message('a', 1), message('b', 2))
+    rpc.on('start_transaction', acks({ transactionId: 3, idTagInfo: { status: 'Accepted' } }))
+    const works = outbox.pendingOf.bind(outbox)
+    outbox.pendingOf = reply
+    outbox.appending = reply
+    const station = plug()
+    station.call('StartTransaction', { connectorId: 1, idTag: 'T', meterStart: 0, timestamp: time }, 's')
+    station.call('StopTransaction', { transactionId: 3, meterStop: 9, timestamp: time }, 'x')
+    await pass(world, 6)
+    assert.deepEqual(station.got.map(frame => frame.slice(0, 2)), [[3, 's'], [3, 'x']]) // prettier-ignore
+    assert.equal(station.socket.closed, null)
+    assert.deepEqual(performed(world).map(({ id }) => id), ['x']) // prettier-ignore
+    outbox.pendingOf = works
+    await pass(world, 65)
+    assert.deepEqual(performed(world).map(({ id }) => id), ['x', 'a', 'b']) // prettier-ignore
+  })
+}
 
 test('a message that was read is not performed when another connection has delivered it before its turn', async t => {
   const { world, rpc, outbox, backlog, plug } = await setUp(t, message('a', 1), message('b', 2))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { credentialsOf } from '../../../src/session/transactions/credentials.ts'
+import { credentialsDigest, credentialsOf } from '../../../src/session/transactions/credentials.ts'
 import { handshakeFor } from '../../support/fakes.ts'
 
 test('the credentials of a station are its Authorization header, its cookie and the query of its URL', () => {
@@ -12,4 +12,11 @@ test('the credentials of a station are its Authorization header, its cookie and 
   assert.equal(credentialsOf(withQuery), '["Basic a","","token=1"]')
   const withCookie = { ...handshake, env: { ...env, headers: { ...env.headers, cookie: 'a=b' } } }
   assert.equal(credentialsOf(withCookie), '["Basic a","a=b",""]')
+})
+
+test('the digest tells credentials apart, and is empty without any', () => {
+  const digests = ['Basic a', 'Basic b'].map(authorization => credentialsDigest(handshakeFor('CP1', { authorization })))
+  assert.notEqual(digests[0], digests[1])
+  assert.equal(digests.some(digest => digest.includes('Basic')), false) // prettier-ignore
+  assert.equal(credentialsDigest(handshakeFor('CP1')), '')
 })

@@ -103,6 +103,20 @@ for (const [what, appending] of [
   })
 }
 
+test('a disk that hangs is not waited for a second time: the app performs the next messages at once', async t => {
+  const { world, rpc, station, outbox } = setUp(t)
+  outbox.appending = () => new Promise(() => undefined)
+  rpc.on('stop_transaction', fails(faults.raised))
+  station.call('StopTransaction', stop, 'x')
+  await world.pass(16_000, 100)
+  assert.equal(station.socket.closed?.code, 1012, 'it waited for the app, and for the disk up to the 15 s')
+  rpc.on('stop_transaction', acks({}))
+  const next = world.plug('CP1')
+  next.call('StopTransaction', { ...stop, transactionId: 2 }, 'y')
+  await world.pass(100)
+  assert.deepEqual(next.got, [[3, 'y', {}]])
+})
+
 for (const [what, action, payload, version] of [
   ['a StartTransaction', 'StartTransaction', start, 'ocpp1.6'],
   ['a TransactionEvent with an idToken', 'TransactionEvent', event({ idToken }), 'ocpp2.0.1'],
