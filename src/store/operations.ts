@@ -41,9 +41,6 @@ export const maxStations = 100_000
 
 export function operationsOn(database: Database) {
   const sql = {
-    pruneSerialNumbers: database.prepare(
-      `DELETE FROM serial_numbers WHERE station IN (SELECT station FROM serial_numbers ORDER BY at DESC LIMIT -1 OFFSET ${maxStations})`,
-    ),
     keepSerialNumber: database.prepare('INSERT OR REPLACE INTO serial_numbers VALUES (?, ?, ?)'),
     serialNumbers: database.prepare(
       `SELECT station, serial_number FROM (SELECT * FROM serial_numbers ORDER BY at DESC LIMIT ${maxStations}) ORDER BY at`,
@@ -54,10 +51,6 @@ export function operationsOn(database: Database) {
     ),
     keepCredentials: database.prepare('INSERT OR REPLACE INTO credentials VALUES (?, ?, ?)'),
     dropCredentials: database.prepare('DELETE FROM credentials WHERE station = ?'),
-    pruneSessions: database.prepare(
-      `DELETE FROM app_sessions WHERE station NOT IN (SELECT station FROM credentials)
-       AND station NOT IN (SELECT station FROM outbox)`,
-    ),
     keepStart: database.prepare('INSERT OR REPLACE INTO starts VALUES (?, ?, ?, ?, ?, ?)'),
     dropStart: database.prepare('DELETE FROM starts WHERE station = ? AND transaction_id = ?'),
     dropStarts: database.prepare('DELETE FROM starts WHERE at < ?'),
@@ -67,15 +60,10 @@ export function operationsOn(database: Database) {
   }
   return {
     ...outboxOperationsOn(database),
+    ...pruneOperationsOn(database),
 
     keepSerialNumber: (station: string, serialNumber: string, at: number): void => {
       sql.keepSerialNumber.run(station, JSON.stringify(serialNumber), at)
-    },
-
-    /** Once for each process: drops the serial numbers that were kept longest ago, and the sessions of unknown stations. */
-    prune: (): void => {
-      sql.pruneSerialNumbers.run()
-      sql.pruneSessions.run()
     },
 
     /** Oldest first. */
@@ -108,5 +96,24 @@ export function operationsOn(database: Database) {
 
     /** Oldest first. */
     starts: (since: number): StoredStart[] => sql.starts.all(since) as StoredStart[],
+  }
+}
+
+function pruneOperationsOn(database: Database) {
+  const sql = {
+    pruneSerialNumbers: database.prepare(
+      `DELETE FROM serial_numbers WHERE station IN (SELECT station FROM serial_numbers ORDER BY at DESC LIMIT -1 OFFSET ${maxStations})`,
+    ),
+    pruneSessions: database.prepare(
+      `DELETE FROM app_sessions WHERE station NOT IN (SELECT station FROM credentials)
+       AND station NOT IN (SELECT station FROM outbox)`,
+    ),
+  }
+  return {
+    /** Once for each process: drops the serial numbers that were kept longest ago, and the sessions of unknown stations. */
+    prune: (): void => {
+      sql.pruneSerialNumbers.run()
+      sql.pruneSessions.run()
+    },
   }
 }
