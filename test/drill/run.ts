@@ -1,6 +1,7 @@
 /**
  * `npm run drill`: provokes the fault of each alert at a real bridge with a real Prometheus, waits until the alert fires, and
- * runs the commands of its entry in docs/run-book.md. Exits with 1 if an alert does not fire, or a command cannot be run.
+ * runs the commands of its entry in docs/run-book.md. Exits with 1 if an alert does not fire, or a command ends otherwise than
+ * it should.
  */
 import { readFileSync } from 'node:fs'
 import { keepUntil } from '../support/keep.ts'
@@ -16,8 +17,12 @@ const print = (text: string): void => void process.stdout.write(`${text}\n`)
 const firesWithinMs = 90_000
 /** `tail` goes on until it is ended; a check of an app that is away takes a while. */
 const commandMs = { tail: 10_000, other: 60_000 }
-/** What a command exits with where its usage is wrong. */
-const wrongUsage = 2
+/** Exit codes of docs/cli.md that show the fault of an alert; all other commands end with 0. */
+const faults: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+  // A line of check is fail; the station answers no command.
+  OcppAppDown: { check: 1 },
+  OcppBroadcastsDown: { check: 1, call: 4 },
+}
 
 /** The commands of an alert's entry in the run-book. */
 function commandsOf(alert: string): string[] {
@@ -27,17 +32,19 @@ function commandsOf(alert: string): string[] {
   return block.split('\n').filter(line => line.startsWith('ocpp-cable '))
 }
 
-/** Runs one command as a shell would split it; prints what it prints. */
-async function runCommand(line: string, { env, stationId }: Scene): Promise<boolean> {
+/** Runs one command as a shell would split it; prints what it prints. @returns what is wrong with its end, if anything */
+async function runCommand(alert: string, line: string, { env, stationId }: Scene): Promise<string | null> {
   const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '')
   const args = words.slice(1).map(word => (word === 'ID' ? stationId : word))
   const command = openProcess(process.execPath, [program, ...args], { env: programEnv({ ...env, NO_COLOR: '1' }) })
   const withinMs = args[0] === 'tail' ? commandMs.tail : commandMs.other
   const timer = setTimeout(() => command.signal('SIGINT'), withinMs)
-  const { code } = await command.exited
+  const { code, signal } = await command.exited
   clearTimeout(timer)
-  print(`\n$ ${line}\n${command.lines.slice(0, 30).join('\n')}\n(exit code ${code})`)
-  return args[0] === 'tail' || (code !== null && code !== wrongUsage)
+  print(`\n$ ${line}\n${command.lines.slice(0, 30).join('\n')}\n(${signal ?? `exit code ${code}`})`)
+  // Only Ctrl-C ends a tail.
+  const expected = args[0] === 'tail' ? 'SIGINT' : (faults[alert]?.[args[0] ?? ''] ?? 0)
+  return (signal ?? code) === expected ? null : `ended with ${signal ?? code}, not with ${expected}`
 }
 
 const ends: (() => Promise<void>)[] = []
@@ -58,13 +65,13 @@ try {
       print(`\n== ${alert}: ${found.annotations['summary'] ?? ''}`)
       const url = `http://127.0.0.1:${scene.env['ANYCABLE_ADMIN_PORT']}`
       for (const line of commandsOf(alert)) {
-        const isRun = await runCommand(line, { ...scene, env: { ...scene.env, ANYCABLE_ADMIN_URL: url } })
-        if (!isRun) problems.push(`${alert}: ${line}`)
+        const problem = await runCommand(alert, line, { ...scene, env: { ...scene.env, ANYCABLE_ADMIN_URL: url } })
+        if (problem !== null) problems.push(`${alert}: ${line}: ${problem}`)
       }
     }
   }
 } finally {
   for (const end of ends) await end()
 }
-for (const problem of problems) print(`cannot be run: ${problem}`)
+for (const problem of problems) print(problem)
 process.exit(problems.length > 0 ? 1 : 0)
