@@ -16,11 +16,11 @@ import type { KnownStations } from './known-stations.ts'
 import type { Tracked } from './transactions/digest.ts'
 import type { Backlog, DeliveryAttempt, DurableOutbox } from './transactions/outbox.ts'
 import type { DurableStarts, KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
-import type { KeptError } from './view/record.ts'
+import type { KeptError, SessionEnd } from './view/record.ts'
 
 export type { Asked } from './commands/unanswered.ts'
 export type * from './transactions/outbox.ts'
-export type { KeptError } from './view/record.ts'
+export type { Departure, KeptError, SessionEnd } from './view/record.ts'
 
 /**
  * The app, over any transport. Rejects with `RpcError` only.
@@ -101,19 +101,6 @@ export type StationEvent = { readonly who: Who; readonly version: Version } & (
   | ({ readonly type: 'disconnected' } & SessionEnd)
   | { readonly type: 'command'; readonly outcome: CommandOutcome }
 )
-
-/** How a connection ended. */
-export type SessionEnd = { readonly code: number; readonly reason: string }
-
-/** How the last connection of a station ended; `at` in ms of `World.now`. */
-export type Departure = SessionEnd & {
-  readonly at: number
-  readonly version: Version
-  readonly address: string
-  readonly sn: string | null
-  /** The last ones of the connection, the latest last. */
-  readonly errors: readonly KeptError[]
-}
 
 /** The last refused upgrade of a station; `at` in ms of `World.now`. */
 export type RefusedUpgrade = {

@@ -4,6 +4,7 @@
  */
 import { idKey, type Call, type CallError } from '../../ocpp/frame.ts'
 import { copyOf, isObject, parseObject, type JsonText } from '../../ocpp/json.ts'
+import type { Version } from '../../ocpp/version.ts'
 
 /** A CALLERROR in either direction, or a CALLRESULT to the station that refuses a card. */
 export type KeptError = {
@@ -16,6 +17,19 @@ export type KeptError = {
   readonly code: string
   readonly description: string
   readonly cause: string
+}
+
+/** How a connection ended. */
+export type SessionEnd = { readonly code: number; readonly reason: string }
+
+/** How the last connection of a station ended; `at` in ms of `World.now`. */
+export type Departure = SessionEnd & {
+  readonly at: number
+  readonly version: Version
+  readonly address: string
+  readonly sn: string | null
+  /** The last ones of the connection, the latest last. */
+  readonly errors: readonly KeptError[]
 }
 
 const maxErrors = 10
