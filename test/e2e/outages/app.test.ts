@@ -98,7 +98,6 @@ const failures: readonly Failure[] = [
           because: 'the app raises on each delivery: the message stays in the outbox until ocpp_outbox_ttl',
         },
         repeats: 'never',
-        stores: true,
       },
     },
     happens: ({ books }) => {
