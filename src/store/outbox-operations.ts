@@ -126,6 +126,7 @@ function operatorOperationsOn(database: Database) {
       const ofStation = stationId === null ? '' : 'AND station = ?'
       const inState = state === null ? '' : `AND dead_at IS ${state === 'dead' ? 'NOT ' : ''}NULL`
       const found = database.prepare(`${rows} WHERE seq > ? ${ofStation} ${inState} ORDER BY seq LIMIT ?`)
+      // As above: the columns are the fields.
       return found.all(after, ...(stationId === null ? [] : [stationId]), limit) as unknown as OutboxRow[]
     },
 
