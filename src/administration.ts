@@ -57,8 +57,9 @@ function verbose(log: Log): Log {
 export function withRefusals(reports: Reports, { departures }: Hub, admin: Admin | null): Reports {
   return {
     ...reports,
-    onRefused: (request, status, problem, header) => {
-      reports.onRefused(request, status, problem, header)
+    onRefused: (request, refusal, header) => {
+      const { status, problem } = refusal
+      reports.onRefused(request, refusal, header)
       const stationId = likelyIdentity(request.target)
       if (stationId === null) return
       departures.onRefused(stationId, { status, reason: problem, address: request.remoteAddress })

@@ -9,7 +9,7 @@ import type { Backlog } from './fleet/outbox/backlog.ts'
 import type { EventLoopDelay } from './ops/event-loop.ts'
 import type { Gauges, Sample } from './ops/metric-table.ts'
 import type { Guard } from './rpc/guard/guard.ts'
-import { expiryOf, type KeyPair } from './server/certificates.ts'
+import { expiryOf, type KeyPair } from './server/tls/certificates.ts'
 import type { Readiness } from './server/requests.ts'
 import { inboxLimits } from './session/inbox.ts'
 

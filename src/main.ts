@@ -7,7 +7,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { openApp, type Opened } from './app.ts'
+import { openApp } from './app.ts'
 import { commands } from './cli/commands.ts'
 import { commandList } from './cli/help.ts'
 import { runCommand } from './cli/run.ts'
@@ -16,6 +16,7 @@ import { helpText, printedConfig } from './config/help.ts'
 import { askedOf, resolve, type Asked, type ConfigFile } from './config/resolve.ts'
 import type { Config } from './config/rules.ts'
 import { openLog, type Log } from './ops/log.ts'
+import type { Opened } from './ops/server.ts'
 import { readConfigFile } from './settings.ts'
 
 const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }

@@ -2,7 +2,7 @@
  * Between the configuration and the parts: reads its file, and gives the parts that go to the network their settings.
  */
 import { existsSync, readFileSync } from 'node:fs'
-import { broadcastKey } from './broadcast/http.ts'
+import { broadcastKey, type BroadcastEndpoint } from './broadcast/http.ts'
 import type { NatsOptions } from './broadcast/nats.ts'
 import type { Asked, ConfigFile } from './config/resolve.ts'
 import type { Config } from './config/rules.ts'
@@ -42,9 +42,8 @@ export function natsOptions({ broadcast }: Config): NatsOptions {
   }
 }
 
-/** The key of HTTP broadcasts; `null` for none. */
-export function broadcastKeyOf({ broadcast }: Config): string | null {
-  return keyOf(broadcast.access, broadcastKey)
+export function broadcastEndpoint({ broadcast }: Config): BroadcastEndpoint {
+  return { path: broadcast.httpPath, key: keyOf(broadcast.access, broadcastKey) }
 }
 
 /** @param derived derives the key from the secret, as the app does */

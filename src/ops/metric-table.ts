@@ -206,9 +206,6 @@ type ValueOf<V> = V extends readonly (infer Value extends string)[]
     ? string
     : keyof V & string
 
-/** Why a connection did not become a station. */
-export type RefusalReason = LabelsOf<'ocpp_refused_total'>['reason']
-
 /** Why a message was dropped. */
 export type DropReason = LabelsOf<'ocpp_dropped_total'>['reason']
 

@@ -2,6 +2,13 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
+/** Something that holds a resource; `close` may be called twice. */
+export interface Opened {
+  /** The port that it listens on, if it does. */
+  readonly port?: number
+  close(): Promise<void>
+}
+
 export type Address = { readonly host: string; readonly port: number }
 
 export type HttpServer = {
@@ -58,6 +65,15 @@ export async function listen(server: Server, { host, port }: Address): Promise<n
     server.listen({ host: bindHost(host), port, backlog }, resolve)
   })
   return (server.address() as AddressInfo).port
+}
+
+/** Adds the option that chose the address to the error of a failed listen. */
+export async function listening<Part>(option: string, opening: Promise<Part>): Promise<Part> {
+  try {
+    return await opening
+  } catch (error) {
+    throw new Error(`${option}: cannot listen`, { cause: error })
+  }
 }
 
 /** The origin of a server. */

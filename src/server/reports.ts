@@ -1,8 +1,7 @@
 /**
  * What the log and the metrics say of refused and invalid connections. The log is bounded: a client chooses the path.
  */
-import type { RefusalReason } from '../ops/metric-table.ts'
-import type { UpgradeRequest } from '../translate/handshake.ts'
+import type { Refusal, UpgradeRequest } from '../translate/handshake.ts'
 import type { Member, World } from '../session/ports.ts'
 
 /** In characters: longer than any host name. */
@@ -10,11 +9,11 @@ const maxLoggedHost = 300
 
 export interface Reports {
   /**
-   * Called after a connection is refused, with the HTTP status and the text sent to the client.
+   * Called when a connection is refused.
    *
    * @param header the name of the header that cannot be read, if that is why
    */
-  onRefused(request: UpgradeRequest, status: number, problem: string, header?: string | null): void
+  onRefused(request: UpgradeRequest, refusal: Refusal, header?: string | null): void
   /** @param reason in OpenSSL's words where it is OpenSSL that failed */
   onTlsFailure(remoteAddress: string, reason: string): void
   /** Called when a bug of the bridge breaks an upgrade. The connection is closed without an answer. */
@@ -23,8 +22,8 @@ export interface Reports {
 
 export function newReports({ log, once, meter }: Pick<World, 'log' | 'once' | 'meter'>): Reports {
   return {
-    onRefused: ({ target, remoteAddress }, status, problem, header = null) => {
-      meter.count('ocpp_refused_total', { reason: reasonOf(status, problem) })
+    onRefused: ({ target, remoteAddress }, { status, reason, problem }, header = null) => {
+      meter.count('ocpp_refused_total', { reason })
       const path = loggedPath(target)
       const fields = { path, remoteAddress, status, problem, ...(header !== null && { header }) }
       // 503 refuses many stations for one reason: one line. The rest is one station's fault: a line for each path, for
@@ -40,23 +39,6 @@ export function newReports({ log, once, meter }: Pick<World, 'log' | 'once' | 'm
     onFault: ({ target, remoteAddress }, error) =>
       log.error({ path: loggedPath(target), remoteAddress, error }, 'a bug in the bridge ended a connection'),
   }
-}
-
-/** Words of the texts that a refused station gets, and the label that counts them; the first that fits. */
-const reasons: readonly (readonly [words: RegExp, reason: RefusalReason])[] = [
-  [/^TLS on a port without TLS/, 'tls'],
-  [/shutting down/, 'draining'],
-  [/connection limit/, 'full'],
-  [/cannot process messages now/, 'owing'],
-  [/already connected/, 'taken'],
-  [/^Not found/, 'path'],
-  [/identity|dot segment|more than one segment/, 'identity'],
-  [/subprotocol|Sec-WebSocket-Protocol offered/, 'version'],
-]
-
-function reasonOf(status: number, problem: string): RefusalReason {
-  const [, reason = 'request'] = reasons.find(([words]) => words.test(problem)) ?? []
-  return status === 404 ? 'path' : reason
 }
 
 /** Without query and user information, which may contain secrets. */

@@ -48,18 +48,31 @@ export type StationHandshake = {
 
 export type Handshake = StationHandshake | Refusal
 
+/** Why a connection did not become a station. */
+export type RefusalReason =
+  'draining' | 'full' | 'owing' | 'taken' | 'path' | 'identity' | 'version' | 'request' | 'tls'
+
 /** A request that is answered with an HTTP error and opens no session. */
-export type Refusal = { readonly kind: 'refused'; readonly status: 400 | 404; readonly problem: string }
+export type Refusal = {
+  readonly kind: 'refused'
+  readonly status: 400 | 404 | 408 | 409 | 431 | 503
+  readonly reason: RefusalReason
+  /** For the client and the log. */
+  readonly problem: string
+  /** Of the answer. */
+  readonly headers: Readonly<Record<string, string | number>>
+}
 
 export function readHandshake(request: UpgradeRequest, settings: HandshakeSettings): Handshake {
   const target = parseTarget(request.target)
   const stationId = readIdentity(request.target, target, settings.path)
   if (typeof stationId !== 'string') return stationId
   const host = readHost(request, target)
-  if (host === null) return refused(400, 'The request target has an invalid host')
+  if (host === null) return refused(400, 'request', 'The request target has an invalid host')
   const agreed = agreeOnVersion(header(request, 'sec-websocket-protocol'), settings)
   if (!('version' in agreed)) return agreed
-  if (!versions[agreed.version].isIdentity(stationId)) return refused(400, 'The Charging Station identity is too long')
+  if (!versions[agreed.version].isIdentity(stationId))
+    return refused(400, 'identity', 'The Charging Station identity is too long')
   const url = urlFor({
     scheme: request.encrypted ? 'https' : 'http',
     authority: host.authority,
@@ -103,17 +116,19 @@ export function likelyIdentity(target: string): StationId | null {
 /** The one segment after the prefix. What the app could read as another identity is refused, never corrected. */
 function readIdentity(text: string, target: Target, path: string): StationId | Refusal {
   const prefix = segmentsOf(path)
-  if (!isUnder(target, prefix)) return refused(404, 'Not found')
-  if (target.hasFragment) return refused(400, 'The request target has a fragment')
+  if (!isUnder(target, prefix)) return refused(404, 'path', 'Not found')
+  if (target.hasFragment) return refused(400, 'request', 'The request target has a fragment')
   // eslint-disable-next-line no-control-regex -- they are what is refused
-  if (/[\u0000-\u001f\u007f]/.test(text)) return refused(400, 'The request target contains control characters')
+  if (/[\u0000-\u001f\u007f]/.test(text))
+    return refused(400, 'request', 'The request target contains control characters')
   const [encoded, ...more] = target.segments.slice(prefix.length)
-  if (encoded === undefined) return refused(400, 'The path contains no Charging Station identity')
-  if ([encoded, ...more].some(isDotSegment)) return refused(400, 'The path contains a dot segment')
-  if (more.length > 0) return refused(400, 'The path has more than one segment after the prefix')
+  if (encoded === undefined) return refused(400, 'identity', 'The path contains no Charging Station identity')
+  if ([encoded, ...more].some(isDotSegment)) return refused(400, 'identity', 'The path contains a dot segment')
+  if (more.length > 0) return refused(400, 'identity', 'The path has more than one segment after the prefix')
   const identity = decodeSegment(encoded)
-  if (identity === null) return refused(400, 'The Charging Station identity is not percent-encoded UTF-8')
-  if (/\p{Cc}/u.test(identity)) return refused(400, 'The Charging Station identity contains control characters')
+  if (identity === null) return refused(400, 'identity', 'The Charging Station identity is not percent-encoded UTF-8')
+  if (/\p{Cc}/u.test(identity))
+    return refused(400, 'identity', 'The Charging Station identity contains control characters')
   return identity as StationId
 }
 
@@ -157,7 +172,7 @@ function agreeOnVersion(
   if (offered.length === 0 && defaultVersion !== null) return { version: defaultVersion, subprotocol: null }
   const problem =
     offered.length === 0 ? 'No Sec-WebSocket-Protocol offered' : 'None of the offered subprotocols is supported'
-  return refused(400, `${problem}; supported: ${enabled.join(', ')}`)
+  return refused(400, 'version', `${problem}; supported: ${enabled.join(', ')}`)
 }
 
 function forwardedHeaders(request: UpgradeRequest, settings: HandshakeSettings): Record<string, string> {
@@ -177,6 +192,11 @@ function header({ headers }: UpgradeRequest, name: string): string {
   return (typeof value === 'string' ? value : value?.[0]) ?? ''
 }
 
-function refused(status: Refusal['status'], problem: string): Refusal {
-  return { kind: 'refused', status, problem }
+export function refused(
+  status: Refusal['status'],
+  reason: RefusalReason,
+  problem: string,
+  headers: Refusal['headers'] = {},
+): Refusal {
+  return { kind: 'refused', status, reason, problem, headers }
 }

@@ -6,8 +6,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import { openListener, type Reception, type Unavailable } from '../../src/server/listener.ts'
-import { openSockets, type Sockets } from '../../src/server/socket.ts'
+import { openListener } from '../../src/server/listener.ts'
+import type { Reception } from '../../src/server/upgrade/upgrade.ts'
+import { refused as refusalOf, type Refusal } from '../../src/translate/handshake.ts'
+import { openSockets, type Sockets } from '../../src/server/websocket/socket.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
 import { frameOf, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
@@ -36,7 +38,7 @@ const settings = {
 const admissionMs = 1
 
 type Watch = {
-  readonly refusal?: (stationId: string) => Unavailable | null
+  readonly refusal?: (stationId: string) => Refusal | null
   readonly onAdmit?: (stationId: string) => void
   readonly onText?: (stationId: string, text: string) => void
   readonly onUpgrade?: Sockets['upgrade']
@@ -64,7 +66,7 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Wat
       onAdmit?.(stationId)
       return { receive: text => onText?.(stationId, text), gone: () => undefined }
     },
-    onRefused: (_request, status, problem) => refused.push([status, problem]),
+    onRefused: (_request, { status, problem }) => refused.push([status, problem]),
     onTlsFailure: () => undefined,
     onFault: ({ target }, error) => faults.push([target, error]),
     readiness: () => ({}),
@@ -192,7 +194,7 @@ test('a fault of ours with one of them ends its connection alone, and is told', 
 })
 
 test('those who wait as the port closes have the answer of all who come then', async t => {
-  const leaving = { status: 503, problem: 'The CSMS is going down', retryAfterSeconds: 30 } as const
+  const leaving = refusalOf(503, 'draining', 'The CSMS is shutting down')
   let isLeaving = false
   let refusedAtOnce = 0
   const { listener, port, admitted, refused } = await open(t, {

@@ -10,8 +10,9 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
-import { openListener, type Listener, type Reception } from '../../src/server/listener.ts'
-import { openSockets } from '../../src/server/socket.ts'
+import { openListener, type Listener } from '../../src/server/listener.ts'
+import type { Reception } from '../../src/server/upgrade/upgrade.ts'
+import { openSockets } from '../../src/server/websocket/socket.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
 import { protocol, upgradeHeaders } from '../support/peer.ts'
@@ -97,7 +98,7 @@ const lists = ['Upgrade: websocket, h2c', 'Upgrade: h2c , WebSocket', 'Upgrade: 
 const reception = (refused: string[]): Reception => ({
   refusal: () => null,
   admit: () => ({ receive: () => undefined, gone: () => undefined }),
-  onRefused: (_request, status, problem) => refused.push(`${status} ${problem}`),
+  onRefused: (_request, { status, problem }) => refused.push(`${status} ${problem}`),
   onTlsFailure: () => undefined,
   onFault: (_request, error) => refused.push(String(error)),
   readiness: () => ({}),

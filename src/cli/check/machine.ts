@@ -7,7 +7,7 @@ import { createServer } from 'node:http'
 import path from 'node:path'
 import { broadcastsOnStationsPort, type Config } from '../../config/rules.ts'
 import { listen, type Address } from '../../ops/server.ts'
-import { readKeyPair } from '../../server/certificates.ts'
+import { readKeyPair } from '../../server/tls/certificates.ts'
 import { ampleOpenFiles, roomFor, type OpenFiles } from '../../server/open-files.ts'
 import { fail, ok, skip, textOf, warn, type Finding } from './probe.ts'
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { closeCodeFor, closeReason } from '../../src/server/closing.ts'
+import { closeCodeFor, closeReason } from '../../../src/server/websocket/closing.ts'
 
 const codes = [
   ['WS_ERR_UNSUPPORTED_MESSAGE_LENGTH', 1009, 'a message longer than the limit'],

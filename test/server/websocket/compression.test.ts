@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
-import { deflate, mayCompress, type Compression } from '../../src/server/compression.ts'
-import { allVersions } from '../ocpp/schemas.ts'
+import { deflate, mayCompress, type Compression } from '../../../src/server/websocket/compression.ts'
+import { allVersions } from '../../ocpp/schemas.ts'
 
 const rows: readonly (readonly [Compression, readonly string[], string])[] = [
   ['auto', ['ocpp2.0.1', 'ocpp2.1'], 'the versions that require it of a CSMS'],

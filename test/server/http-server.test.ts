@@ -9,8 +9,10 @@ import { connect, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
-import { openListener, type Listener, type Reception } from '../../src/server/listener.ts'
-import { openSockets } from '../../src/server/socket.ts'
+import { openListener, type Listener } from '../../src/server/listener.ts'
+import type { Reception } from '../../src/server/upgrade/upgrade.ts'
+import { refused } from '../../src/translate/handshake.ts'
+import { openSockets } from '../../src/server/websocket/socket.ts'
 import { makeKeyPair } from '../support/certificate.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
@@ -133,8 +135,8 @@ const rawRows: readonly Row[] = [
 
 const reception: Reception = {
   refusal: ({ stationId }) => {
-    if (stationId === 'taken') return { status: 409, problem: 'taken', retryAfterSeconds: null }
-    return stationId === 'late' ? { status: 503, problem: 'late', retryAfterSeconds: 30 } : null
+    if (stationId === 'taken') return refused(409, 'taken', 'taken')
+    return stationId === 'late' ? refused(503, 'draining', 'late', { 'Retry-After': 30 }) : null
   },
   admit: () => {
     throw new Error('a bug')

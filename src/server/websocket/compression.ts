@@ -3,7 +3,7 @@
  *
  * Spec: required of a CSMS by OCPP 2.0.1 Part 4 §3.3 and 2.1 Part 4 §3.4; OCPP-J 1.6 §5.1 leaves it open.
  */
-import { versions, type Version } from '../ocpp/version.ts'
+import { versions, type Version } from '../../ocpp/version.ts'
 
 /** `auto`: only if the version requires it. */
 export type Compression = 'auto' | 'on' | 'off'

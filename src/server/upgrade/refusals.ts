@@ -4,6 +4,7 @@
  */
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { refused, type Refusal } from '../../translate/handshake.ts'
 
 /**
  * How long a client may take to read its answer and to close: closing while it still sends would reset the connection,
@@ -12,12 +13,7 @@ import type { Duplex } from 'node:stream'
 const graceMs = 2_000
 
 /** Sends an HTTP error as the last words on a connection. */
-export function refuse(
-  stream: Duplex,
-  status: number,
-  problem: string,
-  headers: Readonly<Record<string, string | number>> = {},
-): void {
+export function refuse(stream: Duplex, { status, problem, headers }: Refusal): void {
   const body = `${problem}\n`
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
@@ -48,31 +44,32 @@ export type ClientError = Error & {
 
 /** Why bytes are not a request, as far as they tell. Nothing of it is a header's value. */
 export type Unreadable = {
-  readonly status: number
-  readonly problem: string
+  readonly refusal: Refusal
   /** The request target; empty if unknown. */
   readonly target: string
   /** The header that cannot be read; `null` if unknown. */
   readonly header: string | null
 }
 
-const statusOfError: ReadonlyMap<string, number> = new Map([
+const statusOfError: ReadonlyMap<string, 408 | 431> = new Map([
   ['HPE_HEADER_OVERFLOW', 431],
   ['ERR_HTTP_REQUEST_TIMEOUT', 408],
-])
+] as const)
 
 /** @returns `null` for an error of the connection itself, over which nothing can be said any more */
 export function readClientError({ code = '', rawPacket, bytesParsed = 0 }: ClientError): Unreadable | null {
   const status = statusOfError.get(code)
   const isSyntax = code.startsWith('HPE_')
   if (status === undefined && !isSyntax) return null
-  const malformed = { status: status ?? 400, problem: 'Malformed HTTP request', target: '', header: null }
-  if (!isSyntax || rawPacket === undefined) return malformed
-  if (code === 'HPE_INVALID_METHOD' && isTls(rawPacket)) return { ...malformed, problem: 'TLS on a port without TLS' }
+  const unknown = { target: '', header: null }
+  const malformed = 'Malformed HTTP request'
+  if (!isSyntax || rawPacket === undefined) return { refusal: refused(status ?? 400, 'request', malformed), ...unknown }
+  if (code === 'HPE_INVALID_METHOD' && isTls(rawPacket))
+    return { refusal: refused(400, 'tls', 'TLS on a port without TLS'), ...unknown }
   const head = rawPacket.toString('latin1')
   const [, target = ''] = /^[A-Z]+ (\S+) HTTP\/\d\.\d\r\n/.exec(head) ?? []
   const header = code === 'HPE_HEADER_OVERFLOW' ? null : headerAt(head, bytesParsed)
-  return { ...malformed, problem: `${malformed.problem} (${code})`, target, header }
+  return { refusal: refused(status ?? 400, 'request', `${malformed} (${code})`), target, header }
 }
 
 /** A handshake record of any version of TLS (RFC 8446 §5.1). */

@@ -8,16 +8,17 @@ import { connect } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
-import { Notices } from '../../src/ops/notices.ts'
-import { openListener } from '../../src/server/listener.ts'
-import { noMeter } from '../../src/ops/metrics.ts'
-import { newReports } from '../../src/server/reports.ts'
-import { openSockets } from '../../src/server/socket.ts'
-import { makeKeyPair } from '../support/certificate.ts'
-import { FakeLog, FakeMeter } from '../support/fakes.ts'
-import { keepUntil, type Keep } from '../support/keep.ts'
-import { protocol, upgradeHeaders } from '../support/peer.ts'
-import { run } from '../support/process.ts'
+import { Notices } from '../../../src/ops/notices.ts'
+import { refused } from '../../../src/translate/handshake.ts'
+import { openListener } from '../../../src/server/listener.ts'
+import { noMeter } from '../../../src/ops/metrics.ts'
+import { newReports } from '../../../src/server/reports.ts'
+import { openSockets } from '../../../src/server/websocket/socket.ts'
+import { makeKeyPair } from '../../support/certificate.ts'
+import { FakeLog, FakeMeter } from '../../support/fakes.ts'
+import { keepUntil, type Keep } from '../../support/keep.ts'
+import { protocol, upgradeHeaders } from '../../support/peer.ts'
+import { run } from '../../support/process.ts'
 
 const host = '127.0.0.1'
 const timeouts = { tlsHandshake: 500, head: 500, request: 600, keepAlive: 300, idle: 900, check: 100 }
@@ -49,9 +50,9 @@ async function open(isTls: boolean, keep: Keep) {
     {
       ...newReports({ log, once: notices.once.bind(notices), meter: noMeter }),
       refusal: ({ stationId }) => {
-        const unavailable = { problem: `${stationId.slice(0, 4)} cannot connect`, retryAfterSeconds: null }
-        if (stationId.startsWith('late')) return { ...unavailable, status: 503 }
-        return stationId.startsWith('here') ? { ...unavailable, status: 409 } : null
+        const problem = `${stationId.slice(0, 4)} cannot connect`
+        if (stationId.startsWith('late')) return refused(503, 'draining', problem)
+        return stationId.startsWith('here') ? refused(409, 'taken', problem) : null
       },
       admit: () => ({ receive: () => undefined, gone: () => undefined }),
       readiness: () => ({}),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Held } from '../../src/server/held.ts'
+import { Held } from '../../../src/server/websocket/held.ts'
 
 test('held messages come back in their order, and their memory with them', () => {
   const held = new Held()

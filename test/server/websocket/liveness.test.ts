@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Liveness, Patience, type LivenessSettings, type Sighting } from '../../src/server/liveness.ts'
+import { Liveness, Patience, type LivenessSettings, type Sighting } from '../../../src/server/websocket/liveness.ts'
 
 const second = 1_000
 const usual: LivenessSettings = {

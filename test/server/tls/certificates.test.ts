@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { expiryOf, readKeyPair } from '../../src/server/certificates.ts'
-import { run } from '../support/process.ts'
+import { expiryOf, readKeyPair } from '../../../src/server/tls/certificates.ts'
+import { run } from '../../support/process.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-certificates-'))
 const file = (name: string): string => join(folder, name)
