@@ -36,6 +36,7 @@ import { Relation } from './relation.ts'
 import { SerialNumbers } from './serial-numbers.ts'
 
 export type HubSettings = SessionSettings & {
+  readonly profileDowngrade: readonly string[]
   readonly takeover: Takeover
   /** How long a station may say nothing and answer no ping after its upgrade. */
   readonly bootTimeoutMs: number
@@ -52,7 +53,7 @@ export class Hub implements Fleet {
   readonly debts: Owing
   readonly unansweredCommands: UnansweredCommands
   readonly backlog: Backlog | null
-  readonly known = new KnownStations()
+  readonly known: KnownStations
   readonly departures: Departures
   readonly claims: Claims
   readonly #settings: HubSettings
@@ -89,13 +90,13 @@ export class Hub implements Fleet {
     this.#world = world
     this.claims = new Claims(settings.takeover, world)
     this.#serialNumbers = new SerialNumbers(world, durable)
+    this.known = new KnownStations(settings.profileDowngrade, durable)
     this.#attachSchedule = new AttachSchedule(world)
     this.transactions = new Transactions(world.now, durable)
     this.debts = new Owing(world)
     this.departures = new Departures(world.now)
     this.unansweredCommands = new UnansweredCommands(world.now)
-    const outbox = durable?.durableOutbox ?? null
-    this.backlog = outbox && new Backlog(outbox, world)
+    this.backlog = durable?.durableOutbox ? new Backlog(durable.durableOutbox, world) : null
     const sessionOf = this.claims.current.bind(this.claims)
     const openAbsent = openAbsentStation.bind(null, settings, this, world)
     this.#deliveries = this.backlog && new DeliverySchedule(world, this.backlog, sessionOf, openAbsent, absentMs)
@@ -122,10 +123,10 @@ export class Hub implements Fleet {
     const session = new Session(new Station(handshake, socket, this.#settings, this.#world), this)
     this.#sessions.add(session)
     this.#unsettled.add(session)
-    const { meter, log, events } = this.#world
-    meter.count('ocpp_connection_total', { version: versions[handshake.version].number })
-    log.info({ ...session.who, version: handshake.version }, 'station connected')
-    events?.({ type: 'connected', who: session.who, version: handshake.version })
+    const { version } = handshake
+    this.#world.meter.count('ocpp_connection_total', { version: versions[version].number })
+    this.#world.log.info({ ...session.who, version }, 'station connected')
+    this.#world.events?.({ type: 'connected', who: session.who, version })
     this.claims.open(session)
     return session
   }

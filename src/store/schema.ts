@@ -69,4 +69,13 @@ export const migrations: readonly string[] = [
   ALTER TABLE credentials ADD COLUMN at INTEGER NOT NULL DEFAULT 0;
   -- JSON: what the app restores a station's connection from, without credentials.
   CREATE TABLE app_sessions (station TEXT PRIMARY KEY, session TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+
+  `CREATE TABLE proofs (
+    station TEXT PRIMARY KEY,
+    -- The security profile.
+    profile INTEGER NOT NULL,
+    -- JSON; null where no certificate told one.
+    serial_number TEXT NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;`,
 ]

@@ -67,6 +67,7 @@ const rows: readonly (readonly [line: RegExp, how: How])[] = [
   ],
   [/^ocpp-cable station /, ['test/e2e/cli.test.ts', "'station'"]],
   [/^ocpp-cable tail /, ['test/e2e/cli.test.ts', "'tail'"]],
+  [/^(openssl |ocpp-cable --config-path=)/, ['test/e2e/tls-page.test.ts', "blocksOf('docs/how-to/tls.md')"]],
   [/^anycable-go /, { notRun: 'AnyCable’s own server is not installed for tests' }],
 ]
 

@@ -16,6 +16,7 @@ import {
 import type { Reports } from '../reports.ts'
 import type { Answers } from '../requests.ts'
 import type { SocketEnd, Sockets } from '../websocket/socket.ts'
+import { accessOf, type Access } from './access.ts'
 import { upgradeRequest } from './peer.ts'
 import { refuse } from './refusals.ts'
 
@@ -31,13 +32,13 @@ type Upgrade = { readonly request: IncomingMessage; readonly stream: Duplex; rea
 /** Confines a bug to the connection that triggers it. */
 export function onUpgrade(
   upgrade: Upgrade,
-  settings: { readonly handshake: HandshakeSettings },
+  settings: { readonly handshake: HandshakeSettings; readonly access: Access },
   sockets: Sockets,
   reception: Reception,
 ): void {
   const { request, stream } = upgrade
   try {
-    decide(upgrade, settings.handshake, sockets, reception)
+    decide(upgrade, settings, sockets, reception)
   } catch (error) {
     stream.destroy()
     reception.onFault(upgradeRequest(request), error)
@@ -46,12 +47,13 @@ export function onUpgrade(
 
 function decide(
   { request, stream, head }: Upgrade,
-  settings: HandshakeSettings,
+  settings: { readonly handshake: HandshakeSettings; readonly access: Access },
   sockets: Sockets,
   reception: Reception,
 ): void {
   const asked = upgradeRequest(request)
-  const handshake = readHandshake(asked, settings)
+  const read = readHandshake(asked, settings.handshake)
+  const handshake = read.kind === 'station' ? accessOf(asked, read, settings.access) : read
   if (handshake.kind === 'refused') return turnAway(stream, asked, handshake, reception)
   const refusal = reception.refusal(handshake)
   if (refusal !== null) return turnAway(stream, asked, refusal, reception)
