@@ -7,11 +7,13 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { listen } from '../ops/server.ts'
 import { refused, type HandshakeSettings } from '../translate/handshake.ts'
-import { newServer, type Timeouts } from './http-server.ts'
+import { newServer, usualTimeouts, type Timeouts } from './http-server.ts'
+import { canonicalAddress } from './proxy/addresses.ts'
+import { takeConnections } from './proxy/connections.ts'
 import { answerRequest, asksForWebSocket, replayAsPlain, type RequestSettings } from './requests.ts'
 import type { Tls } from './tls/tls.ts'
 import type { Access } from './upgrade/access.ts'
-import { addressOf, unreadRequest, upgradeRequest } from './upgrade/peer.ts'
+import { unreadRequest, type Peers } from './upgrade/peer.ts'
 import { readClientError, refuse, type ClientError } from './upgrade/refusals.ts'
 import { Turnstile } from './upgrade/turnstile.ts'
 import { onUpgrade, type Reception } from './upgrade/upgrade.ts'
@@ -24,6 +26,10 @@ export type ListenerSettings = RequestSettings & {
   readonly tls: Tls | null
   readonly handshake: HandshakeSettings
   readonly access: Access
+  /** Shared by all listeners. */
+  readonly peers: Peers
+  /** Whether each connection begins with a header of the PROXY protocol. */
+  readonly proxyProtocol: boolean
   /** Connections beyond this number are closed without an answer. */
   readonly maxConnections?: number
   readonly timeouts?: Timeouts
@@ -48,6 +54,7 @@ export async function openListener(
   now = (): number => performance.now(),
 ): Promise<Listener> {
   const turnstile = new Turnstile(now)
+  const { peers, timeouts = usualTimeouts } = settings
   const server = newServer(settings, (request, response) => answerRequest(request, response, settings, reception))
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     if (!asksForWebSocket(request)) return replayAsPlain(server, request, stream, head)
@@ -59,15 +66,24 @@ export async function openListener(
   sockets.onRefused((request, stream, problem) => {
     // RFC 6455 §4.4 requires the header for an unsupported version; it does no harm for other problems.
     const refusal = refused(400, 'request', problem, { 'Sec-WebSocket-Version': 13 })
-    reception.onRefused(upgradeRequest(request), refusal)
+    reception.onRefused(peers.upgradeRequest(request), refusal)
     refuse(stream, refusal)
   })
-  server.on('drop', (dropped?: DropArgument) => {
-    reception.onRefused(unreadRequest(dropped?.remoteAddress), refused(503, 'full', 'The connection limit is reached'))
+  server.on('drop', (dropped: DropArgument = {}) => {
+    const refusal = refused(503, 'full', 'The connection limit is reached')
+    reception.onRefused(unreadRequest(canonicalAddress(dropped.remoteAddress ?? '') ?? ''), refusal)
   })
-  server.on('clientError', (error: ClientError, stream: Duplex) => onClientError(error, stream, reception))
+  takeConnections(server, {
+    ...settings,
+    headerMs: timeouts.head,
+    onConnection: () => undefined,
+    onRefused: (address, problem) => reception.onRefused(unreadRequest(address), refused(400, 'proxy', problem)),
+  })
+  server.on('clientError', (error: ClientError, stream: Duplex) => onClientError(error, stream, peers, reception))
   // Before `clientError`, which destroys the socket: a destroyed one does not know its peer.
-  server.prependListener('tlsClientError', (error: TlsError, socket: TLSSocket) => onTlsError(error, socket, reception))
+  server.prependListener('tlsClientError', (error: TlsError, socket: TLSSocket) =>
+    onTlsError(error, socket, peers, reception),
+  )
   server.maxConnections = settings.maxConnections ?? Infinity
   const port = await listen(server, settings)
   return {
@@ -80,7 +96,7 @@ export async function openListener(
 }
 
 /** Answers bytes that Node cannot parse as a request, such as a path with a space. The answer does not repeat them. */
-function onClientError(error: ClientError, stream: Duplex, reception: Reception): void {
+function onClientError(error: ClientError, stream: Duplex, peers: Peers, reception: Reception): void {
   // Each further chunk of such bytes is an error again.
   if (stream.writableEnded && !stream.destroyed) return
   const unreadable = readClientError(error)
@@ -89,7 +105,7 @@ function onClientError(error: ClientError, stream: Duplex, reception: Reception)
     return
   }
   const { refusal, target, header } = unreadable
-  const remoteAddress = stream instanceof Socket ? stream.remoteAddress : undefined
+  const remoteAddress = stream instanceof Socket ? peers.addressOf(stream) : ''
   if (refusal.status !== 408) reception.onRefused({ ...unreadRequest(remoteAddress), target }, refusal, header)
   refuse(stream, refusal)
 }
@@ -97,11 +113,10 @@ function onClientError(error: ClientError, stream: Duplex, reception: Reception)
 type TlsError = Error & { readonly code?: string; readonly reason?: string }
 
 /** A peer that connects and closes without a byte, as TCP health checks do, has not tried. */
-function onTlsError({ code, reason, message }: TlsError, socket: TLSSocket, reception: Reception): void {
-  const { _parent: below = socket } = socket as { readonly _parent?: Socket }
-  if (code === 'ECONNRESET' && below.bytesRead === 0) return
+function onTlsError({ code, reason, message }: TlsError, socket: TLSSocket, peers: Peers, reception: Reception): void {
+  if (code === 'ECONNRESET' && peers.bytesRead(socket) === 0) return
   const words = code === 'ECONNRESET' ? 'the peer closed the connection' : (reason ?? message)
-  reception.onTlsFailure(addressOf(socket.remoteAddress ?? below.remoteAddress), words)
+  reception.onTlsFailure(peers.addressOf(socket), words)
 }
 
 /** Does not wait for 'close', which Node 20 emits only after the upgraded sockets are closed as well. */

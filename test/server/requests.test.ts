@@ -14,6 +14,7 @@ import { openListener, type Listener } from '../../src/server/listener.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { openSockets } from '../../src/server/websocket/socket.ts'
 import { anyAccess, tlsOf } from '../support/certificate.ts'
+import { direct } from '../support/peers.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
 import { protocol, upgradeHeaders } from '../support/peer.ts'
@@ -144,6 +145,7 @@ for (const scheme of ['http', 'https'] as const) {
         readyPath: '/ready',
         tls: scheme === 'https' ? tlsOf(await makeKeyPair(folder)) : null,
         access: anyAccess,
+        ...direct,
         handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
       } as const
       listener = keep(await openListener(settings, sockets, reception(refused)))

@@ -17,7 +17,7 @@ import type { Reports } from '../reports.ts'
 import type { Answers } from '../requests.ts'
 import type { SocketEnd, Sockets } from '../websocket/socket.ts'
 import { accessOf, type Access } from './access.ts'
-import { upgradeRequest } from './peer.ts'
+import type { Peers } from './peer.ts'
 import { refuse } from './refusals.ts'
 
 export interface Reception extends Answers, Reports {
@@ -29,29 +29,26 @@ export interface Reception extends Answers, Reports {
 /** An upgrade as Node emits it; `head` is what was read beyond the request. */
 type Upgrade = { readonly request: IncomingMessage; readonly stream: Duplex; readonly head: Buffer }
 
+type UpgradeSettings = { readonly handshake: HandshakeSettings; readonly access: Access; readonly peers: Peers }
+
 /** Confines a bug to the connection that triggers it. */
-export function onUpgrade(
-  upgrade: Upgrade,
-  settings: { readonly handshake: HandshakeSettings; readonly access: Access },
-  sockets: Sockets,
-  reception: Reception,
-): void {
+export function onUpgrade(upgrade: Upgrade, settings: UpgradeSettings, sockets: Sockets, reception: Reception): void {
   const { request, stream } = upgrade
   try {
     decide(upgrade, settings, sockets, reception)
   } catch (error) {
     stream.destroy()
-    reception.onFault(upgradeRequest(request), error)
+    reception.onFault(settings.peers.upgradeRequest(request), error)
   }
 }
 
 function decide(
   { request, stream, head }: Upgrade,
-  settings: { readonly handshake: HandshakeSettings; readonly access: Access },
+  settings: UpgradeSettings,
   sockets: Sockets,
   reception: Reception,
 ): void {
-  const asked = upgradeRequest(request)
+  const asked = settings.peers.upgradeRequest(request)
   const read = readHandshake(asked, settings.handshake)
   const handshake = read.kind === 'station' ? accessOf(asked, read, settings.access) : read
   if (handshake.kind === 'refused') return turnAway(stream, asked, handshake, reception)

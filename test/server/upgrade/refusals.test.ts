@@ -15,6 +15,7 @@ import { noMeter } from '../../../src/ops/metrics.ts'
 import { newReports } from '../../../src/server/reports.ts'
 import { openSockets } from '../../../src/server/websocket/socket.ts'
 import { anyAccess, makeKeyPair, tlsOf } from '../../support/certificate.ts'
+import { direct } from '../../support/peers.ts'
 import { FakeLog, FakeMeter } from '../../support/fakes.ts'
 import { keepUntil, type Keep } from '../../support/keep.ts'
 import { protocol, upgradeHeaders } from '../../support/peer.ts'
@@ -45,7 +46,7 @@ async function open(isTls: boolean, keep: Keep) {
   const handshake = { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] } as const
   const ways = { healthPath: '/health', readyPath: '/ready', handshake }
   const opening = openListener(
-    { host, port: 0, ...ways, tls: isTls ? tlsOf(await makeKeyPair()) : null, access: anyAccess, timeouts },
+    { host, port: 0, ...ways, tls: isTls ? tlsOf(await makeKeyPair()) : null, access: anyAccess, ...direct, timeouts },
     sockets,
     {
       ...newReports({ log, once: notices.once.bind(notices), meter: noMeter }),
