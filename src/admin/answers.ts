@@ -33,7 +33,7 @@ export const stationStates = [
 export type StationState = (typeof stationStates)[number]
 
 const state = oneOf(
-  'Of a connected station: attaching (the app has not accepted it yet), unknown (accepted by the app; no boot was answered on this connection), or the status of its last boot. disconnected: it has left. refused: its upgrade was refused, and it has not connected since the bridge started.',
+  'Of a connected station: attaching (the app has not accepted it yet), unknown (accepted by the app; no boot was answered on this connection), or the status of its last boot. disconnected: it has left. refused: its upgrade was refused, and the bridge remembers no connection of it.',
   stationStates,
 )
 const version = text('The version of OCPP: 1.6, 2.0.1 or 2.1.')

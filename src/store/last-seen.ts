@@ -7,7 +7,7 @@ import type { LastSeen } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
 import type { Store } from './store.ts'
 
-const writeAfterMs = 2_000
+const writeAfterMs = 1_000
 /** How often the time is kept that tells the next process until when the bridge ran. */
 const aliveEveryMs = 60_000
 /** For one transaction, which other writes may have to wait for. */

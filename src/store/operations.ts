@@ -39,6 +39,9 @@ export const reads: ReadonlySet<keyof Operations> = new Set([
   'lastSeen',
 ])
 
+/** Writes that may be lost, and must not cost another one its place on a disk that is nearly full. */
+export const expendable: ReadonlySet<keyof Operations> = new Set(['keepSeen', 'endSeen'])
+
 /** For how many of them a serial number, and a digest of credentials, is read. */
 export const maxStations = 100_000
 /** How many stations are kept that were connected: as many as a process remembers. */
