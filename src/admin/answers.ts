@@ -152,6 +152,9 @@ export const frame = object('A frame.', {
   id: nullable(text('The message id.')),
   action: nullable(text('The action; of an answer, that of its CALL, null if that passed before the watch began.')),
   milliseconds: nullable(number('Of an answer: the time since its CALL.')),
+  isError: flag(
+    'Whether it is an error: a CALLERROR, a CALLRESULTERROR, a message that cannot be read, or a CALLRESULT that refuses a card.',
+  ),
   frame: text('The frame, redacted and cut as in the log.'),
 })
 export type FrameView = TypeOf<typeof frame>
