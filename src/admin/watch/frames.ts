@@ -177,7 +177,8 @@ export class Frames {
     const now = this.#clock.now()
     const head = this.#pairs.read(who, direction, text, now)
     const { station, sid } = who
-    return new SeenFrame({ at: this.#clock.timeOf(now), station, sid, direction, ...head }, text)
+    const isError = errorTypes.includes(head.type) || (head.type === 'callResult' && cardRefusal.test(text))
+    return new SeenFrame({ at: this.#clock.timeOf(now), station, sid, direction, ...head, isError }, text)
   }
 }
 
@@ -193,11 +194,6 @@ class SeenFrame {
     this.#text = text
   }
 
-  get isError(): boolean {
-    const { type } = this.head
-    return errorTypes.includes(type) || (type === 'callResult' && cardRefusal.test(this.#text))
-  }
-
   get view(): FrameView {
     return (this.#view ??= { ...this.head, frame: redactFrame(this.#text) })
   }
@@ -208,5 +204,5 @@ class SeenFrame {
 }
 
 function wants({ action, errors }: FrameFilter, frame: SeenFrame): boolean {
-  return (action === undefined || action === frame.head.action) && (errors !== true || frame.isError)
+  return (action === undefined || action === frame.head.action) && (errors !== true || frame.head.isError)
 }
