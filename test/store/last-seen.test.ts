@@ -7,9 +7,9 @@ import type { Store } from '../../src/store/store.ts'
 import type { StationId } from '../../src/translate/handshake.ts'
 import { dawn } from '../support/fakes.ts'
 
-const left = { code: 1001, reason: 'Server restart' }
+const left: LastSeen['end'] = { code: 1001, reason: 'Server restart' }
 
-function seen(id: string, { at = dawn, end = left as LastSeen['end'] } = {}): LastSeen {
+function seen(id: string, { at = dawn, end = left }: Partial<Pick<LastSeen, 'at' | 'end'>> = {}): LastSeen {
   return { stationId: id as StationId, at, version: 'ocpp1.6', address: '192.0.2.1', sn: null, refusal: null, end }
 }
 
