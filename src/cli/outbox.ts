@@ -17,7 +17,8 @@ import type { outbox } from './flags.ts'
 import { escaped } from './show/escape.ts'
 import { tabbed } from './show/table.ts'
 
-type Verb = 'list' | 'show' | 'export' | 'retry' | 'drop'
+const verbs = ['list', 'show', 'export', 'retry', 'drop'] as const
+type Verb = (typeof verbs)[number]
 type Numbers = readonly number[] | 'all'
 
 export async function run({
@@ -36,7 +37,7 @@ export async function run({
 
 /** Throws `UsageError`. */
 function verbIn(word: string): Verb {
-  const verb = (['list', 'show', 'export', 'retry', 'drop'] as const).find(each => each === word)
+  const verb = verbs.find(each => each === word)
   if (verb !== undefined) return verb
   throw new UsageError(`${JSON.stringify(word)}: expected list, show, export, retry or drop`)
 }
