@@ -80,6 +80,11 @@ export class Memory implements DurableMemory {
     return typeof this.#state === 'object' ? this.#state : null
   }
 
+  /** Operations that wait for the disk; none, and without a limit, while the store is not open. */
+  get queue(): Store['queue'] {
+    return this.#opened?.store.queue ?? { size: 0, limit: Infinity }
+  }
+
   get lastSeen(): readonly LastSeen[] {
     return this.#opened?.seen.before ?? []
   }
