@@ -6,7 +6,7 @@
 import { createHmac } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { bearer } from '../ops/bearer.ts'
-import { Bodies, type HttpServer, listenHttp, originOf, pathOf } from '../ops/server.ts'
+import { type HttpServer, listenHttp, originOf, pathOf } from '../ops/server.ts'
 import type { Deliver } from '../cable/broadcast.ts'
 import { isLoopback } from '../translate/url.ts'
 import type { Log } from '../ops/log.ts'
@@ -18,8 +18,9 @@ export type BroadcastEndpoint = {
 }
 
 /** Enough for a batch of about ten thousand commands, and more than a NATS message may have (1 MiB). */
-const maxBodyBytes = 8 * 1024 * 1024
-const bodyLimits = { each: maxBodyBytes, open: 8 * maxBodyBytes }
+const MAX_BODY_BYTES = 8 * 1024 * 1024
+/** Of all bodies being received at the same time. */
+const MAX_OPEN_BYTES = 8 * MAX_BODY_BYTES
 
 /** Derives the key from the app's secret, as AnyCable does. */
 export function broadcastKey(secret: string): string {
@@ -55,27 +56,40 @@ export function broadcastRoute(
   deliver: Deliver,
 ): (request: IncomingMessage, response: ServerResponse) => boolean {
   const isAuthorized = key === null ? null : bearer(key)
-  const bodies = new Bodies(bodyLimits)
+  const open = { bytes: 0 }
   return (request, response) => {
     if (request.url !== path && pathOf(request.url) !== path) return false
     if (request.method !== 'POST') end(response, 422)
     else if (isAuthorized?.(request.headers.authorization) === false) end(response, 401)
-    else void receive(request, response, deliver, bodies)
+    else readBody(request, response, deliver, open)
     return true
   }
 }
 
-async function receive(
-  request: IncomingMessage,
-  response: ServerResponse,
-  deliver: Deliver,
-  bodies: Bodies,
-): Promise<void> {
-  const body = await bodies.read(request)
-  if ('text' in body) {
-    deliver(body.text)
+/** Buffers up to the limit. Discards the rest of a body instead of closing, so that the client receives the 413. */
+function readBody(request: IncomingMessage, response: ServerResponse, deliver: Deliver, open: { bytes: number }): void {
+  const chunks: Buffer[] = []
+  let kept = 0
+  let bytes = Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES ? Infinity : 0
+  if (bytes > MAX_BODY_BYTES) end(response, 413)
+  request.on('data', (chunk: Buffer) => {
+    if (response.headersSent) return
+    bytes += chunk.length
+    if (bytes <= MAX_BODY_BYTES && open.bytes + chunk.length <= MAX_OPEN_BYTES) {
+      chunks.push(chunk)
+      kept += chunk.length
+      open.bytes += chunk.length
+      return
+    }
+    chunks.length = 0
+    end(response, bytes > MAX_BODY_BYTES ? 413 : 503)
+  })
+  request.on('end', () => {
+    if (response.headersSent) return
+    deliver(Buffer.concat(chunks).toString())
     end(response, 201)
-  } else if (body.fault !== 'cutOff') end(response, body.fault === 'tooLarge' ? 413 : 503)
+  })
+  request.once('close', () => (open.bytes -= kept))
 }
 
 function end(response: ServerResponse, status: number): void {

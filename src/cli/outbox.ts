@@ -76,8 +76,10 @@ async function readDirectory(dir: string | null, verb: Verb, numbers: Numbers, t
   if (!hasOutbox(dir)) throw new CommandError(`state_dir ${dir}: no bridge has used it yet`)
   const seqs = numbers === 'all' ? null : numbers
   try {
-    if (verb === 'retry' || verb === 'drop')
-      return await terminal.write(changedText(changeOutbox(dir, verb, seqs), dir))
+    if (verb === 'retry' || verb === 'drop') {
+      await terminal.write(changedText(changeOutbox(dir, verb, seqs), dir))
+      return
+    }
     const missing = new Set(seqs)
     for (const row of readOutbox(dir, seqs)) {
       await terminal.write(verb === 'list' ? listed(listedOf(row)) : `${escaped(messageText(row))}\n`)
@@ -95,9 +97,13 @@ async function askBridge(client: AdminClient, verb: Verb, numbers: Numbers, term
   if (verb === 'retry' || verb === 'drop') {
     const body = JSON.stringify(numbers === 'all' ? { all: true } : { numbers })
     const { value } = await client.ask(verb === 'retry' ? 'retryOutbox' : 'dropOutbox', { body })
-    return await terminal.write(changedText(value.messages, client.url))
+    await terminal.write(changedText(value.messages, client.url))
+    return
   }
-  if (numbers !== 'all') return await printMessages(client, numbers, terminal)
+  if (numbers !== 'all') {
+    await printMessages(client, numbers, terminal)
+    return
+  }
   for await (const page of pagesOf(client)) {
     const pageNumbers = page.map(({ number }) => number)
     if (verb === 'list') await terminal.write(page.map(listed).join(''))

@@ -1,5 +1,5 @@
 /** What all HTTP ports share, and the small HTTP server for metrics and for broadcasts on a port of their own. */
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 export type Address = { readonly host: string; readonly port: number }
@@ -79,55 +79,4 @@ function bindHost(host: string): string {
 export function pathOf(target: string | undefined): string {
   const path = (target ?? '').replace(/^https?:\/\/[^/?#]*/i, '').replace(/[?#].*$/s, '')
   return path === '' ? '/' : path
-}
-
-/** In bytes: of one body, and of all bodies that are being received at the same time. */
-export type BodyLimits = { readonly each: number; readonly open: number }
-export type Body =
-  | { readonly text: string }
-  /** `cutOff`: the connection ended before the body did. */
-  | { readonly fault: 'tooLarge' | 'tooMany' | 'cutOff' }
-
-/** Receives the bodies of requests. */
-export class Bodies {
-  readonly #limits: BodyLimits
-  #open = 0
-
-  constructor(limits: BodyLimits) {
-    this.#limits = limits
-  }
-
-  /**
-   * Never rejects. Beyond a limit, resolves at once; the rest of the body is received and discarded, so that the client gets
-   * the answer.
-   */
-  read(request: IncomingMessage): Promise<Body> {
-    return new Promise(resolve => {
-      const chunks: Buffer[] = []
-      let bytes = 0
-      let isOver = false
-      const end = (body: Body): void => {
-        isOver = true
-        chunks.length = 0
-        this.#open -= bytes
-        bytes = 0
-        resolve(body)
-      }
-      if (Number(request.headers['content-length'] ?? 0) > this.#limits.each) end({ fault: 'tooLarge' })
-      request.on('data', (chunk: Buffer) => {
-        if (isOver) return
-        bytes += chunk.length
-        this.#open += chunk.length
-        chunks.push(chunk)
-        if (bytes > this.#limits.each) end({ fault: 'tooLarge' })
-        else if (this.#open > this.#limits.open) end({ fault: 'tooMany' })
-      })
-      request.once('end', () => {
-        if (!isOver) end({ text: Buffer.concat(chunks).toString() })
-      })
-      request.once('close', () => {
-        if (!isOver) end({ fault: 'cutOff' })
-      })
-    })
-  }
 }

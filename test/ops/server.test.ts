@@ -3,7 +3,7 @@ import { EventEmitter, once } from 'node:events'
 import { createServer, type RequestListener, type ServerResponse } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import { authorityOf, Bodies, listen, listenHttp, originOf, pathOf, type Body } from '../../src/ops/server.ts'
+import { authorityOf, listen, listenHttp, originOf, pathOf } from '../../src/ops/server.ts'
 import { quiet } from '../support/fakes.ts'
 
 const host = '127.0.0.1'
@@ -148,54 +148,3 @@ for (const [target, path, because] of targets) {
     assert.equal(pathOf(target), path)
   })
 }
-
-/** A server that answers each body with what was received, with a limit of 10 bytes each, and of 15 for all. */
-async function openBodies(t: TestContext) {
-  const bodies = new Bodies({ each: 10, open: 15 })
-  const received: Body[] = []
-  const arrived = new EventEmitter()
-  const { port } = await open(t, (request, response) => {
-    arrived.emit('request')
-    void bodies.read(request).then(body => {
-      received.push(body)
-      arrived.emit('body')
-      response.end(JSON.stringify(body))
-    })
-  })
-  /** The beginning of a request that has a longer body. */
-  const begin = async (text: string): Promise<Socket> => {
-    const request = once(arrived, 'request')
-    const socket = connect(port, host)
-    t.after(() => socket.destroy())
-    socket.write(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n${text}`)
-    await request
-    return socket
-  }
-  const post = async (body: string | ReadableStream): Promise<Body> => {
-    const response = await fetch(`http://${host}:${port}`, { method: 'POST', body, duplex: 'half' } as RequestInit)
-    return (await response.json()) as Body
-  }
-  return { received, arrived, begin, post }
-}
-
-test('a body is received up to its limit, with and without its length in the head', async t => {
-  const { post } = await openBodies(t)
-  assert.deepEqual(await post('123456789é'.slice(1)), { text: '23456789é' })
-  assert.deepEqual(await post('12345678901'), { fault: 'tooLarge' })
-  assert.deepEqual(await post(new Blob(['1234567890']).stream()), { text: '1234567890' })
-  assert.deepEqual(await post(new Blob(['12345678901']).stream()), { fault: 'tooLarge' })
-})
-
-test('a body is refused while too much of others is open, and received when they have ended', async t => {
-  const { received, arrived, begin, post } = await openBodies(t)
-  const first = await begin('12345678')
-  // Answered, so that what came before it was read.
-  await post('')
-  assert.deepEqual(await post('12345678'), { fault: 'tooMany' })
-  const ended = once(arrived, 'body')
-  first.destroy()
-  await ended
-  assert.deepEqual(received.at(-1), { fault: 'cutOff' })
-  assert.deepEqual(await post('12345678'), { text: '12345678' })
-  assert.deepEqual(await post('1234567890'), { text: '1234567890' })
-})

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { changeOutbox, hasOutbox, readOutbox } from '../../src/store/directory.ts'
 import { outboxOf } from '../../src/store/outbox.ts'
+import type { OutboxRow } from '../../src/session/ports.ts'
 import type { Store } from '../../src/store/store.ts'
 import { openSourceStore, temporaryDirectory } from '../support/store.ts'
 import { outboxMessage } from './messages.ts'
@@ -90,14 +91,15 @@ test('messages are read page by page, each once and in order, whatever the page'
 test('no more is read than is taken, and the directory is free again when the reader leaves', within, async t => {
   const dir = await withMessages(t, 200)
   const reading = readOutbox(dir, null)
-  assert.equal(reading.next().value?.seq, 1)
+  const first: IteratorResult<OutboxRow, void> = reading.next()
+  assert.equal(first.done === true ? null : first.value.seq, 1)
   // What is still in the store when the reader begins was not read before.
   const store = await openSourceStore(dir)
   await Promise.all(Array.from({ length: 200 }, (_, at) => outboxOf(store, 1).delivered(at + 1)))
   await store.close()
   assert.equal([...reading].length, 49)
-  for (const first of readOutbox(await withMessages(t, 2), null)) {
-    assert.equal(first.seq, 1)
+  for (const { seq } of readOutbox(await withMessages(t, 2), null)) {
+    assert.equal(seq, 1)
     break
   }
   assert.equal(changeOutbox(dir, 'drop', null), 0)

@@ -129,7 +129,7 @@ test('a full disk costs the stations seen last and one warning, and no stored me
   for (let at = 0; at < 10_000; at++) memory.keepSeen({ ...cp1, stationId: `CP${at}` as StationId })
   const closing = memory.close()
   // The writes of the stations wait, and those that do not fit are in one batch with the message.
-  for (let turn = 0; turn < 5; turn++) await null
+  for (let turn = 0; turn < 5; turn++) await Promise.resolve()
   const { outbox } = memory.durableOutbox ?? assert.fail()
   assert.equal(await outbox.append(outboxMessage('a')), 'stored')
   await closing

@@ -2,10 +2,11 @@
  * The admin API over HTTP: who may come in, which route it is, what was sent, and the answer.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { Bodies, listenHttp, originOf, type HttpServer } from '../../ops/server.ts'
+import { listenHttp, originOf, type HttpServer } from '../../ops/server.ts'
 import type { Log } from '../../ops/log.ts'
 import type { World } from '../../session/ports.ts'
 import { accessBy, type Access, type AccessSettings, type Grant } from './access.ts'
+import { Bodies } from './bodies.ts'
 import { matchPath, readBody, readQuery, type Matched } from './input.ts'
 import { Written, type Asked, type Operations } from '../operations.ts'
 import { limits } from '../limits.ts'
@@ -28,8 +29,6 @@ type Served = {
 /** What the line in the log says of a change. */
 type Audit = Record<string, unknown>
 
-const bodyLimits = { each: limits.bodyBytes, open: limits.openBodyBytes }
-
 /** Rejects if the port cannot be bound. */
 export async function openServer(
   settings: ServerSettings,
@@ -38,7 +37,14 @@ export async function openServer(
   { log, once }: Pick<World, 'log' | 'once'>,
 ): Promise<HttpServer> {
   const ownLog = log.child({ context: 'admin' })
-  const served = { access: accessBy(settings), operations, streams, bodies: new Bodies(bodyLimits), log: ownLog, once }
+  const served = {
+    access: accessBy(settings),
+    operations,
+    streams,
+    bodies: new Bodies({ each: limits.bodyBytes, open: limits.openBodyBytes }),
+    log: ownLog,
+    once,
+  }
   const { connections } = limits
   const server = await listenHttp(settings, (request, response) => void serve(request, response, served), {
     connections,
@@ -61,7 +67,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, served:
     const [path, query] = splitAt(request.url ?? '/')
     const { name, route, matched, grant } = admitted(request, response, path, served)
     Object.assign(audit, { by: grant, operation: name, ...matched.parameters })
-    const text = route.body === null ? '' : await textOf(request, served.bodies)
+    const text = route.body === null ? '' : await served.bodies.text(request)
     const body = route.body === null ? {} : readBody(text, route.body)
     const values = readQuery(query, route)
     if (route.write) audit['given'] = givenOf({ ...values, ...body })
@@ -70,25 +76,6 @@ async function serve(request: IncomingMessage, response: ServerResponse, served:
     if (route.write) served.log.info(audit, 'an operator changed something')
   } catch (error) {
     refuse(response, error, audit, served)
-  }
-}
-
-/** The body of a request. Rejects with `ProblemError`. */
-async function textOf(request: IncomingMessage, bodies: Bodies): Promise<string> {
-  if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) {
-    request.resume()
-    throw new ProblemError('not-json', 'Send content-type: application/json')
-  }
-  const body = await bodies.read(request)
-  if ('text' in body) return body.text
-  switch (body.fault) {
-    case 'tooLarge':
-      throw new ProblemError('body-too-large')
-    case 'tooMany':
-      throw new ProblemError('too-many-requests', 'Too many bodies are open')
-    case 'cutOff':
-      // Nobody gets this answer.
-      throw new ProblemError('bad-request', 'The connection ended before the body')
   }
 }
 
