@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
-import type { LastSeen } from '../../src/session/ports.ts'
-import { openSeenStations } from '../../src/store/last-seen.ts'
-import type { Store } from '../../src/store/store.ts'
-import type { StationId } from '../../src/translate/handshake.ts'
-import { dawn } from '../support/fakes.ts'
+import type { LastSeen } from '../../../src/session/ports.ts'
+import { openSeenStations } from '../../../src/store/stations/last-seen.ts'
+import type { Store } from '../../../src/store/store.ts'
+import type { StationId } from '../../../src/translate/handshake.ts'
+import { dawn } from '../../support/fakes.ts'
 
 const left: LastSeen['end'] = { code: 1001, reason: 'Server restart' }
 
