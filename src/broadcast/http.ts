@@ -8,7 +8,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { bearer } from '../ops/bearer.ts'
 import { type HttpServer, listenHttp, originOf, pathOf } from '../ops/server.ts'
 import type { Deliver } from '../cable/broadcast.ts'
-import { isLoopback } from '../translate/url.ts'
 import type { Log } from '../ops/log.ts'
 
 export type BroadcastEndpoint = {
@@ -40,9 +39,6 @@ export async function openHttpBroadcast(
   const ownLog = log.child({ context: 'broadcast', provider: 'http' })
   const condition = key === null ? 'no authorization' : 'authorization required'
   ownLog.info({}, `Accept broadcast requests at ${originOf('http', { host, port: server.port })}${path} (${condition})`)
-  if (key === null && !isLoopback(host)) {
-    ownLog.warn({ host }, 'anyone who reaches this port can command every station; set --broadcast_key or --secret')
-  }
   return server
 }
 
