@@ -14,7 +14,7 @@ import { Disconnects } from './fleet/disconnects.ts'
 import { Hub } from './fleet/hub.ts'
 import { gaugesOf } from './gauges.ts'
 import { openEventLoopDelay } from './ops/event-loop.ts'
-import type { Log } from './ops/log.ts'
+import type { Log, OpenLog } from './ops/log.ts'
 import { Metrics, noMeter, openMetrics, type Meter } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
 import { listening, originOf, type Opened } from './ops/server.ts'
@@ -36,7 +36,7 @@ import { silentAnswerProblems } from './validation/silent-answers.ts'
  *
  * @param version of ocpp-cable
  */
-export async function openApp(config: Config, log: Log, version: string): Promise<Opened> {
+export async function openApp(config: Config, log: OpenLog, version: string): Promise<Opened> {
   const parts: Opened[] = []
   let closing: Promise<void> | null = null
   const close = (): Promise<void> => (closing ??= closeAll(parts, log))
@@ -56,7 +56,7 @@ async function closeAll(parts: readonly Opened[], log: Log): Promise<void> {
 }
 
 /** @param parts gets each part once it is open */
-async function openParts(config: Config, log: Log, version: string, parts: Opened[]): Promise<void> {
+async function openParts(config: Config, log: OpenLog, version: string, parts: Opened[]): Promise<void> {
   const keep = <Part extends Opened>(part: Part): Part => (parts.push(part), part)
   const keyPairs = config.server.sslCert.map((cert, at) => readKeyPair(cert, config.server.sslKey[at] ?? ''))
   const schemas = openSchemas()
@@ -65,6 +65,7 @@ async function openParts(config: Config, log: Log, version: string, parts: Opene
   const { host, port, httpPath, prefix } = config.metrics
   const metrics = new Metrics(prefix)
   const meter = httpPath === null ? noMeter : metrics
+  log.countDrops(() => meter.count('log_dropped_total'))
   const app = keep(openTransport(transportSettings(config)))
   const rpc = new Guard(app, config.rpc, meter, log.child({ context: 'rpc' }))
   announceRpc(config, log)

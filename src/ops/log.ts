@@ -6,8 +6,9 @@
  * `sid`, `station` and `context` identify the source of a line. `time`, `level` and `msg` are reserved.
  */
 import { isatty } from 'node:tty'
-import { destination, pino, stdTimeFunctions } from 'pino'
-import { redactBefore, redactFrame, redactWhole } from './redact.ts'
+import { pino, stdTimeFunctions } from 'pino'
+import { openStdout } from './output.ts'
+import { redactBefore, redactFrame, redactWhole } from './redact/redact.ts'
 
 /** A logger with pino's signature: fields first, then the message. */
 export interface Log {
@@ -17,6 +18,12 @@ export interface Log {
   error(fields: object, message: string): void
   /** @param options the level of the child, if it differs */
   child(fields: object, options?: { readonly level: LogOptions['level'] }): Log
+}
+
+/** The log of the process. */
+export interface OpenLog extends Log {
+  /** Has each line counted that is dropped from now on, because nobody reads the output. */
+  countDrops(count: () => void): void
 }
 
 export type LogOptions = {
@@ -34,10 +41,11 @@ export type Excerpt = { readonly text: string; readonly at: number }
 const SECRETS = ['authorization', 'cookie', 'idTag', 'idToken']
 const SECRET_PATHS = SECRETS.flatMap(name => [name, `headers.${name}`, `env.headers.${name}`, `payload.${name}`])
 
-/** Opens the log. Writes are synchronous, so no line is lost when the process exits or crashes. */
-export function openLog({ level, format, nodeId, write }: LogOptions): Log {
+/** Opens the log. No line is lost when the process exits or crashes, unless nobody reads stdout. */
+export function openLog({ level, format, nodeId, write }: LogOptions): OpenLog {
   const colour = write === undefined && isatty(1)
-  return pino(
+  const stdout = write === undefined ? openStdout(num => ownLog.warn({ num }, droppedText)) : null
+  const ownLog: Log = pino(
     {
       level,
       base: { nodeid: nodeId },
@@ -52,9 +60,12 @@ export function openLog({ level, format, nodeId, write }: LogOptions): Log {
       redact: { paths: SECRET_PATHS, censor: '***' },
       ...(format === 'text' && { hooks: { streamWrite: line => textLine(line, colour) } }),
     },
-    write === undefined ? destination({ dest: 1, sync: true }) : { write },
+    stdout ?? { write: write ?? (() => undefined) },
   )
+  return Object.assign(ownLog, { countDrops: (count: () => void) => stdout?.countDrops(count) })
 }
+
+const droppedText = 'lines of the log were dropped: nobody read stdout'
 
 /**
  * The message of an error and those of its causes, at most five. An AggregateError, as `net.connect` throws it, has the

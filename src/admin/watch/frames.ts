@@ -4,7 +4,7 @@
  */
 import { cardRefusal } from '../../ocpp/answers.ts'
 import type { Log } from '../../ops/log.ts'
-import { redactFrame } from '../../ops/redact.ts'
+import { redactFrame } from '../../ops/redact/redact.ts'
 import type { Trace, Who } from '../../session/ports.ts'
 import type { FrameView } from '../answers.ts'
 import type { Clock } from '../clock.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { redactBefore, redactFrame, redactWhole } from '../../src/ops/redact.ts'
+import { redactBefore, redactFrame, redactWhole } from '../../../src/ops/redact/redact.ts'
 
 const rows = [
   ['[2,"1","Authorize",{"idTag":"AB12"}]', '[2,"1","Authorize",{"idTag":"***"}]', '1.6: a tag'],
