@@ -17,6 +17,7 @@ import { openEventLoopDelay } from './ops/event-loop.ts'
 import type { Log, OpenLog } from './ops/log.ts'
 import { Metrics, noMeter, openMetrics, type Meter } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
+import { VisitLog } from './ops/visit-log.ts'
 import { listening, originOf, type Opened } from './ops/server.ts'
 import { Guard } from './rpc/guard/guard.ts'
 import { limitRange } from './rpc/guard/limit.ts'
@@ -107,6 +108,7 @@ function worldOf(rpc: Rpc, schemas: Schemas, meter: Meter, config: Config, log: 
     schemas,
     meter,
     log,
+    visitLog: new VisitLog(log, performance.now.bind(performance)),
     once: notices.once.bind(notices),
     trace: config.log.level === 'debug' ? (who, direction, frame) => log.debug({ ...who, frame }, direction) : null,
     events: null,

@@ -18,7 +18,7 @@ import type {
   World,
 } from '../session/ports.ts'
 import { Session, type SessionSettings } from '../session/session.ts'
-import { Station } from '../session/station.ts'
+import { Station, visitOf } from '../session/station.ts'
 import { Transactions } from '../session/transactions/transactions.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import { isForStation } from '../translate/messages.ts'
@@ -122,9 +122,9 @@ export class Hub implements Fleet {
     const session = new Session(new Station(handshake, socket, this.#settings, this.#world), this)
     this.#sessions.add(session)
     this.#unsettled.add(session)
-    const { meter, log, events } = this.#world
+    const { meter, visitLog, events } = this.#world
     meter.count('ocpp_connection_total', { version: versions[handshake.version].number })
-    log.info({ ...session.who, version: handshake.version }, 'station connected')
+    visitLog.info({ ...visitOf(session), version: handshake.version }, 'station connected')
     events?.({ type: 'connected', who: session.who, version: handshake.version })
     this.claims.open(session)
     return session
@@ -270,7 +270,7 @@ export class Hub implements Fleet {
 
   remove(session: Member, end: SessionEnd): void {
     const { who, handshake } = session
-    this.#world.log.info({ ...who, ...end }, 'station disconnected')
+    this.#world.visitLog.info({ ...visitOf(session), ...end }, 'station disconnected')
     this.#world.events?.({ type: 'disconnected', who, version: handshake.version, ...end })
     this.departures.onLeft(session, end)
     this.#sessions.delete(session)

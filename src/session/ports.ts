@@ -7,6 +7,7 @@ import type { Version } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
 import type { Log } from '../ops/log.ts'
 import type { Meter } from '../ops/metrics.ts'
+import type { VisitLog } from '../ops/visit-log.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import type { Cause } from '../translate/unanswered.ts'
 import type { CommandOutcome } from '../translate/commands.ts'
@@ -116,6 +117,8 @@ export type World = {
   readonly schemas: Schemas
   readonly meter: Meter
   readonly log: Log
+  /** For the lines that each connection writes. */
+  readonly visitLog: Pick<VisitLog, 'info'>
   /**
    * Warns, at most once in ten minutes for each key and detail: a fault that ten thousand stations share is one line.
    *

@@ -583,6 +583,7 @@ export class FakeWorld implements World {
     }
   }
 
+  readonly visitLog = this.log
   readonly once = (key: string, fields: object, message: string, detail = ''): boolean => {
     const id = `${key} ${detail}`.trim()
     const details = [...this.notices.keys()].filter(other => other.startsWith(`${key} `))
