@@ -1,9 +1,8 @@
 /**
  * All sessions: who is connected, which streams lead to whom, and how they end.
  */
-import { parseBroadcasts, type Broadcast } from '../cable/broadcast.ts'
+import type { Broadcast } from '../cable/broadcast.ts'
 import type { StreamName } from '../cable/rpc.ts'
-import { elementsOf, membersOf } from '../ocpp/json.ts'
 import { versions } from '../ocpp/version.ts'
 import { UnansweredCommands } from '../session/commands/unanswered.ts'
 import { KnownStations } from '../session/known-stations.ts'
@@ -41,7 +40,6 @@ export type HubSettings = SessionSettings & {
   readonly bootTimeoutMs: number
 }
 
-const slicing = { elementsOf, membersOf }
 /** How long after its upgrade a station that says nothing is pinged: in time for its unprompted attach. */
 const probeAfterMs = 3_000
 /** How many streams one station may have. */
@@ -128,11 +126,6 @@ export class Hub implements Fleet {
     events?.({ type: 'connected', who: session.who, version: handshake.version })
     this.claims.open(session)
     return session
-  }
-
-  /** Takes one publication of the app, as NATS or HTTP carries it. Never throws. */
-  readonly publish = (text: string): void => {
-    for (const broadcast of parseBroadcasts(text, slicing)) this.deliver(broadcast)
   }
 
   /** Hands a broadcast to every session that it is for. */
@@ -265,7 +258,10 @@ export class Hub implements Fleet {
   }
 
   bootInterval(member: Member): number {
-    return this.#bootSchedule.take(member, this.#world.now(), this.#world.random())
+    const { station, remoteAddress } = visitOf(member)
+    const isKnown = this.known.isKnown(station) || this.serialNumberOf(station) !== null
+    const returning = { key: isKnown ? station : `${remoteAddress} ${station}`, isKnown }
+    return this.#bootSchedule.take(returning, this.#world.now(), this.#world.random())
   }
 
   remove(session: Member, end: SessionEnd): void {
