@@ -186,6 +186,7 @@ function read<Response>({ body }: Answer, parse: (json: string) => Response): Re
   try {
     return parse(body)
   } catch (cause) {
+    if (cause instanceof RpcError) throw cause
     const message = `the reply is not a message of rpc.proto: ${body.slice(0, maxQuoted)}`
     throw new RpcError('application', 'ran', message, { cause })
   }
