@@ -205,6 +205,11 @@ const unverified =
 export const cautions: readonly Rule[] = [
   { of: ['admin_port', 'admin_token', 'admin_read_token'], broken: adminCaution },
   {
+    of: ['log_sensitive'],
+    broken: ({ log }) =>
+      log.sensitive ? 'log_sensitive is true: the log shows cards of drivers and keys of stations' : null,
+  },
+  {
     of: ['headers'],
     broken: ({ rpc }) =>
       rpc.headers.includes('origin')

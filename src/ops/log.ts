@@ -8,7 +8,7 @@
 import { isatty } from 'node:tty'
 import { pino, stdTimeFunctions } from 'pino'
 import { openStdout } from './output.ts'
-import { redactBefore, redactFrame, redactWhole } from './redact/redact.ts'
+import { cutBefore, cutFrame, redactBefore, redactFrame, redactWhole } from './redact/redact.ts'
 
 /** A logger with pino's signature: fields first, then the message. */
 export interface Log {
@@ -30,6 +30,8 @@ export type LogOptions = {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
   readonly format: 'text' | 'json'
   readonly nodeId: string
+  /** Whether frames are written as they are, tags and keys included. */
+  readonly isSensitive?: boolean
   /** Receives each line, including its line break; default: stdout. */
   readonly write?: (line: string) => void
 }
@@ -42,7 +44,7 @@ const SECRETS = ['authorization', 'cookie', 'idTag', 'idToken']
 const SECRET_PATHS = SECRETS.flatMap(name => [name, `headers.${name}`, `env.headers.${name}`, `payload.${name}`])
 
 /** Opens the log. No line is lost when the process exits or crashes, unless nobody reads stdout. */
-export function openLog({ level, format, nodeId, write }: LogOptions): OpenLog {
+export function openLog({ level, format, nodeId, isSensitive = false, write }: LogOptions): OpenLog {
   const colour = write === undefined && isatty(1)
   const stdout = write === undefined ? openStdout(num => ownLog.warn({ num }, droppedText)) : null
   const ownLog: Log = pino(
@@ -53,9 +55,7 @@ export function openLog({ level, format, nodeId, write }: LogOptions): OpenLog {
       formatters: { level: label => ({ level: label.toUpperCase() }) },
       serializers: {
         error: level === 'debug' ? errorWithStack : errorText,
-        frame: (frame: unknown) => (typeof frame === 'string' ? redactFrame(frame) : frame),
-        wholeMessage: redactWhole,
-        excerpt: ({ text, at }: Excerpt) => redactBefore(text, at),
+        ...(isSensitive ? shown : masked),
       },
       redact: { paths: SECRET_PATHS, censor: '***' },
       ...(format === 'text' && { hooks: { streamWrite: line => textLine(line, colour) } }),
@@ -63,6 +63,16 @@ export function openLog({ level, format, nodeId, write }: LogOptions): OpenLog {
     stdout ?? { write: write ?? (() => undefined) },
   )
   return Object.assign(ownLog, { countDrops: (count: () => void) => stdout?.countDrops(count) })
+}
+
+const masked = {
+  frame: (frame: unknown) => (typeof frame === 'string' ? redactFrame(frame) : frame),
+  wholeMessage: redactWhole,
+  excerpt: ({ text, at }: Excerpt) => redactBefore(text, at),
+}
+const shown = {
+  frame: (frame: unknown) => (typeof frame === 'string' ? cutFrame(frame) : frame),
+  excerpt: ({ text, at }: Excerpt) => cutBefore(text, at),
 }
 
 const droppedText = 'lines of the log were dropped: nobody read stdout'

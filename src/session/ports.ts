@@ -122,10 +122,11 @@ export type World = {
   /**
    * Warns, at most once in ten minutes for each key and detail: a fault that ten thousand stations share is one line.
    *
+   * @param fields a function where they take long to find
    * @param detail tells faults of one key apart; the first ten of them are logged
    * @returns whether it did
    */
-  readonly once: (key: string, fields: object, message: string, detail?: string) => boolean
+  readonly once: (key: string, fields: object | (() => object), message: string, detail?: string) => boolean
   /** Takes a frame; `null` while neither the log nor an operator watches. Read for each frame: it changes. */
   readonly trace: Trace | null
   /** Takes what happens to stations; `null` while nothing is watched. */
