@@ -64,7 +64,7 @@ export function isParsable(text: string): boolean {
 }
 
 /** In characters. */
-const alwaysCheap = 16_384
+export const alwaysCheap = 16_384
 /** A batch of broadcasts has one part for each. */
 const appBounds: Bounds = { parts: 10_000, depth: 64, values: 80_000 }
 

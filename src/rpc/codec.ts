@@ -62,7 +62,9 @@ function methodOf<Call, Reply>(
     path,
     serialize: call => requestSerialize(messageFor(call)),
     deserialize: bytes => {
-      if (itemsIn(bytes, envField, maxReplyItems) > maxReplyItems) throw tooManyItems()
+      // Each takes two bytes at least.
+      if (bytes.length > 2 * maxReplyItems && itemsIn(bytes, envField, maxReplyItems) > maxReplyItems)
+        throw tooManyItems()
       let response: object
       try {
         response = responseDeserialize(bytes)

@@ -5,7 +5,7 @@
  * Source: Action Cable's protocol (`type` and `identifier`/`message`); AnyCable Pro's OCPP page ("Remote commands").
  */
 import { isSameId, messageId, type CallError, type CallResult, type MessageId } from '../ocpp/frame.ts'
-import { emptyObject, isObject, isParsable, membersOf, parseJson, type JsonText } from '../ocpp/json.ts'
+import { alwaysCheap, emptyObject, isObject, isParsable, membersOf, parseJson, type JsonText } from '../ocpp/json.ts'
 
 /** A remote command; `id` is `null` if the app gave none. */
 export type RemoteCommand = {
@@ -26,7 +26,7 @@ export type AppMessage =
 
 /** Reads one transmission of an RPC reply. Never throws. */
 export function readTransmission(text: string): AppMessage {
-  if (!isParsable(text)) return foreign(tooMuch)
+  if (text.length > alwaysCheap && !isParsable(text)) return foreign(tooMuch)
   const transmission = parseJson(text)
   if (!isObject(transmission)) return foreign('a transmission that is not a JSON object')
   const { type, reason } = transmission
@@ -37,7 +37,7 @@ export function readTransmission(text: string): AppMessage {
 
 /** Reads a broadcast, or the message of a transmission. Never throws. */
 export function readMessage(text: string): AppMessage {
-  if (!isParsable(text)) return foreign(tooMuch)
+  if (text.length > alwaysCheap && !isParsable(text)) return foreign(tooMuch)
   const message = parseJson(text)
   if (!isObject(message)) return foreign('a message that is not a JSON object')
   const { command } = message
