@@ -6,9 +6,11 @@ import { randomUUID } from 'node:crypto'
 import { openAdministration, type LiveWorld } from './administration.ts'
 import { openHttpBroadcast } from './broadcast/http.ts'
 import { openNats, type NatsSubscription } from './broadcast/nats.ts'
+import { inSlices } from './broadcast/publications.ts'
 import type { Deliver } from './cable/broadcast.ts'
 import { announceBridge, localHost } from './cli/admin/local-bridge.ts'
-import { broadcastsOnStationsPort, type Config } from './config/rules.ts'
+import { broadcastsOnStationsPort } from './config/access.ts'
+import type { Config } from './config/rules.ts'
 import { Disconnects } from './fleet/disconnects.ts'
 import { Hub } from './fleet/hub.ts'
 import { gaugesOf } from './gauges.ts'
@@ -17,6 +19,7 @@ import { openReloads, type Reloads } from './ops/files/reload.ts'
 import type { Log, RootLog } from './ops/log.ts'
 import { Metrics, noMeter, openMetrics, type Meter } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
+import { VisitLog } from './ops/visit-log.ts'
 import { listening, originOf, type Opened } from './ops/server.ts'
 import { Guard } from './rpc/guard/guard.ts'
 import { limitRange } from './rpc/guard/limit.ts'
@@ -77,6 +80,7 @@ async function openParts(
   const { host, port, httpPath, prefix } = config.metrics
   const metrics = new Metrics(prefix)
   const meter = httpPath === null ? noMeter : metrics
+  log.countDrops(() => meter.count('log_dropped_total'))
   const app = keep(openTransport(transportSettings(config)))
   const rpc = new Guard(app, config.rpc, meter, log.child({ context: 'rpc' }))
   announceRpc(config, log)
@@ -99,11 +103,12 @@ async function openParts(
     const gauges = gaugesOf({ config, hub, disconnects, rpc, room, readiness, memory, keyPairs, eventLoop })
     keep(await listening('metrics_port', openMetrics({ host, port, path: httpPath }, metrics, gauges, log)))
   }
-  nats = await openBroadcasts(config, hub.publish, log, keep)
+  const publish = inSlices(hub.deliver.bind(hub), world.now)
+  nats = await openBroadcasts(config, publish, log, keep)
   const administered = { hub, disconnects, outbox: memory?.outboxAdmin ?? null, world, version, readiness }
   const admin =
     config.admin.port === 0 ? null : keep(await listening('admin_port', openAdministration(config, administered)))
-  keep(await openStations(config, keyPairs, hub, readiness, capacity, world, admin))
+  keep(await openStations(config, keyPairs, hub, publish, readiness, capacity, world, admin))
   const url = admin === null ? null : originOf('http', { host: localHost(config.admin.host), port: admin.port })
   const ports = parts.flatMap(part => part.port ?? [])
   keep(announceBridge({ pid: process.pid, url, ports }, process.env, memory === null ? null : config.state.dir))
@@ -131,6 +136,7 @@ function worldOf(rpc: Rpc, schemas: Schemas, meter: Meter, config: Config, log: 
     schemas,
     meter,
     log,
+    visitLog: new VisitLog(log, performance.now.bind(performance)),
     once: notices.once.bind(notices),
     trace: traceOf(config.log.level, log),
     events: null,

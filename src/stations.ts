@@ -5,8 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { withRefusals } from './administration.ts'
 import type { Admin } from './admin/open.ts'
 import { broadcastRoute } from './broadcast/http.ts'
-import { broadcastsOnStationsPort, type Config } from './config/rules.ts'
+import { broadcastsOnStationsPort } from './config/access.ts'
+import type { Config } from './config/rules.ts'
 import { drainWithin } from './fleet/draining.ts'
+import type { Deliver } from './cable/broadcast.ts'
 import type { Hub } from './fleet/hub.ts'
 import { versions } from './ocpp/version.ts'
 import type { Log } from './ops/log.ts'
@@ -32,6 +34,7 @@ export async function openStations(
   config: Config,
   keyPairs: readonly KeyPair[],
   hub: Hub,
+  publish: Deliver,
   readiness: () => Readiness,
   { room, maxConnections }: Capacity,
   world: World,
@@ -60,7 +63,7 @@ export async function openStations(
     },
     ...withRefusals(newReports(world), hub, admin),
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
-    answer: broadcastsOnStationsPort(config) ? broadcastRoute(broadcastEndpoint(config), hub.publish) : () => false,
+    answer: broadcastsOnStationsPort(config) ? broadcastRoute(broadcastEndpoint(config), publish) : () => false,
   }
   const settings = { ...server, keyPairs, handshake: { ...ocpp, headers: rpc.headers }, maxConnections }
   const listener = await listening('port', openListener(settings, sockets, reception)).catch((error: unknown) => {

@@ -2,7 +2,7 @@
  * What each route does. Errors are `ProblemError`; everything else is a bug.
  */
 import { membersOf, emptyObject } from '../ocpp/json.ts'
-import { redactWhole } from '../ops/redact.ts'
+import { redactWhole } from '../ops/redact/redact.ts'
 import type { Member, OutboxAdmin } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
 import type { Grant } from './http/access.ts'

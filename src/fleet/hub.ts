@@ -1,9 +1,8 @@
 /**
  * All sessions: who is connected, which streams lead to whom, and how they end.
  */
-import { parseBroadcasts, type Broadcast } from '../cable/broadcast.ts'
+import type { Broadcast } from '../cable/broadcast.ts'
 import type { StreamName } from '../cable/rpc.ts'
-import { elementsOf, membersOf } from '../ocpp/json.ts'
 import { versions } from '../ocpp/version.ts'
 import { UnansweredCommands } from '../session/commands/unanswered.ts'
 import { KnownStations } from '../session/known-stations.ts'
@@ -18,7 +17,7 @@ import type {
   World,
 } from '../session/ports.ts'
 import { Session, type SessionSettings } from '../session/session.ts'
-import { Station } from '../session/station.ts'
+import { Station, visitOf } from '../session/station.ts'
 import { Transactions } from '../session/transactions/transactions.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import { isForStation } from '../translate/messages.ts'
@@ -41,7 +40,6 @@ export type HubSettings = SessionSettings & {
   readonly bootTimeoutMs: number
 }
 
-const slicing = { elementsOf, membersOf }
 /** How long after its upgrade a station that says nothing is pinged: in time for its unprompted attach. */
 const probeAfterMs = 3_000
 /** How many streams one station may have. */
@@ -122,17 +120,12 @@ export class Hub implements Fleet {
     const session = new Session(new Station(handshake, socket, this.#settings, this.#world), this)
     this.#sessions.add(session)
     this.#unsettled.add(session)
-    const { meter, log, events } = this.#world
+    const { meter, visitLog, events } = this.#world
     meter.count('ocpp_connection_total', { version: versions[handshake.version].number })
-    log.info({ ...session.who, version: handshake.version }, 'station connected')
+    visitLog.info({ ...visitOf(session), version: handshake.version }, 'station connected')
     events?.({ type: 'connected', who: session.who, version: handshake.version })
     this.claims.open(session)
     return session
-  }
-
-  /** Takes one publication of the app, as NATS or HTTP carries it. Never throws. */
-  readonly publish = (text: string): void => {
-    for (const broadcast of parseBroadcasts(text, slicing)) this.deliver(broadcast)
   }
 
   /** Hands a broadcast to every session that it is for. */
@@ -266,12 +259,15 @@ export class Hub implements Fleet {
   }
 
   bootInterval(member: Member): number {
-    return this.#bootSchedule.take(member, this.#world.now(), this.#world.random())
+    const { station, remoteAddress } = visitOf(member)
+    const isKnown = this.known.isKnown(station) || this.serialNumberOf(station) !== null
+    const returning = { key: isKnown ? station : `${remoteAddress} ${station}`, isKnown }
+    return this.#bootSchedule.take(returning, this.#world.now(), this.#world.random())
   }
 
   remove(session: Member, end: SessionEnd): void {
     const { who, handshake } = session
-    this.#world.log.info({ ...who, ...end }, 'station disconnected')
+    this.#world.visitLog.info({ ...visitOf(session), ...end }, 'station disconnected')
     this.#world.events?.({ type: 'disconnected', who, version: handshake.version, ...end })
     this.departures.onLeft(session, end)
     this.#sessions.delete(session)

@@ -184,6 +184,7 @@ export const table = {
       io: 'its device fails, or is too slow',
     },
   }),
+  log_dropped_total: counter('The total number of dropped lines of the log, because stdout was not read', {}),
 
   rpc_call_seconds: seconds('The duration of an RPC call, including queueing and retries', {
     method: ['connect', 'command', 'disconnect'],

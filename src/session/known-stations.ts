@@ -32,6 +32,11 @@ export class KnownStations {
     return this.#accepted.get(handshake.stationId) === digestOf(handshake)
   }
 
+  /** Whether the app has accepted a station of this id, with whatever credentials. */
+  isKnown(stationId: StationId): boolean {
+    return this.#accepted.has(stationId)
+  }
+
   onAccepted(handshake: StationHandshake): void {
     setRecent(this.#accepted, handshake.stationId, digestOf(handshake), maxStations)
   }

@@ -7,6 +7,7 @@ import type { Version } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
 import type { Log } from '../ops/log.ts'
 import type { Meter } from '../ops/metrics.ts'
+import type { VisitLog } from '../ops/visit-log.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import type { Cause } from '../translate/unanswered.ts'
 import type { CommandOutcome } from '../translate/commands.ts'
@@ -108,13 +109,16 @@ export type World = {
   readonly schemas: Schemas
   readonly meter: Meter
   readonly log: Log
+  /** For the lines that each connection writes. */
+  readonly visitLog: Pick<VisitLog, 'info'>
   /**
    * Warns, at most once in ten minutes for each key and detail: a fault that ten thousand stations share is one line.
    *
+   * @param fields a function where they take long to find
    * @param detail tells faults of one key apart; the first ten of them are logged
    * @returns whether it did
    */
-  readonly once: (key: string, fields: object, message: string, detail?: string) => boolean
+  readonly once: (key: string, fields: object | (() => object), message: string, detail?: string) => boolean
   /** Takes a frame; `null` while neither the log nor an operator watches. Read for each frame: it changes. */
   readonly trace: Trace | null
   /** Takes what happens to stations; `null` while nothing is watched. */

@@ -236,6 +236,7 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   log_level: fc.constantFrom('debug', 'info', 'warn', 'error'),
   log_format: fc.constantFrom('text', 'json'),
   debug: onOff,
+  log_sensitive: onOff,
   metrics_http: path,
   metrics_host: name,
   metrics_port: port,

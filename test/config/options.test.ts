@@ -84,6 +84,7 @@ const names: readonly [flag: string, env: string, toml: string][] = [
   ['state_dir', 'ANYCABLE_STATE_DIR', 'state.dir'],
   ['log_level', 'ANYCABLE_LOG_LEVEL', 'logging.level'],
   ['log_format', 'ANYCABLE_LOG_FORMAT', 'logging.format'],
+  ['log_sensitive', 'ANYCABLE_LOG_SENSITIVE', 'logging.sensitive'],
   ['debug', 'ANYCABLE_DEBUG', 'logging.debug'],
   ['metrics_http', 'ANYCABLE_METRICS_HTTP', 'metrics.http_path'],
   ['metrics_host', 'ANYCABLE_METRICS_HOST', 'metrics.host'],

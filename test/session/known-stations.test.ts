@@ -21,6 +21,12 @@ test('the oldest of more than 100,000 heartbeat intervals is forgotten', () => {
   assert.equal(known.heartbeatIntervalOf('CP1' as StationId), 1)
 })
 
+test('an id is known once the app has accepted it, whatever the credentials', () => {
+  const known = new KnownStations()
+  known.onAccepted(handshakeFor('CP1', { authorization: 'Basic A' }))
+  assert.deepEqual([known.isKnown('CP1' as StationId), known.isKnown('CP2' as StationId)], [true, false])
+})
+
 test('a station is known by its last credentials that the app accepted, or by having none', () => {
   const known = new KnownStations()
   const has = (authorization?: string): boolean =>

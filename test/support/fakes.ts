@@ -592,12 +592,13 @@ export class FakeWorld implements World {
     }
   }
 
-  readonly once = (key: string, fields: object, message: string, detail = ''): boolean => {
+  readonly visitLog = this.log
+  readonly once = (key: string, fields: object | (() => object), message: string, detail = ''): boolean => {
     const id = `${key} ${detail}`.trim()
     const details = [...this.notices.keys()].filter(other => other.startsWith(`${key} `))
     if (this.notices.has(id) || details.length >= 10) return false
     this.notices.set(id, message)
-    this.noticeFields.set(id, fields)
+    this.noticeFields.set(id, typeof fields === 'function' ? (fields as () => object)() : fields)
     return true
   }
 

@@ -10,7 +10,7 @@ import type { CommandOutcome } from '../../translate/commands.ts'
 import type { Boot } from '../boot.ts'
 import { ownId, type OwnOutcome } from '../commands/outcomes.ts'
 import type { AttachAttempt, Fleet, Member } from '../ports.ts'
-import type { Station } from '../station.ts'
+import { visitOf, type Station } from '../station.ts'
 import { Attachment, type Attached, type AttachmentSettings } from './attachment.ts'
 import { hasSaid, type AppConnection } from './connection.ts'
 import { warnOfError } from './errors.ts'
@@ -179,7 +179,7 @@ export class Attaching {
     const { handshake, who, world } = this.#station
     this.#parts.fleet.backlog?.onRejected(handshake)
     world.meter.count('failed_auths_total')
-    world.log.info(who, 'the app rejected the station')
+    world.visitLog.info(visitOf(this.#station), 'the app rejected the station')
     const refused: Refused =
       subscribed === null
         ? { kind: 'connect', withheld: handshake.withheld === true }
