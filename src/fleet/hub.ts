@@ -2,21 +2,13 @@
  * All sessions: who is connected, which streams lead to whom, and how they end.
  */
 import { parseBroadcasts, type Broadcast } from '../cable/broadcast.ts'
-import type { StreamName } from '../cable/rpc.ts'
+import type { Connected, StreamName } from '../cable/rpc.ts'
 import { elementsOf, membersOf } from '../ocpp/json.ts'
 import { versions } from '../ocpp/version.ts'
 import { UnansweredCommands } from '../session/commands/unanswered.ts'
 import { KnownStations } from '../session/known-stations.ts'
 import { Pause } from '../session/pause.ts'
-import type {
-  DurableMemory,
-  Fleet,
-  Member,
-  QueuedDisconnect,
-  SessionEnd,
-  StationSocket,
-  World,
-} from '../session/ports.ts'
+import type { DurableMemory, Fleet, Member, SessionEnd, StationSocket, World } from '../session/ports.ts'
 import { Session, type SessionSettings } from '../session/session.ts'
 import { Station } from '../session/station.ts'
 import { Transactions } from '../session/transactions/transactions.ts'
@@ -52,7 +44,7 @@ export class Hub implements Fleet {
   readonly debts: Owing
   readonly unansweredCommands: UnansweredCommands
   readonly backlog: Backlog | null
-  readonly known = new KnownStations()
+  readonly known: KnownStations
   readonly departures: Departures
   readonly claims: Claims
   readonly #settings: HubSettings
@@ -87,6 +79,7 @@ export class Hub implements Fleet {
     this.#settings = settings
     this.#disconnects = disconnects
     this.#world = world
+    this.known = new KnownStations(world.now)
     this.claims = new Claims(settings.takeover, world)
     this.#serialNumbers = new SerialNumbers(world, durable)
     this.#attachSchedule = new AttachSchedule(world)
@@ -118,8 +111,8 @@ export class Hub implements Fleet {
   }
 
   /** Starts the session of a station whose socket is open. */
-  admit(handshake: StationHandshake, socket: StationSocket): Session {
-    const session = new Session(new Station(handshake, socket, this.#settings, this.#world), this)
+  admit(handshake: StationHandshake, socket: StationSocket, connected: Connected | null = null): Session {
+    const session = new Session(new Station(handshake, socket, this.#settings, this.#world, connected), this)
     this.#sessions.add(session)
     this.#unsettled.add(session)
     const { meter, log, events } = this.#world
@@ -127,6 +120,7 @@ export class Hub implements Fleet {
     log.info({ ...session.who, version: handshake.version }, 'station connected')
     events?.({ type: 'connected', who: session.who, version: handshake.version })
     this.claims.open(session)
+    session.attaching.onOpen()
     return session
   }
 
@@ -282,7 +276,7 @@ export class Hub implements Fleet {
     void session.ended.then(() => this.#connected.delete(session))
   }
 
-  queueDisconnect(stationId: StationId, disconnect: () => Promise<void>): QueuedDisconnect {
+  queueDisconnect(stationId: StationId, disconnect: () => Promise<void>): ReturnType<Fleet['queueDisconnect']> {
     return this.#disconnects.add(stationId, disconnect)
   }
 

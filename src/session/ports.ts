@@ -19,6 +19,7 @@ import type { DurableStarts, KeptAnswer, TransactionOutcome } from './transactio
 import type { KeptError, SessionEnd } from './view/record.ts'
 
 export type { Asked } from './commands/unanswered.ts'
+export type * from './auth/keys.ts'
 export type * from './transactions/outbox.ts'
 export type { Departure, KeptError, SessionEnd } from './view/record.ts'
 

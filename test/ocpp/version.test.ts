@@ -325,8 +325,8 @@ const intervals: readonly (readonly [Version, Fields, Fields, number | null, str
   ['ocpp2.0.1', { setVariableData: 'x' }, { setVariableResult: [null] }, null, 'not of the schema'],
 ]
 for (const [version, command, answer, expected, because] of intervals) {
-  const { heartbeatCommand } = versions[version]
-  test(`${version}: ${heartbeatCommand} ${JSON.stringify(command)} sets a heartbeat interval of ${expected ?? 'none'}: ${because}`, () => {
+  const { configurationCommand } = versions[version]
+  test(`${version}: ${configurationCommand} ${JSON.stringify(command)} sets a heartbeat interval of ${expected ?? 'none'}: ${because}`, () => {
     assert.equal(versions[version].heartbeatInterval(command, answer), expected)
   })
 }

@@ -60,6 +60,8 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Wat
   }
   const reception: Reception = {
     refusal: ({ stationId }) => refusal?.(stationId) ?? null,
+    ask: null,
+    release: () => undefined,
     admit: ({ stationId }) => {
       admitted.push(stationId)
       now += admissionMs

@@ -254,7 +254,7 @@ export class FakeFleet implements Fleet {
   }
   readonly backlog = null
   readonly unansweredCommands = new UnansweredCommands(() => 0)
-  readonly known = new KnownStations()
+  readonly known = new KnownStations(() => 0)
   readonly streams = new Set<StreamName>()
   readonly claimed: string[] = []
   readonly serialNumbers: string[] = []
