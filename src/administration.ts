@@ -50,7 +50,7 @@ export function openAdministration(config: Config, parts: Administered): Promise
 
 /** Writes lines of level debug, whatever the level of the process. */
 function verbose(log: Log): Log {
-  return log.child({}, { level: 'debug' })
+  return log.child({}, { level: 'trace' })
 }
 
 /** The same reports, and the station of a refused upgrade is remembered. */

@@ -13,7 +13,8 @@ import { Disconnects } from './fleet/disconnects.ts'
 import { Hub } from './fleet/hub.ts'
 import { gaugesOf } from './gauges.ts'
 import { openEventLoopDelay } from './ops/event-loop.ts'
-import type { Log } from './ops/log.ts'
+import { openReloads, type Reloads } from './ops/files/reload.ts'
+import type { Log, RootLog } from './ops/log.ts'
 import { Metrics, noMeter, openMetrics, type Meter } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
 import { listening, originOf, type Opened } from './ops/server.ts'
@@ -23,25 +24,31 @@ import { protov } from './rpc/messages.ts'
 import { openTransport } from './rpc/open.ts'
 import type { Readiness } from './server/requests.ts'
 import { readKeyPair } from './server/tls/certificates.ts'
-import type { Rpc, Schemas } from './session/ports.ts'
+import type { Rpc, Schemas, World } from './session/ports.ts'
 import { broadcastEndpoint, natsOptions, transportSettings } from './settings.ts'
 import { capacityOf, openStations } from './stations.ts'
 import { openMemory } from './store/memory.ts'
 import { openSchemas } from './validation/schemas.ts'
 import { silentAnswerProblems } from './validation/silent-answers.ts'
 
+export type App = Opened & {
+  /** The files that are read again on SIGHUP and when they change. */
+  readonly reloads: Reloads
+  setLogLevel(level: Config['log']['level']): void
+}
+
 /**
  * Opens the program. When a part fails to open, closes the parts already open and rejects with the cause.
  *
  * @param version of ocpp-cable
  */
-export async function openApp(config: Config, log: Log, version: string): Promise<Opened> {
+export async function openApp(config: Config, log: RootLog, version: string): Promise<App> {
   const parts: Opened[] = []
   let closing: Promise<void> | null = null
   const close = (): Promise<void> => (closing ??= closeAll(parts, log))
   try {
-    await openParts(config, log, version, parts)
-    return { close }
+    const opened = await openParts(config, log, version, parts)
+    return { ...opened, close }
   } catch (error) {
     await close()
     throw error
@@ -55,8 +62,14 @@ async function closeAll(parts: readonly Opened[], log: Log): Promise<void> {
 }
 
 /** @param parts gets each part once it is open */
-async function openParts(config: Config, log: Log, version: string, parts: Opened[]): Promise<void> {
+async function openParts(
+  config: Config,
+  log: RootLog,
+  version: string,
+  parts: Opened[],
+): Promise<Omit<App, keyof Opened>> {
   const keep = <Part extends Opened>(part: Part): Part => (parts.push(part), part)
+  const reloads = keep(openReloads(log))
   const keyPairs = config.server.sslCert.map((cert, at) => readKeyPair(cert, config.server.sslKey[at] ?? ''))
   const schemas = openSchemas()
   const problems = silentAnswerProblems(config.ocpp, config.ocpp.versions, schemas)
@@ -96,6 +109,19 @@ async function openParts(config: Config, log: Log, version: string, parts: Opene
   keep(announceBridge({ pid: process.pid, url, ports }, process.env, memory === null ? null : config.state.dir))
   // Only after every part is open: a failed start closes the transport, and the check would then blame the app.
   void rpc.check()
+  return {
+    reloads,
+    setLogLevel: level => {
+      log.setLevel(level)
+      if (admin === null) world.trace = traceOf(level, log)
+      else admin.logAll(level === 'debug')
+    },
+  }
+}
+
+/** Takes every frame at level debug. */
+function traceOf(level: Config['log']['level'], log: Log): World['trace'] {
+  return level === 'debug' ? (who, direction, frame) => log.debug({ ...who, frame }, direction) : null
 }
 
 function worldOf(rpc: Rpc, schemas: Schemas, meter: Meter, config: Config, log: Log): LiveWorld {
@@ -106,7 +132,7 @@ function worldOf(rpc: Rpc, schemas: Schemas, meter: Meter, config: Config, log: 
     meter,
     log,
     once: notices.once.bind(notices),
-    trace: config.log.level === 'debug' ? (who, direction, frame) => log.debug({ ...who, frame }, direction) : null,
+    trace: traceOf(config.log.level, log),
     events: null,
     now: performance.now.bind(performance),
     date: () => new Date(),

@@ -1,23 +1,26 @@
 /**
  * The program. With a subcommand it runs that (`cli/`). Without, it resolves the configuration from arguments, environment
- * and file, opens the bridge, and closes it on SIGINT or SIGTERM. SIGHUP is ignored.
+ * and file, opens the bridge, and closes it on SIGINT or SIGTERM. SIGHUP reads
+ * the files again that can change while it runs.
  *
  * Exit codes of the bridge: 0 after a clean shutdown; 1 when it cannot start, does not close within
  * `--shutdown_timeout`, or receives a second signal.
  */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { openApp } from './app.ts'
+import { openApp, type App } from './app.ts'
 import { commands } from './cli/commands.ts'
 import { commandList } from './cli/help.ts'
 import { runCommand } from './cli/run.ts'
 import { openTerminal } from './cli/terminal.ts'
 import { helpText, printedConfig } from './config/help.ts'
-import { askedOf, resolve, type Asked, type ConfigFile } from './config/resolve.ts'
+import { askedOf, resolve, type Asked, type ConfigFile, type Resolution } from './config/resolve.ts'
 import type { Config } from './config/rules.ts'
 import { openLog, type Log } from './ops/log.ts'
 import type { Opened } from './ops/server.ts'
 import { readConfigFile } from './settings.ts'
+
+type Level = Config['log']['level']
 
 const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string }
 
@@ -33,22 +36,34 @@ async function main(argv: readonly string[]): Promise<void> {
 }
 
 async function configure({ wish, file: asked }: Asked, argv: readonly string[]): Promise<void> {
+  const nodeId = randomBytes(4).toString('base64url')
+  const read = (file: ConfigFile | null): Resolution => resolve({ argv, env: process.env, file, nodeId })
   const file = readConfigFile(asked)
-  const resolution = resolve({ argv, env: process.env, file, nodeId: randomBytes(4).toString('base64url') })
+  const resolution = read(file)
   for (const warning of resolution.warnings) process.stderr.write(`warning: ${warning}\n`)
   if (!resolution.ok) fail(resolution.problems)
   else if (wish === 'print-config') print(printedConfig(resolution.settings, resolution.config))
-  else await run(resolution.config, file)
+  else await run(resolution.config, file, () => levelIn(read(readConfigFile(asked))))
 }
 
-async function run(config: Config, file: ConfigFile | null): Promise<void> {
+/** Throws if the configuration has a problem, in any part. */
+function levelIn(resolution: Resolution): Level {
+  if (!resolution.ok) throw new Error(resolution.problems.join('; '))
+  return resolution.config.log.level
+}
+
+/** @param readLevel reads the log level of the configuration again */
+async function run(config: Config, file: ConfigFile | null, readLevel: () => Level): Promise<void> {
   const log = openLog({ level: config.log.level, format: config.log.format, nodeId: config.node.id })
   log.info({}, `Starting ocpp-cable ${manifest.version} (pid: ${process.pid}, node: ${process.version})`)
   if (file !== null) log.info({}, `Using configuration from file: ${file.path}`)
   const opening = openApp(config, log, manifest.version)
   endOnSignal(opening, config.lifecycle.shutdownTimeoutMs, log)
+  reloadOnSignal(opening)
   try {
-    await opening
+    const app = await opening
+    const files = file === null ? [] : [file.path]
+    app.reloads.watch({ part: 'log_level', files, load: () => app.setLogLevel(readLevel()) })
   } catch (error) {
     log.error({ error }, 'could not start')
     process.exit(1)
@@ -81,8 +96,18 @@ function endOnSignal(opening: Promise<Opened>, timeoutMs: number, log: Log): voi
   }
   process.on('SIGINT', onSignal)
   process.on('SIGTERM', onSignal)
-  // A terminal that closes sends it, and operators who expect a reload. `bin/ocpp-cable` keeps its default away before.
-  process.on('SIGHUP', () => log.info({}, 'SIGHUP ignored: reloading is not implemented. Restart to apply changes'))
+}
+
+/** A terminal that closes sends it, too. `bin/ocpp-cable` keeps its default away before. */
+function reloadOnSignal(opening: Promise<App>): void {
+  const onHangUp = (): void => {
+    // A failed start exits on its own.
+    void opening.then(
+      ({ reloads }) => reloads.reload(),
+      () => undefined,
+    )
+  }
+  process.on('SIGHUP', onHangUp)
 }
 
 async function end(app: Opened, log: Log): Promise<void> {

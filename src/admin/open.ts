@@ -30,6 +30,8 @@ export type AdminParts = {
 
 export type Admin = HttpServer & {
   onRefused(stationId: string, status: number, reason: string): void
+  /** Whether the log has all frames, from now on. */
+  logAll(logsAll: boolean): void
 }
 
 /** Rejects if the port cannot be bound. */
@@ -49,6 +51,7 @@ export async function openAdmin(settings: AdminSettings, parts: AdminParts): Pro
   return {
     port: server.port,
     onRefused: (stationId, status, reason) => events.onRefused(stationId, status, reason),
+    logAll: frames.logAll.bind(frames),
     close: async () => {
       frames.close()
       await server.close()

@@ -61,7 +61,12 @@ export const tail = {
   action: option(optional(text('the name of an action', /^\w+$/, '<action>')), null, 'Only frames of this action.', {
     flag: 'action',
   }),
-  errors: option(onOff, false, 'Only CALLERRORs, with their CALLs.', { flag: 'errors' }),
+  errors: option(
+    onOff,
+    false,
+    'Only errors, with their CALLs: CALLERRORs, answers that refuse a card, and messages that cannot be read.',
+    { flag: 'errors' },
+  ),
   json: option(onOff, false, 'Prints one line of JSON for each frame.', { flag: 'json' }),
   ...connection,
 }

@@ -85,11 +85,11 @@ export class Hub implements Fleet {
     this.#attachSchedule = new AttachSchedule(world)
     this.transactions = new Transactions(world.now, durable)
     this.debts = new Owing(world)
-    this.departures = new Departures(world.now)
     this.unansweredCommands = new UnansweredCommands(world.now)
     const outbox = durable?.durableOutbox ?? null
     this.backlog = outbox && new Backlog(outbox, world)
     const sessionOf = this.claims.current.bind(this.claims)
+    this.departures = new Departures(world, durable, sessionOf)
     const openAbsent = openAbsentStation.bind(null, settings, this, world)
     this.#deliveries = this.backlog && new DeliverySchedule(world, this.backlog, sessionOf, openAbsent, absentMs)
   }
@@ -252,6 +252,7 @@ export class Hub implements Fleet {
     this.#attachSchedule.onAccepted()
     this.debts.onAccepted()
     this.#serialNumbers.onSubscribed(member, sn)
+    this.departures.onReady(member, sn)
     this.#world.events?.({ type: 'ready', who: member.who, version: member.handshake.version })
     if (!isKnown) return
     this.#serialNumbers.remember(member.handshake.stationId, sn)

@@ -15,8 +15,14 @@ export interface Log {
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
   error(fields: object, message: string): void
-  /** @param options the level of the child, if it differs */
-  child(fields: object, options?: { readonly level: LogOptions['level'] }): Log
+  /** @param options `trace`: the child writes all its lines, whatever the level of the log is */
+  child(fields: object, options?: { readonly level: 'trace' }): Log
+}
+
+/** The log of the process. */
+export interface RootLog extends Log {
+  /** Sets the level of the log and of its children, but not of those that write all their lines. */
+  setLevel(level: LogOptions['level']): void
 }
 
 export type LogOptions = {
@@ -35,16 +41,19 @@ const SECRETS = ['authorization', 'cookie', 'idTag', 'idToken']
 const SECRET_PATHS = SECRETS.flatMap(name => [name, `headers.${name}`, `env.headers.${name}`, `payload.${name}`])
 
 /** Opens the log. Writes are synchronous, so no line is lost when the process exits or crashes. */
-export function openLog({ level, format, nodeId, write }: LogOptions): Log {
+export function openLog({ level, format, nodeId, write }: LogOptions): RootLog {
   const colour = write === undefined && isatty(1)
-  return pino(
+  // A child of pino keeps the level that its parent had. The children of this program live as long as it does.
+  const loggers: { level: string }[] = []
+  const log = pino(
     {
       level,
+      onChild: child => void loggers.push(child),
       base: { nodeid: nodeId },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: label => ({ level: label.toUpperCase() }) },
       serializers: {
-        error: level === 'debug' ? errorWithStack : errorText,
+        error: error => (log.level === 'debug' ? errorWithStack(error) : errorText(error)),
         frame: (frame: unknown) => (typeof frame === 'string' ? redactFrame(frame) : frame),
         wholeMessage: redactWhole,
         excerpt: ({ text, at }: Excerpt) => redactBefore(text, at),
@@ -54,6 +63,12 @@ export function openLog({ level, format, nodeId, write }: LogOptions): Log {
     },
     write === undefined ? destination({ dest: 1, sync: true }) : { write },
   )
+  loggers.push(log)
+  return Object.assign(log, {
+    setLevel: (next: LogOptions['level']) => {
+      for (const logger of loggers) if (logger.level !== 'trace') logger.level = next
+    },
+  })
 }
 
 /**

@@ -16,12 +16,12 @@ import type { KnownStations } from './known-stations.ts'
 import type { Tracked } from './transactions/digest.ts'
 import type { Backlog, DeliveryAttempt, DurableOutbox } from './transactions/outbox.ts'
 import type { DurableStarts, KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
-import type { KeptError, SessionEnd } from './view/record.ts'
+import type { KeptError, LastSeen, SessionEnd } from './view/record.ts'
 
 export type { Asked } from './commands/unanswered.ts'
 export type * from './auth/keys.ts'
 export type * from './transactions/outbox.ts'
-export type { Departure, KeptError, SessionEnd } from './view/record.ts'
+export type { Departure, KeptError, LastSeen, RefusedUpgrade, SessionEnd } from './view/record.ts'
 
 /**
  * The app, over any transport. Rejects with `RpcError` only.
@@ -102,14 +102,6 @@ export type StationEvent = { readonly who: Who; readonly version: Version } & (
   | ({ readonly type: 'disconnected' } & SessionEnd)
   | { readonly type: 'command'; readonly outcome: CommandOutcome }
 )
-
-/** The last refused upgrade of a station; `at` in ms of `World.now`. */
-export type RefusedUpgrade = {
-  readonly at: number
-  readonly status: number
-  readonly reason: string
-  readonly address: string
-}
 
 /** What all sessions share. */
 export type World = {
@@ -250,6 +242,10 @@ export interface DurableMemory extends DurableStarts {
   /** What the last process has left, oldest first; empty until it is open. */
   readonly serialNumbers: readonly (readonly [StationId, string])[]
   keepSerialNumber(stationId: StationId, serialNumber: string): void
+  /** Stations of the last process, all of them with an end. The one seen last is last. */
+  readonly lastSeen: readonly LastSeen[]
+  /** Written a little later, together with others. */
+  keepSeen(seen: LastSeen): void
   /** `null` where nothing can be stored. */
   readonly durableOutbox: DurableOutbox | null
 }

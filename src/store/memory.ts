@@ -1,12 +1,14 @@
 /**
- * What a restart would forget, kept in the store: the serial numbers of stations, and the answers to StartTransactions.
+ * What a restart would forget, kept in the store: the serial numbers of stations, the answers to StartTransactions, and
+ * which stations were here.
  */
 import { membersOf } from '../ocpp/json.ts'
 import { setRecent } from '../ops/recent.ts'
-import type { DurableMemory, DurableOutbox, OutboxAdmin, World } from '../session/ports.ts'
+import type { DurableMemory, DurableOutbox, LastSeen, OutboxAdmin, World } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
 import { openCredentials, type Credentials } from './credentials.ts'
 import { StoreError } from './errors.ts'
+import { openSeenStations, type SeenStations } from './last-seen.ts'
 import type { StoredStart } from './operations.ts'
 import { outboxAdminOf, outboxOf } from './outbox.ts'
 import { openStore, type Store } from './store.ts'
@@ -20,7 +22,7 @@ const usualRetryMs = 2_000
 const maxWaiting = 100_000
 
 type Around = Pick<World, 'meter' | 'log' | 'once' | 'date'>
-type Opened = { readonly store: Store; readonly accepted: Credentials }
+type Opened = { readonly store: Store; readonly accepted: Credentials; readonly seen: SeenStations }
 
 /**
  * Opens what the last process has left. Never rejects: where the store cannot be opened, the bridge goes on without one.
@@ -55,8 +57,7 @@ export class Memory implements DurableMemory {
   readonly #listeners: (() => void)[] = []
   /** Changes made while another process uses the store; the last one of each key. */
   readonly #waiting = new Map<string, (opened: Opened) => void>()
-  #state: 'trying' | 'locked' | 'failed' | 'open' = 'trying'
-  #opened: Opened | null = null
+  #state: 'trying' | 'locked' | 'failed' | Opened = 'trying'
   #trying: Promise<void>
   #retry: NodeJS.Timeout | undefined
   #isClosed = false
@@ -73,6 +74,14 @@ export class Memory implements DurableMemory {
 
   get isOpen(): boolean {
     return this.#opened !== null
+  }
+
+  get #opened(): Opened | null {
+    return typeof this.#state === 'object' ? this.#state : null
+  }
+
+  get lastSeen(): readonly LastSeen[] {
+    return this.#opened?.seen.before ?? []
   }
 
   get durableOutbox(): DurableOutbox | null {
@@ -111,6 +120,10 @@ export class Memory implements DurableMemory {
     this.#write(`serial number ${stationId}`, store => store.call('keepSerialNumber', stationId, serialNumber, at))
   }
 
+  keepSeen(station: LastSeen): void {
+    this.#change(`seen ${station.stationId}`, ({ seen }) => seen.keep(station))
+  }
+
   keepStart(start: KeptStart): void {
     const now = this.#now()
     this.#write(`start ${start.stationId} ${start.key}`, store =>
@@ -127,6 +140,7 @@ export class Memory implements DurableMemory {
     this.#isClosed = true
     clearTimeout(this.#retry)
     await this.#trying
+    this.#opened?.seen.close()
     await this.#opened?.store.close()
   }
 
@@ -140,9 +154,11 @@ export class Memory implements DurableMemory {
 
   async #open(): Promise<void> {
     const store = await this.#openStore(this.#dir)
+    let seen: SeenStations | null = null
     try {
       const accepted = await openCredentials(store, () => this.#now(), this.#onFailure)
-      const opened = { store, accepted }
+      seen = await openSeenStations(store, () => this.#now(), this.#onFailure)
+      const opened = { store, accepted, seen }
       // Before the rest is read: a transaction may have ended meanwhile.
       this.#makeWaiting(opened)
       // Nobody waits for it.
@@ -150,10 +166,10 @@ export class Memory implements DurableMemory {
       this.serialNumbers = (await store.call('serialNumbers')) as [StationId, string][]
       this.starts = (await store.call('starts', this.#now() - startLifeMs)).map(keptStart)
       this.#stations = (await store.call('pendingStations')) as StationId[]
-      this.#state = 'open'
-      this.#opened = opened
+      this.#state = opened
       this.#makeWaiting(opened)
     } catch (error) {
+      seen?.close()
       await store.close()
       throw error
     }

@@ -304,17 +304,32 @@ describe('TLS', { timeout: 120_000 }, () => {
   })
 })
 
-test('the bridge goes on and logs one line when it receives SIGHUP', { timeout: 60_000 }, async t => {
-  const bridge = await openBridge()
+test('the log level is read again on SIGHUP, and stays when the file is broken', { timeout: 60_000 }, async t => {
+  const config = join(folder, 'level.toml')
+  await writeFile(config, '[logging]\nlevel = "info"\n')
+  const bridge = await openBridge(['--ignore-config-path=false', `--config-path=${config}`])
   t.after(() => bridge.close())
   const station = await openRawStation(bridge.url, 'CP1')
   t.after(() => station.close())
-  for (const times of [1, 2]) {
+  const reload = async (toml: string): Promise<number> => {
+    await writeFile(config, toml)
+    const from = bridge.process.lines.length
     bridge.process.signal('SIGHUP')
-    while (bridge.log().filter(({ msg }) => /^SIGHUP ignored/.test(msg)).length < times)
-      await station.call(`h${times}`, 'Heartbeat')
+    await bridge.process.line(/log_level/, from)
+    return from
   }
-  assert.equal((await bridge.get('/health')).status, 200)
+  const isTraced = async (id: string, from: number): Promise<boolean> => {
+    await station.call(id, 'Heartbeat')
+    return bridge.process.lines.slice(from).some(line => line.includes('"msg":"received"'))
+  }
+  assert.equal(await isTraced('h1', 0), false)
+  const debug = await reload('[logging]\nlevel = "debug"\n')
+  assert.equal(await isTraced('h2', debug), true)
+  const broken = await reload('[logging]\nlevel = "loud"\n')
+  assert.match(await bridge.process.line(/could not reload/, broken), /logging.level in .*: invalid value/)
+  assert.equal(await isTraced('h3', broken), true)
+  const info = await reload('[logging]\nlevel = "info"\n')
+  assert.equal(await isTraced('h4', info), false)
   assert.ok(!bridge.log().some(({ msg }) => /Shutting down/.test(msg)))
   assert.deepEqual(await bridge.kill('SIGTERM'), { code: 0, signal: null })
 })

@@ -193,3 +193,23 @@ for (const [end, code] of [
     assert.ok(!run.stdout.includes(0x1b))
   })
 }
+
+test('setLevel changes the level of the log and its children, but not of a child that writes all its lines', () => {
+  const lines: string[] = []
+  const log = openLog({ level: 'info', format: 'json', nodeId: 'N1', write: line => lines.push(line) })
+  const loggers = { log, child: log.child({ context: 'rpc' }), all: log.child({}, { level: 'trace' }) }
+  const written = (): string[] => {
+    lines.length = 0
+    for (const [name, logger] of Object.entries(loggers)) {
+      logger.debug({ name }, 'm')
+      logger.info({ name }, 'm')
+    }
+    return lines.map(line => JSON.parse(line) as { level: string; name: string }).map(line => line.level + line.name)
+  }
+  const all = ['DEBUGall', 'INFOall']
+  assert.deepEqual(written(), ['INFOlog', 'INFOchild', ...all])
+  log.setLevel('debug')
+  assert.deepEqual(written(), ['DEBUGlog', 'INFOlog', 'DEBUGchild', 'INFOchild', ...all])
+  log.setLevel('error')
+  assert.deepEqual(written(), all)
+})

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { jsonText } from '../../src/ocpp/json.ts'
+import type { LastSeen } from '../../src/session/ports.ts'
 import type { KeptStart } from '../../src/session/transactions/transactions.ts'
 import { StoreError } from '../../src/store/errors.ts'
 import { openMemory } from '../../src/store/memory.ts'
@@ -15,6 +16,16 @@ import { openSourceStore, temporaryDirectory } from '../support/store.ts'
 const within = { timeout: 60_000 }
 const minute = 60_000
 const one = 'CP1' as StationId
+
+const cp1: LastSeen = {
+  stationId: one,
+  at: dawn,
+  version: 'ocpp1.6',
+  address: '192.0.2.1',
+  sn: 'SN1',
+  refusal: null,
+  end: { code: 1001, reason: 'Server restart' },
+}
 
 /** The world around a memory; the clock is the test's. */
 function newWorld() {
@@ -50,11 +61,13 @@ test('a memory is what the last one has kept, and counts what is on the disk', w
   first.keepSerialNumber(one, 'SN1')
   first.keepStart(start('a'))
   first.keepStart(refused)
+  first.keepSeen(cp1)
   await first.close()
   assert.equal(world.meter.total('state_write_total'), 3)
   const next = await openedIn(t, dir)
   assert.deepEqual(next.serialNumbers, [[one, 'SN1']])
   assert.deepEqual(next.starts, [start('a'), refused])
+  assert.deepEqual(next.lastSeen, [cp1])
 })
 
 test('a start is gone after 15 minutes, and after the end of its transaction', within, async t => {
@@ -81,6 +94,7 @@ test('a bridge goes on without a memory, says why and counts it, when the store 
   memory.keepSerialNumber(one, 'SN1')
   memory.keepStart(start('a'))
   memory.dropStart(one, '7')
+  memory.keepSeen(cp1)
   assert.equal(world.meter.total('state_error_total', { code: 'readonly' }), 1)
   assert.deepEqual(world.log.said('error'), [
     'state_dir cannot be used: the bridge goes on without it, and a restart will forget',
@@ -95,6 +109,7 @@ test('a write that fails is logged and counted, and throws nothing', within, asy
   memory.keepSerialNumber(one, 'SN1')
   memory.keepStart(start('a'))
   memory.dropStart(one, '7')
+  memory.keepSeen(cp1)
   await new Promise(setImmediate)
   assert.equal(world.meter.total('state_error_total', { code: 'io' }), 3)
   assert.equal(world.meter.total('state_write_total'), 0)
@@ -137,6 +152,8 @@ test('what changes while the store is in use is kept when it is opened', within,
   memory.keepSerialNumber(one, 'SN1')
   memory.dropStart(one, '7')
   memory.keepStart(start('b'))
+  memory.keepSeen({ ...cp1, end: null })
+  memory.keepSeen(cp1)
   for (const station of ['CP1', 'CP2', 'CP3']) accepted.onAccepted(station as StationId, 'secret')
   accepted.onRejected('CP2' as StationId, 'secret')
   accepted.onRejected('CP2' as StationId, 'wrong')
@@ -148,6 +165,7 @@ test('what changes while the store is in use is kept when it is opened', within,
   await memory.close()
   const next = await openedIn(t, dir)
   assert.deepEqual(next.serialNumbers, [[one, 'SN1']])
+  assert.deepEqual(next.lastSeen, [cp1])
   const known = ['CP1', 'CP2', 'CP3'].filter(each =>
     next.durableOutbox?.accepted.wasAccepted(each as StationId, 'secret'),
   )

@@ -38,7 +38,7 @@ test('there is a file of each older version', () => {
   assert.deepEqual(files, [...migrations.keys()].slice(1).map(version => `version-${version}.db.gz`)) // prettier-ignore
 })
 
-for (const version of [1, 2]) {
+for (const version of [1, 2, 3]) {
   test(
     `a file of version ${version} has its serial numbers and StartTransactions at the present one`,
     within,
@@ -55,20 +55,29 @@ for (const version of [1, 2]) {
   )
 }
 
-test('a file of version 2 has its stored messages and credentials at the present one', within, async t => {
-  const store = await openSourceStore(olderDirectory(t, 2))
+for (const version of [2, 3]) {
+  test(`a file of version ${version} has its stored messages and credentials at the present one`, within, async t => {
+    const store = await openSourceStore(olderDirectory(t, version))
+    t.after(() => store.close())
+    const outbox = outboxOf(store, Infinity)
+    const [first, second, ...others] = await allPending(outbox)
+    assert.deepEqual([first?.key, first?.payload, first?.attempts], ['key of a', '{"meterStop": 2935.600}', 0])
+    assert.deepEqual([second?.key, second?.attempts, second?.nextAttemptAt], ['key of b', 3, 1_767_225_700_000])
+    assert.deepEqual(others, [])
+    const { pending, dead, oldestAt } = await outbox.size()
+    assert.deepEqual([pending, dead, oldestAt], [2, 1, 1_767_225_600_000])
+    const credentials = await openCredentials(store, Date.now, assert.ifError)
+    assert.equal(credentials.wasAccepted('CP1' as StationId, 'Basic Q1AxOnNlc2FtZQ=='), true)
+    assert.equal(credentials.wasAccepted('CP2' as StationId, 'Basic Q1AxOnNlc2FtZQ=='), false)
+    // A number is not used again, though the last one was delivered.
+    assert.equal(await outbox.append(outboxMessage('new')), 'stored')
+    assert.equal((await allPending(outbox)).at(-1)?.seq, 5)
+  })
+}
+
+test('a file of version 3 has its sessions at the present one', within, async t => {
+  const store = await openSourceStore(olderDirectory(t, 3))
   t.after(() => store.close())
-  const outbox = outboxOf(store, Infinity)
-  const [first, second, ...others] = await allPending(outbox)
-  assert.deepEqual([first?.key, first?.payload, first?.attempts], ['key of a', '{"meterStop": 2935.600}', 0])
-  assert.deepEqual([second?.key, second?.attempts, second?.nextAttemptAt], ['key of b', 3, 1_767_225_700_000])
-  assert.deepEqual(others, [])
-  const { pending, dead, oldestAt } = await outbox.size()
-  assert.deepEqual([pending, dead, oldestAt], [2, 1, 1_767_225_600_000])
-  const credentials = await openCredentials(store, Date.now, assert.ifError)
-  assert.equal(credentials.wasAccepted('CP1' as StationId, 'Basic Q1AxOnNlc2FtZQ=='), true)
-  assert.equal(credentials.wasAccepted('CP2' as StationId, 'Basic Q1AxOnNlc2FtZQ=='), false)
-  // A number is not used again, though the last one was delivered.
-  assert.equal(await outbox.append(outboxMessage('new')), 'stored')
-  assert.equal((await allPending(outbox)).at(-1)?.seq, 5)
+  assert.equal(await store.call('appSession', 'CP1'), '{"version":"ocpp1.6"}')
+  assert.deepEqual(await store.call('lastSeen'), { aliveAt: 0, stations: [] })
 })

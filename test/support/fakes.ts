@@ -16,6 +16,7 @@ import type {
   CloseCode,
   Debts,
   DurableMemory,
+  LastSeen,
   Fleet,
   Member,
   QueuedDisconnect,
@@ -505,9 +506,13 @@ export class FakeMemory implements DurableMemory {
   readonly serialNumbers: readonly (readonly [StationId, string])[]
   readonly starts: readonly KeptStart[]
   durableOutbox: DurableMemory['durableOutbox'] = null
+  readonly lastSeen: readonly LastSeen[]
   readonly kept: unknown[] = []
+  /** Stations as they were last kept. */
+  readonly seen = new Map<StationId, LastSeen>()
 
-  constructor({ serialNumbers = [], starts = [] }: Partial<Pick<DurableMemory, 'serialNumbers' | 'starts'>> = {}) {
+  constructor({ serialNumbers = [], starts = [], lastSeen = [] }: Partial<FakeMemory> = {}) {
+    this.lastSeen = lastSeen
     this.serialNumbers = serialNumbers
     this.starts = starts
   }
@@ -518,6 +523,10 @@ export class FakeMemory implements DurableMemory {
 
   keepSerialNumber(stationId: StationId, serialNumber: string): void {
     this.kept.push([stationId, serialNumber])
+  }
+
+  keepSeen(seen: LastSeen): void {
+    this.seen.set(seen.stationId, seen)
   }
 
   keepStart(start: KeptStart): void {

@@ -15,7 +15,7 @@ import { matcherOf, Patterns } from './patterns.ts'
 import { eventText, type Start, type Stream } from './streams.ts'
 
 export type FrameSettings = {
-  /** Whether the log has all frames. */
+  /** Whether the log has all frames; `logAll` changes it. */
   readonly logsAll: boolean
   /** How many frames are kept of each station. */
   readonly history: number
@@ -42,6 +42,7 @@ const errorTypes: readonly FrameView['type'][] = ['callError', 'callResultError'
 
 export class Frames {
   readonly #settings: FrameSettings
+  #logsAll: boolean
   readonly #clock: Clock
   readonly #log: Log
   readonly #onWatched: (trace: Trace | null) => void
@@ -59,9 +60,16 @@ export class Frames {
    */
   constructor(settings: FrameSettings, clock: Clock, log: Log, onWatched: (trace: Trace | null) => void) {
     this.#settings = settings
+    this.#logsAll = settings.logsAll
     this.#clock = clock
     this.#log = log
     this.#onWatched = onWatched
+    this.#update()
+  }
+
+  /** Whether the log has all frames, from now on. */
+  logAll(logsAll: boolean): void {
+    this.#logsAll = logsAll
     this.#update()
   }
 
@@ -132,11 +140,11 @@ export class Frames {
   }
 
   #update(): void {
-    const { logsAll, history } = this.#settings
+    const { history } = this.#settings
     this.#watchers = new WeakMap()
     const isRead = history > 0 || !this.#kept.isEmpty || this.#tails.size > 0
     if (!isRead) this.#pairs.clear()
-    const isWatched = isRead || logsAll || !this.#logged.isEmpty
+    const isWatched = isRead || this.#logsAll || !this.#logged.isEmpty
     this.#onWatched(isWatched ? this.#onFrame : null)
   }
 
@@ -157,7 +165,7 @@ export class Frames {
     if (known !== undefined) return known
     const { station } = who
     const watchers = {
-      isLogged: this.#settings.logsAll || this.#logged.has(station),
+      isLogged: this.#logsAll || this.#logged.has(station),
       most: this.#limitOf(station),
       tails: [...this.#tails].filter(({ matches }) => matches(station)),
     }
@@ -169,7 +177,8 @@ export class Frames {
     const now = this.#clock.now()
     const head = this.#pairs.read(who, direction, text, now)
     const { station, sid } = who
-    return new SeenFrame({ at: this.#clock.timeOf(now), station, sid, direction, ...head }, text)
+    const isError = errorTypes.includes(head.type) || (head.type === 'callResult' && cardRefusal.test(text))
+    return new SeenFrame({ at: this.#clock.timeOf(now), station, sid, direction, ...head, isError }, text)
   }
 }
 
@@ -185,11 +194,6 @@ class SeenFrame {
     this.#text = text
   }
 
-  get isError(): boolean {
-    const { type } = this.head
-    return errorTypes.includes(type) || (type === 'callResult' && cardRefusal.test(this.#text))
-  }
-
   get view(): FrameView {
     return (this.#view ??= { ...this.head, frame: redactFrame(this.#text) })
   }
@@ -200,5 +204,5 @@ class SeenFrame {
 }
 
 function wants({ action, errors }: FrameFilter, frame: SeenFrame): boolean {
-  return (action === undefined || action === frame.head.action) && (errors !== true || frame.isError)
+  return (action === undefined || action === frame.head.action) && (errors !== true || frame.head.isError)
 }

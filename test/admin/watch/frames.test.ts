@@ -88,4 +88,12 @@ test('a stream of errors has an answer that refuses a card, and no other CALLRES
     sent.map(text => /\\"(\d)\\"/.exec(text)?.[1]),
     ['3', '4'],
   )
+  frames.tail({ station: undefined, action: undefined, errors: undefined })(stream)
+  sent.length = 0
+  pass('[3,"2",{"status":"Rejected"}]')
+  pass('[4,"5","InternalError","",{}]')
+  assert.deepEqual(
+    sent.map(text => /"isError":(\w+)/.exec(text)?.[1]),
+    ['false', 'true', 'true'],
+  )
 })
