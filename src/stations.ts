@@ -39,7 +39,7 @@ export async function openStations(
   const { log, once } = world
   const sockets = openSockets({ ...server, ...ocpp }, world)
   const leaving = new AbortController()
-  const admission = new Admission({ connectOn: ocpp.connectOn, room }, hub, world, null)
+  const admission = new Admission({ connectOn: ocpp.connectOn, room }, hub, world)
   const reception: Reception = {
     refusal: admission.refusal.bind(admission),
     ask: admission.asks ? admission.ask.bind(admission) : null,

@@ -64,6 +64,8 @@ export type VersionRow = {
   readonly configurationCommand: string
   /** The heartbeat interval, in seconds, that this command sets; `null` if the answer accepts none. */
   heartbeatInterval(command: Payload, answer: Payload): number | null
+  /** Whether a key for HTTP Basic is configured as the hexadecimal digits of its bytes. */
+  readonly configuresHexKeys: boolean
   /** The key for HTTP Basic that this command gives the station; `null` if the answer accepts none. */
   newKey(command: Payload, answer: Payload): NewKey | null
   /** The serial number in a BootNotification, which AnyCable's channel uses as the station's name. */
@@ -109,6 +111,7 @@ const row16: VersionRow = {
   configurationCommand: 'ChangeConfiguration',
   heartbeatInterval: ({ key, value }, { status }) =>
     status === 'Accepted' && isName(key, 'HeartbeatInterval') ? secondsOf(value) : null,
+  configuresHexKeys: true,
   newKey: ({ key, value }, { status }) => (isName(key, 'AuthorizationKey') ? newKeyOf(value, status) : null),
   serialNumber: boot =>
     firstSerialNumber(boot, ['meterSerialNumber', 'chargePointSerialNumber', 'chargeBoxSerialNumber']),
@@ -148,6 +151,7 @@ const row201: VersionRow = {
     const { value, statuses } = variableIn(setVariableData, setVariableResult, 'OCPPCommCtrlr', 'HeartbeatInterval')
     return statuses.includes('Accepted') ? secondsOf(value) : null
   },
+  configuresHexKeys: false,
   newKey: ({ setVariableData }, { setVariableResult }) => {
     const { value, statuses } = variableIn(setVariableData, setVariableResult, 'SecurityCtrlr', 'BasicAuthPassword')
     return newKeyOf(value, statuses.at(-1))

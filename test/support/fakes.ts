@@ -541,6 +541,7 @@ export class FakeMemory implements DurableMemory {
 /** A hub and its world; time and timers stand still until `pass`. */
 export class FakeWorld implements World {
   readonly rpc = new FakeRpc()
+  keys: World['keys'] = null
   readonly meter = new FakeMeter()
   readonly log = new FakeLog()
   trace: World['trace'] = null

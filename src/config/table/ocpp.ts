@@ -27,7 +27,7 @@ import { auth } from './auth.ts'
 
 const className = text('a Ruby class name', /^[A-Z]\w*(::[A-Z]\w*)*$/, '<class>')
 
-const version: Kind<Version> = scalar({
+export const version: Kind<Version> = scalar({
   placeholder: '<version>',
   accepts: Object.values(versions)
     .map(row => row.number)

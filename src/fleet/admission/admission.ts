@@ -33,24 +33,21 @@ export class Admission {
   readonly #settings: AdmissionSettings
   readonly #hub: Hub
   readonly #world: World
-  readonly #keys: StationKeys | null
   /** Connects in progress; each is aborted by its function. */
   readonly #connects = new Map<Promise<unknown>, () => void>()
   /** Disconnects of stations that could not be let in. */
   readonly #releases = new Set<Promise<void>>()
   #isStopped = false
 
-  /** @param keys `null` where the bridge holds none */
-  constructor(settings: AdmissionSettings, hub: Hub, world: World, keys: StationKeys | null) {
+  constructor(settings: AdmissionSettings, hub: Hub, world: World) {
     this.#settings = settings
     this.#hub = hub
     this.#world = world
-    this.#keys = keys
   }
 
   /** Whether more than `refusal` decides about a station. */
   get asks(): boolean {
-    return this.#keys !== null || this.#settings.connectOn === 'upgrade'
+    return this.#world.keys !== null || this.#settings.connectOn === 'upgrade'
   }
 
   /** Why a station cannot connect now, `null` if it can. */
@@ -65,7 +62,8 @@ export class Admission {
    * @param gone aborted when the station leaves
    */
   async ask(handshake: StationHandshake, authorization: string, gone: AbortSignal): Promise<Admitted | Refusal> {
-    const wrongKey = this.#keys === null ? null : await this.#checkKey(this.#keys, handshake, authorization)
+    const { keys } = this.#world
+    const wrongKey = keys === null ? null : await this.#checkKey(keys, handshake, authorization)
     if (wrongKey !== null) return wrongKey
     if (this.#settings.connectOn === 'upgrade') return this.#connect(handshake, gone)
     return this.#obstacle(handshake) ?? { kind: 'admitted', connected: null }
@@ -111,7 +109,7 @@ export class Admission {
     const rejection = known.rejections.find(handshake)
     if (rejection !== null) return rejected(rejection.verdict, rejection.seconds)
     // With keys of its own, the bridge first looks whether it knows this one.
-    const mayGuess = this.#keys !== null || known.hasAccepted(handshake)
+    const mayGuess = this.#world.keys !== null || known.hasAccepted(handshake)
     return mayGuess ? null : this.#guessing(handshake)
   }
 

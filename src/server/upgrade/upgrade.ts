@@ -50,27 +50,26 @@ export function onUpgrade(
     reception.onFault(upgradeRequest(upgrade.request), error)
   }
   try {
-    decide(upgrade, settings.handshake, sockets, reception)?.catch(onFault)
+    const handshake = admissible(upgrade, settings.handshake, reception)
+    if (handshake === null) return
+    if (reception.ask === null) finish(upgrade, handshake, null, sockets, reception)
+    else askFirst(reception.ask, upgrade, handshake, sockets, reception).catch(onFault)
   } catch (error) {
     onFault(error)
   }
 }
 
-/** @returns a promise where the station has to wait for the decision */
-function decide(
-  upgrade: Upgrade,
+/** The handshake of a station that may connect now, as far as is known; any other is turned away. */
+function admissible(
+  { request, stream }: Upgrade,
   settings: HandshakeSettings,
-  sockets: Sockets,
   reception: Reception,
-): Promise<void> | undefined {
-  const { request, stream } = upgrade
+): StationHandshake | null {
   const asked = upgradeRequest(request)
   const handshake = readHandshake(asked, settings)
-  if (handshake.kind === 'refused') return turnAway(stream, asked, handshake, reception)
-  const refusal = reception.refusal(handshake)
-  if (refusal !== null) return turnAway(stream, asked, refusal, reception)
-  if (reception.ask !== null) return askFirst(reception.ask, upgrade, handshake, sockets, reception)
-  return finish(upgrade, handshake, null, sockets, reception)
+  const refusal = handshake.kind === 'refused' ? handshake : reception.refusal(handshake)
+  if (refusal !== null) turnAway(stream, asked, refusal, reception)
+  return refusal !== null || handshake.kind === 'refused' ? null : handshake
 }
 
 async function askFirst(
@@ -83,14 +82,17 @@ async function askFirst(
   const { request, stream } = upgrade
   const asked = upgradeRequest(request)
   // An upgrade that cannot succeed must cost the app nothing.
-  if (!isWebSocketUpgrade(request)) return turnAway(stream, asked, invalidUpgrade, reception)
+  if (!isWebSocketUpgrade(request)) {
+    turnAway(stream, asked, invalidUpgrade, reception)
+    return
+  }
   const gone = new AbortController()
   const onClose = (): void => gone.abort()
   stream.once('close', onClose)
   const decision = await ask(handshake, request.headers.authorization ?? '', gone.signal)
   stream.off('close', onClose)
-  if (decision.kind === 'refused') return turnAway(stream, asked, decision, reception)
-  finish(upgrade, handshake, decision.connected, sockets, reception)
+  if (decision.kind === 'refused') turnAway(stream, asked, decision, reception)
+  else finish(upgrade, handshake, decision.connected, sockets, reception)
 }
 
 function finish(
@@ -99,13 +101,13 @@ function finish(
   connected: Connected | null,
   sockets: Sockets,
   reception: Reception,
-): undefined {
-  let isOpen = false
+): void {
+  const upgraded = { isOpen: false }
   sockets.upgrade(request, stream, head, handshake, socket => {
-    isOpen = true
+    upgraded.isOpen = true
     return reception.admit(handshake, socket, connected)
   })
-  if (!isOpen && connected !== null) reception.release(handshake, connected)
+  if (!upgraded.isOpen && connected !== null) reception.release(handshake, connected)
 }
 
 /** As `ws` checks it (RFC 6455 §4.2.1). */
@@ -116,7 +118,7 @@ function isWebSocketUpgrade({ method, headers }: IncomingMessage): boolean {
 
 const invalidUpgrade = refused(400, 'request', 'Invalid WebSocket upgrade', { 'Sec-WebSocket-Version': 13 })
 
-function turnAway(stream: Duplex, asked: UpgradeRequest, refusal: Refusal, reception: Reception): undefined {
+function turnAway(stream: Duplex, asked: UpgradeRequest, refusal: Refusal, reception: Reception): void {
   reception.onRefused(asked, refusal)
   refuse(stream, refusal)
 }

@@ -49,9 +49,12 @@ export class Rejections {
   }
 }
 
-/** Of all that the app is given, the peer's address included: it may judge by any of it. */
-function digestOf({ env: { url, headers } }: StationHandshake): string {
+/**
+ * Of all that the app is given, the peer's address included: it may judge by any of it. And of whether a header was withheld
+ * from it, which is a hint to the operator.
+ */
+function digestOf({ env: { url, headers }, withheld }: StationHandshake): string {
   return createHash('sha256')
-    .update(JSON.stringify([url, headers]))
+    .update(JSON.stringify([url, headers, withheld === true]))
     .digest('base64')
 }
