@@ -162,7 +162,7 @@ export const commands: readonly Command[] = [
     takesBridgeFlags: true,
     examples: [
       'ocpp-cable auth add CP1 --ocpp_auth_file=/etc/ocpp-cable/keys',
-      'ocpp-cable auth rotate CP1 --version=2.0.1',
+      'ocpp-cable auth rotate CP1 --ocpp_version=2.0.1',
     ],
     load: async () => (await import('./auth/auth.ts')).run,
   }),

@@ -124,12 +124,12 @@ export const check = {
 }
 
 export const auth = {
-  version: option(
+  ocppVersion: option(
     version,
     'ocpp1.6',
     'Form of the new key. 1.6: 40 hexadecimal digits, for 20 bytes. Otherwise: 32 letters and digits.',
     {
-      flag: 'version',
+      flag: 'ocpp_version',
     },
   ),
   stdin: option(onOff, false, 'Reads the key of add or rotate from standard input, instead of making one.', {

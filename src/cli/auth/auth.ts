@@ -123,7 +123,7 @@ function known(hashes: Hashes | undefined, stationId: StationId): Hashes {
 
 /** A new one, unless the operator gives it. */
 async function keyFor({ flags, terminal }: Given): Promise<{ readonly text: string; readonly isNew: boolean }> {
-  if (!flags.stdin) return { text: newKey(flags.version), isNew: true }
+  if (!flags.stdin) return { text: newKey(flags.ocppVersion), isNew: true }
   return { text: await readKey(terminal), isNew: false }
 }
 

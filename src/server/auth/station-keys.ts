@@ -61,6 +61,7 @@ class Keys implements OpenedKeys {
   #entries = new Map<StationId, Entry>()
   /** Stations whose hashes are not in the file yet. */
   readonly #unsaved = new Map<StationId, Entry>()
+  /** Hashes and writes new keys, one after another. */
   #saving: Promise<void> = Promise.resolve()
 
   constructor(file: string, log: Pick<Log, 'info' | 'error'>) {
@@ -116,7 +117,9 @@ class Keys implements OpenedKeys {
     ]
     entry.wrong = []
     entry.hashes = before
-    void hashOf(secret).then(hash => {
+    this.#saving = this.#saving.then(async () => {
+      const hash = await hashOf(secret)
+      // An even newer one may have come meanwhile.
       if (!entry.right.some(known => known.digest === digest)) return
       entry.hashes = [...before, hash]
       this.#keep(stationId, entry)
@@ -125,8 +128,9 @@ class Keys implements OpenedKeys {
     })
   }
 
+  /** Resolves when all new keys are in the file, or cannot be written. */
   async close(): Promise<void> {
-    await this.#saving
+    for (let saving = null; saving !== this.#saving;) await (saving = this.#saving)
   }
 
   /** Keeps what is known of a line that has not changed, and a new key that is on its way into the file. */
