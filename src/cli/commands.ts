@@ -132,7 +132,7 @@ export const commands: readonly Command[] = [
     about: 'Lists and changes the transaction messages that wait in state_dir for the app.',
     details: [
       'list prints one line for each message: number, station, version, action, when it was stored, attempts, state and error, with tabs between them. show and export print messages with their payloads, one line of JSON each. retry makes dead letters pending again, and ends the wait of messages that are. drop deletes messages: the app never gets them.',
-      'Asks the bridge that runs, if its admin API is on. Otherwise it reads the directory; retry and drop then need a bridge that is stopped, and say which bridge or directory they changed. --state_dir beats ANYCABLE_ADMIN_URL.',
+      'Asks the bridge that runs, if its admin API is on. Otherwise it reads the directory; retry and drop then need a bridge that is stopped, and say which bridge or directory they changed. Flags override variables, and variables the file: --state_dir beats ANYCABLE_ADMIN_URL, which beats ANYCABLE_STATE_DIR and state_dir in the TOML file.',
     ],
     args: [
       { name: 'list|show|export|retry|drop', words: ['list', 'show', 'export', 'retry', 'drop'] },

@@ -29,6 +29,7 @@ const queue = {
   rpc: 'calls that wait for a permit: the longest of three queues, of calls, Connects and Disconnects',
   disconnects: 'Disconnect calls (`disconnect_backlog_size`)',
   outbox: 'bytes of stored transaction messages (`ocpp_outbox_size`)',
+  store: 'operations that wait for the disk of `state_dir`',
   commands: 'remote commands for one station (`ocpp_call_queue`)',
   messages: 'messages of one station that wait for the app',
 } as const

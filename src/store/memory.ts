@@ -6,9 +6,9 @@ import { membersOf } from '../ocpp/json.ts'
 import { setRecent } from '../ops/recent.ts'
 import type { DurableMemory, DurableOutbox, LastSeen, OutboxAdmin, World } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
-import { openCredentials, type Credentials } from './credentials.ts'
+import { openCredentials, type Credentials } from './stations/credentials.ts'
 import { StoreError } from './errors.ts'
-import { openSeenStations, type SeenStations } from './last-seen.ts'
+import { openSeenStations, type SeenStations } from './stations/last-seen.ts'
 import type { StoredStart } from './operations.ts'
 import { outboxAdminOf, outboxOf } from './outbox.ts'
 import { openStore, type Store } from './store.ts'
@@ -78,6 +78,11 @@ export class Memory implements DurableMemory {
 
   get #opened(): Opened | null {
     return typeof this.#state === 'object' ? this.#state : null
+  }
+
+  /** Operations that wait for the disk; none, and without a limit, while the store is not open. */
+  get queue(): Store['queue'] {
+    return this.#opened?.store.queue ?? { size: 0, limit: Infinity }
   }
 
   get lastSeen(): readonly LastSeen[] {

@@ -203,7 +203,7 @@ test('outbox export ends with 0, and without a word, when its reader leaves', wi
   await store.close()
   const command = '"$0" "$1" outbox export "--state_dir=$2" --ignore-config-path | head -1; echo "${PIPESTATUS[0]}"'
   const { stdout, stderr } = await run('bash', ['-c', command, process.execPath, program, dir])
-  assert.match(stdout, /^\{"seq":1,[^\n]*\n0\n$/)
+  assert.match(stdout, /^\{"number":1,[^\n]*\n0\n$/)
   assert.equal(stderr, '')
 })
 

@@ -5,13 +5,14 @@ import { test, type TestContext } from 'node:test'
 import { jsonText } from '../../src/ocpp/json.ts'
 import type { LastSeen } from '../../src/session/ports.ts'
 import type { KeptStart } from '../../src/session/transactions/transactions.ts'
+import { Notices } from '../../src/ops/notices.ts'
 import { StoreError } from '../../src/store/errors.ts'
 import { openMemory } from '../../src/store/memory.ts'
 import { outboxOf } from '../../src/store/outbox.ts'
 import type { StationId } from '../../src/translate/handshake.ts'
 import { dawn, FakeLog, FakeMeter } from '../support/fakes.ts'
 import { outboxMessage } from './messages.ts'
-import { openSourceStore, temporaryDirectory } from '../support/store.ts'
+import { mountOf, openSourceStore, temporaryDirectory } from '../support/store.ts'
 
 const within = { timeout: 60_000 }
 const minute = 60_000
@@ -114,6 +115,30 @@ test('a write that fails is logged and counted, and throws nothing', within, asy
   assert.equal(world.meter.total('state_error_total', { code: 'io' }), 3)
   assert.equal(world.meter.total('state_write_total'), 0)
   assert.equal(world.log.said('warn')[0], 'state_dir failed: a restart will forget what was not kept')
+})
+
+test('a full disk costs the stations seen last and one warning, and no stored message', within, async t => {
+  const dir = await mountOf(t, 1024)
+  if (dir === null) return
+  const log = new FakeLog()
+  const notices = new Notices(log)
+  const world = { ...newWorld(), log, once: notices.once.bind(notices) }
+  const filler = path.join(dir, 'filler')
+  writeFileSync(filler, Buffer.alloc(256 * 1024))
+  const memory = await openedIn(t, dir, world)
+  for (let at = 0; at < 10_000; at++) memory.keepSeen({ ...cp1, stationId: `CP${at}` as StationId })
+  const closing = memory.close()
+  // The writes of the stations wait, and those that do not fit are in one batch with the message.
+  for (let turn = 0; turn < 5; turn++) await Promise.resolve()
+  const { outbox } = memory.durableOutbox ?? assert.fail()
+  assert.equal(await outbox.append(outboxMessage('a')), 'stored')
+  await closing
+  assert.equal(log.said('warn').length, 1)
+  assert.ok(world.meter.total('state_error_total', { code: 'full' }) > 1)
+  writeFileSync(filler, '')
+  const next = await openedIn(t, dir)
+  assert.deepEqual(next.durableOutbox?.stations, ['CP1'])
+  assert.ok(next.lastSeen.length < 10_000)
 })
 
 /** A memory whose store another process uses, and that process's store. */

@@ -2,10 +2,10 @@
  * Which stations were connected, and how those that left did. A change is written a little later, together with others: no
  * station and no other write waits for it, and stations that leave together cost a few transactions.
  */
-import { setRecent } from '../ops/recent.ts'
-import type { LastSeen } from '../session/ports.ts'
-import type { StationId } from '../translate/handshake.ts'
-import type { Store } from './store.ts'
+import { setRecent } from '../../ops/recent.ts'
+import type { LastSeen } from '../../session/ports.ts'
+import type { StationId } from '../../translate/handshake.ts'
+import type { Store } from '../store.ts'
 
 const writeAfterMs = 1_000
 /** How often the time is kept that tells the next process until when the bridge ran. */

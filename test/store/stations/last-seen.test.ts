@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
-import type { LastSeen } from '../../src/session/ports.ts'
-import { openSeenStations } from '../../src/store/last-seen.ts'
-import type { Store } from '../../src/store/store.ts'
-import type { StationId } from '../../src/translate/handshake.ts'
-import { dawn } from '../support/fakes.ts'
+import type { LastSeen } from '../../../src/session/ports.ts'
+import { openSeenStations } from '../../../src/store/stations/last-seen.ts'
+import type { Store } from '../../../src/store/store.ts'
+import type { StationId } from '../../../src/translate/handshake.ts'
+import { dawn } from '../../support/fakes.ts'
 
-const left = { code: 1001, reason: 'Server restart' }
+const left: LastSeen['end'] = { code: 1001, reason: 'Server restart' }
 
-function seen(id: string, { at = dawn, end = left as LastSeen['end'] } = {}): LastSeen {
+function seen(id: string, { at = dawn, end = left }: Partial<Pick<LastSeen, 'at' | 'end'>> = {}): LastSeen {
   return { stationId: id as StationId, at, version: 'ocpp1.6', address: '192.0.2.1', sn: null, refusal: null, end }
 }
 
