@@ -5,6 +5,8 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { Admission, type AdmissionSettings } from '../../../src/fleet/admission/admission.ts'
 import type { HubSettings } from '../../../src/fleet/hub.ts'
+import { Guard } from '../../../src/rpc/guard/guard.ts'
+import type { Transport } from '../../../src/rpc/transport.ts'
 import type { KeyVerdict } from '../../../src/session/ports.ts'
 import type { Refusal, StationHandshake } from '../../../src/translate/handshake.ts'
 import {
@@ -296,4 +298,36 @@ test('a wrong key is refused before Connect, and guessing before its check', asy
   assert.deepEqual([keys.asked.length, rpc.names().length], [5, 0])
   world.keys = keysOf('right', 'wrong')
   assert.equal(await statusOf(), 101, 'a known key needs no check')
+})
+
+test('10,000 stations that connect at once are all let in, with no more Connects in flight than permits', async t => {
+  const fake = new FakeWorld(t)
+  let inFlight = 0
+  let most = 0
+  const transport: Transport = {
+    connect: async () => {
+      most = Math.max(most, ++inFlight)
+      await quiet()
+      inFlight--
+      return { status: 'success', connectionIdentifiers: '{}', transmissions: [], cstate: {} }
+    },
+    command: () => assert.fail('no station has said anything'),
+    disconnect: () => assert.fail('no station has left'),
+    problem: () => Promise.resolve(null),
+    abort: () => undefined,
+  }
+  const limits = { host: 'app', concurrency: 28, requestTimeoutMs: 0, commandTimeoutMs: 3_000 }
+  const { meter, log, schemas, once, date, random, newId } = fake
+  const shared = { meter, log, schemas, once, date, random, newId, keys: null, trace: null, events: null }
+  const world = { ...shared, rpc: new Guard(transport, limits, meter, log), now: performance.now.bind(performance) }
+  const admission = new Admission({ connectOn: 'upgrade', room: 10_000 }, fake.hub, world)
+  const stations = Array.from({ length: 10_000 }, (_, at) => handshakeFor(`CP${at}`))
+  const admitted = await Promise.all(
+    stations.map(async station => {
+      const refusal = admission.refusal(station)
+      return refusal ?? (await admission.ask(station, '', new AbortController().signal))
+    }),
+  )
+  assert.deepEqual(new Set(admitted.map(({ kind }) => kind)), new Set(['admitted']))
+  assert.equal(most, 28)
 })
