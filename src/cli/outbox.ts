@@ -9,7 +9,7 @@ import type { AnswerOf } from '../admin/routes.ts'
 import { askedOf, resolve } from '../config/resolve.ts'
 import { readConfigFile } from '../settings.ts'
 import { StoreError } from '../store/errors.ts'
-import { AdminClient, type Answer } from './admin/client.ts'
+import { AdminClient, ProblemError, type Answer } from './admin/client.ts'
 import { connect } from './admin/connect.ts'
 import { findBridges } from './admin/local-bridge.ts'
 import { CommandError, exits, UsageError, type Call, type Terminal } from './command.ts'
@@ -107,7 +107,7 @@ async function askBridge(client: AdminClient, verb: Verb, numbers: Numbers, term
   for await (const page of pagesOf(client)) {
     const pageNumbers = page.map(({ number }) => number)
     if (verb === 'list') await terminal.write(page.map(listed).join(''))
-    else await printMessages(client, pageNumbers, terminal)
+    else await printMessages(client, pageNumbers, terminal, isDelivered)
   }
 }
 
@@ -115,11 +115,26 @@ function changedText(messages: number, place: string): string {
   return `${messages} ${messages === 1 ? 'message' : 'messages'} of ${place}\n`
 }
 
-async function printMessages(client: AdminClient, numbers: readonly number[], terminal: Terminal): Promise<void> {
+/** @param mayMiss whether to go on after this error of one message */
+async function printMessages(
+  client: AdminClient,
+  numbers: readonly number[],
+  terminal: Terminal,
+  mayMiss: (error: unknown) => boolean = () => false,
+): Promise<void> {
   for (const number of numbers) {
-    const { text } = await client.ask('getOutboxMessage', { in: String(number) })
-    await terminal.write(`${escaped(text.trim())}\n`)
+    try {
+      const { text } = await client.ask('getOutboxMessage', { in: String(number) })
+      await terminal.write(`${escaped(text.trim())}\n`)
+    } catch (error) {
+      if (!mayMiss(error)) throw error
+    }
   }
+}
+
+/** Whether a message that was listed has been delivered, or dropped, since. */
+function isDelivered(error: unknown): boolean {
+  return error instanceof ProblemError && error.problem === 'unknown-message'
 }
 
 async function* pagesOf(client: AdminClient) {

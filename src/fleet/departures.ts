@@ -33,8 +33,11 @@ export class Departures {
     durable?.onOpened(() => this.#restore(durable.lastSeen))
   }
 
+  /** How many stations have left and are not connected again. */
   get size(): number {
-    return this.#left.size
+    let size = 0
+    for (const stationId of this.#left.keys()) if (this.#sessionOf(stationId) === null) size++
+    return size
   }
 
   *stationIds(): Generator<StationId> {

@@ -51,6 +51,19 @@ test('outbox show and export print each message as the bridge sends it', async t
   assert.deepEqual(terminal.lines.slice(1), ['{"number":1,"x":1.50}', '{"number":2,"x":1.50}'])
 })
 
+test('outbox export goes on when a message is delivered between the list and its own turn; outbox show does not', async t => {
+  const api = await openFakeApi(t, (asked, response) => {
+    const [, number] = /^\/v1\/outbox\/(\d+)$/.exec(asked.url) ?? []
+    if (number === undefined) json({ messages: [1, 2, 3].map(message), next: null })(asked, response)
+    else if (number === '2') problem('unknown-message')(asked, response)
+    else json({ number })(asked, response)
+  })
+  const terminal = new FakeTerminal()
+  assert.equal(await api.run(terminal, 'outbox', 'export', ...flags), 0)
+  assert.deepEqual(terminal.lines, ['{"number":"1"}', '{"number":"3"}'])
+  assert.equal(await api.run(new FakeTerminal(), 'outbox', 'show', '2', ...flags), 1)
+})
+
 const changes = [
   [['retry', '1', '2'], '/v1/outbox/retry', { numbers: [1, 2] }],
   [['drop', 'all'], '/v1/outbox/drop', { all: true }],

@@ -124,6 +124,17 @@ test('a station of the last process that this one has seen leave is remembered a
   assert.deepEqual([...departures.stationIds()], ['CP2', 'CP1'])
 })
 
+test('a station that is connected again does not count as departed', async t => {
+  const world = new FakeWorld(t)
+  const { departures } = world.hub
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  station.vanish()
+  assert.equal(departures.size, 1)
+  world.plug('CP1')
+  assert.equal(departures.size, 0)
+})
+
 test('ten thousand stations of the last process are remembered, the ones seen last', t => {
   const lastSeen = Array.from({ length: 10_001 }, (_, at): LastSeen => {
     return { ...ofCp1, stationId: `X${at}` as StationId, at, end: { code: 1001, reason: '' } }
