@@ -23,7 +23,7 @@ export type AdmissionSettings = {
 /** A station that may connect; `connected` is what the app has said, `null` if it was not asked. */
 export type Admitted = { readonly kind: 'admitted'; readonly connected: Connected | null }
 
-/** How long a Connect may wait for its turn, in time before stations give up; then it has a whole timeout. */
+/** How long a Connect may wait for a permit, less than stations wait for an upgrade; then it has a whole timeout. */
 const queueMs = 10_000
 const comeBackLater = { 'Retry-After': 30 }
 /** The Retry-After of stations that could not be judged, at least, and at random on top: they come back one by one. */

@@ -21,7 +21,7 @@ import { secretIn, secretOf } from './secret.ts'
 
 /** One thread of Node's four stays free for files and names. */
 const atOnce = Math.min(3, availableParallelism())
-/** What a few threads check before stations give up waiting. */
+/** What a few threads check within the time that stations wait for an upgrade. */
 export const maxWaiting = 500
 /** Wrong keys remembered for each station. */
 const maxWrong = 8
