@@ -17,7 +17,7 @@ import { gaugesOf } from './gauges.ts'
 import { openEventLoopDelay } from './ops/event-loop.ts'
 import { openReloads, type Reloads } from './ops/files/reload.ts'
 import type { Log, RootLog } from './ops/log.ts'
-import { Metrics, noMeter, openMetrics, type Meter } from './ops/metrics.ts'
+import { Metrics, noMeter, openMetrics } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
 import { VisitLog } from './ops/visit-log.ts'
 import { listening, originOf, type Opened } from './ops/server.ts'
@@ -25,9 +25,10 @@ import { Guard } from './rpc/guard/guard.ts'
 import { limitRange } from './rpc/guard/limit.ts'
 import { protov } from './rpc/messages.ts'
 import { openTransport } from './rpc/open.ts'
+import { openStationKeys } from './server/auth/station-keys.ts'
 import type { Readiness } from './server/requests.ts'
 import { readKeyPair } from './server/tls/certificates.ts'
-import type { Rpc, Schemas, World } from './session/ports.ts'
+import type { StationKeys, World } from './session/ports.ts'
 import { broadcastEndpoint, natsOptions, transportSettings } from './settings.ts'
 import { capacityOf, openStations } from './stations.ts'
 import { openMemory } from './store/memory.ts'
@@ -84,7 +85,8 @@ async function openParts(
   const app = keep(openTransport(transportSettings(config)))
   const rpc = new Guard(app, config.rpc, meter, log.child({ context: 'rpc' }))
   announceRpc(config, log)
-  const world = worldOf(rpc, schemas, meter, config, log)
+  const keys = await openKeys(config, log, reloads, keep)
+  const world = worldOf({ rpc, keys, schemas, meter, log }, config)
   const { disconnectMode: mode, disconnectRate: ratePerSecond, disconnectBacklogSize: backlog } = config.lifecycle
   const disconnects = new Disconnects({ mode, ratePerSecond, backlog }, world)
   const memory =
@@ -129,13 +131,24 @@ function traceOf(level: Config['log']['level'], log: Log): World['trace'] {
   return level === 'debug' ? (who, direction, frame) => log.debug({ ...who, frame }, direction) : null
 }
 
-function worldOf(rpc: Rpc, schemas: Schemas, meter: Meter, config: Config, log: Log): LiveWorld {
+/** The keys of `ocpp_auth_file`; `null` without one. */
+async function openKeys(
+  { ocpp: { authFile } }: Config,
+  log: Log,
+  reloads: Reloads,
+  keep: <Part extends Opened>(part: Part) => Part,
+): Promise<StationKeys | null> {
+  if (authFile === null) return null
+  const keys = keep(await openStationKeys(authFile, log))
+  reloads.watch({ part: 'ocpp_auth_file', files: [authFile], load: () => keys.load() })
+  return keys
+}
+
+function worldOf(parts: Pick<World, 'rpc' | 'keys' | 'schemas' | 'meter' | 'log'>, config: Config): LiveWorld {
+  const { log } = parts
   const notices = new Notices(log)
   return {
-    rpc,
-    schemas,
-    meter,
-    log,
+    ...parts,
     visitLog: new VisitLog(log, performance.now.bind(performance)),
     once: notices.once.bind(notices),
     trace: traceOf(config.log.level, log),

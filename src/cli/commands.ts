@@ -147,4 +147,23 @@ export const commands: readonly Command[] = [
     ],
     load: async () => (await import('./outbox.ts')).run,
   }),
+  command({
+    name: 'auth',
+    about: 'Lists and changes the keys of stations in ocpp_auth_file.',
+    details: [
+      'add makes a key for a station, stores its hash, and prints the key once. rotate adds a new key; the old one stays valid until the station has accepted or used the new one. remove deletes a station: it gets 404 from then on. list prints the stations. check reads the whole file; with ID, it compares the key on standard input.',
+      'A bridge that runs reads the file within seconds, or at SIGHUP.',
+    ],
+    args: [
+      { name: 'add|rotate|remove|list|check', words: ['add', 'rotate', 'remove', 'list', 'check'] },
+      { name: 'ID', isOptional: true },
+    ],
+    flags: flags.auth,
+    takesBridgeFlags: true,
+    examples: [
+      'ocpp-cable auth add CP1 --ocpp_auth_file=/etc/ocpp-cable/keys',
+      'ocpp-cable auth rotate CP1 --ocpp_version=2.0.1',
+    ],
+    load: async () => (await import('./auth/auth.ts')).run,
+  }),
 ]

@@ -2,20 +2,12 @@
  * All sessions: who is connected, which streams lead to whom, and how they end.
  */
 import type { Broadcast } from '../cable/broadcast.ts'
-import type { StreamName } from '../cable/rpc.ts'
+import type { Connected, StreamName } from '../cable/rpc.ts'
 import { versions } from '../ocpp/version.ts'
 import { UnansweredCommands } from '../session/commands/unanswered.ts'
 import { KnownStations } from '../session/known-stations.ts'
 import { Pause } from '../session/pause.ts'
-import type {
-  DurableMemory,
-  Fleet,
-  Member,
-  QueuedDisconnect,
-  SessionEnd,
-  StationSocket,
-  World,
-} from '../session/ports.ts'
+import type { DurableMemory, Fleet, Member, SessionEnd, StationSocket, World } from '../session/ports.ts'
 import { Session, type SessionSettings } from '../session/session.ts'
 import { Station, visitOf } from '../session/station.ts'
 import { Transactions } from '../session/transactions/transactions.ts'
@@ -50,7 +42,7 @@ export class Hub implements Fleet {
   readonly debts: Owing
   readonly unansweredCommands: UnansweredCommands
   readonly backlog: Backlog | null
-  readonly known = new KnownStations()
+  readonly known: KnownStations
   readonly departures: Departures
   readonly claims: Claims
   readonly #settings: HubSettings
@@ -85,6 +77,7 @@ export class Hub implements Fleet {
     this.#settings = settings
     this.#disconnects = disconnects
     this.#world = world
+    this.known = new KnownStations(world.now)
     this.claims = new Claims(settings.takeover, world)
     this.#serialNumbers = new SerialNumbers(world, durable)
     this.#attachSchedule = new AttachSchedule(world)
@@ -116,8 +109,8 @@ export class Hub implements Fleet {
   }
 
   /** Starts the session of a station whose socket is open. */
-  admit(handshake: StationHandshake, socket: StationSocket): Session {
-    const session = new Session(new Station(handshake, socket, this.#settings, this.#world), this)
+  admit(handshake: StationHandshake, socket: StationSocket, connected: Connected | null = null): Session {
+    const session = new Session(new Station(handshake, socket, this.#settings, this.#world, connected), this)
     this.#sessions.add(session)
     this.#unsettled.add(session)
     const { meter, visitLog, events } = this.#world
@@ -125,6 +118,7 @@ export class Hub implements Fleet {
     visitLog.info({ ...visitOf(session), version: handshake.version }, 'station connected')
     events?.({ type: 'connected', who: session.who, version: handshake.version })
     this.claims.open(session)
+    session.attaching.onOpen()
     return session
   }
 
@@ -279,7 +273,7 @@ export class Hub implements Fleet {
     void session.ended.then(() => this.#connected.delete(session))
   }
 
-  queueDisconnect(stationId: StationId, disconnect: () => Promise<void>): QueuedDisconnect {
+  queueDisconnect(stationId: StationId, disconnect: () => Promise<void>): ReturnType<Fleet['queueDisconnect']> {
     return this.#disconnects.add(stationId, disconnect)
   }
 

@@ -144,6 +144,11 @@ export const table = {
       full: 'there is no room (`max-conn`, or the open-files limit)',
       owing: 'the station owes a transaction message, and the app is away',
       taken: 'another connection of the station is open (`ocpp_takeover=refuse`)',
+      unauthorized: 'the app, or `ocpp_auth_file`, does not accept its credentials',
+      unknown: 'the app, or `ocpp_auth_file`, does not know the station',
+      guessing: 'too many failed authentications of the address, or of the address for this station',
+      unavailable:
+        'before the upgrade, the app gave no answer (`ocpp_connect_on=upgrade`), or too many keys wait for their check',
       path: "another path than the stations'",
       identity: 'no identity, or an invalid one',
       version: 'no common OCPP version',

@@ -1,22 +1,32 @@
 /**
  * What is remembered of all stations between their connections, besides their serial numbers.
  */
-import { createHash } from 'node:crypto'
 import { setRecent } from '../ops/recent.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
+import { Guesses } from './auth/guesses.ts'
+import { Rejections } from './auth/rejections.ts'
+import type { Verdict } from './auth/verdict.ts'
+import { credentialsDigest } from './transactions/credentials.ts'
 
 const maxStations = 100_000
 
 export class KnownStations {
   readonly #heartbeats = new Map<StationId, number>()
+  readonly guesses: Guesses
+  readonly rejections: Rejections
   /**
-   * A digest of the Authorization header with which the app last accepted each station: broken messages of a known station
+   * A digest of the credentials with which the app last accepted each station: broken messages of a known station
    * do not end its connection. It needs no `state_dir`, and a wrong guess costs little.
    *
-   * `AcceptedCredentials` has another use: it decides whose messages are stored. So it outlives the process, also counts the
-   * cookie and the query of the URL, and ends when the app rejects the station.
+   * `AcceptedCredentials` has another use: it decides whose messages are stored. So it outlives the process.
    */
   readonly #accepted = new Map<StationId, string>()
+
+  /** @param now monotonic, in ms */
+  constructor(now: () => number) {
+    this.guesses = new Guesses(now)
+    this.rejections = new Rejections(now)
+  }
 
   /** The heartbeat interval that the station was last told, in ms; `null` if none is known. */
   heartbeatIntervalOf(stationId: StationId): number | null {
@@ -29,7 +39,7 @@ export class KnownStations {
 
   /** Whether the app accepted the station's last connection with these credentials, or with none. */
   hasAccepted(handshake: StationHandshake): boolean {
-    return this.#accepted.get(handshake.stationId) === digestOf(handshake)
+    return this.#accepted.get(handshake.stationId) === credentialsDigest(handshake)
   }
 
   /** Whether the app has accepted a station of this id, with whatever credentials. */
@@ -38,12 +48,14 @@ export class KnownStations {
   }
 
   onAccepted(handshake: StationHandshake): void {
-    setRecent(this.#accepted, handshake.stationId, digestOf(handshake), maxStations)
+    setRecent(this.#accepted, handshake.stationId, credentialsDigest(handshake), maxStations)
+    this.rejections.delete(handshake)
+    this.guesses.onAccepted(handshake)
   }
-}
 
-/** Of no credentials, too: a station without any is known by its id. */
-function digestOf({ env }: StationHandshake): string {
-  const credentials = env.headers['authorization'] ?? ''
-  return createHash('sha256').update(credentials).digest('base64')
+  /** The app has rejected the station at Connect. Credentials that it has rejected before are no guess. */
+  onRejected(handshake: StationHandshake, verdict: Verdict): void {
+    if (this.hasAccepted(handshake)) this.#accepted.delete(handshake.stationId)
+    if (this.rejections.add(handshake, verdict)) this.guesses.onFailure(handshake)
+  }
 }

@@ -13,6 +13,7 @@ import type { Cause } from '../translate/unanswered.ts'
 import type { CommandOutcome } from '../translate/commands.ts'
 import type { RemoteCommand } from '../translate/messages.ts'
 import type { Asked, UnansweredCommands } from './commands/unanswered.ts'
+import type { StationKeys } from './auth/keys.ts'
 import type { KnownStations } from './known-stations.ts'
 import type { Tracked } from './transactions/digest.ts'
 import type { Backlog, DeliveryAttempt, DurableOutbox } from './transactions/outbox.ts'
@@ -20,6 +21,7 @@ import type { DurableStarts, KeptAnswer, TransactionOutcome } from './transactio
 import type { KeptError, LastSeen, SessionEnd } from './view/record.ts'
 
 export type { Asked } from './commands/unanswered.ts'
+export type * from './auth/keys.ts'
 export type * from './transactions/outbox.ts'
 export type { Departure, KeptError, LastSeen, RefusedUpgrade, SessionEnd } from './view/record.ts'
 
@@ -106,6 +108,8 @@ export type StationEvent = { readonly who: Who; readonly version: Version } & (
 /** What all sessions share. */
 export type World = {
   readonly rpc: Rpc
+  /** `null` where the bridge holds no keys. */
+  readonly keys: StationKeys | null
   readonly schemas: Schemas
   readonly meter: Meter
   readonly log: Log

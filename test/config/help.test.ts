@@ -246,6 +246,8 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   admin_token: fc.oneof(token, fc.constant('none')),
   admin_read_token: fc.oneof(token, fc.constant('none')),
   ocpp_history: fc.integer({ min: 0, max: 1000 }).map(String),
+  ocpp_connect_on: fc.constantFrom('boot', 'upgrade'),
+  ocpp_auth_file: path,
   node_id: name,
 }
 

@@ -66,6 +66,8 @@ const rows: readonly (readonly [line: RegExp, how: How])[] = [
     { notRun: 'the newest grpc compiles for half an hour; examples/rails has both' },
   ],
   [/^ocpp-cable station /, ['test/e2e/cli.test.ts', "'station'"]],
+  [/^ocpp-cable auth add /, ['test/e2e/station-keys.test.ts', "'auth'"]],
+  [/^ocpp-cable call CP1 ChangeConfiguration /, ['test/e2e/station-keys-from-rails.test.ts', 'ChangeConfiguration']],
   [/^ocpp-cable tail /, ['test/e2e/cli.test.ts', "'tail'"]],
   [/^anycable-go /, { notRun: 'AnyCable’s own server is not installed for tests' }],
 ]

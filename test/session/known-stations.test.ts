@@ -15,20 +15,20 @@ test('a station that reconnects without a boot keeps the heartbeat interval that
 })
 
 test('the oldest of more than 100,000 heartbeat intervals is forgotten', () => {
-  const known = new KnownStations()
+  const known = new KnownStations(() => 0)
   for (let count = 0; count <= 100_000; count++) known.keepHeartbeatInterval(`CP${count}` as StationId, 1)
   assert.equal(known.heartbeatIntervalOf('CP0' as StationId), null)
   assert.equal(known.heartbeatIntervalOf('CP1' as StationId), 1)
 })
 
 test('an id is known once the app has accepted it, whatever the credentials', () => {
-  const known = new KnownStations()
+  const known = new KnownStations(() => 0)
   known.onAccepted(handshakeFor('CP1', { authorization: 'Basic A' }))
   assert.deepEqual([known.isKnown('CP1' as StationId), known.isKnown('CP2' as StationId)], [true, false])
 })
 
 test('a station is known by its last credentials that the app accepted, or by having none', () => {
-  const known = new KnownStations()
+  const known = new KnownStations(() => 0)
   const has = (authorization?: string): boolean =>
     known.hasAccepted(handshakeFor('CP1', authorization === undefined ? {} : { authorization }))
   assert.equal(has(), false)

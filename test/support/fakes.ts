@@ -255,7 +255,7 @@ export class FakeFleet implements Fleet {
   }
   readonly backlog = null
   readonly unansweredCommands = new UnansweredCommands(() => 0)
-  readonly known = new KnownStations()
+  readonly known = new KnownStations(() => 0)
   readonly streams = new Set<StreamName>()
   readonly claimed: string[] = []
   readonly serialNumbers: string[] = []
@@ -541,6 +541,7 @@ export class FakeMemory implements DurableMemory {
 /** A hub and its world; time and timers stand still until `pass`. */
 export class FakeWorld implements World {
   readonly rpc = new FakeRpc()
+  keys: World['keys'] = null
   readonly meter = new FakeMeter()
   readonly log = new FakeLog()
   trace: World['trace'] = null
