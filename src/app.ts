@@ -27,7 +27,8 @@ import { protov } from './rpc/messages.ts'
 import { openTransport } from './rpc/open.ts'
 import { openStationKeys } from './server/auth/station-keys.ts'
 import type { Readiness } from './server/requests.ts'
-import { readKeyPair } from './server/tls/certificates.ts'
+import { openExpiryWarnings, type ExpiryWarnings } from './server/tls/expiry.ts'
+import { openTls, type Tls } from './server/tls/tls.ts'
 import type { StationKeys, World } from './session/ports.ts'
 import { broadcastEndpoint, natsOptions, transportSettings } from './settings.ts'
 import { capacityOf, openStations } from './stations.ts'
@@ -74,7 +75,8 @@ async function openParts(
 ): Promise<Omit<App, keyof Opened>> {
   const keep = <Part extends Opened>(part: Part): Part => (parts.push(part), part)
   const reloads = keep(openReloads(log))
-  const keyPairs = config.server.sslCert.map((cert, at) => readKeyPair(cert, config.server.sslKey[at] ?? ''))
+  const tls = config.server.listeners.map(openTls)
+  const certificates = tls.filter(each => each !== null)
   const schemas = openSchemas()
   const problems = silentAnswerProblems(config.ocpp, config.ocpp.versions, schemas)
   if (problems.length > 0) throw new Error(problems.join('; '))
@@ -102,7 +104,7 @@ async function openParts(
   if (httpPath !== null) {
     const eventLoop = keep(openEventLoopDelay())
     const { room } = capacity
-    const gauges = gaugesOf({ config, hub, disconnects, rpc, room, readiness, memory, keyPairs, eventLoop })
+    const gauges = gaugesOf({ config, hub, disconnects, rpc, room, readiness, memory, certificates, eventLoop })
     keep(await listening('metrics_port', openMetrics({ host, port, path: httpPath }, metrics, gauges, log)))
   }
   const publish = inSlices(hub.deliver.bind(hub), world.now)
@@ -110,19 +112,28 @@ async function openParts(
   const administered = { hub, disconnects, outbox: memory?.outboxAdmin ?? null, world, version, readiness }
   const admin =
     config.admin.port === 0 ? null : keep(await listening('admin_port', openAdministration(config, administered)))
-  keep(await openStations(config, keyPairs, hub, publish, readiness, capacity, world, admin))
+  keep(await openStations(config, tls, hub, publish, readiness, capacity, world, admin))
   const url = admin === null ? null : originOf('http', { host: localHost(config.admin.host), port: admin.port })
-  const ports = parts.flatMap(part => part.port ?? [])
+  const ports = parts.flatMap(part => part.ports ?? part.port ?? [])
   keep(announceBridge({ pid: process.pid, url, ports }, process.env, memory === null ? null : config.state.dir))
+  watchCertificates(certificates, reloads, keep(openExpiryWarnings(certificates, log)))
   // Only after every part is open: a failed start closes the transport, and the check would then blame the app.
   void rpc.check()
-  return {
-    reloads,
-    setLogLevel: level => {
-      log.setLevel(level)
-      if (admin === null) world.trace = traceOf(level, log)
-      else admin.logAll(level === 'debug')
-    },
+  const setLogLevel: App['setLogLevel'] = level => {
+    log.setLevel(level)
+    if (admin === null) world.trace = traceOf(level, log)
+    else admin.logAll(level === 'debug')
+  }
+  return { reloads, setLogLevel }
+}
+
+function watchCertificates(certificates: readonly Tls[], reloads: Reloads, expiries: ExpiryWarnings): void {
+  for (const each of certificates) {
+    const load = (): void => {
+      each.reload()
+      expiries.check()
+    }
+    reloads.watch({ part: 'ssl_cert', files: each.files, load })
   }
 }
 

@@ -9,7 +9,7 @@ import type { Backlog } from './fleet/outbox/backlog.ts'
 import type { EventLoopDelay } from './ops/event-loop.ts'
 import type { Gauges, Sample } from './ops/metric-table.ts'
 import type { Guard } from './rpc/guard/guard.ts'
-import { expiryOf, type KeyPair } from './server/tls/certificates.ts'
+import type { Tls } from './server/tls/tls.ts'
 import type { Readiness } from './server/requests.ts'
 import { inboxLimits } from './session/inbox.ts'
 
@@ -17,7 +17,6 @@ export type GaugeSources = {
   readonly config: {
     readonly lifecycle: Pick<Config['lifecycle'], 'disconnectBacklogSize'>
     readonly ocpp: Pick<Config['ocpp'], 'callQueue' | 'outboxSize'>
-    readonly server: Pick<Config['server'], 'sslCert'>
   }
   readonly hub: Pick<Hub, 'size' | 'streamCount' | 'members'> & {
     readonly backlog: Pick<Backlog, 'messages' | 'bytes' | 'oldestSeconds'> | null
@@ -32,16 +31,14 @@ export type GaugeSources = {
     readonly isOpen: boolean
     readonly queue: { readonly size: number; readonly limit: number }
   } | null
-  /** In the order of `ssl_cert`. */
-  readonly keyPairs: readonly KeyPair[]
+  readonly certificates: readonly Pick<Tls, 'expiries'>[]
   readonly eventLoop: Pick<EventLoopDelay, 'read'>
 }
 
 type QueueName = Sample<'queue_size'>[0]['queue']
 
 export function gaugesOf(sources: GaugeSources): Gauges {
-  const { config, hub, disconnects, rpc, keyPairs, eventLoop } = sources
-  const expiries = keyPairs.map(({ cert }, at) => [{ file: config.server.sslCert[at] ?? '' }, expiryOf(cert)] as const)
+  const { hub, disconnects, rpc, certificates, eventLoop } = sources
   return {
     clients_num: () => hub.size,
     broadcast_streams_num: () => hub.streamCount,
@@ -56,7 +53,8 @@ export function gaugesOf(sources: GaugeSources): Gauges {
     queue_limit: () => samplesOf(limitsOf(sources)).filter(([, limit]) => limit < Infinity),
     ready: () =>
       Object.entries(sources.readiness()).map(([part, isReady]) => [{ part: part as 'rpc' | 'nats' }, Number(isReady)]),
-    certificate_expiry_timestamp_seconds: () => expiries,
+    certificate_expiry_timestamp_seconds: () =>
+      certificates.flatMap(({ expiries }) => expiries).map(([file, expiry]) => [{ file }, expiry]),
     event_loop_delay_seconds: () => eventLoop.read(),
   }
 }

@@ -18,9 +18,9 @@ import { openListener, type Listener } from './server/listener.ts'
 import { ampleOpenFiles, mostConnections, readOpenFiles, roomFor } from './server/open-files.ts'
 import { newReports, warnOfHost } from './server/reports.ts'
 import type { Readiness } from './server/requests.ts'
-import type { KeyPair } from './server/tls/certificates.ts'
+import type { Tls } from './server/tls/tls.ts'
 import type { Reception } from './server/upgrade/upgrade.ts'
-import { openSockets } from './server/websocket/socket.ts'
+import { openSockets, type Sockets } from './server/websocket/socket.ts'
 import type { World } from './session/ports.ts'
 import { broadcastEndpoint } from './settings.ts'
 
@@ -30,7 +30,7 @@ const sweepMs = 1_000
 /** Opens the stations' port, and closes the sessions behind it in order. */
 export async function openStations(
   config: Config,
-  keyPairs: readonly KeyPair[],
+  tls: readonly (Tls | null)[],
   hub: Hub,
   publish: Deliver,
   readiness: () => Readiness,
@@ -38,7 +38,7 @@ export async function openStations(
   world: World,
   admin: Admin | null,
 ): Promise<Opened> {
-  const { server, ocpp, rpc } = config
+  const { server, ocpp } = config
   const { log, once } = world
   const sockets = openSockets({ ...server, ...ocpp }, world)
   const leaving = new AbortController()
@@ -56,25 +56,53 @@ export async function openStations(
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
     answer: broadcastsOnStationsPort(config) ? broadcastRoute(broadcastEndpoint(config), publish) : () => false,
   }
-  const settings = { ...server, keyPairs, handshake: { ...ocpp, headers: rpc.headers }, maxConnections }
-  const listener = await listening('port', openListener(settings, sockets, reception)).catch((error: unknown) => {
+  const listeners = await openListeners(config, tls, maxConnections, sockets, reception).catch((error: unknown) => {
     sockets.close()
     throw error
   })
   const sweep = setInterval(() => hub.sweep(), Math.min(sweepMs, ocpp.bootTimeoutMs / 4))
-  announce(config, listener, log)
+  announce(config, listeners, log)
   return {
-    port: listener.port,
+    ports: listeners.map(({ port }) => port),
     close: async () => {
       leaving.abort()
       await sleep(config.lifecycle.shutdownDelayMs)
       clearInterval(sweep)
       await drain(config, hub, admission, log)
-      await listener.close()
+      await closeAll(listeners)
       sockets.close()
       log.info({}, 'all active connections closed')
     },
   }
+}
+
+/** Rejects if a port cannot be bound, and then none is. */
+async function openListeners(
+  { server, ocpp, rpc }: Config,
+  tls: readonly (Tls | null)[],
+  maxConnections: number,
+  sockets: Sockets,
+  reception: Reception,
+): Promise<readonly Listener[]> {
+  const listeners: Listener[] = []
+  try {
+    for (const [at, listener] of server.listeners.entries()) {
+      const access = { ...ocpp, profile: listener.profile }
+      const handshake = { ...ocpp, headers: rpc.headers }
+      // Broadcasts have one port: that of the first listener, if it is theirs.
+      const answers = at === 0 ? reception : { ...reception, answer: () => false }
+      const settings = { ...server, ...listener, tls: tls[at] ?? null, handshake, access, maxConnections }
+      listeners.push(await listening('port', openListener(settings, sockets, answers)))
+    }
+    return listeners
+  } catch (error) {
+    await closeAll(listeners)
+    throw error
+  }
+}
+
+function closeAll(listeners: readonly Listener[]): Promise<unknown> {
+  return Promise.all(listeners.map(listener => listener.close()))
 }
 
 /** The limit on connected stations, and the limit on connections, which counts those not yet upgraded. */
@@ -99,12 +127,16 @@ async function drain({ lifecycle }: Config, hub: Hub, admission: Admission, log:
   clearTimeout(overdue)
 }
 
-function announce(config: Config, { port }: Listener, log: Log): void {
-  const { server, ocpp, broadcast } = config
-  const origin = originOf(server.sslCert.length > 0 ? 'https' : 'http', { host: server.host, port })
+function announce({ server, ocpp, broadcast }: Config, listeners: readonly Listener[], log: Log): void {
+  const origins = listeners.map(({ port }, at) => {
+    const { host = server.host, sslCert = [] } = server.listeners[at] ?? {}
+    return originOf(sslCert.length > 0 ? 'https' : 'http', { host, port })
+  })
   const numbers = ocpp.versions.map(version => `v${versions[version].number}`).join(', ')
-  log.info({}, `Handle OCPP ${numbers} WebSocket connections at ${origin}${ocpp.path}/{station_id}`)
-  if (broadcastsOnStationsPort(config)) {
+  for (const origin of origins)
+    log.info({}, `Handle OCPP ${numbers} WebSocket connections at ${origin}${ocpp.path}/{station_id}`)
+  const [origin = ''] = origins
+  if (broadcastsOnStationsPort({ server, broadcast })) {
     const provider = { context: 'broadcast', provider: 'http' }
     log.info(provider, `Accept broadcast requests at ${origin}${broadcast.httpPath} (authorization required)`)
   }

@@ -7,6 +7,8 @@ import { versions as numbers } from '../ocpp/version.ts'
 import { hasCredentials, isHttp } from './addresses.ts'
 import { adminCaution, adminProblem, broadcastProblem, broadcastsOnStationsPort } from './access.ts'
 import type { Settings } from './options.ts'
+import { legacyCaution, listenerOptions, listenerProblem, listenersOf, samePortProblem } from './table/listeners.ts'
+import type { ListenerOptions } from './table/tls.ts'
 
 /** How an HTTP request is authorized. `keyOf`: with a key derived from the secret; `app.ts` derives it. */
 type Access =
@@ -17,6 +19,10 @@ type Access =
 /** The settings with every derived value filled in. */
 export type Config = Settings & {
   readonly node: { readonly id: string }
+  readonly server: {
+    /** The first one is set by flags. Read these, not `server.host`, `server.port` and `tls`. */
+    readonly listeners: readonly ListenerOptions[]
+  }
   readonly ocpp: {
     /** For a station that was told a heartbeat interval; derived from `idleTimeoutMs` before its own derivation. */
     readonly leastIdleTimeoutMs: number
@@ -41,6 +47,7 @@ export function settle(settings: Settings, nodeId: string): Config {
   const idleTimeoutMs = ocpp.idleTimeoutMs || Math.max(leastIdleTimeoutMs, 2.5 * ocpp.heartbeatIntervalMs)
   return {
     ...settings,
+    server: { ...settings.server, listeners: listenersOf(settings) },
     ocpp: { ...ocpp, idleTimeoutMs, leastIdleTimeoutMs },
     rpc: settleRpc(settings),
     broadcast: settleBroadcast(settings),
@@ -100,13 +107,8 @@ export type Rule = {
 
 /** Rules that prevent the start. */
 export const rules: readonly Rule[] = [
-  {
-    of: ['ssl_cert', 'ssl_key'],
-    broken: ({ server: { sslCert, sslKey } }) =>
-      sslCert.length === sslKey.length
-        ? null
-        : `ssl_cert names ${sslCert.length} and ssl_key ${sslKey.length} files: give one key for each certificate, in the same order`,
-  },
+  { of: listenerOptions, broken: ({ server }) => listenerProblem(server.listeners) },
+  { of: ['host', 'port', 'listener'], broken: ({ server }) => samePortProblem(server.listeners) },
   {
     of: ['nats_tls_cert', 'nats_tls_key'],
     broken: ({ broadcast: { natsTlsCert, natsTlsKey } }) =>
@@ -203,6 +205,7 @@ const unverified =
 
 /** Rules that only print a warning. */
 export const cautions: readonly Rule[] = [
+  { of: listenerOptions, broken: ({ server }) => legacyCaution(server.listeners) },
   { of: ['admin_port', 'admin_token', 'admin_read_token'], broken: adminCaution },
   {
     of: ['log_sensitive'],

@@ -5,6 +5,7 @@ import type { Broadcast } from '../cable/broadcast.ts'
 import type { Connected, StreamName } from '../cable/rpc.ts'
 import { versions } from '../ocpp/version.ts'
 import { UnansweredCommands } from '../session/commands/unanswered.ts'
+import { Proofs } from '../session/auth/proofs.ts'
 import { KnownStations } from '../session/known-stations.ts'
 import { Pause } from '../session/pause.ts'
 import type { DurableMemory, Fleet, Member, SessionEnd, StationSocket, World } from '../session/ports.ts'
@@ -27,6 +28,7 @@ import { Relation } from './relation.ts'
 import { SerialNumbers } from './serial-numbers.ts'
 
 export type HubSettings = SessionSettings & {
+  readonly profileDowngrade: readonly string[]
   readonly takeover: Takeover
   /** How long a station may say nothing and answer no ping after its upgrade. */
   readonly bootTimeoutMs: number
@@ -77,15 +79,14 @@ export class Hub implements Fleet {
     this.#settings = settings
     this.#disconnects = disconnects
     this.#world = world
-    this.known = new KnownStations(world.now)
     this.claims = new Claims(settings.takeover, world)
     this.#serialNumbers = new SerialNumbers(world, durable)
+    this.known = new KnownStations(world.now, new Proofs(settings.profileDowngrade, durable))
     this.#attachSchedule = new AttachSchedule(world)
     this.transactions = new Transactions(world.now, durable)
     this.debts = new Owing(world)
     this.unansweredCommands = new UnansweredCommands(world.now)
-    const outbox = durable?.durableOutbox ?? null
-    this.backlog = outbox && new Backlog(outbox, world)
+    this.backlog = durable?.durableOutbox ? new Backlog(durable.durableOutbox, world) : null
     const sessionOf = this.claims.current.bind(this.claims)
     this.departures = new Departures(world, durable, sessionOf)
     const openAbsent = openAbsentStation.bind(null, settings, this, world)
@@ -113,10 +114,10 @@ export class Hub implements Fleet {
     const session = new Session(new Station(handshake, socket, this.#settings, this.#world, connected), this)
     this.#sessions.add(session)
     this.#unsettled.add(session)
-    const { meter, visitLog, events } = this.#world
-    meter.count('ocpp_connection_total', { version: versions[handshake.version].number })
-    visitLog.info({ ...visitOf(session), version: handshake.version }, 'station connected')
-    events?.({ type: 'connected', who: session.who, version: handshake.version })
+    const { version } = handshake
+    this.#world.meter.count('ocpp_connection_total', { version: versions[version].number })
+    this.#world.visitLog.info({ ...visitOf(session), version }, 'station connected')
+    this.#world.events?.({ type: 'connected', who: session.who, version })
     this.claims.open(session)
     session.attaching.onOpen()
     return session

@@ -70,6 +70,8 @@ export type VersionRow = {
   newKey(command: Payload, answer: Payload): NewKey | null
   /** The serial number in a BootNotification, which AnyCable's channel uses as the station's name. */
   serialNumber(boot: Payload): string | null
+  /** The serial numbers of the station itself in a BootNotification; its meter has another. */
+  ownSerialNumbers(boot: Payload): readonly unknown[]
   /** The command that finds out the serial number of a station that reconnects without a boot. */
   readonly serialNumberQuery: SerialNumberQuery
 }
@@ -115,6 +117,10 @@ const row16: VersionRow = {
   newKey: ({ key, value }, { status }) => (isName(key, 'AuthorizationKey') ? newKeyOf(value, status) : null),
   serialNumber: boot =>
     firstSerialNumber(boot, ['meterSerialNumber', 'chargePointSerialNumber', 'chargeBoxSerialNumber']),
+  ownSerialNumbers: ({ chargePointSerialNumber, chargeBoxSerialNumber }) => [
+    chargePointSerialNumber,
+    chargeBoxSerialNumber,
+  ],
   // Only a boot tells it. After an accepted one, errata 2025-04 §3.40 forbids the trigger.
   serialNumberQuery: {
     action: 'TriggerMessage',
@@ -158,6 +164,7 @@ const row201: VersionRow = {
   },
   serialNumber: boot =>
     isObject(boot['chargingStation']) ? firstSerialNumber(boot['chargingStation'], ['serialNumber']) : null,
+  ownSerialNumbers: ({ chargingStation }) => (isObject(chargingStation) ? [chargingStation['serialNumber']] : []),
   // B06. A station that was accepted rejects the trigger of a boot (F06.FR.17).
   serialNumberQuery: {
     action: 'GetVariables',

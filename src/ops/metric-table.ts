@@ -141,6 +141,8 @@ export const table = {
   ocpp_refused_total: counter('The total number of connections that did not become a station', {
     reason: {
       draining: 'the bridge is shutting down',
+      profile: 'its security profile is too low, or lower than before',
+      certificate: 'its client certificate is missing or invalid, or that of another station',
       full: 'there is no room (`max-conn`, or the open-files limit)',
       owing: 'the station owes a transaction message, and the app is away',
       taken: 'another connection of the station is open (`ocpp_takeover=refuse`)',

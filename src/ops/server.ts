@@ -6,6 +6,8 @@ import type { AddressInfo } from 'node:net'
 export interface Opened {
   /** The port that it listens on, if it does. */
   readonly port?: number
+  /** The same, of a part with several ports. */
+  readonly ports?: readonly number[]
   close(): Promise<void>
 }
 

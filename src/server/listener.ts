@@ -9,7 +9,8 @@ import { listen } from '../ops/server.ts'
 import { refused, type HandshakeSettings } from '../translate/handshake.ts'
 import { newServer, type Timeouts } from './http-server.ts'
 import { answerRequest, asksForWebSocket, replayAsPlain, type RequestSettings } from './requests.ts'
-import type { KeyPair } from './tls/certificates.ts'
+import type { Tls } from './tls/tls.ts'
+import type { Access } from './upgrade/access.ts'
 import { addressOf, unreadRequest, upgradeRequest } from './upgrade/peer.ts'
 import { readClientError, refuse, type ClientError } from './upgrade/refusals.ts'
 import { Turnstile } from './upgrade/turnstile.ts'
@@ -19,9 +20,10 @@ import type { Sockets } from './websocket/socket.ts'
 export type ListenerSettings = RequestSettings & {
   readonly host: string
   readonly port: number
-  /** Empty: plain HTTP. */
-  readonly keyPairs: readonly KeyPair[]
+  /** `null`: plain HTTP. */
+  readonly tls: Tls | null
   readonly handshake: HandshakeSettings
+  readonly access: Access
   /** Connections beyond this number are closed without an answer. */
   readonly maxConnections?: number
   readonly timeouts?: Timeouts

@@ -4,6 +4,7 @@
 import { setRecent } from '../ops/recent.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import { Guesses } from './auth/guesses.ts'
+import { Proofs } from './auth/proofs.ts'
 import { Rejections } from './auth/rejections.ts'
 import type { Verdict } from './auth/verdict.ts'
 import { credentialsDigest } from './transactions/credentials.ts'
@@ -11,9 +12,10 @@ import { credentialsDigest } from './transactions/credentials.ts'
 const maxStations = 100_000
 
 export class KnownStations {
-  readonly #heartbeats = new Map<StationId, number>()
+  readonly proofs: Proofs
   readonly guesses: Guesses
   readonly rejections: Rejections
+  readonly #heartbeats = new Map<StationId, number>()
   /**
    * A digest of the credentials with which the app last accepted each station: broken messages of a known station
    * do not end its connection. It needs no `state_dir`, and a wrong guess costs little.
@@ -23,7 +25,8 @@ export class KnownStations {
   readonly #accepted = new Map<StationId, string>()
 
   /** @param now monotonic, in ms */
-  constructor(now: () => number) {
+  constructor(now: () => number, proofs = new Proofs()) {
+    this.proofs = proofs
     this.guesses = new Guesses(now)
     this.rejections = new Rejections(now)
   }
@@ -49,6 +52,7 @@ export class KnownStations {
 
   onAccepted(handshake: StationHandshake): void {
     setRecent(this.#accepted, handshake.stationId, credentialsDigest(handshake), maxStations)
+    this.proofs.onAccepted(handshake)
     this.rejections.delete(handshake)
     this.guesses.onAccepted(handshake)
   }

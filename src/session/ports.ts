@@ -13,6 +13,7 @@ import type { Cause } from '../translate/unanswered.ts'
 import type { CommandOutcome } from '../translate/commands.ts'
 import type { RemoteCommand } from '../translate/messages.ts'
 import type { Asked, UnansweredCommands } from './commands/unanswered.ts'
+import type { DurableProofs } from './auth/proofs.ts'
 import type { StationKeys } from './auth/keys.ts'
 import type { KnownStations } from './known-stations.ts'
 import type { Tracked } from './transactions/digest.ts'
@@ -245,7 +246,7 @@ export interface Debts {
  * What outlives the process (`state_dir`). Nobody waits for a write: one that fails is logged and counted, and never
  * throws.
  */
-export interface DurableMemory extends DurableStarts {
+export interface DurableMemory extends DurableStarts, DurableProofs {
   /** What the last process has left, oldest first; empty until it is open. */
   readonly serialNumbers: readonly (readonly [StationId, string])[]
   keepSerialNumber(stationId: StationId, serialNumber: string): void

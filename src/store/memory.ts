@@ -5,6 +5,7 @@
 import { membersOf } from '../ocpp/json.ts'
 import { setRecent } from '../ops/recent.ts'
 import type { DurableMemory, DurableOutbox, LastSeen, OutboxAdmin, World } from '../session/ports.ts'
+import type { Proof } from '../translate/certificate.ts'
 import type { StationId } from '../translate/handshake.ts'
 import { openCredentials, type Credentials } from './stations/credentials.ts'
 import { StoreError } from './errors.ts'
@@ -47,6 +48,7 @@ export class Memory implements DurableMemory {
   /** Resolves when the store is open, or has failed to open once. */
   readonly tried: Promise<void>
   serialNumbers: DurableMemory['serialNumbers'] = []
+  proofs: DurableMemory['proofs'] = []
   starts: DurableMemory['starts'] = []
   #stations: readonly StationId[] = []
   readonly #dir: string
@@ -129,6 +131,11 @@ export class Memory implements DurableMemory {
     this.#change(`seen ${station.stationId}`, ({ seen }) => seen.keep(station))
   }
 
+  keepProof(stationId: StationId, proof: Proof): void {
+    const at = this.#now()
+    this.#write(`proof ${stationId}`, store => store.call('keepProof', stationId, proof, at))
+  }
+
   keepStart(start: KeptStart): void {
     const now = this.#now()
     this.#write(`start ${start.stationId} ${start.key}`, store =>
@@ -169,6 +176,7 @@ export class Memory implements DurableMemory {
       // Nobody waits for it.
       store.call('prune').catch(this.#onFailure)
       this.serialNumbers = (await store.call('serialNumbers')) as [StationId, string][]
+      this.proofs = (await store.call('proofs')) as [StationId, Proof][]
       this.starts = (await store.call('starts', this.#now() - startLifeMs)).map(keptStart)
       this.#stations = (await store.call('pendingStations')) as StationId[]
       this.#state = opened

@@ -2,6 +2,7 @@
  * What the store can do, by name: the SQL of each operation. Runs in the worker.
  */
 import type { LastSeen, SessionEnd } from '../session/ports.ts'
+import type { Proof } from '../translate/certificate.ts'
 import type { StationId } from '../translate/handshake.ts'
 import type { Database } from './database.ts'
 import { outboxOperationsOn } from './outbox-operations.ts'
@@ -28,6 +29,7 @@ export type Operations = ReturnType<typeof operationsOn>
 /** Operations that change nothing: they also work on a disk that is full. */
 export const reads: ReadonlySet<keyof Operations> = new Set([
   'serialNumbers',
+  'proofs',
   'starts',
   'credentials',
   'pendingOf',
@@ -70,6 +72,7 @@ export function operationsOn(database: Database) {
     ...outboxOperationsOn(database),
     ...pruneOperationsOn(database),
     ...seenOperationsOn(database),
+    ...proofOperationsOn(database),
 
     keepSerialNumber: (station: string, serialNumber: string, at: number): void => {
       sql.keepSerialNumber.run(station, JSON.stringify(serialNumber), at)
@@ -108,10 +111,37 @@ export function operationsOn(database: Database) {
   }
 }
 
+function proofOperationsOn(database: Database) {
+  const sql = {
+    keepProof: database.prepare('INSERT OR REPLACE INTO proofs VALUES (?, ?, ?, ?)'),
+    proofs: database.prepare(
+      `SELECT station, profile, serial_number FROM (SELECT * FROM proofs ORDER BY at DESC LIMIT ${maxStations}) ORDER BY at`,
+    ),
+  }
+  return {
+    keepProof: (station: string, { profile, serialNumber }: Proof, at: number): void => {
+      sql.keepProof.run(station, profile, JSON.stringify(serialNumber), at)
+    },
+
+    /** Oldest first. */
+    proofs: (): (readonly [station: string, proof: Proof])[] =>
+      sql.proofs.all().map(row => [
+        String(row['station']),
+        {
+          profile: row['profile'] as Proof['profile'],
+          serialNumber: JSON.parse(String(row['serial_number'])) as Proof['serialNumber'],
+        },
+      ]),
+  }
+}
+
 function pruneOperationsOn(database: Database) {
   const sql = {
     pruneSerialNumbers: database.prepare(
       `DELETE FROM serial_numbers WHERE station IN (SELECT station FROM serial_numbers ORDER BY at DESC LIMIT -1 OFFSET ${maxStations})`,
+    ),
+    pruneProofs: database.prepare(
+      `DELETE FROM proofs WHERE station IN (SELECT station FROM proofs ORDER BY at DESC LIMIT -1 OFFSET ${maxStations})`,
     ),
     pruneSessions: database.prepare(
       `DELETE FROM app_sessions WHERE station NOT IN (SELECT station FROM credentials)
@@ -119,9 +149,10 @@ function pruneOperationsOn(database: Database) {
     ),
   }
   return {
-    /** Once for each process: drops the serial numbers that were kept longest ago, and the sessions of unknown stations. */
+    /** Once for each process: drops the serial numbers and proofs that were kept longest ago, and the sessions of unknown stations. */
     prune: (): void => {
       sql.pruneSerialNumbers.run()
+      sql.pruneProofs.run()
       sql.pruneSessions.run()
     },
   }

@@ -82,5 +82,13 @@ export const migrations: readonly string[] = [
   CREATE INDEX last_seen_at ON last_seen (at);
   -- One row: when the bridge is known to have run.
   CREATE TABLE alive (at INTEGER NOT NULL) STRICT;
-  INSERT INTO alive VALUES (0);`,
+  INSERT INTO alive VALUES (0);
+  CREATE TABLE proofs (
+    station TEXT PRIMARY KEY,
+    -- The security profile.
+    profile INTEGER NOT NULL,
+    -- JSON; null where no certificate told one.
+    serial_number TEXT NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;`,
 ]

@@ -6,6 +6,13 @@
  */
 import type { SessionEnv } from '../cable/rpc.ts'
 import { versionOf, versions, type Version } from '../ocpp/version.ts'
+import {
+  certificateHeaders,
+  isCertificateHeader,
+  profileOf,
+  type ClientCertificate,
+  type Profile,
+} from './certificate.ts'
 import { decodeSegment, isDotSegment, parseAuthority, parseTarget, segmentsOf, urlFor, type Target } from './url.ts'
 
 /** A Charging Station's identity, decoded. Compared exactly: the app looks it up in the spelling that it gets. */
@@ -21,6 +28,8 @@ export type UpgradeRequest = {
   readonly localAuthority: string
   /** Whether the bridge terminated TLS. */
   readonly encrypted: boolean
+  /** Of the client; `null` if it sent none, or was not asked for one. */
+  readonly certificate: ClientCertificate | null
 }
 
 export type HandshakeSettings = {
@@ -40,6 +49,9 @@ export type StationHandshake = {
   /** The subprotocol in the station's own spelling, to be echoed; `null` if it offered none. */
   readonly subprotocol: string | null
   readonly env: SessionEnv
+  readonly profile: Profile
+  /** The serial number that its certificate tells, where that is what certificates tell. */
+  readonly serialNumber?: string
   /** Set if the station sent an Authorization header that `headers` does not forward to the app. */
   readonly withheld?: true
   /** The Host header, set if it is invalid: `env.url` then has the bridge's own address. */
@@ -63,11 +75,13 @@ export type RefusalReason =
   | 'version'
   | 'request'
   | 'tls'
+  | 'profile'
+  | 'certificate'
 
 /** A request that is answered with an HTTP error and opens no session. */
 export type Refusal = {
   readonly kind: 'refused'
-  readonly status: 400 | 401 | 404 | 408 | 409 | 429 | 431 | 503
+  readonly status: 400 | 401 | 403 | 404 | 408 | 409 | 429 | 431 | 503
   readonly reason: RefusalReason
   /** For the client and the log. */
   readonly problem: string
@@ -92,14 +106,20 @@ export function readHandshake(request: UpgradeRequest, settings: HandshakeSettin
     identity: stationId,
     query: target.query,
   })
-  const headers = { ...forwardedHeaders(request, settings), [versionHeader]: versions[agreed.version].number }
+  const headers = {
+    ...forwardedHeaders(request, settings),
+    ...certificateHeaders(request.certificate),
+    [versionHeader]: versions[agreed.version].number,
+  }
   const env = { url, headers, cstate: {}, istate: {} }
-  const isWithheld = header(request, 'authorization') !== '' && !settings.headers.includes('authorization')
+  const authorization = header(request, 'authorization')
+  const isWithheld = authorization !== '' && !settings.headers.includes('authorization')
   return {
     kind: 'station',
     stationId,
     ...agreed,
     env,
+    profile: profileOf({ ...request, authorization }),
     ...(isWithheld && { withheld: true }),
     ...(host.invalid !== null && { invalidHost: host.invalid }),
   }
@@ -192,7 +212,7 @@ function forwardedHeaders(request: UpgradeRequest, settings: HandshakeSettings):
   for (const name of settings.headers) {
     const value = header(request, name)
     // Rack reads an underscore and a hyphen as the same character: a station must not set this header either way.
-    const isOwn = name.replaceAll('_', '-') === versionHeader
+    const isOwn = name.replaceAll('_', '-') === versionHeader || isCertificateHeader(name)
     if (value !== '' && !isOwn) headers[name] = value
   }
   return headers

@@ -167,6 +167,14 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   'ready-path': path,
   ssl_cert: list(name, 1),
   ssl_key: list(name, 1),
+  ssl_client_ca: rarely(path),
+  ssl_client_crl: rarely(path),
+  ssl_client_verify: fc.constantFrom('off', 'optional', 'required'),
+  ssl_legacy: onOff,
+  ocpp_profile: rarely(fc.constantFrom('2', '3'), '1'),
+  ocpp_operator: name,
+  ocpp_certificate_names: fc.constantFrom('cn', 'san', 'serial'),
+  ocpp_profile_downgrade: list(name),
   'max-conn': count,
   max_message_size: size,
   ws_max_pending_size: size,
@@ -275,6 +283,18 @@ const tables: Readonly<Record<string, fc.Arbitrary<unknown>>> = {
       { requiredKeys: ['mode'] },
     ),
     { maxLength: 4 },
+  ),
+  listener: fc.array(
+    fc.record(
+      {
+        host: name,
+        port: fc.integer({ min: 0, max: 65535 }),
+        ssl_legacy: fc.boolean(),
+        ocpp_profile: fc.constantFrom(0, 1),
+      },
+      { requiredKeys: ['port'] },
+    ),
+    { maxLength: 2 },
   ),
   ocpp_silent_answers: fc.dictionary(
     fc.constantFrom('Authorize', 'DataTransfer', 'TransactionEvent', 'BootNotification'),

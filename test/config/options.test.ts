@@ -16,6 +16,14 @@ const names: readonly [flag: string, env: string, toml: string][] = [
   ['ready-path', 'ANYCABLE_READY_PATH', 'server.ready_path'],
   ['ssl_cert', 'ANYCABLE_SSL_CERT', 'server.ssl.cert_path'],
   ['ssl_key', 'ANYCABLE_SSL_KEY', 'server.ssl.key_path'],
+  ['ssl_client_ca', 'ANYCABLE_SSL_CLIENT_CA', 'server.ssl.client_ca_path'],
+  ['ssl_client_crl', 'ANYCABLE_SSL_CLIENT_CRL', 'server.ssl.client_crl_path'],
+  ['ssl_client_verify', 'ANYCABLE_SSL_CLIENT_VERIFY', 'server.ssl.client_verify'],
+  ['ssl_legacy', 'ANYCABLE_SSL_LEGACY', 'server.ssl.legacy'],
+  ['ocpp_profile', 'ANYCABLE_OCPP_PROFILE', 'ocpp.profile'],
+  ['ocpp_operator', 'ANYCABLE_OCPP_OPERATOR', 'ocpp.operator'],
+  ['ocpp_certificate_names', 'ANYCABLE_OCPP_CERTIFICATE_NAMES', 'ocpp.certificate_names'],
+  ['ocpp_profile_downgrade', 'ANYCABLE_OCPP_PROFILE_DOWNGRADE', 'ocpp.profile_downgrade'],
   ['max-conn', 'ANYCABLE_MAX_CONN', 'server.max_conn'],
   ['max_message_size', 'ANYCABLE_MAX_MESSAGE_SIZE', 'ws.max_message_size'],
   ['ws_max_pending_size', 'ANYCABLE_WS_MAX_PENDING_SIZE', 'ws.max_pending_size'],
@@ -106,7 +114,7 @@ for (const [flag, env, toml] of names) {
   })
 }
 
-const tables = ['ocpp_validation', 'ocpp_silent_answers']
+const tables = ['listener', 'ocpp_validation', 'ocpp_silent_answers']
 for (const toml of tables) {
   test(`${toml} is a table without flag and variable`, () => {
     const row = rows.find(({ spellings }) => spellings[0].toml === toml)

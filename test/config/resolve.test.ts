@@ -28,8 +28,19 @@ test('every option has its default when nothing is given', () => {
     port: 8080,
     healthPath: '/health',
     readyPath: '/ready',
-    sslCert: [],
-    sslKey: [],
+    listeners: [
+      {
+        host: 'localhost',
+        port: 8080,
+        sslCert: [],
+        sslKey: [],
+        sslClientCa: null,
+        sslClientCrl: null,
+        sslClientVerify: 'off',
+        sslLegacy: false,
+        profile: 0,
+      },
+    ],
     maxConn: 0,
     maxMessageSize: 1_048_576,
     maxPendingSize: 1_048_576,
@@ -102,6 +113,30 @@ const read: readonly [given: Given, read: (config: Config) => unknown, expected:
       { station: '*', action: '*', mode: 'strict' },
     ],
     'an array of tables in order',
+  ],
+  [
+    { toml: '[[listener]]\nport = 1\n[[listener]]\nport = 2\nssl_cert = "c"\nssl_key = "k"\nssl_client_ca = "a"' },
+    c =>
+      c.server.listeners.map(({ port, sslCert, sslClientVerify, profile }) => [
+        port,
+        sslCert,
+        sslClientVerify,
+        profile,
+      ]),
+    [
+      [8080, [], 'off', 0],
+      [1, [], 'off', 0],
+      [2, ['c'], 'required', 3],
+    ],
+    'listeners, of which the first is that of the flags; one that requires certificates has profile 3',
+  ],
+  [
+    {
+      toml: '[[listener]]\nport = 1\nssl_cert = "c"\nssl_key = "k"\nssl_client_ca = "a"\nssl_client_verify = "optional"',
+    },
+    c => c.server.listeners[1]?.profile,
+    2,
+    'without a certificate, a station needs Basic credentials',
   ],
   [
     { toml: '[ocpp_silent_answers]\nAuthorize = "anycable"\n[ocpp_silent_answers.DataTransfer]\nstatus = "Accepted"' },
@@ -179,6 +214,22 @@ for (const given of [
 
 const wrong: readonly [given: Given, problems: readonly string[], because: string][] = [
   [{ argv: ['--port='] }, ['--port: invalid value ""; expected a whole number, from 0 to 65535'], 'an empty value'],
+  [
+    { toml: '[[listener]]\nport = 1\nocpp_profile = 2\n[[listener]]\nport = 1\n' },
+    [
+      'listener[0]: ocpp_profile is 2, but ssl_cert is not set: set it',
+      'listener[1]: port is 1, which another listener has: set another port',
+    ],
+    'listeners that cannot be',
+  ],
+  [
+    { toml: '[[listener]]\nhost = "a"\nocpp_profile = 4' },
+    [
+      'listener[0] in ./ocpp-cable.toml: port is missing; expected a whole number, from 0 to 65535',
+      'listener[0].ocpp_profile in ./ocpp-cable.toml: invalid value 4; expected 0, 1, 2 or 3',
+    ],
+    'a listener without a port',
+  ],
   [
     { toml: 'ocpp_validation = "off"' },
     [

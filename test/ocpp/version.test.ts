@@ -158,6 +158,16 @@ const serialNumbers: readonly (readonly [Version, Record<string, unknown>, strin
   ['ocpp2.0.1', { reason: 'PowerUp' }, null, 'no chargingStation'],
   ['ocpp2.0.1', meter, null, '2.x has no meterSerialNumber'],
 ]
+for (const [version, boot, expected] of [
+  ['ocpp1.6', { meterSerialNumber: 'M', chargePointSerialNumber: 'P', chargeBoxSerialNumber: 'B' }, ['P', 'B']],
+  ['ocpp2.0.1', { chargingStation: { serialNumber: 'S' } }, ['S']],
+  ['ocpp2.1', { chargingStation: 'S' }, []],
+] as const) {
+  test(`ownSerialNumbers of ${version} are ${expected.join(' and ') || 'none'}`, () => {
+    assert.deepEqual(versions[version].ownSerialNumbers(boot), expected)
+  })
+}
+
 for (const [version, boot, expected, because] of serialNumbers) {
   test(`${version}: the serial number of ${JSON.stringify(boot)} is ${expected ?? 'none'}: ${because}`, () => {
     assert.equal(versions[version].serialNumber(boot), expected)

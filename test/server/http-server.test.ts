@@ -13,7 +13,7 @@ import { openListener, type Listener } from '../../src/server/listener.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { refused } from '../../src/translate/handshake.ts'
 import { openSockets } from '../../src/server/websocket/socket.ts'
-import { makeKeyPair } from '../support/certificate.ts'
+import { anyAccess, makeKeyPair, tlsOf } from '../support/certificate.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
 import { protocol, upgradeHeaders } from '../support/peer.ts'
@@ -197,7 +197,8 @@ for (const scheme of ['http', 'https'] as const) {
         port: 0,
         healthPath: '/health',
         readyPath: '/ready',
-        keyPairs: scheme === 'https' ? [await makeKeyPair()] : [],
+        tls: scheme === 'https' ? tlsOf(await makeKeyPair()) : null,
+        access: anyAccess,
         handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
         timeouts,
       } as const

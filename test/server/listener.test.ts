@@ -10,6 +10,7 @@ import { openListener } from '../../src/server/listener.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { refused as refusalOf, type Refusal } from '../../src/translate/handshake.ts'
 import { openSockets, type Sockets } from '../../src/server/websocket/socket.ts'
+import { anyAccess } from '../support/certificate.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
 import { dial, frameOf, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
@@ -31,7 +32,8 @@ const settings = {
   port: 0,
   healthPath: '/health',
   readyPath: '/ready',
-  keyPairs: [],
+  tls: null,
+  access: anyAccess,
   handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
 } as const
 /** So that two fit into a turn. */

@@ -19,6 +19,7 @@ const request = (target: string) => ({
   remoteAddress: '192.0.2.7',
   localAuthority: 'localhost',
   encrypted: false,
+  certificate: null,
 })
 
 const rows: readonly (readonly [status: 400 | 409 | 503, key: string, detail: string, because: string])[] = [

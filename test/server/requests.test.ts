@@ -13,6 +13,7 @@ import { connect as connectTls } from 'node:tls'
 import { openListener, type Listener } from '../../src/server/listener.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { openSockets } from '../../src/server/websocket/socket.ts'
+import { anyAccess, tlsOf } from '../support/certificate.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
 import { protocol, upgradeHeaders } from '../support/peer.ts'
@@ -143,7 +144,8 @@ for (const scheme of ['http', 'https'] as const) {
         port: 0,
         healthPath: '/health',
         readyPath: '/ready',
-        keyPairs: scheme === 'https' ? [await makeKeyPair(folder)] : [],
+        tls: scheme === 'https' ? tlsOf(await makeKeyPair(folder)) : null,
+        access: anyAccess,
         handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
       } as const
       listener = keep(await openListener(settings, sockets, reception(refused)))

@@ -40,6 +40,17 @@ test('a serial number comes back as it was, whatever is in it', t => {
   )
 })
 
+test('a proof is the last of its station, the latest change last, whatever is in its serial number', t => {
+  const { keepProof, proofs } = operations(t)
+  keepProof('CP1', { profile: 1, serialNumber: null }, 1)
+  keepProof('CP2', { profile: 2, serialNumber: null }, 2)
+  keepProof('CP1', { profile: 3, serialNumber: 'Ä\u0000' }, 3)
+  assert.deepEqual(proofs(), [
+    ['CP2', { profile: 2, serialNumber: null }],
+    ['CP1', { profile: 3, serialNumber: 'Ä\u0000' }],
+  ])
+})
+
 test('serial numbers beyond 100,000 are pruned, those that were kept longest ago first', t => {
   const database = openDatabase(temporaryDirectory(t))
   t.after(() => database.close())

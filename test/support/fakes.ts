@@ -490,12 +490,20 @@ export class FakeLog implements Log {
 
 export function handshakeFor(
   stationId: string,
-  offer: { version?: Version; authorization?: string } = {},
+  offer: { version?: Version; authorization?: string; serialNumber?: string } = {},
 ): StationHandshake {
-  const { version = 'ocpp1.6', authorization } = offer
+  const { version = 'ocpp1.6', authorization, serialNumber } = offer
   const headers = { REMOTE_ADDR: '192.0.2.1', ...(authorization === undefined ? {} : { authorization }) }
   const env = { url: `http://csms.example/ocpp/${stationId}`, headers, cstate: {}, istate: {} }
-  return { kind: 'station', stationId: stationId as StationId, version, subprotocol: version, env }
+  return {
+    kind: 'station',
+    stationId: stationId as StationId,
+    version,
+    subprotocol: version,
+    env,
+    profile: 0,
+    ...(serialNumber !== undefined && { serialNumber }),
+  }
 }
 
 /** The initial time of a test's clock. */
@@ -505,6 +513,7 @@ export const dawn = Date.UTC(2026, 0, 2, 3, 4, 5)
 export class FakeMemory implements DurableMemory {
   readonly serialNumbers: readonly (readonly [StationId, string])[]
   readonly starts: readonly KeptStart[]
+  readonly proofs: DurableMemory['proofs'] = []
   durableOutbox: DurableMemory['durableOutbox'] = null
   readonly lastSeen: readonly LastSeen[]
   readonly kept: unknown[] = []
@@ -527,6 +536,10 @@ export class FakeMemory implements DurableMemory {
 
   keepSeen(seen: LastSeen): void {
     this.seen.set(seen.stationId, seen)
+  }
+
+  keepProof(): void {
+    // No test of sessions looks at it.
   }
 
   keepStart(start: KeptStart): void {
@@ -573,7 +586,7 @@ export class FakeWorld implements World {
   }
 
   /** Opens a station's socket. */
-  plug(stationId: string, offer: { version?: Version; authorization?: string } = {}): FakeStation {
+  plug(stationId: string, offer: Parameters<typeof handshakeFor>[1] = {}): FakeStation {
     const socket = new FakeSocket()
     return new FakeStation(this.hub.admit(handshakeFor(stationId, offer), socket), socket)
   }
@@ -638,4 +651,5 @@ export const usualSettings: HubSettings = {
   takeover: 'newest',
   triggerBoot: false,
   bootTimeoutMs: 60_000,
+  profileDowngrade: [],
 }

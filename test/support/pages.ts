@@ -18,7 +18,7 @@ export function blocksOf(page: string, heading?: string): Block[] {
   return [...part.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language = '', block = '']) => ({
     language,
     text: block,
-    file: /^# ([\w./-]+\.(?:rb|yml))\n/.exec(block)?.[1],
+    file: /^# ([\w./-]+\.(?:rb|yml|toml))\n/.exec(block)?.[1],
   }))
 }
 

@@ -22,6 +22,11 @@ export type StationOptions = {
   readonly reconnects?: boolean
   /** The CA certificate, in PEM, that the bridge's certificate must match. */
   readonly ca?: string
+  /** The station's own certificate and its key, in PEM. */
+  readonly cert?: string
+  readonly key?: string
+  /** The name in the bridge's certificate, if it is not that of its URL. */
+  readonly servername?: string
 }
 
 export interface Station {
@@ -113,7 +118,7 @@ export async function codeOf(call: Promise<unknown>): Promise<string> {
 function clientOptions(
   endpoint: string,
   identity: string,
-  { version = 'ocpp1.6', password, reconnects = false, ca }: StationOptions,
+  { version = 'ocpp1.6', password, reconnects = false, ca, cert, key, servername }: StationOptions,
 ): ConstructorParameters<typeof RPCClient>[0] {
   const options = {
     endpoint,
@@ -125,7 +130,11 @@ function clientOptions(
     reconnect: reconnects,
     backoff: { initialDelay: 50, maxDelay: 200, factor: 2, randomisationFactor: 0.5 },
     ...(password !== undefined && { password }),
-    wsOpts: { ...(ca !== undefined && { ca }) },
+    wsOpts: {
+      ...(ca !== undefined && { ca }),
+      ...(cert !== undefined && { cert, key }),
+      ...(servername !== undefined && { servername }),
+    },
   }
   // The types require every option; the code has a default for each.
   return options as ConstructorParameters<typeof RPCClient>[0]

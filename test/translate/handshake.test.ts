@@ -20,7 +20,15 @@ const settings: HandshakeSettings = {
 const headers = { host: 'csms.example:8080', 'sec-websocket-protocol': 'ocpp1.6' }
 
 function upgrade(target: string, more: Partial<UpgradeRequest> = {}): UpgradeRequest {
-  return { target, headers, remoteAddress: '203.0.113.7', localAuthority: '192.0.2.9:9000', encrypted: false, ...more }
+  return {
+    target,
+    headers,
+    remoteAddress: '203.0.113.7',
+    localAuthority: '192.0.2.9:9000',
+    encrypted: false,
+    certificate: null,
+    ...more,
+  }
 }
 
 /** A text as Node gives a request's head: one character a byte. */
@@ -518,3 +526,33 @@ const likely = [
 for (const [target, expected, because] of likely)
   test(`likelyIdentity of ${target.slice(0, 30)} is its last segment: ${because}`, () =>
     assert.equal(likelyIdentity(target), expected))
+
+for (const name of ['x-ssl-client-subject', 'x_ssl_client_serial', 'x-ssl_client-verify']) {
+  test(`a station cannot set ${name}, with a certificate or without, even when headers names it`, () => {
+    const request = {
+      target: '/ocpp/CP1',
+      headers: { host: 'csms', 'sec-websocket-protocol': 'ocpp1.6', [name]: 'CN=forged' },
+      remoteAddress: '192.0.2.7',
+      localAuthority: '',
+      encrypted: true,
+    }
+    const certificate = {
+      problem: null,
+      subject: 'CN=CP1',
+      issuer: 'CN=CA',
+      commonName: 'CP1',
+      organization: null,
+      sans: [],
+      serial: '0A',
+      fingerprint: '00:FF',
+    }
+    const rules = { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [name] } as const
+    for (const each of [null, certificate]) {
+      const handshake = readHandshake({ ...request, certificate: each }, rules)
+      assert.ok(handshake.kind === 'station')
+      assert.doesNotMatch(JSON.stringify(handshake.env.headers), /forged/)
+      assert.equal(handshake.env.headers['x-ssl-client-subject'], each?.subject)
+      assert.equal(handshake.profile, each === null ? 0 : 3)
+    }
+  })
+}

@@ -61,7 +61,7 @@ async function connected(config: Config, station: TestStation, transport: Transp
 }
 
 /** As if the station had come to the bridge. */
-function handshakeOf({ server, ocpp, rpc }: Config, { id, password }: TestStation): StationHandshake | Refusal {
+function handshakeOf({ server, tls, ocpp, rpc }: Config, { id, password }: TestStation): StationHandshake | Refusal {
   const authority = authorityOf(server)
   const credentials = Buffer.from(`${id}:${password ?? ''}`).toString('base64')
   const request = {
@@ -73,7 +73,8 @@ function handshakeOf({ server, ocpp, rpc }: Config, { id, password }: TestStatio
     },
     remoteAddress: '127.0.0.1',
     localAuthority: authority,
-    encrypted: server.sslCert.length > 0,
+    encrypted: tls.cert.length > 0,
+    certificate: null,
   }
   return readHandshake(request, { ...ocpp, headers: rpc.headers })
 }

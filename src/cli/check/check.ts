@@ -43,7 +43,9 @@ function probesOf(config: Config, station: TestStation | null, env: Terminal['en
   const owners = state.dir === null ? [] : findBridges(env, state.dir).running
   const running = [...owners, ...findBridges(env, null).running]
   const pidOn = (port: number): number | null => running.find(({ ports }) => ports.includes(port))?.pid ?? null
-  const pairs = server.sslCert.map((cert, at) => [cert, server.sslKey[at] ?? ''] as const)
+  const pairs = server.listeners.flatMap(({ sslCert, sslKey }) =>
+    sslCert.map((cert, at) => [cert, sslKey[at] ?? ''] as const),
+  )
   return [
     probed('rpc', () => rpcProbe(config, station)),
     probed('nats', () => natsProbe(config)),

@@ -52,7 +52,7 @@ export function portsOf(config: Config): readonly Port[] {
   const { server, metrics, broadcast, admin } = config
   const ownBroadcasts = broadcast.adapters.includes('http') && !broadcastsOnStationsPort(config)
   return [
-    { option: 'port', host: server.host, port: server.port },
+    ...server.listeners.map(({ host, port }) => ({ option: 'port', host, port })),
     ...(metrics.httpPath === null ? [] : [{ option: 'metrics_port', host: metrics.host, port: metrics.port }]),
     { option: 'admin_port', host: admin.host, port: admin.port },
     ...(ownBroadcasts ? [{ option: 'http_broadcast_port', host: server.host, port: broadcast.httpPort }] : []),

@@ -3,7 +3,7 @@
  *
  * Pure.
  */
-import { bytes, file, hostName, integer, KiB, listOf, MiB, path, port } from '../kinds.ts'
+import { bytes, hostName, integer, KiB, MiB, path, port } from '../kinds.ts'
 import { group, option } from '../option.ts'
 
 export const server = group('Server', {
@@ -23,16 +23,6 @@ export const server = group('Server', {
     'Path of the readiness check: 200 while stations are accepted, the app is reachable and NATS, if used, is connected; otherwise 503.',
     { flag: 'ready-path' },
   ),
-  sslCert: option(
-    listOf(file),
-    [],
-    'TLS certificate chains, for example one RSA and one ECDSA. When empty, connections are not encrypted.',
-    { flag: 'ssl_cert', toml: 'server.ssl.cert_path' },
-  ),
-  sslKey: option(listOf(file), [], 'TLS private keys, one for each certificate, in the same order.', {
-    flag: 'ssl_key',
-    toml: 'server.ssl.key_path',
-  }),
   maxConn: option(
     integer(),
     0,

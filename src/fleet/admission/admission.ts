@@ -92,10 +92,12 @@ export class Admission {
 
   /** What keeps a station out, whoever it is; `others`: the stations that are about to come in. */
   #obstacle(handshake: StationHandshake, others = this.#connects.size): Refusal | null {
-    const { claims, debts, size } = this.#hub
+    const { claims, debts, known, size } = this.#hub
     const { stationId } = handshake
     if (this.#isStopped) return draining()
     if (claims.isTaken(stationId)) return refused(409, 'taken', 'This Charging Station is already connected')
+    const downgrade = known.proofs.downgradeProblem(handshake)
+    if (downgrade !== null) return refused(403, 'profile', downgrade)
     const waitSeconds = debts.waitSeconds(stationId, credentialsDigest(handshake))
     if (waitSeconds !== null)
       return refused(503, 'owing', 'The CSMS cannot process messages now', { 'Retry-After': waitSeconds })

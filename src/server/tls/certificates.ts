@@ -8,6 +8,9 @@ import { createSecureContext } from 'node:tls'
 /** One certificate chain with its key, both PEM. A server may have several pairs, such as RSA and ECDSA. */
 export type KeyPair = { readonly cert: string; readonly key: string }
 
+/** Who issues stations' certificates: PEM, and each revocation list by itself. */
+export type ClientTrust = { readonly ca: string; readonly crls: readonly string[] }
+
 /** Throws if a file cannot be read or is not PEM, or if they do not match. The message names the option and the file. */
 export function readKeyPair(certFile: string, keyFile: string): KeyPair {
   const pair = { cert: read('ssl_cert', certFile), key: read('ssl_key', keyFile) }
@@ -17,13 +20,35 @@ export function readKeyPair(certFile: string, keyFile: string): KeyPair {
   return pair
 }
 
-const laterCertificates = /(?<=-----END CERTIFICATE-----\s*)-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+/** Throws as `readKeyPair` does. `crlFile` may hold the lists of several CAs. */
+export function readClientTrust(caFile: string, crlFile: string | null): ClientTrust {
+  const ca = read('ssl_client_ca', caFile)
+  attempt(() => certificatesIn(ca), `ssl_client_ca: ${caFile} is not a PEM certificate`)
+  if (crlFile === null) return { ca, crls: [] }
+  const crls = read('ssl_client_crl', crlFile).match(crlBlocks) ?? []
+  attempt(
+    () => createSecureContext({ crl: assertSome(crls) }),
+    `ssl_client_crl: ${crlFile} is not a PEM revocation list`,
+  )
+  return { ca, crls }
+}
+
+const certificateBlocks = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+const crlBlocks = /-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g
 
 /** The earliest expiry of the certificates in a PEM chain, in seconds since the epoch. */
 export function expiryOf(chain: string): number {
-  const certificates = [chain, ...(chain.match(laterCertificates) ?? [])]
-  const expiries = certificates.map(pem => Date.parse(new X509Certificate(pem).validTo))
-  return Math.min(...expiries) / 1000
+  return Math.min(...certificatesIn(chain).map(({ validTo }) => Date.parse(validTo))) / 1000
+}
+
+/** Throws for a text that has none. */
+function certificatesIn(pem: string): readonly X509Certificate[] {
+  return assertSome(pem.match(certificateBlocks) ?? []).map(block => new X509Certificate(block))
+}
+
+function assertSome(blocks: string[]): string[] {
+  if (blocks.length === 0) throw new Error('it has no PEM block')
+  return blocks
 }
 
 /** A secure context takes a key of another type than its certificate's, and then every handshake fails. */

@@ -4,6 +4,7 @@
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import { authorityOf } from '../../ops/server.ts'
+import { readClientCertificate } from '../tls/client-certificate.ts'
 import type { UpgradeRequest } from '../../translate/handshake.ts'
 
 export function upgradeRequest(request: IncomingMessage): UpgradeRequest {
@@ -18,12 +19,20 @@ export function upgradeRequest(request: IncomingMessage): UpgradeRequest {
         ? ''
         : authorityOf({ host: addressOf(localAddress), port: localPort }),
     encrypted: socket instanceof TLSSocket,
+    certificate: socket instanceof TLSSocket ? readClientCertificate(socket) : null,
   }
 }
 
 /** Stands for a request that ended before it could be parsed. */
 export function unreadRequest(remoteAddress: string | undefined): UpgradeRequest {
-  return { target: '', headers: {}, remoteAddress: addressOf(remoteAddress), localAuthority: '', encrypted: false }
+  return {
+    target: '',
+    headers: {},
+    remoteAddress: addressOf(remoteAddress),
+    localAuthority: '',
+    encrypted: false,
+    certificate: null,
+  }
 }
 
 /** An IPv4 address without the prefix that it has on a dual-stack socket. */

@@ -19,6 +19,7 @@ import {
 import type { Reports } from '../reports.ts'
 import type { Answers } from '../requests.ts'
 import type { SocketEnd, Sockets } from '../websocket/socket.ts'
+import { accessOf, type Access } from './access.ts'
 import { upgradeRequest } from './peer.ts'
 import { refuse } from './refusals.ts'
 
@@ -38,19 +39,16 @@ type Decision = Refusal | { readonly kind: 'admitted'; readonly connected: Conne
 /** An upgrade as Node emits it; `head` is what was read beyond the request. */
 type Upgrade = { readonly request: IncomingMessage; readonly stream: Duplex; readonly head: Buffer }
 
+type UpgradeSettings = { readonly handshake: HandshakeSettings; readonly access: Access }
+
 /** Confines a bug to the connection that triggers it. */
-export function onUpgrade(
-  upgrade: Upgrade,
-  settings: { readonly handshake: HandshakeSettings },
-  sockets: Sockets,
-  reception: Reception,
-): void {
+export function onUpgrade(upgrade: Upgrade, settings: UpgradeSettings, sockets: Sockets, reception: Reception): void {
   const onFault = (error: unknown): void => {
     upgrade.stream.destroy()
     reception.onFault(upgradeRequest(upgrade.request), error)
   }
   try {
-    const handshake = admissible(upgrade, settings.handshake, reception)
+    const handshake = admissible(upgrade, settings, reception)
     if (handshake === null) return
     if (reception.ask === null) finish(upgrade, handshake, null, sockets, reception)
     else askFirst(reception.ask, upgrade, handshake, sockets, reception).catch(onFault)
@@ -62,11 +60,12 @@ export function onUpgrade(
 /** The handshake of a station that may connect now, as far as is known; any other is turned away. */
 function admissible(
   { request, stream }: Upgrade,
-  settings: HandshakeSettings,
+  settings: UpgradeSettings,
   reception: Reception,
 ): StationHandshake | null {
   const asked = upgradeRequest(request)
-  const handshake = readHandshake(asked, settings)
+  const read = readHandshake(asked, settings.handshake)
+  const handshake = read.kind === 'station' ? accessOf(asked, read, settings.access) : read
   const refusal = handshake.kind === 'refused' ? handshake : reception.refusal(handshake)
   if (refusal !== null) turnAway(stream, asked, refusal, reception)
   return refusal !== null || handshake.kind === 'refused' ? null : handshake

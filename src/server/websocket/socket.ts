@@ -103,6 +103,8 @@ export function openSockets(settings: SocketSettings, { meter, once }: Pick<Worl
       upgradeBy(compressing)
     },
     onRefused: refuse => {
+      // Listeners share the sockets: each sets it, and one answer is enough.
+      plain.removeAllListeners('wsClientError')
       plain.on('wsClientError', (error, stream, request) => refuse(request, stream, error.message))
     },
     close: () => {

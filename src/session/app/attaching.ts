@@ -91,6 +91,7 @@ export class Attaching {
    */
   async attach(boot: JsonText | null, queueDeadline?: () => number): Promise<boolean> {
     if (boot === null && this.#isAttached) return true
+    if (boot !== null && this.#isOfAnother(boot)) return false
     const attached = await this.#attach(boot, queueDeadline)
     if (!attached.isAccepted) this.#onRefused(attached)
     return attached.isAccepted
@@ -183,6 +184,18 @@ export class Attaching {
     this.#station.after(bootsWithinMs, warn).unref()
   }
 
+  /** Whether a boot has another serial number than the station's certificate (2.0.1 Part 2 B01.FR.11 and 12). */
+  #isOfAnother(boot: JsonText): boolean {
+    const { handshake, row, who, world } = this.#station
+    const { serialNumber } = handshake
+    if (serialNumber === undefined) return false
+    const told = row.ownSerialNumbers(parseObject(boot)).filter(number => number !== undefined)
+    if (told.length === 0 || told.includes(serialNumber)) return false
+    world.meter.count('failed_auths_total')
+    world.once(`serial ${who.station}`, { ...who, serialNumber, told }, otherSerialText)
+    return true
+  }
+
   #onRefused({ subscribed }: Attached): void {
     const { handshake, who } = this.#station
     this.#parts.fleet.backlog?.onRejected(handshake)
@@ -195,6 +208,8 @@ export class Attaching {
   }
 }
 
+const otherSerialText =
+  'a station booted with another serial number than that of its client certificate: it was rejected'
 const byIdText =
   'a station has not booted on this connection, and its serial number is not known: until it boots, its sn is its id, and broadcasts to a serial number in its boots do not reach it; --ocpp_sn=station_id avoids this'
 const idRejectedText =

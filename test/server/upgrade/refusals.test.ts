@@ -14,7 +14,7 @@ import { openListener } from '../../../src/server/listener.ts'
 import { noMeter } from '../../../src/ops/metrics.ts'
 import { newReports } from '../../../src/server/reports.ts'
 import { openSockets } from '../../../src/server/websocket/socket.ts'
-import { makeKeyPair } from '../../support/certificate.ts'
+import { anyAccess, makeKeyPair, tlsOf } from '../../support/certificate.ts'
 import { FakeLog, FakeMeter } from '../../support/fakes.ts'
 import { keepUntil, type Keep } from '../../support/keep.ts'
 import { protocol, upgradeHeaders } from '../../support/peer.ts'
@@ -45,7 +45,7 @@ async function open(isTls: boolean, keep: Keep) {
   const handshake = { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] } as const
   const ways = { healthPath: '/health', readyPath: '/ready', handshake }
   const opening = openListener(
-    { host, port: 0, ...ways, keyPairs: isTls ? [await makeKeyPair()] : [], timeouts },
+    { host, port: 0, ...ways, tls: isTls ? tlsOf(await makeKeyPair()) : null, access: anyAccess, timeouts },
     sockets,
     {
       ...newReports({ log, once: notices.once.bind(notices), meter: noMeter }),

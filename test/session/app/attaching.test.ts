@@ -498,3 +498,23 @@ test('messages of the app in its reply to an unprompted attach reach the station
   await wait(world)
   assert.deepEqual(await station.next(), [2, 'r', 'Reset', {}])
 })
+
+const otherSerial = 'a station booted with another serial number than that of its client certificate: it was rejected'
+for (const [boot, isAccepted, because] of [
+  [{ chargePointSerialNumber: 'SN1' }, true, 'it is that of the certificate'],
+  [{ meterSerialNumber: 'M1', chargeBoxSerialNumber: 'SN1' }, true, 'the meter has another one'],
+  [{ chargePointSerialNumber: 'SN2' }, false, 'it is another one'],
+  [{ chargePointSerialNumber: 'sn1' }, false, 'serial numbers are compared exactly'],
+  [{}, true, 'it tells none'],
+] as const) {
+  test(`a boot is ${isAccepted ? 'served' : 'rejected, and the station closed'} by its serial number: ${because}`, async t => {
+    const world = new FakeWorld(t)
+    const station = world.plug('CP1', { serialNumber: 'SN1' })
+    station.call('BootNotification', { chargePointVendor: 'V', chargePointModel: 'M', ...boot })
+    const [, , { status }] = (await station.next()) as [number, string, { status: string }]
+    assert.equal(status === 'Rejected', !isAccepted)
+    assert.deepEqual(world.rpc.names().slice(0, 1), isAccepted ? ['connect'] : [])
+    assert.equal([...world.notices.values()].includes(otherSerial), !isAccepted)
+    if (!isAccepted) assert.equal((await station.socket.end()).code, 1008)
+  })
+}

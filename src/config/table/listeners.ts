@@ -1,0 +1,86 @@
+/**
+ * The listeners that the options make, and the rules of their options.
+ *
+ * Pure.
+ */
+import type { Profile } from '../../translate/certificate.ts'
+import type { Settings } from '../options.ts'
+import type { ListenerOptions } from './tls.ts'
+
+/** The first listener, set by flags, and those of the tables; `profile` is what a station needs there. */
+export function listenersOf({ server, tls }: Pick<Settings, 'server' | 'tls'>): readonly ListenerOptions[] {
+  const first = {
+    host: server.host,
+    port: server.port,
+    sslCert: tls.cert,
+    sslKey: tls.key,
+    sslClientCa: tls.clientCa,
+    sslClientCrl: tls.clientCrl,
+    sslClientVerify: tls.clientVerify,
+    sslLegacy: tls.legacy,
+    profile: tls.profile,
+  }
+  return [first, ...tls.listeners].map(withProfile)
+}
+
+/** Without a CA, no certificate is asked for. Where one is asked for, the profile follows. */
+function withProfile(listener: ListenerOptions): ListenerOptions {
+  const sslClientVerify = listener.sslClientCa === null ? 'off' : listener.sslClientVerify
+  const least = { off: 0, optional: 2, required: 3 } as const
+  const profile: Profile = listener.profile > least[sslClientVerify] ? listener.profile : least[sslClientVerify]
+  return { ...listener, sslClientVerify, profile }
+}
+
+/** The options that the rules below read, besides `host` and `port`. */
+export const listenerOptions = [
+  'ssl_cert',
+  'ssl_key',
+  'ssl_client_ca',
+  'ssl_client_crl',
+  'ssl_client_verify',
+  'ocpp_profile',
+  'listener',
+]
+
+/** Why the bridge must not start with these listeners; `null` if it may. */
+export function listenerProblem(listeners: readonly ListenerOptions[]): string | null {
+  for (const [at, listener] of listeners.entries()) {
+    const problem = problemOf(listener)
+    if (problem !== null) return `${nameOf(at)}${problem}`
+  }
+  return null
+}
+
+/** The same for two listeners on one port. */
+export function samePortProblem(listeners: readonly ListenerOptions[]): string | null {
+  const isTaken = ({ host, port }: ListenerOptions, at: number): boolean =>
+    port !== 0 && listeners.slice(0, at).some(other => other.host === host && other.port === port)
+  const at = listeners.findIndex(isTaken)
+  const port = listeners[at]?.port
+  return port === undefined ? null : `${nameOf(at)}port is ${port}, which another listener has: set another port`
+}
+
+function problemOf({ sslCert, sslKey, sslClientCa, sslClientCrl, ...listener }: ListenerOptions): string | null {
+  if (sslCert.length !== sslKey.length)
+    return `ssl_cert names ${sslCert.length} and ssl_key ${sslKey.length} files: give one key for each certificate, in the same order`
+  if (sslClientCa !== null && sslCert.length === 0) return 'ssl_client_ca is set, but ssl_cert is not: set it'
+  if (sslClientCrl !== null && sslClientCa === null) return 'ssl_client_crl is set, but ssl_client_ca is not: set it'
+  if (listener.profile >= 2 && sslCert.length === 0)
+    return `ocpp_profile is ${listener.profile}, but ssl_cert is not set: set it`
+  return listener.profile === 3 && listener.sslClientVerify === 'off'
+    ? 'ocpp_profile is 3, but no client certificate is asked for: set ssl_client_ca'
+    : null
+}
+
+/** What is doubtful about them; `null` if nothing is. */
+export function legacyCaution(listeners: readonly ListenerOptions[]): string | null {
+  const ports = listeners.filter(({ sslLegacy }) => sslLegacy).map(({ port }) => port)
+  return ports.length === 0
+    ? null
+    : `ssl_legacy is set: port ${ports.join(', ')} accepts TLS 1.1 and weak ciphers, which OCPP allows for 1.6 stations only`
+}
+
+/** How a problem names a listener: the first one has flags, the others are counted from 0 as in other problems. */
+function nameOf(at: number): string {
+  return at === 0 ? '' : `listener[${at - 1}]: `
+}

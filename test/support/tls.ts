@@ -1,0 +1,48 @@
+/** TLS handshakes for tests. */
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import type { TestContext } from 'node:test'
+import { connect, createServer, type ConnectionOptions, type Server, type TLSSocket } from 'node:tls'
+import type { Contexts } from '../../src/server/tls/contexts.ts'
+
+type Client = Omit<ConnectionOptions, 'servername'> & {
+  /** `null`: the client names no host. */
+  readonly servername: string | null
+}
+
+/** The fingerprint of the certificate that a client is served; `null` where the handshake fails. */
+export async function servedBy(t: TestContext, contexts: Contexts, client: Client): Promise<string | null> {
+  const server = createServer({
+    ...contexts.usual,
+    SNICallback(this: unknown, host, done) {
+      contexts.use(this as TLSSocket, host)
+      done(null)
+    },
+  })
+  t.after(() => server.close())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return certificateOf(server, client)
+}
+
+/** The same, of a server that listens. */
+export async function certificateOf(server: Server, { servername, ...client }: Client): Promise<string | null> {
+  const { port } = server.address() as AddressInfo
+  const named = servername === null ? {} : { servername }
+  const socket = connect({
+    port,
+    host: '127.0.0.1',
+    rejectUnauthorized: false,
+    maxVersion: 'TLSv1.2',
+    ...named,
+    ...client,
+  })
+  try {
+    await once(socket, 'secureConnect')
+    return socket.getPeerCertificate().fingerprint256
+  } catch {
+    return null
+  } finally {
+    socket.destroy()
+  }
+}
