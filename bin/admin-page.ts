@@ -53,7 +53,9 @@ The app gets the \`ack\` or \`error\` too, with \`"origin": "admin"\`, unless \`
 
 ## What a restart forgets
 
-Disconnected stations and kept frames are in memory. A station that was here before the restart, and has not come back, is unknown.
+Kept frames, the errors of past connections, and stations that were only ever refused are in memory. So are disconnected stations, unless \`state_dir\`
+is set. With it, the next process lists them with the time and the reason they left, and their last refusal. A station that was connected when the bridge was
+killed is disconnected, too: \`leftBecause\` is \`The bridge ended without a shutdown\`, and \`leftAt\` is when the bridge was last known to run, to the minute.
 `
 
 export function adminPage(): string {

@@ -28,7 +28,12 @@ export type Administered = {
 export function openAdministration(config: Config, parts: Administered): Promise<Admin> {
   const { hub, disconnects, outbox, world, version, readiness } = parts
   const { rpc, log } = world
-  const settings = { ...config.admin, logsAll: config.log.level === 'debug', history: config.ocpp.history }
+  const settings = {
+    ...config.admin,
+    logsAll: config.log.level === 'debug',
+    isSensitive: config.log.sensitive,
+    history: config.ocpp.history,
+  }
   return openAdmin(settings, {
     stations: hub,
     outbox,

@@ -6,26 +6,30 @@ import { randomUUID } from 'node:crypto'
 import { openAdministration, type LiveWorld } from './administration.ts'
 import { openHttpBroadcast } from './broadcast/http.ts'
 import { openNats, type NatsSubscription } from './broadcast/nats.ts'
+import { inSlices } from './broadcast/publications.ts'
 import type { Deliver } from './cable/broadcast.ts'
 import { announceBridge, localHost } from './cli/admin/local-bridge.ts'
-import { broadcastsOnStationsPort, type Config } from './config/rules.ts'
+import { broadcastsOnStationsPort } from './config/access.ts'
+import type { Config } from './config/rules.ts'
 import { Disconnects } from './fleet/disconnects.ts'
 import { Hub } from './fleet/hub.ts'
 import { gaugesOf } from './gauges.ts'
 import { openEventLoopDelay } from './ops/event-loop.ts'
 import { openReloads, type Reloads } from './ops/files/reload.ts'
 import type { Log, RootLog } from './ops/log.ts'
-import { Metrics, noMeter, openMetrics, type Meter } from './ops/metrics.ts'
+import { Metrics, noMeter, openMetrics } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
+import { VisitLog } from './ops/visit-log.ts'
 import { listening, originOf, type Opened } from './ops/server.ts'
 import { Guard } from './rpc/guard/guard.ts'
 import { limitRange } from './rpc/guard/limit.ts'
 import { protov } from './rpc/messages.ts'
 import { openTransport } from './rpc/open.ts'
+import { openStationKeys } from './server/auth/station-keys.ts'
 import type { Readiness } from './server/requests.ts'
 import { openExpiryWarnings, type ExpiryWarnings } from './server/tls/expiry.ts'
 import { openTls, type Tls } from './server/tls/tls.ts'
-import type { Rpc, Schemas, World } from './session/ports.ts'
+import type { StationKeys, World } from './session/ports.ts'
 import { broadcastEndpoint, natsOptions, transportSettings } from './settings.ts'
 import { capacityOf, openStations } from './stations.ts'
 import { openMemory } from './store/memory.ts'
@@ -79,10 +83,12 @@ async function openParts(
   const { host, port, httpPath, prefix } = config.metrics
   const metrics = new Metrics(prefix)
   const meter = httpPath === null ? noMeter : metrics
+  log.countDrops(() => meter.count('log_dropped_total'))
   const app = keep(openTransport(transportSettings(config)))
   const rpc = new Guard(app, config.rpc, meter, log.child({ context: 'rpc' }))
   announceRpc(config, log)
-  const world = worldOf(rpc, schemas, meter, config, log)
+  const keys = await openKeys(config, log, reloads, keep)
+  const world = worldOf({ rpc, keys, schemas, meter, log }, config)
   const { disconnectMode: mode, disconnectRate: ratePerSecond, disconnectBacklogSize: backlog } = config.lifecycle
   const disconnects = new Disconnects({ mode, ratePerSecond, backlog }, world)
   const memory =
@@ -101,11 +107,12 @@ async function openParts(
     const gauges = gaugesOf({ config, hub, disconnects, rpc, room, readiness, memory, certificates, eventLoop })
     keep(await listening('metrics_port', openMetrics({ host, port, path: httpPath }, metrics, gauges, log)))
   }
-  nats = await openBroadcasts(config, hub.publish, log, keep)
+  const publish = inSlices(hub.deliver.bind(hub), world.now)
+  nats = await openBroadcasts(config, publish, log, keep)
   const administered = { hub, disconnects, outbox: memory?.outboxAdmin ?? null, world, version, readiness }
   const admin =
     config.admin.port === 0 ? null : keep(await listening('admin_port', openAdministration(config, administered)))
-  keep(await openStations(config, tls, hub, readiness, capacity, world, admin))
+  keep(await openStations(config, tls, hub, publish, readiness, capacity, world, admin))
   const url = admin === null ? null : originOf('http', { host: localHost(config.admin.host), port: admin.port })
   const ports = parts.flatMap(part => part.ports ?? part.port ?? [])
   keep(announceBridge({ pid: process.pid, url, ports }, process.env, memory === null ? null : config.state.dir))
@@ -135,13 +142,25 @@ function traceOf(level: Config['log']['level'], log: Log): World['trace'] {
   return level === 'debug' ? (who, direction, frame) => log.debug({ ...who, frame }, direction) : null
 }
 
-function worldOf(rpc: Rpc, schemas: Schemas, meter: Meter, config: Config, log: Log): LiveWorld {
+/** The keys of `ocpp_auth_file`; `null` without one. */
+async function openKeys(
+  { ocpp: { authFile } }: Config,
+  log: Log,
+  reloads: Reloads,
+  keep: <Part extends Opened>(part: Part) => Part,
+): Promise<StationKeys | null> {
+  if (authFile === null) return null
+  const keys = keep(await openStationKeys(authFile, log))
+  reloads.watch({ part: 'ocpp_auth_file', files: [authFile], load: () => keys.load() })
+  return keys
+}
+
+function worldOf(parts: Pick<World, 'rpc' | 'keys' | 'schemas' | 'meter' | 'log'>, config: Config): LiveWorld {
+  const { log } = parts
   const notices = new Notices(log)
   return {
-    rpc,
-    schemas,
-    meter,
-    log,
+    ...parts,
+    visitLog: new VisitLog(log, performance.now.bind(performance)),
     once: notices.once.bind(notices),
     trace: traceOf(config.log.level, log),
     events: null,

@@ -27,7 +27,10 @@ export type GaugeSources = {
   readonly room: number
   readonly readiness: () => Readiness
   /** `null` where `state_dir` is not set. */
-  readonly memory: { readonly isOpen: boolean } | null
+  readonly memory: {
+    readonly isOpen: boolean
+    readonly queue: { readonly size: number; readonly limit: number }
+  } | null
   readonly certificates: readonly Pick<Tls, 'expiries'>[]
   readonly eventLoop: Pick<EventLoopDelay, 'read'>
 }
@@ -56,18 +59,20 @@ export function gaugesOf(sources: GaugeSources): Gauges {
   }
 }
 
-function sizesOf({ hub, disconnects, rpc }: GaugeSources): Record<QueueName, number> {
+function sizesOf({ hub, disconnects, rpc, memory }: GaugeSources): Record<QueueName, number> {
   const { commands, messages } = census(hub.members).most
   const outbox = hub.backlog?.bytes ?? 0
-  return { stations: hub.size, rpc: rpc.fullest.size, disconnects: disconnects.size, outbox, commands, messages }
+  const store = memory?.queue.size ?? 0
+  return { stations: hub.size, rpc: rpc.fullest.size, disconnects: disconnects.size, outbox, store, commands, messages }
 }
 
-function limitsOf({ config, hub, rpc, room }: GaugeSources): Record<QueueName, number> {
+function limitsOf({ config, hub, rpc, room, memory }: GaugeSources): Record<QueueName, number> {
   return {
     stations: room,
     rpc: rpc.fullest.limit,
     disconnects: config.lifecycle.disconnectBacklogSize,
     outbox: hub.backlog === null ? Infinity : config.ocpp.outboxSize,
+    store: memory?.queue.limit ?? Infinity,
     commands: config.ocpp.callQueue,
     messages: inboxLimits.entries,
   }

@@ -54,7 +54,8 @@ function levelIn(resolution: Resolution): Level {
 
 /** @param readLevel reads the log level of the configuration again */
 async function run(config: Config, file: ConfigFile | null, readLevel: () => Level): Promise<void> {
-  const log = openLog({ level: config.log.level, format: config.log.format, nodeId: config.node.id })
+  const { level, format, sensitive: isSensitive } = config.log
+  const log = openLog({ level, format, isSensitive, nodeId: config.node.id })
   log.info({}, `Starting ocpp-cable ${manifest.version} (pid: ${process.pid}, node: ${process.version})`)
   if (file !== null) log.info({}, `Using configuration from file: ${file.path}`)
   const opening = openApp(config, log, manifest.version)

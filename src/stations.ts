@@ -5,8 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { withRefusals } from './administration.ts'
 import type { Admin } from './admin/open.ts'
 import { broadcastRoute } from './broadcast/http.ts'
-import { broadcastsOnStationsPort, type Config } from './config/rules.ts'
+import { broadcastsOnStationsPort } from './config/access.ts'
+import type { Config } from './config/rules.ts'
+import { Admission } from './fleet/admission/admission.ts'
 import { drainWithin } from './fleet/draining.ts'
+import type { Deliver } from './cable/broadcast.ts'
 import type { Hub } from './fleet/hub.ts'
 import { versions } from './ocpp/version.ts'
 import type { Log } from './ops/log.ts'
@@ -20,11 +23,8 @@ import { Peers } from './server/upgrade/peer.ts'
 import type { Reception } from './server/upgrade/upgrade.ts'
 import { openSockets, type Sockets } from './server/websocket/socket.ts'
 import type { World } from './session/ports.ts'
-import { credentialsDigest } from './session/transactions/credentials.ts'
 import { broadcastEndpoint } from './settings.ts'
-import { refused } from './translate/handshake.ts'
 
-const comeBackLater = { 'Retry-After': 30 }
 /** How often stations that say nothing are looked after; more often with a short `ocpp_boot_timeout`. */
 const sweepMs = 1_000
 
@@ -33,6 +33,7 @@ export async function openStations(
   config: Config,
   tls: readonly (Tls | null)[],
   hub: Hub,
+  publish: Deliver,
   readiness: () => Readiness,
   { room, maxConnections }: Capacity,
   world: World,
@@ -42,28 +43,19 @@ export async function openStations(
   const { log, once } = world
   const sockets = openSockets({ ...server, ...ocpp }, world)
   const leaving = new AbortController()
-  const draining = new AbortController()
+  const admission = new Admission({ connectOn: ocpp.connectOn, room }, hub, world)
   const reception: Reception = {
-    refusal: handshake => {
-      if (draining.signal.aborted) return refused(503, 'draining', 'The CSMS is shutting down', comeBackLater)
-      if (hub.claims.isTaken(handshake.stationId))
-        return refused(409, 'taken', 'This Charging Station is already connected')
-      const downgrade = hub.known.downgradeProblem(handshake)
-      if (downgrade !== null) return refused(403, 'profile', downgrade)
-      const waitSeconds = hub.debts.waitSeconds(handshake.stationId, credentialsDigest(handshake))
-      if (waitSeconds !== null)
-        return refused(503, 'owing', 'The CSMS cannot process messages now', { 'Retry-After': waitSeconds })
-      const isFull = hub.size >= room && !hub.claims.mayReplace(handshake)
-      return isFull ? refused(503, 'full', 'The CSMS has reached its connection limit', comeBackLater) : null
-    },
-    admit: (handshake, socket) => {
-      const session = hub.admit(handshake, socket)
+    refusal: admission.refusal.bind(admission),
+    ask: admission.asks ? admission.ask.bind(admission) : null,
+    release: admission.release.bind(admission),
+    admit: (handshake, socket, connected) => {
+      const session = hub.admit(handshake, socket, connected)
       warnOfHost(session, once)
       return session
     },
     ...withRefusals(newReports(world), hub, admin),
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
-    answer: broadcastsOnStationsPort(config) ? broadcastRoute(broadcastEndpoint(config), hub.publish) : () => false,
+    answer: broadcastsOnStationsPort(config) ? broadcastRoute(broadcastEndpoint(config), publish) : () => false,
   }
   const listeners = await openListeners(config, tls, maxConnections, sockets, reception).catch((error: unknown) => {
     sockets.close()
@@ -76,9 +68,8 @@ export async function openStations(
     close: async () => {
       leaving.abort()
       await sleep(config.lifecycle.shutdownDelayMs)
-      draining.abort()
       clearInterval(sweep)
-      await drain(config, hub, log)
+      await drain(config, hub, admission, log)
       await closeAll(listeners)
       sockets.close()
       log.info({}, 'all active connections closed')
@@ -128,13 +119,13 @@ export function capacityOf(maxConn: number, log: Log): Capacity {
   return { room, maxConnections: mostConnections(files) }
 }
 
-async function drain({ lifecycle }: Config, hub: Hub, log: Log): Promise<void> {
+async function drain({ lifecycle }: Config, hub: Hub, admission: Admission, log: Log): Promise<void> {
   const leftMs = lifecycle.shutdownTimeoutMs - lifecycle.shutdownDelayMs
   const { graceMs, spreadMs, withinMs } = drainWithin(leftMs, lifecycle.slowDrain)
   const over = spreadMs > 0 ? { overMs: Math.round(spreadMs) } : {}
   log.info({ num: hub.size, ...over }, 'closing active connections')
   const overdue = setTimeout(() => hub.abort(), withinMs)
-  await hub.drain(graceMs, spreadMs)
+  await Promise.all([admission.stop(), hub.drain(graceMs, spreadMs)])
   clearTimeout(overdue)
 }
 

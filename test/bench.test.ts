@@ -132,6 +132,13 @@ test('bench:store --quick prints the machine and three tables, and leaves nothin
   for (const line of lines) assert.match(line, /\| [\d.,]+ +\| [\d.]+ x +\| [\d.,]+ +\|$/)
 })
 
+test('bench:admin --quick prints the machine and one table, and leaves no process behind', withinLinux, async () => {
+  const [table = '', ...others] = await printedBy('admin.ts')
+  assert.deepEqual(others, [])
+  assert.match(table, /^\| not used +\| [\d,.]+ +\| [\d.,]+ +\| [\d.,]+ +\| 1\.00 x +\|$/m)
+  assert.match(table, /^\| 20 streams that are not read[^|]+\| [\d,.]+ +\| [\d.,]+ +\| [\d.,]+ +\| [\d.]+ x +\|$/m)
+})
+
 test('the payloads of the stations are valid by their schemas', () => {
   const schemas = openSchemas()
   for (const [name, { action, payload }] of Object.entries(calls))

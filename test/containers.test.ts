@@ -16,8 +16,14 @@ const configurationPage = read('docs/configuration.md')
 
 type Env = Readonly<Record<string, string>>
 
-/** An environment is right if every name in it is an option's, and the options take the values. */
-function assertConfigures(env: Env): void {
+const imageEnv: Env = Object.fromEntries(
+  Array.from(read('Dockerfile').matchAll(/(ANYCABLE_\w+)=(\S+)/g), ([, name = '', value = '']) => [name, value]),
+)
+
+/** An environment is right if every name in it is an option's, and the bridge starts with it in its image. */
+function assertConfigures(given: Env): void {
+  const env = { ...imageEnv, ...given }
+  assert.equal(env['ANYCABLE_HOST'], '0.0.0.0')
   for (const name of Object.keys(env)) assert.ok(configurationPage.includes(`\`${name}\``), `${name} is no option`)
   const resolution = resolve({ argv: [], env, file: null, nodeId: 'test' })
   assert.deepEqual(resolution.ok ? [] : resolution.problems, [])

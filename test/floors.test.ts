@@ -165,6 +165,7 @@ const untested = [
   'session/ports.ts',
   'session/transactions/outbox.ts',
   'session/entries.ts',
+  'session/auth/keys.ts',
   'admin/ports.ts',
   // Numbers; the tests of what has the limits read them.
   'admin/limits.ts',

@@ -12,7 +12,7 @@ const sources: GaugeSources = {
   rpc: { pending: 10, capacity: 28, fullest: { size: 6, limit: 10_000 } },
   room: 1_000,
   readiness: () => ({ rpc: true, nats: false }),
-  memory: { isOpen: true },
+  memory: { isOpen: true, queue: { size: 3, limit: 10_000 } },
   certificates: [],
   eventLoop: { read: () => [] },
 }
@@ -24,6 +24,7 @@ test('each queue has its size and its limit', () => {
     [{ queue: 'rpc' }, 6],
     [{ queue: 'disconnects' }, 9],
     [{ queue: 'outbox' }, 0],
+    [{ queue: 'store' }, 3],
     [{ queue: 'commands' }, 0],
     [{ queue: 'messages' }, 0],
   ])
@@ -31,16 +32,17 @@ test('each queue has its size and its limit', () => {
     [{ queue: 'stations' }, 1_000],
     [{ queue: 'rpc' }, 10_000],
     [{ queue: 'disconnects' }, 4_096],
+    [{ queue: 'store' }, 10_000],
     [{ queue: 'commands' }, 50],
     [{ queue: 'messages' }, 64],
   ])
 })
 
 test('a queue without a limit has no series of limits', () => {
-  const queues = gaugesOf({ ...sources, room: Infinity })
+  const queues = gaugesOf({ ...sources, room: Infinity, memory: null })
     .queue_limit()
     .map(([{ queue }]) => queue)
-  assert.equal(queues.includes('stations'), false)
+  assert.deepEqual([queues.includes('stations'), queues.includes('store')], [false, false])
 })
 
 test('a stored message counts with its bytes, in the outbox', () => {

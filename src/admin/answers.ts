@@ -33,7 +33,7 @@ export const stationStates = [
 export type StationState = (typeof stationStates)[number]
 
 const state = oneOf(
-  'Of a connected station: attaching (the app has not accepted it yet), unknown (accepted by the app; no boot was answered on this connection), or the status of its last boot. disconnected: it has left. refused: its upgrade was refused, and it has not connected since the bridge started.',
+  'Of a connected station: attaching (the app has not accepted it yet), unknown (accepted by the app; no boot was answered on this connection), or the status of its last boot. disconnected: it has left. refused: its upgrade was refused, and the bridge remembers no connection of it.',
   stationStates,
 )
 const version = text('The version of OCPP: 1.6, 2.0.1 or 2.1.')
@@ -152,6 +152,9 @@ export const frame = object('A frame.', {
   id: nullable(text('The message id.')),
   action: nullable(text('The action; of an answer, that of its CALL, null if that passed before the watch began.')),
   milliseconds: nullable(number('Of an answer: the time since its CALL.')),
+  isError: flag(
+    'Whether it is an error: a CALLERROR, a CALLRESULTERROR, a message that cannot be read, or a CALLRESULT that refuses a card.',
+  ),
   frame: text('The frame, redacted and cut as in the log.'),
 })
 export type FrameView = TypeOf<typeof frame>

@@ -2,12 +2,13 @@
  * What each route does. Errors are `ProblemError`; everything else is a bug.
  */
 import { membersOf, emptyObject } from '../ocpp/json.ts'
-import { redactWhole } from '../ops/redact.ts'
-import type { Member, OutboxAdmin, OutboxRow } from '../session/ports.ts'
+import { redactWhole } from '../ops/redact/redact.ts'
+import type { Member, OutboxAdmin } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
 import type { Grant } from './http/access.ts'
 import type { Clock } from './clock.ts'
 import { openapi } from './openapi.ts'
+import { listedOf, messageText } from './outbox.ts'
 import type { Facts, Stations } from './ports.ts'
 import { ProblemError } from './problems.ts'
 import type { AnswerOf, BodyOf, QueryOf, RouteName } from './routes.ts'
@@ -134,7 +135,7 @@ function outboxOperations({ outbox, stations }: Parts): Pick<Operations, OutboxR
       const row = seq === null ? null : await onDisk(outbox, opened => opened.find(seq))
       if (row === null) throw new ProblemError('unknown-message')
       const payload = grant === 'read token' ? redactWhole(row.payload) : row.payload
-      return new Written(`${JSON.stringify(listedOf(row)).slice(0, -1)},"id":${row.id},"payload":${payload}}`)
+      return new Written(messageText(row, payload))
     },
     retryOutbox: async ({ body }) => {
       const which = whichOf(body)
@@ -215,19 +216,4 @@ function whichOf({ numbers, all }: BodyOf<'retryOutbox'>): readonly number[] | n
   if ((numbers === undefined) === (all !== true))
     throw new ProblemError('bad-request', 'The body must have either numbers or "all": true')
   return numbers ?? null
-}
-
-function listedOf({ seq, stationId, version, action, key, storedAt, attempts, deadAt, error }: OutboxRow) {
-  return {
-    number: seq,
-    station: stationId,
-    version: version.replace(/^ocpp/, ''),
-    action,
-    key,
-    storedAt: new Date(storedAt).toISOString(),
-    attempts,
-    state: deadAt === null ? ('pending' as const) : ('dead' as const),
-    deadAt: deadAt === null ? null : new Date(deadAt).toISOString(),
-    error,
-  }
 }

@@ -8,7 +8,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { bearer } from '../ops/bearer.ts'
 import { type HttpServer, listenHttp, originOf, pathOf } from '../ops/server.ts'
 import type { Deliver } from '../cable/broadcast.ts'
-import { isLoopback } from '../translate/url.ts'
 import type { Log } from '../ops/log.ts'
 
 export type BroadcastEndpoint = {
@@ -17,8 +16,8 @@ export type BroadcastEndpoint = {
   readonly key: string | null
 }
 
-/** Enough for a batch of about ten thousand commands, and more than a NATS message may have (1 MiB). */
-const MAX_BODY_BYTES = 8 * 1024 * 1024
+/** Enough for a batch of some thousand commands, and as much as a NATS message may have by default. */
+const MAX_BODY_BYTES = 1024 * 1024
 /** Of all bodies being received at the same time. */
 const MAX_OPEN_BYTES = 8 * MAX_BODY_BYTES
 
@@ -40,16 +39,13 @@ export async function openHttpBroadcast(
   const ownLog = log.child({ context: 'broadcast', provider: 'http' })
   const condition = key === null ? 'no authorization' : 'authorization required'
   ownLog.info({}, `Accept broadcast requests at ${originOf('http', { host, port: server.port })}${path} (${condition})`)
-  if (key === null && !isLoopback(host)) {
-    ownLog.warn({ host }, 'anyone who reaches this port can command every station; set --broadcast_key or --secret')
-  }
   return server
 }
 
 /**
  * The endpoint as a route of any HTTP server: answers requests to its path, and returns whether a request was one.
  *
- * 201: accepted, even if unreadable. 401: wrong key. 413: over 8 MiB. 422: not a POST. 503: over 64 MiB of open bodies.
+ * 201: accepted, even if unreadable. 401: wrong key. 413: over 1 MiB. 422: not a POST. 503: over 8 MiB of open bodies.
  */
 export function broadcastRoute(
   { path, key }: BroadcastEndpoint,

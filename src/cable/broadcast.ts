@@ -24,6 +24,8 @@ export type Slicing = {
   elementsOf(text: string): readonly string[]
   /** The text of each member of an object. */
   membersOf(text: string): ReadonlyMap<string, string>
+  /** Whether a text is neither nested too deeply, nor has too many values: parsing it would hold up everything else. */
+  isParsable(text: string): boolean
 }
 
 /** Delivers the text of one publication, valid or not. Never throws. */
@@ -35,6 +37,7 @@ export type Deliver = (text: string) => void
  * @param slicing for `data` that is an object, as people post it by hand: AnyCable drops it
  */
 export function parseBroadcasts(text: string, slicing: Slicing): readonly Broadcast[] {
+  if (!slicing.isParsable(text)) return [unreadable('too many values, or nested too deeply')]
   let body: unknown
   try {
     body = JSON.parse(text)

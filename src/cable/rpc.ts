@@ -51,6 +51,9 @@ export type ConnectReply =
     }
   | { readonly status: 'failure'; readonly transmissions: readonly string[] }
 
+/** A connection that the app has accepted before the station's socket is open. */
+export type Connected = { readonly sid: string; readonly reply: Extract<ConnectReply, { readonly status: 'success' }> }
+
 /** The status ERROR is thrown instead, as an `RpcError` with the code `application`. */
 export type CommandReply = {
   readonly status: 'success' | 'failure'

@@ -132,7 +132,7 @@ export const commands: readonly Command[] = [
     about: 'Lists and changes the transaction messages that wait in state_dir for the app.',
     details: [
       'list prints one line for each message: number, station, version, action, when it was stored, attempts, state and error, with tabs between them. show and export print messages with their payloads, one line of JSON each. retry makes dead letters pending again, and ends the wait of messages that are. drop deletes messages: the app never gets them.',
-      'Asks the bridge that runs, if its admin API is on. Otherwise it reads the directory; retry and drop then need a bridge that is stopped, and say which bridge or directory they changed. --state_dir beats ANYCABLE_ADMIN_URL.',
+      'Asks the bridge that runs, if its admin API is on. Otherwise it reads the directory; retry and drop then need a bridge that is stopped, and say which bridge or directory they changed. Flags override variables, and variables the file: --state_dir beats ANYCABLE_ADMIN_URL, which beats ANYCABLE_STATE_DIR and state_dir in the TOML file.',
     ],
     args: [
       { name: 'list|show|export|retry|drop', words: ['list', 'show', 'export', 'retry', 'drop'] },
@@ -146,5 +146,24 @@ export const commands: readonly Command[] = [
       'ocpp-cable outbox drop all --state_dir=/var/lib/ocpp-cable',
     ],
     load: async () => (await import('./outbox.ts')).run,
+  }),
+  command({
+    name: 'auth',
+    about: 'Lists and changes the keys of stations in ocpp_auth_file.',
+    details: [
+      'add makes a key for a station, stores its hash, and prints the key once. rotate adds a new key; the old one stays valid until the station has accepted or used the new one. remove deletes a station: it gets 404 from then on. list prints the stations. check reads the whole file; with ID, it compares the key on standard input.',
+      'A bridge that runs reads the file within seconds, or at SIGHUP.',
+    ],
+    args: [
+      { name: 'add|rotate|remove|list|check', words: ['add', 'rotate', 'remove', 'list', 'check'] },
+      { name: 'ID', isOptional: true },
+    ],
+    flags: flags.auth,
+    takesBridgeFlags: true,
+    examples: [
+      'ocpp-cable auth add CP1 --ocpp_auth_file=/etc/ocpp-cable/keys',
+      'ocpp-cable auth rotate CP1 --ocpp_version=2.0.1',
+    ],
+    load: async () => (await import('./auth/auth.ts')).run,
   }),
 ]

@@ -7,6 +7,7 @@ import { stationStates } from '../admin/answers.ts'
 import { limits } from '../admin/limits.ts'
 import { duration, file, oneOf, onOff, optional, second, text, token } from '../config/kinds.ts'
 import { option, type Kind } from '../config/option.ts'
+import { version } from '../config/table/ocpp.ts'
 
 const httpUrl: Kind<string> = text(
   'an http:// or https:// URL, without user and query',
@@ -61,7 +62,12 @@ export const tail = {
   action: option(optional(text('the name of an action', /^\w+$/, '<action>')), null, 'Only frames of this action.', {
     flag: 'action',
   }),
-  errors: option(onOff, false, 'Only CALLERRORs, with their CALLs.', { flag: 'errors' }),
+  errors: option(
+    onOff,
+    false,
+    'Only errors, with their CALLs: CALLERRORs, answers that refuse a card, and messages that cannot be read.',
+    { flag: 'errors' },
+  ),
   json: option(onOff, false, 'Prints one line of JSON for each frame.', { flag: 'json' }),
   ...connection,
 }
@@ -115,6 +121,20 @@ export const check = {
     flag: 'password',
   }),
   json: option(onOff, false, 'Prints one line of JSON for each check.', { flag: 'json' }),
+}
+
+export const auth = {
+  ocppVersion: option(
+    version,
+    'ocpp1.6',
+    'Form of the new key. 1.6: 40 hexadecimal digits, for 20 bytes. Otherwise: 32 letters and digits.',
+    {
+      flag: 'ocpp_version',
+    },
+  ),
+  stdin: option(onOff, false, 'Reads the key of add or rotate from standard input, instead of making one.', {
+    flag: 'stdin',
+  }),
 }
 
 export const none = {}

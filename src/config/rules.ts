@@ -5,7 +5,7 @@
  */
 import { versions as numbers } from '../ocpp/version.ts'
 import { hasCredentials, isHttp } from './addresses.ts'
-import { adminCaution, adminProblem } from './admin.ts'
+import { adminCaution, adminProblem, broadcastProblem, broadcastsOnStationsPort } from './access.ts'
 import type { Settings } from './options.ts'
 import { listenerCaution, listenerOptions, listenerProblem, listenersOf, samePortProblem } from './table/listeners.ts'
 import type { ListenerOptions } from './table/tls.ts'
@@ -177,11 +177,8 @@ export const rules: readonly Rule[] = [
   },
   { of: ['admin_port', 'admin_host', 'admin_token', 'admin_read_token', 'port', 'metrics_port'], broken: adminProblem },
   {
-    of: ['broadcast_adapter', 'nats_servers', 'port', 'http_broadcast_port', 'broadcast_key', 'secret'],
-    broken: config =>
-      broadcastsOnStationsPort(config) && config.broadcast.access.kind === 'open'
-        ? `http_broadcast_port is ${config.server.port}, the stations' port, and broadcasts need no key: set broadcast_key or secret, or another port`
-        : null,
+    of: ['broadcast_adapter', 'nats_servers', 'host', 'port', 'http_broadcast_port', 'broadcast_key', 'secret'],
+    broken: broadcastProblem,
   },
   {
     of: [
@@ -210,6 +207,11 @@ const unverified =
 export const cautions: readonly Rule[] = [
   { of: listenerOptions, broken: ({ server }) => listenerCaution(server) },
   { of: ['admin_port', 'admin_token', 'admin_read_token'], broken: adminCaution },
+  {
+    of: ['log_sensitive'],
+    broken: ({ log }) =>
+      log.sensitive ? 'log_sensitive is true: the log shows cards of drivers and keys of stations' : null,
+  },
   {
     of: ['headers'],
     broken: ({ rpc }) =>
@@ -272,11 +274,6 @@ export const cautions: readonly Rule[] = [
         : null,
   },
 ]
-
-/** Whether HTTP broadcasts arrive on the stations' port, and need no listener of their own. */
-export function broadcastsOnStationsPort({ broadcast, server }: Pick<Config, 'broadcast' | 'server'>): boolean {
-  return broadcast.adapters.includes('http') && broadcast.httpPort === server.port
-}
 
 /** The options that give NATS credentials. */
 function waysIntoNats({ natsCredentials, natsNkey, natsToken, natsServers }: Settings['broadcast']): string[] {

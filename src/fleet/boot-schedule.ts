@@ -1,10 +1,12 @@
 /**
  * When a station that cannot be served now should boot again: a fleet that was sent away comes back one after another, as
- * fast as the app accepts stations, and not all at once.
+ * fast as the app accepts stations, and not all at once. Stations that the app knows go first: whoever connects while it
+ * is away chooses an id, and must not delay them.
  *
- * Has no clock and no randomness of its own. Keeps one time for each connection that was sent away, and a few counts.
+ * Has no clock and no randomness of its own. Keeps one time for each station that was sent away, and a few counts.
  * Spec: OCPP 1.6 §4.2, OCPP 2.0.1 and 2.1 Part 2 B02 (the `interval` of `Pending`: the least wait before the next boot).
  */
+import { setRecent } from '../ops/recent.ts'
 
 /** How long a station is asked to wait. */
 const leastMs = 10_000
@@ -18,14 +20,29 @@ const assumedPerSecond = 50
 /** The seconds over which the app's pace is measured, and the shortest stretch of them that counts. */
 const windowSeconds = 10
 const shortestStretch = 3
+/** Of each line. */
+const maxSlots = 100_000
+
+/** A station that is sent away. */
+export type Returning = {
+  /** The same whenever it boots again: its identity; with its address, if only its word vouches for that. */
+  readonly key: string
+  readonly isKnown: boolean
+}
+
+/** One of the two lines of stations. */
+class Line {
+  readonly sentAway = new RecentCounts()
+  /** When the next slot is free, in ms. */
+  free = 0
+  /** The slot that each station has, in ms. */
+  readonly slots = new Map<string, number>()
+}
 
 export class BootSchedule {
   readonly #accepted = new RecentCounts()
-  readonly #sentAway = new RecentCounts()
-  /** When the next slot is free, in ms. */
-  #free = 0
-  /** The slot that each connection has, in ms. */
-  readonly #slots = new WeakMap<object, number>()
+  readonly #known = new Line()
+  readonly #others = new Line()
 
   /**
    * Notes that the app has accepted a station.
@@ -37,35 +54,36 @@ export class BootSchedule {
   }
 
   /**
-   * Takes a slot for a connection. One that boots again too early keeps its slot: booting without a pause does not delay
-   * other stations.
+   * Takes a slot for a station. One that boots again too early keeps its slot, on another connection, too: booting
+   * without a pause does not delay other stations.
    *
    * @param random in [0, 1)
    * @returns in how many seconds the station should boot again; a whole number
    */
-  take(connection: object, now: number, random: number): number {
-    const left = (this.#slots.get(connection) ?? 0) - now
-    const waitMs = left > 0 ? Math.max(left, leastMs) : this.#next(now, random)
+  take({ key, isKnown }: Returning, now: number, random: number): number {
+    const line = isKnown ? this.#known : this.#others
+    const left = (line.slots.get(key) ?? 0) - now
+    const waitMs = left > 0 ? Math.max(left, leastMs) : this.#next(line, now, random)
     const seconds = Math.ceil(waitMs / 1000)
-    this.#slots.set(connection, now + seconds * 1000)
+    setRecent(line.slots, key, now + seconds * 1000, maxSlots)
     return seconds
   }
 
   /** Takes the next free slot. Beyond the longest wait there is no slot: the station gets a random delay. */
-  #next(now: number, random: number): number {
-    this.#sentAway.add(now)
-    const slot = Math.max(this.#free, now + leastMs)
+  #next(line: Line, now: number, random: number): number {
+    line.sentAway.add(now)
+    const slot = Math.max(line.free, this.#known.free, now + leastMs)
     if (slot > now + mostMs - jitterMs) return leastMs + random * (mostMs - leastMs)
-    this.#free = slot + 1000 / this.#perSecond(now)
+    line.free = slot + 1000 / this.#perSecond(line, now)
     return slot - now + random * jitterMs
   }
 
   /** The app's pace. While more stations are sent away than accepted, what the app accepts is all it can take. */
-  #perSecond(now: number): number {
+  #perSecond({ sentAway }: Line, now: number): number {
     const accepted = this.#accepted.countsAt(now)
     const [, last = 0, lastButOne = 0] = accepted
     const isWorking = last > 0 && lastButOne > 0
-    const isOverloaded = isWorking && sum(this.#sentAway.countsAt(now)) > sum(accepted)
+    const isOverloaded = isWorking && sum(sentAway.countsAt(now)) > sum(accepted)
     return isOverloaded ? best(accepted, now) : Math.max(best(accepted, now), assumedPerSecond)
   }
 }

@@ -12,6 +12,9 @@ import { Takeovers } from './takeovers.ts'
 /** What becomes of a station's second connection: it replaces the first, or is refused while the first is open. */
 export type Takeover = 'newest' | 'refuse'
 
+/** A connection whose Disconnect is due. */
+export type Leaving = Pick<Member, 'ended' | 'expedite'>
+
 export class Claims {
   readonly #takeover: Takeover
   readonly #world: Pick<World, 'now' | 'meter' | 'once'>
@@ -22,8 +25,7 @@ export class Claims {
   #opened = 0
   /** The session that the app has accepted, for each station. */
   readonly #accepted = new Map<StationId, Member>()
-  /** Sessions that have closed and whose Disconnect is still due. */
-  readonly #leaving = new Relation<StationId, Member>()
+  readonly #leaving = new Relation<StationId, Leaving>()
 
   constructor(takeover: Takeover, world: Pick<World, 'now' | 'meter' | 'once'>) {
     this.#takeover = takeover
@@ -31,7 +33,7 @@ export class Claims {
   }
 
   /** Sessions that have closed and whose Disconnect is still due. */
-  get leaving(): Iterable<Member> {
+  get leaving(): Iterable<Leaving> {
     return this.#leaving.members()
   }
 
@@ -122,8 +124,13 @@ export class Claims {
       // Nothing is left to take over.
       this.#takeovers.endWaits(stationId)
     } else this.#takeovers.endWaits(stationId, session)
-    this.#leaving.add(stationId, session)
-    void session.ended.then(() => this.#leaving.delete(stationId, session))
+    this.onLeft(stationId, session)
+  }
+
+  /** The app has accepted a connection that is no more. */
+  onLeft(stationId: StationId, leaving: Leaving): void {
+    this.#leaving.add(stationId, leaving)
+    void leaving.ended.then(() => this.#leaving.delete(stationId, leaving))
   }
 
   /** Ends all waits before a takeover. */

@@ -1,8 +1,9 @@
 /**
- * Stations that are not connected: when they were last seen and why they left, or why their upgrade was refused.
+ * Stations that are not connected: when they were last seen and why they left, or why their upgrade was refused. With
+ * `state_dir`, also those of the last process.
  */
 import { setRecent } from '../ops/recent.ts'
-import type { Departure, Member, RefusedUpgrade, SessionEnd } from '../session/ports.ts'
+import type { Departure, DurableMemory, LastSeen, Member, RefusedUpgrade, SessionEnd, World } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
 
 /** Of each kind: whoever connects chooses the identity, so a flood of refusals does not evict departures. */
@@ -11,17 +12,32 @@ const maxStations = 10_000
 const maxErrors = 3
 
 export class Departures {
-  readonly #now: () => number
-  readonly #left = new Map<StationId, Departure>()
+  readonly #world: Pick<World, 'now' | 'date'>
+  readonly #durable: DurableMemory | null
+  readonly #sessionOf: (stationId: StationId) => Member | null
+  #left = new Map<StationId, Departure>()
   readonly #refused = new Map<StationId, RefusedUpgrade>()
 
-  /** @param now monotonic, in ms */
-  constructor(now: () => number) {
-    this.#now = now
+  /**
+   * @param durable what outlives the process; `null` if nothing does
+   * @param sessionOf the connection of a station
+   */
+  constructor(
+    world: Pick<World, 'now' | 'date'>,
+    durable: DurableMemory | null,
+    sessionOf: (stationId: StationId) => Member | null,
+  ) {
+    this.#world = world
+    this.#durable = durable
+    this.#sessionOf = sessionOf
+    durable?.onOpened(() => this.#restore(durable.lastSeen))
   }
 
+  /** How many stations have left and are not connected again. */
   get size(): number {
-    return this.#left.size
+    let size = 0
+    for (const stationId of this.#left.keys()) if (this.#sessionOf(stationId) === null) size++
+    return size
   }
 
   *stationIds(): Generator<StationId> {
@@ -37,15 +53,62 @@ export class Departures {
     return this.#refused.get(stationId) ?? null
   }
 
-  onLeft({ handshake, view }: Member, { code, reason }: SessionEnd): void {
+  /** The app has accepted the station: if the bridge is killed, the next process lists it as disconnected. */
+  onReady({ handshake }: Member, sn: string): void {
+    const { stationId, version, env } = handshake
+    const address = env.headers['REMOTE_ADDR'] ?? ''
+    this.#keep(stationId, { at: this.#world.now(), version, address, sn }, null)
+  }
+
+  onLeft(session: Member, { code, reason }: SessionEnd): void {
+    const { handshake, view } = session
     const { stationId, version, env } = handshake
     const address = env.headers['REMOTE_ADDR'] ?? ''
     const errors = view.errors.slice(-maxErrors)
-    const departure = { at: this.#now(), code, reason, version, address, sn: view.sn, errors }
+    const departure = { at: this.#world.now(), code, reason, version, address, sn: view.sn, errors }
     setRecent(this.#left, stationId, departure, maxStations)
+    // Another connection of the station may be open.
+    if ((this.#sessionOf(stationId) ?? session) === session) this.#keep(stationId, departure, { code, reason })
   }
 
   onRefused(stationId: StationId, { status, reason, address }: Omit<RefusedUpgrade, 'at'>): void {
-    setRecent(this.#refused, stationId, { at: this.#now(), status, reason, address }, maxStations)
+    const before = this.refusedOf(stationId)
+    setRecent(this.#refused, stationId, { at: this.#world.now(), status, reason, address }, maxStations)
+    const left = this.leftOf(stationId)
+    if (left === null || this.#sessionOf(stationId) !== null) return
+    // A station that is refused tries again and again.
+    if (before?.status === status && before.reason === reason) return
+    this.#keep(stationId, left, { code: left.code, reason: left.reason })
+  }
+
+  #keep(
+    stationId: StationId,
+    { at, version, address, sn }: Pick<Departure, 'at' | 'version' | 'address' | 'sn'>,
+    end: SessionEnd | null,
+  ): void {
+    const refused = this.refusedOf(stationId)
+    const refusal = refused && { ...refused, at: this.#sinceEpoch(refused.at) }
+    this.#durable?.keepSeen({ stationId, at: this.#sinceEpoch(at), version, address, sn, refusal, end })
+  }
+
+  /** What this process has seen meanwhile is newer. */
+  #restore(lastSeen: readonly LastSeen[]): void {
+    const left = new Map<StationId, Departure>()
+    for (const { stationId, at, version, address, sn, refusal, end } of lastSeen) {
+      if (end !== null) left.set(stationId, { ...end, at: this.#sinceStart(at), version, address, sn, errors: [] })
+      if (refusal !== null && !this.#refused.has(stationId))
+        setRecent(this.#refused, stationId, { ...refusal, at: this.#sinceStart(refusal.at) }, maxStations)
+    }
+    for (const [stationId, departure] of this.#left) setRecent(left, stationId, departure, Infinity)
+    this.#left = new Map([...left].slice(-maxStations))
+  }
+
+  /** From ms of `World.now` to ms since the epoch. */
+  #sinceEpoch(at: number): number {
+    return Math.round(this.#world.date().getTime() - (this.#world.now() - at))
+  }
+
+  #sinceStart(at: number): number {
+    return this.#world.now() - (this.#world.date().getTime() - at)
   }
 }

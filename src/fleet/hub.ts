@@ -1,24 +1,16 @@
 /**
  * All sessions: who is connected, which streams lead to whom, and how they end.
  */
-import { parseBroadcasts, type Broadcast } from '../cable/broadcast.ts'
-import type { StreamName } from '../cable/rpc.ts'
-import { elementsOf, membersOf } from '../ocpp/json.ts'
+import type { Broadcast } from '../cable/broadcast.ts'
+import type { Connected, StreamName } from '../cable/rpc.ts'
 import { versions } from '../ocpp/version.ts'
 import { UnansweredCommands } from '../session/commands/unanswered.ts'
+import { Proofs } from '../session/auth/proofs.ts'
 import { KnownStations } from '../session/known-stations.ts'
 import { Pause } from '../session/pause.ts'
-import type {
-  DurableMemory,
-  Fleet,
-  Member,
-  QueuedDisconnect,
-  SessionEnd,
-  StationSocket,
-  World,
-} from '../session/ports.ts'
+import type { DurableMemory, Fleet, Member, SessionEnd, StationSocket, World } from '../session/ports.ts'
 import { Session, type SessionSettings } from '../session/session.ts'
-import { Station } from '../session/station.ts'
+import { Station, visitOf } from '../session/station.ts'
 import { Transactions } from '../session/transactions/transactions.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import { isForStation } from '../translate/messages.ts'
@@ -42,7 +34,6 @@ export type HubSettings = SessionSettings & {
   readonly bootTimeoutMs: number
 }
 
-const slicing = { elementsOf, membersOf }
 /** How long after its upgrade a station that says nothing is pinged: in time for its unprompted attach. */
 const probeAfterMs = 3_000
 /** How many streams one station may have. */
@@ -90,14 +81,14 @@ export class Hub implements Fleet {
     this.#world = world
     this.claims = new Claims(settings.takeover, world)
     this.#serialNumbers = new SerialNumbers(world, durable)
-    this.known = new KnownStations(settings.profileDowngrade, durable)
+    this.known = new KnownStations(world.now, new Proofs(settings.profileDowngrade, durable))
     this.#attachSchedule = new AttachSchedule(world)
     this.transactions = new Transactions(world.now, durable)
     this.debts = new Owing(world)
-    this.departures = new Departures(world.now)
     this.unansweredCommands = new UnansweredCommands(world.now)
     this.backlog = durable?.durableOutbox ? new Backlog(durable.durableOutbox, world) : null
     const sessionOf = this.claims.current.bind(this.claims)
+    this.departures = new Departures(world, durable, sessionOf)
     const openAbsent = openAbsentStation.bind(null, settings, this, world)
     this.#deliveries = this.backlog && new DeliverySchedule(world, this.backlog, sessionOf, openAbsent, absentMs)
   }
@@ -119,21 +110,17 @@ export class Hub implements Fleet {
   }
 
   /** Starts the session of a station whose socket is open. */
-  admit(handshake: StationHandshake, socket: StationSocket): Session {
-    const session = new Session(new Station(handshake, socket, this.#settings, this.#world), this)
+  admit(handshake: StationHandshake, socket: StationSocket, connected: Connected | null = null): Session {
+    const session = new Session(new Station(handshake, socket, this.#settings, this.#world, connected), this)
     this.#sessions.add(session)
     this.#unsettled.add(session)
     const { version } = handshake
     this.#world.meter.count('ocpp_connection_total', { version: versions[version].number })
-    this.#world.log.info({ ...session.who, version }, 'station connected')
+    this.#world.visitLog.info({ ...visitOf(session), version }, 'station connected')
     this.#world.events?.({ type: 'connected', who: session.who, version })
     this.claims.open(session)
+    session.attaching.onOpen()
     return session
-  }
-
-  /** Takes one publication of the app, as NATS or HTTP carries it. Never throws. */
-  readonly publish = (text: string): void => {
-    for (const broadcast of parseBroadcasts(text, slicing)) this.deliver(broadcast)
   }
 
   /** Hands a broadcast to every session that it is for. */
@@ -259,6 +246,7 @@ export class Hub implements Fleet {
     this.#attachSchedule.onAccepted()
     this.debts.onAccepted()
     this.#serialNumbers.onSubscribed(member, sn)
+    this.departures.onReady(member, sn)
     this.#world.events?.({ type: 'ready', who: member.who, version: member.handshake.version })
     if (!isKnown) return
     this.#serialNumbers.remember(member.handshake.stationId, sn)
@@ -266,12 +254,15 @@ export class Hub implements Fleet {
   }
 
   bootInterval(member: Member): number {
-    return this.#bootSchedule.take(member, this.#world.now(), this.#world.random())
+    const { station, remoteAddress } = visitOf(member)
+    const isKnown = this.known.isKnown(station) || this.serialNumberOf(station) !== null
+    const returning = { key: isKnown ? station : `${remoteAddress} ${station}`, isKnown }
+    return this.#bootSchedule.take(returning, this.#world.now(), this.#world.random())
   }
 
   remove(session: Member, end: SessionEnd): void {
     const { who, handshake } = session
-    this.#world.log.info({ ...who, ...end }, 'station disconnected')
+    this.#world.visitLog.info({ ...visitOf(session), ...end }, 'station disconnected')
     this.#world.events?.({ type: 'disconnected', who, version: handshake.version, ...end })
     this.departures.onLeft(session, end)
     this.#sessions.delete(session)
@@ -283,7 +274,7 @@ export class Hub implements Fleet {
     void session.ended.then(() => this.#connected.delete(session))
   }
 
-  queueDisconnect(stationId: StationId, disconnect: () => Promise<void>): QueuedDisconnect {
+  queueDisconnect(stationId: StationId, disconnect: () => Promise<void>): ReturnType<Fleet['queueDisconnect']> {
     return this.#disconnects.add(stationId, disconnect)
   }
 

@@ -56,6 +56,11 @@ export type Ignored = { readonly kind: 'ignored'; readonly as: 'signOfLife' | 'u
 const maxDepth = 32
 /** Most elements of a message that is parsed. A CALLERROR has five; a message of six is parsed and then refused. */
 const maxElements = 6
+/**
+ * Most values of a message that is parsed. 1 MiB of meter values, each of them with no more than a timestamp and a number,
+ * has 75,000, and 1 MiB of a report 70,000. A million values would take 200 ms.
+ */
+const maxValues = 80_000
 const maxIdLength = 255
 /** In bytes, white space included. A longer text that is not an array has lost the beginning of a frame. */
 const maxSignOfLife = 64
@@ -79,7 +84,7 @@ const kinds: Readonly<Record<number, Frame['kind']>> = Object.fromEntries(
 export function parseFrame(text: string, version: Version): Frame | Malformed | Ignored {
   const message = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text
   if (!message.trimStart().startsWith('[')) return notArray(message, version)
-  const texts = boundedElementsOf(message, { parts: maxElements, depth: maxDepth })
+  const texts = boundedElementsOf(message, { parts: maxElements, depth: maxDepth, values: maxValues })
   if (texts === null) return unread('outOfBounds', message, version)
   const elements = parseJson(message)
   if (!Array.isArray(elements)) return unread('notJson', message, version)

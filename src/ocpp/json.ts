@@ -42,17 +42,31 @@ export function membersOf(text: string): Map<string, JsonText> {
   return members
 }
 
-/**
- * The text of each element of an array, without parsing: hostile text, such as endless nesting or nothing but commas,
- * costs a hundred times as much to parse as to scan.
- *
- * @returns `null` if there are more elements than `bounds.parts`, or they nest deeper than `bounds.depth` (`[]`: 1)
- */
-export function boundedElementsOf(text: string, bounds: Bounds): JsonText[] | null {
-  const { parts, depth } = scan(text, bounds)
-  if (depth > bounds.depth || parts.length > bounds.parts) return null
-  return parts.map(part => part.trim() as JsonText)
+/** What a text may have at most. Hostile text costs a hundred times as much to parse as to scan. */
+export type Bounds = {
+  /** Elements of the outermost array, or members of the outermost object. */
+  readonly parts: number
+  /** `[]`: 1 */
+  readonly depth: number
+  /** Values of any kind, at every depth; an empty array or object may count as two. */
+  readonly values: number
 }
+
+/** The text of each element of an array, without parsing; `null` beyond the bounds. */
+export function boundedElementsOf(text: string, bounds: Bounds): JsonText[] | null {
+  const { parts, isWithin } = scan(text, bounds)
+  return isWithin ? parts.map(part => part.trim() as JsonText) : null
+}
+
+/** Whether a text of the app can be parsed at little cost. True for what is no array and no object, and so is cheap. */
+export function isParsable(text: string): boolean {
+  return text.length <= alwaysCheap || scan(text, appBounds).isWithin
+}
+
+/** In characters. */
+export const alwaysCheap = 16_384
+/** A batch of broadcasts has one part for each. */
+const appBounds: Bounds = { parts: 10_000, depth: 64, values: 80_000 }
 
 /** The value of a text; `undefined` if it is not JSON. */
 export function parseJson(text: string): unknown {
@@ -146,30 +160,44 @@ const closeArray = 0x5d
 const openObject = 0x7b
 const closeObject = 0x7d
 
-type Bounds = { readonly parts: number; readonly depth: number }
-const boundless: Bounds = { parts: Infinity, depth: Infinity }
+/**
+ * Most different names of members in a text; all versions of OCPP together have a thousand. V8 makes room for each new
+ * name, which takes ten times as long as the value behind it.
+ */
+const maxNames = 4_096
+/** In characters. A shorter text cannot have so many. */
+const leastForNames = 5 * maxNames
 
-/** Splits a bracketed text at its outermost commas and measures its depth. Stops when a bound is exceeded. */
-function scan(text: string, bounds = boundless): { parts: string[]; depth: number } {
+const boundless: Bounds = { parts: Infinity, depth: Infinity, values: Infinity }
+
+type Scanned = { readonly parts: string[]; readonly isWithin: boolean }
+
+/** Splits a bracketed text at its outermost commas. Stops when a bound is exceeded. */
+function scan(text: string, bounds = boundless): Scanned {
   const parts: string[] = []
   let depth = 0
-  let deepest = 0
+  let values = 0
   let from = 0
+  const names = bounds !== boundless && text.length >= leastForNames ? new Set<string>() : null
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
-      case quote:
+      case quote: {
+        const opening = at
         at = endOfString(text, at)
+        if (names !== null && isName(text, at) && names.add(text.slice(opening, at)).size > maxNames)
+          return { parts, isWithin: false }
         break
+      }
       case openArray:
       case openObject:
-        if (++depth > deepest) deepest = depth
-        if (depth > bounds.depth) return { parts, depth }
+        if (++depth > bounds.depth || ++values > bounds.values) return { parts, isWithin: false }
         if (depth === 1) from = at + 1
         break
       case comma:
+        if (++values > bounds.values) return { parts, isWithin: false }
         if (depth === 1) {
           parts.push(text.slice(from, at))
-          if (parts.length > bounds.parts) return { parts, depth: deepest }
+          if (parts.length > bounds.parts) return { parts, isWithin: false }
           from = at + 1
         }
         break
@@ -177,10 +205,17 @@ function scan(text: string, bounds = boundless): { parts: string[]; depth: numbe
       case closeObject:
         if (--depth > 0) break
         if (parts.length > 0 || text.slice(from, at).trim() !== '') parts.push(text.slice(from, at))
-        return { parts, depth: deepest }
+        return { parts, isWithin: parts.length <= bounds.parts }
     }
   }
-  return { parts, depth: deepest }
+  return { parts, isWithin: true }
+}
+
+/** Whether the string that ends at `closing` is the name of a member. */
+function isName(text: string, closing: number): boolean {
+  whiteSpace.lastIndex = closing + 1
+  whiteSpace.test(text)
+  return text[whiteSpace.lastIndex] === ':'
 }
 
 /** The closing quote of the string at `opening`: the next quote after an even number of backslashes. */

@@ -60,10 +60,14 @@ export type VersionRow = {
   readonly refusedWhilePending: ReadonlySet<string>
   /** The actions that a command triggers, which may then pass while the boot is Pending. */
   triggeredBy(command: string, payload: Payload): readonly string[]
-  /** The command that changes the heartbeat interval. */
-  readonly heartbeatCommand: string
+  /** The command that changes configuration values. */
+  readonly configurationCommand: string
   /** The heartbeat interval, in seconds, that this command sets; `null` if the answer accepts none. */
   heartbeatInterval(command: Payload, answer: Payload): number | null
+  /** Whether a key for HTTP Basic is configured as the hexadecimal digits of its bytes. */
+  readonly configuresHexKeys: boolean
+  /** The key for HTTP Basic that this command gives the station; `null` if the answer accepts none. */
+  newKey(command: Payload, answer: Payload): NewKey | null
   /** The serial number in a BootNotification, which AnyCable's channel uses as the station's name. */
   serialNumber(boot: Payload): string | null
   /** The serial numbers of the station itself in a BootNotification; its meter has another. */
@@ -71,6 +75,12 @@ export type VersionRow = {
   /** The command that finds out the serial number of a station that reconnects without a boot. */
   readonly serialNumberQuery: SerialNumberQuery
 }
+
+/**
+ * A station's new key, as the command spells it: in 1.6 the hexadecimal digits of bytes. `afterReboot`: the station has
+ * answered `RebootRequired`, and uses the old one until then.
+ */
+export type NewKey = { readonly text: string; readonly isValid: 'now' | 'afterReboot' }
 
 type SerialNumberQuery = {
   readonly action: string
@@ -100,9 +110,11 @@ const row16: VersionRow = {
   reports: new Map(),
   refusedWhilePending: new Set(['RemoteStartTransaction', 'RemoteStopTransaction']),
   triggeredBy: requestedMessage,
-  heartbeatCommand: 'ChangeConfiguration',
+  configurationCommand: 'ChangeConfiguration',
   heartbeatInterval: ({ key, value }, { status }) =>
     status === 'Accepted' && isName(key, 'HeartbeatInterval') ? secondsOf(value) : null,
+  configuresHexKeys: true,
+  newKey: ({ key, value }, { status }) => (isName(key, 'AuthorizationKey') ? newKeyOf(value, status) : null),
   serialNumber: boot =>
     firstSerialNumber(boot, ['meterSerialNumber', 'chargePointSerialNumber', 'chargeBoxSerialNumber']),
   ownSerialNumbers: ({ chargePointSerialNumber, chargeBoxSerialNumber }) => [
@@ -140,13 +152,15 @@ const row201: VersionRow = {
   // B02.FR.02.
   triggeredBy: (command, payload) =>
     command === 'GetReport' || command === 'GetBaseReport' ? ['NotifyReport'] : requestedMessage(command, payload),
-  heartbeatCommand: 'SetVariables',
+  configurationCommand: 'SetVariables',
   heartbeatInterval: ({ setVariableData }, { setVariableResult }) => {
-    const isAccepted = records(setVariableResult).some(
-      result => setsHeartbeat(result) && result['attributeStatus'] === 'Accepted',
-    )
-    const set = records(setVariableData).filter(setsHeartbeat).at(-1)
-    return isAccepted && set !== undefined ? secondsOf(set['attributeValue']) : null
+    const { value, statuses } = variableIn(setVariableData, setVariableResult, 'OCPPCommCtrlr', 'HeartbeatInterval')
+    return statuses.includes('Accepted') ? secondsOf(value) : null
+  },
+  configuresHexKeys: false,
+  newKey: ({ setVariableData }, { setVariableResult }) => {
+    const { value, statuses } = variableIn(setVariableData, setVariableResult, 'SecurityCtrlr', 'BasicAuthPassword')
+    return newKeyOf(value, statuses.at(-1))
   },
   serialNumber: boot =>
     isObject(boot['chargingStation']) ? firstSerialNumber(boot['chargingStation'], ['serialNumber']) : null,
@@ -213,15 +227,25 @@ function isName(name: unknown, expected: string): boolean {
   return typeof name === 'string' && name.toLowerCase() === expected.toLowerCase()
 }
 
-/** Whether an element of SetVariables or of its answer is about the actual heartbeat interval. */
-function setsHeartbeat({ component, variable, attributeType }: Payload): boolean {
-  return (
-    isObject(component) &&
-    isObject(variable) &&
-    isName(component['name'], 'OCPPCommCtrlr') &&
-    isName(variable['name'], 'HeartbeatInterval') &&
-    (attributeType ?? 'Actual') === 'Actual'
-  )
+/** The value of a variable's actual attribute in SetVariables, and its statuses in the answer. */
+function variableIn(data: unknown, results: unknown, component: string, variable: string) {
+  const isIt = (element: Payload): boolean =>
+    isObject(element['component']) &&
+    isObject(element['variable']) &&
+    isName(element['component']['name'], component) &&
+    isName(element['variable']['name'], variable) &&
+    (element['attributeType'] ?? 'Actual') === 'Actual'
+  const statuses = records(results)
+    .filter(isIt)
+    .map(({ attributeStatus }) => attributeStatus)
+  return { value: records(data).filter(isIt).at(-1)?.['attributeValue'], statuses }
+}
+
+/** A01.FR.03 and 04: any answer but Accepted leaves the old key valid. */
+function newKeyOf(value: unknown, status: unknown): NewKey | null {
+  if (typeof value !== 'string' || value === '') return null
+  if (status === 'Accepted') return { text: value, isValid: 'now' }
+  return status === 'RebootRequired' ? { text: value, isValid: 'afterReboot' } : null
 }
 
 function records(list: unknown): readonly Payload[] {

@@ -6,8 +6,9 @@
  * `sid`, `station` and `context` identify the source of a line. `time`, `level` and `msg` are reserved.
  */
 import { isatty } from 'node:tty'
-import { destination, pino, stdTimeFunctions } from 'pino'
-import { redactBefore, redactFrame, redactWhole } from './redact.ts'
+import { pino, stdTimeFunctions } from 'pino'
+import { openStdout } from './output.ts'
+import { cutBefore, cutFrame, redactBefore, redactFrame, redactWhole } from './redact/redact.ts'
 
 /** A logger with pino's signature: fields first, then the message. */
 export interface Log {
@@ -23,12 +24,16 @@ export interface Log {
 export interface RootLog extends Log {
   /** Sets the level of the log and of its children, but not of those that write all their lines. */
   setLevel(level: LogOptions['level']): void
+  /** Has each line counted that is dropped from now on, because stdout is not read. */
+  countDrops(count: () => void): void
 }
 
 export type LogOptions = {
   readonly level: 'debug' | 'info' | 'warn' | 'error'
   readonly format: 'text' | 'json'
   readonly nodeId: string
+  /** Whether frames are written as they are, tags and keys included. */
+  readonly isSensitive?: boolean
   /** Receives each line, including its line break; default: stdout. */
   readonly write?: (line: string) => void
 }
@@ -40,9 +45,10 @@ export type Excerpt = { readonly text: string; readonly at: number }
 const SECRETS = ['authorization', 'cookie', 'idTag', 'idToken']
 const SECRET_PATHS = SECRETS.flatMap(name => [name, `headers.${name}`, `env.headers.${name}`, `payload.${name}`])
 
-/** Opens the log. Writes are synchronous, so no line is lost when the process exits or crashes. */
-export function openLog({ level, format, nodeId, write }: LogOptions): RootLog {
+/** Opens the log. No line is lost when the process exits or crashes, unless nobody reads stdout. */
+export function openLog({ level, format, nodeId, isSensitive = false, write }: LogOptions): RootLog {
   const colour = write === undefined && isatty(1)
+  const stdout = write === undefined ? openStdout(num => log.warn({ num }, droppedText)) : null
   // A child of pino keeps the level that its parent had. The children of this program live as long as it does.
   const loggers: { level: string }[] = []
   const log = pino(
@@ -54,22 +60,33 @@ export function openLog({ level, format, nodeId, write }: LogOptions): RootLog {
       formatters: { level: label => ({ level: label.toUpperCase() }) },
       serializers: {
         error: error => (log.level === 'debug' ? errorWithStack(error) : errorText(error)),
-        frame: (frame: unknown) => (typeof frame === 'string' ? redactFrame(frame) : frame),
-        wholeMessage: redactWhole,
-        excerpt: ({ text, at }: Excerpt) => redactBefore(text, at),
+        ...(isSensitive ? shown : masked),
       },
       redact: { paths: SECRET_PATHS, censor: '***' },
       ...(format === 'text' && { hooks: { streamWrite: line => textLine(line, colour) } }),
     },
-    write === undefined ? destination({ dest: 1, sync: true }) : { write },
+    stdout ?? { write: write ?? (() => undefined) },
   )
   loggers.push(log)
   return Object.assign(log, {
     setLevel: (next: LogOptions['level']) => {
       for (const logger of loggers) if (logger.level !== 'trace') logger.level = next
     },
+    countDrops: (count: () => void) => stdout?.countDrops(count),
   })
 }
+
+const masked = {
+  frame: (frame: unknown) => (typeof frame === 'string' ? redactFrame(frame) : frame),
+  wholeMessage: redactWhole,
+  excerpt: ({ text, at }: Excerpt) => redactBefore(text, at),
+}
+const shown = {
+  frame: (frame: unknown) => (typeof frame === 'string' ? cutFrame(frame) : frame),
+  excerpt: ({ text, at }: Excerpt) => cutBefore(text, at),
+}
+
+const droppedText = 'lines of the log were dropped: stdout was not read'
 
 /**
  * The message of an error and those of its causes, at most five. An AggregateError, as `net.connect` throws it, has the

@@ -29,6 +29,7 @@ const queue = {
   rpc: 'calls that wait for a permit: the longest of three queues, of calls, Connects and Disconnects',
   disconnects: 'Disconnect calls (`disconnect_backlog_size`)',
   outbox: 'bytes of stored transaction messages (`ocpp_outbox_size`)',
+  store: 'operations that wait for the disk of `state_dir`',
   commands: 'remote commands for one station (`ocpp_call_queue`)',
   messages: 'messages of one station that wait for the app',
 } as const
@@ -146,6 +147,11 @@ export const table = {
       full: 'there is no room (`max-conn`, or the open-files limit)',
       owing: 'the station owes a transaction message, and the app is away',
       taken: 'another connection of the station is open (`ocpp_takeover=refuse`)',
+      unauthorized: 'the app, or `ocpp_auth_file`, does not accept its credentials',
+      unknown: 'the app, or `ocpp_auth_file`, does not know the station',
+      guessing: 'too many failed authentications of the address, or of the address for this station',
+      unavailable:
+        'before the upgrade, the app gave no answer (`ocpp_connect_on=upgrade`), or too many keys wait for their check',
       path: "another path than the stations'",
       identity: 'no identity, or an invalid one',
       version: 'no common OCPP version',
@@ -186,6 +192,7 @@ export const table = {
       io: 'its device fails, or is too slow',
     },
   }),
+  log_dropped_total: counter('The total number of dropped lines of the log, because stdout was not read', {}),
 
   rpc_call_seconds: seconds('The duration of an RPC call, including queueing and retries', {
     method: ['connect', 'command', 'disconnect'],

@@ -25,7 +25,7 @@ export class Notices {
    *
    * @returns whether it did
    */
-  once(key: string, fields: object, message: string, detail = ''): boolean {
+  once(key: string, fields: object | (() => object), message: string, detail = ''): boolean {
     const now = performance.now()
     const before = this.#notices.get(key)
     const isRecent = before !== undefined && now - before.since < againMs
@@ -33,7 +33,7 @@ export class Notices {
     if (notice.details.has(detail) || notice.details.size >= maxDetails) return false
     notice.details.add(detail)
     setRecent(this.#notices, key, notice, maxKeys)
-    this.#log.warn(fields, message)
+    this.#log.warn(typeof fields === 'function' ? (fields as () => object)() : fields, message)
     return true
   }
 }

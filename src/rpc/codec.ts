@@ -20,6 +20,8 @@ import {
   disconnectRequest,
   type Message,
 } from './messages.ts'
+import { itemsIn } from './items.ts'
+import { maxReplyItems, tooManyItems } from './transport.ts'
 
 export type Method<Call, Reply> = {
   readonly path: string
@@ -53,11 +55,16 @@ function methodOf<Call, Reply>(
 ): Method<Call, Reply> {
   const definition = proto[name]
   if (definition === undefined) throw new Error(`rpc.proto has no method ${name}`)
-  const { path, requestSerialize, responseDeserialize } = definition
+  const { path, requestSerialize, responseDeserialize, responseType } = definition
+  const { field: fields } = responseType.type as { readonly field: readonly { name: string; number: number }[] }
+  const envField = fields.find(({ name }) => name === 'env')?.number ?? null
   return {
     path,
     serialize: call => requestSerialize(messageFor(call)),
     deserialize: bytes => {
+      // Each takes two bytes at least.
+      if (bytes.length > 2 * maxReplyItems && itemsIn(bytes, envField, maxReplyItems) > maxReplyItems)
+        throw tooManyItems()
       let response: object
       try {
         response = responseDeserialize(bytes)

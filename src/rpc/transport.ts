@@ -47,6 +47,17 @@ export function closed(): RpcError {
   return new RpcError('unavailable', 'notRun', 'the connection to the app is closed', { isLocal: true })
 }
 
+/**
+ * Most transmissions, streams and state keys of one reply together. A station may have 1,000 streams, and fewer commands
+ * than that can wait for it. Two million of them fit into 4 MiB.
+ */
+export const maxReplyItems = 1_000
+
+export function tooManyItems(): RpcError {
+  const message = `the reply has more than ${maxReplyItems} transmissions, streams and state keys`
+  return new RpcError('application', 'ran', message, { isLocal: true })
+}
+
 export function tooLarge(bytes: number, { sent }: SizeLimits): RpcError {
   const message = `the call has ${bytes} bytes, but rpc_max_call_send_size is ${sent}`
   return new RpcError('application', 'notRun', message, { isLocal: true })

@@ -74,7 +74,7 @@ export class Boot {
   /** Reads a station's answer to a command, which may change its heartbeat interval. */
   onCommandAnswer({ action, payload }: Call, answer: JsonText): void {
     const { row } = this.#station
-    if (action !== row.heartbeatCommand) return
+    if (action !== row.configurationCommand) return
     const interval = row.heartbeatInterval(parseObject(payload), parseObject(answer))
     if (interval !== null) this.#onInterval(interval, true)
   }

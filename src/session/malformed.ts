@@ -87,9 +87,9 @@ export class MalformedMessages {
 
   #warn(fault: Malformed['fault'], text: string): void {
     const { world, who } = this.#station
-    const place = fault === 'notJson' || fault === 'brokenJson' ? placeOf(text) : { frame: text }
+    const place = () => (fault === 'notJson' || fault === 'brokenJson' ? placeOf(text) : { frame: text })
     const detail = `${who.station} ${fault}`
-    world.once(this.#key('malformed'), { ...who, problem: faults[fault], ...place }, malformedText, detail)
+    world.once(this.#key('malformed'), () => ({ ...who, problem: faults[fault], ...place() }), malformedText, detail)
   }
 
   /** Logs a message whole that carries the energy of a transaction: the station may not send it again. */

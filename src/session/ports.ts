@@ -7,20 +7,24 @@ import type { Version } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
 import type { Log } from '../ops/log.ts'
 import type { Meter } from '../ops/metrics.ts'
+import type { VisitLog } from '../ops/visit-log.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import type { Cause } from '../translate/unanswered.ts'
 import type { CommandOutcome } from '../translate/commands.ts'
 import type { RemoteCommand } from '../translate/messages.ts'
 import type { Asked, UnansweredCommands } from './commands/unanswered.ts'
-import type { DurableProofs, KnownStations } from './known-stations.ts'
+import type { DurableProofs } from './auth/proofs.ts'
+import type { StationKeys } from './auth/keys.ts'
+import type { KnownStations } from './known-stations.ts'
 import type { Tracked } from './transactions/digest.ts'
 import type { Backlog, DeliveryAttempt, DurableOutbox } from './transactions/outbox.ts'
 import type { DurableStarts, KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
-import type { KeptError, SessionEnd } from './view/record.ts'
+import type { KeptError, LastSeen, SessionEnd } from './view/record.ts'
 
 export type { Asked } from './commands/unanswered.ts'
+export type * from './auth/keys.ts'
 export type * from './transactions/outbox.ts'
-export type { Departure, KeptError, SessionEnd } from './view/record.ts'
+export type { Departure, KeptError, LastSeen, RefusedUpgrade, SessionEnd } from './view/record.ts'
 
 /**
  * The app, over any transport. Rejects with `RpcError` only.
@@ -102,27 +106,24 @@ export type StationEvent = { readonly who: Who; readonly version: Version } & (
   | { readonly type: 'command'; readonly outcome: CommandOutcome }
 )
 
-/** The last refused upgrade of a station; `at` in ms of `World.now`. */
-export type RefusedUpgrade = {
-  readonly at: number
-  readonly status: number
-  readonly reason: string
-  readonly address: string
-}
-
 /** What all sessions share. */
 export type World = {
   readonly rpc: Rpc
+  /** `null` where the bridge holds no keys. */
+  readonly keys: StationKeys | null
   readonly schemas: Schemas
   readonly meter: Meter
   readonly log: Log
+  /** For the lines that each connection writes. */
+  readonly visitLog: Pick<VisitLog, 'info'>
   /**
    * Warns, at most once in ten minutes for each key and detail: a fault that ten thousand stations share is one line.
    *
+   * @param fields a function where they take long to find
    * @param detail tells faults of one key apart; the first ten of them are logged
    * @returns whether it did
    */
-  readonly once: (key: string, fields: object, message: string, detail?: string) => boolean
+  readonly once: (key: string, fields: object | (() => object), message: string, detail?: string) => boolean
   /** Takes a frame; `null` while neither the log nor an operator watches. Read for each frame: it changes. */
   readonly trace: Trace | null
   /** Takes what happens to stations; `null` while nothing is watched. */
@@ -249,6 +250,10 @@ export interface DurableMemory extends DurableStarts, DurableProofs {
   /** What the last process has left, oldest first; empty until it is open. */
   readonly serialNumbers: readonly (readonly [StationId, string])[]
   keepSerialNumber(stationId: StationId, serialNumber: string): void
+  /** Stations of the last process, all of them with an end. The one seen last is last. */
+  readonly lastSeen: readonly LastSeen[]
+  /** Written a little later, together with others. */
+  keepSeen(seen: LastSeen): void
   /** `null` where nothing can be stored. */
   readonly durableOutbox: DurableOutbox | null
 }

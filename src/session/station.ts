@@ -1,12 +1,19 @@
 /**
  * A Charging Station as all parts of its session see it: who it is, what it speaks, and the socket to it.
  */
+import type { Connected } from '../cable/rpc.ts'
 import { serializeFrame, type Frame } from '../ocpp/frame.ts'
 import { versions, type VersionRow } from '../ocpp/version.ts'
 import type { DropReason } from '../ops/metrics.ts'
+import type { Visit } from '../ops/visit-log.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import type { CloseCode, StationSocket, Who, World } from './ports.ts'
 import { ConnectionRecord } from './view/record.ts'
+
+/** What a line about a connection says of its station. */
+export function visitOf({ who, handshake }: Pick<Station, 'who' | 'handshake'>): Who & Visit {
+  return { ...who, remoteAddress: handshake.env.headers['REMOTE_ADDR'] ?? '' }
+}
 
 /** One connection of a station; each part of the session names the settings that it reads. */
 export class Station<Settings = unknown> {
@@ -17,6 +24,8 @@ export class Station<Settings = unknown> {
   readonly settings: Settings
   readonly world: World
   readonly socket: StationSocket
+  /** What the app has said before the upgrade; `null` if it was not asked. */
+  readonly connected: Connected | null
   readonly record = new ConnectionRecord()
   /** How the app wants the session closed once the current entry is served; `null` if it does not. */
   closing: { readonly code: CloseCode; readonly reason: string } | null = null
@@ -25,10 +34,17 @@ export class Station<Settings = unknown> {
   #onFault: (error: unknown) => void = () => undefined
   readonly #ending = new AbortController()
 
-  constructor(handshake: StationHandshake, socket: StationSocket, settings: Settings, world: World) {
+  constructor(
+    handshake: StationHandshake,
+    socket: StationSocket,
+    settings: Settings,
+    world: World,
+    connected: Connected | null = null,
+  ) {
     this.handshake = handshake
     this.row = versions[handshake.version]
-    this.who = { sid: world.newId(), station: handshake.stationId }
+    this.who = { sid: connected?.sid ?? world.newId(), station: handshake.stationId }
+    this.connected = connected
     this.settings = settings
     this.world = world
     this.socket = socket

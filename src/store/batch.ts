@@ -4,7 +4,7 @@
  */
 import type { Database } from './database.ts'
 import { faultOf, StoreError, type StoreFault } from './errors.ts'
-import { reads, type Operations } from './operations.ts'
+import { expendable, reads, type Operations } from './operations.ts'
 
 export type Request = {
   readonly [Name in keyof Operations]: { readonly name: Name; readonly args: Parameters<Operations[Name]> }
@@ -14,13 +14,21 @@ export type Request = {
 export type Reply = { readonly value: unknown } | Failure
 export type Failure = { readonly fault: StoreFault; readonly cause: string | null }
 
-/** The replies in the order of the requests. When the transaction fails, every write in it fails. */
+/**
+ * The replies in the order of the requests. When the transaction fails, every write in it fails; those that must not be lost
+ * are tried once without those that may.
+ */
 export function runBatch(database: Database, operations: Operations, requests: readonly Request[]): Reply[] {
   const runAll = (): Reply[] => requests.map(request => ({ value: run(operations, request) }))
   try {
     return requests.every(isRead) ? runAll() : database.transaction(runAll)
   } catch (error) {
     const failure = failureOf(error)
+    const others = requests.filter(({ name }) => !expendable.has(name))
+    if (others.length < requests.length) {
+      const replies = runBatch(database, operations, others).values()
+      return requests.map(({ name }) => (expendable.has(name) ? failure : (replies.next().value ?? failure)))
+    }
     return requests.map(request => (isRead(request) ? readAlone(operations, request) : failure))
   }
 }

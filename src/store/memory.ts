@@ -1,13 +1,15 @@
 /**
- * What a restart would forget, kept in the store: the serial numbers of stations, and the answers to StartTransactions.
+ * What a restart would forget, kept in the store: the serial numbers of stations, the answers to StartTransactions, and
+ * which stations were here.
  */
 import { membersOf } from '../ocpp/json.ts'
 import { setRecent } from '../ops/recent.ts'
-import type { DurableMemory, DurableOutbox, OutboxAdmin, World } from '../session/ports.ts'
+import type { DurableMemory, DurableOutbox, LastSeen, OutboxAdmin, World } from '../session/ports.ts'
 import type { Proof } from '../translate/certificate.ts'
 import type { StationId } from '../translate/handshake.ts'
-import { openCredentials, type Credentials } from './credentials.ts'
+import { openCredentials, type Credentials } from './stations/credentials.ts'
 import { StoreError } from './errors.ts'
+import { openSeenStations, type SeenStations } from './stations/last-seen.ts'
 import type { StoredStart } from './operations.ts'
 import { outboxAdminOf, outboxOf } from './outbox.ts'
 import { openStore, type Store } from './store.ts'
@@ -21,7 +23,7 @@ const usualRetryMs = 2_000
 const maxWaiting = 100_000
 
 type Around = Pick<World, 'meter' | 'log' | 'once' | 'date'>
-type Opened = { readonly store: Store; readonly accepted: Credentials }
+type Opened = { readonly store: Store; readonly accepted: Credentials; readonly seen: SeenStations }
 
 /**
  * Opens what the last process has left. Never rejects: where the store cannot be opened, the bridge goes on without one.
@@ -57,8 +59,7 @@ export class Memory implements DurableMemory {
   readonly #listeners: (() => void)[] = []
   /** Changes made while another process uses the store; the last one of each key. */
   readonly #waiting = new Map<string, (opened: Opened) => void>()
-  #state: 'trying' | 'locked' | 'failed' | 'open' = 'trying'
-  #opened: Opened | null = null
+  #state: 'trying' | 'locked' | 'failed' | Opened = 'trying'
   #trying: Promise<void>
   #retry: NodeJS.Timeout | undefined
   #isClosed = false
@@ -75,6 +76,19 @@ export class Memory implements DurableMemory {
 
   get isOpen(): boolean {
     return this.#opened !== null
+  }
+
+  get #opened(): Opened | null {
+    return typeof this.#state === 'object' ? this.#state : null
+  }
+
+  /** Operations that wait for the disk; none, and without a limit, while the store is not open. */
+  get queue(): Store['queue'] {
+    return this.#opened?.store.queue ?? { size: 0, limit: Infinity }
+  }
+
+  get lastSeen(): readonly LastSeen[] {
+    return this.#opened?.seen.before ?? []
   }
 
   get durableOutbox(): DurableOutbox | null {
@@ -113,6 +127,10 @@ export class Memory implements DurableMemory {
     this.#write(`serial number ${stationId}`, store => store.call('keepSerialNumber', stationId, serialNumber, at))
   }
 
+  keepSeen(station: LastSeen): void {
+    this.#change(`seen ${station.stationId}`, ({ seen }) => seen.keep(station))
+  }
+
   keepProof(stationId: StationId, proof: Proof): void {
     const at = this.#now()
     this.#write(`proof ${stationId}`, store => store.call('keepProof', stationId, proof, at))
@@ -134,6 +152,7 @@ export class Memory implements DurableMemory {
     this.#isClosed = true
     clearTimeout(this.#retry)
     await this.#trying
+    this.#opened?.seen.close()
     await this.#opened?.store.close()
   }
 
@@ -147,9 +166,11 @@ export class Memory implements DurableMemory {
 
   async #open(): Promise<void> {
     const store = await this.#openStore(this.#dir)
+    let seen: SeenStations | null = null
     try {
       const accepted = await openCredentials(store, () => this.#now(), this.#onFailure)
-      const opened = { store, accepted }
+      seen = await openSeenStations(store, () => this.#now(), this.#onFailure)
+      const opened = { store, accepted, seen }
       // Before the rest is read: a transaction may have ended meanwhile.
       this.#makeWaiting(opened)
       // Nobody waits for it.
@@ -158,10 +179,10 @@ export class Memory implements DurableMemory {
       this.proofs = (await store.call('proofs')) as [StationId, Proof][]
       this.starts = (await store.call('starts', this.#now() - startLifeMs)).map(keptStart)
       this.#stations = (await store.call('pendingStations')) as StationId[]
-      this.#state = 'open'
-      this.#opened = opened
+      this.#state = opened
       this.#makeWaiting(opened)
     } catch (error) {
+      seen?.close()
       await store.close()
       throw error
     }

@@ -1,7 +1,9 @@
 /**
  * What the store can do, by name: the SQL of each operation. Runs in the worker.
  */
+import type { LastSeen, SessionEnd } from '../session/ports.ts'
 import type { Proof } from '../translate/certificate.ts'
+import type { StationId } from '../translate/handshake.ts'
 import type { Database } from './database.ts'
 import { outboxOperationsOn } from './outbox-operations.ts'
 
@@ -36,10 +38,16 @@ export const reads: ReadonlySet<keyof Operations> = new Set([
   'appSession',
   'outboxList',
   'outboxFind',
+  'lastSeen',
 ])
+
+/** Writes that may be lost, and must not cost another one its place on a disk that is nearly full. */
+export const expendable: ReadonlySet<keyof Operations> = new Set(['keepSeen', 'endSeen'])
 
 /** For how many of them a serial number, and a digest of credentials, is read. */
 export const maxStations = 100_000
+/** How many stations are kept that were connected: as many as a process remembers. */
+const maxSeen = 10_000
 
 export function operationsOn(database: Database) {
   const sql = {
@@ -63,6 +71,7 @@ export function operationsOn(database: Database) {
   return {
     ...outboxOperationsOn(database),
     ...pruneOperationsOn(database),
+    ...seenOperationsOn(database),
     ...proofOperationsOn(database),
 
     keepSerialNumber: (station: string, serialNumber: string, at: number): void => {
@@ -145,6 +154,44 @@ function pruneOperationsOn(database: Database) {
       sql.pruneSerialNumbers.run()
       sql.pruneProofs.run()
       sql.pruneSessions.run()
+    },
+  }
+}
+
+function seenOperationsOn(database: Database) {
+  const sql = {
+    lastSeen: database.prepare('SELECT station, at, about, ended FROM last_seen ORDER BY at'),
+    keep: database.prepare('INSERT OR REPLACE INTO last_seen VALUES (?, ?, ?, ?)'),
+    prune: database.prepare(
+      `DELETE FROM last_seen WHERE station IN (SELECT station FROM last_seen ORDER BY at DESC LIMIT -1 OFFSET ${maxSeen})`,
+    ),
+    end: database.prepare('UPDATE last_seen SET at = max(at, ?), ended = ? WHERE ended IS NULL'),
+    alive: database.prepare('SELECT at FROM alive'),
+    keepAlive: database.prepare('UPDATE alive SET at = ?'),
+  }
+  return {
+    /** The one seen last is last; and when the bridge is known to have run, in ms since the epoch. */
+    lastSeen: (): { readonly aliveAt: number; readonly stations: readonly LastSeen[] } => ({
+      aliveAt: Number(sql.alive.get()?.['at']),
+      stations: sql.lastSeen.all().map(({ station, at, about, ended }) => ({
+        ...(JSON.parse(String(about)) as Omit<LastSeen, 'stationId' | 'at' | 'end'>),
+        stationId: String(station) as StationId,
+        at: Number(at),
+        end: typeof ended === 'string' ? (JSON.parse(ended) as SessionEnd) : null,
+      })),
+    }),
+
+    /** @param now when the bridge is known to run, in ms since the epoch */
+    keepSeen: (stations: readonly LastSeen[], now: number): void => {
+      for (const { stationId, at, end, ...about } of stations)
+        sql.keep.run(stationId, at, JSON.stringify(about), end === null ? null : JSON.stringify(end))
+      if (stations.length > 0) sql.prune.run()
+      sql.keepAlive.run(now)
+    },
+
+    /** Ends the connections of a process that could not do so. */
+    endSeen: (at: number, end: SessionEnd): void => {
+      sql.end.run(at, JSON.stringify(end))
     },
   }
 }

@@ -30,7 +30,8 @@ export const changes = {
 const columns = `seq, station AS stationId, version, message_id AS id, key, content, action, payload,
   stored_at AS storedAt, attempts, next_attempt_at AS nextAttemptAt`
 
-const rows = `SELECT ${columns}, dead_at AS deadAt, error FROM outbox`
+/** As `OutboxRow`. */
+export const rows = `SELECT ${columns}, dead_at AS deadAt, error FROM outbox`
 
 /** @param seqs numbers of messages; `null` for all */
 export function seqIn(seqs: readonly number[] | null): string {

@@ -2,7 +2,6 @@
  * Transaction messages that wait on the disk for an app that is away.
  */
 import type { AppSession, Outbox, OutboxAdmin } from '../session/ports.ts'
-import type { StationId } from '../translate/handshake.ts'
 import type { Store } from './store.ts'
 
 /** Of the outbox: beyond it, MeterValues are refused, so that the ends of transactions still fit. */
@@ -14,7 +13,6 @@ export function outboxOf(store: Pick<Store, 'call'>, maxBytes: number): Outbox {
     append: message =>
       store.call('append', message, message.action === 'MeterValues' ? maxBytes * shareOfMeterValues : maxBytes),
     pendingOf: (stationId, afterSeq = 0) => store.call('pendingOf', stationId, afterSeq),
-    pendingStations: () => store.call('pendingStations') as Promise<StationId[]>,
     delivered: seq => store.call('delivered', seq),
     failed: (seq, attempts, nextAttemptAt, error) => store.call('failed', seq, attempts, nextAttemptAt, error),
     deadLetter: (seq, reason) => store.call('deadLetter', seq, reason, Date.now()),

@@ -70,7 +70,20 @@ export const migrations: readonly string[] = [
   -- JSON: what the app restores a station's connection from, without credentials.
   CREATE TABLE app_sessions (station TEXT PRIMARY KEY, session TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
 
-  `CREATE TABLE proofs (
+  `CREATE TABLE last_seen (
+    station TEXT PRIMARY KEY,
+    -- When it was accepted, or left.
+    at INTEGER NOT NULL,
+    -- JSON: what else is known of it.
+    about TEXT NOT NULL,
+    -- JSON: how its connection ended; null while it is connected.
+    ended TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX last_seen_at ON last_seen (at);
+  -- One row: when the bridge is known to have run.
+  CREATE TABLE alive (at INTEGER NOT NULL) STRICT;
+  INSERT INTO alive VALUES (0);
+  CREATE TABLE proofs (
     station TEXT PRIMARY KEY,
     -- The security profile.
     profile INTEGER NOT NULL,

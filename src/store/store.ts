@@ -63,6 +63,11 @@ export class Store {
     void this.#exited.then(() => this.#fail(new Error('the store is closed')))
   }
 
+  /** Operations that wait for those under way. */
+  get queue(): { readonly size: number; readonly limit: number } {
+    return { size: this.#waiting.length, limit: maxPending }
+  }
+
   /**
    * Runs an operation; operations run in the order of their calls. Rejects with `StoreError`: then nothing of it is kept,
    * or it is not known to be on the disk.

@@ -68,6 +68,10 @@ export type RefusalReason =
   | 'full'
   | 'owing'
   | 'taken'
+  | 'unauthorized'
+  | 'unknown'
+  | 'guessing'
+  | 'unavailable'
   | 'path'
   | 'identity'
   | 'version'
@@ -80,7 +84,7 @@ export type RefusalReason =
 /** A request that is answered with an HTTP error and opens no session. */
 export type Refusal = {
   readonly kind: 'refused'
-  readonly status: 400 | 401 | 403 | 404 | 408 | 409 | 431 | 503
+  readonly status: 400 | 401 | 403 | 404 | 408 | 409 | 429 | 431 | 503
   readonly reason: RefusalReason
   /** For the client and the log. */
   readonly problem: string

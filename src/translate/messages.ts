@@ -5,7 +5,7 @@
  * Source: Action Cable's protocol (`type` and `identifier`/`message`); AnyCable Pro's OCPP page ("Remote commands").
  */
 import { isSameId, messageId, type CallError, type CallResult, type MessageId } from '../ocpp/frame.ts'
-import { emptyObject, isObject, membersOf, parseJson, type JsonText } from '../ocpp/json.ts'
+import { alwaysCheap, emptyObject, isObject, isParsable, membersOf, parseJson, type JsonText } from '../ocpp/json.ts'
 
 /** A remote command; `id` is `null` if the app gave none. */
 export type RemoteCommand = {
@@ -26,6 +26,7 @@ export type AppMessage =
 
 /** Reads one transmission of an RPC reply. Never throws. */
 export function readTransmission(text: string): AppMessage {
+  if (text.length > alwaysCheap && !isParsable(text)) return foreign(tooMuch)
   const transmission = parseJson(text)
   if (!isObject(transmission)) return foreign('a transmission that is not a JSON object')
   const { type, reason } = transmission
@@ -36,6 +37,7 @@ export function readTransmission(text: string): AppMessage {
 
 /** Reads a broadcast, or the message of a transmission. Never throws. */
 export function readMessage(text: string): AppMessage {
+  if (text.length > alwaysCheap && !isParsable(text)) return foreign(tooMuch)
   const message = parseJson(text)
   if (!isObject(message)) return foreign('a message that is not a JSON object')
   const { command } = message
@@ -52,7 +54,7 @@ export function readMessage(text: string): AppMessage {
  * both. Broadcasts without such a member are not parsed.
  */
 export function isForStation(text: string): boolean {
-  if (!text.includes('"command"')) return false
+  if (!text.includes('"command"') || !isParsable(text)) return false
   const message = parseJson(text)
   return isObject(message) && typeof message['command'] === 'string' && 'payload' in message
 }
@@ -88,6 +90,8 @@ function payloadOf(text: JsonText | undefined): JsonText | null {
   if (text === undefined || text === 'null') return emptyObject
   return text.startsWith('{') ? text : null
 }
+
+const tooMuch = 'a message with too many values, or nested too deeply'
 
 function foreign(problem: string): AppMessage {
   return { kind: 'foreign', problem }

@@ -23,8 +23,6 @@ type SchemasByAction = Readonly<Record<'request' | 'response', ReadonlyMap<strin
 
 /** Most violations reported for one payload. */
 const maxViolations = 10
-/** In characters. In a longer payload only the first violation is searched: an array of wrong values has a million. */
-const maxLengthForAll = 65_536
 /** Most characters of an unknown field's name in a path. */
 const maxNameLength = 64
 /** Most characters of a time. */
@@ -33,15 +31,12 @@ const maxTimeLength = 64
 /** Throws if a schema file is missing. */
 export function openSchemas(): Schemas {
   const sets = new Map(Object.entries(versions).map(([version, { schemas }]) => [version, readSchemas(schemas)]))
-  const first = compiler({ allErrors: false })
-  const all = compiler({ allErrors: true })
+  const ajv = compiler()
   return {
     violations(version, action, message, payload) {
       const schema = sets.get(version)?.[message].get(action)
       if (schema === undefined) return []
-      const value = parseJson(payload)
-      const found = violationsBy(first, schema, value)
-      return found.length === 0 || payload.length > maxLengthForAll ? found : violationsBy(all, schema, value)
+      return violationsBy(ajv, schema, parseJson(payload))
     },
   }
 }
@@ -76,8 +71,11 @@ function linkReferences(schema: Node, definitions: Readonly<Record<string, Node>
  * `strict: false` ignores unknown keywords (`javaType`), but would also accept 1e999 as a number without
  * `strictNumbers`. Without `multipleOfPrecision`, 0.3 is not a multiple of 0.1. `meta: false` ignores the dialects that
  * the files declare, as they only use keywords common to all.
+ *
+ * Ajv finds either the first violation or all of them, and an array of wrong values has a million. So its code, which
+ * counts them, is made to stop at the last one that is reported.
  */
-function compiler(options: { readonly allErrors: boolean }): Ajv {
+function compiler(): Ajv {
   const lax = { strict: false, strictNumbers: true, meta: false, validateSchema: false, messages: false } as const
   // This format accepts a time without a zone. It splits the text at every space, so its length is limited.
   const isTime = new Ajv({ ...lax, formats: { time: formats.default.get('iso-date-time') } }).compile<string>({
@@ -87,7 +85,8 @@ function compiler(options: { readonly allErrors: boolean }): Ajv {
   })
   return new Ajv({
     ...lax,
-    ...options,
+    allErrors: true,
+    code: { process: code => code.replaceAll('errors++;', `if (++errors === ${maxViolations}) throw vErrors;`) },
     multipleOfPrecision: 6,
     addUsedSchema: false,
     formats: { 'date-time': (text: string) => isTime(text), uri: formats.default.get('uri') },
@@ -96,10 +95,15 @@ function compiler(options: { readonly allErrors: boolean }): Ajv {
 
 function violationsBy(ajv: Ajv, schema: object, value: unknown): Violation[] {
   const isValid = ajv.compile(schema) // cached by the identity of the schema
-  if (isValid(value)) return []
-  const found = (isValid.errors ?? []).slice(0, maxViolations).map(violationOf)
-  isValid.errors = null // frees the errors, which Ajv otherwise keeps until the next validation
-  return found
+  try {
+    if (isValid(value)) return []
+    return (isValid.errors ?? []).map(violationOf)
+  } catch (errors) {
+    if (!Array.isArray(errors)) throw errors
+    return (errors as ErrorObject[]).map(violationOf)
+  } finally {
+    isValid.errors = null // frees the errors, which Ajv otherwise keeps until the next validation
+  }
 }
 
 function violationOf({ instancePath, keyword, params }: ErrorObject): Violation {

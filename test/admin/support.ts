@@ -22,7 +22,16 @@ export async function openFakeAdmin(t: TestContext, { outbox = null, ...settings
   const world = new FakeWorld(t)
   t.mock.timers.reset()
   const admin = await openAdmin(
-    { host: '127.0.0.1', port: 0, token: null, readToken: null, logsAll: false, history: 0, ...settings },
+    {
+      host: '127.0.0.1',
+      port: 0,
+      token: null,
+      readToken: null,
+      logsAll: false,
+      isSensitive: false,
+      history: 0,
+      ...settings,
+    },
     {
       stations: world.hub,
       outbox,

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseBroadcasts as parse } from '../../src/cable/broadcast.ts'
-import { elementsOf, membersOf } from '../../src/ocpp/json.ts'
+import { elementsOf, isParsable, membersOf } from '../../src/ocpp/json.ts'
 
-const parseBroadcasts = (text: string) => parse(text, { elementsOf, membersOf })
+const parseBroadcasts = (text: string) => parse(text, { elementsOf, membersOf, isParsable })
 
 const stream = (name: string, data: string, excludeSid: string | null = null) => ({
   kind: 'stream',
@@ -161,7 +161,7 @@ test('deeply nested brackets are unreadable and do not crash', () => {
 
 test('a batch of many objects is cut once, and not once for each', () => {
   let cuts = 0
-  const slicing = { elementsOf: (text: string) => (cuts++, elementsOf(text)), membersOf }
+  const slicing = { elementsOf: (text: string) => (cuts++, elementsOf(text)), membersOf, isParsable }
   const text = JSON.stringify(Array.from({ length: 1_000 }, () => ({ stream: 's', data: {} })))
   assert.equal(parse(text, slicing).length, 1_000)
   assert.equal(cuts, 1)

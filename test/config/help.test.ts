@@ -247,6 +247,7 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   log_level: fc.constantFrom('debug', 'info', 'warn', 'error'),
   log_format: fc.constantFrom('text', 'json'),
   debug: onOff,
+  log_sensitive: onOff,
   metrics_http: path,
   metrics_host: name,
   metrics_port: port,
@@ -256,6 +257,8 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   admin_token: fc.oneof(token, fc.constant('none')),
   admin_read_token: fc.oneof(token, fc.constant('none')),
   ocpp_history: fc.integer({ min: 0, max: 1000 }).map(String),
+  ocpp_connect_on: fc.constantFrom('boot', 'upgrade'),
+  ocpp_auth_file: path,
   node_id: name,
 }
 

@@ -95,6 +95,7 @@ const names: readonly [flag: string, env: string, toml: string][] = [
   ['state_dir', 'ANYCABLE_STATE_DIR', 'state.dir'],
   ['log_level', 'ANYCABLE_LOG_LEVEL', 'logging.level'],
   ['log_format', 'ANYCABLE_LOG_FORMAT', 'logging.format'],
+  ['log_sensitive', 'ANYCABLE_LOG_SENSITIVE', 'logging.sensitive'],
   ['debug', 'ANYCABLE_DEBUG', 'logging.debug'],
   ['metrics_http', 'ANYCABLE_METRICS_HTTP', 'metrics.http_path'],
   ['metrics_host', 'ANYCABLE_METRICS_HOST', 'metrics.host'],
@@ -105,6 +106,8 @@ const names: readonly [flag: string, env: string, toml: string][] = [
   ['admin_token', 'ANYCABLE_ADMIN_TOKEN', 'admin.token'],
   ['admin_read_token', 'ANYCABLE_ADMIN_READ_TOKEN', 'admin.read_token'],
   ['ocpp_history', 'ANYCABLE_OCPP_HISTORY', 'ocpp.history'],
+  ['ocpp_connect_on', 'ANYCABLE_OCPP_CONNECT_ON', 'ocpp.connect_on'],
+  ['ocpp_auth_file', 'ANYCABLE_OCPP_AUTH_FILE', 'ocpp.auth_file'],
   ['node_id', 'ANYCABLE_NODE_ID', 'node_id'],
 ]
 for (const [flag, env, toml] of names) {

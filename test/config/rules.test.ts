@@ -111,13 +111,6 @@ const rules: readonly [flags: readonly string[], problem: RegExp | null, because
     /^metrics_port is 81, the stations' port/,
     "metrics on the stations' port",
   ],
-  [['http_broadcast_port=8080', 'broadcast_key=k'], null, "broadcasts on the stations' port with a key"],
-  [
-    ['http_broadcast_port=8080'],
-    /^http_broadcast_port is 8080, the stations' port/,
-    "broadcasts on the stations' port without a key",
-  ],
-  [['http_broadcast_port=8080', 'broadcast_adapter=nats'], null, 'HTTP broadcasts are not used'],
   [['http_broadcast_path=/health'], null, 'the same path on another port'],
   [
     ['http_broadcast_path=/health', 'secret=s'],

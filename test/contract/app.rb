@@ -13,6 +13,7 @@ class ContractConnection < ActionCable::Connection::Base
     self.station_id = request.path.split("/").last
     raise "boom in connect ⚡" if station_id == "RAISES"
     reject_unauthorized_connection if station_id == "REFUSED"
+    return close(reason: "not_found", reconnect: false) if station_id == "UNKNOWN"
     self.role = "ev"
     self.last_seen = {"url" => request.url, "ip" => request.ip, "authorization" => request.headers["Authorization"]}
   end
@@ -41,6 +42,11 @@ class ContractChannel < ActionCable::Channel::Base
     self.boots = boots.to_i + 1
     told << data["id"]
     transmit({command: :Ack, id: data["id"], payload: {boots: boots, at: Time.utc(2026, 1, 2, 3, 4, 5), text: data["text"]}})
+  end
+
+  # What the station has shown to the app at Connect.
+  def data_transfer(data)
+    transmit({command: :Ack, id: data["id"], payload: {status: "Accepted", data: connection.last_seen["authorization"]}})
   end
 
   def several(_) = 5.times { |number| transmit({number: number}) }

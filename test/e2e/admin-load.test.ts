@@ -7,11 +7,9 @@ import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { adminClient, type AdminClient } from '../support/admin.ts'
-import { cableApp, ScriptedApp } from '../support/app.ts'
-import { openBridge } from '../support/bridge.ts'
+import type { AdminClient } from '../support/admin.ts'
+import { bootOf, openAdminBridge } from '../support/admin-bridge.ts'
 import { keepUntil } from '../support/keep.ts'
-import { freePort } from '../support/ports.ts'
 import { openRawStation, type RawStation } from '../support/station.ts'
 
 const stations = 2_000
@@ -22,21 +20,11 @@ const payload = JSON.stringify({ vendorId: 'V', data: 'x'.repeat(900) })
 /** Less than the tails would hold without a limit: 20 times 2,000 stations, 6 rounds and 1.4 kB. */
 const mostGrowth = 200 * 1024 * 1024
 
-const app = cableApp(({ command }) =>
-  command === 'BootNotification'
-    ? { status: 'Accepted', currentTime: '2026-01-01T00:00:00Z', interval: 3_600 }
-    : { status: 'Accepted' },
-)
-
 test('no station is lost, memory stays bounded and lost frames are counted when tails do not read', async t => {
   const keep = keepUntil(close => t.after(close))
-  const scripted = keep(await ScriptedApp.start())
-  scripted.always(app)
-  const port = await freePort()
   // The app of this test is slow, for it shares the process with the stations.
-  const flags = [`--rpc_host=${scripted.host}`, `--admin_port=${port}`, '--rpc_command_timeout=30s']
-  const bridge = keep(await openBridge(flags))
-  const admin = adminClient(`http://127.0.0.1:${port}`, null)
+  const flags = ['--rpc_command_timeout=30s']
+  const { bridge, admin, adminUrl } = await openAdminBridge(keep, flags, () => ({ status: 'Accepted' }))
   const fleet: RawStation[] = []
   while (fleet.length < stations) {
     const ids = Array.from({ length: 100 }, (_, at) => fleet.length + at)
@@ -45,7 +33,7 @@ test('no station is lost, memory stays bounded and lost frames are counted when 
   keep({ close: () => Promise.all(fleet.map(station => station.close())) })
   const before = await memoryOf(admin)
 
-  const mute = await Promise.all(Array.from({ length: tails }, () => openMute(port)))
+  const mute = await Promise.all(Array.from({ length: tails }, () => openMute(adminUrl)))
   for (const socket of mute) keep({ close: () => socket.destroy() })
   const listing = new AbortController()
   const lists = listInLoop(admin, listing.signal)
@@ -68,8 +56,7 @@ test('no station is lost, memory stays bounded and lost frames are counted when 
 
 async function boot(url: string, id: number): Promise<RawStation> {
   const station = await openRawStation(url, `CP${id}`)
-  const serial = JSON.stringify({ chargePointVendor: 'V', chargePointModel: 'M', chargePointSerialNumber: `SN${id}` })
-  await station.call('boot', 'BootNotification', serial)
+  await station.call('boot', 'BootNotification', bootOf(`CP${id}`))
   return station
 }
 
@@ -79,8 +66,9 @@ async function memoryOf(admin: AdminClient): Promise<number> {
 }
 
 /** A client that stops reading once its stream is open. */
-async function openMute(port: number): Promise<Socket> {
-  const socket = createConnection({ host: '127.0.0.1', port })
+async function openMute(adminUrl: string): Promise<Socket> {
+  const { hostname: host, port } = new URL(adminUrl)
+  const socket = createConnection({ host, port: Number(port) })
   socket.write('GET /v1/messages?action=DataTransfer HTTP/1.1\r\nHost: localhost\r\n\r\n')
   await once(socket, 'data')
   socket.pause()

@@ -3,30 +3,17 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { adminClient } from '../support/admin.ts'
-import { cableApp, ScriptedApp } from '../support/app.ts'
-import { openBridge } from '../support/bridge.ts'
+import { connectTo, openAdminBridge } from '../support/admin-bridge.ts'
 import { keepUntil } from '../support/keep.ts'
-import { freePort } from '../support/ports.ts'
-import { openRawStation } from '../support/station.ts'
 import { temporaryDirectory } from '../support/store.ts'
 
-const currentTime = '2026-01-01T00:00:00Z'
-const willing = cableApp(({ command }) =>
-  command === 'BootNotification' ? { status: 'Accepted', currentTime, interval: 300 } : {},
-)
-const stop = `{"transactionId":1,"idTag":"04A2","meterStop":12,"timestamp":"${currentTime}"}`
+const stop = '{"transactionId":1,"idTag":"04A2","meterStop":12,"timestamp":"2026-01-01T00:00:00Z"}'
 
 test('a stored message is listed, shown, and dropped while the bridge runs', async t => {
   const keep = keepUntil(close => t.after(close))
-  const app = keep(await ScriptedApp.start())
-  app.always(willing)
-  const port = await freePort()
-  const flags = [`--rpc_host=${app.host}`, `--state_dir=${temporaryDirectory(t)}`, `--admin_port=${port}`]
-  const bridge = keep(await openBridge(flags))
-  const admin = adminClient(`http://127.0.0.1:${port}`, null)
-  const station = keep(await openRawStation(bridge.url, 'CP1'))
-  await station.call('b', 'BootNotification', '{"chargePointVendor":"V","chargePointModel":"M"}')
+  const flags = [`--state_dir=${temporaryDirectory(t)}`]
+  const { app, bridge, admin } = await openAdminBridge(keep, flags, () => ({}))
+  const station = await connectTo(bridge, t, 'CP1')
   app.stop()
   assert.match(await station.call('s', 'StopTransaction', stop), /^\[3,"s"/)
   const { body: page } = await admin.get('/v1/outbox?station=CP1&state=pending')

@@ -3,52 +3,30 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, test, type TestContext } from 'node:test'
-import { cableApp, ScriptedApp, type PerformData } from '../support/app.ts'
-import { adminClient, type AdminAnswer, type AdminClient } from '../support/admin.ts'
-import { openBridge, type Bridge } from '../support/bridge.ts'
+import type { AdminAnswer, AdminClient } from '../support/admin.ts'
+import { bootOf, connectTo, openAdminBridge } from '../support/admin-bridge.ts'
+import type { PerformData } from '../support/app.ts'
+import type { Bridge } from '../support/bridge.ts'
 import { Mailbox } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
-import { freePort } from '../support/ports.ts'
 import { openRawStation, type RawStation } from '../support/station.ts'
 
 const keep = keepUntil(after)
 const performed = new Mailbox<PerformData>()
 
-let app: ScriptedApp
 let bridge: Bridge
 let admin: AdminClient
+let adminUrl: string
 
 before(async () => {
-  app = keep(await ScriptedApp.start())
-  app.always(
-    cableApp(data => {
-      performed.put(data)
-      return data.command === 'BootNotification'
-        ? { status: 'Accepted', currentTime: '2026-01-01T00:00:00Z', interval: 300 }
-        : null
-    }),
-  )
-  const port = await freePort()
-  bridge = keep(
-    await openBridge([
-      `--rpc_host=${app.host}`,
-      `--admin_port=${port}`,
-      '--ocpp_call_queue=1',
-      '--ocpp_call_timeout=5s',
-    ]),
-  )
-  admin = adminClient(`http://127.0.0.1:${port}`, null)
+  const flags = ['--ocpp_call_queue=1', '--ocpp_call_timeout=5s']
+  ;({ bridge, admin, adminUrl } = await openAdminBridge(keep, flags, data => {
+    performed.put(data)
+    return null
+  }))
 })
 
-const bootOf = (id: string): string =>
-  JSON.stringify({ chargePointVendor: 'V', chargePointModel: 'M', chargePointSerialNumber: `SN-${id}` })
-
-/** A booted station. */
-async function connect(t: TestContext, id: string): Promise<RawStation> {
-  const station = keepUntil(close => t.after(close))(await openRawStation(bridge.url, id))
-  await station.call('boot', 'BootNotification', bootOf(id))
-  return station
-}
+const connect = (t: TestContext, id: string): Promise<RawStation> => connectTo(bridge, t, id)
 
 /** Answers the next command; resolves with its frame. */
 async function answering(station: RawStation, action: string, answer: (id: string) => string): Promise<string> {
@@ -225,7 +203,7 @@ test('a call is answered with 404, 409 or 502 when the station is unknown, has l
 test('a command ends at the app when the client of its call has gone away', async t => {
   const station = await connect(t, 'patient')
   const going = new AbortController()
-  const url = `http://127.0.0.1:${new URL(adminUrl()).port}/v1/stations/patient/calls`
+  const url = `${adminUrl}/v1/stations/patient/calls`
   const call = fetch(url, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -239,12 +217,6 @@ test('a command ends at the app when the client of its call has gone away', asyn
   station.send(`[3,"${id}",{"status":"Accepted"}]`)
   assert.equal((await waitFor(data => data.id === id)).command, 'Ack')
 })
-
-function adminUrl(): string {
-  const [, url = ''] =
-    /at (http:\S+)\/v1/.exec(String(bridge.log().find(({ msg }) => msg.includes('admin API'))?.msg)) ?? []
-  return url
-}
 
 test('a tail shows frames paired with their answers and redacted, and events tell what happens', async t => {
   const tail = await admin.stream('/v1/messages?station=tail*')

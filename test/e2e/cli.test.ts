@@ -6,13 +6,14 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
-import { cableApp, ScriptedApp } from '../support/app.ts'
+import { connectTo, openAdminBridge } from '../support/admin-bridge.ts'
+import type { ScriptedApp } from '../support/app.ts'
 import { openBridge, program, programEnv, type Bridge } from '../support/bridge.ts'
 import { cliWith, type Cli } from '../support/cli.ts'
 import { keepUntil } from '../support/keep.ts'
 import { freePort } from '../support/ports.ts'
 import { run } from '../support/process.ts'
-import { openRawStation, type RawStation } from '../support/station.ts'
+import type { RawStation } from '../support/station.ts'
 import { temporaryDirectory } from '../support/store.ts'
 import { openMute } from '../support/tcp.ts'
 
@@ -28,38 +29,16 @@ let stateDir: string
 let adminUrl: string
 
 before(async () => {
-  app = keep(await ScriptedApp.start())
-  app.always(
-    cableApp(({ command }) => {
-      return command === 'BootNotification'
-        ? { status: 'Accepted', currentTime: '2026-01-01T00:00:00Z', interval: 300 }
-        : null
-    }),
-  )
   stateDir = mkdtempSync(path.join(tmpdir(), 'ocpp-cable-state-'))
-  const adminPort = await freePort()
-  adminUrl = `http://127.0.0.1:${adminPort}`
-  bridge = keep(
-    await openBridge(
-      [`--rpc_host=${app.host}`, `--admin_port=${adminPort}`, '--ocpp_call_timeout=5s', `--state_dir=${stateDir}`],
-      env,
-    ),
-  )
+  const flags = ['--ocpp_call_timeout=5s', `--state_dir=${stateDir}`]
+  ;({ app, bridge, adminUrl } = await openAdminBridge(keep, flags, () => null, env))
   cli = cliWith(env)
 })
 after(() => {
   for (const dir of [runtime, stateDir]) rmSync(dir, { recursive: true, force: true })
 })
 
-const bootOf = (id: string): string =>
-  JSON.stringify({ chargePointVendor: 'V', chargePointModel: 'M', chargePointSerialNumber: `SN-${id}` })
-
-/** A booted station. */
-async function connect(t: TestContext, id: string): Promise<RawStation> {
-  const station = keepUntil(close => t.after(close))(await openRawStation(bridge.url, id))
-  await station.call('boot', 'BootNotification', bootOf(id))
-  return station
-}
+const connect = (t: TestContext, id: string): Promise<RawStation> => connectTo(bridge, t, id)
 
 /** Answers the next command. */
 async function answer(station: RawStation, action: string, answerTo: (id: string) => string): Promise<void> {
@@ -118,6 +97,7 @@ test('tail prints a CALL and its answer on adjacent lines until Ctrl-C, coloured
   const calls = setInterval(() => {
     station.send('[2,"hb","Heartbeat",{}]')
     other.send('[2,"hb","Heartbeat",{}]')
+    station.send('[2,"card","Authorize",{"idTag":"A"}]')
     station.send('[2,"odd","FluxCapacitor",{"x":"\\u001b[2J"}]')
   }, 50)
   t.after(() => clearInterval(calls))
@@ -131,13 +111,15 @@ test('tail prints a CALL and its answer on adjacent lines until Ctrl-C, coloured
   const at = lines.findIndex(line => line.includes('← Heartbeat'))
   assert.match(lines[at - 1] ?? '', /^[\d:.]{12} TAIL → Heartbeat \[2,"hb","Heartbeat",\{\}\]$/)
   assert.match(lines[at] ?? '', /^[\d:.]{12} TAIL ← Heartbeat [\d.]+ ms \[3,"hb",\{"currentTime":/)
-  const errors = await cli.onTerminal(['tail', 'TAIL', '--errors'], /← FluxCapacitor/)
+  const errors = await cli.onTerminal(['tail', 'TAIL', '--errors'], /← Authorize[^]*← FluxCapacitor/)
   assert.equal(errors.code, 130)
   const [cyan, red] = ['\u001b[36m', '\u001b[31m']
   const found = errors.text.split('\r\n').filter(line => line.includes('FluxCapacitor'))
   assert.ok(found[0]?.includes(`→ FluxCapacitor ${cyan}[2,"odd"`), errors.text)
   assert.ok(found[1]?.includes('← FluxCapacitor '), errors.text)
   assert.ok(found[1]?.includes(`${red}[4,"odd","NotImplemented"`), errors.text)
+  const refusal = errors.text.split('\r\n').find(line => line.includes('← Authorize'))
+  assert.ok(refusal?.includes(`${red}[3,"card",{"idTagInfo":`), errors.text)
   assert.ok(!errors.text.includes('Heartbeat'))
   const json = cli.open('tail', '--json', '--action=Heartbeat', 'OTHER')
   t.after(() => json.close())

@@ -67,6 +67,8 @@ const rows: readonly (readonly [line: RegExp, how: How])[] = [
   ],
   [/^ocpp-cable --trusted_proxies=/, ['test/e2e/proxies.test.ts', '--trusted_proxies=127.0.0.1']],
   [/^ocpp-cable station /, ['test/e2e/cli.test.ts', "'station'"]],
+  [/^ocpp-cable auth add /, ['test/e2e/station-keys.test.ts', "'auth'"]],
+  [/^ocpp-cable call CP1 ChangeConfiguration /, ['test/e2e/station-keys-from-rails.test.ts', 'ChangeConfiguration']],
   [/^ocpp-cable tail /, ['test/e2e/cli.test.ts', "'tail'"]],
   [/^(openssl |ocpp-cable --config-path=)/, ['test/e2e/tls-page.test.ts', "blocksOf('docs/how-to/tls.md')"]],
   [/^anycable-go /, { notRun: 'AnyCable’s own server is not installed for tests' }],

@@ -6,10 +6,15 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { readDatabase } from '../../src/store/database.ts'
 import { outboxOf } from '../../src/store/outbox.ts'
 import { outboxMessage } from '../store/messages.ts'
+import type { AdminClient } from '../support/admin.ts'
+import { connectTo, openAdminBridge } from '../support/admin-bridge.ts'
 import { ScriptedApp } from '../support/app.ts'
 import { commandBroadcast, openBridge, program, type Bridge } from '../support/bridge.ts'
+import { keepUntil } from '../support/keep.ts'
 import { Performs } from '../support/performs.ts'
 import { run } from '../support/process.ts'
 import { openRawStation } from '../support/station.ts'
@@ -76,6 +81,66 @@ test('a bridge that was killed answers a repeated StartTransaction as before, af
 })
 
 test(
+  'stations are listed as disconnected by the next bridge when the last one ended, or was killed',
+  within,
+  async t => {
+    const dir = temporaryDirectory(t)
+    const keep = keepUntil(close => t.after(close))
+    const { bridge, admin } = await openAdminBridge(keep, [`--state_dir=${dir}`])
+    const left = await connectTo(bridge, t, 'LEFT')
+    await left.close()
+    await connectTo(bridge, t, 'HERE')
+    assert.deepEqual(await bridge.kill('SIGTERM'), { code: 0, signal: null })
+    await bridge.restart()
+    const ended = ['disconnected', '1.6', '127.0.0.1', 'SN-HERE', 1001, 'Server restart']
+    assert.deepEqual(await departureOf(admin, 'HERE'), ended)
+    const { body: first } = await admin.get('/v1/stations/LEFT')
+    await assert.rejects(openRawStation(bridge.url, 'LEFT', { version: 'ocpp0.9' }))
+    await connectTo(bridge, t, 'HERE')
+    await kept(dir, "station = 'HERE' AND ended IS NULL")
+    await kept(dir, `station = 'LEFT' AND about NOT LIKE '%"refusal":null%'`)
+    const killedAt = Date.now()
+    await bridge.restart()
+    const killed = [...ended.slice(0, 4), 1006, 'The bridge ended without a shutdown']
+    assert.deepEqual(await departureOf(admin, 'HERE'), killed)
+    const { body: here } = await admin.get('/v1/stations/HERE')
+    assert.ok(Date.parse(String(here['leftAt'])) <= killedAt)
+    const { body: again } = await admin.get('/v1/stations/LEFT')
+    assert.deepEqual([again['state'], again['leftBecause']], ['disconnected', first['leftBecause']])
+    assertSameTime(again['leftAt'], first['leftAt'])
+    assert.deepEqual([first['lastRefusal'], (again['lastRefusal'] as { status: number }).status], [null, 400])
+    const { body: page } = await admin.get('/v1/stations?state=disconnected')
+    assert.deepEqual((page['stations'] as { id: string }[]).map(({ id }) => id), ['HERE', 'LEFT']) // prettier-ignore
+    // Killed a second time, with nobody connected: the time of the first death stays.
+    await bridge.restart()
+    assertSameTime((await admin.get('/v1/stations/HERE')).body['leftAt'], here['leftAt'])
+  },
+)
+
+async function departureOf(admin: AdminClient, id: string): Promise<readonly unknown[]> {
+  const { body } = await admin.get(`/v1/stations/${id}`)
+  const { code, reason } = body['lastEnd'] as { readonly code: number; readonly reason: string }
+  assert.equal(body['leftBecause'], reason)
+  return [body['state'], body['version'], body['address'], body['sn'], code, reason]
+}
+
+/** To the rounding between the two clocks of each process. */
+function assertSameTime(one: unknown, other: unknown): void {
+  assert.ok(Math.abs(Date.parse(String(one)) - Date.parse(String(other))) <= 5, `${String(one)}, ${String(other)}`)
+}
+
+/** Resolves when a station fits on the disk: these rows are written some time after the event. */
+async function kept(dir: string, condition: string): Promise<void> {
+  const database = readDatabase(dir)
+  try {
+    const found = database.prepare(`SELECT 1 FROM last_seen WHERE ${condition}`)
+    while (found.get() === undefined) await sleep(20)
+  } finally {
+    database.close()
+  }
+}
+
+test(
   'a bridge opens its state_dir when the other one that uses it has ended, and serves meanwhile',
   within,
   async t => {
@@ -138,7 +203,7 @@ test('outbox export ends with 0, and without a word, when its reader leaves', wi
   await store.close()
   const command = '"$0" "$1" outbox export "--state_dir=$2" --ignore-config-path | head -1; echo "${PIPESTATUS[0]}"'
   const { stdout, stderr } = await run('bash', ['-c', command, process.execPath, program, dir])
-  assert.match(stdout, /^\{"seq":1,[^\n]*\n0\n$/)
+  assert.match(stdout, /^\{"number":1,[^\n]*\n0\n$/)
   assert.equal(stderr, '')
 })
 

@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BootSchedule } from '../../src/fleet/boot-schedule.ts'
+import { BootSchedule, type Returning } from '../../src/fleet/boot-schedule.ts'
 import { Random } from '../fuzz/random.ts'
 import { dawn } from '../support/fakes.ts'
 
+let stations = 0
+/** Another station, which the app knows. */
+const another = (): Returning => ({ key: `CP${stations++}`, isKnown: true })
+
 /** The slots of `count` stations that are sent away at once, after `ms`; in seconds from `dawn`. */
 function slots(schedule: BootSchedule, count: number, ms: number, random = 0): number[] {
-  return Array.from({ length: count }, () => ms / 1000 + schedule.take({}, dawn + ms, random))
+  return Array.from({ length: count }, () => ms / 1000 + schedule.take(another(), dawn + ms, random))
 }
 
 /** The app accepts stations evenly for a while. */
@@ -89,31 +93,63 @@ const early: readonly (readonly [afterMs: number, seconds: number, because: stri
 for (const [afterMs, seconds, because] of early) {
   test(`a station with a slot in 30 s waits ${seconds} s when it boots again after ${afterMs / 1000} s: ${because}`, () => {
     const schedule = new BootSchedule()
-    const connection = {}
+    const station = another()
     slots(schedule, 50 * 20, 0)
-    assert.equal(schedule.take(connection, dawn, 0), 30)
-    assert.equal(schedule.take(connection, dawn + afterMs, 0), seconds)
+    assert.equal(schedule.take(station, dawn, 0), 30)
+    assert.equal(schedule.take(station, dawn + afterMs, 0), seconds)
   })
 }
 
 test('other stations do not wait longer when one station boots without a pause', () => {
   const schedule = new BootSchedule()
-  const connection = {}
-  for (let at = 0; at < 10_000; at++) schedule.take(connection, dawn + at, 0)
+  const station = another()
+  for (let at = 0; at < 10_000; at++) schedule.take(station, dawn + at, 0)
   assert.deepEqual(slots(schedule, 1, 10_000), [20])
 })
 
 test('stations get a random time within ten minutes when all slots of ten minutes are taken', () => {
   const schedule = new BootSchedule()
   const random = new Random(1)
-  const times = Array.from({ length: 60_000 }, () => schedule.take({}, dawn, random.next()))
+  const times = Array.from({ length: 60_000 }, () => schedule.take(another(), dawn, random.next()))
   assert.deepEqual([Math.min(...times), Math.max(...times)], [11, 600])
   const late = times.slice(50 * 600)
   for (let from = 10; from < 600; from += 59) {
     const share = late.filter(time => time >= from && time < from + 59).length / late.length
     assert.ok(Math.abs(share - 0.1) < 0.02, `${share} of them from ${from} s on`)
   }
-  assert.equal(schedule.take({}, dawn + 60_000, 0), 536, 'new slots follow the last one')
+  assert.equal(schedule.take(another(), dawn + 60_000, 0), 536, 'new slots follow the last one')
+})
+
+const strangers = (count: number): Returning[] =>
+  Array.from({ length: count }, (_, n) => ({ key: `192.0.2.1 unknown-${n}`, isKnown: false }))
+
+test('a station that the app knows does not wait behind strangers, whatever their number', () => {
+  const schedule = new BootSchedule()
+  for (const stranger of strangers(3_900)) schedule.take(stranger, dawn, 0)
+  assert.equal(schedule.take(another(), dawn, 0), 10)
+})
+
+test('strangers wait behind the stations that the app knows, at the same pace among themselves', () => {
+  const schedule = new BootSchedule()
+  slots(schedule, 50 * 20, 0)
+  const waits = strangers(101).map(stranger => schedule.take(stranger, dawn, 0))
+  assert.deepEqual([waits[0], waits.at(-1)], [30, 32])
+})
+
+test('strangers who are sent away do not slow down the stations that the app knows', () => {
+  const schedule = new BootSchedule()
+  accept(schedule, 10, 0, 4_000)
+  for (const [n, stranger] of strangers(4_000).entries()) schedule.take(stranger, dawn + n, 0)
+  const waits = slots(schedule, 101, 3_999)
+  assert.equal(Math.round((waits.at(-1) ?? 0) - (waits[0] ?? 0)), 2, 'fifty a second')
+})
+
+test('a station keeps its slot on its next connection', () => {
+  const schedule = new BootSchedule()
+  const known = another()
+  slots(schedule, 50 * 20, 0)
+  assert.equal(schedule.take(known, dawn, 0), 30)
+  assert.equal(schedule.take({ ...known }, dawn + 5_000, 0), 25)
 })
 
 type Take = (now: number, random: number) => number
@@ -186,7 +222,7 @@ for (const { stations, perSecond, ideal, most, because } of storms) {
   test(`${stations} stations are accepted in time when they boot at once: ${because}`, () => {
     const schedule = new BootSchedule()
     const { seconds, sentAway, atOnce } = storm(stations, perSecond, schedule, (now, random) =>
-      schedule.take({}, now, random),
+      schedule.take(another(), now, random),
     )
     assert.ok(
       seconds <= most[0] * ideal,

@@ -2,9 +2,21 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { inSlices } from '../../src/broadcast/publications.ts'
 import type { StreamName } from '../../src/cable/rpc.ts'
 import type { StationId } from '../../src/translate/handshake.ts'
-import { dataOf, fails, FakeMemory, FakeWorld, faults, quiet, streamOf, type FakeStation } from '../support/fakes.ts'
+import {
+  dataOf,
+  fails,
+  FakeMemory,
+  FakeSocket,
+  FakeWorld,
+  faults,
+  handshakeFor,
+  quiet,
+  streamOf,
+  type FakeStation,
+} from '../support/fakes.ts'
 
 const reset = (id: string) => ({ command: 'Reset', id, payload: {} })
 
@@ -65,7 +77,10 @@ test('the payload of a broadcast is sent byte for byte when its data is an objec
   const station = world.plug('CP1')
   await station.boot('SN1')
   const payload = '{"connectorId":1, "csChargingProfiles":{"limit":2935.600}}'
-  world.hub.publish(`{"stream":"ocpp:ev/SN1","data":{"command":"SetChargingProfile","id":"1","payload":${payload}}}`)
+  inSlices(
+    world.hub.deliver.bind(world.hub),
+    world.now,
+  )(`{"stream":"ocpp:ev/SN1","data":{"command":"SetChargingProfile","id":"1","payload":${payload}}}`)
   assert.equal(await station.socket.sent.next(), `[2,"1","SetChargingProfile",${payload}]`)
 })
 
@@ -651,3 +666,14 @@ test('a serial number is kept for the next process when it is new', async t => {
     ['CP2', 'SN3'],
   ])
 })
+
+test('strangers that boot while the app is away do not delay a station that it has accepted', async t => {
+  const world = new FakeWorld(t)
+  await world.plug('honest').boot()
+  const waits = Array.from({ length: 500 }, (_, n) => world.hub.bootInterval(memberOf(world, `stranger-${n}`)))
+  assert.ok((waits.at(-1) ?? 0) > 20)
+  assert.ok(world.hub.bootInterval(memberOf(world, 'honest')) < 16)
+  assert.ok(world.hub.bootInterval(memberOf(world, 'unknown')) > 20, 'one that it has not')
+})
+
+const memberOf = (world: FakeWorld, stationId: string) => world.hub.admit(handshakeFor(stationId), new FakeSocket())

@@ -748,3 +748,44 @@ for (const [text, id, because] of brokenResults) {
     assert.equal(read.kind === 'malformed' ? (read.brokenAnswer?.id ?? null) : read.kind, id)
   })
 }
+
+/** A message of nearly 1 MiB, the largest that a station may send by default. */
+const mebibyteOf = (head: string, item: string, tail: string): string => {
+  const count = Math.floor((1024 * 1024 - head.length - tail.length) / (item.length + 1))
+  return head + Array.from({ length: count }, () => item).join(',') + tail
+}
+const largest = [
+  [
+    mebibyteOf(
+      '[2,"1","StopTransaction",{"transactionId":1,"meterStop":9,"timestamp":"2026-01-02T03:04:05Z","transactionData":[',
+      '{"timestamp":"2026-01-02T03:04:05Z","sampledValue":[{"value":"1234"}]}',
+      ']}]',
+    ),
+    'call',
+    'a transaction with 14,000 meter values',
+  ],
+  [
+    mebibyteOf(
+      '[2,"1","NotifyReport",{"requestId":1,"generatedAt":"2026-01-02T03:04:05Z","seqNo":0,"reportData":[',
+      '{"component":{"name":"EVSE","evse":{"id":1}},"variable":{"name":"Power"},"variableAttribute":[{"type":"Actual","value":"1","mutability":"ReadOnly"}],"variableCharacteristics":{"dataType":"decimal","supportsMonitoring":false}}',
+      ']}]',
+    ),
+    'call',
+    'a report of every variable in one part',
+  ],
+  [mebibyteOf('[2,"1","DataTransfer",{"vendorId":"v","data":[', '{}', ']}]'), 'malformed', 'empty objects'],
+  [mebibyteOf('[2,"1","DataTransfer",{"vendorId":"v","data":[', '1', ']}]'), 'malformed', 'numbers'],
+  [mebibyteOf('[2,"1","DataTransfer",{"vendorId":"v","data":"', String.raw`\"`, '"}]'), 'call', 'a text of quotes'],
+  [
+    `[2,"1","DataTransfer",{${Array.from({ length: 5_000 }, (_, n) => `"name${n}":1`).join(',')}}]`,
+    'malformed',
+    '5,000 different names',
+  ],
+] as const
+for (const [text, kind, because] of largest) {
+  test(`a message of ${text.length} bytes is a ${kind}: ${because}`, () => {
+    const frame = parseFrame(text, 'ocpp2.0.1')
+    assert.equal(frame.kind, kind)
+    if (frame.kind === 'malformed') assert.deepEqual([frame.fault, frame.answer?.id], ['outOfBounds', '"1"'])
+  })
+}

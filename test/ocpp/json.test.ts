@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import {
   boundedElementsOf,
+  isParsable,
   copyOf,
   elementsOf,
   isObject,
@@ -131,6 +132,8 @@ for (const [text, expected, because] of members) {
   })
 }
 
+const values = 10_000
+
 const bounded = [
   ['[]', 1, 0, 'an array'],
   ['["[[["]', 1, 1, 'brackets in a string'],
@@ -141,17 +144,65 @@ const bounded = [
 ] as const
 for (const [text, depth, parts, because] of bounded) {
   test(`${text.slice(0, 30)} has ${parts} elements and nests ${depth} deep: ${because}`, () => {
-    assert.equal(boundedElementsOf(text, { parts, depth })?.length, parts)
-    assert.equal(boundedElementsOf(text, { parts, depth: depth - 1 }), null)
-    if (parts > 1) assert.equal(boundedElementsOf(text, { parts: parts - 1, depth }), null)
+    assert.equal(boundedElementsOf(text, { parts, depth, values })?.length, parts)
+    assert.equal(boundedElementsOf(text, { parts, depth: depth - 1, values }), null)
+    if (parts > 1) assert.equal(boundedElementsOf(text, { parts: parts - 1, depth, values }), null)
+  })
+}
+
+const counted = [
+  ['[]', 1, 'an array'],
+  ['[1,"a,b",{}]', 4, 'its elements, the last one being an object; not the commas of a string'],
+  ['[{"a":1,"b":[2,3]}]', 5, 'members, and values at every depth'],
+  ['{"a":[[],[]]}', 5, 'an object, too'],
+] as const
+for (const [text, count, because] of counted) {
+  test(`${text} counts as ${count} values: ${because}`, () => {
+    const bounds = { parts: 9, depth: 9, values: count }
+    assert.notEqual(boundedElementsOf(text, bounds), null)
+    assert.equal(boundedElementsOf(text, { ...bounds, values: count - 1 }), null)
+  })
+}
+
+/** Objects of two members each, with different names. */
+const named = (count: number, colon: string, rest = ''): string =>
+  `[${Array.from({ length: count / 2 }, (_, n) => `{"${rest}a${n}"${colon}1,"${rest}b${n}"${colon}1}`).join(',')}]`
+const names = [
+  [named(4_096, ':'), true, '4,096 names'],
+  [named(4_098, ':'), false, 'two more'],
+  [named(4_098, ' \n\t: '), false, 'white space before the colon'],
+  [named(4_098, ':', String.raw`\"`), false, 'names with quotes in them'],
+  [named(4_098, ','), true, 'texts that are no names'],
+  [`[${'{"a":1,"b":":"},'.repeat(5_000)}1]`, true, 'the same names again and again'],
+  [JSON.stringify([named(4_098, ':')]), true, 'JSON in a string'],
+] as const
+for (const [text, expected, because] of names) {
+  test(`a text is ${expected ? 'within' : 'beyond'} the bounds for its names: ${because}`, () => {
+    assert.equal(boundedElementsOf(text, { parts: Infinity, depth: 9, values: Infinity }) !== null, expected)
+  })
+}
+
+const costs = [
+  ['['.repeat(8_000), true, 'a short text, whatever it is'],
+  [`${'['.repeat(64)}${' '.repeat(20_000)}`, true, '64 levels'],
+  [`${'['.repeat(65)}${' '.repeat(20_000)}`, false, '65 levels'],
+  [`[${'{},'.repeat(9_999)}{}]`, true, 'a batch of 10,000'],
+  [`[${'{},'.repeat(10_000)}{}]`, false, 'a batch of 10,001'],
+  [`[[${'1,'.repeat(80_000)}1]]`, false, '80,000 values'],
+  [JSON.stringify('['.repeat(100_000)), true, 'a string'],
+  ['1'.repeat(1_000_000), true, 'a number'],
+] as const
+for (const [text, expected, because] of costs) {
+  test(`a text of the app is ${expected ? '' : 'not '}parsed: ${because}`, () => {
+    assert.equal(isParsable(text), expected)
   })
 }
 
 test('boundedElementsOf ignores text after the last bracket', () => {
-  assert.deepEqual(boundedElementsOf('[1][2,3,4]', { parts: 2, depth: 1 }), ['1'])
+  assert.deepEqual(boundedElementsOf('[1][2,3,4]', { parts: 2, depth: 1, values }), ['1'])
 })
 
-const values = [
+const texts = [
   ['', undefined, 'an empty text'],
   ['{', undefined, 'truncated JSON'],
   ["{'a':1}", undefined, 'single quotes'],
@@ -160,7 +211,7 @@ const values = [
   ['null', null, 'null'],
   [' 7 ', 7, 'outer whitespace'],
 ] as const
-for (const [text, expected, because] of values) {
+for (const [text, expected, because] of texts) {
   test(`the value of ${JSON.stringify(text)}: ${because}`, () => {
     assert.equal(parseJson(text), expected)
   })
@@ -257,8 +308,8 @@ test('the depth limit counts the nesting that JSON.parse sees', () => {
     fc.property(fc.array(fc.jsonValue()), array => {
       const depth = nesting(array)
       const text = JSON.stringify(array)
-      assert.equal(boundedElementsOf(text, { parts: array.length, depth })?.length, array.length)
-      assert.equal(boundedElementsOf(text, { parts: array.length, depth: depth - 1 }), null)
+      assert.equal(boundedElementsOf(text, { parts: array.length, depth, values })?.length, array.length)
+      assert.equal(boundedElementsOf(text, { parts: array.length, depth: depth - 1, values }), null)
     }),
   )
 })
@@ -267,7 +318,7 @@ test('no function throws for valid JSON, and those for any text never throw', ()
   fc.assert(
     fc.property(padded(value), text => {
       const parsed = JSON.parse(text) as unknown
-      boundedElementsOf(text, { parts: 6, depth: 32 })
+      boundedElementsOf(text, { parts: 6, depth: 32, values })
       if (Array.isArray(parsed)) elementsOf(text)
       else if (isObject(parsed)) membersOf(text)
     }),

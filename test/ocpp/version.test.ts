@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { versionOf, versions, type Version } from '../../src/ocpp/version.ts'
+import { versionOf, versions, type NewKey, type Version } from '../../src/ocpp/version.ts'
 import { openSchemas } from '../../src/validation/schemas.ts'
 import { actionsOf, allVersions } from './schemas.ts'
 
@@ -335,9 +335,59 @@ const intervals: readonly (readonly [Version, Fields, Fields, number | null, str
   ['ocpp2.0.1', { setVariableData: 'x' }, { setVariableResult: [null] }, null, 'not of the schema'],
 ]
 for (const [version, command, answer, expected, because] of intervals) {
-  const { heartbeatCommand } = versions[version]
-  test(`${version}: ${heartbeatCommand} ${JSON.stringify(command)} sets a heartbeat interval of ${expected ?? 'none'}: ${because}`, () => {
+  const { configurationCommand } = versions[version]
+  test(`${version}: ${configurationCommand} ${JSON.stringify(command)} sets a heartbeat interval of ${expected ?? 'none'}: ${because}`, () => {
     assert.equal(versions[version].heartbeatInterval(command, answer), expected)
+  })
+}
+
+const password = { component: { name: 'SecurityCtrlr' }, variable: { name: 'BasicAuthPassword' } }
+const setKey = (key: string, more: object = {}) => ({
+  setVariableData: [{ ...password, attributeValue: key, ...more }],
+})
+const keyResult = (attributeStatus: string, more: object = {}) => ({
+  setVariableResult: [{ ...password, attributeStatus, ...more }],
+})
+const now = (text: string) => ({ text, isValid: 'now' }) as const
+const later = (text: string) => ({ text, isValid: 'afterReboot' }) as const
+
+const newKeys: readonly (readonly [
+  Version,
+  command: object,
+  answer: object,
+  expected: NewKey | null,
+  because: string,
+])[] = [
+  ['ocpp1.6', { key: 'AuthorizationKey', value: 'ab12' }, { status: 'Accepted' }, now('ab12'), 'A01.FR.03'],
+  ['ocpp1.6', { key: 'authorizationkey', value: 'ab12' }, { status: 'Accepted' }, now('ab12'), 'names have no case'],
+  [
+    'ocpp1.6',
+    { key: 'AuthorizationKey', value: 'ab12' },
+    { status: 'RebootRequired' },
+    later('ab12'),
+    'the old one counts',
+  ],
+  ['ocpp1.6', { key: 'AuthorizationKey', value: 'ab12' }, { status: 'Rejected' }, null, 'A01.FR.04'],
+  ['ocpp1.6', { key: 'AuthorizationKey', value: 'ab12' }, { status: 'NotSupported' }, null, 'A01.FR.04'],
+  ['ocpp1.6', { key: 'AuthorizationKey', value: '' }, { status: 'Accepted' }, null, 'no key at all'],
+  ['ocpp1.6', { key: 'HeartbeatInterval', value: '60' }, { status: 'Accepted' }, null, 'another key'],
+  ['ocpp2.0.1', setKey('secret'), keyResult('Accepted'), now('secret'), 'A01.FR.03'],
+  ['ocpp2.1', setKey('secret'), keyResult('RebootRequired'), later('secret'), 'the old one counts'],
+  ['ocpp2.0.1', setKey('secret'), keyResult('Rejected'), null, 'A01.FR.04'],
+  ['ocpp2.0.1', setKey('secret', { attributeType: 'Target' }), keyResult('Accepted'), null, 'another attribute'],
+  ['ocpp2.0.1', setKey('secret'), { setVariableResult: [] }, null, 'no result'],
+  ['ocpp2.0.1', setKey('secret'), { setVariableResult: null }, null, 'nothing that can be read'],
+  [
+    'ocpp2.0.1',
+    { setVariableData: [...setKey('one').setVariableData, ...setKey('two').setVariableData] },
+    { setVariableResult: [...keyResult('Rejected').setVariableResult, ...keyResult('Accepted').setVariableResult] },
+    now('two'),
+    'twice in one message: the last one counts',
+  ],
+]
+for (const [version, command, answer, expected, because] of newKeys) {
+  test(`${version}: ${JSON.stringify(command)} with ${JSON.stringify(answer)} gives ${expected?.isValid ?? 'no'} key: ${because}`, () => {
+    assert.deepEqual(versions[version].newKey(command as never, answer as never), expected)
   })
 }
 

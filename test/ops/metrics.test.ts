@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { check } from 'prettier'
+import { Histogram, Registry } from 'prom-client'
 import { metricsPage } from '../../bin/metrics-page.ts'
 import { table, type Gauges } from '../../src/ops/metric-table.ts'
 import { type Meter, Metrics, noMeter, openMetrics } from '../../src/ops/metrics.ts'
@@ -81,6 +82,27 @@ test('a histogram counts its observations in seconds', async () => {
   ]) {
     assert.ok(lines.includes(line), line)
   }
+})
+
+test('a histogram is exposed as one of prom-client, whatever is observed', async () => {
+  const metrics = new Metrics('')
+  const registers = [new Registry()]
+  const { help, labels } = table.ocpp_command_seconds
+  const buckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+  const name = 'ocpp_command_seconds'
+  const own = new Histogram({ name, help, labelNames: Object.keys(labels), buckets, registers })
+  for (const outcome of ['ack', 'a "b"\n\\'])
+    for (const seconds of [0, ...buckets, 0.0051, 29.9, 30.1, 1e6]) {
+      metrics.observe(name, { outcome }, seconds)
+      own.observe({ outcome }, seconds)
+    }
+  const expected = await registers[0]?.metrics()
+  assert.equal((await metrics.exposition(gauges)).includes(expected?.trimEnd() ?? 'none'), true)
+  assert.match(
+    await metrics.exposition(gauges),
+    /\nocpp_command_wait_seconds_count 0\n/,
+    'one without labels is there from the start',
+  )
 })
 
 test('gauges are read at each scrape', async () => {

@@ -80,3 +80,10 @@ test('a flood of keys evicts the oldest ones', t => {
   assert.equal(once('refused 10.0.0.99999'), false, 'the latest key is remembered')
   assert.equal(once('refused 10.0.0.0'), true, 'the oldest one is not')
 })
+
+test('fields that take long to find are not looked for when the warning is not logged', () => {
+  let found = 0
+  const notices = new Notices(new FakeLog())
+  for (let n = 0; n < 3; n++) notices.once('k', () => ({ found: ++found }), 'm')
+  assert.equal(found, 1)
+})

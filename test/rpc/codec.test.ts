@@ -43,3 +43,34 @@ for (const [bytes, message, because] of failures) {
     assert.throws(() => service.command.deserialize(Buffer.from(bytes)), rpcError('application', 'ran', message))
   })
 }
+
+/** A field with an empty value, so often. */
+const repeated = (tag: number, count: number): Buffer => Buffer.alloc(2 * count, Buffer.from([tag, 0]))
+const state = (tag: number, count: number): Buffer => {
+  const entries = Array.from({ length: count }, (_, n) => {
+    const key = Buffer.from(`k${n}`)
+    return Buffer.concat([Buffer.from([tag, key.length + 2, 0x0a, key.length]), key])
+  })
+  const env = Buffer.concat(entries)
+  return Buffer.concat([Buffer.from([0x3a, 0x80 + (env.length % 128), Math.floor(env.length / 128)]), env])
+}
+/** [the repeated field of a CommandResponse, because] */
+const many = [
+  [(count: number) => repeated(0x2a, count), 'transmissions'],
+  [(count: number) => repeated(0x22, count), 'streams'],
+  [(count: number) => repeated(0x42, count), 'stopped streams'],
+  [(count: number) => state(0x0a, count), 'keys of the connection state'],
+  [(count: number) => state(0x12, count), 'keys of the channel state'],
+] as const
+for (const [items, because] of many) {
+  test(`deserialize refuses a reply with more than 1,000 ${because}`, () => {
+    const bytes = (count: number) => Buffer.concat([Buffer.from([8, 1]), items(count)])
+    assert.equal(service.command.deserialize(bytes(1_000)).status, 'success')
+    const tooMany = rpcError(
+      'application',
+      'ran',
+      /^the reply has more than 1000 transmissions, streams and state keys$/,
+    )
+    assert.throws(() => service.command.deserialize(bytes(1_001)), tooMany)
+  })
+}

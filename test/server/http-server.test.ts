@@ -139,6 +139,8 @@ const reception: Reception = {
     if (stationId === 'taken') return refused(409, 'taken', 'taken')
     return stationId === 'late' ? refused(503, 'draining', 'late', { 'Retry-After': 30 }) : null
   },
+  ask: null,
+  release: () => undefined,
   admit: () => {
     throw new Error('a bug')
   },

@@ -14,7 +14,7 @@ import { anyAccess } from '../support/certificate.ts'
 import { direct } from '../support/peers.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
-import { frameOf, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
+import { dial, frameOf, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
 
 const KiB = 1024
 const host = '127.0.0.1'
@@ -46,12 +46,14 @@ type Watch = {
   readonly onAdmit?: (stationId: string) => void
   readonly onText?: (stationId: string, text: string) => void
   readonly onUpgrade?: Sockets['upgrade']
+  readonly ask?: Reception['ask']
 }
 
-async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Watch = {}) {
+async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade, ask = null }: Watch = {}) {
   const admitted: string[] = []
   const refused: [number, string][] = []
   const faults: [string, unknown][] = []
+  const released: string[] = []
   let now = 0
   const keep = keepUntil(end => t.after(end))
   const sockets = keep(openSockets(limits, { meter: new FakeMeter(), once: () => true }))
@@ -64,6 +66,8 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Wat
   }
   const reception: Reception = {
     refusal: ({ stationId }) => refusal?.(stationId) ?? null,
+    ask,
+    release: ({ stationId }) => released.push(stationId),
     admit: ({ stationId }) => {
       admitted.push(stationId)
       now += admissionMs
@@ -77,7 +81,7 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Wat
     answer: () => false,
   }
   const listener = keep(await openListener(settings, watched, reception, () => now))
-  return { listener, port: listener.port, admitted, refused, faults }
+  return { listener, port: listener.port, admitted, refused, faults, released }
 }
 
 type Guest = {
@@ -217,3 +221,67 @@ test('those who wait as the port closes have the answer of all who come then', a
   assert.deepEqual(statuses, [...Array<number>(4).fill(101), ...Array<number>(6).fill(503)])
   assert.equal(refusedAtOnce, 6, 'before whoever closes the port goes on')
 })
+
+const connected = {
+  sid: 's',
+  reply: { status: 'success', connectionIdentifiers: '{}', transmissions: [], cstate: {} },
+} as const
+
+test('stations that wait for a decision hold nobody up, and what they send meanwhile is heard then', async t => {
+  const decide = new Map<string, () => void>()
+  const heard: string[] = []
+  const { port, admitted, refused, faults } = await open(t, {
+    ask: async ({ stationId }, authorization) => {
+      assert.equal(authorization, '')
+      await new Promise<void>(resolve => decide.set(stationId, resolve))
+      if (stationId === 'CP1') return refusalOf(401, 'unauthorized', 'no')
+      if (stationId === 'CP2') throw new Error('a bug')
+      return { kind: 'admitted', connected }
+    },
+    onText: (id, text) => heard.push(`${id} ${text}`),
+  })
+  const guests = await comeIn(t, port, 4)
+  for (const guest of guests) upgrade(guest, frameOf(`from ${guest.id}`))
+  while (decide.size < 4) await new Promise(resolve => setImmediate(resolve))
+  assert.deepEqual(admitted, [])
+  for (const id of ['CP3', 'CP2', 'CP1', 'CP0']) decide.get(id)?.()
+  assert.deepEqual(await Promise.all(guests.map(({ status }) => status)), [101, 401, 0, 101])
+  assert.deepEqual([admitted, refused], [['CP3', 'CP0'], [[401, 'no']]])
+  assert.deepEqual(
+    faults.map(([target]) => target),
+    ['/ocpp/CP2'],
+  )
+  while (heard.length < 2) await new Promise(resolve => setImmediate(resolve))
+  assert.deepEqual(heard.sort(), ['CP0 from CP0', 'CP3 from CP3'])
+})
+
+test('a station that resets its connection while it waits is released, not let in', async t => {
+  let decide: () => void = () => undefined
+  const left = new Promise<void>(resolve => (decide = resolve))
+  const { port, admitted, released, refused } = await open(t, {
+    ask: async (_handshake, _authorization, gone) => {
+      gone.addEventListener('abort', decide)
+      guests[0]?.socket.resetAndDestroy()
+      await left
+      return { kind: 'admitted', connected }
+    },
+  })
+  const guests = await comeIn(t, port, 1)
+  for (const guest of guests) upgrade(guest)
+  await left
+  while (released.length === 0) await new Promise(resolve => setImmediate(resolve))
+  assert.deepEqual([admitted, released, refused], [[], ['CP0'], []])
+})
+
+const invalid: readonly (readonly [lines: readonly string[], because: string])[] = [
+  [upgradeHeaders.filter(line => !line.includes('Key')), 'no key'],
+  [upgradeHeaders.map(line => line.replace('13', '7')), 'a version that is not served'],
+]
+for (const [lines, because] of invalid) {
+  test(`an upgrade that cannot succeed is refused before any question: ${because}`, async t => {
+    const { port, refused } = await open(t, { ask: () => assert.fail('asked') })
+    const { head } = await dial(port, ['GET /ocpp/CP0 HTTP/1.1', 'Host: x', ...lines, protocol('ocpp1.6')])
+    assert.match(head, /^HTTP\/1\.1 400 [^]*^Sec-WebSocket-Version: 13$/m)
+    assert.deepEqual(refused, [[400, 'Invalid WebSocket upgrade']])
+  })
+}

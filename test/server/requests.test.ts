@@ -99,6 +99,8 @@ const lists = ['Upgrade: websocket, h2c', 'Upgrade: h2c , WebSocket', 'Upgrade: 
 
 const reception = (refused: string[]): Reception => ({
   refusal: () => null,
+  ask: null,
+  release: () => undefined,
   admit: () => ({ receive: () => undefined, gone: () => undefined }),
   onRefused: (_request, { status, problem }) => refused.push(`${status} ${problem}`),
   onTlsFailure: () => undefined,

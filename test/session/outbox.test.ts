@@ -60,7 +60,6 @@ function mortal(outbox: FakeOutbox) {
       return appended
     },
     pendingOf: (stationId, afterSeq) => live(() => outbox.pendingOf(stationId, afterSeq)),
-    pendingStations: () => live(() => outbox.pendingStations()),
     delivered: seq => live(() => outbox.delivered(seq)),
     failed: (seq, attempts, nextAttemptAt) => live(() => outbox.failed(seq, attempts, nextAttemptAt)),
     deadLetter: seq => live(() => outbox.deadLetter(seq)),

@@ -52,3 +52,21 @@ test('a failure names what is behind a StoreError, if anything is', () => {
   assert.deepEqual(failureOf(new StoreError('io', '/x', { cause })), { fault: 'io', cause: 'disk I/O error' })
   assert.deepEqual(failureOf(new StoreError('newer', '/x')), { fault: 'newer', cause: null })
 })
+
+test('a write that may be lost costs no other one its place when both do not fit', t => {
+  const database = opened(t)
+  const full = Object.assign(new Error('database or disk is full'), { errcode: 13 })
+  const operations = operationsOn(database)
+  const failing = {
+    ...operations,
+    keepSeen: () => {
+      throw full
+    },
+  }
+  const seen: Request = { name: 'keepSeen', args: [[], 1] }
+  const failure = { fault: 'full', cause: 'database or disk is full' }
+  const replies = runBatch(database, failing, [write('CP1'), seen, read, write('CP2'), seen])
+  const serials = { value: [['CP1', 'SN']] }
+  assert.deepEqual(replies, [{ value: undefined }, failure, serials, { value: undefined }, failure])
+  assert.deepEqual(runBatch(database, failing, [seen]), [failure])
+})

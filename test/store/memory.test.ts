@@ -3,18 +3,30 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { jsonText } from '../../src/ocpp/json.ts'
+import type { LastSeen } from '../../src/session/ports.ts'
 import type { KeptStart } from '../../src/session/transactions/transactions.ts'
+import { Notices } from '../../src/ops/notices.ts'
 import { StoreError } from '../../src/store/errors.ts'
 import { openMemory } from '../../src/store/memory.ts'
 import { outboxOf } from '../../src/store/outbox.ts'
 import type { StationId } from '../../src/translate/handshake.ts'
 import { dawn, FakeLog, FakeMeter } from '../support/fakes.ts'
 import { outboxMessage } from './messages.ts'
-import { openSourceStore, temporaryDirectory } from '../support/store.ts'
+import { mountOf, openSourceStore, temporaryDirectory } from '../support/store.ts'
 
 const within = { timeout: 60_000 }
 const minute = 60_000
 const one = 'CP1' as StationId
+
+const cp1: LastSeen = {
+  stationId: one,
+  at: dawn,
+  version: 'ocpp1.6',
+  address: '192.0.2.1',
+  sn: 'SN1',
+  refusal: null,
+  end: { code: 1001, reason: 'Server restart' },
+}
 
 /** The world around a memory; the clock is the test's. */
 function newWorld() {
@@ -50,6 +62,7 @@ test('a memory is what the last one has kept, and counts what is on the disk', w
   first.keepSerialNumber(one, 'SN1')
   first.keepStart(start('a'))
   first.keepStart(refused)
+  first.keepSeen(cp1)
   first.keepProof(one, { profile: 3, serialNumber: 'SN1' })
   await first.close()
   assert.equal(world.meter.total('state_write_total'), 4)
@@ -57,6 +70,7 @@ test('a memory is what the last one has kept, and counts what is on the disk', w
   assert.deepEqual(next.proofs, [[one, { profile: 3, serialNumber: 'SN1' }]])
   assert.deepEqual(next.serialNumbers, [[one, 'SN1']])
   assert.deepEqual(next.starts, [start('a'), refused])
+  assert.deepEqual(next.lastSeen, [cp1])
 })
 
 test('a start is gone after 15 minutes, and after the end of its transaction', within, async t => {
@@ -83,6 +97,7 @@ test('a bridge goes on without a memory, says why and counts it, when the store 
   memory.keepSerialNumber(one, 'SN1')
   memory.keepStart(start('a'))
   memory.dropStart(one, '7')
+  memory.keepSeen(cp1)
   assert.equal(world.meter.total('state_error_total', { code: 'readonly' }), 1)
   assert.deepEqual(world.log.said('error'), [
     'state_dir cannot be used: the bridge goes on without it, and a restart will forget',
@@ -97,10 +112,35 @@ test('a write that fails is logged and counted, and throws nothing', within, asy
   memory.keepSerialNumber(one, 'SN1')
   memory.keepStart(start('a'))
   memory.dropStart(one, '7')
+  memory.keepSeen(cp1)
   await new Promise(setImmediate)
   assert.equal(world.meter.total('state_error_total', { code: 'io' }), 3)
   assert.equal(world.meter.total('state_write_total'), 0)
   assert.equal(world.log.said('warn')[0], 'state_dir failed: a restart will forget what was not kept')
+})
+
+test('a full disk costs the stations seen last and one warning, and no stored message', within, async t => {
+  const dir = await mountOf(t, 1024)
+  if (dir === null) return
+  const log = new FakeLog()
+  const notices = new Notices(log)
+  const world = { ...newWorld(), log, once: notices.once.bind(notices) }
+  const filler = path.join(dir, 'filler')
+  writeFileSync(filler, Buffer.alloc(256 * 1024))
+  const memory = await openedIn(t, dir, world)
+  for (let at = 0; at < 10_000; at++) memory.keepSeen({ ...cp1, stationId: `CP${at}` as StationId })
+  const closing = memory.close()
+  // The writes of the stations wait, and those that do not fit are in one batch with the message.
+  for (let turn = 0; turn < 5; turn++) await Promise.resolve()
+  const { outbox } = memory.durableOutbox ?? assert.fail()
+  assert.equal(await outbox.append(outboxMessage('a')), 'stored')
+  await closing
+  assert.equal(log.said('warn').length, 1)
+  assert.ok(world.meter.total('state_error_total', { code: 'full' }) > 1)
+  writeFileSync(filler, '')
+  const next = await openedIn(t, dir)
+  assert.deepEqual(next.durableOutbox?.stations, ['CP1'])
+  assert.ok(next.lastSeen.length < 10_000)
 })
 
 /** A memory whose store another process uses, and that process's store. */
@@ -139,6 +179,8 @@ test('what changes while the store is in use is kept when it is opened', within,
   memory.keepSerialNumber(one, 'SN1')
   memory.dropStart(one, '7')
   memory.keepStart(start('b'))
+  memory.keepSeen({ ...cp1, end: null })
+  memory.keepSeen(cp1)
   for (const station of ['CP1', 'CP2', 'CP3']) accepted.onAccepted(station as StationId, 'secret')
   accepted.onRejected('CP2' as StationId, 'secret')
   accepted.onRejected('CP2' as StationId, 'wrong')
@@ -150,6 +192,7 @@ test('what changes while the store is in use is kept when it is opened', within,
   await memory.close()
   const next = await openedIn(t, dir)
   assert.deepEqual(next.serialNumbers, [[one, 'SN1']])
+  assert.deepEqual(next.lastSeen, [cp1])
   const known = ['CP1', 'CP2', 'CP3'].filter(each =>
     next.durableOutbox?.accepted.wasAccepted(each as StationId, 'secret'),
   )

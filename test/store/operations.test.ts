@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { openDatabase } from '../../src/store/database.ts'
+import type { LastSeen } from '../../src/session/ports.ts'
 import { operationsOn, type Operations, type StoredStart } from '../../src/store/operations.ts'
+import type { StationId } from '../../src/translate/handshake.ts'
 import { outboxMessage } from './messages.ts'
 import { temporaryDirectory } from '../support/store.ts'
 
@@ -125,4 +127,37 @@ test('credentials are the last of each station, the one accepted longest ago fir
       { station: 'CP1', digest: digest(4), at: 4 },
     ],
   )
+})
+
+function seen(id: string, at: number, end: LastSeen['end'] = null): LastSeen {
+  const refusal = { at: 1, status: 404, reason: 'Wrong path', address: '' }
+  return { stationId: id as StationId, at, version: 'ocpp2.1', address: '::1', sn: 'Ä\u0000b', refusal, end }
+}
+
+test('a station comes back as it was last seen, the one seen last is last', t => {
+  const { keepSeen, lastSeen } = operations(t)
+  assert.deepEqual(lastSeen(), { aliveAt: 0, stations: [] })
+  keepSeen([seen('CP1', 10), seen('CP2', 20)], 30)
+  const cp1 = seen('CP1', 40, { code: 1000, reason: '\u0000' })
+  keepSeen([cp1], 50)
+  assert.deepEqual(lastSeen(), { aliveAt: 50, stations: [seen('CP2', 20), cp1] })
+  keepSeen([], 60)
+  assert.equal(lastSeen().aliveAt, 60)
+})
+
+test('connections that have no end get one, no earlier than they began', t => {
+  const { keepSeen, lastSeen, endSeen } = operations(t)
+  const end = { code: 1001, reason: 'Server restart' }
+  keepSeen([seen('CP1', 10), seen('CP2', 20, end), seen('CP3', 40)], 30)
+  const killed = { code: 1006, reason: 'killed' }
+  endSeen(30, killed)
+  assert.deepEqual(lastSeen().stations, [seen('CP2', 20, end), seen('CP1', 30, killed), seen('CP3', 40, killed)])
+})
+
+test('ten thousand stations are kept, the ones seen last', t => {
+  const { keepSeen, lastSeen } = operations(t)
+  keepSeen(Array.from({ length: 10_000 }, (_, at) => seen(`CP${at}`, at)), 1) // prettier-ignore
+  keepSeen([seen('new', 20_000)], 1)
+  const { stations } = lastSeen()
+  assert.deepEqual([stations.length, stations[0]?.stationId, stations.at(-1)?.stationId], [10_000, 'CP1', 'new'])
 })

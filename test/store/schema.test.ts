@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { gunzipSync } from 'node:zlib'
-import { openCredentials } from '../../src/store/credentials.ts'
+import { openCredentials } from '../../src/store/stations/credentials.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { operationsOn } from '../../src/store/operations.ts'
 import { outboxOf } from '../../src/store/outbox.ts'
@@ -74,3 +74,10 @@ for (const version of [2, 3]) {
     assert.equal((await allPending(outbox)).at(-1)?.seq, 5)
   })
 }
+
+test('a file of version 3 has its sessions at the present one', within, async t => {
+  const store = await openSourceStore(olderDirectory(t, 3))
+  t.after(() => store.close())
+  assert.equal(await store.call('appSession', 'CP1'), '{"version":"ocpp1.6"}')
+  assert.deepEqual(await store.call('lastSeen'), { aliveAt: 0, stations: [] })
+})

@@ -16,6 +16,7 @@ import type {
   CloseCode,
   Debts,
   DurableMemory,
+  LastSeen,
   Fleet,
   Member,
   QueuedDisconnect,
@@ -254,7 +255,7 @@ export class FakeFleet implements Fleet {
   }
   readonly backlog = null
   readonly unansweredCommands = new UnansweredCommands(() => 0)
-  readonly known = new KnownStations()
+  readonly known = new KnownStations(() => 0)
   readonly streams = new Set<StreamName>()
   readonly claimed: string[] = []
   readonly serialNumbers: string[] = []
@@ -514,9 +515,13 @@ export class FakeMemory implements DurableMemory {
   readonly starts: readonly KeptStart[]
   readonly proofs: DurableMemory['proofs'] = []
   durableOutbox: DurableMemory['durableOutbox'] = null
+  readonly lastSeen: readonly LastSeen[]
   readonly kept: unknown[] = []
+  /** Stations as they were last kept. */
+  readonly seen = new Map<StationId, LastSeen>()
 
-  constructor({ serialNumbers = [], starts = [] }: Partial<Pick<DurableMemory, 'serialNumbers' | 'starts'>> = {}) {
+  constructor({ serialNumbers = [], starts = [], lastSeen = [] }: Partial<FakeMemory> = {}) {
+    this.lastSeen = lastSeen
     this.serialNumbers = serialNumbers
     this.starts = starts
   }
@@ -527,6 +532,10 @@ export class FakeMemory implements DurableMemory {
 
   keepSerialNumber(stationId: StationId, serialNumber: string): void {
     this.kept.push([stationId, serialNumber])
+  }
+
+  keepSeen(seen: LastSeen): void {
+    this.seen.set(seen.stationId, seen)
   }
 
   keepProof(): void {
@@ -545,6 +554,7 @@ export class FakeMemory implements DurableMemory {
 /** A hub and its world; time and timers stand still until `pass`. */
 export class FakeWorld implements World {
   readonly rpc = new FakeRpc()
+  keys: World['keys'] = null
   readonly meter = new FakeMeter()
   readonly log = new FakeLog()
   trace: World['trace'] = null
@@ -596,12 +606,13 @@ export class FakeWorld implements World {
     }
   }
 
-  readonly once = (key: string, fields: object, message: string, detail = ''): boolean => {
+  readonly visitLog = this.log
+  readonly once = (key: string, fields: object | (() => object), message: string, detail = ''): boolean => {
     const id = `${key} ${detail}`.trim()
     const details = [...this.notices.keys()].filter(other => other.startsWith(`${key} `))
     if (this.notices.has(id) || details.length >= 10) return false
     this.notices.set(id, message)
-    this.noticeFields.set(id, fields)
+    this.noticeFields.set(id, typeof fields === 'function' ? (fields as () => object)() : fields)
     return true
   }
 

@@ -35,10 +35,6 @@ export class FakeOutbox implements Outbox {
     return this.stored.filter(message => message.stationId === stationId && message.seq > afterSeq).slice(0, 2)
   }
 
-  pendingStations(): Promise<readonly StationId[]> {
-    return Promise.resolve([...new Set(this.stored.map(({ stationId }) => stationId))])
-  }
-
   delivered(seq: number): Promise<void> {
     this.stored = this.stored.filter(message => message.seq !== seq)
     return Promise.resolve()

@@ -34,6 +34,9 @@ export interface Process {
   line(pattern: RegExp, from?: number): Promise<string>
   /** Does nothing once the process has ended. */
   readonly signal: (signal: NodeJS.Signals) => void
+  /** Stops reading its output: what it writes stays in the pipe, and fills it. */
+  stopReading(): void
+  readOn(): void
   /** Sends SIGTERM, and SIGKILL after five seconds. May be called twice. */
   close(): Promise<void>
 }
@@ -73,8 +76,7 @@ function start(command: string, args: readonly string[], { cwd, env }: ProcessOp
       texts[name] += `${line}\n`
       wake()
     })
-  read(child.stdout, 'stdout')
-  read(child.stderr, 'stderr')
+  const readers = [read(child.stdout, 'stdout'), read(child.stderr, 'stderr')]
 
   let ended: Exit | undefined
   const exited = new Promise<Exit>(resolve => {
@@ -132,6 +134,8 @@ function start(command: string, args: readonly string[], { cwd, env }: ProcessOp
     exited,
     line,
     signal: signal => void child.kill(signal),
+    stopReading: () => readers.forEach(reader => reader.pause()),
+    readOn: () => readers.forEach(reader => reader.resume()),
     close,
   }
   return { process: opened, texts }

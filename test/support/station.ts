@@ -17,7 +17,7 @@ export type Sent = { readonly id: string; readonly action: string; readonly payl
 export type StationOptions = {
   readonly version?: Version
   /** For HTTP Basic, with the station's id as the user. */
-  readonly password?: string
+  readonly password?: string | Buffer
   /** Whether it reconnects when the connection is lost. */
   readonly reconnects?: boolean
   /** The CA certificate, in PEM, that the bridge's certificate must match. */

@@ -37,7 +37,14 @@ export async function openServer(
   { log, once }: Pick<World, 'log' | 'once'>,
 ): Promise<HttpServer> {
   const ownLog = log.child({ context: 'admin' })
-  const served = { access: accessBy(settings), operations, streams, bodies: new Bodies(), log: ownLog, once }
+  const served = {
+    access: accessBy(settings),
+    operations,
+    streams,
+    bodies: new Bodies({ each: limits.bodyBytes, open: limits.openBodyBytes }),
+    log: ownLog,
+    once,
+  }
   const { connections } = limits
   const server = await listenHttp(settings, (request, response) => void serve(request, response, served), {
     connections,
@@ -60,7 +67,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, served:
     const [path, query] = splitAt(request.url ?? '/')
     const { name, route, matched, grant } = admitted(request, response, path, served)
     Object.assign(audit, { by: grant, operation: name, ...matched.parameters })
-    const text = route.body === null ? '' : await served.bodies.read(request)
+    const text = route.body === null ? '' : await served.bodies.text(request)
     const body = route.body === null ? {} : readBody(text, route.body)
     const values = readQuery(query, route)
     if (route.write) audit['given'] = givenOf({ ...values, ...body })

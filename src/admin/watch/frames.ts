@@ -4,7 +4,7 @@
  */
 import { cardRefusal } from '../../ocpp/answers.ts'
 import type { Log } from '../../ops/log.ts'
-import { redactFrame } from '../../ops/redact.ts'
+import { cutFrame, redactFrame } from '../../ops/redact/redact.ts'
 import type { Trace, Who } from '../../session/ports.ts'
 import type { FrameView } from '../answers.ts'
 import type { Clock } from '../clock.ts'
@@ -17,6 +17,8 @@ import { eventText, type Start, type Stream } from './streams.ts'
 export type FrameSettings = {
   /** Whether the log has all frames; `logAll` changes it. */
   readonly logsAll: boolean
+  /** Whether frames are shown as they are, tags and keys included. */
+  readonly isSensitive: boolean
   /** How many frames are kept of each station. */
   readonly history: number
 }
@@ -177,7 +179,9 @@ export class Frames {
     const now = this.#clock.now()
     const head = this.#pairs.read(who, direction, text, now)
     const { station, sid } = who
-    return new SeenFrame({ at: this.#clock.timeOf(now), station, sid, direction, ...head }, text)
+    const isError = errorTypes.includes(head.type) || (head.type === 'callResult' && cardRefusal.test(text))
+    const shown = this.#settings.isSensitive ? cutFrame : redactFrame
+    return new SeenFrame({ at: this.#clock.timeOf(now), station, sid, direction, ...head, isError }, text, shown)
   }
 }
 
@@ -185,21 +189,18 @@ export class Frames {
 class SeenFrame {
   readonly head: Omit<FrameView, 'frame'>
   readonly #text: string
+  readonly #shown: (text: string) => string
   #view: FrameView | null = null
   #event: string | null = null
 
-  constructor(head: Omit<FrameView, 'frame'>, text: string) {
+  constructor(head: Omit<FrameView, 'frame'>, text: string, shown: (text: string) => string) {
     this.head = head
     this.#text = text
-  }
-
-  get isError(): boolean {
-    const { type } = this.head
-    return errorTypes.includes(type) || (type === 'callResult' && cardRefusal.test(this.#text))
+    this.#shown = shown
   }
 
   get view(): FrameView {
-    return (this.#view ??= { ...this.head, frame: redactFrame(this.#text) })
+    return (this.#view ??= { ...this.head, frame: this.#shown(this.#text) })
   }
 
   get event(): string {
@@ -208,5 +209,5 @@ class SeenFrame {
 }
 
 function wants({ action, errors }: FrameFilter, frame: SeenFrame): boolean {
-  return (action === undefined || action === frame.head.action) && (errors !== true || frame.isError)
+  return (action === undefined || action === frame.head.action) && (errors !== true || frame.head.isError)
 }

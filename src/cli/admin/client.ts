@@ -25,6 +25,8 @@ type Asked = {
 export type Answer<Name extends RouteName> = { readonly value: AnswerOf<Name>; readonly text: string }
 
 const usualIdleMs = 30_000
+/** In a URL, dots are steps through its path, also percent-encoded. */
+const cannotBeSegment: ReadonlySet<string> = new Set(['', '.', '..'])
 /** A stream sends a comment each `heartbeatSeconds`. */
 const streamIdleMs = 3 * limits.heartbeatSeconds * 1_000
 
@@ -85,6 +87,8 @@ export class AdminClient {
     { in: parameter = '', query = {}, body, idleMs = usualIdleMs }: Asked,
   ): Promise<Response> {
     const { method, path } = routes[name]
+    if (path.includes('{') && cannotBeSegment.has(parameter))
+      throw new CommandError(`${JSON.stringify(parameter)} cannot be asked for: it is not a name in the path of a URL`)
     const url = new URL(this.url + path.replace(/\{\w+\}/, encodeURIComponent(parameter)))
     for (const [key, value] of Object.entries(query)) {
       if (value !== null) url.searchParams.set(key, String(value))

@@ -21,7 +21,7 @@ export class Pairs<F extends Frame> {
   readonly #now: () => number
   readonly #waiting = new Map<string, Waiting<F>>()
 
-  /** @param onlyErrors shows errors and their CALLs; a CALL then waits until its answer */
+  /** @param onlyErrors shows errors, refused cards among them, and their CALLs; a CALL then waits until its answer */
   constructor(onlyErrors: boolean, now: () => number) {
     this.#onlyErrors = onlyErrors
     this.#now = now
@@ -30,11 +30,10 @@ export class Pairs<F extends Frame> {
   /** @returns what to show now, in order */
   add(frame: F): readonly F[] {
     if (frame.type === 'call') return this.#keep(frame)
-    const isError = frame.type === 'callError' || frame.type === 'callResultError' || frame.type === 'malformed'
     const key = keyOf(frame, frame.direction === 'received' ? 'sent' : 'received')
     const call = frame.type === 'callResult' || frame.type === 'callError' ? this.#waiting.get(key) : undefined
     if (call !== undefined) this.#waiting.delete(key)
-    if (this.#onlyErrors && !isError) return []
+    if (this.#onlyErrors && !frame.isError) return []
     return call === undefined ? [frame] : [call.frame, frame]
   }
 

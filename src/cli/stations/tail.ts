@@ -45,24 +45,20 @@ function lostIn({ data }: ServerEvent): string {
   return isObject(lost) ? String(lost['count']) : 'some'
 }
 
-const colours: Readonly<Record<Frame['type'], number>> = {
-  call: 36,
-  send: 36,
-  callResult: 32,
-  callError: 31,
-  callResultError: 31,
-  malformed: 31,
-}
+/** ANSI codes: cyan for what asks, green for what answers. */
+const colours: Readonly<Partial<Record<Frame['type'], number>>> = { call: 36, send: 36, callResult: 32 }
+const red = 31
 
 /** `→` comes from the station, `←` goes to it. */
-function lineOf({ at, station, direction, type, action, milliseconds, frame }: Frame, terminal: Terminal): string {
+function lineOf(shown: Frame, terminal: Terminal): string {
+  const { at, station, direction, type, action, milliseconds, isError, frame } = shown
   const cells = [
     paint(clockText(at), 2, terminal),
     escaped(station),
     direction === 'received' ? '→' : '←',
     escaped(action ?? type),
     ...(milliseconds === null ? [] : [latencyText(milliseconds)]),
-    paint(escaped(frame), colours[type], terminal),
+    paint(escaped(frame), (isError ? null : colours[type]) ?? red, terminal),
   ]
   return cells.join(' ')
 }

@@ -159,7 +159,7 @@ export const broadcast = group('Broadcasts: what the app sends', {
   httpPort: option(
     port,
     0,
-    "Port for broadcasts over HTTP. 0 means the stations' port if broadcast_key or secret is set, otherwise 8090.",
+    "Port for broadcasts over HTTP. 0 means the stations' port if broadcast_key or secret is set, otherwise 8090, for which host must be a loopback address.",
     { flag: 'http_broadcast_port', toml: 'http_broadcast.port' },
   ),
   httpPath: option(path, '/_broadcast', 'Path for broadcasts over HTTP (POST).', {

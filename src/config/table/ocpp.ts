@@ -23,10 +23,11 @@ import {
   text,
 } from '../kinds.ts'
 import { group, option, type Kind } from '../option.ts'
+import { auth } from './auth.ts'
 
 const className = text('a Ruby class name', /^[A-Z]\w*(::[A-Z]\w*)*$/, '<class>')
 
-const version: Kind<Version> = scalar({
+export const version: Kind<Version> = scalar({
   placeholder: '<version>',
   accepts: Object.values(versions)
     .map(row => row.number)
@@ -44,6 +45,7 @@ const closeRule: Kind<CloseRule> = scalar({
 })
 
 export const ocpp = group('OCPP', {
+  ...auth,
   path: option(path, '/ocpp', 'Path before the station identity, as in /ocpp/CP01.'),
   channel: option(className, 'OCPPChannel', 'Channel class that stations are subscribed to.'),
   granularActions: option(

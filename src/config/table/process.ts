@@ -61,6 +61,12 @@ export const log = group('Log', {
   format: option(oneOf('text', 'json'), 'text', 'Log format: lines for people, or one JSON object per line.', {
     toml: 'logging.format',
   }),
+  sensitive: option(
+    onOff,
+    false,
+    'Whether the log, the history and the streams of the admin API show idTags, keys and certificates in frames. If false, they are masked. Passwords of stations (Authorization, Cookie) are never shown.',
+    { toml: 'logging.sensitive' },
+  ),
   debug: option(onOff, false, 'Sets log_level to debug.', { flag: 'debug', toml: 'logging.debug' }),
 })
 

@@ -279,10 +279,10 @@ export class Guard implements Rpc {
     })
   }
 
-  /** ERROR is a reply, and not counted here. */
-  #count({ code, outcome }: RpcError): void {
+  /** ERROR is a reply, and not counted here; a reply that is refused is. */
+  #count({ code, outcome, isLocal }: RpcError): void {
     if (code === 'aborted') return this.#meter.count('rpc_canceled_total')
-    if (outcome !== 'ran') this.#meter.count('rpc_error_total')
+    if (outcome !== 'ran' || isLocal) this.#meter.count('rpc_error_total')
     if (code === 'timeout') this.#meter.count('rpc_timeout_total')
   }
 }

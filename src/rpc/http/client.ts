@@ -27,6 +27,7 @@ import {
 } from '../messages.ts'
 import { aborted, closed, tooLarge, type OpenTransport, type SizeLimits } from '../transport.ts'
 import type { Trust } from '../trust.ts'
+import { redactFrame } from '../../ops/redact/redact.ts'
 import { commandResponseOf, connectionResponseOf, disconnectResponseOf, jsonOf } from './json.ts'
 import { abortRequests, closeTarget, post, targetFor, type Answer, type Target } from './post.ts'
 import { rpcErrorForStatus } from './status.ts'
@@ -186,7 +187,8 @@ function read<Response>({ body }: Answer, parse: (json: string) => Response): Re
   try {
     return parse(body)
   } catch (cause) {
-    const message = `the reply is not a message of rpc.proto: ${body.slice(0, maxQuoted)}`
+    if (cause instanceof RpcError) throw cause
+    const message = `the reply is not a message of rpc.proto: ${redactFrame(body).slice(0, maxQuoted)}`
     throw new RpcError('application', 'ran', message, { cause })
   }
 }

@@ -5,6 +5,8 @@
  * ERROR is 0, and so is omitted too.
  */
 import type { State } from '../../cable/rpc.ts'
+import { isParsable } from '../../ocpp/json.ts'
+import { maxReplyItems, tooManyItems } from '../transport.ts'
 import type { CommandResponse, ConnectionResponse, DisconnectResponse, EnvResponse, Message } from '../messages.ts'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -19,18 +21,18 @@ export function jsonOf(message: Message): string {
 
 /** @throws where the JSON is not such a message; so do the other two */
 export function connectionResponseOf(json: string): ConnectionResponse {
-  const fields = fieldsOf(JSON.parse(json))
-  return {
+  const fields = fieldsOf(parsed(json))
+  return limited({
     ...outcomeOf(fields),
     identifiers: textOf(fields['identifiers']),
     transmissions: textsOf(fields['transmissions']),
     env: envOf(fields['env']),
-  }
+  })
 }
 
 export function commandResponseOf(json: string): CommandResponse {
-  const fields = fieldsOf(JSON.parse(json))
-  return {
+  const fields = fieldsOf(parsed(json))
+  return limited({
     ...outcomeOf(fields),
     disconnect: fields['disconnect'] === true,
     stop_streams: fields['stop_streams'] === true,
@@ -38,11 +40,26 @@ export function commandResponseOf(json: string): CommandResponse {
     stopped_streams: textsOf(fields['stopped_streams']),
     transmissions: textsOf(fields['transmissions']),
     env: envOf(fields['env']),
-  }
+  })
 }
 
 export function disconnectResponseOf(json: string): DisconnectResponse {
-  return outcomeOf(fieldsOf(JSON.parse(json)))
+  return outcomeOf(fieldsOf(parsed(json)))
+}
+
+/** What is not parsed has more items than a reply may have. */
+function parsed(json: string): unknown {
+  if (!isParsable(json)) throw tooManyItems()
+  return JSON.parse(json)
+}
+
+type Items = Pick<CommandResponse, 'transmissions' | 'env'> & Partial<CommandResponse>
+
+function limited<Response extends Items>(response: Response): Response {
+  const { transmissions, streams = [], stopped_streams: stopped = [], env } = response
+  const keys = env === null ? 0 : Object.keys(env.cstate).length + Object.keys(env.istate).length
+  if (transmissions.length + streams.length + stopped.length + keys > maxReplyItems) throw tooManyItems()
+  return response
 }
 
 function outcomeOf({ status = 0, error_msg: message }: Fields): DisconnectResponse {

@@ -1,13 +1,16 @@
 /**
- * Decides an upgrade request: refuses it, or finishes it and opens the station's session.
+ * Decides an upgrade request: refuses it, or finishes it and opens the station's session. Where the app or the station's
+ * key is asked first, the request waits for that.
  *
  * Spec: OCPP-J 1.6 §3.2, OCPP 2.0.1 Part 4 §3.2.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { Connected } from '../../cable/rpc.ts'
 import type { StationSocket } from '../../session/ports.ts'
 import {
   readHandshake,
+  refused,
   type HandshakeSettings,
   type Refusal,
   type StationHandshake,
@@ -23,8 +26,15 @@ import { refuse } from './refusals.ts'
 export interface Reception extends Answers, Reports {
   /** Why the station cannot connect now, `null` if it can. */
   refusal(handshake: StationHandshake): Refusal | null
-  admit(handshake: StationHandshake, socket: StationSocket): SocketEnd
+  /** Decides about a station that `refusal` lets pass; `null` where nothing more is asked. */
+  readonly ask: ((handshake: StationHandshake, authorization: string, gone: AbortSignal) => Promise<Decision>) | null
+  /** @param connected what the app has said before the upgrade; `null` if it was not asked */
+  admit(handshake: StationHandshake, socket: StationSocket, connected: Connected | null): SocketEnd
+  /** Called instead of `admit` where the upgrade fails after the app has accepted the station. */
+  release(handshake: StationHandshake, connected: Connected): void
 }
+
+type Decision = Refusal | { readonly kind: 'admitted'; readonly connected: Connected | null }
 
 /** An upgrade as Node emits it; `head` is what was read beyond the request. */
 type Upgrade = { readonly request: IncomingMessage; readonly stream: Duplex; readonly head: Buffer }
@@ -33,29 +43,79 @@ type UpgradeSettings = { readonly handshake: HandshakeSettings; readonly access:
 
 /** Confines a bug to the connection that triggers it. */
 export function onUpgrade(upgrade: Upgrade, settings: UpgradeSettings, sockets: Sockets, reception: Reception): void {
-  const { request, stream } = upgrade
+  const onFault = (error: unknown): void => {
+    upgrade.stream.destroy()
+    reception.onFault(settings.peers.upgradeRequest(upgrade.request), error)
+  }
   try {
-    decide(upgrade, settings, sockets, reception)
+    const asked = settings.peers.upgradeRequest(upgrade.request)
+    const handshake = admissible(upgrade.stream, asked, settings, reception)
+    if (handshake === null) return
+    if (reception.ask === null) finish(upgrade, handshake, null, sockets, reception)
+    else askFirst(reception.ask, { ...upgrade, asked }, handshake, sockets, reception).catch(onFault)
   } catch (error) {
-    stream.destroy()
-    reception.onFault(settings.peers.upgradeRequest(request), error)
+    onFault(error)
   }
 }
 
-function decide(
-  { request, stream, head }: Upgrade,
+/** The handshake of a station that may connect now, as far as is known; any other is turned away. */
+function admissible(
+  stream: Duplex,
+  asked: UpgradeRequest,
   settings: UpgradeSettings,
+  reception: Reception,
+): StationHandshake | null {
+  const read = readHandshake(asked, settings.handshake)
+  const handshake = read.kind === 'station' ? accessOf(asked, read, settings.access) : read
+  const refusal = handshake.kind === 'refused' ? handshake : reception.refusal(handshake)
+  if (refusal !== null) turnAway(stream, asked, refusal, reception)
+  return refusal !== null || handshake.kind === 'refused' ? null : handshake
+}
+
+async function askFirst(
+  ask: NonNullable<Reception['ask']>,
+  upgrade: Upgrade & { readonly asked: UpgradeRequest },
+  handshake: StationHandshake,
+  sockets: Sockets,
+  reception: Reception,
+): Promise<void> {
+  const { request, stream, asked } = upgrade
+  // An upgrade that cannot succeed must cost the app nothing.
+  if (!isWebSocketUpgrade(request)) {
+    turnAway(stream, asked, invalidUpgrade, reception)
+    return
+  }
+  const gone = new AbortController()
+  const onClose = (): void => gone.abort()
+  stream.once('close', onClose)
+  const decision = await ask(handshake, request.headers.authorization ?? '', gone.signal)
+  stream.off('close', onClose)
+  if (decision.kind === 'refused') turnAway(stream, asked, decision, reception)
+  else finish(upgrade, handshake, decision.connected, sockets, reception)
+}
+
+function finish(
+  { request, stream, head }: Upgrade,
+  handshake: StationHandshake,
+  connected: Connected | null,
   sockets: Sockets,
   reception: Reception,
 ): void {
-  const asked = settings.peers.upgradeRequest(request)
-  const read = readHandshake(asked, settings.handshake)
-  const handshake = read.kind === 'station' ? accessOf(asked, read, settings.access) : read
-  if (handshake.kind === 'refused') return turnAway(stream, asked, handshake, reception)
-  const refusal = reception.refusal(handshake)
-  if (refusal !== null) return turnAway(stream, asked, refusal, reception)
-  sockets.upgrade(request, stream, head, handshake, socket => reception.admit(handshake, socket))
+  const upgraded = { isOpen: false }
+  sockets.upgrade(request, stream, head, handshake, socket => {
+    upgraded.isOpen = true
+    return reception.admit(handshake, socket, connected)
+  })
+  if (!upgraded.isOpen && connected !== null) reception.release(handshake, connected)
 }
+
+/** As `ws` checks it (RFC 6455 §4.2.1). */
+function isWebSocketUpgrade({ method, headers }: IncomingMessage): boolean {
+  const isVersion = headers['sec-websocket-version'] === '13' || headers['sec-websocket-version'] === '8'
+  return method === 'GET' && isVersion && /^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')
+}
+
+const invalidUpgrade = refused(400, 'request', 'Invalid WebSocket upgrade', { 'Sec-WebSocket-Version': 13 })
 
 function turnAway(stream: Duplex, asked: UpgradeRequest, refusal: Refusal, reception: Reception): void {
   reception.onRefused(asked, refusal)

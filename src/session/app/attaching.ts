@@ -13,8 +13,8 @@ import type { AttachAttempt, Fleet, Member } from '../ports.ts'
 import type { Station } from '../station.ts'
 import { Attachment, type Attached, type AttachmentSettings } from './attachment.ts'
 import { hasSaid, type AppConnection } from './connection.ts'
-import { warnOfError } from './errors.ts'
-import { hintFor, type Refused } from './hints.ts'
+import { reportRejected, warnOfError } from './errors.ts'
+import type { Refused } from './hints.ts'
 import type { AppMessages } from './messages.ts'
 
 /** How long after its attach a station may take to boot. */
@@ -67,6 +67,14 @@ export class Attaching {
     if (this.isSettled) return false
     const canAttach = !this.#isAttached && (!this.#isIdRejected || this.#told !== null)
     return canAttach || !this.#hasAsked
+  }
+
+  /** Takes over from older connections where the app has accepted this one before the upgrade; with a known sn, attaches it. */
+  onOpen(): void {
+    const { connected, settings } = this.#station
+    if (connected === null) return
+    void this.#attachment.claim(connected.reply.connectionIdentifiers)
+    if (settings.sn === 'station_id') void this.unprompted()
   }
 
   /** Attaches the station unprompted, in its turn. */
@@ -189,17 +197,14 @@ export class Attaching {
   }
 
   #onRefused({ subscribed }: Attached): void {
-    const { handshake, who, world } = this.#station
+    const { handshake, who } = this.#station
     this.#parts.fleet.backlog?.onRejected(handshake)
-    world.meter.count('failed_auths_total')
-    world.log.info(who, 'the app rejected the station')
     const refused: Refused =
       subscribed === null
         ? { kind: 'connect', withheld: handshake.withheld === true }
         : { kind: 'subscribe', said: hasSaid(subscribed.reply, 'reject_subscription') }
-    const hint = hintFor(refused)
     const fields = subscribed === null ? who : { ...who, identifier: subscribed.identifier }
-    if (hint !== null) world.once(hint.key, fields, hint.text)
+    reportRejected(this.#station, refused, fields)
   }
 }
 

@@ -31,6 +31,7 @@ export class Attachment {
   readonly #app: AppConnection
   readonly #fleet: Fleet
   readonly #member: Member
+  #claimed: Promise<void> | null = null
 
   constructor(
     station: Pick<Station<AttachmentSettings>, 'handshake' | 'row' | 'settings'>,
@@ -57,16 +58,20 @@ export class Attachment {
     return this.attachAs(told, queueDeadline)
   }
 
+  /** As `Fleet.claim`, once for each connection that the app has accepted. */
+  claim(connectionIdentifiers: string): Promise<void> {
+    this.#claimed ??= this.#fleet.claim(this.#member, connectionIdentifiers)
+    return this.#claimed
+  }
+
   /** As `attach`, with the serial number that the station itself has told; `null` if it has told none. */
   async attachAs(told: string | null, queueDeadline?: () => number): Promise<Attached> {
     const { handshake, settings } = this.#station
     const { stationId } = handshake
     const app = this.#app
-    if (app.connectionIdentifiers === null) {
-      const connectionIdentifiers = await app.connect(queueDeadline)
-      if (connectionIdentifiers === null) return { isAccepted: false, subscribed: null, isById: false }
-      await this.#fleet.claim(this.#member, connectionIdentifiers)
-    }
+    const connectionIdentifiers = app.connectionIdentifiers ?? (await app.connect(queueDeadline))
+    if (connectionIdentifiers === null) return { isAccepted: false, subscribed: null, isById: false }
+    await this.claim(connectionIdentifiers)
     const known = settings.sn === 'station_id' ? stationId : (told ?? this.#fleet.serialNumberOf(stationId))
     const sn = known ?? stationId
     const isById = known === null

@@ -3,8 +3,9 @@
  *
  * Source: AnyCable `node/node.go` (the order in which a reply is applied) and `protocol/protocol.go` (the states sent).
  */
-import { type Command, type CommandReply, type Identifier, type SessionEnv, type State } from '../../cable/rpc.ts'
+import type { Command, CommandReply, Connected, Identifier, SessionEnv, State } from '../../cable/rpc.ts'
 import { readTransmission } from '../../translate/messages.ts'
+import { verdictOf } from '../auth/verdict.ts'
 import type { AppSession, Fleet, Member, QueuedDisconnect } from '../ports.ts'
 import type { Station } from '../station.ts'
 
@@ -33,7 +34,7 @@ export function mergeState(state: State, changes: State): State {
   return merged
 }
 
-type Attached = Pick<Station, 'handshake' | 'who' | 'world' | 'closed' | 'drop'>
+type Attached = Pick<Station, 'handshake' | 'who' | 'world' | 'closed' | 'connected' | 'drop'>
 
 export class AppConnection {
   readonly #station: Attached
@@ -51,6 +52,7 @@ export class AppConnection {
     this.#station = station
     this.#fleet = fleet
     this.#member = member
+    if (station.connected !== null) this.#onAccepted(station.connected.reply)
   }
 
   /** The app's name for this connection, opaque text; `null` before Connect has succeeded. */
@@ -75,16 +77,15 @@ export class AppConnection {
    * @returns the app's name for this connection, `null` if the app rejects the station
    */
   async connect(queueDeadline?: () => number): Promise<string | null> {
-    const { who, world, closed } = this.#station
+    const { handshake, who, world, closed } = this.#station
     const reply = await world.rpc.connect({ sid: who.sid, env: this.#env({}) }, closed, queueDeadline)
     if (reply.status === 'failure') {
+      this.#fleet.known.onRejected(handshake, verdictOf(reply))
       if (reply.transmissions.some(text => readTransmission(text).kind !== 'cable'))
         this.#station.drop('closed', 'dropped messages of the app to a station that it rejected')
       return null
     }
-    this.#transmissions = reply.transmissions
-    this.#connectionIdentifiers = reply.connectionIdentifiers
-    this.#cstate = mergeState(this.#cstate, reply.cstate)
+    this.#onAccepted(reply)
     return reply.connectionIdentifiers
   }
 
@@ -159,6 +160,12 @@ export class AppConnection {
       subscriptions: identifier === null ? [] : [identifier],
     }
     await this.#station.world.rpc.disconnect(call, new AbortController().signal)
+  }
+
+  #onAccepted({ transmissions, connectionIdentifiers, cstate }: Connected['reply']): void {
+    this.#transmissions = transmissions
+    this.#connectionIdentifiers = connectionIdentifiers
+    this.#cstate = mergeState(this.#cstate, cstate)
   }
 
   #command(

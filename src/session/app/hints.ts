@@ -21,7 +21,7 @@ export type Hint = { readonly key: string; readonly text: string }
 export function hintFor(refused: Refused): Hint | null {
   switch (refused.kind) {
     case 'error':
-      return channelHint(refused.message) ?? versionHint(refused.message)
+      return channelHint(refused.message) ?? versionHint(refused.message) ?? itemsHint(refused.message)
     case 'connect':
       return refused.withheld ? withheldHint : null
     case 'subscribe':
@@ -42,6 +42,15 @@ const rejectedHint: Hint = {
 const abortedHint: Hint = {
   key: 'hint aborted',
   text: 'the app aborted a subscription without `reject`: check for a before_command or rescue_from in its Connection, and that --ocpp_channel names a channel',
+}
+
+/** The bridge's own words, see `rpc/transport.ts`. */
+function itemsHint(message: string): Hint | null {
+  if (!message.startsWith('the reply has more than ')) return null
+  return {
+    key: 'hint items',
+    text: 'the bridge refused a reply of the app with too many items: transmit less in one action, broadcast the rest, and keep less in the state of the connection and the channel',
+  }
 }
 
 /** Rails derives a class name from its file: `ocpp_channel.rb` holds OcppChannel, unless OCPP is registered as an acronym. */

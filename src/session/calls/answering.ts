@@ -58,14 +58,18 @@ export class Answering {
   readonly #ackWait = new Pause()
   /** Whether a CALL still waits for an Ack. */
   #waits = true
-  /** The CALL being answered. */
-  pending: PendingCall | null = null
+  #pending: PendingCall | null = null
 
   constructor(station: Station<AnsweringSettings>, parts: AnsweringParts) {
     this.#station = station
     this.#parts = parts
     this.#mintingActions = mintingActions(station.handshake.version, station.settings)
     this.#own = new OwnAnswers(station, parts.fleet, parts.member)
+  }
+
+  /** The CALL being answered. */
+  get pending(): PendingCall | null {
+    return this.#pending
   }
 
   /**
@@ -79,13 +83,13 @@ export class Answering {
       this.#refuse(pending, error)
       return true
     }
-    this.pending = pending
+    this.#pending = pending
     const reached = await this.#ask(pending, violations)
     if (reached.kind === 'performed') await this.#onReply(pending, reached.reply)
     else if (reached.kind === 'replayed') this.#reply(pending, { ...reached.answer, id: call.id }, 'replayed')
     else if (reached.kind === 'failed') this.#replyWithoutApp(pending, 'failed', reached.cause)
     else if (reached.kind !== 'stored') this.#replyWithoutApp(pending, reached.kind)
-    this.pending = null
+    this.#pending = null
     return reached.kind !== 'unauthorized'
   }
 
@@ -101,7 +105,7 @@ export class Answering {
     if (unanswered.keep(pending, 'ended')) return
     inFlight.done(call)
     // Sent again under a new id, while the first one had no answer.
-    const first = this.pending
+    const first = this.#pending
     if (isKept && first !== null && first.tracked?.key === pending.tracked.key)
       unanswered.onResent(receivedAt - first.receivedAt)
   }
@@ -135,7 +139,7 @@ export class Answering {
    * @returns whether it answers the CALL that is pending
    */
   settle(answer: Answer): boolean {
-    const pending = this.pending
+    const pending = this.#pending
     if (pending === null || pending.isAnswered || !isSameId(pending.call.id, answer.id)) return false
     this.#onAppAnswer(pending, answer)
     this.#ackWait.end()
@@ -144,14 +148,14 @@ export class Answering {
 
   /** The station no longer waits for the answer to the CALL with this id, so nor does the CALL for the app. */
   onSuperseded(id: MessageId): void {
-    if (this.pending === null || !isSameId(this.pending.call.id, id)) return
-    this.pending.isSuperseded = true
+    if (this.#pending === null || !isSameId(this.#pending.call.id, id)) return
+    this.#pending.isSuperseded = true
     this.#ackWait.end()
   }
 
   /** Drops a CALL that the station has sent again before its answer. */
   onRepeated(id: MessageId): void {
-    const pending = this.pending
+    const pending = this.#pending
     this.#station.drop('repeated', 'dropped a CALL that repeats one in flight')
     if (pending === null || pending.tracked === null || !isSameId(pending.call.id, id)) return
     this.#parts.unanswered.onResent(this.#station.world.now() - pending.receivedAt)
@@ -234,8 +238,7 @@ export class Answering {
 
   /** Why a CALL cannot go to the app, if it cannot, and how it violates its schema. */
   #check(call: Call): { readonly error: CallError | null; readonly violations: readonly Violation[] } {
-    const { id, action } = call
-    const { row } = this.#station
+    const [{ id, action }, { row }] = [call, this.#station]
     const refuse = (code: ErrorCode, words: string) => ({ error: callError(id, code, words), violations: [] })
     if (row.toStation.has(action) && !isFromStation(row, action))
       return refuse('NotSupported', 'This action is sent by the CSMS')

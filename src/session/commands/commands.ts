@@ -15,7 +15,7 @@ import {
   type Malformed,
   type MessageId,
 } from '../../ocpp/frame.ts'
-import { emptyObject } from '../../ocpp/json.ts'
+import { emptyObject, parseObject } from '../../ocpp/json.ts'
 import { setRecent } from '../../ops/recent.ts'
 import type { RemoteCommand } from '../../translate/messages.ts'
 import type { AppConnection } from '../app/connection.ts'
@@ -246,14 +246,19 @@ export class Commands {
 
   #settleSent(sent: Sent, answer: StationAnswer): void {
     const { boot, outcomes, validation } = this.#parts
+    const { row, handshake, world } = this.#station
     if (answer.kind === 'callError') {
       if (!('code' in answer)) return this.#failSent(sent, 'InvalidResult')
-      this.#station.record.keepError(this.#station.world.now(), sent.call, answer, 'station')
+      this.#station.record.keepError(world.now(), sent.call, answer, 'station')
       return outcomes.ofCommand(errorOf(sent, answer), sent.call)
     }
     if (!('payload' in answer)) return this.#refuse(sent, 'FormatViolation', '', emptyObject)
     const { action } = sent.call
     boot.onCommandAnswer(sent.call, answer.payload)
+    if (world.keys !== null && action === row.configurationCommand) {
+      const key = row.newKey(parseObject(sent.call.payload), parseObject(answer.payload))
+      if (key !== null) world.keys.onNewKey(handshake.stationId, key)
+    }
     const { violations, refusal } = validation.ofResult(action, answer.payload)
     if (refusal === null) outcomes.ofCommand(ackOf(sent, answer, violations), sent.call)
     else this.#refuse(sent, refusal.code, refusal.words, answer.payload)

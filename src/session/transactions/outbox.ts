@@ -64,8 +64,6 @@ export interface Outbox {
   append(message: OutboxMessage): Promise<'stored' | 'present' | 'refused'>
   /** A station's first hundred messages after `afterSeq` that are still to be delivered, in the order of arrival. */
   pendingOf(stationId: StationId, afterSeq?: number): Promise<readonly StoredMessage[]>
-  /** The station of the oldest pending message first. */
-  pendingStations(): Promise<readonly StationId[]>
   /** The app has it: removes it. */
   delivered(seq: number): Promise<void>
   /** @param attempts those that may have reached the app, so far */

@@ -5,6 +5,7 @@
 import { idKey, type Call, type CallError } from '../../ocpp/frame.ts'
 import { copyOf, isObject, parseObject, type JsonText } from '../../ocpp/json.ts'
 import type { Version } from '../../ocpp/version.ts'
+import type { StationId } from '../../translate/handshake.ts'
 
 /** A CALLERROR in either direction, or a CALLRESULT to the station that refuses a card. */
 export type KeptError = {
@@ -30,6 +31,27 @@ export type Departure = SessionEnd & {
   readonly sn: string | null
   /** The last ones of the connection, the latest last. */
   readonly errors: readonly KeptError[]
+}
+
+/** The last refused upgrade of a station; `at` in ms of `World.now`. */
+export type RefusedUpgrade = {
+  readonly at: number
+  readonly status: number
+  readonly reason: string
+  readonly address: string
+}
+
+/** What the next process shows of a station. Times in ms since the epoch. */
+export type LastSeen = {
+  readonly stationId: StationId
+  /** When it was accepted, or left. */
+  readonly at: number
+  readonly version: Version
+  readonly address: string
+  readonly sn: string | null
+  readonly refusal: RefusedUpgrade | null
+  /** `null` while it is connected. */
+  readonly end: SessionEnd | null
 }
 
 const maxErrors = 10

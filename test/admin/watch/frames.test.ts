@@ -40,7 +40,7 @@ class CountedId extends String {
 
 test('patterns are matched once for each connection, and again when what is wanted changes', t => {
   let trace: Trace | null = null
-  const settings = { logsAll: false, history: 0 }
+  const settings = { logsAll: false, isSensitive: false, history: 0 }
   const clock = new Clock({ now: () => 0, date: () => new Date(0) })
   const frames = new Frames(settings, clock, new FakeWorld(t).log, next => (trace = next))
   t.after(() => frames.close())
@@ -74,7 +74,12 @@ test('a stream or a history with a pattern that is too long is 400', async t => 
 test('a stream of errors has an answer that refuses a card, and no other CALLRESULT', t => {
   let trace: Trace | null = null
   const clock = new Clock({ now: () => 0, date: () => new Date(0) })
-  const frames = new Frames({ logsAll: false, history: 0 }, clock, new FakeWorld(t).log, next => (trace = next))
+  const frames = new Frames(
+    { logsAll: false, isSensitive: false, history: 0 },
+    clock,
+    new FakeWorld(t).log,
+    next => (trace = next),
+  )
   t.after(() => frames.close())
   const sent: string[] = []
   const stream = { isFull: false, send: (text: string) => void sent.push(text) }
@@ -87,5 +92,13 @@ test('a stream of errors has an answer that refuses a card, and no other CALLRES
   assert.deepEqual(
     sent.map(text => /\\"(\d)\\"/.exec(text)?.[1]),
     ['3', '4'],
+  )
+  frames.tail({ station: undefined, action: undefined, errors: undefined })(stream)
+  sent.length = 0
+  pass('[3,"2",{"status":"Rejected"}]')
+  pass('[4,"5","InternalError","",{}]')
+  assert.deepEqual(
+    sent.map(text => /"isError":(\w+)/.exec(text)?.[1]),
+    ['false', 'true', 'true'],
   )
 })

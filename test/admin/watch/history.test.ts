@@ -12,6 +12,7 @@ const frameOf = (station: string, id: string): FrameView => ({
   id,
   action: null,
   milliseconds: null,
+  isError: false,
   frame: 'x'.repeat(300),
 })
 

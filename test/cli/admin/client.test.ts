@@ -23,6 +23,18 @@ test('ask sends the token, and a parameter as one segment of the path', async t 
   assert.ok(api.asked.every(({ token }) => token === 'Bearer secret'))
 })
 
+for (const parameter of ['', '.', '..']) {
+  test(`ask rejects ${JSON.stringify(parameter)} in a path, and asks for nothing else instead`, async t => {
+    const api = await openFakeApi(t, json({}))
+    const client = new AdminClient({ url: api.url, token: null })
+    await assert.rejects(client.ask('getStation', { in: parameter }), {
+      name: 'CommandError',
+      message: /cannot be asked for/,
+    })
+    assert.equal(api.asked.length, 0)
+  })
+}
+
 test('ask sends no token where there is none', async t => {
   const api = await openFakeApi(t, json({}))
   await new AdminClient({ url: api.url, token: null }).ask('getStats')

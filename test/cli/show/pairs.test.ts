@@ -11,12 +11,13 @@ const frameOf = (given: Partial<Frame>): Frame => ({
   id: '1',
   action: 'Heartbeat',
   milliseconds: null,
+  isError: false,
   frame: '',
   ...given,
 })
 const call = frameOf({})
 const answer = frameOf({ direction: 'sent', type: 'callResult', milliseconds: 2 })
-const error = frameOf({ direction: 'sent', type: 'callError' })
+const error = frameOf({ direction: 'sent', type: 'callError', isError: true })
 
 test('a CALL comes with its answer, whatever passes between', () => {
   const pairs = new Pairs(false, () => 0)
@@ -58,7 +59,11 @@ test('with errors alone, a CALL is shown only before its error', () => {
   assert.deepEqual(pairs.due(), [])
   assert.deepEqual(pairs.add(error), [call, error])
   assert.deepEqual(pairs.add(frameOf({ type: 'send' })), [])
-  assert.deepEqual(pairs.add(frameOf({ type: 'malformed' })), [frameOf({ type: 'malformed' })])
+  const malformed = frameOf({ type: 'malformed', isError: true })
+  assert.deepEqual(pairs.add(malformed), [malformed])
+  const refusal = { ...answer, isError: true }
+  pairs.add(call)
+  assert.deepEqual(pairs.add(refusal), [call, refusal], 'an answer that refuses a card')
 })
 
 test('a CALL that comes twice under one id is shown twice', () => {

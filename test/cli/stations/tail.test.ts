@@ -13,6 +13,7 @@ const call: Frame = {
   id: '1',
   action: 'StartTransaction',
   milliseconds: null,
+  isError: false,
   frame: '[2,"1","StartTransaction",{"idTag":"***"}]',
 }
 const other: Frame = { ...call, station: 'CP\u001b2', type: 'send', action: null, frame: '[6,"x"]' }
@@ -21,6 +22,7 @@ const error: Frame = {
   direction: 'sent',
   type: 'callError',
   milliseconds: 12.4,
+  isError: true,
   frame: '[4,"1","InternalError","",{}]',
 }
 const stream = events(['message', call], ['message', other], ['message', error], ['lost', { count: 3 }])
@@ -48,6 +50,17 @@ test('tail --errors prints errors with their CALLs', async t => {
   await api.run(terminal, 'tail', '--errors')
   assert.deepEqual(terminal.lines.map(line => line.split(' ')[2]), ['→', '←']) // prettier-ignore
   assert.equal(api.asked[0]?.url, '/v1/messages', 'a bridge that sends errors only would leave out the CALLs')
+})
+
+test('tail --errors prints an answer that refuses a card, in red', async t => {
+  const frame = '[3,"1",{"idTagInfo":{"status":"Blocked"}}]'
+  const refusal: Frame = { ...error, type: 'callResult', frame }
+  const api = await openFakeApi(t, events(['message', call], ['message', refusal]))
+  const terminal = new FakeTerminal()
+  terminal.hasColours = true
+  await api.run(terminal, 'tail', '--errors')
+  assert.deepEqual(terminal.lines.map(line => line.split(' ')[2]), ['→', '←']) // prettier-ignore
+  assert.equal(terminal.lines[1]?.endsWith(`\u001b[31m${frame}\u001b[0m`), true)
 })
 
 test('tail colours the time and the frame, errors in red', async t => {

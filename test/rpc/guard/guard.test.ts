@@ -5,7 +5,7 @@ import { status } from '@grpc/grpc-js'
 import { RpcError, type CommandCall } from '../../../src/cable/rpc.ts'
 import { openGrpc } from '../../../src/rpc/grpc/channel.ts'
 import { Guard } from '../../../src/rpc/guard/guard.ts'
-import type { Transport } from '../../../src/rpc/transport.ts'
+import { tooManyItems, type Transport } from '../../../src/rpc/transport.ts'
 import { rpcError } from '../../contract/rpc.ts'
 import { GrpcStatus, ScriptedApp } from '../../support/app.ts'
 import { Clock } from '../../support/clock.ts'
@@ -616,6 +616,7 @@ const counts = [
   [refused, { rpc_call_total: 1, rpc_error_total: 1 }, 'no reply'],
   [slow, { rpc_call_total: 1, rpc_error_total: 1, rpc_timeout_total: 1 }, 'no reply in time'],
   [lost, { rpc_call_total: 1, rpc_error_total: 1 }, 'no reply'],
+  [tooManyItems(), { rpc_call_total: 1, rpc_error_total: 1 }, 'a reply that the bridge refuses'],
 ] as const
 for (const [failure, expected, because] of counts) {
   test(`a perform is counted when it ends with ${failure?.code ?? 'success'}: ${because}`, async t => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Identifier } from '../../../src/cable/rpc.ts'
 import { commandResponseOf, connectionResponseOf, disconnectResponseOf, jsonOf } from '../../../src/rpc/http/json.ts'
+import { rpcError } from '../../contract/rpc.ts'
 import { commandMessage, connectionRequest, disconnectRequest } from '../../../src/rpc/messages.ts'
 
 const bare = { url: 'http://h/ocpp/CP01', headers: {}, cstate: {}, istate: {} }
@@ -68,4 +69,28 @@ test('a field that is null has its default', () => {
     env: { cstate: {}, istate: {} },
   }
   assert.deepEqual(connectionResponseOf('{"status":1,"identifiers":null,"transmissions":null,"env":null}'), empty)
+})
+
+const list = (count: number): string => JSON.stringify(Array.from({ length: count }, () => ''))
+const map = (count: number): string =>
+  JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, n) => [n, ''])))
+const many = [
+  [(count: number) => `{"transmissions":${list(count)}}`, 'transmissions'],
+  [(count: number) => `{"streams":${list(count)}}`, 'streams'],
+  [(count: number) => `{"stopped_streams":${list(count)}}`, 'stopped streams'],
+  [(count: number) => `{"env":{"cstate":${map(count)}}}`, 'keys of the connection state'],
+  [(count: number) => `{"env":{"istate":${map(count)}}}`, 'keys of the channel state'],
+] as const
+for (const [jsonWith, because] of many) {
+  test(`a reply with more than 1,000 ${because} is refused`, () => {
+    assert.equal(commandResponseOf(jsonWith(1_000)).error_msg, '')
+    const tooMany = /^the reply has more than 1000 transmissions, streams and state keys$/
+    assert.throws(() => commandResponseOf(jsonWith(1_001)), rpcError('application', 'ran', tooMany))
+  })
+}
+
+test('a reply with a million values is refused before it is parsed', t => {
+  const parse = t.mock.method(JSON, 'parse')
+  assert.throws(() => connectionResponseOf(`{"transmissions":[${'"",'.repeat(1_000_000)}""]}`), /more than 1000/)
+  assert.equal(parse.mock.callCount(), 0)
 })

@@ -54,7 +54,9 @@ describe('takeConnections', { concurrency: true }, () => {
   function receptionOf(name: string, peers: Peers): Reception {
     return {
       refusal: () => null,
+      ask: null,
       admit: () => ({ receive: () => undefined, gone: () => undefined }),
+      release: () => undefined,
       onRefused: ({ remoteAddress }, { problem }) => refused.push(`${name} ${remoteAddress} ${problem}`),
       onTlsFailure: address => tlsFailures.push(address),
       onFault: (_, error) => assert.fail(String(error)),

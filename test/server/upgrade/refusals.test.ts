@@ -55,6 +55,8 @@ async function open(isTls: boolean, keep: Keep) {
         if (stationId.startsWith('late')) return refused(503, 'draining', problem)
         return stationId.startsWith('here') ? refused(409, 'taken', problem) : null
       },
+      ask: null,
+      release: () => undefined,
       admit: () => ({ receive: () => undefined, gone: () => undefined }),
       readiness: () => ({}),
       answer: () => false,

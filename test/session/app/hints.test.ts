@@ -21,6 +21,11 @@ const errors: readonly [message: string, expected: RegExp | null, because: strin
   ['Channel not found: OCPP16Channel', /acronym "OCPP"/, 'an acronym before a digit'],
   ['Channel not found: Nope', /no channel class Nope: define it, or set --ocpp_channel/, 'a name without an acronym'],
   ['Channel not found: Nope"\n<script>', null, 'not a class name'],
+  [
+    'the reply has more than 1000 transmissions, streams and state keys',
+    /refused a reply .* transmit less in one action/,
+    'a reply that the bridge refuses',
+  ],
   ["undefined method `x' for Channel not found: Nope", null, 'another error that only mentions the words'],
   [
     incompatible('v2', 'v1'),
@@ -63,6 +68,7 @@ test('each hint is one line, and its key depends only on the kind of hint', () =
     'hint aborted',
     'hint channel',
     'hint headers',
+    'hint items',
     'hint protov',
     'hint rejected',
   ])

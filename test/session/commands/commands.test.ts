@@ -9,7 +9,7 @@ import { Station } from '../../../src/session/station.ts'
 import type { Asked } from '../../../src/session/ports.ts'
 import type { CommandOutcome } from '../../../src/translate/commands.ts'
 import type { RemoteCommand } from '../../../src/translate/messages.ts'
-import { FakeSocket, FakeWorld, handshakeFor } from '../../support/fakes.ts'
+import { FakeSocket, FakeWorld, handshakeFor, quiet } from '../../support/fakes.ts'
 
 const timeoutMs = 30_000
 const usual: CommandSettings = { callQueue: 50, callTimeoutMs: timeoutMs }
@@ -477,4 +477,29 @@ test('a command of an operator ends once for the operator, and is marked for the
     site.outcomes.map(({ origin }) => origin),
     ['admin', undefined],
   )
+})
+
+test('a new key that a station accepts is reported to the keys of the bridge, and no other answer is', async t => {
+  const world = new FakeWorld(t)
+  const reported: unknown[] = []
+  world.keys = {
+    recall: () => 'right',
+    check: () => Promise.resolve('right'),
+    onNewKey: (stationId, key) => reported.push([stationId, key]),
+  }
+  const station = world.plug('CP1')
+  await station.boot()
+  const answers = [
+    ['ChangeConfiguration', { key: 'AuthorizationKey', value: 'ab'.repeat(20) }, { status: 'Rejected' }],
+    ['ChangeConfiguration', { key: 'HeartbeatInterval', value: '60' }, { status: 'Accepted' }],
+    ['DataTransfer', { vendorId: 'V', data: 'AuthorizationKey' }, { status: 'Accepted' }],
+    ['ChangeConfiguration', { key: 'AuthorizationKey', value: 'cd'.repeat(20) }, { status: 'Accepted' }],
+  ] as const
+  for (const [command, payload, answer] of answers) {
+    world.broadcast('SN-CP1', { command, id: command, payload })
+    await station.next()
+    station.says([3, command, answer])
+    await quiet()
+  }
+  assert.deepEqual(reported, [['CP1', { text: 'cd'.repeat(20), isValid: 'now' }]])
 })

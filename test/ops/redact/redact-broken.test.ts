@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { jsonFaultAt, parseJson } from '../../src/ocpp/json.ts'
-import { redactBefore, redactFrame, redactWhole } from '../../src/ops/redact.ts'
-import { redactBroken } from '../../src/ops/redact-broken.ts'
+import { jsonFaultAt, parseJson } from '../../../src/ocpp/json.ts'
+import { redactBefore, redactFrame, redactWhole } from '../../../src/ops/redact/redact.ts'
+import { redactBroken } from '../../../src/ops/redact/redact-broken.ts'
 
 /** A StopTransaction whose idTag is written in some way. */
 const stop = (tag: string): string =>

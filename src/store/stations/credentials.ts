@@ -3,10 +3,10 @@
  * for them only. Of the credentials a keyed digest is kept, never themselves.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { setRecent } from '../ops/recent.ts'
-import type { StationId } from '../translate/handshake.ts'
-import { maxStations, type Operations, type StoredCredentials } from './operations.ts'
-import type { Store } from './store.ts'
+import { setRecent } from '../../ops/recent.ts'
+import type { StationId } from '../../translate/handshake.ts'
+import { maxStations, type Operations, type StoredCredentials } from '../operations.ts'
+import type { Store } from '../store.ts'
 
 /** How old a stored acceptance may become before it is written again: one write per Connect would gain nothing. */
 const keepAgainMs = 24 * 60 * 60_000

@@ -3,11 +3,11 @@ import { createHmac } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { openCredentials, type Credentials } from '../../src/store/credentials.ts'
-import { openDatabase } from '../../src/store/database.ts'
-import { operationsOn } from '../../src/store/operations.ts'
-import type { StationId } from '../../src/translate/handshake.ts'
-import { openSourceStore, temporaryDirectory } from '../support/store.ts'
+import { openCredentials, type Credentials } from '../../../src/store/stations/credentials.ts'
+import { openDatabase } from '../../../src/store/database.ts'
+import { operationsOn } from '../../../src/store/operations.ts'
+import type { StationId } from '../../../src/translate/handshake.ts'
+import { openSourceStore, temporaryDirectory } from '../../support/store.ts'
 
 const within = { timeout: 60_000 }
 const one = 'CP1' as StationId

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isCount, isKnownWord } from '../../src/ops/vocabulary.ts'
+import { isCount, isKnownWord } from '../../../src/ops/redact/vocabulary.ts'
 
 const rows: readonly (readonly [word: string, isKnown: boolean, isOfNumber: boolean, because: string])[] = [
   ['meterStop', true, true, 'the energy of a 1.6 transaction'],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { redactBefore, redactFrame, redactWhole } from '../../src/ops/redact.ts'
+import { cutBefore, cutFrame, redactBefore, redactFrame, redactWhole } from '../../../src/ops/redact/redact.ts'
 
 const rows = [
   ['[2,"1","Authorize",{"idTag":"AB12"}]', '[2,"1","Authorize",{"idTag":"***"}]', '1.6: a tag'],
@@ -161,4 +161,30 @@ for (const [before, expected, because] of places) {
 
 test('the text before a place is not shown when the place is beyond the scanned part', () => {
   assert.equal(redactBefore('x'.repeat(20_000), 16_385), '')
+})
+
+const certificates = [
+  ['[2,"1","CertificateSigned",{"certificateChain":"PEM"}]', 'a chain'],
+  ['[2,"1","InstallCertificate",{"certificateType":"CSMSRootCertificate","certificate":"PEM"}]', 'a certificate'],
+  ['[2,"1","SignCertificate",{"csr":"PEM"}]', 'a request for one'],
+  ['[2,"1","Get15118EVCertificate",{"exiRequest":"PEM"}]', 'a contract certificate'],
+  [String.raw`[2,"1","DataTransfer",{"data":"{\"csr\":\"PEM\"}"}]`, 'a request in JSON in a string'],
+  [
+    String.raw`[2,"1","DataTransfer",{"data":"{\"a\":\"{\\\"idTag\\\":\\\"PEM\\\"}\"}"}]`,
+    'a tag in JSON in JSON in a string',
+  ],
+] as const
+for (const [frame, because] of certificates) {
+  test(`redactFrame masks ${because}`, () => {
+    assert.doesNotMatch(redactFrame(frame), /PEM/)
+    assert.match(redactFrame(frame), /\*\*\*/)
+  })
+}
+
+test('cutFrame and cutBefore truncate as the masked ones do, and mask nothing', () => {
+  const frame = `[2,"1","Authorize",{"idTag":"TAG","x":"${'y'.repeat(1_000)}"}]`
+  assert.equal(cutFrame('{"idTag":"TAG"}'), '{"idTag":"TAG"}')
+  assert.equal(cutFrame(frame), `${frame.slice(0, 1_000)}...(${frame.length - 1_000})`)
+  assert.equal(cutBefore('[2,"1","Authorize",{"idTag":"TAG"', 33), '[2,"1","Authorize",{"idTag":"TAG"')
+  assert.equal(cutBefore(`${'z'.repeat(100)}TAG!`, 103), `${'z'.repeat(57)}TAG`)
 })

@@ -20,14 +20,15 @@ const BEFORE = 60
 
 const MASK = '"***"'
 
-/** Members with secret values: tokens of drivers (1.6 and 2.x), passwords and PINs of connection profiles. */
-const SECRET_MEMBER = /^(parentIdTag|idTag|idToken|additionalIdToken)$|password|simPin/i
+/** Members with secret values: tokens of drivers (1.6 and 2.x), certificates, passwords and PINs of connection profiles. */
+const SECRET_MEMBER =
+  /^(parentIdTag|idTag|idToken|additionalIdToken|certificate|certificateChain|csr|exiRequest|exiResponse)$|password|simPin/i
 
 /** Configuration keys and variables with secret values; 1.6 names them in `key`, 2.x in `variable.name`. */
 const SECRET_VARIABLE = /authorizationKey|password|passphrase|secret|simPin/i
 
-/** A secret member of JSON inside a string, as in DataTransfer. */
-const SECRET_INSIDE = /\\"\w*(idTag|idToken|password|authorizationKey)\w*\\"/i
+/** A secret member of JSON inside a string, as in DataTransfer, or in a string of that. */
+const SECRET_INSIDE = /\\"\w*(idTag|idToken|password|authorizationKey|certificate|csr|exiRequest|exiResponse)\w*\\+"/i
 
 /** The user and password in a URL, up to its last `@`, as in the `location` of GetDiagnostics; `/` may be escaped. */
 const URL_USER = /(:(?:\\?\/){2})[^\s"/\\]+@/g
@@ -59,6 +60,11 @@ export function redactFrame(text: string): string {
   return left > 0 ? `${masked.slice(0, SHOWN)}...(${left})` : masked
 }
 
+/** Truncates in the same way, and masks nothing: for `log_sensitive`. */
+export function cutFrame(text: string): string {
+  return text.length > SHOWN ? `${text.slice(0, SHOWN)}...(${text.length - SHOWN})` : text
+}
+
 /** Masks the same, and truncates nothing: for the few messages of which the log keeps the only copy. */
 export function redactWhole(text: string): string {
   return isJson(text) ? redactJson(text) : redactBroken(text)
@@ -69,6 +75,11 @@ export function redactWhole(text: string): string {
  */
 export function redactBefore(text: string, at: number): string {
   return at > READ ? '' : redactBroken(text.slice(0, at)).slice(-BEFORE)
+}
+
+/** The same, unmasked. */
+export function cutBefore(text: string, at: number): string {
+  return text.slice(Math.max(0, at - BEFORE), at)
 }
 
 /**

@@ -1,0 +1,208 @@
+/**
+ * Decides before the 101 which stations may connect: by the state of the bridge, by their keys where the bridge holds them,
+ * and by the app's Connect where `ocpp_connect_on` is `upgrade`.
+ *
+ * Spec: OCPP-J 1.6 §3.2 and white paper "Improved security" §2.3, OCPP 2.0.1 and 2.1 Part 4 §3.2: an unknown station gets
+ * 404, wrong credentials are refused before the upgrade; RFC 9110 §11.6.1 (401), RFC 6585 §4 (429).
+ */
+import { RpcError, type Connected } from '../../cable/rpc.ts'
+import { reportRejected, warnOfError } from '../../session/app/errors.ts'
+import { verdictOf, type Verdict } from '../../session/auth/verdict.ts'
+import type { StationKeys, Who, World } from '../../session/ports.ts'
+import { credentialsDigest } from '../../session/transactions/credentials.ts'
+import { refused, type Refusal, type StationHandshake } from '../../translate/handshake.ts'
+import type { Hub } from '../hub.ts'
+
+export type AdmissionSettings = {
+  /** When the app's Connect is made. */
+  readonly connectOn: 'boot' | 'upgrade'
+  /** How many stations may be connected. */
+  readonly room: number
+}
+
+/** A station that may connect; `connected` is what the app has said, `null` if it was not asked. */
+export type Admitted = { readonly kind: 'admitted'; readonly connected: Connected | null }
+
+/** How long a Connect may wait for a permit, less than stations wait for an upgrade; then it has a whole timeout. */
+const queueMs = 10_000
+const comeBackLater = { 'Retry-After': 30 }
+/** The Retry-After of stations that could not be judged, at least, and at random on top: they come back one by one. */
+const unjudgedSeconds = { least: 10, spread: 50 }
+
+export class Admission {
+  readonly #settings: AdmissionSettings
+  readonly #hub: Hub
+  readonly #world: World
+  /** Connects in progress; each is aborted by its function. */
+  readonly #connects = new Map<Promise<unknown>, () => void>()
+  /** Disconnects of stations that could not be let in. */
+  readonly #releases = new Set<Promise<void>>()
+  #isStopped = false
+
+  constructor(settings: AdmissionSettings, hub: Hub, world: World) {
+    this.#settings = settings
+    this.#hub = hub
+    this.#world = world
+  }
+
+  /** Whether more than `refusal` decides about a station. */
+  get asks(): boolean {
+    return this.#world.keys !== null || this.#settings.connectOn === 'upgrade'
+  }
+
+  /** Why a station cannot connect now, `null` if it can. */
+  refusal(handshake: StationHandshake): Refusal | null {
+    return this.#obstacle(handshake) ?? this.#rejection(handshake)
+  }
+
+  /**
+   * Checks the station's key, and asks the app, as far as either is wanted.
+   *
+   * @param authorization the header; empty if there is none
+   * @param gone aborted when the station leaves
+   */
+  async ask(handshake: StationHandshake, authorization: string, gone: AbortSignal): Promise<Admitted | Refusal> {
+    const { keys } = this.#world
+    const wrongKey = keys === null ? null : await this.#checkKey(keys, handshake, authorization)
+    if (wrongKey !== null) return wrongKey
+    if (this.#settings.connectOn === 'upgrade') return this.#connect(handshake, gone)
+    return this.#obstacle(handshake) ?? { kind: 'admitted', connected: null }
+  }
+
+  /** The upgrade of a station has failed that the app has accepted: the app sees it leave. */
+  release({ stationId, env }: StationHandshake, { sid, reply }: Connected): void {
+    const { connectionIdentifiers, cstate } = reply
+    const call = { sid, env: { ...env, cstate }, connectionIdentifiers, subscriptions: [] }
+    const queued = this.#hub.queueDisconnect(stationId, () =>
+      this.#world.rpc.disconnect(call, new AbortController().signal),
+    )
+    const expedite = (): Promise<void> => (queued.expedite(), queued.done)
+    this.#hub.claims.onLeft(stationId, { ended: queued.done, expedite })
+    this.#releases.add(queued.done)
+    void queued.done.then(() => this.#releases.delete(queued.done))
+  }
+
+  /** Refuses every station from now on, those that wait for their Connect too. Resolves when the app has seen them leave. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    for (const abort of this.#connects.values()) abort()
+    await Promise.all(this.#connects.keys())
+    await Promise.all(this.#releases)
+  }
+
+  /** What keeps a station out, whoever it is; `others`: the stations that are about to come in. */
+  #obstacle(handshake: StationHandshake, others = this.#connects.size): Refusal | null {
+    const { claims, debts, known, size } = this.#hub
+    const { stationId } = handshake
+    if (this.#isStopped) return draining()
+    if (claims.isTaken(stationId)) return refused(409, 'taken', 'This Charging Station is already connected')
+    const downgrade = known.proofs.downgradeProblem(handshake)
+    if (downgrade !== null) return refused(403, 'profile', downgrade)
+    const waitSeconds = debts.waitSeconds(stationId, credentialsDigest(handshake))
+    if (waitSeconds !== null)
+      return refused(503, 'owing', 'The CSMS cannot process messages now', { 'Retry-After': waitSeconds })
+    const isFull = size + others >= this.#settings.room && !claims.mayReplace(handshake)
+    return isFull ? refused(503, 'full', 'The CSMS has reached its connection limit', comeBackLater) : null
+  }
+
+  /** What is known of the station's credentials, without asking again. */
+  #rejection(handshake: StationHandshake): Refusal | null {
+    const { known } = this.#hub
+    const rejection = known.rejections.find(handshake)
+    if (rejection !== null) return rejected(rejection.verdict, rejection.seconds)
+    // With keys of its own, the bridge first looks whether it knows this one.
+    const mayGuess = this.#world.keys !== null || known.hasAccepted(handshake)
+    return mayGuess ? null : this.#guessing(handshake)
+  }
+
+  #guessing(handshake: StationHandshake): Refusal | null {
+    const seconds = this.#hub.known.guesses.waitSeconds(handshake)
+    if (seconds === null) return null
+    return refused(429, 'guessing', 'Too many failed authentications', { 'Retry-After': seconds })
+  }
+
+  async #checkKey(keys: StationKeys, handshake: StationHandshake, authorization: string): Promise<Refusal | null> {
+    const { stationId } = handshake
+    const { guesses } = this.#hub.known
+    const recalled = keys.recall(stationId, authorization)
+    if (recalled === 'right') return null
+    if (recalled !== null) return this.#onWrongKey(recalled)
+    const guessing = this.#guessing(handshake)
+    if (guessing !== null) return guessing
+    const checked = await keys.check(stationId, authorization)
+    if (checked === 'busy')
+      return refused(503, 'unavailable', 'The CSMS checks too many keys', { 'Retry-After': this.#laterSeconds() })
+    if (checked === 'right') {
+      guesses.onAccepted(handshake)
+      return null
+    }
+    guesses.onFailure(handshake)
+    return this.#onWrongKey(checked)
+  }
+
+  #onWrongKey(verdict: 'wrong' | 'unknown'): Refusal {
+    this.#world.meter.count('failed_auths_total')
+    return rejected(verdict === 'wrong' ? 'unauthorized' : verdict)
+  }
+
+  #connect(handshake: StationHandshake, gone: AbortSignal): Promise<Admitted | Refusal> {
+    const aborting = new AbortController()
+    const abort = (): void => aborting.abort()
+    gone.addEventListener('abort', abort)
+    const connect = this.#judged(handshake, aborting.signal, gone).finally(() => {
+      this.#connects.delete(connect)
+      gone.removeEventListener('abort', abort)
+    })
+    this.#connects.set(connect, abort)
+    return connect
+  }
+
+  /** Connect. An app that accepts a station which cannot be let in any more sees it leave. */
+  async #judged(handshake: StationHandshake, aborted: AbortSignal, gone: AbortSignal): Promise<Admitted | Refusal> {
+    const { rpc, now, newId } = this.#world
+    const who: Who = { sid: newId(), station: handshake.stationId }
+    const deadline = now() + queueMs
+    const queueDeadline = (): number => (rpc.presence.isAway ? 0 : deadline)
+    try {
+      const reply = await rpc.connect({ sid: who.sid, env: handshake.env }, aborted, queueDeadline)
+      if (reply.status === 'failure') return this.#onRejected(handshake, who, verdictOf(reply))
+      const connected: Connected = { sid: who.sid, reply }
+      const obstacle = gone.aborted ? this.#unavailable() : this.#obstacle(handshake, this.#connects.size - 1)
+      if (obstacle === null) return { kind: 'admitted', connected }
+      this.release(handshake, connected)
+      return obstacle
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error
+      warnOfError({ who, world: this.#world }, 'connect', error)
+      return this.#isStopped ? draining() : this.#unavailable()
+    }
+  }
+
+  #onRejected(handshake: StationHandshake, who: Who, verdict: Verdict): Refusal {
+    this.#hub.known.onRejected(handshake, verdict)
+    this.#hub.backlog?.onRejected(handshake)
+    const refused = { kind: 'connect', withheld: handshake.withheld === true } as const
+    reportRejected({ who, handshake, world: this.#world }, refused, who)
+    return rejected(verdict)
+  }
+
+  #unavailable(): Refusal {
+    return refused(503, 'unavailable', 'The CSMS cannot be reached', { 'Retry-After': this.#laterSeconds() })
+  }
+
+  #laterSeconds(): number {
+    return Math.ceil(unjudgedSeconds.least + unjudgedSeconds.spread * this.#world.random())
+  }
+}
+
+function draining(): Refusal {
+  return refused(503, 'draining', 'The CSMS is shutting down', comeBackLater)
+}
+
+/** @param seconds for how long the verdict stands without another look; `null` where each try is judged */
+function rejected(verdict: Verdict, seconds: number | null = null): Refusal {
+  const headers = seconds === null ? {} : { 'Retry-After': seconds }
+  if (verdict === 'unknown') return refused(404, 'unknown', 'The CSMS does not know this Charging Station', headers)
+  const challenge = { 'WWW-Authenticate': 'Basic realm="ocpp"', ...headers }
+  return refused(401, 'unauthorized', 'The CSMS does not accept these credentials', challenge)
+}

@@ -1,0 +1,83 @@
+/**
+ * Changes `ocpp_auth_file` on the disk. The bridge and `ocpp-cable auth` both write it: under a lock, each reads the file
+ * again, and replaces it as a whole.
+ */
+import { randomUUID } from 'node:crypto'
+import { chmod, chown, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const lock = { tryMs: 20, withinMs: 10_000, staleMs: 5_000 }
+/** Of a new file: only its owner may read it. */
+const newMode = 0o600
+
+/** @param change gets the text of the file, empty if there is none; where it returns the same text, nothing is written */
+export async function changeFile(path: string, change: (text: string) => string | Promise<string>): Promise<void> {
+  const file = await realpath(path).catch(() => path)
+  const unlock = await locked(`${file}.lock`)
+  try {
+    const before = await readFile(file, 'utf8').catch(unlessMissing(''))
+    const after = await change(before)
+    if (after !== before) await replace(file, after)
+  } finally {
+    await unlock()
+  }
+}
+
+/** Keeps owner and mode: the bridge may run as another user. */
+async function replace(file: string, text: string): Promise<void> {
+  const owned = await stat(file).catch(unlessMissing(null))
+  const draft = `${file}.${randomUUID()}`
+  try {
+    const handle = await open(draft, 'wx', newMode)
+    try {
+      await handle.writeFile(text)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    if (owned !== null) {
+      await chmod(draft, owned.mode & 0o777)
+      await chown(draft, owned.uid, owned.gid)
+    }
+    await rename(draft, file)
+  } finally {
+    await rm(draft, { force: true })
+  }
+}
+
+/** @returns ends the lock */
+async function locked(path: string): Promise<() => Promise<void>> {
+  const deadline = Date.now() + lock.withinMs
+  for (;;) {
+    try {
+      await (await open(path, 'wx', newMode)).close()
+      return () => rm(path, { force: true })
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error
+      if (Date.now() > deadline) throw new Error(`${path} is in the way: remove it`, { cause: error })
+    }
+    await breakStale(path)
+    await sleep(lock.tryMs)
+  }
+}
+
+/** A lock is held for some milliseconds: an old one is that of a process that was killed. */
+async function breakStale(path: string): Promise<void> {
+  const held = await stat(path).catch(unlessMissing(null))
+  if (held === null || Date.now() - held.mtimeMs < lock.staleMs) return
+  // Of two processes that find it, one can rename it.
+  const aside = `${path}.${randomUUID()}`
+  await rename(path, aside).catch(unlessMissing(undefined))
+  await rm(aside, { force: true })
+}
+
+function unlessMissing<Value>(value: Value): (error: unknown) => Value {
+  return error => {
+    if (codeOf(error) === 'ENOENT') return value
+    throw error
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}

@@ -1,0 +1,32 @@
+/**
+ * The key that a station shows in HTTP Basic, in one form whatever form it came in.
+ *
+ * Pure but for `Buffer`.
+ * Spec: RFC 7617; OCPP 1.6 security white paper A00.FR.204 to 206, OCPP 2.0.1 Part 2 A00.FR.204 to 207.
+ */
+
+/** In bytes; a key has at most 64 characters (2.1), which as hexadecimal digits are 128. */
+const maxLength = 256
+
+/**
+ * The bytes of a key. 1.6 configures hexadecimal digits and wants the bytes behind them in the header; stations that send the
+ * digits exist, and those that send a 2.x password as digits. So digits stand for their bytes, in any key.
+ */
+export function secretOf(key: Buffer): Buffer {
+  const text = key.toString('latin1')
+  return /^(?:[\da-f]{2}){8,64}$/i.test(text) ? Buffer.from(text, 'hex') : key
+}
+
+/**
+ * The secret in an Authorization header; `null` for another scheme or user, an empty key, and what is not base64. The user
+ * is the station's identity, which in 1.6 may hold a colon.
+ */
+export function secretIn(authorization: string, stationId: string): Buffer | null {
+  const [, encoded] = /^basic +([a-z\d+/]+={0,2}) *$/i.exec(authorization) ?? []
+  if (encoded === undefined) return null
+  const credentials = Buffer.from(encoded, 'base64')
+  const user = Buffer.from(`${stationId}:`)
+  if (!credentials.subarray(0, user.length).equals(user)) return null
+  const key = credentials.subarray(user.length)
+  return key.length === 0 || key.length > maxLength ? null : secretOf(key)
+}

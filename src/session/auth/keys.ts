@@ -1,0 +1,18 @@
+/**
+ * The keys of stations, where the bridge itself holds them (`ocpp_auth_file`).
+ */
+import type { NewKey } from '../../ocpp/version.ts'
+import type { StationId } from '../../translate/handshake.ts'
+
+/** `unknown`: there is no such station. `wrong`: it has another key, or there is none in the header. */
+export type KeyVerdict = 'right' | 'wrong' | 'unknown'
+
+/** In each, `authorization` is the header of HTTP Basic; empty if there is none. */
+export interface StationKeys {
+  /** The verdict without a costly check; `null` if that is needed. */
+  recall(stationId: StationId, authorization: string): KeyVerdict | null
+  /** Never rejects. `busy`: too many checks wait. */
+  check(stationId: StationId, authorization: string): Promise<KeyVerdict | 'busy'>
+  /** The station has accepted a new key. */
+  onNewKey(stationId: StationId, key: NewKey): void
+}

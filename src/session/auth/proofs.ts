@@ -1,0 +1,58 @@
+/**
+ * What each station has proved of itself: a station that once came by a higher security profile is refused on a lower one.
+ *
+ * Spec: OCPP 1.6 security white paper A05.FR.09, OCPP 2.0.1 Part 2 A05.FR.07.
+ */
+import { setRecent } from '../../ops/recent.ts'
+import { mayUse, type Proof } from '../../translate/certificate.ts'
+import type { StationHandshake, StationId } from '../../translate/handshake.ts'
+
+const maxStations = 100_000
+
+/** The part of what outlives the process that holds proofs; see `DurableMemory`. */
+export interface DurableProofs {
+  onOpened(listener: () => void): void
+  readonly proofs: readonly (readonly [StationId, Proof])[]
+  keepProof(stationId: StationId, proof: Proof): void
+}
+
+export class Proofs {
+  /** The best proof with which the app has accepted each station. */
+  #best = new Map<StationId, Proof>()
+  readonly #mayDowngrade: (stationId: StationId) => boolean
+  readonly #durable: DurableProofs | null
+
+  /**
+   * @param downgrades the stations that may prove less than before; `*` stands for all
+   * @param durable what outlives the process; `null` if nothing does
+   */
+  constructor(downgrades: readonly string[] = [], durable: DurableProofs | null = null) {
+    this.#mayDowngrade = stationId => downgrades.includes('*') || downgrades.includes(stationId)
+    this.#durable = durable
+    durable?.onOpened(() => {
+      const all = new Map([...durable.proofs, ...this.#best])
+      this.#best = new Map([...all].slice(-maxStations))
+    })
+  }
+
+  /** Why the station may not connect with what it proves now; `null` if it may. */
+  downgradeProblem({ stationId, profile, version, serialNumber }: StationHandshake): string | null {
+    const before = this.#best.get(stationId)
+    if (before === undefined || this.#mayDowngrade(stationId)) return null
+    if (!mayUse(profile, before.profile, version))
+      return `The Charging Station has used security profile ${before.profile} before`
+    return serialNumber !== undefined && ![null, serialNumber].includes(before.serialNumber)
+      ? 'The client certificate has another serial number than the Charging Station had before'
+      : null
+  }
+
+  /** The app has accepted the station: a stranger cannot raise what a station has to prove. */
+  onAccepted({ stationId, profile, serialNumber }: StationHandshake): void {
+    const before = this.#best.get(stationId)
+    const isLower = before !== undefined && profile < before.profile && !this.#mayDowngrade(stationId)
+    const proof = isLower ? before : { profile, serialNumber: serialNumber ?? null }
+    const isSame = before?.profile === proof.profile && before.serialNumber === proof.serialNumber
+    setRecent(this.#best, stationId, proof, maxStations)
+    if (!isSame) this.#durable?.keepProof(stationId, proof)
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * The credentials that the app has rejected lately. A station that comes back with the same ones every second gets the same
+ * verdict without a Connect; with other ones the app is asked at once.
+ */
+import { createHash } from 'node:crypto'
+import { setRecent } from '../../ops/recent.ts'
+import type { StationHandshake } from '../../translate/handshake.ts'
+import type { Verdict } from './verdict.ts'
+
+/** Until the app is asked again: the first time, and at most; doubled for each further rejection. */
+const askAgainMs = { least: 5_000, most: 120_000 }
+/** Rejections further apart than this do not add up. */
+const forgottenAfterMs = 15 * 60_000
+const maxRejections = 100_000
+
+type Rejection = { readonly verdict: Verdict; readonly at: number; readonly until: number; readonly times: number }
+
+export class Rejections {
+  readonly #now: () => number
+  readonly #rejections = new Map<string, Rejection>()
+
+  /** @param now monotonic, in ms */
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /** The app's verdict, and for how long it stands; `null` if the app has to be asked. */
+  find(handshake: StationHandshake): { readonly verdict: Verdict; readonly seconds: number } | null {
+    const rejection = this.#rejections.get(digestOf(handshake))
+    const leftMs = (rejection?.until ?? 0) - this.#now()
+    return rejection === undefined || leftMs <= 0
+      ? null
+      : { verdict: rejection.verdict, seconds: Math.ceil(leftMs / 1000) }
+  }
+
+  /** @returns whether the app had not rejected the same before */
+  add(handshake: StationHandshake, verdict: Verdict): boolean {
+    const digest = digestOf(handshake)
+    const at = this.#now()
+    const before = this.#rejections.get(digest)
+    const times = before !== undefined && at - before.at < forgottenAfterMs ? before.times + 1 : 1
+    const waitMs = Math.min(askAgainMs.least * 2 ** (times - 1), askAgainMs.most)
+    setRecent(this.#rejections, digest, { verdict, at, until: at + waitMs, times }, maxRejections)
+    return times === 1
+  }
+
+  delete(handshake: StationHandshake): void {
+    this.#rejections.delete(digestOf(handshake))
+  }
+}
+
+/**
+ * Of all that the app is given, the peer's address included: it may judge by any of it. And of whether a header was withheld
+ * from it, which is a hint to the operator.
+ */
+function digestOf({ env: { url, headers }, withheld }: StationHandshake): string {
+  return createHash('sha256')
+    .update(JSON.stringify([url, headers, withheld === true]))
+    .digest('base64')
+}

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { inSlices } from '../../src/broadcast/publications.ts'
+import type { Broadcast } from '../../src/cable/broadcast.ts'
+
+const batch = (count: number, from = 0): string =>
+  JSON.stringify(Array.from({ length: count }, (_, n) => ({ stream: `s${from + n}`, data: '{}' })))
+
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+
+/** Each delivery takes a millisecond of the clock. */
+function opened() {
+  let ms = 0
+  const delivered: string[] = []
+  const deliver = (broadcast: Broadcast): void => {
+    ms++
+    delivered.push(broadcast.kind === 'stream' ? broadcast.stream : broadcast.kind)
+  }
+  return { delivered, publish: inSlices(deliver, () => ms) }
+}
+
+test('a broadcast and a small batch are delivered at once', () => {
+  const { delivered, publish } = opened()
+  publish('{"stream":"a","data":"{}"}')
+  publish(batch(3))
+  assert.deepEqual(delivered, ['a', 's0', 's1', 's2'])
+})
+
+test('a large batch is delivered in slices of 5 ms, before what is published later', async () => {
+  const { delivered, publish } = opened()
+  publish(batch(12))
+  publish('{"stream":"later","data":"{}"}')
+  const counts = [delivered.length]
+  while (delivered.length < 13) {
+    await turn()
+    counts.push(delivered.length)
+  }
+  assert.deepEqual(counts, [5, 10, 13])
+  assert.deepEqual(delivered, [...Array.from({ length: 12 }, (_, n) => `s${n}`), 'later'])
+  publish('{"stream":"again","data":"{}"}')
+  assert.equal(delivered.at(-1), 'again', 'at once')
+})
+
+test('an app that publishes faster than stations are served is slowed down: beyond 16 MiB there are no slices', () => {
+  const { delivered, publish } = opened()
+  const text = JSON.stringify([
+    ...(JSON.parse(batch(20)) as object[]),
+    { stream: 'large', data: 'x'.repeat(1_000_000) },
+  ])
+  for (let n = 0; n < 16; n++) publish(text)
+  assert.equal(delivered.length, 5)
+  publish(text)
+  assert.equal(delivered.length, 17 * 21)
+})
+
+const refused = [
+  [`[${'{},'.repeat(10_000)}{}]`, 'a batch of more than 10,000'],
+  [`{"stream":"s","data":${'['.repeat(100_000)}${']'.repeat(100_000)}}`, 'endless nesting'],
+  [`{"stream":"s","data":[${'1,'.repeat(90_000)}1]}`, 'more than 80,000 values'],
+] as const
+for (const [text, because] of refused) {
+  test(`a publication is unreadable, without being parsed: ${because}`, t => {
+    const parse = t.mock.method(JSON, 'parse')
+    const found: Broadcast[] = []
+    inSlices(broadcast => found.push(broadcast), performance.now.bind(performance))(text)
+    assert.deepEqual(found, [{ kind: 'unreadable', problem: 'too many values, or nested too deeply' }])
+    assert.equal(parse.mock.callCount(), 0)
+  })
+}

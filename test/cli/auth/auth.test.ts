@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { runCommand } from '../../../src/cli/run.ts'
+import { hashOf, matches } from '../../../src/server/auth/hash.ts'
+import { parseKeys, withKeys } from '../../../src/server/auth/lines.ts'
+import { secretOf } from '../../../src/server/auth/secret.ts'
+import type { StationId } from '../../../src/translate/handshake.ts'
+import { temporaryDirectory } from '../../support/store.ts'
+import { FakeTerminal } from '../../support/terminal.ts'
+
+const cp1 = 'CP 1' as StationId
+
+function setUp(t: TestContext) {
+  const file = join(temporaryDirectory(t), 'keys')
+  const auth = async (words: readonly string[], input = '') => {
+    const terminal = new FakeTerminal()
+    terminal.input = input
+    const flags = ['--ignore-config-path', `--ocpp_auth_file=${file}`]
+    const code = await runCommand(['auth', ...words, ...flags], terminal)
+    return { code, out: terminal.out, err: terminal.err }
+  }
+  const hashes = (): readonly string[] => parseKeys(readFileSync(file, 'utf8')).keys.get(cp1) ?? []
+  const isKey = async (text: string, at = 0) => matches(secretOf(Buffer.from(text.trim())), hashes()[at] ?? '')
+  return { file, auth, hashes, isKey }
+}
+
+test('auth add prints a new key once and keeps its hash alone; a second add changes nothing', async t => {
+  const { file, auth, isKey } = setUp(t)
+  const { code, out, err } = await auth(['add', 'CP 1'])
+  assert.deepEqual([code, err], [0, ''])
+  assert.match(out, /^[\da-f]{40}\n$/)
+  assert.equal(await isKey(out), true)
+  const text = readFileSync(file, 'utf8')
+  assert.equal(text.includes(out.trim()), false)
+  const again = await auth(['add', 'CP 1'])
+  assert.deepEqual([again.code, again.out, again.err], [1, '', 'CP 1 has a key already: rotate or remove it\n'])
+  assert.equal(readFileSync(file, 'utf8'), text)
+})
+
+test('auth add --stdin takes a key that the station has, and prints none', async t => {
+  const { auth, isKey } = setUp(t)
+  assert.deepEqual(await auth(['add', 'CP 1', '--stdin'], 'a password of 2.x\n'), { code: 0, out: '', err: '' })
+  assert.equal(await isKey('a password of 2.x'), true)
+  assert.equal((await auth(['add', 'CP2', '--stdin'], '\n')).code, 2)
+})
+
+test('auth rotate adds a new key behind the old one, and replaces a new one that no station has used', async t => {
+  const { auth, hashes, isKey } = setUp(t)
+  const old = await auth(['add', 'CP 1'])
+  await auth(['rotate', 'CP 1'])
+  const { out, err } = await auth(['rotate', 'CP 1', '--ocpp_version=2.0.1'])
+  assert.match(out, /^[A-Za-z\d]{32}\n$/)
+  assert.match(err, /^CP 1 keeps its old key, too, until/)
+  assert.deepEqual([hashes().length, await isKey(old.out), await isKey(out, 1)], [2, true, true])
+  assert.equal((await auth(['list'])).out, 'CP 1\tnew key not accepted yet\n')
+  assert.equal((await auth(['rotate', 'CP2'])).err, 'CP2 has no key\n')
+})
+
+test('auth remove deletes the line of a station, and fails for one without', async t => {
+  const { file, auth } = setUp(t)
+  writeFileSync(file, withKeys('# mine\n', new Map([[cp1, [await hashOf(Buffer.from('key'))]]])))
+  assert.deepEqual([(await auth(['remove', 'CP 1'])).code, (await auth(['remove', 'CP 1'])).code], [0, 1])
+  assert.equal(readFileSync(file, 'utf8'), '# mine\n')
+})
+
+test('auth check counts the stations, names the lines that are wrong, and compares a key', async t => {
+  const { file, auth } = setUp(t)
+  const { out: key } = await auth(['add', 'CP 1'])
+  assert.equal((await auth(['check'])).out, '1 station\n')
+  assert.deepEqual(await auth(['check', 'CP 1'], key), { code: 0, out: '', err: '' })
+  assert.deepEqual(await auth(['check', 'CP 1'], 'guess'), { code: 1, out: '', err: 'CP 1 has another key\n' })
+  writeFileSync(file, 'CP2 hunter2\n')
+  const { code, err } = await auth(['check'])
+  assert.deepEqual([code, err], [1, `${file}: line 1: the hash of the key is not one of scrypt\n`])
+  assert.equal((await auth(['add', 'CP3'])).code, 1, 'a broken file is not changed')
+  assert.equal(readFileSync(file, 'utf8'), 'CP2 hunter2\n')
+})
+
+const wrong: readonly (readonly [words: readonly string[], expected: string])[] = [
+  [['lst', '--ocpp_auth_file=keys'], '"lst": expected add, remove, rotate, list or check'],
+  [['add', '--ocpp_auth_file=keys'], 'add takes the id of a station'],
+  [['list'], 'ocpp_auth_file is not set: add --ocpp_auth_file=FILE'],
+]
+for (const [words, expected] of wrong) {
+  test(`auth ${words.join(' ')} is wrong usage: ${expected}`, async () => {
+    const terminal = new FakeTerminal()
+    assert.equal(await runCommand(['auth', ...words, '--ignore-config-path'], terminal), 2)
+    assert.equal(terminal.err, `${expected}\nSee ocpp-cable auth --help.\n`)
+  })
+}

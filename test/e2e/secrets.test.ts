@@ -1,0 +1,135 @@
+/**
+ * Everything that a bridge writes at its most talkative, searched for every secret that it was given: keys, cards of drivers,
+ * certificates, headers and tokens.
+ */
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { cableApp, ScriptedApp } from '../support/app.ts'
+import { adminClient } from '../support/admin.ts'
+import { commandBroadcast, openBridge } from '../support/bridge.ts'
+import { keepUntil } from '../support/keep.ts'
+import { freePort } from '../support/ports.ts'
+import { openRawStation } from '../support/station.ts'
+
+const secrets = {
+  password: 'geheim-Password-0815',
+  cookie: 'geheim-Cookie-0815',
+  tag: 'geheim-Tag-0815',
+  parentTag: 'geheim-Parent-0815',
+  embedded: 'geheim-Embedded-0815',
+  brokenTag: 'geheim-Broken-0815',
+  key: 'geheim-Key-0815',
+  certificate: 'geheim-Certificate-0815',
+  csr: 'geheim-Csr-0815',
+  ftp: 'geheim-Ftp-0815',
+  broadcastKey: 'geheim-BroadcastKey-0815',
+  adminToken: 'geheim-AdminToken-0815',
+  readToken: 'geheim-ReadToken-0815',
+} as const
+const basic = Buffer.from(`CP1:${secrets.password}`).toString('base64')
+
+/** All that the bridge has written and answered. */
+async function everything(t: TestContext, ...flags: string[]): Promise<string> {
+  const keep = keepUntil(close => t.after(close))
+  const app = keep(await ScriptedApp.start())
+  app.always(
+    cableApp(({ command }) => {
+      if (command === 'StopTransaction') throw new Error('undefined method `charge!`')
+      return command === 'Authorize' ? { idTagInfo: { status: 'Blocked', parentIdTag: secrets.parentTag } } : { status: 'Accepted' } // prettier-ignore
+    }),
+  )
+  const adminPort = await freePort()
+  const bridge = keep(
+    await openBridge([
+      ...[
+        `--rpc_host=${app.host}`,
+        '--debug',
+        '--ocpp_history=100',
+        '--ocpp_sn=station_id',
+        `--admin_port=${adminPort}`,
+      ],
+      ...[`--admin_token=${secrets.adminToken}`, `--admin_read_token=${secrets.readToken}`],
+      ...[`--broadcast_key=${secrets.broadcastKey}`, ...flags],
+    ]),
+  )
+  const admin = adminClient(`http://127.0.0.1:${adminPort}`, secrets.adminToken)
+  const tail = new AbortController()
+  const tailed = fetch(`http://127.0.0.1:${adminPort}/v1/messages`, {
+    headers: { authorization: `Bearer ${secrets.adminToken}` },
+    signal: tail.signal,
+  })
+  const streamed = tailed.then(response => response.text()).catch(() => '')
+  const headers = { authorization: `Basic ${basic}`, cookie: `session=${secrets.cookie}` }
+  const station = keep(await openRawStation(bridge.url, 'CP1', { headers }))
+  await station.call('a', 'Authorize', `{"idTag":"${secrets.tag}"}`)
+  await station.call('b', 'DataTransfer', JSON.stringify({ vendorId: 'v', data: JSON.stringify({ idTag: secrets.embedded, csr: secrets.csr }) })) // prettier-ignore
+  station.send(
+    `[2,"c","StopTransaction",{"idTag":"${secrets.brokenTag}","meterStop":7,"transactionId":1,"timestamp":}]`,
+  )
+  await station.message(/^\[4,"c"/)
+  station.send(`[2,"d","Authorize",{"idTag":"${secrets.tag}"`)
+  await station.message(/^\[4,"d"/)
+  const commands = [
+    ['ChangeConfiguration', { key: 'AuthorizationKey', value: secrets.key }],
+    ['CertificateSigned', { certificateChain: secrets.certificate }],
+    ['GetDiagnostics', { location: `ftp://user:${secrets.ftp}@files.example/` }],
+    ['RemoteStartTransaction', { idTag: secrets.tag }],
+  ] as const
+  for (const [n, [command, payload]] of commands.entries()) {
+    const broadcast = commandBroadcast('CP1', { command, id: `r${n}`, payload })
+    const posted = await fetch(bridge.httpBroadcastUrl, {
+      ...{
+        method: 'POST',
+        body: JSON.stringify(broadcast),
+        headers: { authorization: `Bearer ${secrets.broadcastKey}` },
+      },
+    })
+    assert.equal(posted.status, 201)
+    await station.message(new RegExp(`^\\[2,"r${n}"`))
+    station.send(`[4,"r${n}","InternalError","no",{"idTag":"${secrets.tag}"}]`)
+  }
+  for (const wrong of [{}, { authorization: 'Bearer wrong' }])
+    await fetch(bridge.httpBroadcastUrl, { method: 'POST', body: '{', headers: wrong })
+  await bridge.metricReaches('ocpp_command_total', commands.length)
+  const answers: string[] = []
+  for (const path of [
+    '/v1/stations',
+    '/v1/stations/CP1',
+    '/v1/stations/CP1/messages',
+    '/v1/stats',
+    '/v1/config',
+    '/v1/outbox',
+  ])
+    answers.push(JSON.stringify(await admin.get(path)))
+  const metrics = await (await fetch(`http://127.0.0.1:${bridge.metricsPort}/metrics`)).text()
+  station.send('[')
+  const exit = await bridge.kill('SIGTERM')
+  assert.equal(exit.code, 0)
+  tail.abort()
+  return [bridge.process.output, ...answers, metrics, await streamed].join('\n')
+}
+
+test('no secret is in the log at debug, the answers and streams of the admin API, the history or the metrics', async t => {
+  const text = await everything(t)
+  assert.match(text, /AuthorizationKey/, 'the frames are there')
+  for (const [name, secret] of Object.entries({ ...secrets, basic })) {
+    for (const form of [
+      secret,
+      Buffer.from(secret).toString('base64').replace(/=+$/, ''),
+      Buffer.from(secret).toString('hex'),
+    ])
+      assert.equal(
+        text.includes(form),
+        false,
+        `${name}: ${text.slice(Math.max(0, text.indexOf(form) - 300), text.indexOf(form) + 50)}`,
+      )
+  }
+})
+
+test('log_sensitive shows cards, keys and certificates, and no header and no token', async t => {
+  const text = await everything(t, '--log_sensitive')
+  const { tag, key, certificate, brokenTag, password, cookie, broadcastKey, adminToken, readToken } = secrets
+  for (const secret of [tag, key, certificate, brokenTag]) assert.ok(text.includes(secret), secret)
+  for (const secret of [basic, password, cookie, broadcastKey, adminToken, readToken])
+    assert.equal(text.includes(secret), false, secret)
+})

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseKeys, withKeys, type Hashes } from '../../../src/server/auth/lines.ts'
+import type { StationId } from '../../../src/translate/handshake.ts'
+
+const hash = '$scrypt$ln=14,r=8,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g'
+const other = hash.replace('aGFz', 'AGFz')
+
+test('each line is a station and its hashes; comments, blanks and line ends of Windows do not count', () => {
+  const text = `# keys\n\nCP1 ${hash}\r\n  RDAM%20%7C1%3A2\t${hash}  ${other} \n#CP3 ${hash}\n`
+  assert.deepEqual(parseKeys(text), {
+    keys: new Map([
+      ['CP1', [hash]],
+      ['RDAM |1:2', [hash, other]],
+    ]),
+    problems: [],
+  })
+})
+
+const problems: readonly (readonly [line: string, expected: string])[] = [
+  ['CP2', 'expected an identity and the hash of its key'],
+  [`CP2 ${hash} ${hash} ${hash}`, 'expected an identity and the hash of its key'],
+  ['CP2 secret', 'the hash of the key is not one of scrypt'],
+  [`CP2 ${hash} secret`, 'the hash of the key is not one of scrypt'],
+  [`CP%zz ${hash}`, 'the identity is not percent-encoded'],
+  [`CP1 ${other}`, 'the station has a line above'],
+]
+for (const [line, expected] of problems) {
+  test(`${line.slice(0, 30)} is a problem with the number of its line, and repeats no key: ${expected}`, () => {
+    const { keys, problems: found } = parseKeys(`CP1 ${hash}\n# comment\n${line}\n`)
+    assert.deepEqual(found, [`line 3: ${expected}`])
+    assert.deepEqual([...keys.keys()], ['CP1'])
+  })
+}
+
+const changes: readonly (readonly [
+  text: string,
+  change: readonly [string, Hashes | null],
+  expected: string,
+  because: string,
+])[] = [
+  ['', ['CP1', [hash]], `CP1 ${hash}\n`, 'an empty file'],
+  [`CP1 ${hash}`, ['CP 2', [hash]], `CP1 ${hash}\nCP%202 ${hash}\n`, 'the last line has no end'],
+  [`# a\nCP1 ${hash}\n\nCP2 ${hash}\n`, ['CP1', [other]], `# a\nCP1 ${other}\n\nCP2 ${hash}\n`, 'all else stays'],
+  [`# a\nCP1 ${hash}\nbroken\n`, ['CP1', null], '# a\nbroken\n', 'a removal'],
+  [`CP1 ${hash}\n`, ['CP2', null], `CP1 ${hash}\n`, 'nothing to remove'],
+]
+for (const [text, [stationId, hashes], expected, because] of changes) {
+  test(`the line of ${stationId} is ${hashes === null ? 'removed from' : 'written into'} ${JSON.stringify(text.slice(0, 20))}: ${because}`, () => {
+    assert.equal(withKeys(text, new Map([[stationId as StationId, hashes]])), expected)
+  })
+}

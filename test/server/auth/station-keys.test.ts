@@ -1,0 +1,164 @@
+/**
+ * `ocpp_auth_file` in memory: verdicts, what a check costs, new keys. Real files, real scrypt.
+ */
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { hashOf, matches } from '../../../src/server/auth/hash.ts'
+import { parseKeys, withKeys } from '../../../src/server/auth/lines.ts'
+import { secretOf } from '../../../src/server/auth/secret.ts'
+import { maxWaiting, openStationKeys } from '../../../src/server/auth/station-keys.ts'
+import type { StationId } from '../../../src/translate/handshake.ts'
+import { FakeLog } from '../../support/fakes.ts'
+import { temporaryDirectory } from '../../support/store.ts'
+
+const id = (stationId: string): StationId => stationId as StationId
+const cp1 = id('CP1')
+const basic = (stationId: string, key: string): string =>
+  `Basic ${Buffer.from(`${stationId}:${key}`).toString('base64')}`
+const hashed = (key: string): Promise<string> => hashOf(secretOf(Buffer.from(key)))
+
+async function setUp(t: TestContext, keys: Readonly<Record<string, string>> = { CP1: 'old key of CP1' }) {
+  const file = join(temporaryDirectory(t), 'keys')
+  const lines = new Map<StationId, string[]>()
+  for (const [stationId, key] of Object.entries(keys)) lines.set(id(stationId), [await hashed(key)])
+  writeFileSync(file, withKeys('', lines))
+  const log = new FakeLog()
+  const opened = await openStationKeys(file, log)
+  /** The verdict, and whether it needed a check. */
+  const ask = async (stationId: string, key: string) => {
+    const recalled = opened.recall(id(stationId), basic(stationId, key))
+    return recalled ?? `checked: ${await opened.check(id(stationId), basic(stationId, key))}`
+  }
+  const inFile = () => parseKeys(readFileSync(file, 'utf8')).keys
+  return { file, log, keys: opened, ask, inFile }
+}
+
+test('a right key is checked once, and a wrong one too', async t => {
+  const { ask, keys } = await setUp(t)
+  assert.deepEqual(
+    [
+      await ask('CP1', 'old key of CP1'),
+      await ask('CP1', 'old key of CP1'),
+      await ask('CP1', 'guess'),
+      await ask('CP1', 'guess'),
+    ],
+    ['checked: right', 'right', 'checked: wrong', 'wrong'],
+  )
+  assert.equal(await ask('CP2', 'old key of CP1'), 'unknown')
+  assert.equal(keys.recall(cp1, ''), 'wrong')
+  assert.equal(keys.recall(cp1, basic('CP2', 'old key of CP1')), 'wrong')
+})
+
+test('one check answers all who ask for the same at once, and some hundreds may wait for others', async t => {
+  const { keys } = await setUp(t)
+  const same = await Promise.all(Array.from({ length: 50 }, () => keys.check(cp1, basic('CP1', 'old key of CP1'))))
+  assert.deepEqual(new Set(same), new Set(['right']))
+  const guesses = Array.from({ length: maxWaiting + 50 }, (_, at) => keys.check(cp1, basic('CP1', `guess ${at}`)))
+  const first = await Promise.race(
+    guesses.map(async (guess, at) => ((await guess) === 'busy' ? at : new Promise(() => undefined))),
+  )
+  assert.equal(typeof first, 'number', 'some are told at once that too many wait')
+  assert.equal(await keys.check(cp1, basic('CP1', 'old key of CP1')), 'right', 'a known key does not wait')
+  const verdicts = await Promise.all(guesses)
+  assert.ok(verdicts.filter(verdict => verdict === 'wrong').length >= maxWaiting)
+})
+
+test('a line that changes counts from then on; the others cost no further check', async t => {
+  const { file, keys, ask } = await setUp(t, { CP1: 'old key of CP1', CP2: 'key of CP2' })
+  await ask('CP1', 'old key of CP1')
+  await ask('CP2', 'key of CP2')
+  await ask('CP1', 'new key of CP1')
+  writeFileSync(file, withKeys(readFileSync(file, 'utf8'), new Map([[cp1, [await hashed('new key of CP1')]]])))
+  await keys.load()
+  assert.deepEqual(
+    [await ask('CP1', 'old key of CP1'), await ask('CP1', 'new key of CP1'), await ask('CP2', 'key of CP2')],
+    ['checked: wrong', 'checked: right', 'right'],
+  )
+  writeFileSync(file, '')
+  await keys.load()
+  assert.equal(await ask('CP2', 'key of CP2'), 'unknown')
+})
+
+test('a broken file changes nothing, and the problem names the line and no key', async t => {
+  const { file, keys, ask } = await setUp(t)
+  writeFileSync(file, `# keys\nCP1 hunter2\n`)
+  await assert.rejects(keys.load(), (error: Error) => {
+    assert.match(error.message, /keys: line 2: the hash of the key is not one of scrypt$/)
+    return true
+  })
+  assert.equal(await ask('CP1', 'old key of CP1'), 'checked: right')
+})
+
+test('a new key that a station has accepted replaces the old one at once, and in the file (A01.FR.03)', async t => {
+  const { keys, ask, inFile, log } = await setUp(t)
+  await ask('CP1', 'old key of CP1')
+  const hex = '00ff'.repeat(10)
+  keys.onNewKey(cp1, { text: hex, isValid: 'now' })
+  assert.equal(await ask('CP1', hex), 'right', 'before its hash is made')
+  assert.equal(await ask('CP1', 'old key of CP1'), 'checked: wrong')
+  await keys.close()
+  assert.equal(
+    keys.recall(cp1, `Basic ${Buffer.concat([Buffer.from('CP1:'), Buffer.from(hex, 'hex')]).toString('base64')}`),
+    'right',
+  )
+  const hashes = inFile().get(cp1) ?? []
+  assert.deepEqual(await Promise.all(hashes.map(hash => matches(Buffer.from(hex, 'hex'), hash))), [true])
+  assert.deepEqual(log.said('info'), ['the station has a new key: the one before is refused'])
+  await keys.load()
+  assert.equal(await ask('CP1', hex), 'right', 'its own write costs no check')
+})
+
+test('a new key that counts after a reboot is valid beside the old one, until it is used', async t => {
+  const { keys, ask, inFile } = await setUp(t)
+  keys.onNewKey(cp1, { text: 'new key of CP1', isValid: 'afterReboot' })
+  assert.equal(await ask('CP1', 'old key of CP1'), 'checked: right')
+  await keys.close()
+  assert.equal(inFile().get(cp1)?.length, 2)
+  assert.equal(await ask('CP1', 'new key of CP1'), 'right')
+  assert.equal(await ask('CP1', 'old key of CP1'), 'checked: wrong')
+  await keys.close()
+  assert.equal(inFile().get(cp1)?.length, 1)
+})
+
+test('a new key in the file is valid beside the old one, until it is used', async t => {
+  const { file, keys, ask, inFile } = await setUp(t)
+  const [old = ''] = inFile().get(cp1) ?? []
+  writeFileSync(file, withKeys('', new Map([[cp1, [old, await hashed('new key of CP1')]]])))
+  await keys.load()
+  assert.equal(await ask('CP1', 'old key of CP1'), 'checked: right')
+  assert.equal(await ask('CP1', 'new key of CP1'), 'checked: right')
+  assert.equal(await ask('CP1', 'old key of CP1'), 'checked: wrong')
+})
+
+test('a station that was removed from the file does not come back by a new key', async t => {
+  const { file, keys, inFile } = await setUp(t)
+  writeFileSync(file, '')
+  keys.onNewKey(cp1, { text: 'new key of CP1', isValid: 'now' })
+  await keys.close()
+  assert.equal(inFile().size, 0)
+  await keys.load()
+  keys.onNewKey(cp1, { text: 'new key of CP1', isValid: 'now' })
+  assert.equal(keys.recall(cp1, basic('CP1', 'new key of CP1')), 'unknown')
+})
+
+test('a new key that cannot be written counts all the same, is an error in the log, and is written later', async t => {
+  const { file, keys, ask, inFile, log } = await setUp(t)
+  const text = readFileSync(file, 'utf8')
+  rmSync(file)
+  mkdirSync(file)
+  keys.onNewKey(cp1, { text: 'new key of CP1', isValid: 'now' })
+  await keys.close()
+  assert.deepEqual(
+    log.said('error').map(line => line.slice(0, 43)),
+    ['new keys of stations cannot be written to o'],
+  )
+  assert.equal(await ask('CP1', 'new key of CP1'), 'right')
+  rmdirSync(file)
+  writeFileSync(file, text)
+  await keys.load()
+  await keys.close()
+  assert.equal(await ask('CP1', 'new key of CP1'), 'right')
+  assert.equal(await matches(Buffer.from('new key of CP1'), inFile().get(cp1)?.[0] ?? ''), true)
+})

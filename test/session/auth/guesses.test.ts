@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Guesses } from '../../../src/session/auth/guesses.ts'
+import { handshakeFor } from '../../support/fakes.ts'
+
+function setUp() {
+  const clock = { now: 0 }
+  return { clock, guesses: new Guesses(() => clock.now) }
+}
+
+function from(address: string, stationId = 'CP1') {
+  const { env } = handshakeFor(stationId)
+  return { ...handshakeFor(stationId), env: { ...env, headers: { REMOTE_ADDR: address } } }
+}
+
+const guesser = from('192.0.2.1')
+
+test('four failures are free, and each further one doubles the wait, up to 5 min', () => {
+  const { clock, guesses } = setUp()
+  const waits = Array.from({ length: 16 }, () => {
+    guesses.onFailure(guesser)
+    const seconds = guesses.waitSeconds(guesser)
+    clock.now += (seconds ?? 0) * 1000
+    assert.equal(guesses.waitSeconds(guesser), null)
+    return seconds
+  })
+  assert.deepEqual(waits, [null, null, null, null, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300])
+})
+
+test('failures are forgotten after 15 min, and when the station is accepted', () => {
+  const { clock, guesses } = setUp()
+  const fail = (times: number): void => {
+    for (let at = 0; at < times; at++) guesses.onFailure(guesser)
+  }
+  fail(5)
+  assert.equal(guesses.waitSeconds(guesser), 1)
+  clock.now += 15 * 60_000
+  fail(4)
+  assert.equal(guesses.waitSeconds(guesser), null)
+  fail(1)
+  guesses.onAccepted(guesser)
+  assert.equal(guesses.waitSeconds(guesser), null)
+})
+
+const neighbours: readonly (readonly [address: string, stationId: string, waits: boolean, because: string])[] = [
+  ['192.0.2.1', 'CP1', true, 'the guesser itself'],
+  ['192.0.2.2', 'CP1', false, 'the station at its own address'],
+  ['192.0.2.1', 'CP2', false, 'a neighbour behind the same address'],
+]
+for (const [address, stationId, waits, because] of neighbours) {
+  test(`${stationId} at ${address} ${waits ? 'waits' : 'does not wait'} when CP1 is guessed from 192.0.2.1: ${because}`, () => {
+    const { guesses } = setUp()
+    for (let at = 0; at < 20; at++) guesses.onFailure(guesser)
+    assert.equal(guesses.waitSeconds(from(address, stationId)) !== null, waits)
+  })
+}
+
+const networks: readonly (readonly [one: string, other: string, same: boolean, because: string])[] = [
+  ['2001:db8:1:2::1', '2001:db8:1:2:ffff::9', true, 'a peer has all addresses of its /64'],
+  ['2001:db8:1:2::1', '2001:db8:1:3::1', false, 'another network'],
+  ['2001:db8::1', '2001:db8:0:0:5:6:7:8', true, 'zeros may be left out'],
+  ['::1', '::2', true, 'all of them may be'],
+  ['fe80::1', 'fe80:0:0:0:1::', true, 'at either end'],
+]
+for (const [one, other, same, because] of networks) {
+  test(`${one} and ${other} are ${same ? 'one network' : 'two networks'}: ${because}`, () => {
+    const { guesses } = setUp()
+    for (let at = 0; at < 5; at++) guesses.onFailure(from(one))
+    assert.equal(guesses.waitSeconds(from(other)) !== null, same)
+  })
+}
+
+test('an address may fail for 10,000 stations at once, and then 50 times a second', () => {
+  const { clock, guesses } = setUp()
+  for (let at = 0; at < 10_000; at++) guesses.onFailure(from('192.0.2.1', `CP${at}`))
+  assert.equal(guesses.waitSeconds(from('192.0.2.1', 'one more')), 60)
+  assert.equal(guesses.waitSeconds(from('192.0.2.2', 'one more')), null)
+  clock.now += 1_000
+  for (let at = 0; at < 50; at++) {
+    assert.equal(guesses.waitSeconds(from('192.0.2.1', `more ${at}`)), null)
+    guesses.onFailure(from('192.0.2.1', `more ${at}`))
+  }
+  assert.equal(guesses.waitSeconds(from('192.0.2.1', 'one more')), 60)
+})

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Version } from '../../../src/ocpp/version.ts'
+import { Proofs, type DurableProofs } from '../../../src/session/auth/proofs.ts'
+import type { Profile, Proof } from '../../../src/translate/certificate.ts'
+import type { StationHandshake, StationId } from '../../../src/translate/handshake.ts'
+import { handshakeFor } from '../../support/fakes.ts'
+
+function proving(profile: Profile, serialNumber?: string, version: Version = 'ocpp1.6'): StationHandshake {
+  return { ...handshakeFor('CP1', { version }), profile, ...(serialNumber !== undefined && { serialNumber }) }
+}
+
+const lower = (profile: Profile): string => `The Charging Station has used security profile ${profile} before`
+
+const downgrades: readonly (readonly [
+  before: readonly Profile[],
+  now: Profile,
+  version: Version,
+  problem: string | null,
+])[] = [
+  [[], 0, 'ocpp1.6', null],
+  [[0], 0, 'ocpp1.6', null],
+  [[1], 1, 'ocpp1.6', null],
+  [[1], 2, 'ocpp1.6', null],
+  [[1], 0, 'ocpp1.6', lower(1)],
+  [[2], 1, 'ocpp1.6', lower(2)],
+  [[3], 2, 'ocpp1.6', lower(3)],
+  [[3], 2, 'ocpp2.0.1', null],
+  [[3], 2, 'ocpp2.1', null],
+  [[3], 1, 'ocpp2.0.1', lower(3)],
+  [[3, 2], 1, 'ocpp2.0.1', lower(3)],
+  [[2], 1, 'ocpp2.0.1', lower(2)],
+  [[2, 0], 1, 'ocpp1.6', lower(2)],
+]
+for (const [before, now, version, problem] of downgrades) {
+  test(`${version} ${problem === null ? 'may' : 'may not'} use profile ${now} when it has used ${before.join(', then ') || 'none'}`, () => {
+    const proofs = new Proofs()
+    for (const profile of before) proofs.onAccepted(proving(profile))
+    assert.equal(proofs.downgradeProblem(proving(now, undefined, version)), problem)
+    assert.equal(proofs.downgradeProblem({ ...proving(now, undefined, version), stationId: 'CP2' as StationId }), null)
+  })
+}
+
+test('an identity keeps the serial number of the certificate with which the app accepted it first', () => {
+  const proofs = new Proofs()
+  proofs.onAccepted(proving(3, 'SN1'))
+  assert.equal(proofs.downgradeProblem(proving(3, 'SN1')), null)
+  assert.match(proofs.downgradeProblem(proving(3, 'SN2')) ?? '', /another serial number/)
+  assert.equal(proofs.downgradeProblem(proving(3)), null)
+})
+
+for (const downgrade of ['CP1', '*']) {
+  test(`a station may prove less than before when it is named by ${downgrade}, and then that counts after a restart`, () => {
+    const kept = new Map<StationId, Proof>()
+    const durable: DurableProofs = {
+      get proofs() {
+        return [...kept]
+      },
+      onOpened: listener => listener(),
+      keepProof: (station, proof) => void kept.set(station, proof),
+    }
+    const proofs = new Proofs(['CP9', downgrade], durable)
+    proofs.onAccepted(proving(3, 'SN1'))
+    assert.equal(new Proofs([], durable).downgradeProblem(proving(1)), lower(3))
+    assert.equal(proofs.downgradeProblem(proving(1)), null)
+    proofs.onAccepted(proving(1))
+    assert.equal(new Proofs([], durable).downgradeProblem(proving(1)), null)
+    assert.equal(new Proofs([], durable).downgradeProblem(proving(0)), lower(1))
+  })
+}
+
+test('the oldest of more than 100,000 proofs is forgotten', () => {
+  const proofs = new Proofs()
+  const numbered = (at: number, profile: Profile) => ({ ...proving(profile), stationId: `CP${at}` as StationId })
+  for (let at = 0; at <= 100_000; at++) proofs.onAccepted(numbered(at, 2))
+  assert.deepEqual(
+    [0, 1].map(at => proofs.downgradeProblem(numbered(at, 1))),
+    [null, lower(2)],
+  )
+})
