@@ -37,9 +37,9 @@ export async function openStations(
   world: World,
   admin: Admin | null,
 ): Promise<Opened> {
-  const { server, ocpp, rpc } = config
+  const { server, limits, ocpp, rpc } = config
   const { log, once } = world
-  const sockets = openSockets({ ...server, ...ocpp }, world)
+  const sockets = openSockets({ ...server, ...ocpp, ...limits }, world)
   const leaving = new AbortController()
   const draining = new AbortController()
   const reception: Reception = {
@@ -62,7 +62,7 @@ export async function openStations(
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
     answer: broadcastsOnStationsPort(config) ? broadcastRoute(broadcastEndpoint(config), hub.publish) : () => false,
   }
-  const settings = { ...server, keyPairs, handshake: { ...ocpp, headers: rpc.headers }, maxConnections }
+  const settings = { ...server, limits, keyPairs, handshake: { ...ocpp, headers: rpc.headers }, maxConnections }
   const listener = await listening('port', openListener(settings, sockets, reception)).catch((error: unknown) => {
     sockets.close()
     throw error

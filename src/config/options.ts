@@ -8,11 +8,12 @@
 import { rowsOf, type ValuesOf } from './option.ts'
 import { admin } from './table/admin.ts'
 import { broadcast, rpc } from './table/app.ts'
+import { limits } from './table/limits.ts'
 import { ocpp } from './table/ocpp.ts'
 import { lifecycle, log, metrics, node, program, state } from './table/process.ts'
 import { server } from './table/server.ts'
 
-export const groups = { server, ocpp, rpc, broadcast, lifecycle, state, log, metrics, admin, node }
+export const groups = { server, limits, ocpp, rpc, broadcast, lifecycle, state, log, metrics, admin, node }
 
 /** Options of the command line only, without environment variable and TOML key. */
 export const programGroups = { program }

@@ -50,12 +50,12 @@ export type Handshake = StationHandshake | Refusal
 
 /** Why a connection did not become a station. */
 export type RefusalReason =
-  'draining' | 'full' | 'owing' | 'taken' | 'path' | 'identity' | 'version' | 'request' | 'tls'
+  'draining' | 'full' | 'owing' | 'taken' | 'path' | 'identity' | 'version' | 'request' | 'address' | 'tls'
 
 /** A request that is answered with an HTTP error and opens no session. */
 export type Refusal = {
   readonly kind: 'refused'
-  readonly status: 400 | 404 | 408 | 409 | 431 | 503
+  readonly status: 400 | 404 | 408 | 409 | 429 | 431 | 503
   readonly reason: RefusalReason
   /** For the client and the log. */
   readonly problem: string

@@ -12,11 +12,13 @@ import { refused as refusalOf, type Refusal } from '../../src/translate/handshak
 import { openSockets, type Sockets } from '../../src/server/websocket/socket.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
+import { addressLimits, socketLimits } from '../support/limits.ts'
 import { frameOf, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
 
 const KiB = 1024
 const host = '127.0.0.1'
 const limits = {
+  ...socketLimits,
   maxMessageSize: 1024 * KiB,
   maxPendingSize: 1024 * KiB,
   pingIntervalMs: 0,
@@ -32,6 +34,7 @@ const settings = {
   healthPath: '/health',
   readyPath: '/ready',
   keyPairs: [],
+  limits: addressLimits,
   handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
 } as const
 /** So that two fit into a turn. */
@@ -60,7 +63,8 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade }: Wat
   }
   const reception: Reception = {
     refusal: ({ stationId }) => refusal?.(stationId) ?? null,
-    admit: ({ stationId }) => {
+    admit: ({ stationId }, socket) => {
+      socket.accept()
       admitted.push(stationId)
       now += admissionMs
       onAdmit?.(stationId)

@@ -15,6 +15,7 @@ import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { openSockets } from '../../src/server/websocket/socket.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
+import { addressLimits, socketLimits } from '../support/limits.ts'
 import { protocol, upgradeHeaders } from '../support/peer.ts'
 import { run } from '../support/process.ts'
 
@@ -124,6 +125,7 @@ for (const scheme of ['http', 'https'] as const) {
 
     before(async () => {
       const limits = {
+        ...socketLimits,
         maxMessageSize: 1024,
         maxPendingSize: 1024,
         pingIntervalMs: 0,
@@ -142,6 +144,7 @@ for (const scheme of ['http', 'https'] as const) {
         healthPath: '/health',
         readyPath: '/ready',
         keyPairs: scheme === 'https' ? [await makeKeyPair(folder)] : [],
+        limits: addressLimits,
         handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
       } as const
       listener = keep(await openListener(settings, sockets, reception(refused)))

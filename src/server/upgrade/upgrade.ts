@@ -58,7 +58,8 @@ function decide(
   sockets.upgrade(request, stream, head, handshake, socket => reception.admit(handshake, socket))
 }
 
-function turnAway(stream: Duplex, asked: UpgradeRequest, refusal: Refusal, reception: Reception): void {
+/** Refuses, and says so in the log and the metrics. */
+export function turnAway(stream: Duplex, asked: UpgradeRequest, refusal: Refusal, reception: Reception): void {
   reception.onRefused(asked, refusal)
   refuse(stream, refusal)
 }

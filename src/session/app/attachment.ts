@@ -27,13 +27,13 @@ export type Attached = {
 }
 
 export class Attachment {
-  readonly #station: Pick<Station<AttachmentSettings>, 'handshake' | 'row' | 'settings'>
+  readonly #station: Pick<Station<AttachmentSettings>, 'handshake' | 'row' | 'settings' | 'socket'>
   readonly #app: AppConnection
   readonly #fleet: Fleet
   readonly #member: Member
 
   constructor(
-    station: Pick<Station<AttachmentSettings>, 'handshake' | 'row' | 'settings'>,
+    station: Pick<Station<AttachmentSettings>, 'handshake' | 'row' | 'settings' | 'socket'>,
     app: AppConnection,
     fleet: Fleet,
     member: Member,
@@ -65,6 +65,7 @@ export class Attachment {
     if (app.connectionIdentifiers === null) {
       const connectionIdentifiers = await app.connect(queueDeadline)
       if (connectionIdentifiers === null) return { isAccepted: false, subscribed: null, isById: false }
+      this.#station.socket.accept()
       await this.#fleet.claim(this.#member, connectionIdentifiers)
     }
     const known = settings.sn === 'station_id' ? stationId : (told ?? this.#fleet.serialNumberOf(stationId))
