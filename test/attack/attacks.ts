@@ -22,10 +22,13 @@ export type Attack = {
   readonly name: string
   /** Whether the bridge serves TLS. */
   readonly isTls?: boolean
-  /** How the connections may end, if the row says how: each of them ends so, or is open at the end of the attack. */
-  readonly ends?: RegExp
-  /** How long it must go on for its end to be seen, in a short run. */
-  readonly shortMs?: number
+  /**
+   * In the short form: how its connections may end. `closed` is an end without a word: the attacker's own, at the end of the
+   * attack, or a close frame that it did not get to read. Without this, the row is for the long form only.
+   */
+  readonly shortEnds?: readonly string[]
+  /** Whether the bridge counts a limit of its connections (`ocpp_limit_total`). */
+  readonly isLimited?: boolean
   readonly run: (target: Target, ends: Ends) => Promise<void>
 }
 
@@ -107,16 +110,33 @@ const requests =
 
 export const attacks: readonly Attack[] = [
   { name: 'pongs, 1 connection', run: floods(1, pong) },
-  { name: 'pongs, 30 connections', run: floods(30, pong) },
-  { name: 'pings, 30 connections', run: floods(30, ping) },
+  { name: 'pongs, 30 connections', shortEnds: ['ws 1008', 'closed'], isLimited: true, run: floods(30, pong) },
+  { name: 'pings, 30 connections', shortEnds: ['ws 1008', 'closed'], isLimited: true, run: floods(30, ping) },
   { name: 'empty messages, 30 connections', run: floods(30, empty) },
-  { name: 'blank messages, 30 connections', run: floods(30, blank) },
-  { name: 'fragments, 30 connections', run: floods(30, fragments) },
-  { name: 'one id again and again, 30 connections', run: floods(30, repeated) },
-  { name: 'deep nesting, 30 connections', run: floods(30, deep) },
-  { name: 'messages over the limit, 30 connections', run: floods(30, huge) },
+  { name: 'blank messages, 30 connections', shortEnds: ['ws 1008', 'closed'], isLimited: true, run: floods(30, blank) },
+  { name: 'fragments, 30 connections', shortEnds: ['ws 1008', 'closed'], isLimited: true, run: floods(30, fragments) },
+  {
+    name: 'one id again and again, 30 connections',
+    shortEnds: ['ws 1008', 'closed'],
+    isLimited: true,
+    run: floods(30, repeated),
+  },
+  {
+    name: 'deep nesting, 30 connections',
+    shortEnds: ['ws 1008', 'ws 1002', 'closed'],
+    isLimited: true,
+    run: floods(30, deep),
+  },
+  {
+    name: 'messages over the limit, 30 connections',
+    shortEnds: ['ws 1009', 'closed'],
+    isLimited: true,
+    run: floods(30, huge),
+  },
   {
     name: 'inflating messages, 10 connections',
+    shortEnds: ['ws 1009', 'closed'],
+    isLimited: true,
     run: (target, ends) =>
       repeat(10, target.until, async () => {
         const socket = await dialStation(target, ends, compressed)
@@ -167,6 +187,7 @@ export const attacks: readonly Attack[] = [
   },
   {
     name: 'upgrades and resets',
+    shortEnds: ['closed'],
     run: (target, ends) =>
       repeat(100, target.until, async () => {
         const socket = await dialStation(target, ends)
@@ -175,6 +196,8 @@ export const attacks: readonly Attack[] = [
   },
   {
     name: 'wrong credentials',
+    shortEnds: ['ws 1008', 'closed'],
+
     run: (target, ends) =>
       repeat(100, target.until, async at => {
         const header = `Authorization: Basic ${Buffer.from(`stranger-${at}:wrong`).toString('base64')}`
