@@ -21,6 +21,7 @@ describe('stations beside an attack lose no call', within, () => {
   before(async () => {
     site = await openSite(keep, { stations: 30, isTls: false })
     start = await site.holdings()
+    await site.watchQuiet(0)
   })
 
   for (const attack of attacks.filter(({ shortEnds }) => shortEnds !== undefined)) {

@@ -118,7 +118,7 @@ export const attacks: readonly Attack[] = [
   {
     name: 'one id again and again, 30 connections',
     shortEnds: ['ws 1008', 'closed'],
-    isLimited: true,
+
     run: floods(30, repeated),
   },
   {

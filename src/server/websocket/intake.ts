@@ -46,8 +46,14 @@ const burstSeconds = 5
  */
 const maxOverdraft = 1_000
 const KiB = 1024
+/** So much may come in before the budget is asked. */
+export const settleAt = 64
 
 export class Intake {
+  /** Whether a message may go straight to the session, if little is `unsettled`: most do, and nothing else runs for them. */
+  isOpen = false
+  /** What has come in and is not in the budget yet, in its unit. */
+  unsettled = 0
   readonly #flow: Flow
   readonly #settings: IntakeSettings
   readonly #end: IntakeEnd
@@ -91,6 +97,7 @@ export class Intake {
   accept(): void {
     if (this.#isAccepted) return
     this.#isAccepted = true
+    this.unsettled = 0
     this.#rate = rateOf(this.#settings.frameRate)
     this.#budget = new Budget(this.#rate, this.#now())
     clearTimeout(this.#refilling ?? undefined)
@@ -100,9 +107,10 @@ export class Intake {
 
   onMessage(text: string, bytes: number): void {
     if (!this.onFrame(bytes)) return
-    if (this.#isAccepted && !this.#isHolding && this.#held.bytes === 0) return this.#end.receive(text, bytes)
+    if (this.isOpen) return this.#end.receive(text, bytes)
     if (this.#flow.isPaused && this.#isFlooded(bytes)) return
     this.#held.push({ text, bytes })
+    this.isOpen = false
     if (!this.#isHolding) this.#deliver()
     if (this.#held.bytes > maxHeldBytes) this.#flow.pause()
   }
@@ -110,7 +118,8 @@ export class Intake {
   /** Counts a frame. @returns whether the connection goes on */
   onFrame(bytes: number): boolean {
     if (this.#hasEnded) return false
-    const cost = Math.min(Math.max(1, bytes / KiB), this.#rate.burst)
+    const cost = Math.min(this.unsettled + costOf(bytes), this.#rate.burst)
+    this.unsettled = 0
     const left = this.#budget.spend(cost, this.#now())
     if (left >= 0) return true
     if (!this.#isAccepted && left < -maxOverdraft) {
@@ -123,6 +132,7 @@ export class Intake {
 
   hold(): void {
     this.#isHolding = true
+    this.isOpen = false
   }
 
   release(): void {
@@ -139,6 +149,7 @@ export class Intake {
   /** Drops what is held, and takes nothing more. */
   end(): void {
     this.#hasEnded = true
+    this.isOpen = false
     this.#isHolding = false
     this.#held.clear()
     clearTimeout(this.#refilling ?? undefined)
@@ -148,6 +159,7 @@ export class Intake {
   #deliver(): void {
     if (!this.#isAccepted) this.#queue()
     else for (let message = this.#next(); message !== undefined; message = this.#next()) this.#hand(message)
+    this.isOpen = this.#isAccepted && !this.#isHolding && !this.#hasEnded && this.#held.bytes === 0
     if (this.#held.bytes === 0 && !this.#isHolding) this.#emptied()
     this.#resume()
   }
@@ -206,6 +218,11 @@ export class Intake {
     this.#end.exceeded('overrun')
     return true
   }
+}
+
+/** In frames, or KiB if that is more. */
+function costOf(bytes: number): number {
+  return Math.max(1, bytes / KiB)
 }
 
 function rateOf(perSecond: number): Rate {

@@ -3,12 +3,14 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { Meter } from '../../ops/metrics.ts'
 import type { StationSocket } from '../../session/ports.ts'
 import type { CloseRule } from '../../translate/closing.ts'
 import type { StationHandshake } from '../../translate/handshake.ts'
+import type { Turnstile } from '../limits/turnstile.ts'
 import type { Compression } from './compression.ts'
 import type { IntakeSettings } from './intake.ts'
-import type { LivenessSettings } from './liveness.ts'
+import type { LivenessSettings, Patience } from './liveness.ts'
 import type { ProgressSettings } from './progress.ts'
 
 export type SocketSettings = LivenessSettings &
@@ -54,4 +56,32 @@ export interface Sockets {
   onRefused(refuse: (request: IncomingMessage, stream: Duplex, problem: string) => void): void
   /** Stops the sweep and terminates every connection that is still open. */
   close(): void
+}
+
+/** The code and reason with which a connection ended. */
+export type Closing = { readonly code: number; readonly reason: string }
+
+/** `isCut`: closed without a handshake where the station should come back. */
+export type LiveSettings = SocketSettings & { readonly isCut: boolean }
+
+export interface Watched {
+  /**
+   * Ends a connection that does not get on.
+   *
+   * @param now monotonic, in ms
+   * @param room how many bytes of unfinished messages there may be
+   * @returns how many bytes wait for the rest of their message; 0 once the app has accepted the station
+   */
+  look(now: number, room: number): number
+}
+
+/** What all sockets share. */
+export type Shared = {
+  readonly patience: Patience
+  readonly meter: Meter
+  readonly strangers: Turnstile
+  /** Those to look at often: not accepted, or with data that waits to be read. */
+  readonly watched: Set<Watched>
+  /** Monotonic, in ms. */
+  readonly now: () => number
 }

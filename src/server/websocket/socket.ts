@@ -13,21 +13,19 @@ import { closeModeFor } from '../../translate/closing.ts'
 import { Turnstile } from '../limits/turnstile.ts'
 import { closeCodeFor, closeReason, limitOf } from './closing.ts'
 import { deflate, mayCompress } from './compression.ts'
-import { Intake, type IntakeEnd } from './intake.ts'
+import { Intake, settleAt, type IntakeEnd } from './intake.ts'
 import { Liveness, Patience } from './liveness.ts'
-import type { SocketEnd, SocketSettings, Sockets } from './ports.ts'
+import type { Closing, LiveSettings, Shared, SocketEnd, SocketSettings, Sockets, Watched } from './ports.ts'
 import { Progress } from './progress.ts'
-import { ignoreRest, isCompressed, limitMessages, unfinishedBytes } from './receiver.ts'
+import { ignoreRest, isCompressed, limitMessages, maxFragments, unfinishedBytes } from './receiver.ts'
 
 export type { SocketEnd, SocketSettings, Sockets } from './ports.ts'
 
 /** How long a station may take to answer a close frame. */
 const closeTimeoutMs = 2_000
 
-/** How often each connection is looked at, for what must not take long. */
+/** How often the watched connections are looked at, for what must not take long; the others at each sweep. */
 const lookMs = 250
-/** An honest library makes fragments of 1 KiB or more; a station that is not accepted sends 64 KiB at most. */
-const maxFragments = { accepted: 1024, unaccepted: 256 }
 
 export function openSockets(
   settings: SocketSettings,
@@ -36,6 +34,7 @@ export function openSockets(
 ): Sockets {
   const open = new Set<LiveSocket>()
   const strangers = new Turnstile(now)
+  const watched = new Set<Watched>()
   const upgradePlainly = new WeakMap<IncomingMessage, () => void>()
   const options = {
     noServer: true,
@@ -51,11 +50,14 @@ export function openSockets(
   compressing.on('wsClientError', (_error, _stream, request) => upgradePlainly.get(request)?.())
   const patience = new Patience(settings)
   const sweep = setInterval(() => {
-    for (const socket of open) socket.check()
+    for (const socket of open) {
+      socket.check()
+      socket.look(now(), Infinity)
+    }
   }, patience.sweepMs)
   const looks = setInterval(() => {
     let unfinished = 0
-    for (const socket of open) unfinished += socket.look(now(), settings.unfinishedSize - unfinished)
+    for (const socket of watched) unfinished += socket.look(now(), settings.unfinishedSize - unfinished)
   }, lookMs)
   return {
     upgrade: (request, stream, head, { stationId, subprotocol, version }, onOpen) => {
@@ -67,9 +69,14 @@ export function openSockets(
       const upgradeBy = (server: WebSocketServer): void =>
         server.handleUpgrade(request, stream, head, ws => {
           const isCut = closeModeFor(stationId, settings.close) === 'abort'
-          const socket = new LiveSocket(ws, request.socket, { ...settings, isCut }, { patience, meter, strangers, now })
+          const socket = new LiveSocket(
+            ws,
+            request.socket,
+            { ...settings, isCut },
+            { patience, meter, strangers, watched, now },
+          )
           open.add(socket)
-          ws.once('close', () => open.delete(socket))
+          ws.once('close', () => open.delete(socket) && watched.delete(socket))
           socket.attach(onOpen(socket), () => once('invalid UTF-8', { station: stationId }, replacedText, stationId))
         })
       if (!mayCompress(settings.compression, version)) return upgradeBy(plain)
@@ -90,19 +97,7 @@ export function openSockets(
 const replacedText =
   'a station sent bytes that are not UTF-8: they are served as U+FFFD, an idTag with one is not known'
 
-type Closing = { readonly code: number; readonly reason: string }
-/** `isCut`: closed without a handshake where the station should come back. */
-type LiveSettings = SocketSettings & { readonly isCut: boolean }
-/** What all sockets share. */
-type Shared = {
-  readonly patience: Patience
-  readonly meter: Meter
-  readonly strangers: Turnstile
-  /** Monotonic, in ms. */
-  readonly now: () => number
-}
-
-class LiveSocket implements StationSocket, IntakeEnd {
+class LiveSocket implements StationSocket, IntakeEnd, Watched {
   readonly #ws: WebSocket
   readonly #connection: Socket
   readonly #settings: LiveSettings
@@ -110,6 +105,7 @@ class LiveSocket implements StationSocket, IntakeEnd {
   readonly #liveness: Liveness
   readonly #progress: Progress
   readonly #intake: Intake
+  readonly #watched: Set<Watched>
   #end: SocketEnd | null = null
   #messages = 0
   /** The code and reason with which this side ended the connection, if it did. */
@@ -122,6 +118,7 @@ class LiveSocket implements StationSocket, IntakeEnd {
     this.#meter = shared.meter
     this.#liveness = new Liveness(shared.patience)
     this.#progress = new Progress(settings)
+    this.#watched = shared.watched.add(this)
     this.#intake = new Intake(ws, settings, this, shared.strangers, shared.now)
     const bytes = Math.min(settings.unacceptedMessageSize, settings.maxMessageSize)
     limitMessages(ws, { bytes, fragments: maxFragments.unaccepted })
@@ -143,7 +140,11 @@ class LiveSocket implements StationSocket, IntakeEnd {
       const bytes = bytesOf(data)
       this.#meter.count('data_rcvd_total', {}, bytes.length)
       if ((replaces || isBinary) && !isUtf8(bytes)) onReplaced()
-      this.#intake.onMessage(bytes.toString(), bytes.length)
+      const intake = this.#intake
+      if (intake.isOpen && intake.unsettled < settleAt) {
+        intake.unsettled += Math.max(1, bytes.length / 1024)
+        end.receive(bytes.toString(), bytes.length)
+      } else intake.onMessage(bytes.toString(), bytes.length)
     })
     ws.on('ping', () => this.#intake.onFrame(0))
     ws.on('pong', () => {
@@ -192,9 +193,11 @@ class LiveSocket implements StationSocket, IntakeEnd {
    */
   send(text: string): void {
     if (this.#ws.readyState !== WebSocket.OPEN) return
-    if (this.#isPendingTooMuch) return this.#onSlow('Reads too slowly')
+    const { maxPendingSize } = this.#settings
+    if (maxPendingSize > 0 && this.#connection.writableLength > maxPendingSize) return this.#onSlow('Reads too slowly')
     this.#meter.count('data_sent_total', {}, Buffer.byteLength(text))
     this.#ws.send(text)
+    if (this.#connection.writableLength > 0) this.#watched.add(this)
   }
 
   close(code: number, reason: string): void {
@@ -241,12 +244,6 @@ class LiveSocket implements StationSocket, IntakeEnd {
     this.#ws.terminate()
   }
 
-  /**
-   * Ends a connection that does not get on.
-   *
-   * @param room how many bytes of unfinished messages there may be
-   * @returns how many bytes wait for the rest of their message; 0 once the app has accepted the station
-   */
   look(now: number, room: number): number {
     if (this.#ending !== null) return 0
     const unfinished = unfinishedBytes(this.#ws)
@@ -256,16 +253,11 @@ class LiveSocket implements StationSocket, IntakeEnd {
     const late = this.#progress.look({ now, messagesBefore, bytesBefore })
     if (late === 'message') this.#refuse('message_time', 1008, 'A message took too long')
     else if (late === 'write') this.#onSlow('Does not read')
-    else if (this.#isPendingTooMuch) this.#onSlow('Reads too slowly')
+    if (this.#intake.isAccepted && pending === 0) this.#watched.delete(this)
     if (this.#intake.isAccepted || unfinished === null) return 0
     if (unfinished <= room) return unfinished
     this.#refuse('unfinished', 1013, 'Too many unfinished messages')
     return 0
-  }
-
-  get #isPendingTooMuch(): boolean {
-    const { maxPendingSize } = this.#settings
-    return maxPendingSize > 0 && this.#connection.writableLength > maxPendingSize
   }
 
   /** Terminates without a close frame, which would only queue behind the data that the station does not read. */
