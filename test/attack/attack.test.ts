@@ -47,7 +47,7 @@ describe('stations beside an attack lose no call', within, () => {
     for (let count = 0; count < 2_000; count += 100) {
       const sockets = await Promise.all(Array.from({ length: 100 }, () => dialStation(target, ends)))
       assert.ok(sockets.every(socket => socket !== null))
-      t.after(() => sockets.forEach(socket => socket?.destroy()))
+      t.after(() => sockets.forEach(socket => socket.destroy()))
     }
     assert.deepEqual(ends.counts, {})
     assert.equal((await site.bridge.metric('ocpp_connection_total')) - before, 2_000)

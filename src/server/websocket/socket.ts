@@ -36,16 +36,8 @@ export function openSockets(
   const strangers = new Turnstile(now)
   const watched = new Set<Watched>()
   const upgradePlainly = new WeakMap<IncomingMessage, () => void>()
-  const options = {
-    noServer: true,
-    clientTracking: false,
-    // One frame of a connection per turn of the event loop: see `Intake`. Each connection gets its own limits: see `attach`.
-    allowSynchronousEvents: false,
-    maxPayload: settings.maxMessageSize,
-    skipUTF8Validation: settings.invalidUtf8 === 'replace',
-  }
-  const plain = new WebSocketServer({ ...options, perMessageDeflate: false })
-  const compressing = new WebSocketServer({ ...options, perMessageDeflate: deflate })
+  const plain = newServer(settings, false)
+  const compressing = newServer(settings, deflate)
   // An offer that cannot be met is declined, but the station is not refused for it (RFC 7692 §5).
   compressing.on('wsClientError', (_error, _stream, request) => upgradePlainly.get(request)?.())
   const patience = new Patience(settings)
@@ -69,12 +61,8 @@ export function openSockets(
       const upgradeBy = (server: WebSocketServer): void =>
         server.handleUpgrade(request, stream, head, ws => {
           const isCut = closeModeFor(stationId, settings.close) === 'abort'
-          const socket = new LiveSocket(
-            ws,
-            request.socket,
-            { ...settings, isCut },
-            { patience, meter, strangers, watched, now },
-          )
+          const shared = { patience, meter, strangers, watched, now }
+          const socket = new LiveSocket(ws, request.socket, { ...settings, isCut }, shared)
           open.add(socket)
           ws.once('close', () => open.delete(socket) && watched.delete(socket))
           socket.attach(onOpen(socket), () => once('invalid UTF-8', { station: stationId }, replacedText, stationId))
@@ -92,6 +80,19 @@ export function openSockets(
       for (const socket of open) socket.terminate()
     },
   }
+}
+
+function newServer(settings: SocketSettings, perMessageDeflate: typeof deflate | false): WebSocketServer {
+  return new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    // One frame of a connection per turn of the event loop: see `Intake`.
+    allowSynchronousEvents: false,
+    // Each connection gets limits of its own: see `limitMessages`.
+    maxPayload: settings.maxMessageSize,
+    skipUTF8Validation: settings.invalidUtf8 === 'replace',
+    perMessageDeflate,
+  })
 }
 
 const replacedText =
