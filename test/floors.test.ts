@@ -146,6 +146,7 @@ const untested = [
   // Types; and the flags, which `cli/commands.test.ts` reads.
   'cli/command.ts',
   'cli/flags.ts',
+  'server/websocket/ports.ts',
   // The whole program; the tests of `test/e2e` run it.
   'main.ts',
   'app.ts',

@@ -6,15 +6,16 @@ import { Socket, type DropArgument } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { listen } from '../ops/server.ts'
-import { refused, type HandshakeSettings } from '../translate/handshake.ts'
+import { refused, type HandshakeSettings, type Refusal } from '../translate/handshake.ts'
 import { newServer, type Timeouts } from './http-server.ts'
 import { answerRequest, asksForWebSocket, replayAsPlain, type RequestSettings } from './requests.ts'
 import type { Tls } from './tls/tls.ts'
 import type { Access } from './upgrade/access.ts'
 import { addressOf, unreadRequest, upgradeRequest } from './upgrade/peer.ts'
 import { readClientError, refuse, type ClientError } from './upgrade/refusals.ts'
-import { Turnstile } from './upgrade/turnstile.ts'
-import { onUpgrade, type Reception } from './upgrade/upgrade.ts'
+import { Addresses, type AddressLimits } from './limits/addresses.ts'
+import { Turnstile } from './limits/turnstile.ts'
+import { onUpgrade, turnAway, type Reception } from './upgrade/upgrade.ts'
 import type { Sockets } from './websocket/socket.ts'
 
 export type ListenerSettings = RequestSettings & {
@@ -26,6 +27,7 @@ export type ListenerSettings = RequestSettings & {
   readonly access: Access
   /** Connections beyond this number are closed without an answer. */
   readonly maxConnections?: number
+  readonly limits: AddressLimits
   readonly timeouts?: Timeouts
 }
 
@@ -48,11 +50,14 @@ export async function openListener(
   now = (): number => performance.now(),
 ): Promise<Listener> {
   const turnstile = new Turnstile(now)
+  const addresses = new Addresses(settings.limits, now)
   const server = newServer(settings, (request, response) => answerRequest(request, response, settings, reception))
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     if (!asksForWebSocket(request)) return replayAsPlain(server, request, stream, head)
     // A station may disconnect during its upgrade.
     stream.on('error', () => stream.destroy())
+    const crowded = crowdingOf(addressOf(request.socket.remoteAddress), addresses)
+    if (crowded !== null) return turnAway(stream, upgradeRequest(request), crowded, reception)
     // Nothing reads the stream before its turn: Node buffers up to the high-water mark, and stops.
     turnstile.enter({ stream, letIn: () => onUpgrade({ request, stream, head }, settings, sockets, reception) })
   })
@@ -62,6 +67,7 @@ export async function openListener(
     reception.onRefused(upgradeRequest(request), refusal)
     refuse(stream, refusal)
   })
+  server.on('connection', (socket: Socket) => countConnection(socket, addresses, reception))
   server.on('drop', (dropped?: DropArgument) => {
     reception.onRefused(unreadRequest(dropped?.remoteAddress), refused(503, 'full', 'The connection limit is reached'))
   })
@@ -77,6 +83,21 @@ export async function openListener(
       return closeServer(server)
     },
   }
+}
+
+/** Why an address gets no upgrade now; `null` if it does. */
+function crowdingOf(address: string, addresses: Addresses): Refusal | null {
+  const problem = addresses.isFull(address) ? 'connections' : addresses.isTooFast(address) ? 'upgrades' : null
+  if (problem === null) return null
+  return refused(429, 'address', `Too many ${problem} from one address`, { 'Retry-After': 30 })
+}
+
+function countConnection(socket: Socket, addresses: Addresses, reception: Reception): void {
+  const address = addressOf(socket.remoteAddress)
+  socket.once('close', () => addresses.onDisconnected(address))
+  if (!addresses.onConnected(address)) return
+  reception.onRefused(unreadRequest(address), refused(429, 'address', 'Too many connections from one address'))
+  socket.destroy()
 }
 
 /** Answers bytes that Node cannot parse as a request, such as a path with a space. The answer does not repeat them. */

@@ -69,6 +69,14 @@ export interface StationSocket {
    */
   pause(): void
   resume(): void
+  /** The app has accepted the station: the limits on those that may be anyone end. */
+  accept(): void
+  /**
+   * The app accepted the station before: its messages may be of any size before it does so again.
+   *
+   * @returns whether they may: not where they are compressed, for then a few bytes become a large one
+   */
+  expectLargeMessages(): boolean
   /** Whether the station has answered a ping. */
   readonly answersPings: boolean
   /** Pings a station that has not answered a ping; further calls do nothing. */

@@ -74,6 +74,7 @@ export type RefusalReason =
   | 'identity'
   | 'version'
   | 'request'
+  | 'address'
   | 'tls'
   | 'profile'
   | 'certificate'

@@ -16,6 +16,7 @@ import { openSockets } from '../../src/server/websocket/socket.ts'
 import { anyAccess, makeKeyPair, tlsOf } from '../support/certificate.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
+import { addressLimits, socketLimits } from '../support/limits.ts'
 import { protocol, upgradeHeaders } from '../support/peer.ts'
 
 const host = '127.0.0.1'
@@ -180,6 +181,7 @@ for (const scheme of ['http', 'https'] as const) {
 
     before(async () => {
       const limits = {
+        ...socketLimits,
         maxMessageSize: 1024,
         maxPendingSize: 1024,
         pingIntervalMs: 0,
@@ -199,6 +201,7 @@ for (const scheme of ['http', 'https'] as const) {
         readyPath: '/ready',
         tls: scheme === 'https' ? tlsOf(await makeKeyPair()) : null,
         access: anyAccess,
+        limits: addressLimits,
         handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
         timeouts,
       } as const

@@ -13,11 +13,13 @@ import { openSockets, type Sockets } from '../../src/server/websocket/socket.ts'
 import { anyAccess } from '../support/certificate.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
+import { addressLimits, socketLimits } from '../support/limits.ts'
 import { dial, frameOf, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
 
 const KiB = 1024
 const host = '127.0.0.1'
 const limits = {
+  ...socketLimits,
   maxMessageSize: 1024 * KiB,
   maxPendingSize: 1024 * KiB,
   pingIntervalMs: 0,
@@ -34,6 +36,7 @@ const settings = {
   readyPath: '/ready',
   tls: null,
   access: anyAccess,
+  limits: addressLimits,
   handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
 } as const
 /** So that two fit into a turn. */
@@ -66,7 +69,8 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade, ask =
     refusal: ({ stationId }) => refusal?.(stationId) ?? null,
     ask,
     release: ({ stationId }) => released.push(stationId),
-    admit: ({ stationId }) => {
+    admit: ({ stationId }, socket) => {
+      socket.accept()
       admitted.push(stationId)
       now += admissionMs
       onAdmit?.(stationId)

@@ -16,6 +16,7 @@ import { openSockets } from '../../src/server/websocket/socket.ts'
 import { anyAccess, tlsOf } from '../support/certificate.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
+import { addressLimits, socketLimits } from '../support/limits.ts'
 import { protocol, upgradeHeaders } from '../support/peer.ts'
 import { run } from '../support/process.ts'
 
@@ -127,6 +128,7 @@ for (const scheme of ['http', 'https'] as const) {
 
     before(async () => {
       const limits = {
+        ...socketLimits,
         maxMessageSize: 1024,
         maxPendingSize: 1024,
         pingIntervalMs: 0,
@@ -146,6 +148,7 @@ for (const scheme of ['http', 'https'] as const) {
         readyPath: '/ready',
         tls: scheme === 'https' ? tlsOf(await makeKeyPair(folder)) : null,
         access: anyAccess,
+        limits: addressLimits,
         handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
       } as const
       listener = keep(await openListener(settings, sockets, reception(refused)))

@@ -17,6 +17,7 @@ import { openSockets } from '../../../src/server/websocket/socket.ts'
 import { anyAccess, makeKeyPair, tlsOf } from '../../support/certificate.ts'
 import { FakeLog, FakeMeter } from '../../support/fakes.ts'
 import { keepUntil, type Keep } from '../../support/keep.ts'
+import { addressLimits, socketLimits } from '../../support/limits.ts'
 import { protocol, upgradeHeaders } from '../../support/peer.ts'
 import { run } from '../../support/process.ts'
 
@@ -30,6 +31,7 @@ async function open(isTls: boolean, keep: Keep) {
   const log = new FakeLog()
   const notices = new Notices(log)
   const limits = {
+    ...socketLimits,
     maxMessageSize: 1024,
     maxPendingSize: 1024,
     pingIntervalMs: 0,
@@ -45,7 +47,10 @@ async function open(isTls: boolean, keep: Keep) {
   const handshake = { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] } as const
   const ways = { healthPath: '/health', readyPath: '/ready', handshake }
   const opening = openListener(
-    { host, port: 0, ...ways, tls: isTls ? tlsOf(await makeKeyPair()) : null, access: anyAccess, timeouts },
+    {
+      ...{ host, port: 0, ...ways, limits: addressLimits, timeouts },
+      ...{ tls: isTls ? tlsOf(await makeKeyPair()) : null, access: anyAccess },
+    },
     sockets,
     {
       ...newReports({ log, once: notices.once.bind(notices), meter: noMeter }),
