@@ -166,6 +166,7 @@ const untested = [
   'session/ports.ts',
   'session/transactions/outbox.ts',
   'session/entries.ts',
+  'session/app/rpc.ts',
   'session/auth/keys.ts',
   'admin/ports.ts',
   // Numbers; the tests of what has the limits read them.
