@@ -39,9 +39,9 @@ export async function openStations(
   world: World,
   admin: Admin | null,
 ): Promise<Opened> {
-  const { server, ocpp } = config
+  const { server, limits, ocpp } = config
   const { log, once } = world
-  const sockets = openSockets({ ...server, ...ocpp }, world)
+  const sockets = openSockets({ ...server, ...ocpp, ...limits }, world)
   const leaving = new AbortController()
   const admission = new Admission({ connectOn: ocpp.connectOn, room }, hub, world)
   const reception: Reception = {
@@ -79,7 +79,7 @@ export async function openStations(
 
 /** Rejects if a port cannot be bound, and then none is. */
 async function openListeners(
-  { server, ocpp, rpc }: Config,
+  { server, limits, ocpp, rpc }: Config,
   tls: readonly (Tls | null)[],
   maxConnections: number,
   sockets: Sockets,
@@ -93,7 +93,16 @@ async function openListeners(
       const handshake = { ...ocpp, headers: rpc.headers }
       // Broadcasts have one port: that of the first listener, if it is theirs.
       const answers = at === 0 ? reception : { ...reception, answer: () => false }
-      const settings = { ...server, ...listener, tls: tls[at] ?? null, handshake, access, peers, maxConnections }
+      const settings = {
+        ...server,
+        ...listener,
+        limits,
+        tls: tls[at] ?? null,
+        handshake,
+        access,
+        peers,
+        maxConnections,
+      }
       listeners.push(await listening('port', openListener(settings, sockets, answers)))
     }
     return listeners

@@ -146,6 +146,7 @@ const untested = [
   // Types; and the flags, which `cli/commands.test.ts` reads.
   'cli/command.ts',
   'cli/flags.ts',
+  'server/websocket/ports.ts',
   // The whole program; the tests of `test/e2e` run it.
   'main.ts',
   'app.ts',
@@ -165,6 +166,7 @@ const untested = [
   'session/ports.ts',
   'session/transactions/outbox.ts',
   'session/entries.ts',
+  'session/app/rpc.ts',
   'session/auth/keys.ts',
   'admin/ports.ts',
   // Numbers; the tests of what has the limits read them.

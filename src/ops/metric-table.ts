@@ -156,7 +156,19 @@ export const table = {
       identity: 'no identity, or an invalid one',
       version: 'no common OCPP version',
       request: 'the request is malformed, or no WebSocket upgrade that can be served',
+      address: 'its address has too many connections (`limits_conn_per_address`), or upgrades (`limits_upgrade_rate`)',
       tls: 'the TLS handshake failed, or TLS on a port without it',
+    },
+  }),
+  ocpp_limit_total: counter('The total number of times that a station reached a limit of its connection', {
+    limit: {
+      frames: 'frames and bytes per second: it is read later',
+      flood: 'the same, far beyond, before the app accepted it: closed with 1008',
+      message_size: 'the size of a message: closed with 1009',
+      overrun: 'data sent while nothing was read: closed with 1009',
+      fragments: 'the parts of a message: closed with 1008',
+      message_time: 'the time for a message: closed with 1008',
+      unfinished: 'unfinished messages of all stations that the app has not accepted: closed with 1013',
     },
   }),
   ocpp_takeover_total: counter('The total number of connections that replaced an older one of the same station', {}),
@@ -218,6 +230,9 @@ type ValueOf<V> = V extends readonly (infer Value extends string)[]
 
 /** Why a message was dropped. */
 export type DropReason = LabelsOf<'ocpp_dropped_total'>['reason']
+
+/** A limit that a station can reach while it is connected. */
+export type Limit = LabelsOf<'ocpp_limit_total'>['limit']
 
 export type CounterName = NameOf<'counter'>
 export type HistogramName = NameOf<'histogram'>

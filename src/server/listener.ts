@@ -6,7 +6,7 @@ import { Socket, type DropArgument } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { listen } from '../ops/server.ts'
-import { refused, type HandshakeSettings } from '../translate/handshake.ts'
+import { refused, type HandshakeSettings, type Refusal } from '../translate/handshake.ts'
 import { newServer, usualTimeouts, type Timeouts } from './http-server.ts'
 import { canonicalAddress } from './proxy/addresses.ts'
 import { takeConnections } from './proxy/connections.ts'
@@ -15,8 +15,9 @@ import type { Tls } from './tls/tls.ts'
 import type { Access } from './upgrade/access.ts'
 import { unreadRequest, type Peers } from './upgrade/peer.ts'
 import { readClientError, refuse, type ClientError } from './upgrade/refusals.ts'
-import { Turnstile } from './upgrade/turnstile.ts'
-import { onUpgrade, type Reception } from './upgrade/upgrade.ts'
+import { Addresses, type AddressLimits } from './limits/addresses.ts'
+import { Turnstile } from './limits/turnstile.ts'
+import { onUpgrade, turnAway, type Reception } from './upgrade/upgrade.ts'
 import type { Sockets } from './websocket/socket.ts'
 
 export type ListenerSettings = RequestSettings & {
@@ -32,6 +33,7 @@ export type ListenerSettings = RequestSettings & {
   readonly proxyProtocol: boolean
   /** Connections beyond this number are closed without an answer. */
   readonly maxConnections?: number
+  readonly limits: AddressLimits
   readonly timeouts?: Timeouts
 }
 
@@ -55,11 +57,14 @@ export async function openListener(
 ): Promise<Listener> {
   const turnstile = new Turnstile(now)
   const { peers, timeouts = usualTimeouts } = settings
+  const addresses = new Addresses(settings.limits, now)
   const server = newServer(settings, (request, response) => answerRequest(request, response, settings, reception))
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     if (!asksForWebSocket(request)) return replayAsPlain(server, request, stream, head)
     // A station may disconnect during its upgrade.
     stream.on('error', () => stream.destroy())
+    const crowded = crowdingOf(request, peers, addresses)
+    if (crowded !== null) return turnAway(stream, peers.upgradeRequest(request), crowded, reception)
     // Nothing reads the stream before its turn: Node buffers up to the high-water mark, and stops.
     turnstile.enter({ stream, letIn: () => onUpgrade({ request, stream, head }, settings, sockets, reception) })
   })
@@ -76,7 +81,7 @@ export async function openListener(
   takeConnections(server, {
     ...settings,
     headerMs: timeouts.head,
-    onConnection: () => undefined,
+    onConnection: socket => onConnection(socket, peers, addresses, reception),
     onRefused: (address, problem) => reception.onRefused(unreadRequest(address), refused(400, 'proxy', problem)),
   })
   server.on('clientError', (error: ClientError, stream: Duplex) => onClientError(error, stream, peers, reception))
@@ -93,6 +98,30 @@ export async function openListener(
       return closeServer(server)
     },
   }
+}
+
+/** Why a station's address gets no upgrade now; `null` if it does. */
+function crowdingOf(request: IncomingMessage, peers: Peers, addresses: Addresses): Refusal | null {
+  const { socket } = request
+  const address = peers.stationOf(request)
+  if (peers.isTrusted(peers.addressOf(socket))) count(socket, address, addresses)
+  const problem = addresses.isFull(address) ? 'connections' : addresses.isTooFast(address) ? 'upgrades' : null
+  if (problem === null) return null
+  return refused(429, 'address', `Too many ${problem} from one address`, { 'Retry-After': 30 })
+}
+
+/** A connection of a trusted proxy is counted once it upgrades, as its station's. */
+function onConnection(socket: Socket, peers: Peers, addresses: Addresses, reception: Reception): void {
+  const address = peers.addressOf(socket)
+  if (peers.isTrusted(address) || !count(socket, address, addresses)) return
+  reception.onRefused(unreadRequest(address), refused(429, 'address', 'Too many connections from one address'))
+  socket.destroy()
+}
+
+/** @returns as `onConnected` */
+function count(socket: Socket, address: string, addresses: Addresses): boolean {
+  socket.once('close', () => addresses.onDisconnected(address))
+  return addresses.onConnected(address)
 }
 
 /** Answers bytes that Node cannot parse as a request, such as a path with a space. The answer does not repeat them. */

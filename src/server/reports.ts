@@ -29,7 +29,7 @@ export function newReports({ log, once, meter }: Pick<World, 'log' | 'once' | 'm
       // 503 refuses many stations for one reason: one line. The rest is one station's fault: a line for each path, for
       // behind a proxy all have one address. 409 is about an identity, whatever its address.
       const whose = status === 503 || status === 409 ? '' : ` ${remoteAddress}`
-      const detail = status === 503 ? '' : `${path} ${header ?? ''}`
+      const detail = status === 503 || status === 429 ? '' : `${path} ${header ?? ''}`
       once(`refused ${problem}${whose}`, fields, 'a station was refused', detail)
     },
     onTlsFailure: (remoteAddress, reason) => {

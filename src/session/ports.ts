@@ -1,7 +1,7 @@
 /**
  * What a session needs from outside. The edges, the fleet and the tests' fakes implement these.
  */
-import type { CommandCall, CommandReply, ConnectCall, ConnectReply, DisconnectCall, StreamName } from '../cable/rpc.ts'
+import type { StreamName } from '../cable/rpc.ts'
 import type { JsonText } from '../ocpp/json.ts'
 import type { Version } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
@@ -12,6 +12,7 @@ import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import type { Cause } from '../translate/unanswered.ts'
 import type { CommandOutcome } from '../translate/commands.ts'
 import type { RemoteCommand } from '../translate/messages.ts'
+import type { Rpc } from './app/rpc.ts'
 import type { Asked, UnansweredCommands } from './commands/unanswered.ts'
 import type { DurableProofs } from './auth/proofs.ts'
 import type { StationKeys } from './auth/keys.ts'
@@ -22,39 +23,10 @@ import type { DurableStarts, KeptAnswer, TransactionOutcome } from './transactio
 import type { KeptError, LastSeen, SessionEnd } from './view/record.ts'
 
 export type { Asked } from './commands/unanswered.ts'
+export type * from './app/rpc.ts'
 export type * from './auth/keys.ts'
 export type * from './transactions/outbox.ts'
 export type { Departure, KeptError, LastSeen, RefusedUpgrade, SessionEnd } from './view/record.ts'
-
-/**
- * The app, over any transport. Rejects with `RpcError` only.
- *
- * An aborted `signal` cancels a call that is not on the wire yet, with the code `aborted`. A call on the wire runs to its
- * deadline: the app is working on it, and its reply changes states and streams.
- */
-export interface Rpc {
-  /**
-   * @param queueDeadline until when the call may wait in the queue where that is longer than usual, in ms of
-   * `performance.now()`; read again while the call waits. Once out of the queue, the call has a whole timeout.
-   */
-  connect(call: ConnectCall, signal: AbortSignal, queueDeadline?: () => number): Promise<ConnectReply>
-  /** @param queueDeadline as above */
-  command(call: CommandCall, signal: AbortSignal, queueDeadline?: () => number): Promise<CommandReply>
-  disconnect(call: DisconnectCall, signal: AbortSignal): Promise<void>
-  /** What the ends of calls say about the app; `repliedAt` in ms of `performance.now()`, `-Infinity` if never. */
-  readonly presence: { readonly isAway: boolean; readonly repliedAt: number }
-  /** How many calls may be in flight now. */
-  readonly capacity: number
-  /** How many calls wait in the queue. */
-  readonly pending: number
-  /** Finds out whether the app can be reached, and logs it: at the start, or where no call tells. */
-  check(): Promise<void>
-  /**
-   * Fails every call without a reply, and every later one, with the code `aborted`: its outcome is `unknown` where the
-   * call was on the wire, else `notRun`.
-   */
-  abort(): void
-}
 
 /** One station's socket. `send` and `close` do nothing once it is closed. */
 export interface StationSocket {
@@ -69,6 +41,14 @@ export interface StationSocket {
    */
   pause(): void
   resume(): void
+  /** The app has accepted the station: the limits on those that may be anyone end. */
+  accept(): void
+  /**
+   * The app accepted the station before: its messages may be of any size before it does so again.
+   *
+   * @returns whether they may: not where they are compressed, for then a few bytes become a large one
+   */
+  expectLargeMessages(): boolean
   /** Whether the station has answered a ping. */
   readonly answersPings: boolean
   /** Pings a station that has not answered a ping; further calls do nothing. */

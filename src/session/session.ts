@@ -9,7 +9,7 @@ import { isFromStation } from '../ocpp/version.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import { readMessage } from '../translate/messages.ts'
 import type { ValidationSettings } from '../translate/validation.ts'
-import { Allowance } from './allowance.ts'
+import { allowanceFor, type Allowance } from './allowance.ts'
 import { Answering, type AnsweringSettings } from './calls/answering.ts'
 import { Attaching } from './app/attaching.ts'
 import { AppConnection } from './app/connection.ts'
@@ -73,7 +73,7 @@ export class Session implements Member {
     this.ended = this.#ending.done
     this.#station = station
     this.#fleet = fleet
-    this.#allowance = new Allowance(this.openedAt)
+    this.#allowance = allowanceFor(station, fleet, this.openedAt)
     this.#inFlight = new InFlight(row)
     this.#inbox = new Inbox(entry => this.#serve(entry), station, inboxLimits)
     this.#app = new AppConnection(station, fleet, this)

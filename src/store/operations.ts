@@ -55,12 +55,6 @@ export function operationsOn(database: Database) {
     serialNumbers: database.prepare(
       `SELECT station, serial_number FROM (SELECT * FROM serial_numbers ORDER BY at DESC LIMIT ${maxStations}) ORDER BY at`,
     ),
-    secret: database.prepare('SELECT key FROM secret'),
-    credentials: database.prepare(
-      `SELECT station, digest, at FROM (SELECT * FROM credentials ORDER BY at DESC LIMIT ${maxStations}) ORDER BY at`,
-    ),
-    keepCredentials: database.prepare('INSERT OR REPLACE INTO credentials VALUES (?, ?, ?)'),
-    dropCredentials: database.prepare('DELETE FROM credentials WHERE station = ?'),
     keepStart: database.prepare('INSERT OR REPLACE INTO starts VALUES (?, ?, ?, ?, ?, ?)'),
     dropStart: database.prepare('DELETE FROM starts WHERE station = ? AND transaction_id = ?'),
     dropStarts: database.prepare('DELETE FROM starts WHERE at < ?'),
@@ -73,6 +67,7 @@ export function operationsOn(database: Database) {
     ...pruneOperationsOn(database),
     ...seenOperationsOn(database),
     ...proofOperationsOn(database),
+    ...credentialOperationsOn(database),
 
     keepSerialNumber: (station: string, serialNumber: string, at: number): void => {
       sql.keepSerialNumber.run(station, JSON.stringify(serialNumber), at)
@@ -81,20 +76,6 @@ export function operationsOn(database: Database) {
     /** Oldest first. */
     serialNumbers: (): (readonly [station: string, serialNumber: string])[] =>
       sql.serialNumbers.all().map(row => [String(row['station']), JSON.parse(String(row['serial_number'])) as string]),
-
-    /** What each station was last accepted with, the one accepted longest ago first; and the key of the digests. */
-    credentials: (): { readonly key: Uint8Array; readonly accepted: readonly StoredCredentials[] } => ({
-      key: sql.secret.get()?.['key'] as Uint8Array,
-      accepted: sql.credentials.all() as StoredCredentials[],
-    }),
-
-    keepCredentials: ({ station, digest, at }: StoredCredentials): void => {
-      sql.keepCredentials.run(station, digest, at)
-    },
-
-    dropCredentials: (station: string): void => {
-      sql.dropCredentials.run(station)
-    },
 
     /** @param keptSince older ones are dropped */
     keepStart: ({ station, key, content, transactionId, answer }: StoredStart, at: number, keptSince: number): void => {
@@ -108,6 +89,32 @@ export function operationsOn(database: Database) {
 
     /** Oldest first. */
     starts: (since: number): StoredStart[] => sql.starts.all(since) as StoredStart[],
+  }
+}
+
+function credentialOperationsOn(database: Database) {
+  const sql = {
+    secret: database.prepare('SELECT key FROM secret'),
+    credentials: database.prepare(
+      `SELECT station, digest, at FROM (SELECT * FROM credentials ORDER BY at DESC LIMIT ${maxStations}) ORDER BY at`,
+    ),
+    keepCredentials: database.prepare('INSERT OR REPLACE INTO credentials VALUES (?, ?, ?)'),
+    dropCredentials: database.prepare('DELETE FROM credentials WHERE station = ?'),
+  }
+  return {
+    /** What each station was last accepted with, the one accepted longest ago first; and the key of the digests. */
+    credentials: (): { readonly key: Uint8Array; readonly accepted: readonly StoredCredentials[] } => ({
+      key: sql.secret.get()?.['key'] as Uint8Array,
+      accepted: sql.credentials.all() as StoredCredentials[],
+    }),
+
+    keepCredentials: ({ station, digest, at }: StoredCredentials): void => {
+      sql.keepCredentials.run(station, digest, at)
+    },
+
+    dropCredentials: (station: string): void => {
+      sql.dropCredentials.run(station)
+    },
   }
 }
 

@@ -76,6 +76,7 @@ export type RefusalReason =
   | 'identity'
   | 'version'
   | 'request'
+  | 'address'
   | 'tls'
   | 'profile'
   | 'certificate'

@@ -65,7 +65,12 @@ function connect({ hub }: Awaited<ReturnType<typeof openBridge>>) {
   const waiting = new Map<string, (frame: unknown) => void>()
   const socket: StationSocket = {
     ...{ isOpen: true, answersPings: true, close: () => undefined, pause: () => undefined, resume: () => undefined },
-    ...{ probe: () => undefined, expectHeartbeats: () => undefined },
+    ...{
+      accept: () => undefined,
+      expectLargeMessages: () => false,
+      probe: () => undefined,
+      expectHeartbeats: () => undefined,
+    },
     send: text => {
       const frame = JSON.parse(text) as readonly [number, string]
       waiting.get(frame[1])?.(frame)

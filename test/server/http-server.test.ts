@@ -17,6 +17,7 @@ import { anyAccess, makeKeyPair, tlsOf } from '../support/certificate.ts'
 import { direct } from '../support/peers.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
+import { addressLimits, socketLimits } from '../support/limits.ts'
 import { protocol, upgradeHeaders } from '../support/peer.ts'
 
 const host = '127.0.0.1'
@@ -181,6 +182,7 @@ for (const scheme of ['http', 'https'] as const) {
 
     before(async () => {
       const limits = {
+        ...socketLimits,
         maxMessageSize: 1024,
         maxPendingSize: 1024,
         pingIntervalMs: 0,
@@ -201,6 +203,7 @@ for (const scheme of ['http', 'https'] as const) {
         tls: scheme === 'https' ? tlsOf(await makeKeyPair()) : null,
         access: anyAccess,
         ...direct,
+        limits: addressLimits,
         handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
         timeouts,
       } as const

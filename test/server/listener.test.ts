@@ -14,11 +14,13 @@ import { anyAccess } from '../support/certificate.ts'
 import { direct } from '../support/peers.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
+import { addressLimits, socketLimits } from '../support/limits.ts'
 import { dial, frameOf, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
 
 const KiB = 1024
 const host = '127.0.0.1'
 const limits = {
+  ...socketLimits,
   maxMessageSize: 1024 * KiB,
   maxPendingSize: 1024 * KiB,
   pingIntervalMs: 0,
@@ -36,6 +38,7 @@ const settings = {
   tls: null,
   access: anyAccess,
   ...direct,
+  limits: addressLimits,
   handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
 } as const
 /** So that two fit into a turn. */
@@ -68,7 +71,8 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade, ask =
     refusal: ({ stationId }) => refusal?.(stationId) ?? null,
     ask,
     release: ({ stationId }) => released.push(stationId),
-    admit: ({ stationId }) => {
+    admit: ({ stationId }, socket) => {
+      socket.accept()
       admitted.push(stationId)
       now += admissionMs
       onAdmit?.(stationId)

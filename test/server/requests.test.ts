@@ -17,6 +17,7 @@ import { anyAccess, tlsOf } from '../support/certificate.ts'
 import { direct } from '../support/peers.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
+import { addressLimits, socketLimits } from '../support/limits.ts'
 import { protocol, upgradeHeaders } from '../support/peer.ts'
 import { run } from '../support/process.ts'
 
@@ -128,6 +129,7 @@ for (const scheme of ['http', 'https'] as const) {
 
     before(async () => {
       const limits = {
+        ...socketLimits,
         maxMessageSize: 1024,
         maxPendingSize: 1024,
         pingIntervalMs: 0,
@@ -148,6 +150,7 @@ for (const scheme of ['http', 'https'] as const) {
         tls: scheme === 'https' ? tlsOf(await makeKeyPair(folder)) : null,
         access: anyAccess,
         ...direct,
+        limits: addressLimits,
         handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
       } as const
       listener = keep(await openListener(settings, sockets, reception(refused)))

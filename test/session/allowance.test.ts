@@ -5,19 +5,25 @@ import { acks, FakeWorld, quiet } from '../support/fakes.ts'
 
 const MiB = 1024 * 1024
 
+test('a station that the app has not accepted before gets a fraction of it', () => {
+  const allowance = new Allowance(0, false)
+  assert.equal(allowance.take(128 * 1024, 0), true)
+  assert.equal(allowance.take(1, 0), false)
+})
+
 test('one large message is allowed at once, and a second one after a minute', () => {
-  const allowance = new Allowance(0)
+  const allowance = new Allowance(0, true)
   assert.equal(allowance.take(MiB, 0), true)
   assert.equal(allowance.take(64 * 1024, 0), true)
   assert.equal(allowance.take(1, 0), false)
-  const later = new Allowance(0)
+  const later = new Allowance(0, true)
   assert.equal(later.take(MiB, 0), true)
   assert.equal(later.take(MiB, 60_000), true, 'a minute')
   assert.equal(later.take(MiB, 61_000), false)
 })
 
 test('the allowance does not grow beyond its capacity while a station is silent', () => {
-  const allowance = new Allowance(0)
+  const allowance = new Allowance(0, true)
   assert.equal(allowance.take(2 * MiB, 3_600_000), false)
 })
 
@@ -26,7 +32,7 @@ const noise = `[3,"x",{"more":"${'x'.repeat(100_000)}"}]`
 test('a station that the app has not accepted is closed with 1008 when it sends too much, whatever it sends', async t => {
   const world = new FakeWorld(t)
   const stranger = world.plug('CP1')
-  for (let count = 0; count < 12; count++) stranger.says(noise)
+  for (let count = 0; count < 2; count++) stranger.says(noise)
   assert.deepEqual(await stranger.socket.end(), {
     code: 1008,
     reason: 'Too much data before the app accepted the station',
@@ -35,11 +41,11 @@ test('a station that the app has not accepted is closed with 1008 when it sends 
   assert.deepEqual(world.rpc.names(), ['connect'])
 })
 
-test('600,000 characters exceed the allowance when each has two bytes, and not when each has one', async t => {
+test('70,000 characters exceed the allowance when each has two bytes, and not when each has one', async t => {
   const world = new FakeWorld(t)
   const [one, two] = [world.plug('CP1'), world.plug('CP2')]
-  one.says([3, 'x', { data: 'x'.repeat(600_000) }])
-  two.says([3, 'x', { data: 'é'.repeat(600_000) }])
+  one.says([3, 'x', { data: 'x'.repeat(70_000) }])
+  two.says([3, 'x', { data: 'é'.repeat(70_000) }])
   await quiet()
   assert.equal(one.socket.closed, null)
   assert.equal(two.socket.closed?.code, 1008)

@@ -320,6 +320,10 @@ export class FakeSocket implements StationSocket {
   answersPings = false
   /** Whether it answers a probe. */
   isMute = false
+  /** Whether the limits on stations that the app has not accepted have ended. */
+  isAccepted = false
+  /** Whether its messages may be large before that. */
+  mayBeLarge = false
   /** How often it was asked whether it answers pings. */
   probes = 0
   #onText: (text: string) => void = () => undefined
@@ -342,6 +346,14 @@ export class FakeSocket implements StationSocket {
   arrive(text: string): void {
     this.unread.push(text)
     this.#deliver()
+  }
+
+  accept(): void {
+    this.isAccepted = true
+  }
+
+  expectLargeMessages(): boolean {
+    return (this.mayBeLarge = true)
   }
 
   send(text: string): void {

@@ -79,6 +79,8 @@ const noSocket: StationSocket = {
   close: () => undefined,
   pause: () => undefined,
   resume: () => undefined,
+  accept: () => undefined,
+  expectLargeMessages: () => false,
   probe: () => undefined,
   expectHeartbeats: () => undefined,
 }

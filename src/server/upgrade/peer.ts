@@ -52,6 +52,13 @@ export class Peers {
   }
 
   /** The same for a request: always the station, as far as trusted proxies tell it. */
+  stationOf({ headers, socket }: IncomingMessage): string {
+    const peer = this.addressOf(socket)
+    const read = this.#mayForward(socket, peer) ? readForwarded(headers, this.isTrusted) : ''
+    return typeof read === 'string' ? peer : (read.address ?? peer)
+  }
+
+  /** All that is known of a request, of the station as of its connection. */
   upgradeRequest(request: IncomingMessage): UpgradeRequest {
     const { url, headers, socket } = request
     const peer = this.addressOf(socket)

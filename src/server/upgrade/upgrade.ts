@@ -117,7 +117,8 @@ function isWebSocketUpgrade({ method, headers }: IncomingMessage): boolean {
 
 const invalidUpgrade = refused(400, 'request', 'Invalid WebSocket upgrade', { 'Sec-WebSocket-Version': 13 })
 
-function turnAway(stream: Duplex, asked: UpgradeRequest, refusal: Refusal, reception: Reception): void {
+/** Refuses, and says so in the log and the metrics. */
+export function turnAway(stream: Duplex, asked: UpgradeRequest, refusal: Refusal, reception: Reception): void {
   reception.onRefused(asked, refusal)
   refuse(stream, refusal)
 }

@@ -3,6 +3,7 @@
  *
  * Spec: RFC 6455 §5.5, §7.4.
  */
+import type { Limit } from '../../ops/metrics.ts'
 
 /** A control frame has at most 125 bytes, two of which are the close code (RFC 6455 §5.5). */
 const maxReasonBytes = 123
@@ -21,6 +22,12 @@ const closeCodes: ReadonlyMap<string, number> = new Map([
 /** The code that `ws` closes a connection with for an error of its own. */
 export function closeCodeFor({ code }: { readonly code?: string }): number {
   return closeCodes.get(code ?? '') ?? 1002
+}
+
+/** The limit that an error of `ws` is about; `null` for any other error. */
+export function limitOf({ code }: { readonly code?: string }): Limit | null {
+  if (code === 'WS_ERR_TOO_MANY_BUFFERED_PARTS') return 'fragments'
+  return closeCodes.get(code ?? '') === 1009 ? 'message_size' : null
 }
 
 /** Cuts a reason at a whole character, so that it fits a close frame. */

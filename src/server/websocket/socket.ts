@@ -6,83 +6,51 @@
 import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer, type RawData } from 'ws'
-import type { Meter } from '../../ops/metrics.ts'
+import type { Limit, Meter } from '../../ops/metrics.ts'
 import type { StationSocket, World } from '../../session/ports.ts'
-import { closeModeFor, type CloseRule } from '../../translate/closing.ts'
-import type { StationHandshake } from '../../translate/handshake.ts'
-import { closeCodeFor, closeReason } from './closing.ts'
-import { deflate, mayCompress, type Compression } from './compression.ts'
-import { Held } from './held.ts'
-import { Liveness, Patience, type LivenessSettings } from './liveness.ts'
+import { closeModeFor } from '../../translate/closing.ts'
+import { Turnstile } from '../limits/turnstile.ts'
+import { closeCodeFor, closeReason, limitOf } from './closing.ts'
+import { deflate, mayCompress } from './compression.ts'
+import { Intake, settleAt, type IntakeEnd } from './intake.ts'
+import { Liveness, Patience } from './liveness.ts'
+import type { Closing, LiveSettings, Shared, SocketEnd, SocketSettings, Sockets, Watched } from './ports.ts'
+import { Progress } from './progress.ts'
+import { ignoreRest, isCompressed, limitMessages, maxFragments, unfinishedBytes } from './receiver.ts'
 
-export type SocketSettings = LivenessSettings & {
-  /** In bytes; a longer message closes the connection with 1009. */
-  readonly maxMessageSize: number
-  /** Limit on bytes buffered for a station that does not read; 0: no limit. */
-  readonly maxPendingSize: number
-  readonly compression: Compression
-  /** What a text message that is not UTF-8 does: close with 1007, or arrive with U+FFFD (RFC 6455 §8.1). */
-  readonly invalidUtf8: 'close' | 'replace'
-  /** How the connection of a station that should come back is closed. */
-  readonly close: readonly CloseRule[]
-}
-
-/** The listener of a socket: its session. */
-export interface SocketEnd {
-  /** @param bytes the message's size */
-  receive(text: string, bytes: number): void
-  gone(code: number, reason: string): void
-}
-
-type Agreed = Pick<StationHandshake, 'stationId' | 'subprotocol' | 'version'>
-
-export interface Sockets {
-  /**
-   * Finishes an upgrade.
-   *
-   * @param agreed the station's id, the subprotocol to echo (`null` if the station offered none) and its version
-   * @param onOpen called once, with the open socket; returns the listener of the socket
-   */
-  upgrade(
-    request: IncomingMessage,
-    stream: Duplex,
-    head: Buffer,
-    agreed: Agreed,
-    onOpen: (socket: StationSocket) => SocketEnd,
-  ): void
-  /** Sets the function that answers an invalid WebSocket upgrade. */
-  onRefused(refuse: (request: IncomingMessage, stream: Duplex, problem: string) => void): void
-  /** Stops the sweep and terminates every connection that is still open. */
-  close(): void
-}
+export type { SocketEnd, SocketSettings, Sockets } from './ports.ts'
 
 /** How long a station may take to answer a close frame. */
 const closeTimeoutMs = 2_000
 
-/** Limit on messages held for a session that takes none. Below it the socket is read, so that pings get their pongs. */
-const maxHeldBytes = 1024 * 1024
-/** Limit on data beyond one message from a paused socket: `ws` still emits all messages in the data it has read. */
-const maxOverrunBytes = 1024 * 1024
+/** How often the watched connections are looked at, for what must not take long; the others at each sweep. */
+const lookMs = 250
 
-export function openSockets(settings: SocketSettings, { meter, once }: Pick<World, 'meter' | 'once'>): Sockets {
+export function openSockets(
+  settings: SocketSettings,
+  { meter, once }: Pick<World, 'meter' | 'once'>,
+  now = (): number => performance.now(),
+): Sockets {
   const open = new Set<LiveSocket>()
+  const strangers = new Turnstile(now)
+  const watched = new Set<Watched>()
   const upgradePlainly = new WeakMap<IncomingMessage, () => void>()
-  const options = {
-    noServer: true,
-    clientTracking: false,
-    maxPayload: settings.maxMessageSize,
-    skipUTF8Validation: settings.invalidUtf8 === 'replace',
-  }
-  const plain = new WebSocketServer({ ...options, perMessageDeflate: false })
-  const compressing = new WebSocketServer({ ...options, perMessageDeflate: deflate })
+  const plain = newServer(settings, false)
+  const compressing = newServer(settings, deflate)
   // An offer that cannot be met is declined, but the station is not refused for it (RFC 7692 §5).
   compressing.on('wsClientError', (_error, _stream, request) => upgradePlainly.get(request)?.())
   const patience = new Patience(settings)
   const sweep = setInterval(() => {
-    for (const socket of open) socket.check()
+    for (const socket of open) {
+      socket.check()
+      socket.look(now(), Infinity)
+    }
   }, patience.sweepMs)
+  const looks = setInterval(() => {
+    let unfinished = 0
+    for (const socket of watched) unfinished += socket.look(now(), settings.unfinishedSize - unfinished)
+  }, lookMs)
   return {
     upgrade: (request, stream, head, { stationId, subprotocol, version }, onOpen) => {
       // `ws` parses both headers again and refuses what HTTP allows: other protocols in Upgrade (RFC 9110 §7.8), empty
@@ -93,9 +61,10 @@ export function openSockets(settings: SocketSettings, { meter, once }: Pick<Worl
       const upgradeBy = (server: WebSocketServer): void =>
         server.handleUpgrade(request, stream, head, ws => {
           const isCut = closeModeFor(stationId, settings.close) === 'abort'
-          const socket = new LiveSocket(ws, request.socket, { ...settings, isCut }, patience, meter)
+          const shared = { patience, meter, strangers, watched, now }
+          const socket = new LiveSocket(ws, request.socket, { ...settings, isCut }, shared)
           open.add(socket)
-          ws.once('close', () => open.delete(socket))
+          ws.once('close', () => open.delete(socket) && watched.delete(socket))
           socket.attach(onOpen(socket), () => once('invalid UTF-8', { station: stationId }, replacedText, stationId))
         })
       if (!mayCompress(settings.compression, version)) return upgradeBy(plain)
@@ -109,40 +78,53 @@ export function openSockets(settings: SocketSettings, { meter, once }: Pick<Worl
     },
     close: () => {
       clearInterval(sweep)
+      clearInterval(looks)
       for (const socket of open) socket.terminate()
     },
   }
 }
 
+function newServer(settings: SocketSettings, perMessageDeflate: typeof deflate | false): WebSocketServer {
+  return new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    // One frame of a connection per turn of the event loop: see `Intake`.
+    allowSynchronousEvents: false,
+    // Each connection gets limits of its own: see `limitMessages`.
+    maxPayload: settings.maxMessageSize,
+    skipUTF8Validation: settings.invalidUtf8 === 'replace',
+    perMessageDeflate,
+  })
+}
+
 const replacedText =
   'a station sent bytes that are not UTF-8: they are served as U+FFFD, an idTag with one is not known'
 
-type Closing = { readonly code: number; readonly reason: string }
-/** `isCut`: closed without a handshake where the station should come back. */
-type LiveSettings = SocketSettings & { readonly isCut: boolean }
-
-class LiveSocket implements StationSocket {
+class LiveSocket implements StationSocket, IntakeEnd, Watched {
   readonly #ws: WebSocket
   readonly #connection: Socket
   readonly #settings: LiveSettings
   readonly #meter: Meter
   readonly #liveness: Liveness
+  readonly #progress: Progress
+  readonly #intake: Intake
+  readonly #watched: Set<Watched>
   #end: SocketEnd | null = null
-  /** Whether the session takes no messages at present. */
-  #isHolding = false
-  readonly #held = new Held()
-  #overrunBytes = 0
+  #messages = 0
   /** The code and reason with which this side ended the connection, if it did. */
   #ending: Closing | null = null
-  /** Set once the connection is closed, if the session has not been told. */
-  #closed: Closing | null = null
 
-  constructor(ws: WebSocket, connection: Socket, settings: LiveSettings, patience: Patience, meter: Meter) {
+  constructor(ws: WebSocket, connection: Socket, settings: LiveSettings, shared: Shared) {
     this.#ws = ws
     this.#connection = connection
     this.#settings = settings
-    this.#meter = meter
-    this.#liveness = new Liveness(patience)
+    this.#meter = shared.meter
+    this.#liveness = new Liveness(shared.patience)
+    this.#progress = new Progress(settings)
+    this.#watched = shared.watched.add(this)
+    this.#intake = new Intake(ws, settings, this, shared.strangers, shared.now)
+    const bytes = Math.min(settings.unacceptedMessageSize, settings.maxMessageSize)
+    limitMessages(ws, { bytes, fragments: maxFragments.unaccepted })
   }
 
   get isOpen(): boolean {
@@ -156,22 +138,56 @@ class LiveSocket implements StationSocket {
     const replaces = this.#settings.invalidUtf8 === 'replace'
     this.#end = end
     ws.on('message', (data, isBinary) => {
+      this.#messages++
       if (this.#ending !== null) return
       const bytes = bytesOf(data)
       this.#meter.count('data_rcvd_total', {}, bytes.length)
       if ((replaces || isBinary) && !isUtf8(bytes)) onReplaced()
-      if (this.#isHolding) this.#hold(bytes)
-      else end.receive(bytes.toString(), bytes.length)
+      const intake = this.#intake
+      if (intake.isOpen && intake.unsettled < settleAt) {
+        intake.unsettled += Math.max(1, bytes.length / 1024)
+        end.receive(bytes.toString(), bytes.length)
+      } else intake.onMessage(bytes.toString(), bytes.length)
     })
-    ws.on('pong', () => this.#liveness.onPong())
+    ws.on('ping', () => this.#intake.onFrame(0))
+    ws.on('pong', () => {
+      this.#liveness.onPong()
+      this.#intake.onFrame(0)
+    })
     // `ws` closes the connection on its own, and then reports code 1006.
     ws.on('error', (error: Error & { readonly code?: string }) => {
+      const limit = limitOf(error)
+      if (limit !== null) this.#meter.count('ocpp_limit_total', { limit })
       this.#ending ??= { code: closeCodeFor(error), reason: error.message }
     })
     ws.on('close', (code, reason) => {
-      this.#closed = this.#ending ?? { code, reason: reason.toString() }
-      if (!this.#isHolding) this.#deliver()
+      const closed = this.#ending ?? { code, reason: reason.toString() }
+      this.#intake.whenEmpty(() => end.gone(closed.code, closed.reason))
     })
+  }
+
+  receive(text: string, bytes: number): void {
+    this.#end?.receive(text, bytes)
+  }
+
+  slowed(): void {
+    this.#meter.count('ocpp_limit_total', { limit: 'frames' })
+  }
+
+  exceeded(limit: 'frames' | 'overrun'): void {
+    if (limit === 'overrun') return this.#refuse('overrun', 1009, 'Too much at once')
+    this.#refuse('flood', 1008, 'Too many frames before the app accepted the station')
+  }
+
+  accept(): void {
+    limitMessages(this.#ws, { bytes: this.#settings.maxMessageSize, fragments: maxFragments.accepted })
+    this.#intake.accept()
+  }
+
+  expectLargeMessages(): boolean {
+    if (isCompressed(this.#ws)) return false
+    limitMessages(this.#ws, { bytes: this.#settings.maxMessageSize, fragments: maxFragments.unaccepted })
+    return true
   }
 
   /**
@@ -181,13 +197,14 @@ class LiveSocket implements StationSocket {
   send(text: string): void {
     if (this.#ws.readyState !== WebSocket.OPEN) return
     const { maxPendingSize } = this.#settings
-    if (maxPendingSize > 0 && this.#connection.writableLength > maxPendingSize) return this.#onSlow()
+    if (maxPendingSize > 0 && this.#connection.writableLength > maxPendingSize) return this.#onSlow('Reads too slowly')
     this.#meter.count('data_sent_total', {}, Buffer.byteLength(text))
     this.#ws.send(text)
+    if (this.#connection.writableLength > 0) this.#watched.add(this)
   }
 
   close(code: number, reason: string): void {
-    this.#dropHeld()
+    this.#intake.end()
     if (this.#ws.readyState !== WebSocket.OPEN) return
     this.#ws.resume()
     if (!this.#settings.isCut || (code !== 1001 && code !== 1012)) return this.#closeWithin(code, reason)
@@ -197,12 +214,11 @@ class LiveSocket implements StationSocket {
 
   /** The socket is still read, within a limit: control frames must not wait for the app (RFC 6455 §5.5.2). */
   pause(): void {
-    this.#isHolding = true
+    this.#intake.hold()
   }
 
   resume(): void {
-    this.#isHolding = false
-    this.#deliver()
+    this.#intake.release()
   }
 
   get answersPings(): boolean {
@@ -224,59 +240,44 @@ class LiveSocket implements StationSocket {
   /** One sweep: pings a silent station, and terminates one that has left. */
   check(): void {
     const { bytesRead } = this.#connection
-    const next = this.#liveness.sweep({ bytesRead, isHeld: this.#isHolding, isPaused: this.#ws.isPaused })
+    const next = this.#liveness.sweep({ bytesRead, isHeld: this.#intake.isHolding, isPaused: this.#ws.isPaused })
     if (next === 'ping') this.#ws.ping()
     if (next !== 'end') return
     this.#ending ??= { code: 1006, reason: 'Silent for too long' }
     this.#ws.terminate()
   }
 
-  #hold(data: Buffer): void {
-    if (this.#ws.isPaused && this.#isFlooded(data.length)) return
-    this.#held.push({ text: data.toString(), bytes: data.length })
-    if (this.#held.bytes > maxHeldBytes) this.#ws.pause()
-  }
-
-  /**
-   * Hands on what is held, until the session takes no more. The end of a connection waits for the messages before it,
-   * as it does where they are unread.
-   */
-  #deliver(): void {
-    while (!this.#isHolding) {
-      const message = this.#held.shift()
-      if (message === undefined) break
-      this.#end?.receive(message.text, message.bytes)
-    }
-    const closed = this.#closed
-    if (closed !== null && !this.#isHolding) {
-      this.#closed = null
-      this.#end?.gone(closed.code, closed.reason)
-    }
-    if (this.#ending !== null || !this.#ws.isPaused || this.#held.bytes > maxHeldBytes / 2) return
-    this.#overrunBytes = 0
-    this.#ws.resume()
-  }
-
-  #dropHeld(): void {
-    this.#isHolding = false
-    this.#held.clear()
+  look(now: number, room: number): number {
+    if (this.#ending !== null) return 0
+    const unfinished = unfinishedBytes(this.#ws)
+    const { writableLength: pending, bytesWritten } = this.#connection
+    const messagesBefore = unfinished === null || this.#ws.isPaused ? null : this.#messages
+    const bytesBefore = pending === 0 ? null : bytesWritten - pending
+    const late = this.#progress.look({ now, messagesBefore, bytesBefore })
+    if (late === 'message') this.#refuse('message_time', 1008, 'A message took too long')
+    else if (late === 'write') this.#onSlow('Does not read')
+    if (this.#intake.isAccepted && pending === 0) this.#watched.delete(this)
+    if (this.#intake.isAccepted || unfinished === null) return 0
+    if (unfinished <= room) return unfinished
+    this.#refuse('unfinished', 1013, 'Too many unfinished messages')
+    return 0
   }
 
   /** Terminates without a close frame, which would only queue behind the data that the station does not read. */
-  #onSlow(): void {
+  #onSlow(reason: string): void {
     this.#meter.count('disconnected_slow_clients_total')
-    this.#ending = { code: 1006, reason: 'Reads too slowly' }
+    this.#ending = { code: 1006, reason }
     this.#ws.terminate()
   }
 
-  /** A paused `ws` still emits the messages in the data it has already read, which may inflate a thousandfold. */
-  #isFlooded(length: number): boolean {
-    this.#overrunBytes += length
-    if (this.#overrunBytes <= this.#settings.maxMessageSize + maxOverrunBytes) return false
-    this.#ending = { code: 1009, reason: 'Too much at once' }
-    this.#dropHeld()
-    this.#closeWithin(this.#ending.code, this.#ending.reason)
-    return true
+  /** Closes, and reads nothing more, not even the station's close frame: it would come behind what the limit is about. */
+  #refuse(limit: Limit, code: number, reason: string): void {
+    this.#meter.count('ocpp_limit_total', { limit })
+    this.#ending = { code, reason }
+    this.#intake.end()
+    this.#closeWithin(code, reason)
+    ignoreRest(this.#ws)
+    this.#ws.pause()
   }
 
   #closeWithin(code: number, reason: string): void {

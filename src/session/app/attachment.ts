@@ -27,14 +27,14 @@ export type Attached = {
 }
 
 export class Attachment {
-  readonly #station: Pick<Station<AttachmentSettings>, 'handshake' | 'row' | 'settings'>
+  readonly #station: Pick<Station<AttachmentSettings>, 'handshake' | 'row' | 'settings' | 'socket'>
   readonly #app: AppConnection
   readonly #fleet: Fleet
   readonly #member: Member
   #claimed: Promise<void> | null = null
 
   constructor(
-    station: Pick<Station<AttachmentSettings>, 'handshake' | 'row' | 'settings'>,
+    station: Pick<Station<AttachmentSettings>, 'handshake' | 'row' | 'settings' | 'socket'>,
     app: AppConnection,
     fleet: Fleet,
     member: Member,
@@ -60,7 +60,9 @@ export class Attachment {
 
   /** As `Fleet.claim`, once for each connection that the app has accepted. */
   claim(connectionIdentifiers: string): Promise<void> {
-    this.#claimed ??= this.#fleet.claim(this.#member, connectionIdentifiers)
+    if (this.#claimed !== null) return this.#claimed
+    this.#station.socket.accept()
+    this.#claimed = this.#fleet.claim(this.#member, connectionIdentifiers)
     return this.#claimed
   }
 

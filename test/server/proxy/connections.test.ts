@@ -13,6 +13,8 @@ import { openSockets } from '../../../src/server/websocket/socket.ts'
 import { anyAccess, makeKeyPair, tlsOf } from '../../support/certificate.ts'
 import { FakeMeter } from '../../support/fakes.ts'
 import { keepUntil } from '../../support/keep.ts'
+import { socketLimits } from '../../support/limits.ts'
+import { openPeer, protocol, upgradeHeaders } from '../../support/peer.ts'
 import { binaryHeader, field, ipv4, tlsField } from '../../support/proxy-header.ts'
 
 const host = '127.0.0.1'
@@ -28,7 +30,7 @@ describe('takeConnections', { concurrency: true }, () => {
   const opened = new Map<string, Listener>()
 
   before(async () => {
-    const limits = { maxMessageSize: 1024, maxPendingSize: 1024, pingIntervalMs: 0 }
+    const limits = { ...socketLimits, maxMessageSize: 1024, maxPendingSize: 1024, pingIntervalMs: 0 }
     const times = { idleTimeoutMs: 60_000, leastIdleTimeoutMs: 60_000 }
     const ways = { compression: 'off', invalidUtf8: 'close', close: [] } as const
     const sockets = keep(openSockets({ ...limits, ...times, ...ways }, { meter: new FakeMeter(), once: () => true }))
@@ -40,12 +42,21 @@ describe('takeConnections', { concurrency: true }, () => {
       ['strict', strict, null, 5_000],
       ['hasty', peers, null, 50],
       ['quiet', peers, null, 5_000],
+      ['forwarded', peers, null, 5_000],
     ] as const
     for (const [name, known, tls, head] of kinds) {
       const settings = {
-        ...{ host, port: 0, healthPath: '/health', readyPath: '/ready', tls, access: anyAccess },
+        ...{
+          host,
+          port: 0,
+          healthPath: '/health',
+          readyPath: '/ready',
+          tls,
+          access: anyAccess,
+          limits: { connPerAddress: 1, upgradeRate: 0 },
+        },
         handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
-        ...{ peers: known, proxyProtocol: true, timeouts: { ...usualTimeouts, head } },
+        ...{ peers: known, proxyProtocol: name !== 'forwarded', timeouts: { ...usualTimeouts, head } },
       } as const
       opened.set(name, keep(await openListener(settings, sockets, receptionOf(name, known))))
     }
@@ -190,5 +201,37 @@ describe('takeConnections', { concurrency: true }, () => {
       refused.some(each => each.startsWith('http 203.0.113.7 Malformed HTTP request')),
       refused.join('\n'),
     )
+  })
+
+  test('the limit of one address counts the stations behind a trusted HTTP proxy, each by its own address', async () => {
+    const { port = 0 } = opened.get('forwarded') ?? {}
+    const upgrade = async (address: string): Promise<Socket> => {
+      const { socket } = await openPeer(port, '/ocpp/CP1', [protocol('ocpp1.6'), `X-Forwarded-For: ${address}`])
+      keep({ close: () => void socket.destroy() })
+      return socket
+    }
+    const first = await upgrade('198.51.100.1')
+    await assert.rejects(upgrade('198.51.100.1'), /^Error: HTTP\/1.1 429 /)
+    await upgrade('198.51.100.2')
+    first.destroy()
+    while (
+      !(await upgrade('198.51.100.1').then(
+        () => true,
+        () => false,
+      ))
+    ) {
+      // The server has not seen the end yet.
+    }
+  })
+
+  test('the limit of one address counts the stations of the PROXY protocol', async () => {
+    const ask429 = async (): Promise<string> => {
+      const socket = await dial('quiet')
+      const lines = ['GET /ocpp/CP1 HTTP/1.1', 'Host: csms.example', ...upgradeHeaders, protocol('ocpp1.6'), '', '']
+      socket.write(`PROXY TCP4 198.51.100.9 192.0.2.1 1 2\r\n${lines.join('\r\n')}`)
+      const [answer] = (await once(socket, 'data')) as [Buffer]
+      return answer.toString('latin1', 9, 12)
+    }
+    assert.deepEqual([await ask429(), await ask429()], ['101', '429'])
   })
 })

@@ -18,6 +18,7 @@ import { anyAccess, makeKeyPair, tlsOf } from '../../support/certificate.ts'
 import { direct } from '../../support/peers.ts'
 import { FakeLog, FakeMeter } from '../../support/fakes.ts'
 import { keepUntil, type Keep } from '../../support/keep.ts'
+import { addressLimits, socketLimits } from '../../support/limits.ts'
 import { protocol, upgradeHeaders } from '../../support/peer.ts'
 import { run } from '../../support/process.ts'
 
@@ -31,6 +32,7 @@ async function open(isTls: boolean, keep: Keep) {
   const log = new FakeLog()
   const notices = new Notices(log)
   const limits = {
+    ...socketLimits,
     maxMessageSize: 1024,
     maxPendingSize: 1024,
     pingIntervalMs: 0,
@@ -46,7 +48,10 @@ async function open(isTls: boolean, keep: Keep) {
   const handshake = { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] } as const
   const ways = { healthPath: '/health', readyPath: '/ready', handshake }
   const opening = openListener(
-    { host, port: 0, ...ways, tls: isTls ? tlsOf(await makeKeyPair()) : null, access: anyAccess, ...direct, timeouts },
+    {
+      ...{ host, port: 0, ...ways, limits: addressLimits, timeouts },
+      ...{ tls: isTls ? tlsOf(await makeKeyPair()) : null, access: anyAccess, ...direct },
+    },
     sockets,
     {
       ...newReports({ log, once: notices.once.bind(notices), meter: noMeter }),

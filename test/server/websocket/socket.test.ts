@@ -17,6 +17,7 @@ import type { StationSocket } from '../../../src/session/ports.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
 import { FakeMeter } from '../../support/fakes.ts'
 import { keepUntil } from '../../support/keep.ts'
+import { socketLimits } from '../../support/limits.ts'
 import { closeCode, compressedFrameOf, ended, frameOf, openPeer, opcodes } from '../../support/peer.ts'
 
 type Gone = { readonly code: number; readonly reason: string }
@@ -24,6 +25,9 @@ type Opened = { readonly socket: StationSocket; readonly received: string[]; rea
 
 const MiB = 1024 * 1024
 const usual: SocketSettings = {
+  ...socketLimits,
+  // Has tests of its own.
+  frameRate: 1_000_000,
   maxMessageSize: MiB,
   maxPendingSize: MiB,
   pingIntervalMs: 0,
@@ -41,6 +45,7 @@ async function open(
   settings: Partial<SocketSettings> = {},
   version: Version = 'ocpp2.1',
   onReceive: (socket: StationSocket) => void = () => undefined,
+  isAccepted = true,
 ) {
   const meter = new FakeMeter()
   const warnings: object[] = []
@@ -55,6 +60,7 @@ async function open(
       const received: string[] = []
       let end: (gone: Gone) => void = () => undefined
       const gone = new Promise<Gone>(resolve => (end = resolve))
+      if (isAccepted) socket.accept()
       waiting.shift()?.({ socket, received, gone })
       return {
         receive: text => {
@@ -473,3 +479,74 @@ test(
     assert.equal(socket.answersPings, true)
   },
 )
+
+/** A station that the app has not accepted, on a bare TCP socket. */
+async function stranger(t: TestContext, settings: Partial<SocketSettings> = {}, headers: readonly string[] = []) {
+  const { port, next, meter } = await open(t, { ...socketLimits, ...settings }, 'ocpp2.1', () => undefined, false)
+  const opened = next()
+  const peer = await openPeer(port, '/', headers)
+  t.after(() => peer.socket.destroy())
+  return { peer, meter, ...(await opened) }
+}
+
+const KiB = 1024
+const bomb = compressedFrameOf('x'.repeat(65 * KiB))
+const unfinished = frameOf('x'.repeat(60 * KiB), { fin: false })
+const fragments = (count: number): Buffer =>
+  Buffer.concat([
+    frameOf('[', { fin: false }),
+    ...Array.from({ length: count - 1 }, () => frameOf('x', { opcode: opcodes.continuation, fin: false })),
+  ])
+const flood = (opcode: number): Buffer => Buffer.concat(Array.from({ length: 5_000 }, () => frameOf('', { opcode })))
+
+/** [what it sends before the app accepts it, the close code, the limit that is counted, the settings] */
+const overLimits: readonly (readonly [string, Buffer, number, string, Partial<SocketSettings>])[] = [
+  ['a message of 65 KiB', frameOf('x'.repeat(65 * KiB)), 1009, 'message_size', {}],
+  ['a message that inflates to 65 KiB', bomb, 1009, 'message_size', {}],
+  ['a message in 257 fragments', fragments(257), 1008, 'fragments', {}],
+  ['a message without an end', unfinished, 1008, 'message_time', { messageTimeoutMs: 300 }],
+  ['more unfinished bytes than all may', unfinished, 1013, 'unfinished', { unfinishedSize: 50 * KiB }],
+  ['a flood of pongs', flood(opcodes.pong), 1008, 'flood', {}],
+  ['a flood of pings', flood(opcodes.ping), 1008, 'flood', {}],
+  ['a flood of empty messages', flood(opcodes.text), 1008, 'flood', {}],
+]
+for (const [what, bytes, code, limit, settings] of overLimits) {
+  test(`a station that is not accepted is closed with ${code} when it sends ${what}`, { timeout: 20_000 }, async t => {
+    const { peer, meter, gone } = await stranger(t, settings, [offer])
+    peer.write(bytes)
+    assert.equal(await closeCode(peer), code)
+    await ended(peer)
+    assert.equal((await gone).code, code)
+    assert.equal(meter.total('ocpp_limit_total', { limit }), 1)
+  })
+}
+
+test('a station that is accepted, or was before and does not compress, may send a message of full size', async t => {
+  const { peer, socket, received } = await stranger(t)
+  assert.equal(socket.expectLargeMessages(), true)
+  peer.write(frameOf('x'.repeat(100 * KiB)))
+  socket.accept()
+  peer.write(fragments(1_000), frameOf(']', { opcode: opcodes.continuation }))
+  while (received.length < 2) await sleep(5)
+  assert.deepEqual(
+    received.map(text => text.length),
+    [100 * KiB, 1_001],
+  )
+})
+
+test('a compressed connection stays limited until the station is accepted, and no longer', async t => {
+  const { peer, socket, received } = await stranger(t, {}, [offer])
+  assert.equal(socket.expectLargeMessages(), false)
+  socket.accept()
+  peer.write(bomb)
+  while (received.length < 1) await sleep(5)
+  assert.equal(received[0]?.length, 65 * KiB)
+})
+
+test('a station that does not read is terminated after ws_write_timeout', { timeout: 20_000 }, async t => {
+  const { peer, socket, gone, meter } = await stranger(t, { writeTimeoutMs: 300, maxPendingSize: 0 })
+  peer.socket.pause()
+  for (let sent = 0; sent < 20; sent++) socket.send('x'.repeat(MiB))
+  assert.deepEqual(await gone, { code: 1006, reason: 'Does not read' })
+  assert.equal(meter.total('disconnected_slow_clients_total'), 1)
+})

@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { Turnstile } from '../../../src/server/upgrade/turnstile.ts'
+import { Turnstile } from '../../../src/server/limits/turnstile.ts'
 
 /** An arrival by name, whose upgrade takes some ms and whose stream may be destroyed. */
 function open() {

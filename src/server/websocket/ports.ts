@@ -1,0 +1,87 @@
+/**
+ * The sockets of stations, as the rest of the server sees them.
+ */
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Meter } from '../../ops/metrics.ts'
+import type { StationSocket } from '../../session/ports.ts'
+import type { CloseRule } from '../../translate/closing.ts'
+import type { StationHandshake } from '../../translate/handshake.ts'
+import type { Turnstile } from '../limits/turnstile.ts'
+import type { Compression } from './compression.ts'
+import type { IntakeSettings } from './intake.ts'
+import type { LivenessSettings, Patience } from './liveness.ts'
+import type { ProgressSettings } from './progress.ts'
+
+export type SocketSettings = LivenessSettings &
+  IntakeSettings &
+  ProgressSettings & {
+    /** Of a station that the app has not accepted, in bytes. */
+    readonly unacceptedMessageSize: number
+    /** Limit on what waits for the rest of its message, over all stations that the app has not accepted. */
+    readonly unfinishedSize: number
+    /** Limit on bytes buffered for a station that does not read; 0: no limit. */
+    readonly maxPendingSize: number
+    readonly compression: Compression
+    /** What a text message that is not UTF-8 does: close with 1007, or arrive with U+FFFD (RFC 6455 §8.1). */
+    readonly invalidUtf8: 'close' | 'replace'
+    /** How the connection of a station that should come back is closed. */
+    readonly close: readonly CloseRule[]
+  }
+
+/** The listener of a socket: its session. */
+export interface SocketEnd {
+  /** @param bytes the message's size */
+  receive(text: string, bytes: number): void
+  gone(code: number, reason: string): void
+}
+
+type Agreed = Pick<StationHandshake, 'stationId' | 'subprotocol' | 'version'>
+
+export interface Sockets {
+  /**
+   * Finishes an upgrade.
+   *
+   * @param agreed the station's id, the subprotocol to echo (`null` if the station offered none) and its version
+   * @param onOpen called once, with the open socket; returns the listener of the socket
+   */
+  upgrade(
+    request: IncomingMessage,
+    stream: Duplex,
+    head: Buffer,
+    agreed: Agreed,
+    onOpen: (socket: StationSocket) => SocketEnd,
+  ): void
+  /** Sets the function that answers an invalid WebSocket upgrade. */
+  onRefused(refuse: (request: IncomingMessage, stream: Duplex, problem: string) => void): void
+  /** Stops the sweep and terminates every connection that is still open. */
+  close(): void
+}
+
+/** The code and reason with which a connection ended. */
+export type Closing = { readonly code: number; readonly reason: string }
+
+/** `isCut`: closed without a handshake where the station should come back. */
+export type LiveSettings = SocketSettings & { readonly isCut: boolean }
+
+export interface Watched {
+  /**
+   * Ends a connection that does not get on.
+   *
+   * @param now monotonic, in ms
+   * @param room how many bytes of unfinished messages there may be
+   * @returns how many bytes wait for the rest of their message; 0 once the app has accepted the station
+   */
+  look(now: number, room: number): number
+}
+
+/** What all sockets share. */
+export type Shared = {
+  readonly patience: Patience
+  readonly meter: Meter
+  readonly strangers: Turnstile
+  /** Those to look at often: not accepted, or with data that waits to be read. */
+  readonly watched: Set<Watched>
+  /** Monotonic, in ms. */
+  readonly now: () => number
+}

@@ -1,0 +1,77 @@
+/**
+ * What `ws` holds of a message that is not whole yet, and its limits on one message, which it only takes for all
+ * connections of a server at once. It exposes neither, so this file reads fields that are not its interface; the tests
+ * fail if a release changes them.
+ */
+
+type Limits = {
+  _maxPayload: number
+}
+
+type Receiver = Limits & {
+  _maxFragments: number
+  _maxBufferedChunks: number
+  /** Read, and not parsed yet. */
+  _bufferedBytes: number
+  readonly _buffers: Buffer[]
+  /** Of the last frame. */
+  _opcode: number
+  /** Of the fragments before, inflated. */
+  readonly _messageLength: number
+  readonly _fragments: readonly Buffer[]
+  /** The opcode of a fragmented message in progress, else 0. */
+  readonly _fragmented: number
+  /** 0 between two frames. */
+  readonly _state: number
+}
+
+type Inside = {
+  readonly _receiver: Receiver
+  readonly _extensions: { readonly 'permessage-deflate'?: Limits }
+}
+
+export type MessageLimits = {
+  /** In bytes, inflated; a longer message closes the connection with 1009. */
+  readonly bytes: number
+  /** More of them close the connection with 1008. */
+  readonly fragments: number
+}
+
+/** An honest library makes fragments of 1 KiB or more; a station that is not accepted sends 64 KiB at most. */
+export const maxFragments = { accepted: 1024, unaccepted: 256 }
+
+const closeOpcode = 8
+/** A part that arrives alone takes as much as this besides its bytes. */
+const overheadBytes = 200
+/** How many parts of one frame may arrive alone, for each KiB of the limit. */
+const partsPerKiB = 16
+
+/** @param ws must be open */
+export function limitMessages(ws: object, { bytes, fragments }: MessageLimits): void {
+  const { _receiver: receiver, _extensions: extensions } = ws as Inside
+  receiver._maxPayload = bytes
+  receiver._maxFragments = fragments
+  receiver._maxBufferedChunks = Math.ceil(bytes / 1024) * partsPerKiB
+  const deflate = extensions['permessage-deflate']
+  if (deflate !== undefined) deflate._maxPayload = bytes
+}
+
+export function isCompressed(ws: object): boolean {
+  return (ws as Inside)._extensions['permessage-deflate'] !== undefined
+}
+
+/** Bytes that wait for the rest of their message; `null` if none is in progress. */
+export function unfinishedBytes(ws: object): number | null {
+  const { _receiver: receiver } = ws as Inside
+  if (receiver._state === 0 && receiver._fragmented === 0 && receiver._bufferedBytes === 0) return null
+  const parts = receiver._buffers.length + receiver._fragments.length
+  return receiver._bufferedBytes + receiver._messageLength + parts * overheadBytes
+}
+
+/** Makes it ignore all that has come and that will come, as `ws` itself does behind a close frame. */
+export function ignoreRest(ws: object): void {
+  const { _receiver: receiver } = ws as Inside
+  receiver._buffers.length = 0
+  receiver._bufferedBytes = 0
+  receiver._opcode = closeOpcode
+}

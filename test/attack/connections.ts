@@ -1,0 +1,113 @@
+/**
+ * The connections of attackers: raw sockets that say what no client library would, and what becomes of them.
+ */
+import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
+import { upgradeHeaders } from '../support/peer.ts'
+
+export type Target = {
+  readonly port: number
+  readonly isTls: boolean
+  readonly adminPort: number
+  readonly broadcastPort: number
+  /** In ms of `performance.now()`. */
+  readonly until: number
+  /** Of a long run; a short one has a part of them. */
+  readonly share: number
+}
+
+/** How the connections of an attack ended: `ws 1008`, `http 429`, `closed`, `refused`, or `open` at the end of it. */
+export class Ends {
+  readonly counts: Record<string, number> = {}
+
+  count(end: string): void {
+    this.counts[end] = (this.counts[end] ?? 0) + 1
+  }
+}
+
+const host = '127.0.0.1'
+const statusLine = /^HTTP\/1\.1 (\d+)/
+
+/** A connection whose end is counted once; what the bridge sends is read, unless the socket is paused. */
+export function dial({ port, isTls }: Pick<Target, 'port' | 'isTls'>, ends: Ends): Socket {
+  const socket = isTls ? connectTls({ port, host, rejectUnauthorized: false }) : connect(port, host)
+  let end = 'refused'
+  socket.once('connect', () => (end = 'closed'))
+  socket.on('error', () => undefined) // 'close' follows
+  socket.on('data', (chunk: Buffer) => {
+    const [, status] = statusLine.exec(chunk.toString('latin1', 0, 12)) ?? []
+    if (status !== undefined && status !== '101') end = `http ${status}`
+    const at = chunk.lastIndexOf(0x88)
+    const isClose = at !== -1 && at + 4 <= chunk.length && at + 2 + (chunk[at + 1] ?? 0) === chunk.length
+    if (isClose) end = `ws ${chunk.readUInt16BE(at + 2)}`
+  })
+  socket.once('close', () => ends.count(end))
+  return socket
+}
+
+export function upgradeOf(id: string, ...headers: readonly string[]): string {
+  const lines = [`GET /ocpp/${id} HTTP/1.1`, 'Host: csms.example', ...upgradeHeaders, ...headers]
+  return `${lines.join('\r\n')}\r\n\r\n`
+}
+
+export const version16 = 'Sec-WebSocket-Protocol: ocpp1.6'
+export const compressed = ['Sec-WebSocket-Protocol: ocpp2.0.1', 'Sec-WebSocket-Extensions: permessage-deflate'] as const
+
+let stations = 0
+
+/** An upgraded connection under a new identity; `null` if it was refused. */
+export async function dialStation(
+  target: Target,
+  ends: Ends,
+  headers: readonly string[] = [version16],
+  id = `stranger-${process.pid}-${++stations}`,
+): Promise<Socket | null> {
+  const socket = dial(target, ends)
+  socket.write(upgradeOf(id, ...headers))
+  return new Promise(resolve => {
+    socket.once('data', (chunk: Buffer) => resolve(chunk.toString('latin1', 0, 12).endsWith('101') ? socket : null))
+    socket.once('close', () => resolve(null))
+  })
+}
+
+/** Sends the same bytes as fast as they are taken, until the attack or the connection ends. */
+export async function flood(socket: Socket, bytes: Buffer, until: number): Promise<void> {
+  while (!socket.destroyed && socket.writable && performance.now() < until) {
+    if (socket.write(bytes)) await new Promise(setImmediate)
+    else await Promise.race([drained(socket), sleep(Math.max(1, until - performance.now()), undefined, { ref: false })])
+  }
+}
+
+function drained(socket: Socket): Promise<void> {
+  return new Promise(resolve => {
+    const done = (): void => {
+      socket.off('drain', done).off('close', done)
+      resolve()
+    }
+    socket.on('drain', done).on('close', done)
+  })
+}
+
+/** So many at a time, again and again until the attack ends; each waits a little before it comes again. */
+export async function repeat(count: number, until: number, once: (at: number) => Promise<void>): Promise<void> {
+  await Promise.all(
+    Array.from({ length: count }, async (_, at) => {
+      while (performance.now() < until) {
+        await once(at)
+        await sleep(50)
+      }
+    }),
+  )
+}
+
+/** Opens so many, in batches, and keeps them until the attack ends. */
+export async function hold(count: number, until: number, open: (at: number) => Promise<Socket | null>): Promise<void> {
+  const sockets: (Socket | null)[] = []
+  for (let at = 0; at < count && performance.now() < until; at += 50) {
+    sockets.push(...(await Promise.all(Array.from({ length: Math.min(50, count - at) }, (_, of) => open(at + of)))))
+  }
+  await sleep(Math.max(0, until - performance.now()))
+  // A connection that the bridge has not ended by now counts as open.
+  for (const socket of sockets) if (socket !== null && !socket.destroyed) socket.destroy()
+}

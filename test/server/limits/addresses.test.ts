@@ -1,0 +1,74 @@
+/**
+ * What one address may have, with a clock of the test's.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Addresses, burstSeconds } from '../../../src/server/limits/addresses.ts'
+import { addressLimits } from '../../support/limits.ts'
+
+function open(limits: Partial<typeof addressLimits | Record<keyof typeof addressLimits, number>> = {}) {
+  let now = 0
+  const addresses = new Addresses({ ...addressLimits, ...limits }, () => now)
+  return { addresses, pass: (ms: number) => (now += ms) }
+}
+
+test('the connection after the limit is full, and the one 50 further gets no answer', () => {
+  const { addresses } = open({ connPerAddress: 2 })
+  const connect = () => addresses.onConnected('192.0.2.1')
+  assert.deepEqual([connect(), connect(), addresses.isFull('192.0.2.1')], [false, false, false])
+  assert.deepEqual([connect(), addresses.isFull('192.0.2.1')], [false, true])
+  assert.equal(addresses.isFull('192.0.2.2'), false, 'another address')
+  const answered = Array.from({ length: 49 }, connect)
+  assert.deepEqual(new Set(answered), new Set([false]))
+  assert.equal(connect(), true)
+})
+
+test('a connection that ends makes room', () => {
+  const { addresses } = open({ connPerAddress: 1 })
+  for (let count = 0; count < 2; count++) addresses.onConnected('192.0.2.1')
+  assert.equal(addresses.isFull('192.0.2.1'), true)
+  addresses.onDisconnected('192.0.2.1')
+  assert.equal(addresses.isFull('192.0.2.1'), false)
+})
+
+test('upgrades beyond the rate are too fast until time passes, and refused ones cost nothing', () => {
+  const { addresses, pass } = open({ upgradeRate: 2 })
+  const asked = Array.from({ length: 2 * burstSeconds + 3 }, () => addresses.isTooFast('192.0.2.1'))
+  assert.equal(asked.filter(isTooFast => isTooFast).length, 3)
+  assert.equal(addresses.isTooFast('192.0.2.2'), false, 'another address')
+  pass(500)
+  assert.deepEqual([addresses.isTooFast('192.0.2.1'), addresses.isTooFast('192.0.2.1')], [false, true])
+})
+
+test('the defaults admit 10,000 stations behind one address, twice in a row', () => {
+  const { addresses } = open()
+  for (let count = 0; count < 10_000; count++) assert.equal(addresses.onConnected('192.0.2.1'), false)
+  for (let count = 0; count < 20_000; count++) assert.equal(addresses.isTooFast('192.0.2.1'), false)
+  assert.equal(addresses.isFull('192.0.2.1'), false)
+})
+
+test('0 means no limit', () => {
+  const { addresses } = open({ connPerAddress: 0, upgradeRate: 0 })
+  for (let count = 0; count < 30_000; count++) {
+    assert.equal(addresses.onConnected('192.0.2.1'), false)
+    assert.equal(addresses.isTooFast('192.0.2.1'), false)
+  }
+  assert.equal(addresses.isFull('192.0.2.1'), false)
+})
+
+/** [one address, another one, whether they count as one, because] */
+const pairs = [
+  ['2001:db8:0:1::1', '2001:db8:0:1:ffff::2', true, 'a host has a /64'],
+  ['2001:db8::1', '2001:db8:0:0:5::', true, 'zeros may be left out'],
+  ['2001:db8:0:1::1', '2001:db8:0:2::1', false, 'another /64'],
+  ['::1', '::2', true, 'no groups before the zeros'],
+  ['192.0.2.1', '192.0.2.2', false, 'IPv4 addresses are hosts'],
+] as const
+for (const [one, other, areOne, because] of pairs) {
+  test(`${one} and ${other} count ${areOne ? 'as one' : 'as two'}: ${because}`, () => {
+    const { addresses } = open({ connPerAddress: 1 })
+    addresses.onConnected(one)
+    addresses.onConnected(other)
+    assert.equal(addresses.isFull(one), areOne)
+  })
+}

@@ -1,0 +1,79 @@
+/**
+ * What is read from inside `ws`, on real connections: a release that changes its fields fails here.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { WebSocketServer, type WebSocket } from 'ws'
+import { deflate } from '../../../src/server/websocket/compression.ts'
+import { ignoreRest, isCompressed, limitMessages, unfinishedBytes } from '../../../src/server/websocket/receiver.ts'
+import { closeCode, compressedFrameOf, frameOf, openPeer, opcodes } from '../../support/peer.ts'
+
+const offer = 'Sec-WebSocket-Extensions: permessage-deflate'
+
+async function connected(t: TestContext, headers: readonly string[] = []) {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: deflate })
+  t.after(() => {
+    for (const client of server.clients) client.terminate()
+    server.close()
+  })
+  await once(server, 'listening')
+  const opened = once(server, 'connection') as Promise<[WebSocket]>
+  const peer = await openPeer((server.address() as AddressInfo).port, '/', headers)
+  const [ws] = await opened
+  ws.on('error', () => undefined)
+  return { peer, ws }
+}
+
+const begun = frameOf('x'.repeat(1_000), { fin: false })
+
+test('the bytes of a message in progress are counted, and none once it is whole', { timeout: 10_000 }, async t => {
+  const { peer, ws } = await connected(t)
+  assert.equal(unfinishedBytes(ws), null)
+  peer.write(begun, frameOf('x'.repeat(500), { fin: false, opcode: opcodes.continuation }).subarray(0, 300))
+  while ((unfinishedBytes(ws) ?? 0) < 1_250) await sleep(5)
+  const whole = once(ws, 'message')
+  peer.write(frameOf('x'.repeat(500), { fin: false, opcode: opcodes.continuation }).subarray(300))
+  peer.write(frameOf('', { opcode: opcodes.continuation }))
+  await whole
+  while (unfinishedBytes(ws) !== null) await sleep(5)
+})
+
+test('fragments are counted inflated', { timeout: 10_000 }, async t => {
+  const { peer, ws } = await connected(t, [offer])
+  assert.equal(isCompressed(ws), true)
+  const frame = compressedFrameOf('x'.repeat(50_000))
+  frame[0] = (frame[0] ?? 0) & 0x7f
+  peer.write(frame)
+  while ((unfinishedBytes(ws) ?? 0) < 40_000) await sleep(5)
+})
+
+for (const [what, headers, bytes, code] of [
+  ['bytes', [], frameOf('x'.repeat(2_001)), 1009],
+  ['inflated bytes', [offer], compressedFrameOf('x'.repeat(2_001)), 1009],
+  ['fragments', [], Buffer.concat([begun, frameOf('x', { fin: false, opcode: opcodes.continuation })]), 1008],
+] as const) {
+  test(`limits on a message's ${what} hold for one connection`, { timeout: 10_000 }, async t => {
+    const { peer, ws } = await connected(t, headers)
+    limitMessages(ws, { bytes: 2_000, fragments: 1 })
+    peer.write(bytes)
+    assert.equal(await closeCode(peer), code)
+  })
+}
+
+test('what comes after the rest is ignored reaches nobody', { timeout: 10_000 }, async t => {
+  const { peer, ws } = await connected(t)
+  const received: string[] = []
+  ws.on('message', (data: Buffer) => received.push(data.toString()))
+  peer.write(frameOf('first'))
+  while (received.length === 0) await sleep(5)
+  ignoreRest(ws)
+  peer.write(frameOf('second'))
+  ws.close(1008)
+  assert.equal(await closeCode(peer), 1008)
+  peer.socket.end()
+  await once(ws, 'close')
+  assert.deepEqual(received, ['first'])
+})
