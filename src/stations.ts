@@ -18,6 +18,7 @@ import { ampleOpenFiles, mostConnections, readOpenFiles, roomFor } from './serve
 import { newReports, warnOfHost } from './server/reports.ts'
 import type { Readiness } from './server/requests.ts'
 import type { Tls } from './server/tls/tls.ts'
+import { Peers } from './server/upgrade/peer.ts'
 import type { Reception } from './server/upgrade/upgrade.ts'
 import { openSockets, type Sockets } from './server/websocket/socket.ts'
 import type { World } from './session/ports.ts'
@@ -83,13 +84,23 @@ async function openListeners(
   reception: Reception,
 ): Promise<readonly Listener[]> {
   const listeners: Listener[] = []
+  const peers = new Peers(server)
   try {
     for (const [at, listener] of server.listeners.entries()) {
       const access = { ...ocpp, profile: listener.profile }
       const handshake = { ...ocpp, headers: rpc.headers }
       // Broadcasts have one port: that of the first listener, if it is theirs.
       const answers = at === 0 ? reception : { ...reception, answer: () => false }
-      const settings = { ...server, ...listener, limits, tls: tls[at] ?? null, handshake, access, maxConnections }
+      const settings = {
+        ...server,
+        ...listener,
+        limits,
+        tls: tls[at] ?? null,
+        handshake,
+        access,
+        peers,
+        maxConnections,
+      }
       listeners.push(await listening('port', openListener(settings, sockets, answers)))
     }
     return listeners

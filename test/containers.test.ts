@@ -2,13 +2,15 @@
  * The container files, read by parsers: no engine runs them here.
  */
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { validate } from 'dockerfile-utils'
 import { parse, parseAllDocuments } from 'yaml'
 import { resolve } from '../src/config/resolve.ts'
+import { run } from './support/process.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (path: string): string => readFileSync(join(root, path), 'utf8')
@@ -90,4 +92,52 @@ test('the Kubernetes example configures the bridge, and leaves it time to end', 
   const bridge = pod?.containers.find(({ name }) => name === 'ocpp-cable')
   assertConfigures(Object.fromEntries(bridge?.env.map(({ name, value }) => [name, value]) ?? []))
   assert.ok((pod?.terminationGracePeriodSeconds ?? 0) > 30)
+})
+
+test('every example runs the bridge without privileges, on a read-only file system', () => {
+  type Compose = { services: { bridge: Record<string, unknown> } }
+  const { bridge } = (parse(read('docker-compose.yml')) as Compose).services
+  assert.deepEqual(
+    [bridge['read_only'], bridge['cap_drop'], bridge['security_opt']],
+    [true, ['ALL'], ['no-new-privileges:true']],
+  )
+  type Kamal = { accessories: Record<string, { options: Record<string, unknown> }> }
+  const { options } = (parse(read('examples/deploy/kamal.yml')) as Kamal).accessories['ocpp-cable'] ?? {}
+  assert.deepEqual(
+    [options?.['read-only'], options?.['cap-drop'], options?.['security-opt']],
+    [true, 'ALL', 'no-new-privileges'],
+  )
+  type Context = Record<string, unknown>
+  type Deployment = { spec: { template: { spec: { containers: { name: string; securityContext?: Context }[] } } } }
+  const [deployment] = parseAllDocuments(read('examples/deploy/kubernetes.yml'))
+  const { containers } = (deployment?.toJS() as Deployment).spec.template.spec
+  const { securityContext } = containers.find(({ name }) => name === 'ocpp-cable') ?? {}
+  assert.deepEqual(securityContext, {
+    runAsNonRoot: true,
+    runAsUser: 1000,
+    readOnlyRootFilesystem: true,
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ['ALL'] },
+    seccompProfile: { type: 'RuntimeDefault' },
+  })
+})
+
+const hasSystemd = (await run('systemd-analyze', ['--version'])).code === 0
+
+test('the systemd unit is one, and is hardened', { skip: !hasSystemd }, async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-unit-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const unit = read('examples/deploy/ocpp-cable.service')
+  const file = join(folder, 'ocpp-cable.service')
+  // The program is not installed here.
+  writeFileSync(file, unit.replace('/usr/bin/ocpp-cable', '/bin/true'))
+  const verified = await run('systemd-analyze', ['verify', file])
+  assert.deepEqual([verified.code, verified.stderr], [0, ''])
+  // Of 100; below 20 is what systemd calls OK.
+  const rated = await run('systemd-analyze', ['security', '--offline=true', '--threshold=20', file])
+  assert.equal(rated.code, 0, rated.stdout)
+  const [, environment = ''] = /^Environment=(.*)$/m.exec(unit) ?? []
+  const variables = environment.split(' ').map(each => each.split('=') as [string, string])
+  const options = variables.filter(([name]) => name.startsWith('ANYCABLE_'))
+  assertConfigures({ ...Object.fromEntries(options), ANYCABLE_NATS_SERVERS: 'nats://nats:4222' })
 })

@@ -1,8 +1,9 @@
 /**
- * The kinds of value that say where to find the app, NATS and CA certificates.
+ * The kinds of value that say where to find the app, NATS and CA certificates, and which proxies are trusted.
  *
  * Pure: files are named, not read.
  */
+import { isIP } from 'node:net'
 import { scalar, text } from './kinds.ts'
 import type { Kind } from './option.ts'
 
@@ -81,3 +82,23 @@ function isHostAndPort(given: string): boolean {
 function isHttpTarget(given: string): boolean {
   return httpTarget.test(given) && URL.canParse(`http://${given}`)
 }
+
+/** An address is a network of one host. */
+export const network: Kind<string> = scalar({
+  placeholder: '<network>',
+  accepts: 'an IP address or a network in CIDR notation, such as 10.0.0.0/8',
+  parse: given => {
+    const [, address = '', bits = '0'] = /^([^/%]+)(?:\/(0|[1-9]\d{0,2}))?$/.exec(given) ?? []
+    const most = { 4: 32, 6: 128 }[isIP(address)] ?? -1
+    return Number(bits) <= most ? given : undefined
+  },
+  toToml: given => given,
+})
+
+/** In lower case, as Node gives headers. */
+export const headerName: Kind<string> = scalar({
+  placeholder: '<name>',
+  accepts: 'the name of a header',
+  parse: given => (/^[\w!#$%&'*+.^`|~-]+$/.test(given) ? given.toLowerCase() : undefined),
+  toToml: given => given,
+})

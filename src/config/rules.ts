@@ -7,7 +7,7 @@ import { versions as numbers } from '../ocpp/version.ts'
 import { hasCredentials, isHttp } from './addresses.ts'
 import { adminCaution, adminProblem, broadcastProblem, broadcastsOnStationsPort } from './access.ts'
 import type { Settings } from './options.ts'
-import { legacyCaution, listenerOptions, listenerProblem, listenersOf, samePortProblem } from './table/listeners.ts'
+import { listenerCaution, listenerOptions, listenerProblem, listenersOf, samePortProblem } from './table/listeners.ts'
 import type { ListenerOptions } from './table/tls.ts'
 
 /** How an HTTP request is authorized. `keyOf`: with a key derived from the secret; `app.ts` derives it. */
@@ -107,7 +107,7 @@ export type Rule = {
 
 /** Rules that prevent the start. */
 export const rules: readonly Rule[] = [
-  { of: listenerOptions, broken: ({ server }) => listenerProblem(server.listeners) },
+  { of: listenerOptions, broken: ({ server }) => listenerProblem(server) },
   { of: ['host', 'port', 'listener'], broken: ({ server }) => samePortProblem(server.listeners) },
   {
     of: ['nats_tls_cert', 'nats_tls_key'],
@@ -205,7 +205,7 @@ const unverified =
 
 /** Rules that only print a warning. */
 export const cautions: readonly Rule[] = [
-  { of: listenerOptions, broken: ({ server }) => legacyCaution(server.listeners) },
+  { of: listenerOptions, broken: ({ server }) => listenerCaution(server) },
   { of: ['admin_port', 'admin_token', 'admin_read_token'], broken: adminCaution },
   {
     of: ['log_sensitive'],

@@ -142,6 +142,7 @@ export const table = {
     reason: {
       draining: 'the bridge is shutting down',
       profile: 'its security profile is too low, or lower than before',
+      proxy: 'a proxy is not trusted, or what it says of the station cannot be read',
       certificate: 'its client certificate is missing or invalid, or that of another station',
       full: 'there is no room (`max-conn`, or the open-files limit)',
       owing: 'the station owes a transaction message, and the app is away',

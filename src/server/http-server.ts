@@ -20,7 +20,7 @@ export type Timeouts = {
   readonly check: number
 }
 
-const usualTimeouts: Timeouts = {
+export const usualTimeouts: Timeouts = {
   tlsHandshake: 10_000,
   head: 10_000,
   request: 30_000,

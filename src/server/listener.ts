@@ -7,11 +7,13 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { listen } from '../ops/server.ts'
 import { refused, type HandshakeSettings, type Refusal } from '../translate/handshake.ts'
-import { newServer, type Timeouts } from './http-server.ts'
+import { newServer, usualTimeouts, type Timeouts } from './http-server.ts'
+import { canonicalAddress } from './proxy/addresses.ts'
+import { takeConnections } from './proxy/connections.ts'
 import { answerRequest, asksForWebSocket, replayAsPlain, type RequestSettings } from './requests.ts'
 import type { Tls } from './tls/tls.ts'
 import type { Access } from './upgrade/access.ts'
-import { addressOf, unreadRequest, upgradeRequest } from './upgrade/peer.ts'
+import { unreadRequest, type Peers } from './upgrade/peer.ts'
 import { readClientError, refuse, type ClientError } from './upgrade/refusals.ts'
 import { Addresses, type AddressLimits } from './limits/addresses.ts'
 import { Turnstile } from './limits/turnstile.ts'
@@ -25,6 +27,10 @@ export type ListenerSettings = RequestSettings & {
   readonly tls: Tls | null
   readonly handshake: HandshakeSettings
   readonly access: Access
+  /** Shared by all listeners. */
+  readonly peers: Peers
+  /** Whether each connection begins with a header of the PROXY protocol. */
+  readonly proxyProtocol: boolean
   /** Connections beyond this number are closed without an answer. */
   readonly maxConnections?: number
   readonly limits: AddressLimits
@@ -50,30 +56,39 @@ export async function openListener(
   now = (): number => performance.now(),
 ): Promise<Listener> {
   const turnstile = new Turnstile(now)
+  const { peers, timeouts = usualTimeouts } = settings
   const addresses = new Addresses(settings.limits, now)
   const server = newServer(settings, (request, response) => answerRequest(request, response, settings, reception))
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     if (!asksForWebSocket(request)) return replayAsPlain(server, request, stream, head)
     // A station may disconnect during its upgrade.
     stream.on('error', () => stream.destroy())
-    const crowded = crowdingOf(addressOf(request.socket.remoteAddress), addresses)
-    if (crowded !== null) return turnAway(stream, upgradeRequest(request), crowded, reception)
+    const crowded = crowdingOf(request, peers, addresses)
+    if (crowded !== null) return turnAway(stream, peers.upgradeRequest(request), crowded, reception)
     // Nothing reads the stream before its turn: Node buffers up to the high-water mark, and stops.
     turnstile.enter({ stream, letIn: () => onUpgrade({ request, stream, head }, settings, sockets, reception) })
   })
   sockets.onRefused((request, stream, problem) => {
     // RFC 6455 §4.4 requires the header for an unsupported version; it does no harm for other problems.
     const refusal = refused(400, 'request', problem, { 'Sec-WebSocket-Version': 13 })
-    reception.onRefused(upgradeRequest(request), refusal)
+    reception.onRefused(peers.upgradeRequest(request), refusal)
     refuse(stream, refusal)
   })
-  server.on('connection', (socket: Socket) => countConnection(socket, addresses, reception))
-  server.on('drop', (dropped?: DropArgument) => {
-    reception.onRefused(unreadRequest(dropped?.remoteAddress), refused(503, 'full', 'The connection limit is reached'))
+  server.on('drop', (dropped: DropArgument = {}) => {
+    const refusal = refused(503, 'full', 'The connection limit is reached')
+    reception.onRefused(unreadRequest(canonicalAddress(dropped.remoteAddress ?? '') ?? ''), refusal)
   })
-  server.on('clientError', (error: ClientError, stream: Duplex) => onClientError(error, stream, reception))
+  takeConnections(server, {
+    ...settings,
+    headerMs: timeouts.head,
+    onConnection: socket => onConnection(socket, peers, addresses, reception),
+    onRefused: (address, problem) => reception.onRefused(unreadRequest(address), refused(400, 'proxy', problem)),
+  })
+  server.on('clientError', (error: ClientError, stream: Duplex) => onClientError(error, stream, peers, reception))
   // Before `clientError`, which destroys the socket: a destroyed one does not know its peer.
-  server.prependListener('tlsClientError', (error: TlsError, socket: TLSSocket) => onTlsError(error, socket, reception))
+  server.prependListener('tlsClientError', (error: TlsError, socket: TLSSocket) =>
+    onTlsError(error, socket, peers, reception),
+  )
   server.maxConnections = settings.maxConnections ?? Infinity
   const port = await listen(server, settings)
   return {
@@ -85,23 +100,32 @@ export async function openListener(
   }
 }
 
-/** Why an address gets no upgrade now; `null` if it does. */
-function crowdingOf(address: string, addresses: Addresses): Refusal | null {
+/** Why a station's address gets no upgrade now; `null` if it does. */
+function crowdingOf(request: IncomingMessage, peers: Peers, addresses: Addresses): Refusal | null {
+  const { socket } = request
+  const address = peers.stationOf(request)
+  if (peers.isTrusted(peers.addressOf(socket))) count(socket, address, addresses)
   const problem = addresses.isFull(address) ? 'connections' : addresses.isTooFast(address) ? 'upgrades' : null
   if (problem === null) return null
   return refused(429, 'address', `Too many ${problem} from one address`, { 'Retry-After': 30 })
 }
 
-function countConnection(socket: Socket, addresses: Addresses, reception: Reception): void {
-  const address = addressOf(socket.remoteAddress)
-  socket.once('close', () => addresses.onDisconnected(address))
-  if (!addresses.onConnected(address)) return
+/** A connection of a trusted proxy is counted once it upgrades, as its station's. */
+function onConnection(socket: Socket, peers: Peers, addresses: Addresses, reception: Reception): void {
+  const address = peers.addressOf(socket)
+  if (peers.isTrusted(address) || !count(socket, address, addresses)) return
   reception.onRefused(unreadRequest(address), refused(429, 'address', 'Too many connections from one address'))
   socket.destroy()
 }
 
+/** @returns as `onConnected` */
+function count(socket: Socket, address: string, addresses: Addresses): boolean {
+  socket.once('close', () => addresses.onDisconnected(address))
+  return addresses.onConnected(address)
+}
+
 /** Answers bytes that Node cannot parse as a request, such as a path with a space. The answer does not repeat them. */
-function onClientError(error: ClientError, stream: Duplex, reception: Reception): void {
+function onClientError(error: ClientError, stream: Duplex, peers: Peers, reception: Reception): void {
   // Each further chunk of such bytes is an error again.
   if (stream.writableEnded && !stream.destroyed) return
   const unreadable = readClientError(error)
@@ -110,7 +134,7 @@ function onClientError(error: ClientError, stream: Duplex, reception: Reception)
     return
   }
   const { refusal, target, header } = unreadable
-  const remoteAddress = stream instanceof Socket ? stream.remoteAddress : undefined
+  const remoteAddress = stream instanceof Socket ? peers.addressOf(stream) : ''
   if (refusal.status !== 408) reception.onRefused({ ...unreadRequest(remoteAddress), target }, refusal, header)
   refuse(stream, refusal)
 }
@@ -118,11 +142,10 @@ function onClientError(error: ClientError, stream: Duplex, reception: Reception)
 type TlsError = Error & { readonly code?: string; readonly reason?: string }
 
 /** A peer that connects and closes without a byte, as TCP health checks do, has not tried. */
-function onTlsError({ code, reason, message }: TlsError, socket: TLSSocket, reception: Reception): void {
-  const { _parent: below = socket } = socket as { readonly _parent?: Socket }
-  if (code === 'ECONNRESET' && below.bytesRead === 0) return
+function onTlsError({ code, reason, message }: TlsError, socket: TLSSocket, peers: Peers, reception: Reception): void {
+  if (code === 'ECONNRESET' && peers.bytesRead(socket) === 0) return
   const words = code === 'ECONNRESET' ? 'the peer closed the connection' : (reason ?? message)
-  reception.onTlsFailure(addressOf(socket.remoteAddress ?? below.remoteAddress), words)
+  reception.onTlsFailure(peers.addressOf(socket), words)
 }
 
 /** Does not wait for 'close', which Node 20 emits only after the upgraded sockets are closed as well. */

@@ -30,6 +30,8 @@ export type UpgradeRequest = {
   readonly encrypted: boolean
   /** Of the client; `null` if it sent none, or was not asked for one. */
   readonly certificate: ClientCertificate | null
+  /** Set if what a trusted proxy says of the request cannot be read. */
+  readonly proxyProblem?: string
 }
 
 export type HandshakeSettings = {
@@ -78,6 +80,7 @@ export type RefusalReason =
   | 'tls'
   | 'profile'
   | 'certificate'
+  | 'proxy'
 
 /** A request that is answered with an HTTP error and opens no session. */
 export type Refusal = {
@@ -91,6 +94,7 @@ export type Refusal = {
 }
 
 export function readHandshake(request: UpgradeRequest, settings: HandshakeSettings): Handshake {
+  if (request.proxyProblem !== undefined) return refused(400, 'proxy', request.proxyProblem)
   const target = parseTarget(request.target)
   const stationId = readIdentity(request.target, target, settings.path)
   if (typeof stationId !== 'string') return stationId

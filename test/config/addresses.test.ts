@@ -1,9 +1,23 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { certificates, natsServer, rpcAddress } from '../../src/config/addresses.ts'
+import { certificates, headerName, natsServer, network, rpcAddress } from '../../src/config/addresses.ts'
 import type { Kind } from '../../src/config/option.ts'
 
 const rows: readonly [kind: Kind<string>, given: string, isAccepted: boolean, because: string][] = [
+  [network, '10.0.0.0/8', true, 'an IPv4 network'],
+  [network, '10.0.0.1', true, 'one host'],
+  [network, '2001:db8::/32', true, 'an IPv6 network'],
+  [network, '0.0.0.0/0', true, 'everything, with a warning'],
+  [network, '10.0.0.0/33', false, 'more bits than IPv4 has'],
+  [network, '2001:db8::/129', false, 'more bits than IPv6 has'],
+  [network, '10.0.0.0/08', false, 'a leading zero'],
+  [network, '10.0.0.0/', false, 'no length'],
+  [network, '10.0.0', false, 'a shortened address'],
+  [network, 'fe80::1%eth0', false, 'a zone'],
+  [network, 'proxy.internal', false, 'a name'],
+  [headerName, 'client-cert', true, 'a header'],
+  [headerName, 'client cert', false, 'a space'],
+  [headerName, 'Client-Cert:', false, 'a colon'],
   [rpcAddress, 'localhost:50051', true, 'a host and its port'],
   [rpcAddress, '10.0.0.1:50051', true, 'an IPv4 address'],
   [rpcAddress, '[::1]:50051', true, 'an IPv6 address'],

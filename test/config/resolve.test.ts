@@ -38,9 +38,13 @@ test('every option has its default when nothing is given', () => {
         sslClientCrl: null,
         sslClientVerify: 'off',
         sslLegacy: false,
+        proxyProtocol: false,
         profile: 0,
       },
     ],
+    trustedProxies: [],
+    proxyClientCert: null,
+    proxyProtocol: false,
     maxConn: 0,
     maxMessageSize: 1_048_576,
     maxPendingSize: 1_048_576,
@@ -217,7 +221,7 @@ const wrong: readonly [given: Given, problems: readonly string[], because: strin
   [
     { toml: '[[listener]]\nport = 1\nocpp_profile = 2\n[[listener]]\nport = 1\n' },
     [
-      'listener[0]: ocpp_profile is 2, but ssl_cert is not set: set it',
+      'listener[0]: ocpp_profile is 2, but ssl_cert is not set: set it, or trusted_proxies',
       'listener[1]: port is 1, which another listener has: set another port',
     ],
     'listeners that cannot be',

@@ -91,6 +91,12 @@ const rules: readonly [flags: readonly string[], problem: RegExp | null, because
     /^ocpp_profile is 3, but no client certificate/,
     'a CA that is not used',
   ],
+  [['proxy_protocol'], /^proxy_protocol is set, but trusted_proxies is not/, 'anyone could send a header'],
+  [['proxy_protocol', 'trusted_proxies=10.0.0.0/8', 'ocpp_profile=3'], null, 'a proxy that asks for certificates'],
+  [['proxy_client_cert=a'], /^proxy_client_cert is set, but trusted_proxies is not/, 'any station could send it'],
+  [['proxy_client_cert=a', 'trusted_proxies=10.0.0.1', 'ocpp_profile=3'], null, 'profile 3 behind a proxy'],
+  [['trusted_proxies=10.0.0.1', 'ocpp_profile=2'], null, 'a proxy that terminates TLS'],
+  [['trusted_proxies=10.0.0.1', 'ocpp_profile=3'], /^ocpp_profile is 3, but no client cert/, 'nothing tells of one'],
   [['ocpp_heartbeat_interval=1500ms'], /^ocpp_heartbeat_interval is 1500ms/, 'OCPP has whole seconds only'],
   [['ocpp_versions=1.6', 'ocpp_default_version=1.6'], null, 'a default that is served'],
   [
@@ -169,6 +175,8 @@ for (const [flags, problem, because] of rules) {
 
 const cautions: readonly [flags: readonly string[], warning: RegExp | null, because: string][] = [
   [['ssl_legacy'], /^ssl_legacy is set: port 8080 accepts TLS 1.1 and weak ciphers/, 'a port for old stations'],
+  [['trusted_proxies=10.0.0.0/8'], null, 'a private network'],
+  [['trusted_proxies=0.0.0.0/0'], /^trusted_proxies contains every address/, 'the whole internet'],
   [['headers=cookie'], null, 'headers without origin'],
   [['headers=cookie,Origin'], /^headers includes origin/, 'Rails checks the origin'],
   [['http_rpc_secret=s'], /^http_rpc_secret is set, but rpc_host is localhost:50051/, 'an unused secret'],

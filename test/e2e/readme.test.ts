@@ -65,6 +65,7 @@ const rows: readonly (readonly [line: RegExp, how: How])[] = [
     /^bundle add anycable-rails nats-pure$/,
     { notRun: 'the newest grpc compiles for half an hour; examples/rails has both' },
   ],
+  [/^ocpp-cable --trusted_proxies=/, ['test/e2e/proxies.test.ts', '--trusted_proxies=127.0.0.1']],
   [/^ocpp-cable station /, ['test/e2e/cli.test.ts', "'station'"]],
   [/^ocpp-cable auth add /, ['test/e2e/station-keys.test.ts', "'auth'"]],
   [/^ocpp-cable call CP1 ChangeConfiguration /, ['test/e2e/station-keys-from-rails.test.ts', 'ChangeConfiguration']],
@@ -147,16 +148,18 @@ for (const page of ['README.md', 'docs/protocol.md', 'examples/rails/app/models/
   })
 }
 
-test('npm pack makes a package that installs and runs in an empty folder', async () => {
+test('npm pack makes a package that installs and runs in an empty folder, without install scripts', async () => {
   const packed = await run('npm', ['pack', '--silent', '--pack-destination', scratch], options)
   assert.equal(packed.code, 0, packed.stderr)
   const tarball = join(scratch, packed.stdout.trim().split('\n').at(-1) ?? '')
   const empty = await mkdtemp(join(dirname(tarball), 'empty-'))
-  const installed = await run('npm', ['install', '--silent', '--no-audit', '--no-fund', '--prefix', empty, tarball], {
-    cwd: empty,
-  })
+  const flags = ['--silent', '--no-audit', '--no-fund', '--ignore-scripts']
+  const installed = await run('npm', ['install', ...flags, '--prefix', empty, tarball], { cwd: empty })
   assert.equal(installed.code, 0, installed.stdout + installed.stderr)
   const version = await run(join(empty, 'node_modules/.bin/ocpp-cable'), ['--version'], { cwd: empty })
   const { version: expected } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
   assert.deepEqual([version.code, version.stdout], [0, `${expected}\n`])
+  const sqlite = 'new (require("@photostructure/sqlite").DatabaseSync)(":memory:").close()'
+  const loaded = await run(process.execPath, ['-e', sqlite], { cwd: empty })
+  assert.equal(loaded.code, 0, loaded.stderr)
 })

@@ -14,6 +14,7 @@ import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { refused } from '../../src/translate/handshake.ts'
 import { openSockets } from '../../src/server/websocket/socket.ts'
 import { anyAccess, makeKeyPair, tlsOf } from '../support/certificate.ts'
+import { direct } from '../support/peers.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
 import { addressLimits, socketLimits } from '../support/limits.ts'
@@ -201,6 +202,7 @@ for (const scheme of ['http', 'https'] as const) {
         readyPath: '/ready',
         tls: scheme === 'https' ? tlsOf(await makeKeyPair()) : null,
         access: anyAccess,
+        ...direct,
         limits: addressLimits,
         handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
         timeouts,

@@ -11,6 +11,7 @@ import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { refused as refusalOf, type Refusal } from '../../src/translate/handshake.ts'
 import { openSockets, type Sockets } from '../../src/server/websocket/socket.ts'
 import { anyAccess } from '../support/certificate.ts'
+import { direct } from '../support/peers.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
 import { addressLimits, socketLimits } from '../support/limits.ts'
@@ -36,6 +37,7 @@ const settings = {
   readyPath: '/ready',
   tls: null,
   access: anyAccess,
+  ...direct,
   limits: addressLimits,
   handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
 } as const

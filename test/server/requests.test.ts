@@ -14,6 +14,7 @@ import { openListener, type Listener } from '../../src/server/listener.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { openSockets } from '../../src/server/websocket/socket.ts'
 import { anyAccess, tlsOf } from '../support/certificate.ts'
+import { direct } from '../support/peers.ts'
 import { FakeMeter } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
 import { addressLimits, socketLimits } from '../support/limits.ts'
@@ -148,6 +149,7 @@ for (const scheme of ['http', 'https'] as const) {
         readyPath: '/ready',
         tls: scheme === 'https' ? tlsOf(await makeKeyPair(folder)) : null,
         access: anyAccess,
+        ...direct,
         limits: addressLimits,
         handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
       } as const

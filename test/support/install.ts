@@ -4,9 +4,11 @@
 import { installNats } from './nats.ts'
 import { installNewApp } from './new-app.ts'
 import { installPrometheus } from './prometheus.ts'
+import { installProxies } from './proxies.ts'
 import { installRails } from './rails.ts'
 
 await installNats()
 await installRails()
 await installNewApp()
 await installPrometheus()
+await installProxies()

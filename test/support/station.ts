@@ -25,6 +25,9 @@ export type StationOptions = {
   /** The station's own certificate and its key, in PEM. */
   readonly cert?: string
   readonly key?: string
+  /** The address that it connects from. */
+  readonly localAddress?: string
+  readonly headers?: Readonly<Record<string, string>>
   /** The name in the bridge's certificate, if it is not that of its URL. */
   readonly servername?: string
 }
@@ -118,7 +121,7 @@ export async function codeOf(call: Promise<unknown>): Promise<string> {
 function clientOptions(
   endpoint: string,
   identity: string,
-  { version = 'ocpp1.6', password, reconnects = false, ca, cert, key, servername }: StationOptions,
+  { version = 'ocpp1.6', password, reconnects = false, headers, cert, ...socket }: StationOptions,
 ): ConstructorParameters<typeof RPCClient>[0] {
   const options = {
     endpoint,
@@ -130,11 +133,8 @@ function clientOptions(
     reconnect: reconnects,
     backoff: { initialDelay: 50, maxDelay: 200, factor: 2, randomisationFactor: 0.5 },
     ...(password !== undefined && { password }),
-    wsOpts: {
-      ...(ca !== undefined && { ca }),
-      ...(cert !== undefined && { cert, key }),
-      ...(servername !== undefined && { servername }),
-    },
+    ...(headers !== undefined && { headers }),
+    wsOpts: { ...socket, ...(cert !== undefined && { cert }) },
   }
   // The types require every option; the code has a default for each.
   return options as ConstructorParameters<typeof RPCClient>[0]

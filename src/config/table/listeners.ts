@@ -18,6 +18,7 @@ export function listenersOf({ server, tls }: Pick<Settings, 'server' | 'tls'>): 
     sslClientCrl: tls.clientCrl,
     sslClientVerify: tls.clientVerify,
     sslLegacy: tls.legacy,
+    proxyProtocol: server.proxyProtocol,
     profile: tls.profile,
   }
   return [first, ...tls.listeners].map(withProfile)
@@ -40,12 +41,22 @@ export const listenerOptions = [
   'ssl_client_verify',
   'ocpp_profile',
   'listener',
+  'trusted_proxies',
+  'proxy_client_cert',
+  'proxy_protocol',
 ]
 
+/** The listeners, and how trusted proxies pass stations on. */
+type ServerOptions = Pick<Settings['server'], 'trustedProxies' | 'proxyClientCert'> & {
+  readonly listeners: readonly ListenerOptions[]
+}
+
 /** Why the bridge must not start with these listeners; `null` if it may. */
-export function listenerProblem(listeners: readonly ListenerOptions[]): string | null {
-  for (const [at, listener] of listeners.entries()) {
-    const problem = problemOf(listener)
+export function listenerProblem(server: ServerOptions): string | null {
+  if (server.proxyClientCert !== null && server.trustedProxies.length === 0)
+    return 'proxy_client_cert is set, but trusted_proxies is not: set it'
+  for (const [at, listener] of server.listeners.entries()) {
+    const problem = problemOf(listener, server)
     if (problem !== null) return `${nameOf(at)}${problem}`
   }
   return null
@@ -60,24 +71,35 @@ export function samePortProblem(listeners: readonly ListenerOptions[]): string |
   return port === undefined ? null : `${nameOf(at)}port is ${port}, which another listener has: set another port`
 }
 
-function problemOf({ sslCert, sslKey, sslClientCa, sslClientCrl, ...listener }: ListenerOptions): string | null {
+function problemOf(
+  { sslCert, sslKey, sslClientCa, sslClientCrl, ...listener }: ListenerOptions,
+  { trustedProxies, proxyClientCert }: ServerOptions,
+): string | null {
   if (sslCert.length !== sslKey.length)
     return `ssl_cert names ${sslCert.length} and ssl_key ${sslKey.length} files: give one key for each certificate, in the same order`
   if (sslClientCa !== null && sslCert.length === 0) return 'ssl_client_ca is set, but ssl_cert is not: set it'
   if (sslClientCrl !== null && sslClientCa === null) return 'ssl_client_crl is set, but ssl_client_ca is not: set it'
-  if (listener.profile >= 2 && sslCert.length === 0)
-    return `ocpp_profile is ${listener.profile}, but ssl_cert is not set: set it`
-  return listener.profile === 3 && listener.sslClientVerify === 'off'
-    ? 'ocpp_profile is 3, but no client certificate is asked for: set ssl_client_ca'
+  if (listener.proxyProtocol && trustedProxies.length === 0)
+    return 'proxy_protocol is set, but trusted_proxies is not: set it'
+  // A proxy may terminate TLS, and ask for the certificate.
+  if (listener.profile >= 2 && sslCert.length === 0 && trustedProxies.length === 0)
+    return `ocpp_profile is ${listener.profile}, but ssl_cert is not set: set it, or trusted_proxies`
+  const isAsked = listener.sslClientVerify !== 'off' || proxyClientCert !== null || listener.proxyProtocol
+  return listener.profile === 3 && !isAsked
+    ? 'ocpp_profile is 3, but no client certificate is asked for: set ssl_client_ca, or proxy_client_cert'
     : null
 }
 
 /** What is doubtful about them; `null` if nothing is. */
-export function legacyCaution(listeners: readonly ListenerOptions[]): string | null {
+export function listenerCaution({ listeners, trustedProxies }: ServerOptions): string | null {
   const ports = listeners.filter(({ sslLegacy }) => sslLegacy).map(({ port }) => port)
-  return ports.length === 0
-    ? null
-    : `ssl_legacy is set: port ${ports.join(', ')} accepts TLS 1.1 and weak ciphers, which OCPP allows for 1.6 stations only`
+  const cautions = [
+    ports.length > 0 &&
+      `ssl_legacy is set: port ${ports.join(', ')} accepts TLS 1.1 and weak ciphers, which OCPP allows for 1.6 stations only`,
+    trustedProxies.some(network => network.endsWith('/0')) &&
+      'trusted_proxies contains every address: any station can claim the address of another one',
+  ].filter(caution => caution !== false)
+  return cautions.length === 0 ? null : cautions.join('; ')
 }
 
 /** How a problem names a listener: the first one has flags, the others are counted from 0 as in other problems. */

@@ -3,7 +3,8 @@
  *
  * Pure.
  */
-import { bytes, hostName, integer, KiB, MiB, path, port } from '../kinds.ts'
+import { headerName, network } from '../addresses.ts'
+import { bytes, hostName, integer, KiB, listOf, MiB, onOff, optional, path, port } from '../kinds.ts'
 import { group, option } from '../option.ts'
 
 export const server = group('Server', {
@@ -22,6 +23,24 @@ export const server = group('Server', {
     '/ready',
     'Path of the readiness check: 200 while stations are accepted, the app is reachable and NATS, if used, is connected; otherwise 503.',
     { flag: 'ready-path' },
+  ),
+  trustedProxies: option(
+    listOf(network),
+    [],
+    "Addresses of the proxies in front of the bridge, in CIDR notation. From these only, X-Forwarded-For, X-Forwarded-Proto and Forwarded tell a station's address and scheme. List only proxies that set these headers themselves.",
+    { flag: 'trusted_proxies', toml: 'server.trusted_proxies' },
+  ),
+  proxyClientCert: option(
+    optional(headerName),
+    null,
+    "Header in which trusted_proxies send the client certificate that they have verified, such as Client-Cert. When empty, no header is read: a proxy that does not set it would pass on a station's own.",
+    { flag: 'proxy_client_cert', toml: 'server.proxy_client_cert' },
+  ),
+  proxyProtocol: option(
+    onOff,
+    false,
+    'Whether each connection begins with a header of the PROXY protocol, version 1 or 2, from one of trusted_proxies. Any other connection is closed.',
+    { flag: 'proxy_protocol', toml: 'server.proxy_protocol' },
   ),
   maxConn: option(
     integer(),

@@ -31,6 +31,7 @@ export type ListenerOptions = {
   readonly sslClientCrl: string | null
   readonly sslClientVerify: 'off' | 'optional' | 'required'
   readonly sslLegacy: boolean
+  readonly proxyProtocol: boolean
   readonly profile: Profile
 }
 
@@ -44,6 +45,7 @@ const keys = {
   sslClientCrl: 'ssl_client_crl',
   sslClientVerify: 'ssl_client_verify',
   sslLegacy: 'ssl_legacy',
+  proxyProtocol: 'proxy_protocol',
   profile: 'ocpp_profile',
 } as const satisfies Record<keyof ListenerOptions, string>
 
@@ -62,6 +64,7 @@ const listener: Kind<ListenerOptions> = tableOf({
       sslClientCrl: field(given, keys.sslClientCrl, maybeFile, fault, null),
       sslClientVerify: field(given, keys.sslClientVerify, verification, fault, 'required'),
       sslLegacy: field(given, keys.sslLegacy, onOff, fault, false),
+      proxyProtocol: field(given, keys.proxyProtocol, onOff, fault, false),
       profile: field(given, keys.profile, profile, fault, 0),
     }
     return isWhole(read) ? read : undefined
@@ -132,6 +135,7 @@ export const tls = group('TLS and security profiles', {
       ssl_client_crl: '/etc/ocpp/stations.crl',
       ssl_client_verify: 'required',
       ssl_legacy: false,
+      proxy_protocol: false,
       ocpp_profile: 3,
     }),
     [],

@@ -1,16 +1,21 @@
 /**
  * What a station's certificate says, read from its connection.
  */
+import type { X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { ClientCertificate } from '../../translate/certificate.ts'
 
 /** `null` if the client sent no certificate, or was not asked for one. */
 export function readClientCertificate(socket: TLSSocket): ClientCertificate | null {
   const x509 = socket.getPeerX509Certificate()
-  if (x509 === undefined) return null
-  const { subject } = socket.getPeerCertificate()
+  return x509 === undefined ? null : certificateOf(x509, socket.authorized ? null : String(socket.authorizationError))
+}
+
+/** @param problem why it is not valid */
+export function certificateOf(x509: X509Certificate, problem: string | null): ClientCertificate {
+  const { subject } = x509.toLegacyObject()
   return {
-    problem: socket.authorized ? null : String(socket.authorizationError),
+    problem,
     subject: nameOf(x509.subject),
     issuer: nameOf(x509.issuer),
     commonName: oneOf(subject.CN),

@@ -20,7 +20,7 @@ import type { Reports } from '../reports.ts'
 import type { Answers } from '../requests.ts'
 import type { SocketEnd, Sockets } from '../websocket/socket.ts'
 import { accessOf, type Access } from './access.ts'
-import { upgradeRequest } from './peer.ts'
+import type { Peers } from './peer.ts'
 import { refuse } from './refusals.ts'
 
 export interface Reception extends Answers, Reports {
@@ -39,19 +39,20 @@ type Decision = Refusal | { readonly kind: 'admitted'; readonly connected: Conne
 /** An upgrade as Node emits it; `head` is what was read beyond the request. */
 type Upgrade = { readonly request: IncomingMessage; readonly stream: Duplex; readonly head: Buffer }
 
-type UpgradeSettings = { readonly handshake: HandshakeSettings; readonly access: Access }
+type UpgradeSettings = { readonly handshake: HandshakeSettings; readonly access: Access; readonly peers: Peers }
 
 /** Confines a bug to the connection that triggers it. */
 export function onUpgrade(upgrade: Upgrade, settings: UpgradeSettings, sockets: Sockets, reception: Reception): void {
   const onFault = (error: unknown): void => {
     upgrade.stream.destroy()
-    reception.onFault(upgradeRequest(upgrade.request), error)
+    reception.onFault(settings.peers.upgradeRequest(upgrade.request), error)
   }
   try {
-    const handshake = admissible(upgrade, settings, reception)
+    const asked = settings.peers.upgradeRequest(upgrade.request)
+    const handshake = admissible(upgrade.stream, asked, settings, reception)
     if (handshake === null) return
     if (reception.ask === null) finish(upgrade, handshake, null, sockets, reception)
-    else askFirst(reception.ask, upgrade, handshake, sockets, reception).catch(onFault)
+    else askFirst(reception.ask, { ...upgrade, asked }, handshake, sockets, reception).catch(onFault)
   } catch (error) {
     onFault(error)
   }
@@ -59,11 +60,11 @@ export function onUpgrade(upgrade: Upgrade, settings: UpgradeSettings, sockets: 
 
 /** The handshake of a station that may connect now, as far as is known; any other is turned away. */
 function admissible(
-  { request, stream }: Upgrade,
+  stream: Duplex,
+  asked: UpgradeRequest,
   settings: UpgradeSettings,
   reception: Reception,
 ): StationHandshake | null {
-  const asked = upgradeRequest(request)
   const read = readHandshake(asked, settings.handshake)
   const handshake = read.kind === 'station' ? accessOf(asked, read, settings.access) : read
   const refusal = handshake.kind === 'refused' ? handshake : reception.refusal(handshake)
@@ -73,13 +74,12 @@ function admissible(
 
 async function askFirst(
   ask: NonNullable<Reception['ask']>,
-  upgrade: Upgrade,
+  upgrade: Upgrade & { readonly asked: UpgradeRequest },
   handshake: StationHandshake,
   sockets: Sockets,
   reception: Reception,
 ): Promise<void> {
-  const { request, stream } = upgrade
-  const asked = upgradeRequest(request)
+  const { request, stream, asked } = upgrade
   // An upgrade that cannot succeed must cost the app nothing.
   if (!isWebSocketUpgrade(request)) {
     turnAway(stream, asked, invalidUpgrade, reception)

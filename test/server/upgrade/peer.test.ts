@@ -1,16 +1,104 @@
+/** What is known of a request's peer, on real connections from 127.0.0.1. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { addressOf, unreadRequest } from '../../../src/server/upgrade/peer.ts'
+import { X509Certificate } from 'node:crypto'
+import { once } from 'node:events'
+import { createServer, request as send, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, before, test } from 'node:test'
+import { Peers, unreadRequest, type ProxySettings } from '../../../src/server/upgrade/peer.ts'
+import type { UpgradeRequest } from '../../../src/translate/handshake.ts'
+import { makeKeyPair } from '../../support/certificate.ts'
+import { noProxies } from '../../support/peers.ts'
 
-const rows = [
-  ['192.0.2.7', '192.0.2.7', 'an IPv4 socket'],
-  ['::ffff:192.0.2.7', '192.0.2.7', 'IPv4 on a dual-stack socket'],
-  ['2001:db8::1', '2001:db8::1', 'IPv6'],
-  [undefined, '', 'a socket that has been reset'],
-] as const
-for (const [given, address, because] of rows) {
-  test(`the address of ${given} is ${JSON.stringify(address)}: ${because}`, () => {
-    assert.equal(addressOf(given), address)
-    assert.equal(unreadRequest(given).remoteAddress, address)
+const { cert } = await makeKeyPair()
+const x509 = new X509Certificate(cert)
+const der = x509.raw.toString('base64')
+const loopback = { trustedProxies: ['127.0.0.0/8'], proxyClientCert: null }
+const withCertificates = { ...loopback, proxyClientCert: 'client-cert' }
+
+const requests = new Map<string, (request: IncomingMessage) => void>()
+const server = createServer((request, response) => {
+  requests.get(request.url ?? '')?.(request)
+  response.end()
+})
+before(async () => once(server.listen(0, '127.0.0.1'), 'listening'))
+after(() => server.close())
+
+let count = 0
+
+async function read(settings: ProxySettings, headers: Readonly<Record<string, string>>): Promise<UpgradeRequest> {
+  const path = `/${(count += 1)}`
+  const { port } = server.address() as AddressInfo
+  return new Promise((resolve, reject) => {
+    requests.set(path, request => resolve(new Peers(settings).upgradeRequest(request)))
+    send({ host: '127.0.0.1', port, path, headers }, response => response.resume())
+      .on('error', reject)
+      .end()
   })
 }
+
+test('upgradeRequest believes no header when no proxy is trusted, and removes those of proxies', async () => {
+  const given = {
+    'x-forwarded-for': '203.0.113.7',
+    X_Forwarded_For: '203.0.113.7',
+    'x-forwarded-proto': 'https',
+    forwarded: 'for=203.0.113.7;proto=https',
+    'client-cert': `:${der}:`,
+    cookie: 'a=b',
+  }
+  const settings = { ...noProxies, trustedProxies: ['10.0.0.0/8'], proxyClientCert: 'client-cert' }
+  const { headers, remoteAddress, encrypted, certificate, localAuthority } = await read(settings, given)
+  const { port } = server.address() as AddressInfo
+  assert.deepEqual(headers, { cookie: 'a=b', host: `127.0.0.1:${port}`, connection: 'keep-alive' })
+  assert.deepEqual([remoteAddress, encrypted, certificate], ['127.0.0.1', false, null])
+  assert.equal(localAuthority, `127.0.0.1:${port}`)
+})
+
+test('upgradeRequest takes the address and the scheme of a trusted proxy, and keeps its headers', async () => {
+  const given = { 'x-forwarded-for': '198.51.100.1, 203.0.113.7', 'x-forwarded-proto': 'https' }
+  const read1 = await read(loopback, { ...given, x_forwarded_for: '198.51.100.1' })
+  assert.deepEqual([read1.remoteAddress, read1.encrypted, read1.certificate], ['203.0.113.7', true, null])
+  assert.equal(read1.headers['x-forwarded-for'], given['x-forwarded-for'])
+  assert.equal(read1.headers['x_forwarded_for'], undefined)
+  const silent = await read(loopback, {})
+  assert.deepEqual([silent.remoteAddress, silent.encrypted], ['127.0.0.1', false])
+})
+
+test('upgradeRequest reports headers of a trusted proxy that contradict each other', async () => {
+  const given = { 'x-forwarded-for': '203.0.113.7', forwarded: 'for=198.51.100.1' }
+  const { proxyProblem, remoteAddress } = await read(loopback, given)
+  assert.equal(proxyProblem, 'The Forwarded and X-Forwarded headers differ')
+  assert.equal(remoteAddress, '127.0.0.1')
+})
+
+const encodings = [
+  ['RFC 9440', `:${der}:`],
+  ['Base64', der],
+  ['URL-encoded PEM', encodeURIComponent(cert)],
+] as const
+for (const [name, value] of encodings) {
+  test(`upgradeRequest reads a certificate as ${name}`, async () => {
+    const { certificate } = await read(withCertificates, { 'client-cert': value })
+    assert.equal(certificate?.problem, null)
+    assert.equal(certificate.commonName, 'localhost')
+    assert.equal(certificate.fingerprint, x509.fingerprint256)
+    assert.equal(certificate.serial, x509.serialNumber)
+  })
+}
+
+test('upgradeRequest reads no certificate where the option is not set, or the proxy sends an empty one', async () => {
+  assert.equal((await read(loopback, { 'client-cert': `:${der}:` })).certificate, null)
+  for (const value of ['', '::'])
+    assert.equal((await read(withCertificates, { 'client-cert': value })).certificate, null)
+})
+
+test('upgradeRequest takes a header that it cannot read for a certificate that is not valid', async () => {
+  for (const value of ['garbage', `:${der}`, `:${der}:, :${der}:`, '-----BEGIN%', encodeURIComponent('-----BEGIN')]) {
+    const { certificate } = await read(withCertificates, { 'client-cert': value })
+    assert.match(certificate?.problem ?? '', /^the proxy did not send it/, value)
+  }
+})
+
+test('unreadRequest stands for a request of an address', () => {
+  assert.equal(unreadRequest('192.0.2.7').remoteAddress, '192.0.2.7')
+})

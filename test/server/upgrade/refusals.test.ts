@@ -15,6 +15,7 @@ import { noMeter } from '../../../src/ops/metrics.ts'
 import { newReports } from '../../../src/server/reports.ts'
 import { openSockets } from '../../../src/server/websocket/socket.ts'
 import { anyAccess, makeKeyPair, tlsOf } from '../../support/certificate.ts'
+import { direct } from '../../support/peers.ts'
 import { FakeLog, FakeMeter } from '../../support/fakes.ts'
 import { keepUntil, type Keep } from '../../support/keep.ts'
 import { addressLimits, socketLimits } from '../../support/limits.ts'
@@ -49,7 +50,7 @@ async function open(isTls: boolean, keep: Keep) {
   const opening = openListener(
     {
       ...{ host, port: 0, ...ways, limits: addressLimits, timeouts },
-      ...{ tls: isTls ? tlsOf(await makeKeyPair()) : null, access: anyAccess },
+      ...{ tls: isTls ? tlsOf(await makeKeyPair()) : null, access: anyAccess, ...direct },
     },
     sockets,
     {

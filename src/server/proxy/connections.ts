@@ -1,0 +1,84 @@
+/**
+ * Takes the connections of a server, and with the PROXY protocol reads the header in front of each. The server, and TLS,
+ * see a connection once its header is read.
+ */
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Peers } from '../upgrade/peer.ts'
+import { readHeader } from './header.ts'
+
+export type Connections = {
+  readonly proxyProtocol: boolean
+  readonly peers: Peers
+  /** How long a header may take, in ms. */
+  readonly headerMs: number
+  /** Called with each connection whose peer is known, before the server gets it. */
+  readonly onConnection: (socket: Socket) => void
+  /** Called with each connection that is closed for want of a header. */
+  readonly onRefused: (address: string, problem: string) => void
+}
+
+/** Call it before the server listens. */
+export function takeConnections(server: Server, connections: Connections): void {
+  const listeners = server.listeners('connection')
+  const known = new WeakSet<Socket>()
+  const pass = (socket: Socket): void => {
+    for (const listener of listeners) listener.call(server, socket)
+  }
+  const accept = (socket: Socket): void => {
+    known.add(socket)
+    connections.onConnection(socket)
+    if (!socket.destroyed) pass(socket)
+  }
+  server.removeAllListeners('connection')
+  // A connection comes again where the server reads a request again: see `replayAsPlain`.
+  server.on('connection', (socket: Socket) => {
+    if (known.has(socket)) pass(socket)
+    else if (connections.proxyProtocol) readAhead(socket, connections, accept)
+    else accept(socket)
+  })
+}
+
+/** A proxy's health check may connect and close without a byte: that is not worth a line. */
+function readAhead(socket: Socket, connections: Connections, accept: (socket: Socket) => void): void {
+  const { peers, headerMs, onRefused } = connections
+  const proxy = peers.addressOf(socket)
+  const refuse = (problem: string): void => {
+    socket.destroy()
+    onRefused(proxy, problem)
+  }
+  socket.on('error', () => socket.destroy())
+  if (!peers.isTrusted(proxy)) return refuse('The PROXY protocol is accepted from trusted_proxies only')
+  let bytes: Buffer = Buffer.alloc(0)
+  const stop = (): void => {
+    clearTimeout(overdue)
+    socket.off('readable', onReadable).off('end', onEnd).off('close', stop)
+  }
+  const overdue = setTimeout(() => {
+    stop()
+    refuse('The PROXY protocol header took too long')
+  }, headerMs)
+  const onReadable = (): void => {
+    const chunk = socket.read() as Buffer | null
+    if (chunk === null) return
+    bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk])
+    const reading = readHeader(bytes)
+    if (reading.kind === 'partial') return
+    stop()
+    if (reading.kind === 'malformed') return refuse(`The PROXY protocol header is malformed: ${reading.problem}`)
+    passOn(socket, bytes.subarray(reading.header.length), () => {
+      peers.introduce(socket, reading.header)
+      accept(socket)
+    })
+  }
+  const onEnd = (): void => void socket.destroy()
+  socket.on('readable', onReadable).on('end', onEnd).on('close', stop)
+}
+
+/** Gives the socket back as if nothing had been read: Node leaves the mode of 'readable' in the next tick. */
+function passOn(socket: Socket, rest: Buffer, accept: () => void): void {
+  if (rest.length > 0) socket.unshift(rest)
+  setImmediate(() => {
+    if (!socket.destroyed) accept()
+  })
+}
