@@ -13,7 +13,6 @@ WORKDIR /ocpp-cable
 COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
 COPY package.json LICENSE ./
-COPY protos ./protos
 COPY bin/ocpp-cable ./bin/ocpp-cable
 USER node
 EXPOSE 8080

@@ -6,7 +6,6 @@ import { randomUUID } from 'node:crypto'
 import { openAdministration, type LiveWorld } from './administration.ts'
 import { openHttpBroadcast } from './broadcast/http.ts'
 import { openNats, type NatsSubscription } from './broadcast/nats.ts'
-import { inSlices } from './broadcast/publications.ts'
 import type { Deliver } from './cable/broadcast.ts'
 import { announceBridge, localHost } from './cli/admin/local-bridge.ts'
 import { broadcastsOnStationsPort } from './config/access.ts'
@@ -107,12 +106,11 @@ async function openParts(
     const gauges = gaugesOf({ config, hub, disconnects, rpc, room, readiness, memory, certificates, eventLoop })
     keep(await listening('metrics_port', openMetrics({ host, port, path: httpPath }, metrics, gauges, log)))
   }
-  const publish = inSlices(hub.deliver.bind(hub), world.now)
-  nats = await openBroadcasts(config, publish, log, keep)
+  nats = await openBroadcasts(config, hub.publish, log, keep)
   const administered = { hub, disconnects, outbox: memory?.outboxAdmin ?? null, world, version, readiness }
   const admin =
     config.admin.port === 0 ? null : keep(await listening('admin_port', openAdministration(config, administered)))
-  keep(await openStations(config, tls, hub, publish, readiness, capacity, world, admin))
+  keep(await openStations(config, tls, hub, readiness, capacity, world, admin))
   const url = admin === null ? null : originOf('http', { host: localHost(config.admin.host), port: admin.port })
   const ports = parts.flatMap(part => part.ports ?? part.port ?? [])
   keep(announceBridge({ pid: process.pid, url, ports }, process.env, memory === null ? null : config.state.dir))

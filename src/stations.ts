@@ -9,7 +9,6 @@ import { broadcastsOnStationsPort } from './config/access.ts'
 import type { Config } from './config/rules.ts'
 import { Admission } from './fleet/admission/admission.ts'
 import { drainWithin } from './fleet/draining.ts'
-import type { Deliver } from './cable/broadcast.ts'
 import type { Hub } from './fleet/hub.ts'
 import { versions } from './ocpp/version.ts'
 import type { Log } from './ops/log.ts'
@@ -33,7 +32,6 @@ export async function openStations(
   config: Config,
   tls: readonly (Tls | null)[],
   hub: Hub,
-  publish: Deliver,
   readiness: () => Readiness,
   { room, maxConnections }: Capacity,
   world: World,
@@ -55,7 +53,7 @@ export async function openStations(
     },
     ...withRefusals(newReports(world), hub, admin),
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
-    answer: broadcastsOnStationsPort(config) ? broadcastRoute(broadcastEndpoint(config), publish) : () => false,
+    answer: broadcastsOnStationsPort(config) ? broadcastRoute(broadcastEndpoint(config), hub.publish) : () => false,
   }
   const listeners = await openListeners(config, tls, maxConnections, sockets, reception).catch((error: unknown) => {
     sockets.close()

@@ -1,11 +1,11 @@
 /**
  * All sessions: who is connected, which streams lead to whom, and how they end.
  */
-import type { Broadcast } from '../cable/broadcast.ts'
+import { parseBroadcasts, type Broadcast } from '../cable/broadcast.ts'
 import type { Connected, StreamName } from '../cable/rpc.ts'
+import { slicing } from '../ocpp/json.ts'
 import { versions } from '../ocpp/version.ts'
 import { UnansweredCommands } from '../session/commands/unanswered.ts'
-import { Proofs } from '../session/auth/proofs.ts'
 import { KnownStations } from '../session/known-stations.ts'
 import { Pause } from '../session/pause.ts'
 import type { DurableMemory, Fleet, Member, SessionEnd, StationSocket, World } from '../session/ports.ts'
@@ -17,6 +17,7 @@ import { isForStation } from '../translate/messages.ts'
 import { AttachSchedule } from './attach-schedule.ts'
 import { openAbsentStation } from './outbox/absent-station.ts'
 import { Backlog } from './outbox/backlog.ts'
+import { Slices } from './broadcasts/slices.ts'
 import { BootSchedule } from './boot-schedule.ts'
 import { Claims, type Takeover } from './claims.ts'
 import { Departures } from './departures.ts'
@@ -38,6 +39,7 @@ export type HubSettings = SessionSettings & {
 const probeAfterMs = 3_000
 /** How many streams one station may have. */
 const maxStreams = 1_000
+const streamsText = 'the app subscribes a station to too many streams: further ones are ignored'
 
 export class Hub implements Fleet {
   readonly transactions: Transactions
@@ -63,6 +65,7 @@ export class Hub implements Fleet {
   readonly #attachSchedule: AttachSchedule
   readonly #deliveries: DeliverySchedule | null
   readonly #drainPause = new Pause()
+  readonly #slices: Slices
   #isAborted = false
 
   /**
@@ -79,9 +82,10 @@ export class Hub implements Fleet {
     this.#settings = settings
     this.#disconnects = disconnects
     this.#world = world
+    this.#slices = new Slices(this.deliver.bind(this), world.now)
     this.claims = new Claims(settings.takeover, world)
     this.#serialNumbers = new SerialNumbers(world, durable)
-    this.known = new KnownStations(world.now, new Proofs(settings.profileDowngrade, durable))
+    this.known = new KnownStations(world.now, settings.profileDowngrade, durable)
     this.#attachSchedule = new AttachSchedule(world)
     this.transactions = new Transactions(world.now, durable)
     this.debts = new Owing(world)
@@ -121,6 +125,13 @@ export class Hub implements Fleet {
     this.claims.open(session)
     session.attaching.onOpen()
     return session
+  }
+
+  /** Takes one publication of the app, as NATS or HTTP carries it. Never throws. */
+  readonly publish = (text: string): void => {
+    const broadcasts = parseBroadcasts(text, slicing)
+    if (this.#slices.isEmpty && broadcasts.length === 1) for (const broadcast of broadcasts) this.deliver(broadcast)
+    else this.#slices.add(broadcasts, text.length)
   }
 
   /** Hands a broadcast to every session that it is for. */
@@ -287,5 +298,3 @@ export class Hub implements Fleet {
     log.debug({ stream }, `dropped ${what}: no station of this bridge listens to the stream`)
   }
 }
-
-const streamsText = 'the app subscribes a station to too many streams: further ones are ignored'

@@ -227,3 +227,6 @@ function endOfString(text: string, opening: number): number {
   }
   return text.length
 }
+
+/** How `cable/broadcast.ts` reads the texts in a publication. */
+export const slicing = { elementsOf, membersOf, isParsable, alwaysCheap }

@@ -1,8 +1,8 @@
 /**
  * Calls and replies as the messages of `protos/rpc.proto`, with the proto's own field names.
  *
- * Pure. A response is as proto-loader decodes it with `keepCase`, `enums: String` and `defaults`, and as `http/json.ts`
- * reads it: a field that the app omits has its default, and an omitted status is ERROR.
+ * Pure. A response is as `http/json.ts` reads it: a field that the app omits has its default, and an omitted status is
+ * ERROR. `grpc/client.ts` writes and reads the same messages as bytes.
  */
 import {
   RpcError,
@@ -89,5 +89,10 @@ export function disconnectReply(response: DisconnectResponse): void {
 function statusOf({ status, error_msg: message }: Outcome): 'success' | 'failure' {
   if (status === 'SUCCESS') return 'success'
   if (status === 'FAILURE') return 'failure'
-  throw new RpcError('application', 'ran', message === '' ? 'the app replied ERROR without a reason' : message)
+  throw errorReply(message)
+}
+
+/** @param message  may be empty */
+export function errorReply(message: string): RpcError {
+  return new RpcError('application', 'ran', message === '' ? 'the app replied ERROR without a reason' : message)
 }

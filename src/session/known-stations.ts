@@ -4,7 +4,7 @@
 import { setRecent } from '../ops/recent.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import { Guesses } from './auth/guesses.ts'
-import { Proofs } from './auth/proofs.ts'
+import { Proofs, type DurableProofs } from './auth/proofs.ts'
 import { Rejections } from './auth/rejections.ts'
 import type { Verdict } from './auth/verdict.ts'
 import { credentialsDigest } from './transactions/credentials.ts'
@@ -24,9 +24,13 @@ export class KnownStations {
    */
   readonly #accepted = new Map<StationId, string>()
 
-  /** @param now monotonic, in ms */
-  constructor(now: () => number, proofs = new Proofs()) {
-    this.proofs = proofs
+  /**
+   * @param now monotonic, in ms
+   * @param downgrades as in `Proofs`
+   * @param durable what outlives the process; `null` if nothing does
+   */
+  constructor(now: () => number, downgrades: readonly string[] = [], durable: DurableProofs | null = null) {
+    this.proofs = new Proofs(downgrades, durable)
     this.guesses = new Guesses(now)
     this.rejections = new Rejections(now)
   }

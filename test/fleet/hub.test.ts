@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { inSlices } from '../../src/broadcast/publications.ts'
 import type { StreamName } from '../../src/cable/rpc.ts'
 import type { StationId } from '../../src/translate/handshake.ts'
 import {
@@ -77,10 +76,7 @@ test('the payload of a broadcast is sent byte for byte when its data is an objec
   const station = world.plug('CP1')
   await station.boot('SN1')
   const payload = '{"connectorId":1, "csChargingProfiles":{"limit":2935.600}}'
-  inSlices(
-    world.hub.deliver.bind(world.hub),
-    world.now,
-  )(`{"stream":"ocpp:ev/SN1","data":{"command":"SetChargingProfile","id":"1","payload":${payload}}}`)
+  world.hub.publish(`{"stream":"ocpp:ev/SN1","data":{"command":"SetChargingProfile","id":"1","payload":${payload}}}`)
   assert.equal(await station.socket.sent.next(), `[2,"1","SetChargingProfile",${payload}]`)
 })
 

@@ -10,6 +10,7 @@ import { readFrame } from './judge.ts'
 import { answerFor, commandsOf, requestFor, stationActionsOf, versions } from './payloads.ts'
 import { stepFor } from './plan.ts'
 import { Random } from './random.ts'
+import { playManyServerBytes, playServerBytes } from './server-bytes.ts'
 
 const frames = 10_000
 
@@ -17,6 +18,16 @@ test(`${frames} wrong messages do no harm`, { timeout: 300_000 }, async t => {
   const { sent, served } = await fuzz({ frames, seed: 20, note: text => t.diagnostic(text) })
   assert.equal(sent, frames)
   assert.equal(served, frames / 40) // one for each batch
+})
+
+test('20000 streams of wrong bytes from the app do no harm, and memory stays flat', { timeout: 100_000 }, async () => {
+  const [warm, end] = await playManyServerBytes(20, 20_000)
+  assert.ok(end < 2 * warm + 50 * 2 ** 20, `the heap has grown from ${warm} to ${end} bytes`)
+})
+
+test('streams of bytes end requests in all ways', () => {
+  const ends = new Set(Array.from({ length: 1_000 }, (_, index) => playServerBytes(20, index)).flat())
+  for (const end of ['fine', 'malformed', 'refused', 'reset', 'lost']) assert.ok(ends.has(end), end)
 })
 
 for (const version of versions) {

@@ -5,9 +5,11 @@
  *   --seed=1            the run to have again, as a failure prints it
  *   --only=1234-1240    of that run these messages alone
  *   --flag=--NAME=…     a flag for the bridge; as often as need be
+ *   --streams=1000000   how many streams of wrong bytes of the app's server, before the messages
  */
 import { parseArgs } from 'node:util'
 import { fuzz } from './fuzz.ts'
+import { playManyServerBytes } from './server-bytes.ts'
 
 const { values } = parseArgs({
   options: {
@@ -15,6 +17,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     only: { type: 'string' },
     flag: { type: 'string', multiple: true },
+    streams: { type: 'string', default: '1000000' },
   },
 })
 const [first, last = first] = values.only?.split('-').map(Number) ?? []
@@ -23,6 +26,10 @@ const startedAt = Date.now()
 
 note(`seed ${values.seed}`)
 try {
+  const heaps = await playManyServerBytes(Number(values.seed), Number(values.streams))
+  note(
+    `${values.streams} streams of bytes; heap ${heaps.map(bytes => `${Math.round(bytes / 2 ** 20)} MB`).join(' -> ')}`,
+  )
   const { sent, served, memory } = await fuzz({
     frames: Number(values.frames),
     seed: Number(values.seed),

@@ -85,7 +85,7 @@ const service = loadSync(proto, { keepCase: true, enums: String, defaults: true 
 const methods: readonly RpcMethod[] = ['Connect', 'Command', 'Disconnect']
 
 export class ScriptedApp {
-  readonly received = new Mailbox<Received>()
+  received = new Mailbox<Received>()
   readonly port: number
   /** How many calls are in flight at the app, and the most so far. */
   running = 0

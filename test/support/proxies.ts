@@ -1,6 +1,7 @@
 /**
  * Real proxies: nginx and HAProxy, in the foreground, with a configuration of the test's.
  */
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +9,8 @@ import { installPackages, openProcess, run } from './process.ts'
 
 // Debian installs servers where only root's PATH looks.
 const env = { PATH: `${process.env['PATH'] ?? ''}:/usr/sbin` }
+
+const streamModule = '/usr/lib/nginx/modules/ngx_stream_module.so'
 
 /** Installs nginx and HAProxy if they are missing. */
 export async function installProxies(): Promise<void> {
@@ -17,7 +20,7 @@ export async function installProxies(): Promise<void> {
   ] as const
   const areThere = async () => {
     const results = await Promise.all(commands.map(([name, flag]) => run(name, [flag], { env })))
-    return results.every(({ code }) => code === 0)
+    return existsSync(streamModule) && results.every(({ code }) => code === 0)
   }
   if (await areThere()) return
   await installPackages('nginx', 'libnginx-mod-stream', 'haproxy')
@@ -33,7 +36,7 @@ export interface Proxy {
 export async function openNginx(config: string): Promise<Proxy> {
   const folder = await mkdtemp(join(tmpdir(), 'ocpp-cable-nginx-'))
   const head = [
-    'load_module /usr/lib/nginx/modules/ngx_stream_module.so;',
+    `load_module ${streamModule};`,
     'daemon off;',
     'worker_processes 1;',
     `pid ${folder}/pid;`,

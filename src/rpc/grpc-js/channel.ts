@@ -15,7 +15,7 @@ import {
   type ChannelOptions,
 } from '@grpc/grpc-js'
 import { RpcError } from '../../cable/rpc.ts'
-import { GrpcClient, type Channel, type Request } from '../grpc/client.ts'
+import { GrpcClient, prefixBytes, type Channel, type Request } from '../grpc/client.ts'
 import { backoffMs, grpcDefaults, type GrpcSettings } from '../grpc/settings.ts'
 import { protov } from '../messages.ts'
 import { aborted, closed, type OpenTransport } from '../transport.ts'
@@ -212,7 +212,7 @@ function unary(
       },
     })
     call.startRead()
-    call.sendMessageWithContext({}, bytes)
+    call.sendMessageWithContext({}, bytes.subarray(prefixBytes))
     call.halfClose()
   })
 }

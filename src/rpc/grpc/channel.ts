@@ -1,15 +1,13 @@
 /**
- * The app over gRPC by a client of our own on `node:http2`: at one address, at all addresses of a name, or at each name
+ * The app over gRPC by a client of our own on `http2/`: at one address, at all addresses of a name, or at each name
  * of a list. Calls go round robin over all connections, and wait here while there is none.
- *
- * A call costs half of what it costs with grpc-js, which `grpc-js/` has.
  */
 import dns from 'node:dns/promises'
 import { RpcError } from '../../cable/rpc.ts'
-import { closed, type OpenTransport } from '../transport.ts'
+import type { Connection } from '../../http2/connection.ts'
+import { closed, type OpenTransport, type SizeLimits } from '../transport.ts'
 import { Call, type CallOwner, type OpenCall } from './call.ts'
 import { GrpcClient, type Channel, type Request } from './client.ts'
-import type { Connection } from './connection.ts'
 import { Resolver, type Lookup } from './resolver.ts'
 import { grpcDefaults, type GrpcSettings } from './settings.ts'
 
@@ -28,11 +26,10 @@ const defaults = { ...grpcDefaults, pongMs: 20_000, lookup: dns.lookup }
  */
 export function openGrpc(target: string, settings: ChannelSettings = {}): OpenTransport {
   const { limits, lookup, ...others } = { ...defaults, ...settings }
-  const shared = { ...others, maxReceived: limits.received }
   const names = target.replace(/^(grpc-list:\/\/|dns:\/\/\/)/, '').split(',')
   const open = (onChange: () => void): readonly Resolver[] =>
-    names.map(name => new Resolver({ ...shared, ...hostPort(name) }, lookup, onChange))
-  return new GrpcClient(new GrpcChannel(open), limits)
+    names.map(name => new Resolver({ ...others, ...hostPort(name) }, lookup, onChange))
+  return new GrpcClient(new GrpcChannel(open, limits), limits)
 }
 
 /** An IPv6 address is in brackets. */
@@ -42,36 +39,41 @@ function hostPort(authority: string): { readonly host: string; readonly port: nu
 }
 
 class GrpcChannel implements Channel, CallOwner {
+  readonly calls = new Set<OpenCall>()
+  readonly maxReceived: number
   readonly #resolvers: readonly Resolver[]
-  readonly #calls = new Set<OpenCall>()
   /** Called at the next change of a connection. */
   readonly #watchers = new Set<() => void>()
   #connections: readonly Connection[] = []
   #last = 0
   #isClosed = false
+  /** One for all calls, at the earliest deadline or before it. */
+  #timer: NodeJS.Timeout | undefined
+  #timerAt = Infinity
 
   /** @param open  makes the resolvers, which report each change of a connection */
-  constructor(open: (onChange: () => void) => readonly Resolver[]) {
+  constructor(open: (onChange: () => void) => readonly Resolver[], { received }: SizeLimits) {
+    this.maxReceived = received
     this.#resolvers = open(() => this.#onChange())
   }
 
   send<Reply>(request: Request<Reply>): Promise<Reply> {
-    return new Promise((resolve, reject) => {
-      const call = new Call(request, this, resolve, reject)
-      this.#calls.add(call)
-      this.place(call)
-    })
+    if (request.deadline < this.#timerAt) this.#setTimer(request.deadline)
+    return new Promise((resolve, reject) => this.place(new Call(request, this, resolve, reject)))
   }
 
+  /** Round robin. */
   place(call: OpenCall): void {
-    const connection = this.#pick()
-    if (connection !== null) call.start(connection)
-    else if (this.#isClosed) call.fail(closed())
+    const { length } = this.#connections
+    for (let tries = 0; tries < length; tries++) {
+      this.#last = (this.#last + 1) % length
+      const connection = this.#connections[this.#last]
+      if (connection?.isOpen !== true) continue
+      call.connection = connection
+      return connection.open(call)
+    }
+    if (this.#isClosed) call.fail(closed())
     else if (!this.#resolvers.some(({ isHopeful }) => isHopeful)) call.fail(this.#noConnection())
-  }
-
-  onSettled(call: OpenCall): void {
-    this.#calls.delete(call)
   }
 
   noConnectionInTime(): RpcError {
@@ -80,7 +82,7 @@ class GrpcChannel implements Channel, CallOwner {
   }
 
   isConnected(): boolean {
-    return this.#pick() !== null
+    return this.#connections.some(({ isOpen }) => isOpen)
   }
 
   async problem(withinMs: number): Promise<RpcError | null> {
@@ -95,7 +97,7 @@ class GrpcChannel implements Channel, CallOwner {
   }
 
   abort(): void {
-    for (const call of this.#calls) call.abort()
+    for (const call of this.calls) call.abort()
   }
 
   close(): void {
@@ -105,20 +107,26 @@ class GrpcChannel implements Channel, CallOwner {
     this.#onChange()
   }
 
-  /** Round robin; `null` where no call can be sent now. */
-  #pick(): Connection | null {
-    const { length } = this.#connections
-    for (let tries = 0; tries < length; tries++) {
-      this.#last = (this.#last + 1) % length
-      const connection = this.#connections[this.#last]
-      if (connection?.isOpen === true) return connection
-    }
-    return null
+  readonly #onTimer = (): void => {
+    this.#timerAt = Infinity
+    const now = performance.now()
+    for (const call of this.calls) if (call.deadline <= now) call.onDeadline()
+    let earliest = Infinity
+    for (const { deadline } of this.calls) earliest = Math.min(earliest, deadline)
+    this.#setTimer(earliest)
+  }
+
+  /** Does not keep the process up: the calls' connections do, and the attempts at them. */
+  #setTimer(deadline: number): void {
+    if (deadline >= this.#timerAt) return
+    clearTimeout(this.#timer)
+    this.#timerAt = deadline
+    this.#timer = setTimeout(this.#onTimer, Math.ceil(deadline - performance.now())).unref()
   }
 
   #onChange(): void {
     if (!this.#isClosed) this.#connections = this.#resolvers.flatMap(({ connections }) => connections)
-    for (const call of this.#calls) if (!call.isSent) this.place(call)
+    for (const call of this.calls) if (call.connection === null) this.place(call)
     for (const wake of this.#watchers) wake()
   }
 

@@ -4,7 +4,8 @@
  * The name is looked up at the start and after each lost connection, as the app may have moved, and again while an
  * address has no connection: every second while none has, and ever less often once another one has.
  */
-import type { Connection, ConnectionSettings } from './connection.ts'
+import type { Connection } from '../../http2/connection.ts'
+import type { ConnectionSettings } from './connection.ts'
 import { backoffMs } from './settings.ts'
 import { Subchannel, type SubchannelOwner } from './subchannel.ts'
 
@@ -66,6 +67,7 @@ export class Resolver implements SubchannelOwner {
   }
 
   onReady(): void {
+    if (!this.#isLookupDue) clearTimeout(this.#timer)
     this.#onChange()
   }
 

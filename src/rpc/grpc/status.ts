@@ -5,8 +5,8 @@
  * Pure. The codes are gRPC's, the texts those of its server for Ruby. Spec: gRPC over HTTP/2, "HTTP2 Transport Mapping";
  * "HTTP to gRPC Status Code Mapping"; RFC 9113 §7, §8.7.
  */
-import { constants } from 'node:http2'
 import { RpcError } from '../../cable/rpc.ts'
+import { errorCodes } from '../../http2/frames.ts'
 
 export type Status = { readonly code: number; readonly details: string }
 
@@ -71,7 +71,7 @@ export function rpcErrorForHttp(status: number): RpcError {
 export function rpcErrorForReset(code: number): RpcError {
   if (code === 0) return new RpcError('unavailable', 'unknown', 'the reply ended without a gRPC status')
   const message = `the app reset the stream with HTTP/2 code ${code}`
-  const means = code === constants.NGHTTP2_INADEQUATE_SECURITY ? 'application' : 'unavailable'
+  const means = code === errorCodes.inadequateSecurity ? 'application' : 'unavailable'
   return new RpcError(means, 'unknown', message)
 }
 

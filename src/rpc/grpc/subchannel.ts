@@ -1,6 +1,7 @@
 /**
  * One address of the app: keeps a connection to it, and makes a new one after each loss.
  */
+import type { Connection as Http2Connection } from '../../http2/connection.ts'
 import { Connection, type ConnectionOwner, type ConnectionSettings } from './connection.ts'
 import { backoffMs } from './settings.ts'
 
@@ -42,8 +43,9 @@ export class Subchannel implements ConnectionOwner {
   }
 
   /** The connection, if calls can be sent on it. */
-  get connection(): Connection | null {
-    return this.#isReady && this.#connection?.isOpen === true ? this.#connection : null
+  get connection(): Http2Connection | null {
+    const http2 = this.#connection?.http2
+    return http2?.isOpen === true ? http2 : null
   }
 
   /** Whether there is a connection, or may be one soon. */

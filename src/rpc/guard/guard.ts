@@ -178,8 +178,8 @@ export class Guard implements Rpc {
 
   /** Of one call, as of now. */
   get #budgetMs(): number {
-    const { commandTimeoutMs } = this.#settings
-    return this.presence.isLongAbsent ? Math.min(absentBudgetMs, commandTimeoutMs) : commandTimeoutMs
+    const { commandTimeoutMs: ms } = this.#settings
+    return this.presence.isInDoubt && this.presence.isLongAbsent ? Math.min(absentBudgetMs, ms) : ms
   }
 
   /** The latest time at which an attempt may start. */
@@ -195,7 +195,8 @@ export class Guard implements Rpc {
   }
 
   #onReply(): void {
-    this.presence.onReply()
+    this.presence.repliedAt = performance.now()
+    if (this.presence.isInDoubt) this.presence.onReply()
     if (this.#adaptive !== null) this.#adapt(this.#adaptive, 'replied')
   }
 

@@ -17,6 +17,10 @@ const absenceLogMs = 60_000
 
 /** All times are in ms of `performance.now()`. */
 export class Presence {
+  /** When the app last replied; `-Infinity` if never. Written by the guard, which has most replies. */
+  repliedAt = -Infinity
+  /** Whether `onReply` has to learn of the next reply: the app was away, or silent, and may be back. */
+  isInDoubt = false
   readonly #settings: PresenceSettings
   readonly #log: Log
   readonly #notices: Notices
@@ -24,7 +28,6 @@ export class Presence {
   #absentSince: number | null = null
   #isAbsenceLogged = false
   #absenceLoggedAt = -Infinity
-  #repliedAt = -Infinity
   /** The log says that the app is away or silent, and does not say yet that it is back. */
   #mustLogReturn = false
 
@@ -39,11 +42,6 @@ export class Presence {
     return this.#absentSince !== null
   }
 
-  /** When the app last replied; `-Infinity` if never. */
-  get repliedAt(): number {
-    return this.#repliedAt
-  }
-
   /** Whether the app has been away for longer than a whole call may take. */
   get isLongAbsent(): boolean {
     return this.#absentSince !== null && performance.now() - this.#absentSince >= this.#settings.commandTimeoutMs
@@ -51,7 +49,8 @@ export class Presence {
 
   /** The app replied. */
   onReply(): void {
-    this.#repliedAt = performance.now()
+    this.repliedAt = performance.now()
+    this.isInDoubt = false
     this.#absentSince = null
     this.#isAbsenceLogged = false
     if (!this.#mustLogReturn) return
@@ -63,6 +62,7 @@ export class Presence {
   onUnreachable(error: RpcError): void {
     const now = performance.now()
     this.#absentSince ??= now
+    this.isInDoubt = true
     if (this.#isAbsenceLogged || now - this.#absenceLoggedAt < absenceLogMs) return
     this.#isAbsenceLogged = true
     this.#absenceLoggedAt = now
@@ -83,6 +83,7 @@ export class Presence {
       : 'it answers other calls: is one action slow, or one app of several hung?'
     const line = `the app does not reply in time at ${this.#settings.host}: ${question}`
     if (this.#notices.once(isSilent ? 'silent' : 'slow', { error }, line)) this.#mustLogReturn ||= isSilent
+    this.isInDoubt = true
   }
 
   /** A call was pending for too long, or the queue was full. Says something only about an app that replies to others. */
@@ -100,6 +101,6 @@ export class Presence {
 
   /** Whether the app has replied to nobody during a call's time. */
   #isSilent(): boolean {
-    return performance.now() - this.#repliedAt >= this.#settings.commandTimeoutMs / 2
+    return performance.now() - this.repliedAt >= this.#settings.commandTimeoutMs / 2
   }
 }

@@ -182,6 +182,7 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
   accept(): void {
     limitMessages(this.#ws, { bytes: this.#settings.maxMessageSize, fragments: maxFragments.accepted })
     this.#intake.accept()
+    if (this.#connection.writableLength === 0) this.#watched.delete(this)
   }
 
   expectLargeMessages(): boolean {

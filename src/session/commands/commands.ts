@@ -98,7 +98,7 @@ export class Commands {
     if (this.#isInvalid(call)) return this.#fail(call, 'InvalidId')
     const { refusal } = this.#parts.validation.ofCommand(action, payload)
     if (refusal !== null) return this.#fail(call, 'InvalidPayload', refusal.words)
-    if (this.#isFull(call) && !this.#isFree()) return this.#fail(call, 'QueueFull')
+    if (!this.#isFree() && this.#isFull(call)) return this.#fail(call, 'QueueFull')
     this.#queue.push(call)
     this.#queueBytes += Buffer.byteLength(payload)
     if (asked !== null) this.#station.after(asked.timeoutMs, () => this.#expire(call)).unref()

@@ -6,7 +6,7 @@ import { openTcp } from '../../support/tcp.ts'
 import { RawApp } from './raw-app.ts'
 
 const within = { timeout: 20_000 }
-const settings = { host: 'app.example', trust: null, keepaliveMs: 30_000, pongMs: 20_000, maxReceived: 100 }
+const settings = { host: 'app.example', trust: null, keepaliveMs: 30_000, pongMs: 20_000 }
 
 class Owner implements SubchannelOwner {
   hasConnection = false

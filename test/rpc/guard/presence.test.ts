@@ -96,6 +96,17 @@ test('isLongAbsent is true when the app has been away for a whole budget, until 
   assert.equal(presence.isLongAbsent, false)
 })
 
+test('isInDoubt is true when the app is away or silent, until it replies', t => {
+  const { presence } = setUp(t)
+  assert.equal(presence.isInDoubt, false)
+  for (const doubt of [() => presence.onUnreachable(absent), () => presence.onTimeout(slow)]) {
+    doubt()
+    assert.equal(presence.isInDoubt, true)
+    presence.onReply()
+    assert.equal(presence.isInDoubt, false)
+  }
+})
+
 test('isLongAbsent is false when a call was sent, even without a reply', t => {
   const { clock, presence } = setUp(t)
   presence.onUnreachable(absent)

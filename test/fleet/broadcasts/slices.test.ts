@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { inSlices } from '../../src/broadcast/publications.ts'
-import type { Broadcast } from '../../src/cable/broadcast.ts'
+import { parseBroadcasts, type Broadcast } from '../../../src/cable/broadcast.ts'
+import { Slices } from '../../../src/fleet/broadcasts/slices.ts'
+import { slicing } from '../../../src/ocpp/json.ts'
 
 const batch = (count: number, from = 0): string =>
   JSON.stringify(Array.from({ length: count }, (_, n) => ({ stream: `s${from + n}`, data: '{}' })))
@@ -16,7 +17,8 @@ function opened() {
     ms++
     delivered.push(broadcast.kind === 'stream' ? broadcast.stream : broadcast.kind)
   }
-  return { delivered, publish: inSlices(deliver, () => ms) }
+  const slices = new Slices(deliver, () => ms)
+  return { delivered, publish: (text: string) => slices.add(parseBroadcasts(text, slicing), text.length) }
 }
 
 test('a broadcast and a small batch are delivered at once', () => {
@@ -61,9 +63,9 @@ const refused = [
 for (const [text, because] of refused) {
   test(`a publication is unreadable, without being parsed: ${because}`, t => {
     const parse = t.mock.method(JSON, 'parse')
-    const found: Broadcast[] = []
-    inSlices(broadcast => found.push(broadcast), performance.now.bind(performance))(text)
-    assert.deepEqual(found, [{ kind: 'unreadable', problem: 'too many values, or nested too deeply' }])
+    assert.deepEqual(parseBroadcasts(text, slicing), [
+      { kind: 'unreadable', problem: 'too many values, or nested too deeply' },
+    ])
     assert.equal(parse.mock.callCount(), 0)
   })
 }
