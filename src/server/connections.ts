@@ -4,8 +4,8 @@
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Peers } from '../upgrade/peer.ts'
-import { readHeader } from './header.ts'
+import type { Peers } from './upgrade/peer.ts'
+import { readHeader } from './proxy/header.ts'
 
 export type Connections = {
   readonly proxyProtocol: boolean
