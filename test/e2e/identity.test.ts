@@ -150,14 +150,15 @@ for (const flag of ['--ocpp_sn=station_id', '--ocpp_sn=serial']) {
     })
 
     /** Upgrades and sends a Heartbeat; resolves once that is answered, or the connection is refused or closed. */
-    async function attack(target: string, host: string): Promise<Peer> {
-      const attacker = await dial(bridge.port, [
+    async function attack(target: string, host: string, address?: string): Promise<Peer> {
+      const lines = [
         `GET ${target} HTTP/1.1`,
         `Host: ${host}`,
         ...upgradeHeaders,
         protocol('ocpp1.6'),
         `Authorization: ${credentials('ATTACKER')}`,
-      ])
+      ]
+      const attacker = await dial(bridge.port, lines, Buffer.alloc(0), address)
       if (!isUpgraded(attacker)) return attacker
       attacker.write(frameOf('[2,"1","Heartbeat",{}]'))
       await attacker.next(opcodes.text)
@@ -167,7 +168,8 @@ for (const flag of ['--ocpp_sn=station_id', '--ocpp_sn=serial']) {
     attacks.forEach(([target, host, because], at) => {
       test(`does not become VICTIM through ${target} and Host ${host}: ${because}`, async () => {
         const before = subscriptions.length
-        const attacker = await attack(target, host)
+        // An address of its own: rejections are remembered for an address, and would answer for the app.
+        const attacker = await attack(target, host, `127.0.1.${at + 1}`)
         assert.match(attacker.head, /^HTTP\/1\.1 (?:101|400|404) /)
         const id = `reset-${at}`
         await bridge.broadcast(commandBroadcast('VICTIM', { command: 'Reset', id, payload: { type: 'Soft' } }))

@@ -267,7 +267,7 @@ describe('with other options', { timeout: 60_000 }, () => {
 
 describe('the env of a station', { timeout: 60_000 }, () => {
   test("has the forwarded headers as sent and the peer's address, and no others", async () => {
-    const { env } = await seenAfter('/ocpp/CP01', [
+    const { env } = await seenAfter('/ocpp/AL1000', [
       protocol('ocpp9 ,OCPP1.6'),
       'Authorization: Basic QUwxMDAwOgABAgMEBQYH////////////////',
       'COOKIE: a=1; b=2',

@@ -47,9 +47,15 @@ export async function openPeer(port: number, target: string, headers: readonly s
  *
  * @param lines one character per byte
  * @param rest sent in one packet with the request
+ * @param localAddress the address that it connects from
  */
-export async function dial(port: number, lines: readonly string[], rest: Buffer = Buffer.alloc(0)): Promise<Peer> {
-  const socket = connect(port, '127.0.0.1')
+export async function dial(
+  port: number,
+  lines: readonly string[],
+  rest: Buffer = Buffer.alloc(0),
+  localAddress = '127.0.0.1',
+): Promise<Peer> {
+  const socket = connect({ port, host: '127.0.0.1', localAddress })
   socket.on('error', () => undefined) // 'close' follows
   socket.write(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), rest]))
   socket.setTimeout(answerWithinMs, () => socket.destroy())

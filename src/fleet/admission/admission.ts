@@ -25,6 +25,8 @@ export type Admitted = { readonly kind: 'admitted'; readonly connected: Connecte
 
 /** How long a Connect may wait for a permit, less than stations wait for an upgrade; then it has a whole timeout. */
 const queueMs = 10_000
+/** Answered where the station may try again with credentials: some send them only then (RFC 9110 §11.6.1). */
+const challenge = { 'WWW-Authenticate': 'Basic realm="ocpp"' }
 const comeBackLater = { 'Retry-After': 30 }
 /** The Retry-After of stations that could not be judged, at least, and at random on top: they come back one by one. */
 const unjudgedSeconds = { least: 10, spread: 50 }
@@ -97,7 +99,7 @@ export class Admission {
     if (this.#isStopped) return draining()
     if (claims.isTaken(stationId)) return refused(409, 'taken', 'This Charging Station is already connected')
     const downgrade = known.proofs.downgradeProblem(handshake)
-    if (downgrade !== null) return refused(403, 'profile', downgrade)
+    if (downgrade !== null) return downgraded(handshake, downgrade)
     const waitSeconds = debts.waitSeconds(stationId, credentialsDigest(handshake))
     if (waitSeconds !== null)
       return refused(503, 'owing', 'The CSMS cannot process messages now', { 'Retry-After': waitSeconds })
@@ -199,10 +201,13 @@ function draining(): Refusal {
   return refused(503, 'draining', 'The CSMS is shutting down', comeBackLater)
 }
 
+function downgraded({ profile }: StationHandshake, problem: string): Refusal {
+  return profile === 0 ? refused(401, 'profile', problem, challenge) : refused(403, 'profile', problem)
+}
+
 /** @param seconds for how long the verdict stands without another look; `null` where each try is judged */
 function rejected(verdict: Verdict, seconds: number | null = null): Refusal {
   const headers = seconds === null ? {} : { 'Retry-After': seconds }
   if (verdict === 'unknown') return refused(404, 'unknown', 'The CSMS does not know this Charging Station', headers)
-  const challenge = { 'WWW-Authenticate': 'Basic realm="ocpp"', ...headers }
-  return refused(401, 'unauthorized', 'The CSMS does not accept these credentials', challenge)
+  return refused(401, 'unauthorized', 'The CSMS does not accept these credentials', { ...challenge, ...headers })
 }

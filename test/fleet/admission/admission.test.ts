@@ -8,6 +8,7 @@ import type { HubSettings } from '../../../src/fleet/hub.ts'
 import { Guard } from '../../../src/rpc/guard/guard.ts'
 import type { Transport } from '../../../src/rpc/transport.ts'
 import type { KeyVerdict } from '../../../src/session/ports.ts'
+import type { Profile } from '../../../src/translate/certificate.ts'
 import type { Refusal, StationHandshake } from '../../../src/translate/handshake.ts'
 import {
   FakeSocket,
@@ -121,6 +122,22 @@ for (const [reason, status, headers] of verdicts) {
     await world.pass(5_000, 1_000)
     rpc.on('connect', () => ({}))
     assert.equal(await statusOf(), 101)
+  })
+}
+
+const downgrades: readonly (readonly [before: Profile, now: Profile, status: number, headers: object])[] = [
+  [1, 0, 401, { 'WWW-Authenticate': 'Basic realm="ocpp"' }],
+  [2, 0, 401, { 'WWW-Authenticate': 'Basic realm="ocpp"' }],
+  [2, 1, 403, {}],
+]
+for (const [before, now, status, headers] of downgrades) {
+  test(`a station that comes by profile ${now} after ${before} gets ${status}, which asks for the key where it sent none`, async t => {
+    const { come, station } = setUp(t)
+    const by = (profile: Profile): StationHandshake => ({ ...handshakeFor('CP1', { authorization: key }), profile })
+    await station(by(before))
+    const came = await come(by(now))
+    assert.ok(!(came instanceof FakeStation))
+    assert.deepEqual([came.status, came.reason, came.headers], [status, 'profile', headers])
   })
 }
 
