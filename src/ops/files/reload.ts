@@ -5,6 +5,7 @@
  * Polls. A watch on a path misses what replaces the file (a rename, the symlinks of Kubernetes) and changes on network
  * file systems; a `stat` of a few files every other second costs nothing.
  */
+import { statSync, type Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { Log } from '../log.ts'
 import type { Opened } from '../server.ts'
@@ -46,7 +47,8 @@ export function openReloads(log: Pick<Log, 'info' | 'warn'>, everyMs = usualEver
   let isClosed = false
   let timer = setTimeout(() => void inTurn(look), everyMs)
   return {
-    watch: reloadable => void parts.push({ ...reloadable, loaded: stateOf(reloadable.files), seen: '' }),
+    watch: reloadable =>
+      void parts.push({ ...reloadable, loaded: Promise.resolve(stateNow(reloadable.files)), seen: '' }),
     reload: () =>
       inTurn(async () => {
         for (const part of parts) {
@@ -84,13 +86,16 @@ async function load(watched: Watched, log: Pick<Log, 'info' | 'warn'>): Promise<
   }
 }
 
-/** What a change of a file changes, symlinks followed. A file that is missing has a state, too. */
 async function stateOf(files: readonly string[]): Promise<string> {
-  const states = files.map(file =>
-    stat(file).then(
-      ({ dev, ino, size, mtimeMs }) => [dev, ino, size, mtimeMs].join(' '),
-      () => 'none',
-    ),
-  )
-  return (await Promise.all(states)).join('; ')
+  return joined(await Promise.all(files.map(file => stat(file).catch(() => undefined))))
+}
+
+/** At once: a file that changes while the program starts must not count as loaded. */
+function stateNow(files: readonly string[]): string {
+  return joined(files.map(file => statSync(file, { throwIfNoEntry: false })))
+}
+
+/** What a change of a file changes, symlinks followed. A file that is missing has a state, too. */
+function joined(files: readonly (Stats | undefined)[]): string {
+  return files.map(of => (of === undefined ? 'none' : [of.dev, of.ino, of.size, of.mtimeMs].join(' '))).join('; ')
 }
