@@ -6,7 +6,7 @@
  * Beyond that, a connection has a budget of frames and bytes; and the messages of all stations that the app has not accepted
  * yet share a few ms of each turn, whatever it costs to read them.
  */
-import { Budget, type Rate } from '../limits/budget.ts'
+import { Budget, type Rate } from '../../ops/limits/budget.ts'
 import type { Turnstile } from '../limits/turnstile.ts'
 import { Held, type Message } from './held.ts'
 
