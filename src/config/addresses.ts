@@ -94,11 +94,3 @@ export const network: Kind<string> = scalar({
   },
   toToml: given => given,
 })
-
-/** In lower case, as Node gives headers. */
-export const headerName: Kind<string> = scalar({
-  placeholder: '<name>',
-  accepts: 'the name of a header',
-  parse: given => (/^[\w!#$%&'*+.^`|~-]+$/.test(given) ? given.toLowerCase() : undefined),
-  toToml: given => given,
-})

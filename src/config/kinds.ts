@@ -33,6 +33,14 @@ export const path = text('a path that starts with /', /^\/[^\s?#]*$/, '<path>')
 export const file = text('a file path', /./s, '<file>')
 export const hostName = text('a host name or an IP address', /^[^\s/]+$/, '<host>')
 
+/** In lower case, as Node gives headers. */
+export const headerName: Kind<string> = scalar({
+  placeholder: '<header>',
+  accepts: 'an HTTP header name, in any case',
+  parse: given => (/^[\w!#$%&'*+.^`|~-]+$/.test(given) ? given.toLowerCase() : undefined),
+  toToml: given => given,
+})
+
 export const secret = secretOf('text without control characters', /^\P{Cc}+$/u)
 
 /** A secret that is sent as it is in an HTTP header. Other characters have no agreed encoding there (RFC 9110 §5.5). */

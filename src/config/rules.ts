@@ -5,9 +5,9 @@
  */
 import { versions as numbers } from '../ocpp/version.ts'
 import { hasCredentials, isHttp } from './addresses.ts'
-import { adminCaution, adminProblem, broadcastProblem, broadcastsOnStationsPort } from './access.ts'
+import { adminCaution, adminProblem, broadcastProblem, broadcastsOnStationsPort } from './rules/access.ts'
 import type { Settings } from './options.ts'
-import { listenerCaution, listenerOptions, listenerProblem, listenersOf, samePortProblem } from './table/listeners.ts'
+import { listenerCaution, listenerOptions, listenerProblem, listenersOf, samePortProblem } from './rules/listeners.ts'
 import type { ListenerOptions } from './table/tls.ts'
 
 /** How an HTTP request is authorized. `keyOf`: with a key derived from the secret; `app.ts` derives it. */

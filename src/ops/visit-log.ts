@@ -3,28 +3,27 @@
  * number is limited for each station and for each address, and what was left out is counted.
  */
 import type { Log } from './log.ts'
+import { Budget, type Rate } from './limits/budget.ts'
+import { networkOf } from './limits/network.ts'
 import { setRecent } from './recent.ts'
 
-/** How many lines may be written at once, and how many more every minute. */
-type Limit = { readonly burst: number; readonly perMinute: number }
-
 /** Ten reconnects within a minute are a loop, or a network to look at; the first five of them show which. */
-const perStation: Limit = { burst: 10, perMinute: 10 }
+const perStation: Rate = { burst: 10, perSecond: 10 / 60 }
 /** Behind one address may be a proxy: 10,000 stations reconnect, are rejected and come again, and each line is written. */
-const perAddress: Limit = { burst: 40_000, perMinute: 6_000 }
+const perAddress: Rate = { burst: 40_000, perSecond: 100 }
 /** Whoever connects chooses the identity, and the oldest are evicted. */
 const maxKeys = 20_000
 const reportMs = 60_000
 
 export type Visit = { readonly station: string; readonly remoteAddress: string }
 
-type Budget = { left: number; at: number; leftOut: number }
+type Visitor = { readonly budget: Budget; leftOut: number }
 
 export class VisitLog {
   readonly #log: Pick<Log, 'info'>
   readonly #now: () => number
-  readonly #stations = new Map<string, Budget>()
-  readonly #addresses = new Map<string, Budget>()
+  readonly #stations = new Map<string, Visitor>()
+  readonly #addresses = new Map<string, Visitor>()
   #report: NodeJS.Timeout | null = null
 
   /** @param now monotonic, in ms */
@@ -41,15 +40,12 @@ export class VisitLog {
     if (this.#report === null) this.#report = setTimeout(() => this.#reportLeftOut(), reportMs).unref()
   }
 
-  #take(budgets: Map<string, Budget>, key: string, { burst, perMinute }: Limit): boolean {
+  #take(visitors: Map<string, Visitor>, key: string, rate: Rate): boolean {
     const now = this.#now()
-    const budget = budgets.get(key) ?? { left: burst, at: now, leftOut: 0 }
-    setRecent(budgets, key, budget, maxKeys)
-    budget.left = Math.min(burst, budget.left + ((now - budget.at) / 60_000) * perMinute)
-    budget.at = now
-    const isWithin = budget.left >= 1
-    if (isWithin) budget.left--
-    else budget.leftOut++
+    const visitor = visitors.get(key) ?? { budget: new Budget(rate, now), leftOut: 0 }
+    setRecent(visitors, key, visitor, maxKeys)
+    const isWithin = visitor.budget.take(1, now)
+    if (!isWithin) visitor.leftOut++
     return isWithin
   }
 
@@ -63,16 +59,9 @@ export class VisitLog {
 const ofStation = 'left out lines of a station that keeps reconnecting'
 const ofNetwork = 'left out lines of stations of one address'
 
-function* taken(budgets: ReadonlyMap<string, Budget>): Generator<[key: string, num: number]> {
-  for (const [key, budget] of budgets) {
-    if (budget.leftOut > 0) yield [key, budget.leftOut]
-    budget.leftOut = 0
+function* taken(visitors: ReadonlyMap<string, Visitor>): Generator<[key: string, num: number]> {
+  for (const [key, visitor] of visitors) {
+    if (visitor.leftOut > 0) yield [key, visitor.leftOut]
+    visitor.leftOut = 0
   }
-}
-
-/** The network of an IPv6 address, of which one host has 2^64 addresses; an IPv4 address as it is. */
-function networkOf(address: string): string {
-  if (!address.includes(':') || address.includes('.')) return address
-  const [head = ''] = address.split('::')
-  return `${head.split(':').slice(0, 4).join(':')}::/64`
 }

@@ -66,7 +66,9 @@ export async function openListener(
     const crowded = crowdingOf(request, peers, addresses)
     if (crowded !== null) return turnAway(stream, peers.upgradeRequest(request), crowded, reception)
     // Nothing reads the stream before its turn: Node buffers up to the high-water mark, and stops.
-    turnstile.enter({ stream, letIn: () => onUpgrade({ request, stream, head }, settings, sockets, reception) })
+    turnstile.enter(() => {
+      if (!stream.destroyed) onUpgrade({ request, stream, head }, settings, sockets, reception)
+    })
   })
   sockets.onRefused((request, stream, problem) => {
     // RFC 6455 §4.4 requires the header for an unsupported version; it does no harm for other problems.
@@ -94,7 +96,7 @@ export async function openListener(
   return {
     port,
     close: () => {
-      turnstile.letAllIn()
+      turnstile.runAll()
       return closeServer(server)
     },
   }

@@ -2,6 +2,7 @@
  * How many bytes a station may send before the app has accepted it: reading messages costs more than sending them, above all
  * compressed ones, and whoever has no credentials can send them.
  */
+import { Budget } from '../ops/limits/budget.ts'
 import type { Fleet } from './ports.ts'
 import type { Station } from './station.ts'
 
@@ -10,32 +11,16 @@ const capacityBytes = { known: 1024 * 1024 + 64 * 1024, unknown: 2 * 64 * 1024 }
 /** Far more than a station sends while it waits for a slow app. */
 const refillPerSecond = 16 * 1024
 
-export class Allowance {
-  readonly #capacity: number
-  #left: number
-  #at: number
-
-  /**
-   * @param now monotonic, in ms
-   * @param isKnown whether the app accepted the station before
-   */
-  constructor(now: number, isKnown: boolean) {
-    this.#capacity = isKnown ? capacityBytes.known : capacityBytes.unknown
-    this.#left = this.#capacity
-    this.#at = now
-  }
-
-  /** @returns whether so many bytes are still allowed */
-  take(bytes: number, now: number): boolean {
-    const refill = ((now - this.#at) / 1000) * refillPerSecond
-    this.#left = Math.min(this.#capacity, this.#left + refill) - bytes
-    this.#at = now
-    return this.#left >= 0
-  }
+/**
+ * @param now monotonic, in ms
+ * @param isKnown whether the app accepted the station before
+ */
+export function newAllowance(now: number, isKnown: boolean): Budget {
+  return new Budget({ perSecond: refillPerSecond, burst: capacityBytes[isKnown ? 'known' : 'unknown'] }, now)
 }
 
 /** The larger one for a station that the app accepted before, unless it compresses. */
-export function allowanceFor({ handshake, socket }: Station, fleet: Fleet, now: number): Allowance {
+export function allowanceFor({ handshake, socket }: Station, fleet: Fleet, now: number): Budget {
   const isKnown = fleet.serialNumberOf(handshake.stationId) !== null
-  return new Allowance(now, isKnown && socket.expectLargeMessages())
+  return newAllowance(now, isKnown && socket.expectLargeMessages())
 }

@@ -237,3 +237,11 @@ export function refused(
 ): Refusal {
   return { kind: 'refused', status, reason, problem, headers }
 }
+
+/** The header of a 401. Some stations send their credentials only after it (RFC 9110 §11.6.1). */
+export const challenge = { 'WWW-Authenticate': 'Basic realm="ocpp"' }
+
+/** Refuses a security profile that is too low: 401 where credentials would raise it. */
+export function profileRefused(profile: Profile, problem: string): Refusal {
+  return profile === 0 ? refused(401, 'profile', problem, challenge) : refused(403, 'profile', problem)
+}

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { certificates, headerName, natsServer, network, rpcAddress } from '../../src/config/addresses.ts'
+import { certificates, natsServer, network, rpcAddress } from '../../src/config/addresses.ts'
 import type { Kind } from '../../src/config/option.ts'
 
 const rows: readonly [kind: Kind<string>, given: string, isAccepted: boolean, because: string][] = [
@@ -15,9 +15,6 @@ const rows: readonly [kind: Kind<string>, given: string, isAccepted: boolean, be
   [network, '10.0.0', false, 'a shortened address'],
   [network, 'fe80::1%eth0', false, 'a zone'],
   [network, 'proxy.internal', false, 'a name'],
-  [headerName, 'client-cert', true, 'a header'],
-  [headerName, 'client cert', false, 'a space'],
-  [headerName, 'Client-Cert:', false, 'a colon'],
   [rpcAddress, 'localhost:50051', true, 'a host and its port'],
   [rpcAddress, '10.0.0.1:50051', true, 'an IPv4 address'],
   [rpcAddress, '[::1]:50051', true, 'an IPv6 address'],

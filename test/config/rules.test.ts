@@ -74,29 +74,7 @@ for (const [flags, pick, expected, because] of derived) {
   })
 }
 
-const tls = ['ssl_cert=c', 'ssl_key=k']
-
 const rules: readonly [flags: readonly string[], problem: RegExp | null, because: string][] = [
-  [['ssl_cert=a,b', 'ssl_key=x,y'], null, 'one key per certificate'],
-  [['ssl_cert=a,b', 'ssl_key=x'], /^ssl_cert names 2 and ssl_key 1 files/, 'a key is missing'],
-  [['ssl_key=x'], /^ssl_cert names 0/, 'a certificate is missing'],
-  [['ssl_client_ca=a'], /^ssl_client_ca is set, but ssl_cert is not/, 'a client certificate needs TLS'],
-  [[...tls, 'ssl_client_crl=a'], /^ssl_client_crl is set, but ssl_client_ca is not/, 'a list of no CA'],
-  [[...tls, 'ssl_client_ca=a', 'ssl_client_crl=b', 'ocpp_profile=3'], null, 'security profile 3'],
-  [['ocpp_profile=1'], null, 'Basic credentials need no TLS'],
-  [['ocpp_profile=2'], /^ocpp_profile is 2, but ssl_cert is not set/, 'profile 2 needs TLS'],
-  [[...tls, 'ocpp_profile=3'], /^ocpp_profile is 3, but no client certificate/, 'profile 3 needs a CA'],
-  [
-    [...tls, 'ocpp_profile=3', 'ssl_client_ca=a', 'ssl_client_verify=off'],
-    /^ocpp_profile is 3, but no client certificate/,
-    'a CA that is not used',
-  ],
-  [['proxy_protocol'], /^proxy_protocol is set, but trusted_proxies is not/, 'anyone could send a header'],
-  [['proxy_protocol', 'trusted_proxies=10.0.0.0/8', 'ocpp_profile=3'], null, 'a proxy that asks for certificates'],
-  [['proxy_client_cert=a'], /^proxy_client_cert is set, but trusted_proxies is not/, 'any station could send it'],
-  [['proxy_client_cert=a', 'trusted_proxies=10.0.0.1', 'ocpp_profile=3'], null, 'profile 3 behind a proxy'],
-  [['trusted_proxies=10.0.0.1', 'ocpp_profile=2'], null, 'a proxy that terminates TLS'],
-  [['trusted_proxies=10.0.0.1', 'ocpp_profile=3'], /^ocpp_profile is 3, but no client cert/, 'nothing tells of one'],
   [['ocpp_heartbeat_interval=1500ms'], /^ocpp_heartbeat_interval is 1500ms/, 'OCPP has whole seconds only'],
   [['ocpp_versions=1.6', 'ocpp_default_version=1.6'], null, 'a default that is served'],
   [
@@ -174,9 +152,6 @@ for (const [flags, problem, because] of rules) {
 }
 
 const cautions: readonly [flags: readonly string[], warning: RegExp | null, because: string][] = [
-  [['ssl_legacy'], /^ssl_legacy is set: port 8080 accepts TLS 1.1 and weak ciphers/, 'a port for old stations'],
-  [['trusted_proxies=10.0.0.0/8'], null, 'a private network'],
-  [['trusted_proxies=0.0.0.0/0'], /^trusted_proxies contains every address/, 'the whole internet'],
   [['headers=cookie'], null, 'headers without origin'],
   [['headers=cookie,Origin'], /^headers includes origin/, 'Rails checks the origin'],
   [['http_rpc_secret=s'], /^http_rpc_secret is set, but rpc_host is localhost:50051/, 'an unused secret'],

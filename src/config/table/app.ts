@@ -8,6 +8,7 @@ import {
   bytes,
   duration,
   file,
+  headerName,
   integer,
   listOf,
   oneOf,
@@ -15,22 +16,14 @@ import {
   optional,
   path,
   port,
-  scalar,
   second,
   secret,
   text,
   token,
 } from '../kinds.ts'
-import { group, option, type Kind } from '../option.ts'
+import { group, option } from '../option.ts'
 
 const subject = text('a NATS subject without wildcards', /^[^\s*>]+$/, '<subject>')
-
-const headerName: Kind<string> = scalar({
-  placeholder: '<header>',
-  accepts: 'an HTTP header name, in any case',
-  parse: given => (/^[\w!#$%&'*+.^`|~-]+$/.test(given) ? given.toLowerCase() : undefined),
-  toToml: given => given,
-})
 
 export const rpc = group('RPC: reaching the app', {
   host: option(

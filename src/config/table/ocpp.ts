@@ -205,19 +205,4 @@ export const ocpp = group('OCPP', {
     0,
     'How many frames of each station to keep for the admin API (GET /v1/stations/{id}/messages), redacted, 64MiB in all. The admin API can switch it on for single stations. 0 keeps none.',
   ),
-  operator: option(
-    optional(text()),
-    null,
-    'The operator (CPO) that the O of a client certificate must name. When empty, any.',
-  ),
-  certificateNames: option(
-    oneOf('cn', 'san', 'serial'),
-    'cn',
-    'How a client certificate names its station: cn, its CN is the identity; san, a DNS name or URI of its SAN is; serial, its CN is the serial number, and the app decides whose identity it is.',
-  ),
-  profileDowngrade: option(
-    listOf(text()),
-    [],
-    'Identities of stations that may come in by a lower security profile, or with the certificate of another serial number, than before. * means all.',
-  ),
 })

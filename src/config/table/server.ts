@@ -3,8 +3,8 @@
  *
  * Pure.
  */
-import { headerName, network } from '../addresses.ts'
-import { bytes, hostName, integer, KiB, listOf, MiB, onOff, optional, path, port } from '../kinds.ts'
+import { network } from '../addresses.ts'
+import { bytes, headerName, hostName, integer, KiB, listOf, MiB, onOff, optional, path, port } from '../kinds.ts'
 import { group, option } from '../option.ts'
 
 export const server = group('Server', {

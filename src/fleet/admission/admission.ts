@@ -10,7 +10,7 @@ import { reportRejected, warnOfError } from '../../session/app/errors.ts'
 import { verdictOf, type Verdict } from '../../session/auth/verdict.ts'
 import type { StationKeys, Who, World } from '../../session/ports.ts'
 import { credentialsDigest } from '../../session/transactions/credentials.ts'
-import { refused, type Refusal, type StationHandshake } from '../../translate/handshake.ts'
+import { challenge, profileRefused, refused, type Refusal, type StationHandshake } from '../../translate/handshake.ts'
 import type { Hub } from '../hub.ts'
 
 export type AdmissionSettings = {
@@ -25,10 +25,8 @@ export type Admitted = { readonly kind: 'admitted'; readonly connected: Connecte
 
 /** How long a Connect may wait for a permit, less than stations wait for an upgrade; then it has a whole timeout. */
 const queueMs = 10_000
-/** Answered where the station may try again with credentials: some send them only then (RFC 9110 §11.6.1). */
-const challenge = { 'WWW-Authenticate': 'Basic realm="ocpp"' }
-const comeBackLater = { 'Retry-After': 30 }
-/** The Retry-After of stations that could not be judged, at least, and at random on top: they come back one by one. */
+const retryLater = { 'Retry-After': 30 }
+/** The Retry-After of stations that could not be judged: at least so long, and a random time on top, so that they spread out. */
 const unjudgedSeconds = { least: 10, spread: 50 }
 
 export class Admission {
@@ -37,7 +35,7 @@ export class Admission {
   readonly #world: World
   /** Connects in progress; each is aborted by its function. */
   readonly #connects = new Map<Promise<unknown>, () => void>()
-  /** Disconnects of stations that could not be let in. */
+  /** Disconnects of stations that the app accepted, and whose upgrade failed. */
   readonly #releases = new Set<Promise<void>>()
   #isStopped = false
 
@@ -71,7 +69,7 @@ export class Admission {
     return this.#obstacle(handshake) ?? { kind: 'admitted', connected: null }
   }
 
-  /** The upgrade of a station has failed that the app has accepted: the app sees it leave. */
+  /** Queues the Disconnect of a station that the app has accepted, and whose upgrade has failed. */
   release({ stationId, env }: StationHandshake, { sid, reply }: Connected): void {
     const { connectionIdentifiers, cstate } = reply
     const call = { sid, env: { ...env, cstate }, connectionIdentifiers, subscriptions: [] }
@@ -84,7 +82,7 @@ export class Admission {
     void queued.done.then(() => this.#releases.delete(queued.done))
   }
 
-  /** Refuses every station from now on, those that wait for their Connect too. Resolves when the app has seen them leave. */
+  /** Refuses every station from now on, pending Connects included. Resolves when their Disconnects have ended. */
   async stop(): Promise<void> {
     this.#isStopped = true
     for (const abort of this.#connects.values()) abort()
@@ -92,19 +90,19 @@ export class Admission {
     await Promise.all(this.#releases)
   }
 
-  /** What keeps a station out, whoever it is; `others`: the stations that are about to come in. */
+  /** Why the state of the bridge keeps the station out. @param others the stations whose Connect is in progress */
   #obstacle(handshake: StationHandshake, others = this.#connects.size): Refusal | null {
     const { claims, debts, known, size } = this.#hub
     const { stationId } = handshake
     if (this.#isStopped) return draining()
     if (claims.isTaken(stationId)) return refused(409, 'taken', 'This Charging Station is already connected')
     const downgrade = known.proofs.downgradeProblem(handshake)
-    if (downgrade !== null) return downgraded(handshake, downgrade)
+    if (downgrade !== null) return profileRefused(handshake.profile, downgrade)
     const waitSeconds = debts.waitSeconds(stationId, credentialsDigest(handshake))
     if (waitSeconds !== null)
       return refused(503, 'owing', 'The CSMS cannot process messages now', { 'Retry-After': waitSeconds })
     const isFull = size + others >= this.#settings.room && !claims.mayReplace(handshake)
-    return isFull ? refused(503, 'full', 'The CSMS has reached its connection limit', comeBackLater) : null
+    return isFull ? refused(503, 'full', 'The CSMS has reached its connection limit', retryLater) : null
   }
 
   /** What is known of the station's credentials, without asking again. */
@@ -159,7 +157,7 @@ export class Admission {
     return connect
   }
 
-  /** Connect. An app that accepts a station which cannot be let in any more sees it leave. */
+  /** Makes the Connect. If the station can no longer be admitted, the app gets its Disconnect. */
   async #judged(handshake: StationHandshake, aborted: AbortSignal, gone: AbortSignal): Promise<Admitted | Refusal> {
     const { rpc, now, newId } = this.#world
     const who: Who = { sid: newId(), station: handshake.stationId }
@@ -198,11 +196,7 @@ export class Admission {
 }
 
 function draining(): Refusal {
-  return refused(503, 'draining', 'The CSMS is shutting down', comeBackLater)
-}
-
-function downgraded({ profile }: StationHandshake, problem: string): Refusal {
-  return profile === 0 ? refused(401, 'profile', problem, challenge) : refused(403, 'profile', problem)
+  return refused(503, 'draining', 'The CSMS is shutting down', retryLater)
 }
 
 /** @param seconds for how long the verdict stands without another look; `null` where each try is judged */

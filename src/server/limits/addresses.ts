@@ -1,8 +1,9 @@
 /**
  * What each address has: its open connections, and its budget of upgrades. Remembers as much as it has to, and no more.
  */
-import { isIPv6 } from 'node:net'
-import { Budget, type Rate } from './budget.ts'
+import { Budget, type Rate } from '../../ops/limits/budget.ts'
+import { networkOf } from '../../ops/limits/network.ts'
+import { setRecent } from '../../ops/recent.ts'
 
 export type AddressLimits = {
   /** Open connections of one address; 0: no limit. */
@@ -32,55 +33,38 @@ export class Addresses {
 
   /** @returns whether the address has so many connections that this one must be closed without an answer */
   onConnected(address: string): boolean {
-    const key = keyOf(address)
-    const count = (this.#connections.get(key) ?? 0) + 1
-    this.#connections.set(key, count)
+    const network = networkOf(address)
+    const count = (this.#connections.get(network) ?? 0) + 1
+    this.#connections.set(network, count)
     const { connPerAddress: limit } = this.#limits
     return limit > 0 && count > limit + answeredBeyond
   }
 
   onDisconnected(address: string): void {
-    const key = keyOf(address)
-    const count = (this.#connections.get(key) ?? 0) - 1
-    if (count > 0) this.#connections.set(key, count)
-    else this.#connections.delete(key)
+    const network = networkOf(address)
+    const count = (this.#connections.get(network) ?? 0) - 1
+    if (count > 0) this.#connections.set(network, count)
+    else this.#connections.delete(network)
   }
 
   /** Whether it has more connections than it may have. */
   isFull(address: string): boolean {
     const { connPerAddress: limit } = this.#limits
-    return limit > 0 && (this.#connections.get(keyOf(address)) ?? 0) > limit
+    return limit > 0 && (this.#connections.get(networkOf(address)) ?? 0) > limit
   }
 
   /** Counts an upgrade. @returns whether it is one too many; those that are refused cost nothing */
   isTooFast(address: string): boolean {
     const { upgradeRate } = this.#limits
     if (upgradeRate === 0) return false
-    const key = keyOf(address)
+    const network = networkOf(address)
     const now = this.#now()
-    const budget = this.#budgets.get(key) ?? new Budget(rateOf(upgradeRate), now)
-    this.#budgets.delete(key)
-    this.#budgets.set(key, budget)
-    for (const [oldest] of this.#budgets) {
-      if (this.#budgets.size <= maxBudgets) break
-      this.#budgets.delete(oldest)
-    }
-    if (budget.spend(1, now) >= 0) return false
-    budget.spend(-1, now)
-    return true
+    const budget = this.#budgets.get(network) ?? new Budget(rateOf(upgradeRate), now)
+    setRecent(this.#budgets, network, budget, maxBudgets)
+    return !budget.take(1, now)
   }
 }
 
 function rateOf(perSecond: number): Rate {
   return { perSecond, burst: perSecond * burstSeconds }
-}
-
-/** An IPv6 host has a whole /64 of addresses. */
-function keyOf(address: string): string {
-  if (!isIPv6(address)) return address
-  const [head = '', tail = ''] = address.split('::')
-  const groups = head === '' ? [] : head.split(':')
-  const last = tail === '' ? [] : tail.split(':')
-  const zeros = address.includes('::') ? Array<string>(8 - groups.length - last.length).fill('0') : []
-  return [...groups, ...zeros, ...last].slice(0, 4).join(':')
 }

@@ -5,13 +5,8 @@
  * Independent of HTTP; the clock is passed in. Has no timer, so there is nothing to close.
  */
 
-/** A pending upgrade, or a message. */
-export type Arrival = {
-  /** One whose stream has been destroyed is skipped. */
-  readonly stream: { readonly destroyed: boolean }
-  /** Does the work. Must not throw. */
-  letIn(): void
-}
+/** An upgrade, or the delivery of a message. Must not throw. */
+type Work = () => void
 
 /** Per turn of the event loop: enough for about ten upgrades. */
 const turnMs = 2
@@ -19,7 +14,7 @@ const turnMs = 2
 export class Turnstile {
   readonly #now: () => number
   /** In order of arrival. */
-  readonly #line = new Set<Arrival>()
+  readonly #line = new Set<Work>()
   /** Time spent in the current turn. */
   #spentMs = 0
   #isCounting = false
@@ -31,27 +26,26 @@ export class Turnstile {
   }
 
   /** Runs it at once if none is queued and the current turn has time left; otherwise queues it. */
-  enter(arrival: Arrival): void {
-    this.#line.add(arrival)
+  enter(work: Work): void {
+    this.#line.add(work)
     // What enters from within is next in the loop that runs.
-    if (!this.#isRunning) this.#letIn(turnMs)
+    if (!this.#isRunning) this.#run(turnMs)
   }
 
   /** Runs all that is queued now. */
-  letAllIn(): void {
-    this.#letIn(Infinity)
+  runAll(): void {
+    this.#run(Infinity)
   }
 
   /** Runs at least one per turn, however long it takes. */
-  #letIn(limitMs: number): void {
+  #run(limitMs: number): void {
     this.#isRunning = true
-    for (const arrival of this.#line) {
+    for (const work of this.#line) {
       if (this.#spentMs >= limitMs) break
-      this.#line.delete(arrival)
-      if (arrival.stream.destroyed) continue
+      this.#line.delete(work)
       this.#count()
       const since = this.#now()
-      arrival.letIn()
+      work()
       this.#spentMs += this.#now() - since
     }
     this.#isRunning = false
@@ -64,7 +58,7 @@ export class Turnstile {
     setImmediate(() => {
       this.#isCounting = false
       this.#spentMs = 0
-      this.#letIn(turnMs)
+      this.#run(turnMs)
     })
   }
 }

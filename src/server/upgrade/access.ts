@@ -1,22 +1,25 @@
 /**
- * What a listener wants a station to prove, before the upgrade: its security profile, and a certificate of its own.
+ * What a station must prove to a listener before the upgrade: its security profile, and that its certificate is its own.
  *
  * Spec: OCPP 1.6 security white paper edition 2, 2.0.1 Part 2 A00.FR.002 and A00.FR.401 to 408.
  */
 import { certificateProblem, type CertificateRules, type Profile } from '../../translate/certificate.ts'
-import { refused, type Refusal, type StationHandshake, type UpgradeRequest } from '../../translate/handshake.ts'
+import {
+  profileRefused,
+  refused,
+  type Refusal,
+  type StationHandshake,
+  type UpgradeRequest,
+} from '../../translate/handshake.ts'
 
 export type Access = CertificateRules & {
   /** The lowest profile that a station may use. */
   readonly profile: Profile
 }
 
-/** Answered where the station may try again with credentials (RFC 9110 §11.6.1). */
-const challenge = { 'WWW-Authenticate': 'Basic realm="ocpp"' }
-
 /**
- * The handshake, with what the listener's rules add to it, or why it is refused. A certificate that does not fit is
- * refused also where none is needed: Basic credentials do not make up for it.
+ * The handshake, with the serial number that the certificate names, or why it is refused. A certificate that does not fit
+ * is refused even where none is needed: Basic credentials do not make up for it.
  */
 export function accessOf(
   { certificate }: UpgradeRequest,
@@ -33,7 +36,6 @@ export function accessOf(
 
 function lowProfile(profile: Profile, least: Profile): Refusal {
   if (least === 3) return refused(403, 'certificate', 'A client certificate is required here')
-  return profile === 0
-    ? refused(401, 'profile', 'Basic credentials are required here', challenge)
-    : refused(403, 'profile', `Security profile ${least} is required here`)
+  const needed = profile === 0 ? 'Basic credentials are' : `Security profile ${least} is`
+  return profileRefused(profile, `${needed} required here`)
 }

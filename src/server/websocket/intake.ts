@@ -6,7 +6,8 @@
  * Beyond that, a connection has a budget of frames and bytes; and the messages of all stations that the app has not accepted
  * yet share a few ms of each turn, whatever it costs to read them.
  */
-import { Budget, type Rate } from '../limits/budget.ts'
+import type { Limit } from '../../ops/metrics.ts'
+import { Budget, type Rate } from '../../ops/limits/budget.ts'
 import type { Turnstile } from '../limits/turnstile.ts'
 import { Held, type Message } from './held.ts'
 
@@ -29,7 +30,7 @@ export type IntakeSettings = {
 export interface IntakeEnd {
   receive(text: string, bytes: number): void
   /** The connection has to be closed. */
-  exceeded(limit: 'frames' | 'overrun'): void
+  exceeded(limit: Extract<Limit, 'flood' | 'overrun'>): void
   /** The connection is paused for a while. */
   slowed(): void
 }
@@ -123,7 +124,7 @@ export class Intake {
     const left = this.#budget.spend(cost, this.#now())
     if (left >= 0) return true
     if (!this.#isAccepted && left < -maxOverdraft) {
-      this.#end.exceeded('frames')
+      this.#end.exceeded('flood')
       return false
     }
     this.#slow()
@@ -168,14 +169,11 @@ export class Intake {
   #queue(): void {
     if (this.#isInLine || this.#isHolding || this.#held.bytes === 0) return
     this.#isInLine = true
-    this.#strangers.enter({
-      stream: { destroyed: false },
-      letIn: () => {
-        this.#isInLine = false
-        const message = this.#next()
-        if (message !== undefined) this.#hand(message)
-        this.#deliver()
-      },
+    this.#strangers.enter(() => {
+      this.#isInLine = false
+      const message = this.#next()
+      if (message !== undefined) this.#hand(message)
+      this.#deliver()
     })
   }
 

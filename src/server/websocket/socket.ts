@@ -174,7 +174,7 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
     this.#meter.count('ocpp_limit_total', { limit: 'frames' })
   }
 
-  exceeded(limit: 'frames' | 'overrun'): void {
+  exceeded(limit: 'flood' | 'overrun'): void {
     if (limit === 'overrun') return this.#refuse('overrun', 1009, 'Too much at once')
     this.#refuse('flood', 1008, 'Too many frames before the app accepted the station')
   }

@@ -125,7 +125,7 @@ for (const [frame, send] of [
     for (let count = 0; count < 1_000; count++) send(intake)
     assert.deepEqual([flow.isPaused, limits], [true, ['slowed']])
     send(intake)
-    assert.deepEqual(limits, ['slowed', 'frames'])
+    assert.deepEqual(limits, ['slowed', 'flood'])
   })
 }
 

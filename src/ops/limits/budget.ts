@@ -30,6 +30,13 @@ export class Budget {
     return this.#left
   }
 
+  /** Spends an amount only if it is there. @returns whether it was */
+  take(amount: number, now: number): boolean {
+    if (this.spend(amount, now) >= 0) return true
+    this.#left += amount
+    return false
+  }
+
   /** In how many ms an overdrawn budget is at zero again. */
   msUntilZero(): number {
     return Math.max(0, (-this.#left / this.#rate.perSecond) * 1000)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { resolve } from '../../src/config/resolve.ts'
+import { resolve } from '../../../src/config/resolve.ts'
 
 function resolved(...argv: readonly string[]) {
   return resolve({ argv, env: {}, file: null, nodeId: 'n' })

@@ -3,8 +3,8 @@
  *
  * Pure.
  */
-import { isLoopback } from '../translate/url.ts'
-import type { Settings } from './options.ts'
+import { isLoopback } from '../../translate/url.ts'
+import type { Settings } from '../options.ts'
 
 /** Why the bridge must not start with these options; `null` if it may. */
 export function adminProblem({

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Budget } from '../../../src/server/limits/budget.ts'
+import { Budget } from '../../../src/ops/limits/budget.ts'
 
 const rate = { perSecond: 10, burst: 50 }
 
@@ -50,4 +50,13 @@ test('an overdrawn budget tells when it is at zero again', () => {
   assert.equal(budget.msUntilZero(), 2_000)
   budget.spend(0, 2_000)
   assert.equal(budget.msUntilZero(), 0)
+})
+
+test('a budget gives an amount that is there, and keeps what it has otherwise', () => {
+  const budget = new Budget(rate, 0)
+  assert.deepEqual(
+    [budget.take(40, 0), budget.take(11, 0), budget.take(10, 0), budget.take(1, 0)],
+    [true, false, true, false],
+  )
+  assert.deepEqual([budget.take(10, 1_000), budget.take(1, 1_000)], [true, false], 'refilled')
 })

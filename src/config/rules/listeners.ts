@@ -5,7 +5,7 @@
  */
 import type { Profile } from '../../translate/certificate.ts'
 import type { Settings } from '../options.ts'
-import type { ListenerOptions } from './tls.ts'
+import type { ListenerOptions } from '../table/tls.ts'
 
 /** The first listener, set by flags, and those of the tables; `profile` is what a station needs there. */
 export function listenersOf({ server, tls }: Pick<Settings, 'server' | 'tls'>): readonly ListenerOptions[] {
@@ -39,6 +39,7 @@ export const listenerOptions = [
   'ssl_client_ca',
   'ssl_client_crl',
   'ssl_client_verify',
+  'ssl_legacy',
   'ocpp_profile',
   'listener',
   'trusted_proxies',
