@@ -87,7 +87,8 @@ async function openListeners(
   const peers = new Peers(server)
   try {
     for (const [at, listener] of server.listeners.entries()) {
-      const access = { ...ocpp, profile: listener.profile }
+      const checksKeys = ocpp.authFile !== null || listener.profile > 0
+      const access = { ...ocpp, profile: listener.profile, checksKeys }
       const handshake = { ...ocpp, headers: rpc.headers }
       // Broadcasts have one port: that of the first listener, if it is theirs.
       const answers = at === 0 ? reception : { ...reception, answer: () => false }

@@ -51,7 +51,10 @@ export type StationHandshake = {
   /** The subprotocol in the station's own spelling, to be echoed; `null` if it offered none. */
   readonly subprotocol: string | null
   readonly env: SessionEnv
+  /** As the station connects. */
   readonly profile: Profile
+  /** As far as it is known to be checked: what anyone can send proves nothing. */
+  readonly proven: Profile
   /** The serial number that its certificate tells, where that is what certificates tell. */
   readonly serialNumber?: string
   /** Set if the station sent an Authorization header that `headers` does not forward to the app. */
@@ -125,6 +128,7 @@ export function readHandshake(request: UpgradeRequest, settings: HandshakeSettin
     ...agreed,
     env,
     profile: profileOf({ ...request, authorization }),
+    proven: 0,
     ...(isWithheld && { withheld: true }),
     ...(host.invalid !== null && { invalidHost: host.invalid }),
   }

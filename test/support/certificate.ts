@@ -10,7 +10,7 @@ import { run } from './process.ts'
 type Pair = { readonly cert: string; readonly key: string }
 
 /** Lets every station in. */
-export const anyAccess: Access = { profile: 0, certificateNames: 'cn', operator: null }
+export const anyAccess: Access = { profile: 0, checksKeys: false, certificateNames: 'cn', operator: null }
 
 /** A listener's TLS with one key pair, which asks for no certificate. */
 export function tlsOf(keyPair: Pair): Tls {

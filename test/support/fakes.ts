@@ -514,6 +514,7 @@ export function handshakeFor(
     subprotocol: version,
     env,
     profile: 0,
+    proven: 0,
     ...(serialNumber !== undefined && { serialNumber }),
   }
 }

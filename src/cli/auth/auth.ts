@@ -121,10 +121,15 @@ function known(hashes: Hashes | undefined, stationId: StationId): Hashes {
   return hashes
 }
 
+/** In all versions (1.6 white paper A00.FR.205, 2.x A00.FR.205). */
+const minKeyBytes = 16
+
 /** A new one, unless the operator gives it. */
 async function keyFor({ flags, terminal }: Given): Promise<{ readonly text: string; readonly isNew: boolean }> {
   if (!flags.stdin) return { text: newKey(flags.ocppVersion), isNew: true }
-  return { text: await readKey(terminal), isNew: false }
+  const text = await readKey(terminal)
+  if (Buffer.byteLength(text) < minKeyBytes) throw new UsageError(`a key has ${minKeyBytes} bytes at least`)
+  return { text, isNew: false }
 }
 
 async function readKey(terminal: Terminal): Promise<string> {

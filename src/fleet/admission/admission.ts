@@ -63,7 +63,8 @@ export class Admission {
    */
   async ask(handshake: StationHandshake, authorization: string, gone: AbortSignal): Promise<Admitted | Refusal> {
     const { keys } = this.#world
-    const wrongKey = keys === null ? null : await this.#checkKey(keys, handshake, authorization)
+    const wrongKey =
+      keys === null || isIdentified(handshake) ? null : await this.#checkKey(keys, handshake, authorization)
     if (wrongKey !== null) return wrongKey
     if (this.#settings.connectOn === 'upgrade') return this.#connect(handshake, gone)
     return this.#obstacle(handshake) ?? { kind: 'admitted', connected: null }
@@ -193,6 +194,11 @@ export class Admission {
   #laterSeconds(): number {
     return Math.ceil(unjudgedSeconds.least + unjudgedSeconds.spread * this.#world.random())
   }
+}
+
+/** Whether its certificate is bound to its identity: it needs no key besides (1.6 and 2.x A00.FR.401). */
+function isIdentified({ proven, serialNumber }: StationHandshake): boolean {
+  return proven === 3 && serialNumber === undefined
 }
 
 function draining(): Refusal {

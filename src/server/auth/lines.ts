@@ -39,8 +39,11 @@ export function withKeys(text: string, changes: ReadonlyMap<StationId, Hashes | 
   })
   if (lines.at(-1) === '') lines.pop()
   for (const [stationId, hashes] of added) if (hashes !== null) lines.push(serializeLine(stationId, hashes))
-  return lines.map(line => `${line}\n`).join('')
+  // An empty file is one that was cut off.
+  return lines.length === 0 && text !== '' ? noKeys : lines.map(line => `${line}\n`).join('')
 }
+
+const noKeys = '# no keys\n'
 
 function serializeLine(stationId: StationId, hashes: Hashes): string {
   return [encodeURIComponent(stationId), ...hashes].join(' ')

@@ -70,7 +70,9 @@ class Keys implements OpenedKeys {
   }
 
   async load(): Promise<void> {
-    const { keys, problems } = parseKeys(await readFile(this.#file, 'utf8'))
+    const text = await readFile(this.#file, 'utf8')
+    if (text === '' && this.#entries.size > 0) throw new Error(`${this.#file} is empty`)
+    const { keys, problems } = parseKeys(text)
     if (problems.length > 0) throw new Error(`${this.#file}: ${problems.join('; ')}`)
     const entries = new Map<StationId, Entry>()
     for (const [stationId, hashes] of keys) entries.set(stationId, this.#entryFor(stationId, hashes))

@@ -15,10 +15,12 @@ import {
 export type Access = CertificateRules & {
   /** The lowest profile that a station may use. */
   readonly profile: Profile
+  /** Whether Basic credentials are known to be checked: by the bridge, or by the app of an operator who asks for them. */
+  readonly checksKeys: boolean
 }
 
 /**
- * The handshake, with the serial number that the certificate names, or why it is refused. A certificate that does not fit
+ * The handshake, with what it proves and the serial number that the certificate names, or why it is refused. A certificate that does not fit
  * is refused even where none is needed: Basic credentials do not make up for it.
  */
 export function accessOf(
@@ -31,7 +33,8 @@ export function accessOf(
   if (problem !== null) return refused(403, 'certificate', problem)
   if (profile < access.profile) return lowProfile(profile, access.profile)
   const serialNumber = access.certificateNames === 'serial' ? (certificate?.commonName ?? null) : null
-  return serialNumber === null ? handshake : { ...handshake, serialNumber }
+  const proven = profile === 3 || access.checksKeys ? profile : 0
+  return { ...handshake, proven, ...(serialNumber !== null && { serialNumber }) }
 }
 
 function lowProfile(profile: Profile, least: Profile): Refusal {

@@ -36,21 +36,21 @@ export class Proofs {
   }
 
   /** Why the station may not connect with what it proves now; `null` if it may. */
-  downgradeProblem({ stationId, profile, version, serialNumber }: StationHandshake): string | null {
+  downgradeProblem({ stationId, proven, version, serialNumber }: StationHandshake): string | null {
     const before = this.#best.get(stationId)
     if (before === undefined || this.#mayDowngrade(stationId)) return null
-    if (!mayUse(profile, before.profile, version))
+    if (!mayUse(proven, before.profile, version))
       return `The Charging Station has used security profile ${before.profile} before`
     return serialNumber !== undefined && ![null, serialNumber].includes(before.serialNumber)
       ? 'The client certificate has another serial number than the Charging Station had before'
       : null
   }
 
-  /** The app has accepted the station: a stranger cannot raise what a station has to prove. */
-  onAccepted({ stationId, profile, serialNumber }: StationHandshake): void {
+  /** The app has accepted the station. Only what is checked counts: a stranger cannot raise what a station has to prove. */
+  onAccepted({ stationId, proven, serialNumber }: StationHandshake): void {
     const before = this.#best.get(stationId)
-    const isLower = before !== undefined && profile < before.profile && !this.#mayDowngrade(stationId)
-    const proof = isLower ? before : { profile, serialNumber: serialNumber ?? null }
+    const isLower = before !== undefined && proven < before.profile && !this.#mayDowngrade(stationId)
+    const proof = isLower ? before : { profile: proven, serialNumber: serialNumber ?? null }
     const isSame = before?.profile === proof.profile && before.serialNumber === proof.serialNumber
     setRecent(this.#best, stationId, proof, maxStations)
     if (!isSame) this.#durable?.keepProof(stationId, proof)

@@ -44,6 +44,7 @@ test('auth add --stdin takes a key that the station has, and prints none', async
   assert.deepEqual(await auth(['add', 'CP 1', '--stdin'], 'a password of 2.x\n'), { code: 0, out: '', err: '' })
   assert.equal(await isKey('a password of 2.x'), true)
   assert.equal((await auth(['add', 'CP2', '--stdin'], '\n')).code, 2)
+  assert.match((await auth(['add', 'CP2', '--stdin'], 'x'.repeat(15))).err, /^a key has 16 bytes at least\n/)
 })
 
 test('auth rotate adds a new key behind the old one, and replaces a new one that no station has used', async t => {

@@ -133,13 +133,30 @@ const downgrades: readonly (readonly [before: Profile, now: Profile, status: num
 for (const [before, now, status, headers] of downgrades) {
   test(`a station that comes by profile ${now} after ${before} gets ${status}, which asks for the key where it sent none`, async t => {
     const { come, station } = setUp(t)
-    const by = (profile: Profile): StationHandshake => ({ ...handshakeFor('CP1', { authorization: key }), profile })
+    const by = (profile: Profile): StationHandshake => ({
+      ...handshakeFor('CP1', { authorization: key }),
+      ...{ profile, proven: profile },
+    })
     await station(by(before))
     const came = await come(by(now))
     assert.ok(!(came instanceof FakeStation))
     assert.deepEqual([came.status, came.reason, came.headers], [status, 'profile', headers])
   })
 }
+
+test('a stranger with credentials that are not checked does not keep out a station that has none', async t => {
+  const { station, statusOf } = setUp(t)
+  await station({ ...handshakeFor('CP1', { authorization: 'Basic junk' }), profile: 1 })
+  assert.equal(await statusOf(handshakeFor('CP1')), 101)
+})
+
+test('a station with a certificate of its own needs no key; one whose certificate names a serial number does', async t => {
+  const { world, statusOf } = setUp(t)
+  world.keys = keysOf(null, 'unknown')
+  const certified: StationHandshake = { ...handshakeFor('CP1'), profile: 3, proven: 3 }
+  assert.equal(await statusOf(certified), 101)
+  assert.equal(await statusOf({ ...certified, serialNumber: 'SN1' }), 404)
+})
 
 test('a rejection at a boot counts, too: the station that comes back is refused without a Connect', async t => {
   const { rpc, world, station, statusOf } = setUp(t, { connectOn: 'boot' })

@@ -76,7 +76,7 @@ test('a line that changes counts from then on; the others cost no further check'
     [await ask('CP1', 'old key of CP1'), await ask('CP1', 'new key of CP1'), await ask('CP2', 'key of CP2')],
     ['checked: wrong', 'checked: right', 'right'],
   )
-  writeFileSync(file, '')
+  writeFileSync(file, '# no keys\n')
   await keys.load()
   assert.equal(await ask('CP2', 'key of CP2'), 'unknown')
 })
@@ -89,6 +89,17 @@ test('a broken file changes nothing, and the problem names the line and no key',
     return true
   })
   assert.equal(await ask('CP1', 'old key of CP1'), 'checked: right')
+})
+
+test('a file that was emptied changes nothing, but one whose last key was removed does', async t => {
+  const { file, keys, ask } = await setUp(t)
+  const text = readFileSync(file, 'utf8')
+  writeFileSync(file, '')
+  await assert.rejects(keys.load(), /is empty$/)
+  assert.equal(await ask('CP1', 'old key of CP1'), 'checked: right')
+  writeFileSync(file, withKeys(text, new Map([[cp1, null]])))
+  await keys.load()
+  assert.equal(await ask('CP1', 'old key of CP1'), 'unknown')
 })
 
 test('a new key that a station has accepted replaces the old one at once, and in the file (A01.FR.03)', async t => {
@@ -134,7 +145,7 @@ test('a new key in the file is valid beside the old one, until it is used', asyn
 
 test('a station that was removed from the file does not come back by a new key', async t => {
   const { file, keys, inFile } = await setUp(t)
-  writeFileSync(file, '')
+  writeFileSync(file, '# no keys\n')
   keys.onNewKey(cp1, { text: 'new key of CP1', isValid: 'now' })
   await keys.close()
   assert.equal(inFile().size, 0)

@@ -47,6 +47,20 @@ for (const [profile, least, status, headers] of rows) {
   })
 }
 
+const proofs: readonly (readonly [profile: Profile, checksKeys: boolean, proven: Profile, because: string])[] = [
+  [1, false, 0, 'anyone can send Basic credentials'],
+  [2, false, 0, 'also over TLS'],
+  [1, true, 1, 'they are checked'],
+  [2, true, 2, 'they are checked'],
+  [3, false, 3, 'the handshake has checked the certificate'],
+]
+for (const [profile, checksKeys, proven, because] of proofs) {
+  test(`profile ${profile} proves ${proven} ${checksKeys ? 'with' : 'without'} a check of keys: ${because}`, () => {
+    const found = access(profile, { checksKeys })
+    assert.equal(found.kind === 'station' && found.proven, proven)
+  })
+}
+
 test('a certificate of another station is refused where none is needed, too', () => {
   const found = access(3, {}, valid)
   assert.deepEqual(found.kind === 'refused' && [found.status, found.reason], [403, 'certificate'])

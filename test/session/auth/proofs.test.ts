@@ -7,7 +7,12 @@ import type { StationHandshake, StationId } from '../../../src/translate/handsha
 import { handshakeFor } from '../../support/fakes.ts'
 
 function proving(profile: Profile, serialNumber?: string, version: Version = 'ocpp1.6'): StationHandshake {
-  return { ...handshakeFor('CP1', { version }), profile, ...(serialNumber !== undefined && { serialNumber }) }
+  return {
+    ...handshakeFor('CP1', { version }),
+    profile,
+    proven: profile,
+    ...(serialNumber !== undefined && { serialNumber }),
+  }
 }
 
 const lower = (profile: Profile): string => `The Charging Station has used security profile ${profile} before`
