@@ -1,6 +1,6 @@
 /**
- * Failed authentications, counted by address and station, and by address. Guessing gets slower, and no station is kept out
- * by what others guess from elsewhere.
+ * Failed authentications, counted by address and station, and by address. Slows down guessing. Guesses
+ * from one address never lock out a station at another.
  */
 import { Budget } from '../../ops/limits/budget.ts'
 import { networkOf } from '../../ops/limits/network.ts'

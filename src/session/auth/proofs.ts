@@ -1,5 +1,5 @@
 /**
- * What each station has proved of itself: a station that once came by a higher security profile is refused on a lower one.
+ * The best proof of identity of each station: one that has used a higher security profile is refused with a lower one.
  *
  * Spec: OCPP 1.6 security white paper A05.FR.09, OCPP 2.0.1 Part 2 A05.FR.07.
  */
@@ -46,7 +46,7 @@ export class Proofs {
       : null
   }
 
-  /** The app has accepted the station: a stranger cannot raise what a station has to prove. */
+  /** Called once the app has accepted the station, so that a stranger cannot raise what a station must prove. */
   onAccepted({ stationId, profile, serialNumber }: StationHandshake): void {
     const before = this.#best.get(stationId)
     const isLower = before !== undefined && profile < before.profile && !this.#mayDowngrade(stationId)
