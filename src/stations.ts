@@ -24,7 +24,7 @@ import { openSockets, type Sockets } from './server/websocket/socket.ts'
 import type { World } from './session/ports.ts'
 import { broadcastEndpoint } from './settings.ts'
 
-/** How often stations that say nothing are looked after; more often with a short `ocpp_boot_timeout`. */
+/** How often silent stations are checked; more often with a short `ocpp_boot_timeout`. */
 const sweepMs = 1_000
 
 /** Opens the stations' port, and closes the sessions behind it in order. */

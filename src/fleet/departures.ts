@@ -4,7 +4,7 @@
  */
 import { setRecent } from '../ops/recent.ts'
 import type { Departure, DurableMemory, LastSeen, Member, RefusedUpgrade, SessionEnd, World } from '../session/ports.ts'
-import type { StationId } from '../translate/handshake.ts'
+import { addressOf, type StationId } from '../translate/handshake.ts'
 
 /** Of each kind: whoever connects chooses the identity, so a flood of refusals does not evict departures. */
 const maxStations = 10_000
@@ -55,15 +55,15 @@ export class Departures {
 
   /** The app has accepted the station: if the bridge is killed, the next process lists it as disconnected. */
   onReady({ handshake }: Member, sn: string): void {
-    const { stationId, version, env } = handshake
-    const address = env.headers['REMOTE_ADDR'] ?? ''
+    const { stationId, version } = handshake
+    const address = addressOf(handshake)
     this.#keep(stationId, { at: this.#world.now(), version, address, sn }, null)
   }
 
   onLeft(session: Member, { code, reason }: SessionEnd): void {
     const { handshake, view } = session
-    const { stationId, version, env } = handshake
-    const address = env.headers['REMOTE_ADDR'] ?? ''
+    const { stationId, version } = handshake
+    const address = addressOf(handshake)
     const errors = view.errors.slice(-maxErrors)
     const departure = { at: this.#world.now(), code, reason, version, address, sn: view.sn, errors }
     setRecent(this.#left, stationId, departure, maxStations)

@@ -35,7 +35,7 @@ export class Output {
     this.#write = write
   }
 
-  /** Has each line counted that is dropped from now on. */
+  /** Calls `count` for each line that is dropped from now on. */
   countDrops(count: () => void): void {
     this.#count = count
   }

@@ -11,7 +11,7 @@ import { setRecent } from './recent.ts'
 const perStation: Rate = { burst: 10, perSecond: 10 / 60 }
 /** Behind one address may be a proxy: 10,000 stations reconnect, are rejected and come again, and each line is written. */
 const perAddress: Rate = { burst: 40_000, perSecond: 100 }
-/** Whoever connects chooses the identity, and the oldest are evicted. */
+/** Clients choose their identities; the oldest are evicted. */
 const maxKeys = 20_000
 const reportMs = 60_000
 

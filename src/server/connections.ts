@@ -14,7 +14,7 @@ export type Connections = {
   readonly headerMs: number
   /** Called with each connection whose peer is known, before the server gets it. */
   readonly onConnection: (socket: Socket) => void
-  /** Called with each connection that is closed for want of a header. */
+  /** Called with each connection that is closed because its header is missing or invalid. */
   readonly onRefused: (address: string, problem: string) => void
 }
 
@@ -31,7 +31,7 @@ export function takeConnections(server: Server, connections: Connections): void 
     if (!socket.destroyed) pass(socket)
   }
   server.removeAllListeners('connection')
-  // A connection comes again where the server reads a request again: see `replayAsPlain`.
+  // `replayAsPlain` emits a connection a second time.
   server.on('connection', (socket: Socket) => {
     if (known.has(socket)) pass(socket)
     else if (connections.proxyProtocol) readAhead(socket, connections, accept)
@@ -39,7 +39,7 @@ export function takeConnections(server: Server, connections: Connections): void 
   })
 }
 
-/** A proxy's health check may connect and close without a byte: that is not worth a line. */
+/** Does not log a connection that closes without a byte, as a proxy's health checks do. */
 function readAhead(socket: Socket, connections: Connections, accept: (socket: Socket) => void): void {
   const { peers, headerMs, onRefused } = connections
   const proxy = peers.addressOf(socket)

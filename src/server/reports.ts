@@ -1,7 +1,7 @@
 /**
  * What the log and the metrics say of refused and invalid connections. The log is bounded: a client chooses the path.
  */
-import type { Refusal, UpgradeRequest } from '../translate/handshake.ts'
+import { addressOf, type Refusal, type UpgradeRequest } from '../translate/handshake.ts'
 import type { Member, World } from '../session/ports.ts'
 
 /** In characters: longer than any host name. */
@@ -47,9 +47,10 @@ function loggedPath(target: string): string {
 }
 
 /** One warning per peer: behind a proxy, the proxy is what sends the header. */
-export function warnOfHost({ handshake: { invalidHost, env }, who }: Member, once: World['once']): void {
+export function warnOfHost({ handshake, who }: Member, once: World['once']): void {
+  const { invalidHost } = handshake
   if (invalidHost === undefined) return
-  const remoteAddress = env.headers['REMOTE_ADDR']
+  const remoteAddress = addressOf(handshake)
   const fields = { ...who, remoteAddress, host: invalidHost.replace(/^.*@/s, '***@').slice(0, maxLoggedHost) }
   once(
     `host ${remoteAddress}`,

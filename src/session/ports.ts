@@ -1,7 +1,7 @@
 /**
  * What a session needs from outside. The edges, the fleet and the tests' fakes implement these.
  */
-import type { StreamName } from '../cable/rpc.ts'
+import type { Connected, StreamName } from '../cable/rpc.ts'
 import type { JsonText } from '../ocpp/json.ts'
 import type { Version } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
@@ -27,6 +27,9 @@ export type * from './app/rpc.ts'
 export type * from './auth/keys.ts'
 export type * from './transactions/outbox.ts'
 export type { Departure, KeptError, LastSeen, RefusedUpgrade, SessionEnd } from './view/record.ts'
+
+/** A station that may connect; `connected` is what the app has said, `null` if it was not asked. */
+export type Admitted = { readonly kind: 'admitted'; readonly connected: Connected | null }
 
 /** One station's socket. `send` and `close` do nothing once it is closed. */
 export interface StationSocket {

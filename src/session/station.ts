@@ -6,13 +6,13 @@ import { serializeFrame, type Frame } from '../ocpp/frame.ts'
 import { versions, type VersionRow } from '../ocpp/version.ts'
 import type { DropReason } from '../ops/metrics.ts'
 import type { Visit } from '../ops/visit-log.ts'
-import type { StationHandshake } from '../translate/handshake.ts'
+import { addressOf, type StationHandshake } from '../translate/handshake.ts'
 import type { CloseCode, StationSocket, Who, World } from './ports.ts'
 import { ConnectionRecord } from './view/record.ts'
 
 /** What a line about a connection says of its station. */
 export function visitOf({ who, handshake }: Pick<Station, 'who' | 'handshake'>): Who & Visit {
-  return { ...who, remoteAddress: handshake.env.headers['REMOTE_ADDR'] ?? '' }
+  return { ...who, remoteAddress: addressOf(handshake) }
 }
 
 /** One connection of a station; each part of the session names the settings that it reads. */

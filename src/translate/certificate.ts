@@ -25,7 +25,7 @@ export type ClientCertificate = {
   readonly fingerprint: string
 }
 
-/** With what the app has accepted a station. */
+/** The proof with which the app has accepted a station. */
 export type Proof = {
   readonly profile: Profile
   /** That of its certificate; `null` where it told none. */
@@ -61,7 +61,7 @@ export function mayUse(profile: Profile, before: Profile, version: Version): boo
   return profile >= before || (before === 3 && profile === 2 && version !== 'ocpp1.6')
 }
 
-/** Why a certificate does not let its holder in as this station; `null` if it does. */
+/** Why a certificate does not prove that its holder is this station; `null` if it does. */
 export function certificateProblem(
   certificate: ClientCertificate,
   stationId: string,
@@ -83,7 +83,7 @@ export function isCertificateHeader(name: string): boolean {
   return name.toLowerCase().replaceAll('_', '-').startsWith(prefix)
 }
 
-/** What the app is told of a verified certificate. */
+/** The headers that describe a verified certificate to the app. */
 export function certificateHeaders(certificate: ClientCertificate | null): Readonly<Record<string, string>> {
   if (certificate === null || certificate.problem !== null) return {}
   const { subject, serial, issuer, fingerprint } = certificate

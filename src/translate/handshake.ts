@@ -227,6 +227,11 @@ function forwardedHeaders(request: UpgradeRequest, settings: HandshakeSettings):
   return headers
 }
 
+/** The peer's address, without a port; empty if unknown. */
+export function addressOf({ env }: Pick<StationHandshake, 'env'>): string {
+  return env.headers['REMOTE_ADDR'] ?? ''
+}
+
 /** The first value, as AnyCable forwards it. Node joins or lists repeated headers. */
 function header({ headers }: UpgradeRequest, name: string): string {
   const value = headers[name]

@@ -139,7 +139,7 @@ test('300 upgrade at once: all are in, in order, and a connected station does no
   assert.ok(heardAfter < 100, `it sent after all of them, and was heard when ${heardAfter} of them were in`)
 })
 
-test('one that vanishes while it waits is not let in, and nobody behind it waits for it', async t => {
+test('an upgrade whose station disconnects while it waits is skipped, and does not delay the next one', async t => {
   const asked: string[] = []
   const { port, admitted, refused } = await open(t, {
     refusal: id => {
@@ -183,7 +183,7 @@ test('what a station says while it waits is neither lost nor read without end', 
   assert.ok(mostUnread <= 2 * 64 * KiB, `${mostUnread} bytes of its ${texts.length * 64 * KiB} waited here`)
 })
 
-test('a fault of ours with one of them ends its connection alone, and is told', async t => {
+test('a bug in one upgrade ends its connection alone, and is reported', async t => {
   const [first, second] = [new Error('a fault with CP0'), new Error('a fault with CP5')]
   const { port, admitted, refused, faults } = await open(t, {
     onAdmit: id => {
@@ -205,7 +205,7 @@ test('a fault of ours with one of them ends its connection alone, and is told', 
   assert.deepEqual(idsOf(guests.filter(({ socket }) => socket.closed)), ['CP0', 'CP5'])
 })
 
-test('those who wait as the port closes have the answer of all who come then', async t => {
+test('pending upgrades get the answer of later ones when the port closes', async t => {
   const leaving = refusalOf(503, 'draining', 'The CSMS is shutting down')
   let isLeaving = false
   let refusedAtOnce = 0
@@ -231,7 +231,7 @@ const connected = {
   reply: { status: 'success', connectionIdentifiers: '{}', transmissions: [], cstate: {} },
 } as const
 
-test('stations that wait for a decision hold nobody up, and what they send meanwhile is heard then', async t => {
+test('stations that wait for a decision delay no other station, and what they send meanwhile is delivered after it', async t => {
   const decide = new Map<string, () => void>()
   const heard: string[] = []
   const { port, admitted, refused, faults } = await open(t, {
@@ -259,7 +259,7 @@ test('stations that wait for a decision hold nobody up, and what they send meanw
   assert.deepEqual(heard.sort(), ['CP0 from CP0', 'CP3 from CP3'])
 })
 
-test('a station that resets its connection while it waits is released, not let in', async t => {
+test('a station that resets its connection while it waits is released, not admitted', async t => {
   let decide: () => void = () => undefined
   const left = new Promise<void>(resolve => (decide = resolve))
   const { port, admitted, released, refused } = await open(t, {

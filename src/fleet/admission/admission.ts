@@ -8,7 +8,7 @@
 import { RpcError, type Connected } from '../../cable/rpc.ts'
 import { reportRejected, warnOfError } from '../../session/app/errors.ts'
 import { verdictOf, type Verdict } from '../../session/auth/verdict.ts'
-import type { StationKeys, Who, World } from '../../session/ports.ts'
+import type { Admitted, StationKeys, Who, World } from '../../session/ports.ts'
 import { credentialsDigest } from '../../session/transactions/credentials.ts'
 import { challenge, profileRefused, refused, type Refusal, type StationHandshake } from '../../translate/handshake.ts'
 import type { Hub } from '../hub.ts'
@@ -19,9 +19,6 @@ export type AdmissionSettings = {
   /** How many stations may be connected. */
   readonly room: number
 }
-
-/** A station that may connect; `connected` is what the app has said, `null` if it was not asked. */
-export type Admitted = { readonly kind: 'admitted'; readonly connected: Connected | null }
 
 /** How long a Connect may wait for a permit, less than stations wait for an upgrade; then it has a whole timeout. */
 const queueMs = 10_000

@@ -10,7 +10,7 @@ const scryptOf = promisify<Buffer, Buffer, number, ScryptOptions, Buffer>(scrypt
 const cost = { ln: 14, r: 8, p: 1 }
 const saltBytes = 16
 const hashBytes = 32
-/** Of hashes from elsewhere: one must not take all the memory. */
+/** In bytes. Limits hashes made elsewhere, so that one check cannot exhaust the memory. */
 const mostMemory = 64 * 1024 * 1024
 
 type Hash = { readonly cost: typeof cost; readonly salt: Buffer; readonly hash: Buffer }

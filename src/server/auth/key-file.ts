@@ -45,7 +45,7 @@ async function replace(file: string, text: string): Promise<void> {
   }
 }
 
-/** @returns ends the lock */
+/** @returns removes the lock */
 async function locked(path: string): Promise<() => Promise<void>> {
   const deadline = Date.now() + lock.withinMs
   for (;;) {

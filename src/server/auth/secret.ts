@@ -1,5 +1,5 @@
 /**
- * The key that a station shows in HTTP Basic, in one form whatever form it came in.
+ * The key that a station sends in HTTP Basic, as bytes, however it is spelled.
  *
  * Pure but for `Buffer`.
  * Spec: RFC 7617; OCPP 1.6 security white paper A00.FR.204 to 206, OCPP 2.0.1 Part 2 A00.FR.204 to 207.

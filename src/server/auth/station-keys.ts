@@ -112,7 +112,7 @@ class Keys implements OpenedKeys {
     const secret = secretOf(Buffer.from(text))
     const digest = this.#digestOf(stationId, secret)
     const before = isValid === 'now' ? [] : entry.hashes.slice(0, 1)
-    // It counts from here on, before there is a hash: the station may reconnect at once.
+    // Valid from here on, before its hash exists: the station may reconnect at once.
     entry.right = [
       ...(isValid === 'now' ? [] : entry.right.filter(({ at }) => at === 0)),
       { digest, at: before.length },
@@ -121,7 +121,7 @@ class Keys implements OpenedKeys {
     entry.hashes = before
     this.#saving = this.#saving.then(async () => {
       const hash = await hashOf(secret)
-      // An even newer one may have come meanwhile.
+      // A newer key may have replaced it meanwhile.
       if (!entry.right.some(known => known.digest === digest)) return
       entry.hashes = [...before, hash]
       this.#keep(stationId, entry)

@@ -23,7 +23,7 @@ export function forwardedCertificate(value: string, now: number): ClientCertific
   return certificateOf(x509, now > Date.parse(x509.validTo) ? 'CERT_HAS_EXPIRED' : null)
 }
 
-const nobody = {
+const unknown = {
   issuer: '',
   organization: null,
   sans: [],
@@ -31,9 +31,9 @@ const nobody = {
   fingerprint: '',
 }
 
-/** Refused: to take it for no certificate would let a station in by a lower profile. */
+/** Refused: without it, the station could connect with a lower profile. */
 const unreadable: ClientCertificate = {
-  ...nobody,
+  ...unknown,
   problem: 'the proxy did not send it as one of PEM (URL-encoded) or DER (Base64)',
   subject: '',
   commonName: null,
@@ -44,7 +44,7 @@ export function proxiedCertificate({ certificate }: ProxyTls): ClientCertificate
   if (certificate === null) return null
   const { isVerified, commonName } = certificate
   const subject = commonName === null ? '' : `CN=${commonName}`
-  return { ...nobody, problem: isVerified ? null : 'the proxy did not verify it', subject, commonName }
+  return { ...unknown, problem: isVerified ? null : 'the proxy did not verify it', subject, commonName }
 }
 
 /** Base64 of DER, with the colons of RFC 9440 or without; or PEM, with its line breaks percent-encoded. */

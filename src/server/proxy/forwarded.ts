@@ -1,9 +1,10 @@
 /**
- * The headers in which HTTP proxies tell whom they pass on: Forwarded, and X-Forwarded-For with X-Forwarded-Proto.
+ * The headers in which HTTP proxies name the client that they forward: Forwarded, and X-Forwarded-For with X-Forwarded-Proto.
  *
  * Pure. Each proxy adds to the right end: what stands left of the first untrusted address may be invented.
  * Spec: RFC 7239 §4 to §6.
  */
+import type { UpgradeRequest } from '../../translate/handshake.ts'
 import { canonicalAddress } from './addresses.ts'
 
 export type Forwarded = {
@@ -16,8 +17,8 @@ export type Forwarded = {
 /** The names of these headers, in lower case. */
 export const forwardedNames = ['forwarded', 'x-forwarded-for', 'x-forwarded-proto'] as const
 
-type Headers = Readonly<Record<string, string | readonly string[] | undefined>>
-/** One proxy's words. */
+type Headers = UpgradeRequest['headers']
+/** What one proxy has added. */
 type Hop = { readonly address: string | null; readonly proto: string | null }
 
 const nothing: Forwarded = { address: null, encrypted: null }

@@ -25,7 +25,7 @@ type Secured = Pick<UpgradeRequest, 'encrypted' | 'certificate'>
 export class Peers {
   readonly isTrusted: (address: string) => boolean
   readonly #certificateHeader: string | null
-  /** What proxies have said ahead of a connection, by the TCP connection. */
+  /** The headers of the PROXY protocol, by TCP connection. */
   readonly #said = new WeakMap<Socket, ProxyHeader>()
 
   constructor({ trustedProxies, proxyClientCert }: ProxySettings) {
@@ -45,20 +45,20 @@ export class Peers {
     return address === undefined ? '' : (canonicalAddress(address) ?? address)
   }
 
-  /** Of the TCP connection, under TLS and after a header of the PROXY protocol. */
-  bytesRead(socket: Socket): number {
-    const below = belowTls(socket)
-    return below.bytesRead - (this.#said.get(below)?.length ?? 0)
-  }
-
-  /** The same for a request: always the station, as far as trusted proxies tell it. */
+  /** The address of the station that sends a request, as far as trusted proxies tell it. */
   stationOf({ headers, socket }: IncomingMessage): string {
     const peer = this.addressOf(socket)
     const read = this.#mayForward(socket, peer) ? readForwarded(headers, this.isTrusted) : ''
     return typeof read === 'string' ? peer : (read.address ?? peer)
   }
 
-  /** All that is known of a request, of the station as of its connection. */
+  /** Of the TCP connection, under TLS and after a header of the PROXY protocol. */
+  bytesRead(socket: Socket): number {
+    const below = belowTls(socket)
+    return below.bytesRead - (this.#said.get(below)?.length ?? 0)
+  }
+
+  /** All that is known of a request. */
   upgradeRequest(request: IncomingMessage): UpgradeRequest {
     const { url, headers, socket } = request
     const peer = this.addressOf(socket)

@@ -7,7 +7,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Connected } from '../../cable/rpc.ts'
-import type { StationSocket } from '../../session/ports.ts'
+import type { Admitted, StationSocket } from '../../session/ports.ts'
 import {
   readHandshake,
   refused,
@@ -27,14 +27,13 @@ export interface Reception extends Answers, Reports {
   /** Why the station cannot connect now, `null` if it can. */
   refusal(handshake: StationHandshake): Refusal | null
   /** Decides about a station that `refusal` lets pass; `null` where nothing more is asked. */
-  readonly ask: ((handshake: StationHandshake, authorization: string, gone: AbortSignal) => Promise<Decision>) | null
+  readonly ask:
+    ((handshake: StationHandshake, authorization: string, gone: AbortSignal) => Promise<Admitted | Refusal>) | null
   /** @param connected what the app has said before the upgrade; `null` if it was not asked */
   admit(handshake: StationHandshake, socket: StationSocket, connected: Connected | null): SocketEnd
   /** Called instead of `admit` where the upgrade fails after the app has accepted the station. */
   release(handshake: StationHandshake, connected: Connected): void
 }
-
-type Decision = Refusal | { readonly kind: 'admitted'; readonly connected: Connected | null }
 
 /** An upgrade as Node emits it; `head` is what was read beyond the request. */
 type Upgrade = { readonly request: IncomingMessage; readonly stream: Duplex; readonly head: Buffer }

@@ -47,13 +47,13 @@ const burstSeconds = 5
  */
 const maxOverdraft = 1_000
 const KiB = 1024
-/** So much may come in before the budget is asked. */
+/** How much may arrive before the budget is checked, in its unit. */
 export const settleAt = 64
 
 export class Intake {
   /** Whether a message may go straight to the session, if little is `unsettled`: most do, and nothing else runs for them. */
   isOpen = false
-  /** What has come in and is not in the budget yet, in its unit. */
+  /** What has arrived and is not spent from the budget yet, in its unit. */
   unsettled = 0
   readonly #flow: Flow
   readonly #settings: IntakeSettings

@@ -66,7 +66,7 @@ export type LiveSettings = SocketSettings & { readonly isCut: boolean }
 
 export interface Watched {
   /**
-   * Ends a connection that does not get on.
+   * Ends a connection that makes no progress.
    *
    * @param now monotonic, in ms
    * @param room how many bytes of unfinished messages there may be

@@ -1,13 +1,13 @@
 /**
- * Whether a connection gets on: a message that has begun must end, and what is written must be read.
+ * Whether a connection makes progress: a message that has begun must end, and what is written must be read.
  *
  * Pure: looked at again and again; a look that finds it paused or just resumed begins anew.
  */
 
 export type ProgressSettings = {
-  /** How long a message may take from its first byte to its last; 0: for ever. */
+  /** How long a message may take from its first byte to its last; 0: no limit. */
   readonly messageTimeoutMs: number
-  /** How long a station may read nothing while data waits for it; 0: for ever. */
+  /** How long a station may read nothing while data waits for it; 0: no limit. */
   readonly writeTimeoutMs: number
 }
 

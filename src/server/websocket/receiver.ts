@@ -37,7 +37,7 @@ export type MessageLimits = {
   readonly fragments: number
 }
 
-/** An honest library makes fragments of 1 KiB or more; a station that is not accepted sends 64 KiB at most. */
+/** Libraries make fragments of 1 KiB or more; a station that is not accepted sends 64 KiB at most. */
 export const maxFragments = { accepted: 1024, unaccepted: 256 }
 
 const closeOpcode = 8

@@ -1,11 +1,11 @@
 /**
- * Failed authentications, counted by address and station, and by address. Guessing gets slower, and no station is kept out
- * by what others guess from elsewhere.
+ * Failed authentications, counted by address and station, and by address. Slows down guessing. Guesses
+ * from one address never lock out a station at another.
  */
 import { Budget } from '../../ops/limits/budget.ts'
 import { networkOf } from '../../ops/limits/network.ts'
 import { setRecent } from '../../ops/recent.ts'
-import type { StationHandshake } from '../../translate/handshake.ts'
+import { addressOf, type StationHandshake } from '../../translate/handshake.ts'
 
 /** For one station from one address: so many failures are free, then each one doubles the wait. */
 const perStation = { free: 5, leastMs: 1_000, mostMs: 5 * 60_000 }
@@ -34,21 +34,21 @@ export class Guesses {
   waitSeconds(guesser: Guesser): number | null {
     const leftMs = (this.#guesses.get(keyOf(guesser))?.until ?? 0) - this.#now()
     if (leftMs > 0) return Math.ceil(leftMs / 1000)
-    const left = this.#budgets.get(addressOf(guesser))?.spend(0, this.#now()) ?? perAddress.burst
+    const left = this.#budgets.get(networkAt(guesser))?.spend(0, this.#now()) ?? perAddress.burst
     return left < 1 ? addressSeconds : null
   }
 
   onFailure(guesser: Guesser): void {
     const at = this.#now()
-    const [key, address] = [keyOf(guesser), addressOf(guesser)]
+    const [key, network] = [keyOf(guesser), networkAt(guesser)]
     const before = this.#guesses.get(key)
     const failures = before !== undefined && at - before.at < forgottenAfterMs ? before.failures + 1 : 1
     const beyond = failures - perStation.free
     const waitMs = beyond < 0 ? 0 : Math.min(perStation.leastMs * 2 ** beyond, perStation.mostMs)
     setRecent(this.#guesses, key, { failures, at, until: at + waitMs }, maxEntries)
-    const budget = this.#budgets.get(address) ?? new Budget(perAddress, at)
+    const budget = this.#budgets.get(network) ?? new Budget(perAddress, at)
     budget.take(1, at)
-    setRecent(this.#budgets, address, budget, maxEntries)
+    setRecent(this.#budgets, network, budget, maxEntries)
   }
 
   onAccepted(guesser: Guesser): void {
@@ -57,9 +57,9 @@ export class Guesses {
 }
 
 function keyOf(guesser: Guesser): string {
-  return `${addressOf(guesser)} ${guesser.stationId}`
+  return `${networkAt(guesser)} ${guesser.stationId}`
 }
 
-function addressOf({ env }: Guesser): string {
-  return networkOf(env.headers['REMOTE_ADDR'] ?? '')
+function networkAt(guesser: Guesser): string {
+  return networkOf(addressOf(guesser))
 }

@@ -1,5 +1,5 @@
 /**
- * What each station has proved of itself: a station that once came by a higher security profile is refused on a lower one.
+ * The best proof of identity of each station: one that has used a higher security profile is refused with a lower one.
  *
  * Spec: OCPP 1.6 security white paper A05.FR.09, OCPP 2.0.1 Part 2 A05.FR.07.
  */

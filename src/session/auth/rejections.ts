@@ -1,6 +1,6 @@
 /**
- * The credentials that the app has rejected lately. A station that comes back with the same ones every second gets the same
- * verdict without a Connect; with other ones the app is asked at once.
+ * Credentials that the app has rejected recently. A station that retries the same ones gets the same verdict without a
+ * Connect; other ones go to the app at once.
  */
 import { createHash } from 'node:crypto'
 import { setRecent } from '../../ops/recent.ts'
@@ -50,8 +50,8 @@ export class Rejections {
 }
 
 /**
- * Of all that the app is given, the peer's address included: it may judge by any of it. And of whether a header was withheld
- * from it, which is a hint to the operator.
+ * Covers all that the app receives, the peer's address included: the app may decide by any of it. Also covers whether a
+ * header was withheld, because the hint in the log depends on it.
  */
 function digestOf({ env: { url, headers }, withheld }: StationHandshake): string {
   return createHash('sha256')

@@ -8,7 +8,7 @@ import { readTransmission } from '../../translate/messages.ts'
 
 export type Verdict = 'unauthorized' | 'unknown'
 
-/** An app says that a station is unknown by a `disconnect` with the reason `not_found`. */
+/** The app marks an unknown station by a `disconnect` with the reason `not_found`. */
 export function verdictOf({ transmissions }: Pick<ConnectReply, 'transmissions'>): Verdict {
   const isUnknown = transmissions.map(readTransmission).some(isNotFound)
   return isUnknown ? 'unknown' : 'unauthorized'

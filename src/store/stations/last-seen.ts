@@ -1,5 +1,5 @@
 /**
- * Which stations were connected, and how those that left did. A change is written a little later, together with others: no
+ * Which stations were connected, and how the connections of the others ended. A change is written a little later, together with others: no
  * station and no other write waits for it, and stations that leave together cost a few transactions.
  */
 import { setRecent } from '../../ops/recent.ts'
@@ -15,7 +15,7 @@ const stationsAtOnce = 2_000
 /** Changes that wait: the disk keeps no more stations. */
 const maxWaiting = 10_000
 
-/** How the connections of a process ended that could not say so: it was killed, or the machine lost its power. */
+/** The end of connections that were open when their process was killed, or the machine lost its power. */
 const killed = { code: 1006, reason: 'The bridge ended without a shutdown' } as const
 
 /**
