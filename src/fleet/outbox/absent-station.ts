@@ -24,8 +24,7 @@ export async function openAbsentStation(
   const session = (await backlog?.sessionOf(stationId)) ?? null
   if (backlog === null || session === null) return null
   const { version, env } = session
-  const handshake = { kind: 'station', stationId, version, subprotocol: null, profile: 0,
-    proven: 0, env } as const
+  const handshake = { kind: 'station', stationId, version, subprotocol: null, profile: 0, proven: 0, env } as const
   return new AbsentStation(new Station(handshake, noSocket, settings, world), session, fleet, backlog)
 }
 
