@@ -18,7 +18,7 @@ const floors: Readonly<Record<string, readonly string[]>> = {
   cable: [],
   http2: [],
   translate: ['ocpp', 'cable'],
-  session: ['ocpp', 'cable', 'translate', 'type:ops', 'ops/recent.ts', 'ops/limits', 'node:crypto'],
+  session: ['ocpp', 'cable', 'translate', 'type:ops', 'ops/recent.ts', 'ops/limits', 'ops/redact', 'node:crypto'],
   fleet: ['session', 'ocpp', 'cable', 'translate', 'type:ops', 'ops/recent.ts'],
   ops: ['node:', 'network'],
   rpc: ['ocpp', 'cable', 'http2', 'translate', 'session/ports.ts', 'ops', 'node:', 'network'],

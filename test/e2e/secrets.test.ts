@@ -22,11 +22,43 @@ const secrets = {
   certificate: 'geheim-Certificate-0815',
   csr: 'geheim-Csr-0815',
   ftp: 'geheim-Ftp-0815',
+  hexKey: 'ffee0123'.repeat(4),
+  basicAuth: 'geheim-BasicAuthPassword',
   broadcastKey: 'geheim-BroadcastKey-0815',
   adminToken: 'geheim-AdminToken-0815',
   readToken: 'geheim-ReadToken-0815',
 } as const
 const basic = Buffer.from(`CP1:${secrets.password}`).toString('base64')
+
+type Command = {
+  readonly of: 'CP1' | 'CP2'
+  readonly command: string
+  readonly payload: object
+  /** In the CALLERROR that answers it. */
+  readonly description?: string
+  readonly details?: object
+}
+
+const keyOf = (value: string) => ({ of: 'CP1', command: 'ChangeConfiguration', payload: { key: 'AuthorizationKey', value } }) as const // prettier-ignore
+const attribute = {
+  attributeValue: secrets.basicAuth,
+  component: { name: 'SecurityCtrlr' },
+  variable: { name: 'BasicAuthPassword' },
+}
+/** Some stations repeat the key that they refuse. */
+const commands: readonly Command[] = [
+  { ...keyOf(secrets.key), details: { value: secrets.key } },
+  { ...keyOf(secrets.hexKey), description: `AuthorizationKey ${secrets.hexKey} has a bad length` },
+  { ...keyOf(secrets.hexKey), description: `${secrets.hexKey}?`, details: { given: [secrets.hexKey] } },
+  {
+    ...{ of: 'CP2', command: 'SetVariables', payload: { setVariableData: [attribute] } },
+    description: `BasicAuthPassword ${secrets.basicAuth} has a bad length`,
+    details: attribute,
+  },
+  { of: 'CP1', command: 'CertificateSigned', payload: { certificateChain: secrets.certificate } },
+  { of: 'CP1', command: 'GetDiagnostics', payload: { location: `ftp://user:${secrets.ftp}@files.example/` } },
+  { of: 'CP1', command: 'RemoteStartTransaction', payload: { idTag: secrets.tag } },
+]
 
 /** All that the bridge has written and answered. */
 async function everything(t: TestContext, ...flags: string[]): Promise<string> {
@@ -54,11 +86,13 @@ async function everything(t: TestContext, ...flags: string[]): Promise<string> {
   )
   const admin = adminClient(`http://127.0.0.1:${adminPort}`, secrets.adminToken)
   const tail = new AbortController()
-  const tailed = fetch(`http://127.0.0.1:${adminPort}/v1/messages`, {
-    headers: { authorization: `Bearer ${secrets.adminToken}` },
-    signal: tail.signal,
+  const streams = ['messages', 'events'].map(async name => {
+    const response = await fetch(`http://127.0.0.1:${adminPort}/v1/${name}`, {
+      headers: { authorization: `Bearer ${secrets.adminToken}` },
+      signal: tail.signal,
+    })
+    return response.text()
   })
-  const streamed = tailed.then(response => response.text()).catch(() => '')
   const headers = { authorization: `Basic ${basic}`, cookie: `session=${secrets.cookie}` }
   const station = keep(await openRawStation(bridge.url, 'CP1', { headers }))
   await station.call('a', 'Authorize', `{"idTag":"${secrets.tag}"}`)
@@ -69,14 +103,14 @@ async function everything(t: TestContext, ...flags: string[]): Promise<string> {
   await station.message(/^\[4,"c"/)
   station.send(`[2,"d","Authorize",{"idTag":"${secrets.tag}"`)
   await station.message(/^\[4,"d"/)
-  const commands = [
-    ['ChangeConfiguration', { key: 'AuthorizationKey', value: secrets.key }],
-    ['CertificateSigned', { certificateChain: secrets.certificate }],
-    ['GetDiagnostics', { location: `ftp://user:${secrets.ftp}@files.example/` }],
-    ['RemoteStartTransaction', { idTag: secrets.tag }],
-  ] as const
-  for (const [n, [command, payload]] of commands.entries()) {
-    const broadcast = commandBroadcast('CP1', { command, id: `r${n}`, payload })
+  const station2 = keep(await openRawStation(bridge.url, 'CP2', { version: 'ocpp2.0.1', headers }))
+  await station2.call('a', 'Heartbeat', '{}')
+  for (const [
+    n,
+    { of, command, payload, description = 'no', details = { idTag: secrets.tag } },
+  ] of commands.entries()) {
+    const peer = of === 'CP1' ? station : station2
+    const broadcast = commandBroadcast(of, { command, id: `r${n}`, payload })
     const posted = await fetch(bridge.httpBroadcastUrl, {
       ...{
         method: 'POST',
@@ -85,8 +119,8 @@ async function everything(t: TestContext, ...flags: string[]): Promise<string> {
       },
     })
     assert.equal(posted.status, 201)
-    await station.message(new RegExp(`^\\[2,"r${n}"`))
-    station.send(`[4,"r${n}","InternalError","no",{"idTag":"${secrets.tag}"}]`)
+    await peer.message(new RegExp(`^\\[2,"r${n}"`))
+    peer.send(JSON.stringify([4, `r${n}`, 'InternalError', description, details]))
   }
   for (const wrong of [{}, { authorization: 'Bearer wrong' }])
     await fetch(bridge.httpBroadcastUrl, { method: 'POST', body: '{', headers: wrong })
@@ -96,6 +130,8 @@ async function everything(t: TestContext, ...flags: string[]): Promise<string> {
     '/v1/stations',
     '/v1/stations/CP1',
     '/v1/stations/CP1/messages',
+    '/v1/stations/CP2',
+    '/v1/stations/CP2/messages',
     '/v1/stats',
     '/v1/config',
     '/v1/outbox',
@@ -106,12 +142,22 @@ async function everything(t: TestContext, ...flags: string[]): Promise<string> {
   const exit = await bridge.kill('SIGTERM')
   assert.equal(exit.code, 0)
   tail.abort()
-  return [bridge.process.output, ...answers, metrics, await streamed].join('\n')
+  return [bridge.process.output, ...answers, metrics, ...(await Promise.all(streams))].join('\n')
 }
 
 test('no secret is in the log at debug, the answers and streams of the admin API, the history or the metrics', async t => {
   const text = await everything(t)
   assert.match(text, /AuthorizationKey/, 'the frames are there')
+  assert.match(
+    text,
+    /"action":"SetVariables","outcome":"error","code":null,"reason":"InternalError: \*\*\*"/,
+    'and the events',
+  )
+  assert.match(
+    text,
+    /"action":"ChangeConfiguration","code":"InternalError","description":"\*\*\*"/,
+    'and the last errors',
+  )
   for (const [name, secret] of Object.entries({ ...secrets, basic })) {
     for (const form of [
       secret,

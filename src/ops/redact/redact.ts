@@ -4,6 +4,7 @@
  * Pure. Works on the text, so the rest of the frame stays exactly as sent. In a text that is not JSON nobody can tell the
  * secrets from the rest: `redact-broken.ts` shows only what is known to be harmless.
  */
+import { errorTextsFrom, hasKey, isRepeated, isRevealing, SECRET_VARIABLE } from './errors.ts'
 import { redactBroken } from './redact-broken.ts'
 
 /** Characters of a frame that are logged. */
@@ -23,9 +24,6 @@ const MASK = '"***"'
 /** Members with secret values: tokens of drivers (1.6 and 2.x), certificates, passwords and PINs of connection profiles. */
 const SECRET_MEMBER =
   /^(parentIdTag|idTag|idToken|additionalIdToken|certificate|certificateChain|csr|exiRequest|exiResponse)$|password|simPin/i
-
-/** Configuration keys and variables with secret values; 1.6 names them in `key`, 2.x in `variable.name`. */
-const SECRET_VARIABLE = /authorizationKey|password|passphrase|secret|simPin/i
 
 /** A secret member of JSON inside a string, as in DataTransfer, or in a string of that. */
 const SECRET_INSIDE = /\\"\w*(idTag|idToken|password|authorizationKey|certificate|csr|exiRequest|exiResponse)\w*\\+"/i
@@ -71,6 +69,17 @@ export function redactWhole(text: string): string {
 }
 
 /**
+ * The description of a CALLERROR, for what is kept of it. It is masked whole where it may repeat a key, or where the CALL
+ * that it answers has one.
+ *
+ * @param payload of that CALL
+ */
+export function redactDescription(description: string, payload: string): string {
+  const mayRepeat = SECRET_VARIABLE.test(payload) || payload.search(URL_USER) !== -1
+  return mayRepeat || isRevealing(description) ? '***' : description.replace(URL_USER, '$1***@')
+}
+
+/**
  * The last characters before the place where a text stops being JSON, masked; none where that is beyond what is scanned.
  */
 export function redactBefore(text: string, at: number): string {
@@ -113,6 +122,7 @@ function redactJson(text: string): string {
 function secretsOf(text: string): Span[] {
   const secrets: Span[] = []
   const open: Container[] = []
+  const errorFrom = errorTextsFrom(text)
   let key: string | null = null
   let last = ''
   for (const { 0: token, index } of text.matchAll(TOKEN)) {
@@ -128,10 +138,19 @@ function secretsOf(text: string): Span[] {
       key = null
     } else {
       last = unquoted(token)
-      readValue(key, token, { start: index, end: index + token.length }, open.at(-1), secrets)
+      const span = { start: index, end: index + token.length }
+      if (index >= errorFrom && isSecretOfError(key, last, open)) secrets.push(span)
+      else readValue(key, token, span, open.at(-1), secrets)
     }
   }
   return [...secrets, ...open.flatMap(container => container.values)].sort((a, b) => a.start - b.start)
+}
+
+/** A station may repeat a key as the name of a member, too. */
+function isSecretOfError(key: string | null, text: string, open: readonly Container[]): boolean {
+  const isName = key === null && open.at(-1)?.isObject === true
+  if (isName) return hasKey(text)
+  return isRevealing(text) || [key ?? '', ...open.map(({ name }) => name)].some(isRepeated)
 }
 
 function readValue(

@@ -8,8 +8,9 @@
  */
 import { isAway, mayRepeat, RpcError, type CommandReply } from '../../cable/rpc.ts'
 import { messageId, type CallError, type CallResult, type CallResultError, type MessageId } from '../../ocpp/frame.ts'
-import { copyOf } from '../../ocpp/json.ts'
+import { copyOf, emptyObject } from '../../ocpp/json.ts'
 import type { Violation } from '../../ocpp/violations.ts'
+import { redactDescription } from '../../ops/redact/redact.ts'
 import { outcomeData, reasonOf, type CommandOutcome } from '../../translate/commands.ts'
 import type { AppConnection } from '../app/connection.ts'
 import { warnOfError } from '../app/errors.ts'
@@ -95,7 +96,7 @@ export class Outcomes {
    * @param asked by an operator; `null` for one of the app
    * @param givenAt in ms of `World.now`
    */
-  ofCommand(outcome: CommandOutcome, { asked, givenAt }: Ended['call']): void {
+  ofCommand(outcome: CommandOutcome, { asked, givenAt, payload }: Ended['call']): void {
     if (outcome.id.startsWith(ownIdStart)) return this.#lane.push({ kind: 'own', outcome }, null)
     const { request, failure, kind } = outcome
     const { row, world, who, handshake } = this.#station
@@ -103,7 +104,7 @@ export class Outcomes {
     const label = failure ?? kind
     world.meter.count('ocpp_command_total', { version: row.number, action, outcome: label })
     if (!outcome.late) world.meter.observe('ocpp_command_seconds', { outcome: label }, (world.now() - givenAt) / 1000)
-    world.events?.({ type: 'command', who, version: handshake.version, outcome })
+    world.events?.({ type: 'command', who, version: handshake.version, outcome: shown(outcome, payload) })
     asked?.onEnd(outcome)
     if (asked?.notify === false) return
     if (afterQueue.includes(failure)) this.#add(outcome, outcome.late)
@@ -266,6 +267,13 @@ export class Outcomes {
   #now(): number {
     return this.#station.world.now()
   }
+}
+
+/** For those who watch: a station may repeat a secret of the command. */
+function shown(outcome: CommandOutcome, payload: string = emptyObject): CommandOutcome {
+  if (outcome.kind === 'ack' || outcome.failure !== null) return outcome
+  const code = redactDescription(outcome.code, emptyObject)
+  return { ...outcome, code, message: redactDescription(outcome.message, payload) }
 }
 
 function bytesOf(outcome: CommandOutcome): number {

@@ -3,8 +3,9 @@
  * made on first use, and fields are written in place, because this runs for each message.
  */
 import { idKey, type Call, type CallError } from '../../ocpp/frame.ts'
-import { copyOf, isObject, parseObject, type JsonText } from '../../ocpp/json.ts'
+import { copyOf, emptyObject, isObject, parseObject, type JsonText } from '../../ocpp/json.ts'
 import type { Version } from '../../ocpp/version.ts'
+import { redactDescription } from '../../ops/redact/redact.ts'
 import type { StationId } from '../../translate/handshake.ts'
 
 /** A CALLERROR in either direction, or a CALLRESULT to the station that refuses a card. */
@@ -16,6 +17,7 @@ export type KeptError = {
   readonly action: string
   /** The code of the CALLERROR, or the status of the card. */
   readonly code: string
+  /** `***` where it may repeat a secret. */
   readonly description: string
   readonly cause: string
 }
@@ -76,8 +78,10 @@ export class ConnectionRecord {
    * @param at in ms of `World.now`
    * @param cause `station`, `app`, or why the bridge gave the error
    */
-  keepError(at: number, { id, action }: Call, { code, description }: CallError, cause: string): void {
+  keepError(at: number, { id, action, payload }: Call, error: CallError, cause: string): void {
     const from = cause === 'station' || cause === 'app' ? cause : 'bridge'
+    const code = redactDescription(error.code, emptyObject)
+    const description = redactDescription(error.description, payload)
     this.#keep({ at, from, id: idKey(id), action, code, description, cause })
   }
 

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { cutBefore, cutFrame, redactBefore, redactFrame, redactWhole } from '../../../src/ops/redact/redact.ts'
+import {
+  cutBefore,
+  cutFrame,
+  redactBefore,
+  redactDescription,
+  redactFrame,
+  redactWhole,
+} from '../../../src/ops/redact/redact.ts'
+
+const hexKey = 'ffee0123'.repeat(4)
 
 const rows = [
   ['[2,"1","Authorize",{"idTag":"AB12"}]', '[2,"1","Authorize",{"idTag":"***"}]', '1.6: a tag'],
@@ -83,6 +92,31 @@ const rows = [
   ],
   ['{"location":"ftp://user:p@ss@h/in"}', '{"location":"ftp://***@h/in"}', 'an @ in the password of a URL'],
   ['{"location":"https://h/a@b"}', '{"location":"https://h/a@b"}', 'an @ in the path of a URL is not masked'],
+  [
+    `[4,"1","InternalError","AuthorizationKey ${hexKey} has a bad length",{"value":"short","info":"connector 1"}]`,
+    '[4,"1","InternalError","***",{"value":"***","info":"connector 1"}]',
+    'a CALLERROR that repeats a key in its description, and in its details by the name of the member',
+  ],
+  [
+    `[4,"1","${hexKey}","no",{"info":["${hexKey}"],"${hexKey}":1,"value":{"of":["pw"]},"keyGiven":12,"e":"${hexKey}"}]`,
+    '[4,"1","***","no",{"info":["***"],"***":1,"value":{"of":["***"]},"keyGiven":"***","e":"***"}]',
+    'a CALLERROR that repeats it anywhere else',
+  ],
+  [
+    String.raw`[4,"1","FormatViolation","the value ab\u0063def0123456789 is bad",{"attributeValue":"pw"}]`.replace(
+      '\\\\',
+      '\\',
+    ),
+    '[4,"1","FormatViolation","***",{"attributeValue":"***"}]',
+    'a CALLERROR with an escape in the key',
+  ],
+  [
+    `[4,"${hexKey}","GenericError","connector 1 is busy",{"idTag":"A","status":"Faulted"}]`,
+    `[4,"${hexKey}","GenericError","connector 1 is busy",{"idTag":"***","status":"Faulted"}]`,
+    'the rest of a CALLERROR is shown',
+  ],
+  [`[4,"1","A","",{},"${hexKey}"]`, '[4,"1","A","",{},"***"]', 'a CALLERROR with an element too many'],
+  ['[5,"1","A","BasicAuthPassword pw",{}]', '[5,"1","A","***",{}]', 'a CALLRESULTERROR'],
   ['', '', 'an empty text'],
   ['\ufeff[2,"1","Authorize",{"idTag":"A"}]', '\ufeff[2,"1","Authorize",{"idTag":"***"}]', 'a byte order mark'],
   ['{"idTag"="AB12","meterStop":1}', '{"idTag"="***","meterStop":1}', 'one that is not JSON, as redactBroken does it'],
@@ -90,6 +124,26 @@ const rows = [
 for (const [text, expected, because] of rows) {
   test(`a frame is redacted: ${because}`, () => {
     assert.equal(redactFrame(text), expected)
+  })
+}
+
+const descriptions = [
+  ['AuthorizationKey abc is bad', '{}', '***', 'it names a secret'],
+  [`${hexKey} is bad`, '{}', '***', 'it has a word that may be a key'],
+  ['abc is bad', '{"key":"AuthorizationKey","value":"abc"}', '***', 'the CALL has a key'],
+  [
+    'abc is bad',
+    '{"setVariableData":[{"attributeValue":"abc","variable":{"name":"BasicAuthPassword"}}]}',
+    '***',
+    'of 2.x',
+  ],
+  ['abc is bad', '{"location":"ftp://user:abc@h/in"}', '***', 'the CALL has a password in a URL'],
+  ['no such host: ftp://user:abc@h/in', '{}', 'no such host: ftp://***@h/in', 'it has a password in a URL itself'],
+  ['connector 1 is busy', '{"idTag":"A"}', 'connector 1 is busy', 'it is shown when neither has a secret'],
+] as const
+for (const [description, payload, expected, because] of descriptions) {
+  test(`the description of a CALLERROR is kept as ${expected}: ${because}`, () => {
+    assert.equal(redactDescription(description, payload), expected)
   })
 }
 

@@ -221,3 +221,20 @@ test('a retried outcome is performed before the Disconnect when the station leav
   await world.pass(50)
   assert.equal(world.rpc.names().at(-1), 'disconnect')
 })
+
+test('those who watch do not see a key that a station repeats, and the app does', async t => {
+  const { world, station } = await open(t)
+  const seen: unknown[] = []
+  world.events = event => {
+    if (event.type === 'command' && event.outcome.kind === 'error') seen.push(event.outcome.message)
+  }
+  for (const [id, key] of ['AuthorizationKey', 'MeterType'].entries()) {
+    world.broadcast('SN1', { command: 'ChangeConfiguration', id: `k${id}`, payload: { key, value: 'abc' } })
+    await quiet()
+    station.says(`[4,"k${id}","InternalError","abc is bad",{}]`)
+    await quiet()
+  }
+  assert.deepEqual(seen, ['***', 'abc is bad'])
+  const told = world.rpc.made.all.filter(({ name }) => name === 'error').map(call => dataOf(call)['message'])
+  assert.deepEqual(told, ['abc is bad', 'abc is bad'])
+})

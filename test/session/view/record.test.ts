@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { callError, messageId, type Call } from '../../../src/ocpp/frame.ts'
-import { emptyObject } from '../../../src/ocpp/json.ts'
+import { emptyObject, jsonText } from '../../../src/ocpp/json.ts'
 import { ConnectionRecord } from '../../../src/session/view/record.ts'
 
 const callOf = (id: string): Call => ({ kind: 'call', id: messageId(id), action: 'Authorize', payload: emptyObject })
@@ -29,5 +29,20 @@ test('an error is from the station or the app when its cause says so', () => {
   assert.deepEqual(
     record.errors.map(({ from }) => from),
     ['station', 'app', 'bridge'],
+  )
+})
+
+test('an error is kept without its description when its CALL has a key, and without a code that may be one', () => {
+  const record = new ConnectionRecord()
+  const payload = jsonText({ key: 'AuthorizationKey', value: 'abc' })
+  const error = callError(messageId('1'), 'InternalError', 'abc is bad')
+  record.keepError(0, { ...callOf('1'), payload }, error, 'station')
+  record.keepError(0, callOf('1'), { ...error, code: 'ffee0123'.repeat(4) }, 'station')
+  assert.deepEqual(
+    record.errors.map(({ code, description }) => [code, description]),
+    [
+      ['InternalError', '***'],
+      ['***', 'abc is bad'],
+    ],
   )
 })
