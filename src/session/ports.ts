@@ -49,9 +49,10 @@ export interface StationSocket {
   /**
    * The app accepted the station before: its messages may be of any size before it does so again.
    *
-   * @returns whether they may: not where they are compressed, for then a few bytes become a large one
+   * @param mayCompress whether they may be compressed, although a few bytes then become a large one
+   * @returns whether they may
    */
-  expectLargeMessages(): boolean
+  expectLargeMessages(mayCompress: boolean): boolean
   /** Whether the station has answered a ping. */
   readonly answersPings: boolean
   /** Pings a station that has not answered a ping; further calls do nothing. */

@@ -82,3 +82,30 @@ for (const text of ['[2,"1","Heartbeat",{}]', '[6,"1","NotifyPeriodicEventStream
     assert.equal(station.socket.closed, null)
   })
 }
+
+const sizes = {
+  none: 'no large messages',
+  plain: 'large messages that are not compressed',
+  all: 'large messages',
+} as const
+
+/** [what the station sent when the app accepted it, what it sends now, which messages may be large, because] */
+const returns: readonly (readonly [string | null, string | null, 'none' | 'plain' | 'all', string])[] = [
+  ['Basic A', 'Basic A', 'all', 'its credentials are those of then'],
+  ['Basic A', 'Basic B', 'plain', 'a peer may guess its id'],
+  ['Basic A', null, 'plain', 'a peer may guess its id'],
+  [null, null, 'plain', 'an id alone proves nothing'],
+]
+for (const [before, now, expected, because] of returns) {
+  test(`a station accepted with ${before ?? 'nothing'} that comes back with ${now ?? 'nothing'} may send ${sizes[expected]}: ${because}`, async t => {
+    const world = new FakeWorld(t)
+    const offer = (authorization: string | null) => (authorization === null ? {} : { authorization })
+    world.rpc.on('boot_notification', acks({ status: 'Accepted' }))
+    const first = world.plug('CP1', offer(before))
+    assert.equal(first.socket.large, 'none')
+    await first.boot()
+    first.vanish()
+    await quiet()
+    assert.equal(world.plug('CP1', offer(now)).socket.large, expected)
+  })
+}

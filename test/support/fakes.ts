@@ -323,7 +323,8 @@ export class FakeSocket implements StationSocket {
   /** Whether the limits on stations that the app has not accepted have ended. */
   isAccepted = false
   /** Whether its messages may be large before that. */
-  mayBeLarge = false
+  /** Which of its messages may be large before the app accepts the station. */
+  large: 'none' | 'plain' | 'all' = 'none'
   /** How often it was asked whether it answers pings. */
   probes = 0
   #onText: (text: string) => void = () => undefined
@@ -352,8 +353,9 @@ export class FakeSocket implements StationSocket {
     this.isAccepted = true
   }
 
-  expectLargeMessages(): boolean {
-    return (this.mayBeLarge = true)
+  expectLargeMessages(mayCompress: boolean): boolean {
+    this.large = mayCompress ? 'all' : 'plain'
+    return true
   }
 
   send(text: string): void {

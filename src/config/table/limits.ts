@@ -30,7 +30,7 @@ export const limits = group('Limits', {
   unacceptedMessageSize: option(
     bytes({ min: KiB }),
     64 * KiB,
-    'Largest message, decompressed, before the app has accepted the station; a larger one closes its connection with 1009. A station that was accepted before, and does not compress, may send max_message_size.',
+    'Largest message, decompressed, before the app has accepted the station; a larger one closes its connection with 1009. A station that was accepted before may send max_message_size; if it compresses, only with the credentials of then.',
   ),
   unfinishedSize: option(
     bytes({ min: MiB }),
@@ -40,7 +40,7 @@ export const limits = group('Limits', {
   messageTimeoutMs: option(
     duration({ bare: 's' }),
     60 * second,
-    'How long a station may take for one message, from its first byte to its last; after that, its connection is closed with 1008. 0 means no limit.',
+    'How long a station may take for one message, from its first byte to its last; once the app has accepted it, how long it may send nothing in the middle of one. After that, its connection is closed with 1008. 0 means no limit.',
   ),
   writeTimeoutMs: option(
     duration({ bare: 's' }),

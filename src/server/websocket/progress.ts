@@ -5,17 +5,30 @@
  */
 
 export type ProgressSettings = {
-  /** How long a message may take from its first byte to its last; 0: no limit. */
+  /**
+   * How long a message may take from its first byte to its last, and how long an accepted station may send nothing of one;
+   * 0: no limit.
+   */
   readonly messageTimeoutMs: number
   /** How long a station may read nothing while data waits for it; 0: no limit. */
   readonly writeTimeoutMs: number
 }
 
+/** A message in progress. */
+export type Arriving = {
+  /** How many messages have come in whole. */
+  readonly messagesBefore: number
+  /** How many bytes have come in. */
+  readonly bytes: number
+  /** A slow link must not lose a large message of an accepted station: some of it has to arrive in time, not all of it. */
+  readonly isAccepted: boolean
+}
+
 export type Look = {
   /** Monotonic, in ms. */
   readonly now: number
-  /** How many messages have come in whole; `null` if none is in progress, or if the socket is not read. */
-  readonly messagesBefore: number | null
+  /** `null` if no message is in progress, or if the socket is not read. */
+  readonly arriving: Arriving | null
   /** How many bytes have been sent; `null` if none wait to be. */
   readonly bytesBefore: number | null
 }
@@ -43,11 +56,15 @@ export class Progress {
   }
 
   /** @returns what takes too long; `null` if nothing does */
-  look({ now, messagesBefore, bytesBefore }: Look): 'message' | 'write' | null {
+  look({ now, arriving, bytesBefore }: Look): 'message' | 'write' | null {
     const { messageTimeoutMs, writeTimeoutMs } = this.#settings
-    const messageMs = this.#message.see(messagesBefore, now)
+    const messageMs = this.#message.see(arriving === null ? null : markOf(arriving), now)
     const writeMs = this.#write.see(bytesBefore, now)
     if (writeTimeoutMs > 0 && writeMs >= writeTimeoutMs) return 'write'
     return messageTimeoutMs > 0 && messageMs >= messageTimeoutMs ? 'message' : null
   }
+}
+
+function markOf({ messagesBefore, bytes, isAccepted }: Arriving): number {
+  return isAccepted ? bytes : messagesBefore
 }

@@ -18,6 +18,7 @@ import { Liveness, Patience } from './liveness.ts'
 import type { Closing, LiveSettings, Shared, SocketEnd, SocketSettings, Sockets, Watched } from './ports.ts'
 import { Progress } from './progress.ts'
 import { ignoreRest, isCompressed, limitMessages, maxFragments, unfinishedBytes } from './receiver.ts'
+import { trafficOf } from './traffic.ts'
 
 export type { SocketEnd, SocketSettings, Sockets } from './ports.ts'
 
@@ -185,8 +186,8 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
     if (this.#connection.writableLength === 0) this.#watched.delete(this)
   }
 
-  expectLargeMessages(): boolean {
-    if (isCompressed(this.#ws)) return false
+  expectLargeMessages(mayCompress: boolean): boolean {
+    if (!mayCompress && isCompressed(this.#ws)) return false
     limitMessages(this.#ws, { bytes: this.#settings.maxMessageSize, fragments: maxFragments.unaccepted })
     return true
   }
@@ -251,14 +252,16 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
   look(now: number, room: number): number {
     if (this.#ending !== null) return 0
     const unfinished = unfinishedBytes(this.#ws)
-    const { writableLength: pending, bytesWritten } = this.#connection
-    const messagesBefore = unfinished === null || this.#ws.isPaused ? null : this.#messages
-    const bytesBefore = pending === 0 ? null : bytesWritten - pending
-    const late = this.#progress.look({ now, messagesBefore, bytesBefore })
+    const pending = this.#connection.writableLength
+    const { arrived, taken } = trafficOf(this.#connection)
+    const { isAccepted } = this.#intake
+    const message = { messagesBefore: this.#messages, bytes: arrived, isAccepted }
+    const arriving = unfinished === null || this.#ws.isPaused ? null : message
+    const late = this.#progress.look({ now, arriving, bytesBefore: pending === 0 ? null : taken })
     if (late === 'message') this.#refuse('message_time', 1008, 'A message took too long')
     else if (late === 'write') this.#onSlow('Does not read')
-    if (this.#intake.isAccepted && pending === 0) this.#watched.delete(this)
-    if (this.#intake.isAccepted || unfinished === null) return 0
+    if (isAccepted && pending === 0) this.#watched.delete(this)
+    if (isAccepted || unfinished === null) return 0
     if (unfinished <= room) return unfinished
     this.#refuse('unfinished', 1013, 'Too many unfinished messages')
     return 0

@@ -7,7 +7,7 @@ import { Progress } from '../../../src/server/websocket/progress.ts'
 
 type Seen = readonly [now: number, messagesBefore: number | null, bytesBefore: number | null]
 
-/** Each look, what the last one returns, because. */
+/** Each look at a station that is not accepted and sends all the time, what the last one returns, because. */
 const rows: readonly (readonly [readonly Seen[], 'message' | 'write' | null, string])[] = [
   [
     [
@@ -88,14 +88,45 @@ const rows: readonly (readonly [readonly Seen[], 'message' | 'write' | null, str
 for (const [seen, expected, because] of rows) {
   test(`${seen.map(each => each.join('/')).join(', ')} is ${expected ?? 'progress'}: ${because}`, () => {
     const progress = new Progress({ messageTimeoutMs: 1_000, writeTimeoutMs: 500 })
-    const results = seen.map(([now, messagesBefore, bytesBefore]) =>
-      progress.look({ now, messagesBefore, bytesBefore }),
-    )
+    const results = seen.map(([now, messagesBefore, bytesBefore]) => {
+      const arriving = messagesBefore === null ? null : { messagesBefore, bytes: now, isAccepted: false }
+      return progress.look({ now, arriving, bytesBefore })
+    })
     assert.equal(results.at(-1), expected)
   })
 }
 
 test('0 means no limit', () => {
   const progress = new Progress({ messageTimeoutMs: 0, writeTimeoutMs: 0 })
-  for (const now of [0, 3_600_000]) assert.equal(progress.look({ now, messagesBefore: 1, bytesBefore: 1 }), null)
+  const arriving = { messagesBefore: 1, bytes: 1, isAccepted: true }
+  for (const now of [0, 3_600_000]) assert.equal(progress.look({ now, arriving, bytesBefore: 1 }), null)
+})
+
+/** The bytes of one message of an accepted station at each look, 600 ms apart; what the last look returns, because. */
+const accepted: readonly (readonly [readonly number[], 'message' | null, string])[] = [
+  [[1, 2, 3, 4, 5], null, 'a slow link gets on'],
+  [[1, 2, 2], null, 'a link may stand still for a while'],
+  [[1, 2, 2, 2], 'message', 'nothing has arrived for too long'],
+  [[1, 2, 2, 3, 3], null, 'the time counts from the last byte'],
+]
+for (const [bytes, expected, because] of accepted) {
+  test(`a message of an accepted station is ${expected === null ? 'in' : 'out of'} time when its bytes are ${bytes.join(', ')}: ${because}`, () => {
+    const progress = new Progress({ messageTimeoutMs: 1_000, writeTimeoutMs: 0 })
+    const results = bytes.map((arrived, count) =>
+      progress.look({
+        now: 600 * count,
+        arriving: { messagesBefore: 1, bytes: arrived, isAccepted: true },
+        bytesBefore: null,
+      }),
+    )
+    assert.equal(results.at(-1), expected)
+  })
+}
+
+test('the time of a message begins anew when the app accepts its station', () => {
+  const progress = new Progress({ messageTimeoutMs: 1_000, writeTimeoutMs: 0 })
+  const seen = [false, true, true, true].map((isAccepted, count) =>
+    progress.look({ now: 600 * count, arriving: { messagesBefore: 1, bytes: 900, isAccepted }, bytesBefore: null }),
+  )
+  assert.deepEqual(seen, [null, null, null, 'message'])
 })

@@ -480,6 +480,12 @@ test(
   },
 )
 
+/** Resolves once something has arrived. */
+async function arrival(received: readonly string[]): Promise<readonly string[]> {
+  while (received.length < 1) await sleep(5)
+  return received
+}
+
 /** A station that the app has not accepted, on a bare TCP socket. */
 async function stranger(t: TestContext, settings: Partial<SocketSettings> = {}, headers: readonly string[] = []) {
   const { port, next, meter } = await open(t, { ...socketLimits, ...settings }, 'ocpp2.1', () => undefined, false)
@@ -521,9 +527,9 @@ for (const [what, bytes, code, limit, settings] of overLimits) {
   })
 }
 
-test('a station that is accepted, or was before and does not compress, may send a message of full size', async t => {
+test('a station that is accepted, or was before, may send a message of full size', async t => {
   const { peer, socket, received } = await stranger(t)
-  assert.equal(socket.expectLargeMessages(), true)
+  assert.equal(socket.expectLargeMessages(false), true)
   peer.write(frameOf('x'.repeat(100 * KiB)))
   socket.accept()
   peer.write(fragments(1_000), frameOf(']', { opcode: opcodes.continuation }))
@@ -536,12 +542,70 @@ test('a station that is accepted, or was before and does not compress, may send 
 
 test('a compressed connection stays limited until the station is accepted, and no longer', async t => {
   const { peer, socket, received } = await stranger(t, {}, [offer])
-  assert.equal(socket.expectLargeMessages(), false)
+  assert.equal(socket.expectLargeMessages(false), false)
   socket.accept()
   peer.write(bomb)
   while (received.length < 1) await sleep(5)
   assert.equal(received[0]?.length, 65 * KiB)
 })
+
+test('a compressed message may have full size before the app accepts the station when its credentials are known', async t => {
+  const { peer, socket, received, gone } = await stranger(t, {}, [offer])
+  assert.equal(socket.expectLargeMessages(true), true)
+  peer.write(compressedFrameOf('x'.repeat(102_000)))
+  assert.deepEqual(await Promise.race([gone, arrival(received)]), ['x'.repeat(102_000)])
+})
+
+/** Ten looks, and nine sweeps. */
+const slowly = { messageTimeoutMs: 400, idleTimeoutMs: 1_200, leastIdleTimeoutMs: 60_000 }
+
+test('a message of an accepted station may take any time while its bytes arrive', { timeout: 20_000 }, async t => {
+  const { peer, socket, received, gone } = await stranger(t, slowly)
+  socket.accept()
+  const message = frameOf('x'.repeat(500))
+  const feed = async (): Promise<void> => {
+    for (let sent = 0; sent < message.length; sent += 10) {
+      peer.write(message.subarray(sent, sent + 10))
+      await sleep(30)
+    }
+  }
+  await Promise.race([feed(), gone])
+  assert.deepEqual(await Promise.race([gone, arrival(received)]), ['x'.repeat(500)])
+})
+
+test(
+  'a message of an accepted station is closed with 1008 when no more of it arrives',
+  { timeout: 20_000 },
+  async t => {
+    const { peer, socket, meter } = await stranger(t, slowly)
+    socket.accept()
+    peer.write(unfinished)
+    assert.equal(await closeCode(peer), 1008)
+    assert.equal(meter.total('ocpp_limit_total', { limit: 'message_time' }), 1)
+  },
+)
+
+test(
+  'a station that reads slowly stays connected when one write takes longer than ws_write_timeout',
+  { timeout: 60_000 },
+  async t => {
+    const { peer, socket, gone } = await stranger(t, { writeTimeoutMs: 1_500, maxPendingSize: 0 })
+    const text = 'x'.repeat(24 * MiB)
+    peer.socket.removeAllListeners('data').pause()
+    socket.send(text)
+    let read = 0
+    const readSlowly = async (): Promise<number> => {
+      while (read < text.length && !peer.socket.destroyed) {
+        const { length } = (peer.socket.read(64 * KiB) ?? peer.socket.read() ?? '') as Buffer
+        read += length
+        await sleep(6)
+      }
+      return read
+    }
+    const end = await Promise.race([gone, readSlowly()])
+    assert.ok(Number(end) >= text.length, JSON.stringify(end))
+  },
+)
 
 test('a station that does not read is terminated after ws_write_timeout', { timeout: 20_000 }, async t => {
   const { peer, socket, gone, meter } = await stranger(t, { writeTimeoutMs: 300, maxPendingSize: 0 })
