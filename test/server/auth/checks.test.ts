@@ -24,7 +24,11 @@ function setUp(limits: Partial<CheckLimits>) {
   }
   /** Ends the checks in the order in which they start, until none runs. */
   const endAll = async () => {
-    for (await quiet(); ends.length > 0; await quiet()) ends.shift()?.()
+    await quiet()
+    while (ends.length > 0) {
+      ends.shift()?.()
+      await quiet()
+    }
   }
   return { started, rejected, ends, run, endAll }
 }
