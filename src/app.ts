@@ -24,11 +24,11 @@ import { Guard } from './rpc/guard/guard.ts'
 import { limitRange } from './rpc/guard/limit.ts'
 import { protov } from './rpc/messages.ts'
 import { openTransport } from './rpc/open.ts'
-import { openStationKeys } from './server/auth/station-keys.ts'
+import { openStationKeys, type OpenedKeys } from './server/auth/station-keys.ts'
 import type { Readiness } from './server/requests.ts'
 import { openExpiryWarnings, type ExpiryWarnings } from './server/tls/expiry.ts'
 import { openTls, type Tls } from './server/tls/tls.ts'
-import type { StationKeys, World } from './session/ports.ts'
+import type { World } from './session/ports.ts'
 import { broadcastEndpoint, natsOptions, transportSettings } from './settings.ts'
 import { capacityOf, openStations } from './stations.ts'
 import { openMemory } from './store/memory.ts'
@@ -86,13 +86,15 @@ async function openParts(
   const app = keep(openTransport(transportSettings(config)))
   const rpc = new Guard(app, config.rpc, meter, log.child({ context: 'rpc' }))
   announceRpc(config, log)
-  const keys = await openKeys(config, log, reloads, keep)
+  const { authFile } = config.ocpp
+  const keys = authFile === null ? null : keep(await openStationKeys(authFile, log))
   const world = worldOf({ rpc, keys, schemas, meter, log }, config)
   const { disconnectMode: mode, disconnectRate: ratePerSecond, disconnectBacklogSize: backlog } = config.lifecycle
   const disconnects = new Disconnects({ mode, ratePerSecond, backlog }, world)
   const memory =
     config.state.dir === null ? null : keep(await openMemory(config.state.dir, config.ocpp.outboxSize, world))
   const hub = new Hub(config.ocpp, disconnects, world, memory)
+  if (keys !== null && authFile !== null) watchKeys(keys, authFile, reloads, hub)
   const capacity = capacityOf(config.server.maxConn, log)
   let nats: NatsSubscription | null = null
   const hasNats = config.broadcast.adapters.includes('nats')
@@ -140,17 +142,10 @@ function traceOf(level: Config['log']['level'], log: Log): World['trace'] {
   return level === 'debug' ? (who, direction, frame) => log.debug({ ...who, frame }, direction) : null
 }
 
-/** The keys of `ocpp_auth_file`; `null` without one. */
-async function openKeys(
-  { ocpp: { authFile } }: Config,
-  log: Log,
-  reloads: Reloads,
-  keep: <Part extends Opened>(part: Part) => Part,
-): Promise<StationKeys | null> {
-  if (authFile === null) return null
-  const keys = keep(await openStationKeys(authFile, log))
-  reloads.watch({ part: 'ocpp_auth_file', files: [authFile], load: () => keys.load() })
-  return keys
+/** A station whose key is no longer in the file has to show its new one. */
+function watchKeys(keys: OpenedKeys, file: string, reloads: Reloads, { claims }: Hub): void {
+  const load = async (): Promise<void> => claims.closeStations(await keys.load())
+  reloads.watch({ part: 'ocpp_auth_file', files: [file], load })
 }
 
 function worldOf(parts: Pick<World, 'rpc' | 'keys' | 'schemas' | 'meter' | 'log'>, config: Config): LiveWorld {

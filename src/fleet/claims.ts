@@ -127,6 +127,12 @@ export class Claims {
     this.onLeft(stationId, session)
   }
 
+  /** Ends all connections of stations whose key counts no more. */
+  closeStations(stationIds: readonly StationId[]): void {
+    for (const stationId of stationIds)
+      for (const session of [...this.#open.get(stationId)]) session.close(1008, 'The key of this station has changed')
+  }
+
   /** The app has accepted a connection that is no more. */
   onLeft(stationId: StationId, leaving: Leaving): void {
     this.#leaving.add(stationId, leaving)

@@ -64,6 +64,6 @@ export class KnownStations {
   /** The app has rejected the station at Connect. Credentials that it has rejected before are no guess. */
   onRejected(handshake: StationHandshake, verdict: Verdict): void {
     if (this.hasAccepted(handshake)) this.#accepted.delete(handshake.stationId)
-    if (this.rejections.add(handshake, verdict)) this.guesses.onFailure(handshake)
+    if (this.rejections.add(handshake, verdict)) this.guesses.add(handshake)
   }
 }

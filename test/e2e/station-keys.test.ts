@@ -132,18 +132,27 @@ test('a station that accepts a new key uses it from then on, without a reload', 
   key16 = new16
 })
 
-test('a change of the file counts at SIGHUP; a broken one changes nothing and is one line', within, async () => {
-  const { bridge } = parts
-  const key = await auth('add', 'CP 4')
-  bridge.process.signal('SIGHUP')
-  await bridge.logged(/reloaded.*ocpp_auth_file|ocpp_auth_file.*reloaded/)
-  assert.equal(await statusOf('CP 4', { password: key }), 101)
-  writeFileSync(file, `${readFileSync(file, 'utf8')}CP5 hunter2\n`)
-  bridge.process.signal('SIGHUP')
-  const { error } = await bridge.logged(/could not reload/)
-  assert.match(String(error), /keys: line 4: the hash of the key is not one of scrypt/)
-  assert.equal(await statusOf('CP 4', { password: key }), 101)
-})
+test(
+  'a change of the file counts at SIGHUP, for open connections too; a broken one changes nothing and is one line',
+  within,
+  async () => {
+    const { bridge } = parts
+    const key = await auth('add', 'CP 4')
+    bridge.process.signal('SIGHUP')
+    await bridge.logged(/reloaded.*ocpp_auth_file|ocpp_auth_file.*reloaded/)
+    const station = await openStation(bridge.url, 'CP 4', { password: key })
+    await boot(station)
+    await auth('remove', 'CP 4')
+    bridge.process.signal('SIGHUP')
+    assert.equal((await station.closed).code, 1008)
+    assert.equal(await statusOf('CP 4', { password: key }), 404)
+    writeFileSync(file, `${readFileSync(file, 'utf8')}CP5 hunter2\n`)
+    bridge.process.signal('SIGHUP')
+    const { error } = await bridge.logged(/could not reload/)
+    assert.match(String(error), /keys: line 3: the hash of the key is not one of scrypt/)
+    assert.equal(await statusOf('AL:1000', { password: key16 }), 101)
+  },
+)
 
 test('no log line, metric or answer of the admin API holds a key, with --debug', within, async () => {
   const { bridge, adminUrl } = parts

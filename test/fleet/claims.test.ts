@@ -145,3 +145,14 @@ test('a drain does not wait for a delayed takeover', async t => {
   await drained
   assert.equal(world.hub.size, 0)
 })
+
+test('every connection of a station is closed when its key counts no more, and no other station is', async t => {
+  const world = new FakeWorld(t)
+  const first = await connect(world)
+  const second = world.plug('CP1')
+  const other = world.plug('CP2')
+  world.hub.claims.closeStations([first.handshake.stationId])
+  const lost = { code: 1008, reason: 'The key of this station has changed' }
+  assert.deepEqual([await first.socket.end(), await second.socket.end()], [lost, lost])
+  assert.equal(other.socket.closed, null)
+})

@@ -7,6 +7,7 @@
  */
 import { RpcError, type Connected } from '../../cable/rpc.ts'
 import { reportRejected, warnOfError } from '../../session/app/errors.ts'
+import { networkAt } from '../../session/auth/guesses.ts'
 import { verdictOf, type Verdict } from '../../session/auth/verdict.ts'
 import type { Admitted, StationKeys, Who, World } from '../../session/ports.ts'
 import { credentialsDigest } from '../../session/transactions/credentials.ts'
@@ -114,9 +115,7 @@ export class Admission {
   }
 
   #guessing(handshake: StationHandshake): Refusal | null {
-    const seconds = this.#hub.known.guesses.waitSeconds(handshake)
-    if (seconds === null) return null
-    return refused(429, 'guessing', 'Too many failed authentications', { 'Retry-After': seconds })
+    return guessed(this.#hub.known.guesses.waitSeconds(handshake))
   }
 
   async #checkKey(keys: StationKeys, handshake: StationHandshake, authorization: string): Promise<Refusal | null> {
@@ -124,18 +123,28 @@ export class Admission {
     const { guesses } = this.#hub.known
     const recalled = keys.recall(stationId, authorization)
     if (recalled === 'right') return null
-    if (recalled !== null) return this.#onWrongKey(recalled)
-    const guessing = this.#guessing(handshake)
+    if (recalled !== null) return this.#onRecalled(recalled, handshake)
+    // A station that has left while its key was being checked is back with the same one: no further attempt.
+    const isCounted = !keys.isChecking(stationId, authorization)
+    const guessing = isCounted ? this.#guessing(handshake) : null
     if (guessing !== null) return guessing
-    const checked = await keys.check(stationId, authorization)
+    if (isCounted) guesses.add(handshake)
+    const checked = await keys.check(stationId, authorization, networkAt(handshake))
+    if (isCounted && (checked === 'right' || checked === 'busy')) guesses.takeBack(handshake)
     if (checked === 'busy')
       return refused(503, 'unavailable', 'The CSMS checks too many keys', { 'Retry-After': this.#laterSeconds() })
-    if (checked === 'right') {
-      guesses.onAccepted(handshake)
-      return null
-    }
-    guesses.onFailure(handshake)
-    return this.#onWrongKey(checked)
+    if (checked !== 'right') return this.#onWrongKey(checked)
+    guesses.onAccepted(handshake)
+    return null
+  }
+
+  /** Beyond the limit of its address, a station that exists and one that does not get the same answer. */
+  #onRecalled(verdict: 'wrong' | 'unknown', handshake: StationHandshake): Refusal {
+    const { guesses } = this.#hub.known
+    const guessing = guessed(guesses.addressWaitSeconds(handshake))
+    if (guessing !== null) return guessing
+    if (verdict === 'unknown') guesses.addUnknown(handshake)
+    return this.#onWrongKey(verdict)
   }
 
   #onWrongKey(verdict: 'wrong' | 'unknown'): Refusal {
@@ -196,6 +205,11 @@ export class Admission {
 /** Whether its certificate is bound to its identity: it needs no key besides (1.6 and 2.x A00.FR.401). */
 function isIdentified({ proven, serialNumber }: StationHandshake): boolean {
   return proven === 3 && serialNumber === undefined
+}
+
+function guessed(waitSeconds: number | null): Refusal | null {
+  if (waitSeconds === null) return null
+  return refused(429, 'guessing', 'Too many failed authentications', { 'Retry-After': waitSeconds })
 }
 
 function draining(): Refusal {

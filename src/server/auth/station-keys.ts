@@ -21,8 +21,11 @@ import { secretIn, secretOf } from './secret.ts'
 
 /** One thread of Node's four stays free for files and names. */
 const atOnce = Math.min(3, availableParallelism())
-/** What a few threads check within the time that stations wait for an upgrade. */
-export const maxWaiting = 500
+/**
+ * All stations behind one address may wait. A few threads take more than a minute for them, and a station that has left
+ * meanwhile joins its check when it is back, or finds its verdict.
+ */
+export const checkLimits = { atOnce, waitingOfAddress: 10_000, waiting: 20_000 }
 /** Wrong keys remembered for each station. */
 const maxWrong = 8
 
@@ -41,8 +44,12 @@ type Entry = {
 
 export type OpenedKeys = StationKeys &
   Opened & {
-    /** Reads the file again. Rejects, and changes nothing, where a line of it is wrong. */
-    load(): Promise<void>
+    /**
+     * Reads the file again. Rejects, and changes nothing, where a line of it is wrong.
+     *
+     * @returns the stations whose key the new file does not hold
+     */
+    load(): Promise<readonly StationId[]>
   }
 
 /** Rejects if the file cannot be read, or a line of it is wrong. */
@@ -56,7 +63,7 @@ class Keys implements OpenedKeys {
   readonly #file: string
   readonly #log: Pick<Log, 'info' | 'error'>
   readonly #digestKey = randomBytes(32)
-  readonly #checks = new Checks(atOnce, maxWaiting)
+  readonly #checks = new Checks(checkLimits)
   readonly #inFlight = new Map<string, Promise<KeyVerdict | 'busy'>>()
   #entries = new Map<StationId, Entry>()
   /** Stations whose hashes are not in the file yet. */
@@ -69,15 +76,17 @@ class Keys implements OpenedKeys {
     this.#log = log
   }
 
-  async load(): Promise<void> {
+  async load(): Promise<readonly StationId[]> {
     const text = await readFile(this.#file, 'utf8')
     if (text === '' && this.#entries.size > 0) throw new Error(`${this.#file} is empty`)
     const { keys, problems } = parseKeys(text)
     if (problems.length > 0) throw new Error(`${this.#file}: ${problems.join('; ')}`)
     const entries = new Map<StationId, Entry>()
     for (const [stationId, hashes] of keys) entries.set(stationId, this.#entryFor(stationId, hashes))
+    const lost = [...this.#entries].filter(([stationId, { hashes }]) => isLost(hashes, entries.get(stationId)))
     this.#entries = entries
     this.#save()
+    return lost.map(([stationId]) => stationId)
   }
 
   recall(stationId: StationId, authorization: string): KeyVerdict | null {
@@ -94,14 +103,19 @@ class Keys implements OpenedKeys {
     return entry.wrong.some(known => timingSafeEqual(known, digest)) ? 'wrong' : null
   }
 
+  isChecking(stationId: StationId, authorization: string): boolean {
+    const secret = secretIn(authorization, stationId)
+    return secret !== null && this.#inFlight.has(this.#digestOf(stationId, secret).toString('latin1'))
+  }
+
   /** Two checks of the same are one. */
-  check(stationId: StationId, authorization: string): Promise<KeyVerdict | 'busy'> {
+  check(stationId: StationId, authorization: string, address: string): Promise<KeyVerdict | 'busy'> {
     const recalled = this.recall(stationId, authorization)
     const secret = secretIn(authorization, stationId)
     if (recalled !== null || secret === null) return Promise.resolve(recalled ?? 'wrong')
     const digest = this.#digestOf(stationId, secret)
     const id = digest.toString('latin1')
-    const check = this.#inFlight.get(id) ?? this.#checked(stationId, secret, digest)
+    const check = this.#inFlight.get(id) ?? this.#checked(stationId, secret, digest, address)
     this.#inFlight.set(id, check)
     return check.finally(() => this.#inFlight.delete(id))
   }
@@ -147,8 +161,8 @@ class Keys implements OpenedKeys {
     return { inFile, hashes, right: [], wrong: [] }
   }
 
-  async #checked(stationId: StationId, secret: Buffer, digest: Buffer): Promise<KeyVerdict | 'busy'> {
-    const checked = await this.#checks.run(async () => {
+  async #checked(stationId: StationId, secret: Buffer, digest: Buffer, address: string): Promise<KeyVerdict | 'busy'> {
+    const checked = await this.#checks.run(address, async () => {
       const hashes = this.#entries.get(stationId)?.hashes ?? []
       for (const [at, hash] of hashes.entries()) if (await matches(secret, hash)) return { hashes, at }
       return { hashes, at: null }
@@ -158,7 +172,7 @@ class Keys implements OpenedKeys {
     const entry = this.#entries.get(stationId)
     if (entry === undefined) return 'unknown'
     // The station's line has changed meanwhile: a new key is not to be remembered as wrong, nor the old one as right.
-    if (entry.hashes !== hashes) return this.#checked(stationId, secret, digest)
+    if (entry.hashes !== hashes) return this.#checked(stationId, secret, digest, address)
     if (at === null) {
       entry.wrong = [...entry.wrong, digest].slice(-maxWrong)
       return 'wrong'
@@ -213,6 +227,11 @@ class Keys implements OpenedKeys {
       .update(secret)
       .digest()
   }
+}
+
+/** The first hash is that of the key in use. There is none while a key that the station has just accepted is hashed. */
+function isLost([inUse]: Hashes, after: Entry | undefined): boolean {
+  return after === undefined || (inUse !== undefined && !after.hashes.includes(inUse))
 }
 
 const unsavedText =

@@ -1,23 +1,26 @@
 /**
- * Failed authentications, counted by address and station, and by address. Slows down guessing. Guesses
- * from one address never lock out a station at another.
+ * Attempts to authenticate, counted by address and station, and by address. An attempt with the right key is taken back.
+ * Guessing gets slower, and no station is kept out by what others guess from elsewhere.
  */
 import { Budget } from '../../ops/limits/budget.ts'
 import { networkOf } from '../../ops/limits/network.ts'
 import { setRecent } from '../../ops/recent.ts'
 import { addressOf, type StationHandshake } from '../../translate/handshake.ts'
 
-/** For one station from one address: so many failures are free, then each one doubles the wait. */
-const perStation = { free: 5, leastMs: 1_000, mostMs: 5 * 60_000 }
-/** Failures further apart than this do not add up. */
+/**
+ * For one station from one address: so many attempts are free, then each one doubles the wait. The longest wait is short,
+ * so that a right key from the same address comes in soon.
+ */
+const perStation = { free: 5, leastMs: 1_000, mostMs: 10_000 }
+/** Attempts further apart than this do not add up. */
 const forgottenAfterMs = 15 * 60_000
-/** For all stations behind one address: so many failures at once, and a second. 10,000 stations may have one address. */
+/** For all stations behind one address: so many attempts at once, and a second. 10,000 stations may have one address. */
 const perAddress = { burst: 10_000, perSecond: 50 }
-/** The Retry-After of an address beyond its limit: another failure would be allowed sooner, but not to all of its stations. */
+/** The Retry-After of an address beyond its limit: another attempt would be allowed sooner, but not to all of its stations. */
 const addressSeconds = 60
 const maxEntries = 100_000
 
-type Guess = { readonly failures: number; readonly at: number; readonly until: number }
+type Guess = { readonly attempts: number; readonly at: number }
 type Guesser = Pick<StationHandshake, 'stationId' | 'env'>
 
 export class Guesses {
@@ -32,23 +35,42 @@ export class Guesses {
 
   /** In how many seconds credentials that are not known to be right may be tried; `null` if they may be now. */
   waitSeconds(guesser: Guesser): number | null {
-    const leftMs = (this.#guesses.get(keyOf(guesser))?.until ?? 0) - this.#now()
-    if (leftMs > 0) return Math.ceil(leftMs / 1000)
+    const guess = this.#guesses.get(keyOf(guesser))
+    const leftMs = guess === undefined ? 0 : guess.at + waitMsOf(guess) - this.#now()
+    return leftMs > 0 ? Math.ceil(leftMs / 1000) : this.addressWaitSeconds(guesser)
+  }
+
+  /** The same, by what has come from the address for any station. */
+  addressWaitSeconds(guesser: Guesser): number | null {
     const left = this.#budgets.get(networkAt(guesser))?.spend(0, this.#now()) ?? perAddress.burst
     return left < 1 ? addressSeconds : null
   }
 
-  onFailure(guesser: Guesser): void {
+  /** Counts an attempt. Where its check takes time, this is called before: attempts at the same time add up too. */
+  add(guesser: Guesser): void {
     const at = this.#now()
-    const [key, network] = [keyOf(guesser), networkAt(guesser)]
+    const key = keyOf(guesser)
     const before = this.#guesses.get(key)
-    const failures = before !== undefined && at - before.at < forgottenAfterMs ? before.failures + 1 : 1
-    const beyond = failures - perStation.free
-    const waitMs = beyond < 0 ? 0 : Math.min(perStation.leastMs * 2 ** beyond, perStation.mostMs)
-    setRecent(this.#guesses, key, { failures, at, until: at + waitMs }, maxEntries)
+    const attempts = before !== undefined && at - before.at < forgottenAfterMs ? before.attempts + 1 : 1
+    setRecent(this.#guesses, key, { attempts, at }, maxEntries)
+    this.addUnknown(guesser)
+  }
+
+  /** Counts an attempt for a station that does not exist. */
+  addUnknown(guesser: Guesser): void {
+    const at = this.#now()
+    const network = networkAt(guesser)
     const budget = this.#budgets.get(network) ?? new Budget(perAddress, at)
     budget.take(1, at)
     setRecent(this.#budgets, network, budget, maxEntries)
+  }
+
+  /** Takes an attempt back: its key was right, or was not checked. */
+  takeBack(guesser: Guesser): void {
+    const key = keyOf(guesser)
+    const before = this.#guesses.get(key)
+    if (before !== undefined) this.#guesses.set(key, { ...before, attempts: Math.max(0, before.attempts - 1) })
+    this.#budgets.get(networkAt(guesser))?.spend(-1, this.#now())
   }
 
   onAccepted(guesser: Guesser): void {
@@ -56,10 +78,16 @@ export class Guesses {
   }
 }
 
-function keyOf(guesser: Guesser): string {
-  return `${networkAt(guesser)} ${guesser.stationId}`
+/** What the limits count as one address. */
+export function networkAt(guesser: Pick<StationHandshake, 'env'>): string {
+  return networkOf(addressOf(guesser))
 }
 
-function networkAt(guesser: Guesser): string {
-  return networkOf(addressOf(guesser))
+function waitMsOf({ attempts }: Guess): number {
+  const beyond = attempts - perStation.free
+  return beyond < 0 ? 0 : Math.min(perStation.leastMs * 2 ** beyond, perStation.mostMs)
+}
+
+function keyOf(guesser: Guesser): string {
+  return `${networkAt(guesser)} ${guesser.stationId}`
 }

@@ -11,8 +11,10 @@ export type KeyVerdict = 'right' | 'wrong' | 'unknown'
 export interface StationKeys {
   /** The verdict without a costly check; `null` if that is needed. */
   recall(stationId: StationId, authorization: string): KeyVerdict | null
-  /** Never rejects. `busy`: too many checks wait. */
-  check(stationId: StationId, authorization: string): Promise<KeyVerdict | 'busy'>
+  /** Whether a check of the same is in progress, which `check` would join. */
+  isChecking(stationId: StationId, authorization: string): boolean
+  /** Never rejects. `busy`: too many checks wait. @param address of the peer; addresses take turns */
+  check(stationId: StationId, authorization: string, address: string): Promise<KeyVerdict | 'busy'>
   /** The station has accepted a new key. */
   onNewKey(stationId: StationId, key: NewKey): void
 }

@@ -285,11 +285,12 @@ test('who guesses is slowed down and costs no Connect; the right key comes in, f
   assert.equal(await statusOf(elsewhere), 101)
 })
 
-function keysOf(recalled: KeyVerdict | null, checked: KeyVerdict | 'busy') {
+function keysOf(recalled: KeyVerdict | null, checked: KeyVerdict | 'busy', isChecking = false) {
   const asked: string[] = []
   return {
     asked,
     recall: () => recalled,
+    isChecking: () => isChecking,
     check: (_: string, authorization: string) => {
       asked.push(authorization)
       return Promise.resolve(checked)
@@ -332,6 +333,63 @@ test('a wrong key is refused before Connect, and guessing before its check', asy
   assert.deepEqual([keys.asked.length, rpc.names().length], [5, 0])
   world.keys = keysOf('right', 'wrong')
   assert.equal(await statusOf(), 101, 'a known key needs no check')
+})
+
+test('wrong keys that come at once cost no more checks than those that come one after another', async t => {
+  const { world, statusOf } = setUp(t)
+  const keys = keysOf(null, 'wrong')
+  world.keys = keys
+  const statuses = await Promise.all(Array.from({ length: 20 }, () => statusOf()))
+  assert.equal(keys.asked.length, 5)
+  assert.deepEqual(new Set(statuses.slice(5)), new Set([429]))
+})
+
+test('a right key is checked within 10 s when wrong ones have come from the same address, however many', async t => {
+  const { world, come, statusOf } = setUp(t)
+  const pass = (ms: number) => world.pass(ms)
+  for (let at = 0; at < 30; at++) {
+    world.keys = keysOf(null, 'wrong')
+    await statusOf()
+    await pass(3_000)
+  }
+  world.keys = keysOf(null, 'right')
+  const refusal = await come()
+  if (!(refusal instanceof FakeStation)) {
+    assert.equal(refusal.status, 429)
+    assert.ok(Number(refusal.headers['Retry-After']) <= 10)
+    await pass(Number(refusal.headers['Retry-After']) * 1_000)
+  }
+  assert.equal(await statusOf(), 101)
+  world.keys = keysOf(null, 'wrong')
+  assert.equal(await statusOf(), 401, 'the right key has ended the wait')
+})
+
+const uncounted: readonly (readonly [keys: ReturnType<typeof keysOf>, status: number, because: string])[] = [
+  [keysOf(null, 'busy'), 503, 'was not checked'],
+  [keysOf(null, 'wrong', true), 401, 'joins a check in progress'],
+]
+for (const [keys, status, because] of uncounted) {
+  test(`an attempt does not count when it ${because}`, async t => {
+    const { world, statusOf } = setUp(t)
+    world.keys = keys
+    const statuses = new Set<number>()
+    for (let at = 0; at < 20; at++) statuses.add(await statusOf())
+    assert.deepEqual([...statuses], [status])
+    world.keys = keysOf(null, 'right')
+    assert.equal(await statusOf(), 101)
+  })
+}
+
+test('an address that has tried 10,000 unknown stations can no longer learn which stations exist', async t => {
+  const { world, statusOf } = setUp(t)
+  world.keys = keysOf('unknown', 'unknown')
+  for (let at = 0; at < 10_000; at++) await statusOf()
+  const statuses: number[] = []
+  for (const recalled of ['unknown', 'wrong', null, 'right'] as const) {
+    world.keys = keysOf(recalled, 'wrong')
+    statuses.push(await statusOf())
+  }
+  assert.deepEqual(statuses, [429, 429, 429, 101])
 })
 
 test('10,000 stations that connect at once are all let in, with no more Connects in flight than permits', async t => {

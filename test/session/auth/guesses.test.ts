@@ -15,22 +15,22 @@ function from(address: string, stationId = 'CP1') {
 
 const guesser = from('192.0.2.1')
 
-test('four failures are free, and each further one doubles the wait, up to 5 min', () => {
+test('four attempts are free, and each further one doubles the wait, up to 10 s', () => {
   const { clock, guesses } = setUp()
   const waits = Array.from({ length: 16 }, () => {
-    guesses.onFailure(guesser)
+    guesses.add(guesser)
     const seconds = guesses.waitSeconds(guesser)
     clock.now += (seconds ?? 0) * 1000
     assert.equal(guesses.waitSeconds(guesser), null)
     return seconds
   })
-  assert.deepEqual(waits, [null, null, null, null, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300])
+  assert.deepEqual(waits, [null, null, null, null, 1, 2, 4, 8, 10, 10, 10, 10, 10, 10, 10, 10])
 })
 
-test('failures are forgotten after 15 min, and when the station is accepted', () => {
+test('attempts are forgotten after 15 min, and when the station is accepted', () => {
   const { clock, guesses } = setUp()
   const fail = (times: number): void => {
-    for (let at = 0; at < times; at++) guesses.onFailure(guesser)
+    for (let at = 0; at < times; at++) guesses.add(guesser)
   }
   fail(5)
   assert.equal(guesses.waitSeconds(guesser), 1)
@@ -50,7 +50,7 @@ const neighbours: readonly (readonly [address: string, stationId: string, waits:
 for (const [address, stationId, waits, because] of neighbours) {
   test(`${stationId} at ${address} ${waits ? 'waits' : 'does not wait'} when CP1 is guessed from 192.0.2.1: ${because}`, () => {
     const { guesses } = setUp()
-    for (let at = 0; at < 20; at++) guesses.onFailure(guesser)
+    for (let at = 0; at < 20; at++) guesses.add(guesser)
     assert.equal(guesses.waitSeconds(from(address, stationId)) !== null, waits)
   })
 }
@@ -65,20 +65,41 @@ const networks: readonly (readonly [one: string, other: string, same: boolean, b
 for (const [one, other, same, because] of networks) {
   test(`${one} and ${other} are ${same ? 'one network' : 'two networks'}: ${because}`, () => {
     const { guesses } = setUp()
-    for (let at = 0; at < 5; at++) guesses.onFailure(from(one))
+    for (let at = 0; at < 5; at++) guesses.add(from(one))
     assert.equal(guesses.waitSeconds(from(other)) !== null, same)
   })
 }
 
-test('an address may fail for 10,000 stations at once, and then 50 times a second', () => {
+test('an address has attempts for 10,000 stations at once, and then for 50 a second', () => {
   const { clock, guesses } = setUp()
-  for (let at = 0; at < 10_000; at++) guesses.onFailure(from('192.0.2.1', `CP${at}`))
+  for (let at = 0; at < 10_000; at++) guesses.add(from('192.0.2.1', `CP${at}`))
   assert.equal(guesses.waitSeconds(from('192.0.2.1', 'one more')), 60)
   assert.equal(guesses.waitSeconds(from('192.0.2.2', 'one more')), null)
   clock.now += 1_000
   for (let at = 0; at < 50; at++) {
     assert.equal(guesses.waitSeconds(from('192.0.2.1', `more ${at}`)), null)
-    guesses.onFailure(from('192.0.2.1', `more ${at}`))
+    guesses.add(from('192.0.2.1', `more ${at}`))
   }
   assert.equal(guesses.waitSeconds(from('192.0.2.1', 'one more')), 60)
+})
+
+test('an attempt counts for its station and its address until it is taken back', () => {
+  const { guesses } = setUp()
+  for (let at = 0; at < 5; at++) guesses.add(guesser)
+  assert.equal(guesses.waitSeconds(guesser), 1)
+  guesses.takeBack(guesser)
+  assert.equal(guesses.waitSeconds(guesser), null, 'of its station')
+  for (let at = 0; at < 9_996; at++) guesses.add(from('192.0.2.1', `CP1 ${at}`))
+  assert.equal(guesses.addressWaitSeconds(guesser), 60)
+  guesses.takeBack(from('192.0.2.1', 'CP1 0'))
+  assert.equal(guesses.addressWaitSeconds(guesser), null, 'of its address')
+})
+
+test('attempts for stations that do not exist count for their address only', () => {
+  const { guesses } = setUp()
+  for (let at = 0; at < 9_999; at++) guesses.addUnknown(guesser)
+  assert.equal(guesses.waitSeconds(guesser), null)
+  guesses.addUnknown(guesser)
+  assert.equal(guesses.waitSeconds(guesser), 60)
+  assert.equal(guesses.waitSeconds(from('192.0.2.2')), null)
 })
