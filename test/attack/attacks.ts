@@ -217,7 +217,10 @@ export const attacks: readonly Attack[] = [
         socket?.destroy()
       }),
   },
-  { name: 'requests to the admin API', run: requests(50, ({ adminPort }) => adminPort, '/v1/stations/healthy-1/calls') },
+  {
+    name: 'requests to the admin API',
+    run: requests(50, ({ adminPort }) => adminPort, '/v1/stations/healthy-1/calls'),
+  },
   { name: 'broadcasts without a key', run: requests(50, ({ broadcastPort }) => broadcastPort, '/_broadcast') },
   {
     name: 'upgrades of unknown paths',
