@@ -39,10 +39,11 @@ const kinds = {
 
 /** What the system has taken once it takes no more. */
 async function settled(side: Socket): Promise<number> {
-  for (let taken = -1; ; await sleep(100)) {
-    const before = taken
-    ;({ taken } = trafficOf(side))
+  for (let before = -1; ;) {
+    const { taken } = trafficOf(side)
     if (taken > 0 && taken === before) return taken
+    before = taken
+    await sleep(100)
   }
 }
 
