@@ -133,7 +133,7 @@ export class Claims {
       for (const session of [...this.#open.get(stationId)]) session.close(1008, 'The key of this station has changed')
   }
 
-  /** The app has accepted a connection that is no more. */
+  /** The app has accepted a connection that has closed since. */
   onLeft(stationId: StationId, leaving: Leaving): void {
     this.#leaving.add(stationId, leaving)
     void leaving.ended.then(() => this.#leaving.delete(stationId, leaving))

@@ -58,7 +58,7 @@ export function boundedElementsOf(text: string, bounds: Bounds): JsonText[] | nu
   return isWithin ? parts.map(part => part.trim() as JsonText) : null
 }
 
-/** Whether a text of the app can be parsed at little cost. True for what is no array and no object, and so is cheap. */
+/** Whether a text of the app can be parsed at little cost. True for a text that is neither an array nor an object, which is cheap. */
 export function isParsable(text: string): boolean {
   return text.length <= alwaysCheap || scan(text, appBounds).isWithin
 }
