@@ -45,7 +45,7 @@ export type Excerpt = { readonly text: string; readonly at: number }
 const SECRETS = ['authorization', 'cookie', 'idTag', 'idToken']
 const SECRET_PATHS = SECRETS.flatMap(name => [name, `headers.${name}`, `env.headers.${name}`, `payload.${name}`])
 
-/** Opens the log. No line is lost when the process exits or crashes, unless nobody reads stdout. */
+/** Opens the log. No line is lost when the process exits or crashes, as long as stdout is read. */
 export function openLog({ level, format, nodeId, isSensitive = false, write }: LogOptions): RootLog {
   const colour = write === undefined && isatty(1)
   const stdout = write === undefined ? openStdout(num => log.warn({ num }, droppedText)) : null

@@ -1,6 +1,6 @@
 /**
  * The output of the log. It writes each line at once while its reader keeps up, so that a crash loses none. A pipe that
- * nobody reads fills up, and must not stop the program: lines then wait in memory, and beyond a limit they are dropped.
+ * is not read fills up, and must not stop the program: lines then wait in memory, and beyond a limit they are dropped.
  */
 import { writevSync } from 'node:fs'
 
