@@ -323,7 +323,6 @@ test('the property test has a value for every option', () => {
 })
 
 test('the output of --print-config reads back as the same configuration, except for secrets', () => {
-  let tried = 0
   fc.assert(
     fc.property(anyFlags, anyTables, (given, toml) => {
       const argv = Object.entries(given).map(([flag, value]) => `--${flag}=${value}`)
@@ -333,9 +332,9 @@ test('the output of --print-config reads back as the same configuration, except 
           first.problems.filter(problem => /invalid value|given\.toml/.test(problem)),
           [],
         )
+        fc.pre(false)
         return
       }
-      tried++
       const file = { path: 'printed.toml', text: printedConfig(first.settings, first.config) }
       const secrets = {
         ANYCABLE_SECRET: given['secret'],
@@ -350,7 +349,7 @@ test('the output of --print-config reads back as the same configuration, except 
       assert.ok(second.ok)
       assert.equal(printedConfig(second.settings, second.config), file.text)
     }),
-    { numRuns: 1000 },
+    // One set of random options in about 25 is free of conflicts; only those count as a run.
+    { numRuns: 40, maxSkipsPerRun: 500 },
   )
-  assert.ok(tried > 40, `only ${tried} configurations were without a problem`)
 })
