@@ -51,7 +51,7 @@ async function add(given: Given, stationId: StationId): Promise<number> {
   const key = await keyFor(given)
   await change(given.file, stationId, async before => {
     if (before !== undefined) throw new CommandError(`${stationId} has a key already: rotate or remove it`)
-    return [await hashOf(secretOf(Buffer.from(key.text)))]
+    return [await hashOfKey(key)]
   })
   return await print(given, key)
 }
@@ -60,7 +60,7 @@ async function rotate(given: Given, stationId: StationId): Promise<number> {
   const key = await keyFor(given)
   await change(given.file, stationId, async before => {
     const [current] = known(before, stationId)
-    return [current ?? '', await hashOf(secretOf(Buffer.from(key.text)))]
+    return [current ?? '', await hashOfKey(key)]
   })
   given.terminal.warn(
     `${escaped(stationId)} keeps its old key, too, until it has accepted or used the new one: send it the new one\n`,
@@ -124,12 +124,18 @@ function known(hashes: Hashes | undefined, stationId: StationId): Hashes {
 /** In all versions (1.6 white paper A00.FR.205, 2.x A00.FR.205). */
 const minKeyBytes = 16
 
+type Key = { readonly text: string; readonly isNew: boolean }
+
 /** A new one, unless the operator gives it. */
-async function keyFor({ flags, terminal }: Given): Promise<{ readonly text: string; readonly isNew: boolean }> {
+async function keyFor({ flags, terminal }: Given): Promise<Key> {
   if (!flags.stdin) return { text: newKey(flags.ocppVersion), isNew: true }
   const text = await readKey(terminal)
   if (Buffer.byteLength(text) < minKeyBytes) throw new UsageError(`a key has ${minKeyBytes} bytes at least`)
   return { text, isNew: false }
+}
+
+function hashOfKey({ text, isNew }: Key): Promise<string> {
+  return hashOf(secretOf(Buffer.from(text)), isNew ? 'random' : 'chosen')
 }
 
 async function readKey(terminal: Terminal): Promise<string> {
@@ -138,7 +144,7 @@ async function readKey(terminal: Terminal): Promise<string> {
   return key
 }
 
-async function print({ terminal }: Given, { text, isNew }: { readonly text: string; readonly isNew: boolean }) {
+async function print({ terminal }: Given, { text, isNew }: Key) {
   if (isNew) await terminal.write(`${text}\n`)
   return exits.done
 }

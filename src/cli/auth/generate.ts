@@ -11,6 +11,7 @@ import { versions, type Version } from '../../ocpp/version.ts'
 const characters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 const length = 32
 
+/** Of 160 random bits, or 190 in 2.x: its hash needs no costly function. */
 export function newKey(version: Version): string {
   if (versions[version].configuresHexKeys) return randomBytes(20).toString('hex')
   return Array.from({ length }, () => characters[randomInt(characters.length)]).join('')

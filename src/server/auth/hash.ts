@@ -1,21 +1,30 @@
 /**
- * Salted hashes of keys, by scrypt (RFC 7914), in the PHC string format. A hash takes some 20 ms of a thread.
+ * Salted hashes of keys, by scrypt (RFC 7914), in the PHC string format. Each hash records what it costs.
  */
 import { randomBytes, scrypt, timingSafeEqual, type ScryptOptions } from 'node:crypto'
 import { promisify } from 'node:util'
 
 const scryptOf = promisify<Buffer, Buffer, number, ScryptOptions, Buffer>(scrypt)
 
-/** 16 MiB of memory for a hash. */
-const cost = { ln: 14, r: 8, p: 1 }
+type Cost = { readonly ln: number; readonly r: number; readonly p: number }
+
+/**
+ * `chosen`: a key that may be short, or in a list of words. Each guess takes 16 MiB and some 20 ms of a thread.
+ *
+ * `random`: a key of 128 random bits or more. Nobody can guess it at any cost, so a check costs some 20 µs, and a fleet
+ * that reconnects does not wait for it.
+ */
+const costs = { chosen: { ln: 14, r: 8, p: 1 }, random: { ln: 1, r: 1, p: 1 } } as const satisfies Record<string, Cost>
 const saltBytes = 16
 const hashBytes = 32
 /** In bytes. Limits hashes made elsewhere, so that one check cannot exhaust the memory. */
 const mostMemory = 64 * 1024 * 1024
 
-type Hash = { readonly cost: typeof cost; readonly salt: Buffer; readonly hash: Buffer }
+type Hash = { readonly cost: Cost; readonly salt: Buffer; readonly hash: Buffer }
 
-export async function hashOf(secret: Buffer): Promise<string> {
+/** @param kind `random` only for a key that was made by a random generator */
+export async function hashOf(secret: Buffer, kind: keyof typeof costs): Promise<string> {
+  const cost = costs[kind]
   const salt = randomBytes(saltBytes)
   const hash = await derived(secret, salt, cost, hashBytes)
   return `$scrypt$ln=${cost.ln},r=${cost.r},p=${cost.p}$${base64(salt)}$${base64(hash)}`
@@ -40,12 +49,12 @@ function parseHash(text: string): Hash | null {
   return isUsable ? { cost: given, salt: Buffer.from(salt, 'base64'), hash: Buffer.from(hash, 'base64') } : null
 }
 
-function derived(secret: Buffer, salt: Buffer, { ln, r, p }: typeof cost, length: number): Promise<Buffer> {
+function derived(secret: Buffer, salt: Buffer, { ln, r, p }: Cost, length: number): Promise<Buffer> {
   return scryptOf(secret, salt, length, { N: 2 ** ln, r, p, maxmem: 2 * mostMemory })
 }
 
 /** In bytes. */
-function memoryOf({ ln, r, p }: typeof cost): number {
+function memoryOf({ ln, r, p }: Cost): number {
   return 128 * r * (2 ** ln + p)
 }
 

@@ -27,6 +27,13 @@ export function parseKeys(text: string): KeyLines {
   return { keys, problems }
 }
 
+/** The hashes of one station, by its line as `withKeys` writes it. */
+export function hashesOf(text: string, stationId: StationId): Hashes {
+  const start = `${encodeURIComponent(stationId)} `
+  const lines = text.split('\n').filter(line => line.startsWith(start))
+  return parseKeys(lines.join('\n')).keys.get(stationId) ?? []
+}
+
 /** The text with other lines for some stations; `null` removes one. Everything else stays as it is. */
 export function withKeys(text: string, changes: ReadonlyMap<StationId, Hashes | null>): string {
   const added = new Map(changes)

@@ -1,6 +1,6 @@
 /**
- * The keys of `ocpp_auth_file` in memory. A check by scrypt is costly, so its verdict is remembered, as a digest with a key of
- * this process: a station that reconnects costs one check for each version of its line.
+ * The keys of `ocpp_auth_file` in memory. A check by scrypt is costly unless the key is random, so its verdict is remembered,
+ * as a digest with a key of this process: a station that reconnects costs one check for each version of its line.
  *
  * Spec: OCPP 1.6 security white paper A01, OCPP 2.0.1 and 2.1 Part 2 A01 (a new key that the station has accepted replaces
  * the one before).
@@ -16,7 +16,7 @@ import type { StationId } from '../../translate/handshake.ts'
 import { Checks } from './checks.ts'
 import { hashOf, matches } from './hash.ts'
 import { changeFile } from './key-file.ts'
-import { parseKeys, withKeys, type Hashes } from './lines.ts'
+import { hashesOf, parseKeys, withKeys, type Hashes } from './lines.ts'
 import { secretIn, secretOf } from './secret.ts'
 
 /** One thread of Node's four stays free for files and names. */
@@ -134,7 +134,7 @@ class Keys implements OpenedKeys {
     entry.wrong = []
     entry.hashes = before
     this.#saving = this.#saving.then(async () => {
-      const hash = await hashOf(secret)
+      const hash = (await this.#hashInFile(stationId, secret)) ?? (await hashOf(secret, 'chosen'))
       // A newer key may have replaced it meanwhile.
       if (!entry.right.some(known => known.digest === digest)) return
       entry.hashes = [...before, hash]
@@ -164,8 +164,8 @@ class Keys implements OpenedKeys {
   async #checked(stationId: StationId, secret: Buffer, digest: Buffer, address: string): Promise<KeyVerdict | 'busy'> {
     const checked = await this.#checks.run(address, async () => {
       const hashes = this.#entries.get(stationId)?.hashes ?? []
-      for (const [at, hash] of hashes.entries()) if (await matches(secret, hash)) return { hashes, at }
-      return { hashes, at: null }
+      const hash = await matching(secret, hashes)
+      return { hashes, at: hash === null ? null : hashes.indexOf(hash) }
     })
     if (checked === null) return 'busy'
     const { hashes, at } = checked
@@ -181,6 +181,12 @@ class Keys implements OpenedKeys {
     entry.right = [...entry.right, right]
     this.#onUsed(stationId, entry, right)
     return 'right'
+  }
+
+  /** A key that `auth rotate` made keeps its cheap hash, also before the file is loaded again. */
+  async #hashInFile(stationId: StationId, secret: Buffer): Promise<string | null> {
+    const text = await readFile(this.#file, 'utf8').catch(() => '')
+    return matching(secret, hashesOf(text, stationId))
   }
 
   /** A station that uses its new key has accepted it. */
@@ -227,6 +233,12 @@ class Keys implements OpenedKeys {
       .update(secret)
       .digest()
   }
+}
+
+/** The first of the hashes that is the secret's; `null` if none is. */
+async function matching(secret: Buffer, hashes: Hashes): Promise<string | null> {
+  for (const hash of hashes) if (await matches(secret, hash)) return hash
+  return null
 }
 
 /** The first hash is that of the key in use. There is none while a key that the station has just accepted is hashed. */

@@ -59,9 +59,19 @@ test('auth rotate adds a new key behind the old one, and replaces a new one that
   assert.equal((await auth(['rotate', 'CP2'])).err, 'CP2 has no key\n')
 })
 
+test('auth add and rotate keep a cheap hash of the keys that they make, and a costly one of a key from --stdin', async t => {
+  const { auth, hashes } = setUp(t)
+  const costs = () => hashes().map(hash => /ln=\d+/.exec(hash)?.[0])
+  await auth(['add', 'CP 1'])
+  await auth(['rotate', 'CP 1', '--stdin'], 'a password of 2.x\n')
+  assert.deepEqual(costs(), ['ln=1', 'ln=14'])
+  await auth(['rotate', 'CP 1'])
+  assert.deepEqual(costs(), ['ln=1', 'ln=1'])
+})
+
 test('auth remove deletes the line of a station, and fails for one without', async t => {
   const { file, auth } = setUp(t)
-  writeFileSync(file, withKeys('# mine\n', new Map([[cp1, [await hashOf(Buffer.from('key'))]]])))
+  writeFileSync(file, withKeys('# mine\n', new Map([[cp1, [await hashOf(Buffer.from('key'), 'chosen')]]])))
   assert.deepEqual([(await auth(['remove', 'CP 1'])).code, (await auth(['remove', 'CP 1'])).code], [0, 1])
   assert.equal(readFileSync(file, 'utf8'), '# mine\n')
 })

@@ -5,7 +5,7 @@ import { hashOf, isHash, matches } from '../../../src/server/auth/hash.ts'
 const secret = Buffer.from('sixteen letters!')
 
 test('a hash matches its secret only, and two hashes of one secret differ', async () => {
-  const [one, other] = await Promise.all([hashOf(secret), hashOf(secret)])
+  const [one, other] = await Promise.all([hashOf(secret, 'chosen'), hashOf(secret, 'chosen')])
   assert.notEqual(one, other)
   assert.deepEqual(await Promise.all([one, other].map(hash => matches(secret, hash))), [true, true])
   assert.equal(await matches(Buffer.from('sixteen letters?'), one), false)
@@ -19,6 +19,14 @@ test('a hash of another program matches: scrypt of RFC 7914 §12 in the PHC stri
     '7023bdcb3afd7348461c06cd81fd38ebfda8fbba904f8e3ea9b543f6545da1f2d5432955613f0fcf62d49705242a9af9e61e85dc0d651e40dfcf017b45575887'
   const hash = Buffer.from(derived, 'hex').toString('base64').replace(/=+$/, '')
   assert.equal(await matches(Buffer.from('pleaseletmein'), `$scrypt$ln=14,r=8,p=1$${salt}$${hash}`), true)
+})
+
+test('the hash of a random key costs next to nothing, and that of any other key costs a guesser 16 MiB and time', async () => {
+  const kinds = ['random', 'chosen'] as const
+  const hashes = await Promise.all(kinds.map(kind => hashOf(secret, kind)))
+  assert.deepEqual(hashes.map(each => each.split('$')[2]), ['ln=1,r=1,p=1', 'ln=14,r=8,p=1']) // prettier-ignore
+  assert.deepEqual(await Promise.all(hashes.map(each => matches(secret, each))), [true, true])
+  assert.deepEqual(await Promise.all(hashes.map(each => matches(Buffer.from('another secret'), each))), [false, false])
 })
 
 const salt = 'c2FsdHNhbHRzYWx0'

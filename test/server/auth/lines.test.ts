@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseKeys, withKeys, type Hashes } from '../../../src/server/auth/lines.ts'
+import { hashesOf, parseKeys, withKeys, type Hashes } from '../../../src/server/auth/lines.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
 
 const hash = '$scrypt$ln=14,r=8,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g'
@@ -15,6 +15,13 @@ test('each line is a station and its hashes; comments, blanks and line ends of W
     ]),
     problems: [],
   })
+})
+
+test('the hashes of one station are those of its own line', () => {
+  const cp1 = 'CP 1' as StationId
+  const text = withKeys('', new Map([[cp1, [hash, other]], ['CP 10' as StationId, [other]]])) // prettier-ignore
+  assert.deepEqual([hashesOf(text, cp1), hashesOf(text, 'CP' as StationId)], [[hash, other], []])
+  assert.deepEqual(hashesOf('CP%201 secret\n', cp1), [])
 })
 
 const problems: readonly (readonly [line: string, expected: string])[] = [

@@ -18,7 +18,7 @@ const cp1 = id('CP1')
 const address = '192.0.2.1'
 const basic = (stationId: string, key: string): string =>
   `Basic ${Buffer.from(`${stationId}:${key}`).toString('base64')}`
-const hashed = (key: string): Promise<string> => hashOf(secretOf(Buffer.from(key)))
+const hashed = (key: string): Promise<string> => hashOf(secretOf(Buffer.from(key)), 'chosen')
 
 async function setUp(t: TestContext, keys: Readonly<Record<string, string>> = { CP1: 'old key of CP1' }) {
   const file = join(temporaryDirectory(t), 'keys')
@@ -134,6 +134,20 @@ test('a new key that a station has accepted replaces the old one at once, and in
   assert.deepEqual(log.said('info'), ['the station has a new key: the one before is refused'])
   await keys.load()
   assert.equal(await ask('CP1', hex), 'right', 'its own write costs no check')
+})
+
+test('a new key that is in the file already keeps its hash when the station accepts it; any other gets a costly one', async t => {
+  const { file, keys, ask, inFile } = await setUp(t)
+  const [old = ''] = inFile().get(cp1) ?? []
+  const made = await hashOf(Buffer.from('key of auth rotate'), 'random')
+  writeFileSync(file, withKeys('', new Map([[cp1, [old, made]]])))
+  keys.onNewKey(cp1, { text: 'key of auth rotate', isValid: 'now' })
+  await keys.close()
+  assert.deepEqual(inFile().get(cp1), [made])
+  assert.equal(await ask('CP1', 'old key of CP1'), 'checked: wrong')
+  keys.onNewKey(cp1, { text: 'key of the app', isValid: 'now' })
+  await keys.close()
+  assert.match(inFile().get(cp1)?.join(' ') ?? '', /^\$scrypt\$ln=14,\S+$/)
 })
 
 test('a new key that counts after a reboot is valid beside the old one, until it is used', async t => {
