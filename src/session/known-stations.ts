@@ -54,6 +54,15 @@ export class KnownStations {
     return this.#accepted.has(stationId)
   }
 
+  /**
+   * The app is about to judge the station. Credentials that it has accepted before are no guess.
+   *
+   * @returns called once it has, or the station has left
+   */
+  onAsking(handshake: StationHandshake): () => void {
+    return this.hasAccepted(handshake) ? () => undefined : this.guesses.begin(handshake)
+  }
+
   onAccepted(handshake: StationHandshake): void {
     setRecent(this.#accepted, handshake.stationId, credentialsDigest(handshake), maxStations)
     this.proofs.onAccepted(handshake)

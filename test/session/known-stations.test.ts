@@ -37,3 +37,17 @@ test('a station is known by its last credentials that the app accepted, or by ha
   known.onAccepted(handshakeFor('CP1'))
   assert.deepEqual([has('Basic A'), has()], [false, true])
 })
+
+test('a station that the app is asked about is a guesser until then, unless the app has accepted its credentials before', () => {
+  const known = new KnownStations(() => 0)
+  const mine = handshakeFor('CP1', { authorization: 'Basic A' })
+  const other = handshakeFor('CP1', { authorization: 'Basic B' })
+  known.onAccepted(mine)
+  const ends = Array.from({ length: 5 }, (_, at) =>
+    known.onAsking(handshakeFor('CP1', { authorization: `Basic guess ${at}` })),
+  )
+  assert.equal(known.guesses.waitSeconds(other), 1)
+  ends[0]?.()
+  known.onAsking(mine)
+  assert.equal(known.guesses.waitSeconds(other), null)
+})

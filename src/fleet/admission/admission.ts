@@ -156,7 +156,9 @@ export class Admission {
     const aborting = new AbortController()
     const abort = (): void => aborting.abort()
     gone.addEventListener('abort', abort)
+    const endAttempt = this.#hub.known.onAsking(handshake)
     const connect = this.#judged(handshake, aborting.signal, gone).finally(() => {
+      endAttempt()
       this.#connects.delete(connect)
       gone.removeEventListener('abort', abort)
     })

@@ -46,12 +46,16 @@ export class AppConnection {
   #istate: State = {}
   /** Transmissions of Connect and unsubscribe replies, taken with the reply to the subscribe that follows. */
   #transmissions: readonly string[] = []
+  /** The attempt to authenticate begins with the connection, and ends with the app's verdict or the session. */
+  readonly #endAttempt: () => void
 
   /** @param member the session whose streams the app starts and stops */
   constructor(station: Attached, fleet: Fleet, member: Member) {
     this.#station = station
     this.#fleet = fleet
     this.#member = member
+    this.#endAttempt = station.connected === null ? fleet.known.onAsking(station.handshake) : () => undefined
+    station.closed.addEventListener('abort', this.#endAttempt)
     if (station.connected !== null) this.#onAccepted(station.connected.reply)
   }
 
@@ -79,6 +83,7 @@ export class AppConnection {
   async connect(queueDeadline?: () => number): Promise<string | null> {
     const { handshake, who, world, closed } = this.#station
     const reply = await world.rpc.connect({ sid: who.sid, env: this.#env({}) }, closed, queueDeadline)
+    this.#endAttempt()
     if (reply.status === 'failure') {
       this.#fleet.known.onRejected(handshake, verdictOf(reply))
       if (reply.transmissions.some(text => readTransmission(text).kind !== 'cable'))

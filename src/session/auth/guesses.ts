@@ -6,6 +6,7 @@ import { Budget } from '../../ops/limits/budget.ts'
 import { networkOf } from '../../ops/limits/network.ts'
 import { setRecent } from '../../ops/recent.ts'
 import { addressOf, type StationHandshake } from '../../translate/handshake.ts'
+import { credentialsDigest } from '../transactions/credentials.ts'
 
 /**
  * For one station from one address: so many attempts are free, then each one doubles the wait. The longest wait is short,
@@ -26,6 +27,8 @@ type Guesser = Pick<StationHandshake, 'stationId' | 'env'>
 export class Guesses {
   readonly #now: () => number
   readonly #guesses = new Map<string, Guess>()
+  /** What the app has not judged yet: how many connections wait with each digest of credentials. */
+  readonly #pending = new Map<string, Map<string, number>>()
   readonly #budgets = new Map<string, Budget>()
 
   /** @param now monotonic, in ms */
@@ -35,9 +38,30 @@ export class Guesses {
 
   /** In how many seconds credentials that are not known to be right may be tried; `null` if they may be now. */
   waitSeconds(guesser: Guesser): number | null {
-    const guess = this.#guesses.get(keyOf(guesser))
-    const leftMs = guess === undefined ? 0 : guess.at + waitMsOf(guess) - this.#now()
+    const guess = this.#recent(keyOf(guesser))
+    const leftMs = Math.max(guess.at + waitMsOf(guess) - this.#now(), this.#msOfPending(guesser, guess))
     return leftMs > 0 ? Math.ceil(leftMs / 1000) : this.addressWaitSeconds(guesser)
+  }
+
+  /**
+   * An attempt that the app judges. Until it has, the attempt counts as a wrong one, so that guesses at the same time add
+   * up. The same credentials at once are one attempt: a station that reconnects does not wait for itself.
+   *
+   * @returns ends the attempt, whatever the app has said; may be called twice
+   */
+  begin(guesser: Guesser): () => void {
+    const [key, digest] = [keyOf(guesser), credentialsDigest(guesser)]
+    const pending = this.#pending.get(key) ?? new Map<string, number>()
+    this.#pending.set(key, pending.set(digest, (pending.get(digest) ?? 0) + 1))
+    let isPending = true
+    return () => {
+      if (!isPending) return
+      isPending = false
+      const left = (pending.get(digest) ?? 0) - 1
+      if (left > 0) pending.set(digest, left)
+      else pending.delete(digest)
+      if (pending.size === 0) this.#pending.delete(key)
+    }
   }
 
   /** The same, by what has come from the address for any station. */
@@ -50,9 +74,7 @@ export class Guesses {
   add(guesser: Guesser): void {
     const at = this.#now()
     const key = keyOf(guesser)
-    const before = this.#guesses.get(key)
-    const attempts = before !== undefined && at - before.at < forgottenAfterMs ? before.attempts + 1 : 1
-    setRecent(this.#guesses, key, { attempts, at }, maxEntries)
+    setRecent(this.#guesses, key, { attempts: this.#recent(key).attempts + 1, at }, maxEntries)
     this.addUnknown(guesser)
   }
 
@@ -75,6 +97,19 @@ export class Guesses {
 
   onAccepted(guesser: Guesser): void {
     this.#guesses.delete(keyOf(guesser))
+  }
+
+  #recent(key: string): Guess {
+    const guess = this.#guesses.get(key)
+    return guess !== undefined && this.#now() - guess.at < forgottenAfterMs ? guess : { attempts: 0, at: 0 }
+  }
+
+  /** Beyond the free attempts, the next one waits until the app has judged those before it. */
+  #msOfPending(guesser: Guesser, { attempts }: Guess): number {
+    const pending = this.#pending.get(keyOf(guesser))
+    if (pending === undefined) return 0
+    const others = pending.size - (pending.has(credentialsDigest(guesser)) ? 1 : 0)
+    return others > 0 && attempts + others >= perStation.free ? perStation.leastMs : 0
   }
 }
 

@@ -285,6 +285,49 @@ test('who guesses is slowed down and costs no Connect; the right key comes in, f
   assert.equal(await statusOf(elsewhere), 101)
 })
 
+test('guesses at the same time cost no more Connects than those one after another, and end with the verdict', async t => {
+  const { rpc, statusOf } = setUp(t)
+  rpc.on('connect', rejects())
+  const guess = (at: number) => handshakeFor('CP1', { authorization: `Basic guess ${at}` })
+  const statuses = await Promise.all(Array.from({ length: 20 }, (_, at) => statusOf(guess(at))))
+  assert.equal(rpc.names().length, 5)
+  assert.deepEqual([new Set(statuses.slice(0, 5)), new Set(statuses.slice(5))], [new Set([401]), new Set([429])])
+})
+
+test('a station that reconnects many times while the app is slow is not a guesser', async t => {
+  const { rpc, statusOf } = setUp(t)
+  const held = Array.from({ length: 12 }, () => rpc.hold('connect'))
+  const statuses = Array.from({ length: 12 }, () => statusOf())
+  for (const each of held) await each.arrived()
+  for (const each of held) each.release()
+  assert.deepEqual(new Set(await Promise.all(statuses)), new Set([101]))
+  rpc.on('connect', fails(faults.absent))
+  for (let at = 0; at < 12; at++) await statusOf(handshakeFor('CP1', { authorization: `Basic new ${at}` }))
+  rpc.on('connect', () => ({}))
+  assert.equal(
+    await statusOf(handshakeFor('CP1', { authorization: 'Basic new' })),
+    101,
+    'the app has judged none of them',
+  )
+})
+
+test('with Connect at the boot, guesses count from the opening of their sockets', async t => {
+  const { rpc, come, statusOf } = setUp(t, { connectOn: 'boot' })
+  rpc.on('connect', rejects())
+  const guess = (at: number) => handshakeFor('CP1', { authorization: `Basic guess ${at}` })
+  const came = await Promise.all(Array.from({ length: 20 }, (_, at) => come(guess(at))))
+  const open = came.filter(each => each instanceof FakeStation)
+  assert.equal(open.length, 5)
+  open[0]?.vanish()
+  await open[0]?.ended()
+  const sixth = await come(guess(20))
+  assert.ok(sixth instanceof FakeStation, 'one that has left without a Connect is no guess')
+  assert.equal(await statusOf(guess(21)), 429)
+  for (const each of [...open.slice(1), sixth]) assert.equal((await each.boot())[0], 3)
+  assert.equal(rpc.names().length, 5)
+  assert.equal(await statusOf(guess(22)), 429)
+})
+
 function keysOf(recalled: KeyVerdict | null, checked: KeyVerdict | 'busy', isChecking = false) {
   const asked: string[] = []
   return {

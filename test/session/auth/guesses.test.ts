@@ -95,6 +95,47 @@ test('an attempt counts for its station and its address until it is taken back',
   assert.equal(guesses.addressWaitSeconds(guesser), null, 'of its address')
 })
 
+/** With these credentials. */
+function keyed(authorization: string, of = guesser) {
+  return { ...of, env: { ...of.env, headers: { ...of.env.headers, authorization } } }
+}
+
+test('attempts that the app has not judged yet count as wrong ones until it has', () => {
+  const { guesses } = setUp()
+  const ends = Array.from({ length: 5 }, (_, at) => {
+    assert.equal(guesses.waitSeconds(keyed(`guess ${at}`)), null)
+    return guesses.begin(keyed(`guess ${at}`))
+  })
+  assert.equal(guesses.waitSeconds(keyed('one more')), 1)
+  assert.equal(guesses.waitSeconds(keyed('one more', from('192.0.2.1', 'CP2'))), null, 'another station')
+  assert.equal(guesses.waitSeconds(keyed('one more', from('192.0.2.2'))), null, 'another address')
+  const [first] = ends
+  first?.()
+  first?.()
+  assert.equal(guesses.waitSeconds(keyed('one more')), null)
+  guesses.add(guesser)
+  assert.equal(guesses.waitSeconds(keyed('one more')), 1, 'a wrong one and those pending add up')
+  for (const end of ends) end()
+  assert.equal(guesses.waitSeconds(keyed('one more')), null)
+})
+
+test('the same credentials at once are one attempt, which does not wait for itself', () => {
+  const { guesses } = setUp()
+  const ends = Array.from({ length: 20 }, () => guesses.begin(keyed('mine')))
+  for (let at = 0; at < 3; at++) guesses.begin(keyed(`guess ${at}`))
+  assert.equal(guesses.waitSeconds(keyed('mine')), null)
+  assert.equal(guesses.waitSeconds(keyed('one more')), null)
+  const end = guesses.begin(keyed('guess 4'))
+  assert.equal(guesses.waitSeconds(keyed('one more')), 1)
+  assert.equal(guesses.waitSeconds(keyed('mine')), null, 'four others')
+  end()
+  for (const each of ends.slice(1)) each()
+  guesses.add(guesser)
+  assert.equal(guesses.waitSeconds(keyed('one more')), 1, 'one of the same is left')
+  ends[0]?.()
+  assert.equal(guesses.waitSeconds(keyed('one more')), null)
+})
+
 test('attempts for stations that do not exist count for their address only', () => {
   const { guesses } = setUp()
   for (let at = 0; at < 9_999; at++) guesses.addUnknown(guesser)
