@@ -5,7 +5,7 @@
  */
 import { versions as numbers } from '../ocpp/version.ts'
 import { hasCredentials, isHttp } from './addresses.ts'
-import { adminCaution, adminProblem, broadcastProblem, broadcastsOnStationsPort } from './rules/access.ts'
+import { adminCaution, adminProblem, broadcastProblem, broadcastsOnStationsPort, keysCaution } from './rules/access.ts'
 import type { Settings } from './options.ts'
 import { listenerCaution, listenerOptions, listenerProblem, listenersOf, samePortProblem } from './rules/listeners.ts'
 import type { ListenerOptions } from './table/tls.ts'
@@ -207,6 +207,7 @@ const unverified =
 export const cautions: readonly Rule[] = [
   { of: listenerOptions, broken: ({ server }) => listenerCaution(server) },
   { of: ['admin_port', 'admin_token', 'admin_read_token'], broken: adminCaution },
+  { of: [...listenerOptions, 'headers', 'ocpp_auth_file'], broken: keysCaution },
   {
     of: ['log_sensitive'],
     broken: ({ log }) =>

@@ -10,6 +10,7 @@ import type { check } from '../flags.ts'
 import { escaped } from '../show/escape.ts'
 import { paint } from '../show/paint.ts'
 import { clockProbe, natsProbe, rpcProbe, type TestStation } from './app.ts'
+import { keysProbe } from './keys.ts'
 import { certificateProbe, filesProbe, portProbe, portsOf, stateProbe } from './machine.ts'
 import { probed, skip, type Line, type Status } from './probe.ts'
 import { readConfigFile } from '../../settings.ts'
@@ -38,7 +39,7 @@ function configurationLines(resolution: Resolution, about: string): Line[] {
 
 /** In the order in which they are printed; they run at the same time. */
 function probesOf(config: Config, station: TestStation | null, env: Terminal['env']): Promise<Line>[] {
-  const { server, state } = config
+  const { ocpp, server, state } = config
   // Beside a bridge that runs, what it uses is no fault.
   const owners = state.dir === null ? [] : findBridges(env, state.dir).running
   const running = [...owners, ...findBridges(env, null).running]
@@ -53,6 +54,7 @@ function probesOf(config: Config, station: TestStation | null, env: Terminal['en
       ? [probed('certificate', () => skip('ssl_cert is not set: connections are not encrypted here'))]
       : []),
     ...pairs.map(([cert, key]) => probed('certificate', () => certificateProbe(cert, key, Date.now()))),
+    probed('keys', () => keysProbe(ocpp.authFile)),
     ...portsOf(config).map(port => probed(port.option, () => portProbe(port, pidOn(port.port)))),
     probed('open files', () => filesProbe(server.maxConn, readOpenFiles())),
     probed('clock', () => clockProbe(config, Date.now)),

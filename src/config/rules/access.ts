@@ -1,5 +1,6 @@
 /**
- * Rules of the options that decide who may command stations: of the admin API, and of broadcasts over HTTP.
+ * Rules of the options that decide who may command stations, by the admin API and by broadcasts over HTTP, and who checks
+ * the keys of stations.
  *
  * Pure.
  */
@@ -47,4 +48,19 @@ export function broadcastProblem(config: Broadcasts): string | null {
     return `http_broadcast_port is ${server.port}, the stations' port, and broadcasts need no key: set broadcast_key or secret, or another port`
   if (isLoopback(server.host)) return null
   return `host is ${server.host}, which other machines reach, and broadcasts on port ${broadcast.httpPort} need no key: set broadcast_key or secret, or broadcast_adapter=nats`
+}
+
+/** What is doubtful about a profile that needs keys; `null` if nothing is. */
+export function keysCaution({
+  ocpp,
+  rpc,
+  server: { listeners },
+}: {
+  readonly ocpp: Pick<Settings['ocpp'], 'authFile'>
+  readonly rpc: Pick<Settings['rpc'], 'headers'>
+  readonly server: { readonly listeners: readonly { readonly profile: number }[] }
+}): string | null {
+  const withKeys = listeners.find(({ profile }) => profile === 1 || profile === 2)
+  if (withKeys === undefined || ocpp.authFile !== null || rpc.headers.includes('authorization')) return null
+  return `ocpp_profile is ${withKeys.profile}, but nobody checks the keys of stations: add authorization to headers, or set ocpp_auth_file`
 }

@@ -13,10 +13,11 @@ import type { Log } from '../../ops/log.ts'
 import type { Opened } from '../../ops/server.ts'
 import type { KeyVerdict, StationKeys } from '../../session/ports.ts'
 import type { StationId } from '../../translate/handshake.ts'
+import { cautionsOf, logCautions } from './cautions.ts'
 import { Checks } from './checks.ts'
 import { hashOf, matches } from './hash.ts'
 import { changeFile } from './key-file.ts'
-import { hashesOf, parseKeys, withKeys, type Hashes } from './lines.ts'
+import { hashesOf, parseKeys, withKeys, type Hashes, type KeyLines } from './lines.ts'
 import { secretIn, secretOf } from './secret.ts'
 
 /** One thread of Node's four stays free for files and names. */
@@ -53,10 +54,19 @@ export type OpenedKeys = StationKeys &
   }
 
 /** Rejects if the file cannot be read, or a line of it is wrong. */
-export async function openStationKeys(file: string, log: Pick<Log, 'info' | 'error'>): Promise<OpenedKeys> {
+export async function openStationKeys(file: string, log: Pick<Log, 'info' | 'warn' | 'error'>): Promise<OpenedKeys> {
   const keys = new Keys(file, log)
   await keys.load()
+  logCautions(await cautionsOf(file, (await readKeyLines(file)).keys), file, log)
   return keys
+}
+
+/** Rejects if the file cannot be read; the message names the option and the file. */
+export async function readKeyLines(file: string): Promise<KeyLines & { readonly isEmpty: boolean }> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw new Error(`ocpp_auth_file: ${file} cannot be read`, { cause: error })
+  })
+  return { ...parseKeys(text), isEmpty: text === '' }
 }
 
 class Keys implements OpenedKeys {
@@ -77,9 +87,8 @@ class Keys implements OpenedKeys {
   }
 
   async load(): Promise<readonly StationId[]> {
-    const text = await readFile(this.#file, 'utf8')
-    if (text === '' && this.#entries.size > 0) throw new Error(`${this.#file} is empty`)
-    const { keys, problems } = parseKeys(text)
+    const { keys, problems, isEmpty } = await readKeyLines(this.#file)
+    if (isEmpty && this.#entries.size > 0) throw new Error(`${this.#file} is empty`)
     if (problems.length > 0) throw new Error(`${this.#file}: ${problems.join('; ')}`)
     const entries = new Map<StationId, Entry>()
     for (const [stationId, hashes] of keys) entries.set(stationId, this.#entryFor(stationId, hashes))

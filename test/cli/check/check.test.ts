@@ -32,6 +32,7 @@ test('check prints one line for each thing that the bridge needs, and ends with 
       ['ok', 'rpc'],
       ['skip', 'nats'],
       ['skip', 'certificate'],
+      ['skip', 'keys'],
       ['ok', 'port'],
       ['ok', 'http_broadcast_port'],
       ['ok', 'open files'],

@@ -65,3 +65,19 @@ for (const [flags, problem, because] of rows) {
     if (problem !== null) assert.match(problems[0] ?? '', problem)
   })
 }
+
+const unchecked = /^ocpp_profile is [12], but nobody checks the keys of stations: add authorization to headers, or set/
+const keyRows: readonly (readonly [flags: readonly string[], caution: RegExp | null, because: string])[] = [
+  [['ocpp_profile=1', 'headers=cookie'], unchecked, 'the app does not get them'],
+  [['ocpp_profile=2', 'headers=cookie', 'ssl_cert=c', 'ssl_key=k'], unchecked, 'nor over TLS'],
+  [['ocpp_profile=1'], null, 'the app gets them'],
+  [['ocpp_profile=1', 'headers=cookie', 'ocpp_auth_file=keys'], null, 'the bridge checks them'],
+  [['headers=cookie'], null, 'no profile needs them'],
+]
+for (const [flags, caution, because] of keyRows) {
+  test(`${flags.join(' ')} ${caution === null ? 'is no reason to warn' : 'is warned of'}: ${because}`, () => {
+    const found = resolved(...flags.map(flag => `--${flag}`)).warnings.filter(each => each.includes('keys of stations'))
+    if (caution === null) assert.deepEqual(found, [])
+    else assert.match(found.join(), caution)
+  })
+}

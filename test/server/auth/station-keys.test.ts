@@ -106,6 +106,16 @@ test('a broken file changes nothing, and the problem names the line and no key',
   assert.equal(await ask('CP1', 'old key of CP1'), 'checked: right')
 })
 
+test('a file that is missing stops the start and is named; one that others may read, or without a key, is a warning', async t => {
+  const dir = temporaryDirectory(t)
+  const log = new FakeLog()
+  await assert.rejects(openStationKeys(join(dir, 'none'), log), /^Error: ocpp_auth_file: .*none cannot be read$/)
+  const file = join(dir, 'keys')
+  writeFileSync(file, '# none yet\n', { mode: 0o644 })
+  await openStationKeys(file, log)
+  assert.deepEqual(log.said('warn').map(text => text.split(/[:,] /)[0]), ['other users may read or change ocpp_auth_file', 'ocpp_auth_file has no keys']) // prettier-ignore
+})
+
 test('a file that was emptied changes nothing, but one whose last key was removed does', async t => {
   const { file, keys, ask } = await setUp(t)
   const text = readFileSync(file, 'utf8')
