@@ -110,6 +110,8 @@ export const table = {
       foreign: 'a message from the app that is neither a command nor an answer',
       ack_for_nothing: 'an `Ack` or `Error` from the app for a call that is not pending (any more)',
       streams: 'a subscription to a stream beyond the limit of 1,000 per station',
+      state:
+        'a key of the state that the app keeps for a station (`cstate`, `istate`), beyond the limit of 1,000 keys or 64 KiB',
       outcome: 'the `ack` or `error` of a command that the app did not accept, or that exceeded the queue limit',
       answer_to_nothing: 'an answer from a station to a command that is not pending (any more)',
       repeated: 'a repetition of a call that is in flight; the station gets one answer',

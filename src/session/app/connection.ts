@@ -22,17 +22,38 @@ export function hasSaid({ transmissions }: CommandReply, type: string): boolean 
   })
 }
 
-/** The state after a reply, which carries changed keys only: an empty value deletes its key. */
-export function mergeState(state: State, changes: State): State {
+/** Of each state of a station; the app gets it back in every call. Values are texts, counted in characters. */
+const stateLimits = { keys: 1_000, characters: 64 * 1024 }
+
+/**
+ * The state after a reply, which carries changed keys only: an empty value deletes its key. A change beyond the limits
+ * deletes its key, too: no value is better than an old one.
+ *
+ * @param onDropped called for each of these
+ */
+export function mergeState(state: State, changes: State, onDropped: () => void): State {
   const changed = Object.entries(changes)
   if (changed.length === 0) return state
-  const merged = { ...state }
+  const merged = new Map(Object.entries(state))
+  let left = stateLimits.characters
+  for (const [key, value] of merged) left -= key.length + value.length
   for (const [key, value] of changed) {
-    if (value === '') Reflect.deleteProperty(merged, key)
-    else merged[key] = value
+    const before = merged.get(key)
+    if (before !== undefined) left += key.length + before.length
+    merged.delete(key)
+    if (value === '') continue
+    const size = key.length + value.length
+    if (merged.size >= stateLimits.keys || size > left) {
+      onDropped()
+      continue
+    }
+    merged.set(key, value)
+    left -= size
   }
-  return merged
+  return Object.fromEntries(merged)
 }
+
+const stateText = 'dropped state of the app: it keeps too much for one station'
 
 type Attached = Pick<Station, 'handshake' | 'who' | 'world' | 'closed' | 'connected' | 'drop'>
 
@@ -48,6 +69,8 @@ export class AppConnection {
   #transmissions: readonly string[] = []
   /** The attempt to authenticate begins with the connection, and ends with the app's verdict or the session. */
   readonly #endAttempt: () => void
+
+  readonly #onDroppedState = (): void => this.#station.drop('state', stateText)
 
   /** @param member the session whose streams the app starts and stops */
   constructor(station: Attached, fleet: Fleet, member: Member) {
@@ -170,7 +193,7 @@ export class AppConnection {
   #onAccepted({ transmissions, connectionIdentifiers, cstate }: Connected['reply']): void {
     this.#transmissions = transmissions
     this.#connectionIdentifiers = connectionIdentifiers
-    this.#cstate = mergeState(this.#cstate, cstate)
+    this.#cstate = mergeState(this.#cstate, cstate, this.#onDroppedState)
   }
 
   #command(
@@ -190,8 +213,8 @@ export class AppConnection {
     if (reply.stopAllStreams) this.#fleet.leaveAll(this.#member)
     else for (const stream of reply.stoppedStreams) this.#fleet.leave(stream, this.#member)
     for (const stream of reply.streams) this.#fleet.join(stream, this.#member)
-    this.#istate = mergeState(this.#istate, reply.istate)
-    this.#cstate = mergeState(this.#cstate, reply.cstate)
+    this.#istate = mergeState(this.#istate, reply.istate, this.#onDroppedState)
+    this.#cstate = mergeState(this.#cstate, reply.cstate, this.#onDroppedState)
   }
 
   #env(istate: State): SessionEnv {

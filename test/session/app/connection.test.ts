@@ -41,6 +41,8 @@ async function setUpSubscribed(t: TestContext, said: Said = {}) {
   return parts
 }
 
+const none = (): void => undefined
+
 const streamNames = (...names: readonly string[]) => names as StreamName[]
 
 test('the identifier is compact JSON with the channel first and no other keys', () => {
@@ -240,13 +242,46 @@ const merges = [
 ] as const
 for (const [state, changes, expected, because] of merges) {
   test(`mergeState: ${because}`, () => {
-    assert.deepEqual(mergeState(state, changes), expected)
+    assert.deepEqual(mergeState(state, changes, none), expected)
   })
 }
 
+test('mergeState drops what is beyond 1,000 keys or 64 KiB, the value before included', () => {
+  const numbered = (from: number, to: number) =>
+    Object.fromEntries(Array.from({ length: to - from }, (_, at) => [`k${from + at}`, '1']))
+  let dropped = 0
+  const merge = (state: Record<string, string>, changes: Record<string, string>) =>
+    mergeState(state, changes, () => dropped++)
+  const full = merge(numbered(0, 999), numbered(999, 1_010))
+  assert.deepEqual([Object.keys(full).length, dropped, full['k999'], full['k1000']], [1_000, 10, '1', undefined])
+  const changed = merge(full, { k5: '2', k6: '', more: '1', last: '1' })
+  assert.deepEqual([changed['k5'], changed['more'], changed['last'], dropped], ['2', '1', undefined, 11])
+  const most = 'x'.repeat(64 * 1024 - 1)
+  assert.equal(merge({}, { a: most })['a'], most)
+  assert.deepEqual(merge({ a: most }, { b: '1' }), { a: most })
+  assert.deepEqual(merge({ a: '1', b: '1' }, { a: most }), { b: '1' }, 'no value is better than the old one')
+  assert.deepEqual(merge({ a: most }, { a: '', b: '1' }), { b: '1' })
+  assert.equal(dropped, 13)
+})
+
+test('state beyond 1,000 keys or 64 KiB is dropped, counted and logged once, and room is made by deleting', async t => {
+  const { world, connection, says, last } = await setUpSubscribed(t)
+  const big = 'x'.repeat(40_000)
+  for (const istate of [{ a: big }, { b: big }, { c: big }]) {
+    says('data', { istate })
+    await connection.perform('{"action":"data"}')
+  }
+  says('data', { istate: { a: '', d: big }, cstate: { own: big } })
+  await connection.perform('{"action":"data"}')
+  await connection.perform('{"action":"data"}')
+  assert.deepEqual([Object.keys(last()?.env.istate ?? {}), Object.keys(last()?.env.cstate ?? {})], [['d'], ['own']])
+  assert.equal(world.meter.total('ocpp_dropped_total'), 2)
+  assert.equal(world.notices.size, 1)
+})
+
 test('mergeState changes neither of its arguments', () => {
   const [state, changes] = [Object.freeze({ a: '1', b: '2' }), Object.freeze({ a: '', c: '3' })]
-  assert.deepEqual(mergeState(state, changes), { b: '2', c: '3' })
+  assert.deepEqual(mergeState(state, changes, none), { b: '2', c: '3' })
 })
 
 for (const key of ['__proto__', 'constructor', 'toString']) {
@@ -254,15 +289,15 @@ for (const key of ['__proto__', 'constructor', 'toString']) {
     const odd = JSON.parse(`{"${key}":"x","a":"1"}`) as Record<string, string>
     const deleting = JSON.parse(`{"${key}":""}`) as Record<string, string>
     for (const merged of [
-      mergeState({ b: '2' }, odd),
-      mergeState(odd, { b: '2' }),
-      mergeState(mergeState({ b: '2' }, odd), deleting),
+      mergeState({ b: '2' }, odd, none),
+      mergeState(odd, { b: '2' }, none),
+      mergeState(mergeState({ b: '2' }, odd, none), deleting, none),
     ]) {
       assert.equal(merged['b'], '2')
       assert.equal(Object.getPrototypeOf(merged), Object.prototype)
       assert.ok(Object.values(merged).every(value => typeof value === 'string'))
     }
-    assert.equal(Object.hasOwn(mergeState(odd, deleting), key), false)
+    assert.equal(Object.hasOwn(mergeState(odd, deleting, none), key), false)
     assert.equal(typeof Reflect.get({}, 'toString'), 'function')
   })
 }
