@@ -13,6 +13,7 @@ import { programEnv } from '../support/bridge.ts'
 import { blocksOf, commandsOf } from '../support/pages.ts'
 import { freePort } from '../support/ports.ts'
 import { openProcess, run } from '../support/process.ts'
+import { installScripts } from '../support/install-scripts.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -159,7 +160,8 @@ test('npm pack makes a package that installs and runs in an empty folder, withou
   const version = await run(join(empty, 'node_modules/.bin/ocpp-cable'), ['--version'], { cwd: empty })
   const { version: expected } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
   assert.deepEqual([version.code, version.stdout], [0, `${expected}\n`])
-  const sqlite = 'new (require("@photostructure/sqlite").DatabaseSync)(":memory:").close()'
-  const loaded = await run(process.execPath, ['-e', sqlite], { cwd: empty })
-  assert.equal(loaded.code, 0, loaded.stderr)
+  for (const [name, { why, program }] of installScripts) {
+    const used = await run(process.execPath, ['-e', program], { cwd: empty })
+    assert.equal(used.code, 0, `${name}: ${why}\n${used.stderr}`)
+  }
 })
