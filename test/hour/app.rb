@@ -1,5 +1,6 @@
 # An app behind the real gem that counts what it performs. The message ids of each station end in 1, 2, 3 …, and its
-# calls come one after another: a number that comes again is doubled, and one that is left out is lost.
+# calls come one after another: a number that comes again is doubled, and one that is left out is lost. SIGUSR2 prints the
+# counts.
 require "./config/environment"
 require "anycable/cli"
 
@@ -19,16 +20,10 @@ class HourChannel < ActionCable::Channel::Base
 
   def status_notification(data) = ack(data, {})
 
-  # A station that is not counted asks for the counts.
-  def data_transfer(data)
-    counts = LOCK.synchronize { COUNTS.transform_values(&:to_h) }
-    transmit({command: :Ack, id: data["id"], payload: {status: "Accepted", data: JSON.generate(counts)}})
-  end
-
   private
 
   def ack(data, payload)
-    LOCK.synchronize { count(data["id"]) } unless connection.station_id == "witness"
+    LOCK.synchronize { count(data["id"]) }
     transmit({command: :Ack, id: data["id"], payload: payload})
   end
 
@@ -38,6 +33,15 @@ class HourChannel < ActionCable::Channel::Base
     return count.doubled += 1 if number <= count.last
     count.lost += number - count.last - 1
     count.last = number
+  end
+end
+
+# A thread, because a trap may not take a lock.
+trap("USR2") do
+  Thread.new do
+    counts = HourChannel::LOCK.synchronize { HourChannel::COUNTS.transform_values(&:to_h) }
+    puts "counts: #{JSON.generate(counts)}"
+    $stdout.flush
   end
 end
 

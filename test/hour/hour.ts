@@ -6,10 +6,9 @@ import { fileURLToPath } from 'node:url'
 import { calls } from '../../bench/calls.ts'
 import { residentKilobytes } from '../../bench/measure.ts'
 import { frameOf, idPlace, Station, type MessageFrame } from '../../bench/station.ts'
-import { openBridge, type Bridge } from '../support/bridge.ts'
-import { openGemApp } from '../support/gem.ts'
+import { openBridge } from '../support/bridge.ts'
+import { openGemApp, type GemApp } from '../support/gem.ts'
 import { openHttp2Tap } from '../support/http2-tap.ts'
-import { openRawStation } from '../support/station.ts'
 
 export type HourOptions = {
   readonly stations: number
@@ -55,7 +54,7 @@ export async function runHour({ stations, connectionAge, next, read }: HourOptio
     const load = await callFrom(bridge.url, stations)
     const reading = async (sent: Sent = new Map()): Promise<Reading> => ({
       calls: load.answered(),
-      ...sumOf(await countsOf(bridge), sent),
+      ...sumOf(await countsOf(gem), sent),
       goaways: tap.goaways,
       connections: tap.connections,
       residentMegabytes: residentKilobytes(bridge.process.pid ?? 0) / 1024,
@@ -110,13 +109,11 @@ function frameFor(call: 'boot' | 'status', name: string): MessageFrame {
   return frameOf(JSON.stringify([2, idPlace, action, payload(name)]))
 }
 
-async function countsOf({ url }: Bridge): Promise<Readonly<Record<string, Count>>> {
-  const station = await openRawStation(url, 'witness')
-  await station.call('boot', 'BootNotification', JSON.stringify(calls.boot.payload('witness')))
-  const answer = await station.call('counts', 'DataTransfer', '{"vendorId":"com.example"}')
-  await station.close()
-  const [, , payload] = JSON.parse(answer) as [number, string, { readonly data: string }]
-  return JSON.parse(payload.data) as Readonly<Record<string, Count>>
+async function countsOf({ process }: GemApp): Promise<Readonly<Record<string, Count>>> {
+  const from = process.lines.length
+  process.signal('SIGUSR2')
+  const line = await process.line(/^counts: /, from)
+  return JSON.parse(line.slice('counts: '.length)) as Readonly<Record<string, Count>>
 }
 
 /** @param sent  what the stations have sent when they are done: calls above the app's last number are lost, too */
