@@ -7,7 +7,7 @@ import { serveTasks } from './children.ts'
 import { measure, type Speed, type Window } from './measure.ts'
 import { openers, type Connected, type Ways } from './dialects.ts'
 import { inOpenLoop, type Rate } from './open-loop.ts'
-import { publish, type Endpoint } from './publish.ts'
+import { openPublisher, type Endpoint } from './publish.ts'
 
 export type Task =
   /** Opens more connections of a group. */
@@ -92,14 +92,17 @@ function offerCalls({ group, call, rate }: Extract<Task, { kind: 'offer' }>): Pr
   return inOpenLoop(ready, rate, ({ station, frame }) => station.call(frame))
 }
 
-function broadcastAll({ group, to, rate }: Extract<Task, { kind: 'broadcast' }>): Promise<number[]> {
-  return inOpenLoop(groupOf(group), rate, async ({ sn, station, answerFor }) => {
+async function broadcastAll({ group, to, rate }: Extract<Task, { kind: 'broadcast' }>): Promise<number[]> {
+  const publisher = openPublisher(to)
+  const times = await inOpenLoop(groupOf(group), rate, async ({ sn, station, answerFor }) => {
     const id = `command-${++lastCommand}-`
     const arrived = station.next(id)
-    publish(to, { stream: `ocpp:${sn}`, data: JSON.stringify({ ...command, id }) })
+    publisher.publish({ stream: `ocpp:${sn}`, data: JSON.stringify({ ...command, id }) })
     await arrived
     station.send(answerFor(id))
   })
+  publisher.close()
+  return times
 }
 
 function groupOf(group: string): readonly Connected[] {

@@ -5,17 +5,32 @@ import { Agent, request } from 'node:http'
 
 export type Endpoint = { readonly url: string; readonly key: string }
 
-const agent = new Agent({ keepAlive: true })
+export interface Publisher {
+  /** Ends this process if the server does not take the broadcast. */
+  publish(broadcast: { readonly stream: string; readonly data: string }): void
+  /** Servers close idle connections: a publisher is for one piece of work. */
+  close(): void
+}
+
 const created = 201
 
-/** Ends this process if the server takes no broadcasts. */
-export function publish({ url, key }: Endpoint, broadcast: { readonly stream: string; readonly data: string }): void {
-  const body = JSON.stringify(broadcast)
-  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
-  request(url, { method: 'POST', agent, headers: { ...headers, 'content-length': Buffer.byteLength(body) } })
-    .on('response', response => {
-      if (response.statusCode !== created) throw new Error(`a broadcast got ${response.statusCode}`)
-      response.resume()
-    })
-    .end(body)
+export function openPublisher({ url, key }: Endpoint): Publisher {
+  const agent = new Agent({ keepAlive: true })
+  return {
+    publish: broadcast => {
+      const body = Buffer.from(JSON.stringify(broadcast))
+      const headers = {
+        authorization: `Bearer ${key}`,
+        'content-type': 'application/json',
+        'content-length': body.length,
+      }
+      request(url, { method: 'POST', agent, headers })
+        .on('response', response => {
+          if (response.statusCode !== created) throw new Error(`a broadcast got ${response.statusCode}`)
+          response.resume()
+        })
+        .end(body)
+    },
+    close: () => agent.destroy(),
+  }
 }
