@@ -2,7 +2,6 @@
  * Installs what the end-to-end tests run against, before test files run in parallel.
  */
 import { installGrpcGo } from './grpc-go.ts'
-import { installGrpcProxies } from './grpc-proxies.ts'
 import { installNats } from './nats.ts'
 import { installNewApp } from './new-app.ts'
 import { installPrometheus } from './prometheus.ts'
@@ -14,5 +13,4 @@ await installRails()
 await installNewApp()
 await installPrometheus()
 await installProxies()
-await installGrpcProxies()
 await installGrpcGo()
