@@ -12,8 +12,8 @@ import { parseArgs } from 'node:util'
 import type { Task } from './admin-clients.ts'
 import { openWorker } from './children.ts'
 import { note, print } from './print.ts'
-import { openApp, openFleet, openStormBridge, percentile } from './storm-site.ts'
-import { markdownTable, ratio, spread } from './table.ts'
+import { openApp, openFleet, openStormBridge } from './storm-site.ts'
+import { markdownTable, percentile, ratio, spread } from './table.ts'
 
 const { values: flags } = parseArgs({ options: { quick: { type: 'boolean' }, bin: { type: 'string' } } })
 const bin = flags.bin ?? fileURLToPath(new URL('../bin/ocpp-cable', import.meta.url))

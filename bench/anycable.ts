@@ -24,17 +24,24 @@ export function findThrust(): string {
   return installed
 }
 
-/** It listens on all addresses; it has no option for that. */
-export async function openAnyCable(thrust: string, rpcPort: number): Promise<Server> {
-  const [port, target] = [await freePort(), await freePort()]
-  return openProgram(thrust, ['sleep', '3600'], /"Server started","http":":(\d+)"/, {
+/** It listens on all addresses; it has no option for that. Broadcasts come over HTTP, with the key. */
+export async function openAnyCable(
+  thrust: string,
+  rpcPort: number,
+  broadcastKey: string,
+): Promise<{ readonly server: Server; readonly broadcastPort: number }> {
+  const [port, target, broadcastPort] = [await freePort(), await freePort(), await freePort()]
+  const server = await openProgram(thrust, ['sleep', '3600'], /"Server started","http":":(\d+)"/, {
     HTTP_PORT: String(port),
     TARGET_PORT: String(target),
     ANYCABLE_RPC_HOST: `127.0.0.1:${rpcPort}`,
     ANYCABLE_BROADCAST_ADAPTER: 'http',
+    ANYCABLE_HTTP_BROADCAST_PORT: String(broadcastPort),
+    ANYCABLE_BROADCAST_KEY: broadcastKey,
     ANYCABLE_SECRET: 'benchmark',
     ANYCABLE_DISABLE_TELEMETRY: 'true',
   })
+  return { server, broadcastPort }
 }
 
 function foundThrust(): string | undefined {

@@ -2,11 +2,8 @@
  * The calls of the stations: OCPP 1.6, each payload valid by its schema.
  */
 
-/**
- * `meterValues` is a transaction message; `vendorData` is as large and is not one. `longData` is above 1 KiB in both
- * directions.
- */
-export type CallName = 'boot' | 'heartbeat' | 'status' | 'meterValues' | 'vendorData' | 'longData'
+/** `longData` is above 1 KiB in both directions, `meterValues` below. */
+export type CallName = 'boot' | 'heartbeat' | 'status' | 'meterValues' | 'longData'
 
 type Call = { readonly action: string; readonly payload: (sn: string) => object }
 
@@ -30,7 +27,6 @@ const meterValues = {
   ],
 }
 
-const vendor = { vendorId: 'com.example', data: '' }
 const longBytes = 2_000
 const readings = Array.from({ length: 100 }, (_, row) => `${at};${row};${230 + (row % 7)};${(row * 7919) % 10_007}`)
 
@@ -45,14 +41,8 @@ export const calls: Readonly<Record<CallName, Call>> = {
     payload: () => ({ connectorId: 1, errorCode: 'NoError', status: 'Available' }),
   },
   meterValues: { action: 'MeterValues', payload: () => meterValues },
-  vendorData: { action: 'DataTransfer', payload: () => dataOf(lengthOf(meterValues) - lengthOf(vendor)) },
-  longData: { action: 'DataTransfer', payload: () => dataOf(longBytes) },
-}
-
-function dataOf(length: number): object {
-  return { ...vendor, data: readings.join(' ').slice(0, length) }
-}
-
-function lengthOf(payload: object): number {
-  return JSON.stringify(payload).length
+  longData: {
+    action: 'DataTransfer',
+    payload: () => ({ vendorId: 'com.example', data: readings.join(' ').slice(0, longBytes) }),
+  },
 }

@@ -24,8 +24,8 @@ type Message = { readonly port: number } | { readonly result: unknown } | { read
 
 type Child = { readonly process: ChildProcess; readonly pid: number; readonly lost: Promise<never> }
 
-const startWithinMs = 15_000
-const taskWithinMs = 60_000
+const startWithinMs = 60_000
+const taskWithinMs = 120_000
 const graceMs = 3_000
 const linesKept = 50
 

@@ -2,26 +2,12 @@
  * The load generator, a process of its own: stations that stay connected and call in a closed loop on request, with one
  * call in flight each.
  */
-import { calls, type CallName } from './calls.ts'
+import type { CallName } from './calls.ts'
 import { serveTasks } from './children.ts'
 import { measure, type Speed, type Window } from './measure.ts'
-import { frameOf, idPlace, Station, type MessageFrame } from './station.ts'
-
-/** The protocol of a server: OCPP-J, or Action Cable for AnyCable's own server. */
-export type Dialect = 'ocpp' | 'cable'
-
-/**
- * Whether stations offer permessage-deflate, and the expected result. If it is negotiated, they compress everything.
- */
-export type Compression = 'none' | 'declined' | 'agreed'
-
-/** How the stations of a group connect; a station's identity is `prefix` and a number. */
-export type Ways = {
-  readonly prefix: string
-  readonly dialect: Dialect
-  readonly url: string
-  readonly compression: Compression
-}
+import { openers, type Connected, type Ways } from './dialects.ts'
+import { inOpenLoop, type Rate } from './open-loop.ts'
+import { openPublisher, type Endpoint } from './publish.ts'
 
 export type Task =
   /** Opens more connections of a group. */
@@ -37,15 +23,21 @@ export type Task =
     }
   /** Makes each station call a number of times, one call after another. */
   | { readonly kind: 'call'; readonly group: string; readonly times: number; readonly call: CallName }
-
-type Connected = { readonly station: Station; readonly frameFor: (call: CallName) => MessageFrame }
+  /** Makes the stations of a group call at a rate; the result is how long each call took. */
+  | { readonly kind: 'offer'; readonly group: string; readonly call: CallName; readonly rate: Rate }
+  /** Broadcasts a command to one station after another; the result is how long each took to its station. */
+  | { readonly kind: 'broadcast'; readonly group: string; readonly to: Endpoint; readonly rate: Rate }
 
 /** How many connect at the same time. */
 const batch = 50
 
-const groups = new Map<string, Connected[]>()
+/** What is broadcast; a bridge sends it as a CALL. */
+const command = { command: 'TriggerMessage', payload: { requestedMessage: 'Heartbeat' } }
 
-serveTasks((task: Task): Promise<Speed | null> => {
+const groups = new Map<string, Connected[]>()
+let lastCommand = 0
+
+serveTasks((task: Task): Promise<Speed | number[] | null> => {
   switch (task.kind) {
     case 'open':
       return openAll(task)
@@ -53,6 +45,10 @@ serveTasks((task: Task): Promise<Speed | null> => {
       return measureCalls(task)
     case 'call':
       return callAll(task)
+    case 'offer':
+      return offerCalls(task)
+    case 'broadcast':
+      return broadcastAll(task)
   }
 })
 
@@ -91,38 +87,26 @@ async function callAll({ group, times, call }: Extract<Task, { kind: 'call' }>):
   return null
 }
 
+function offerCalls({ group, call, rate }: Extract<Task, { kind: 'offer' }>): Promise<number[]> {
+  const ready = groupOf(group).map(({ station, frameFor }) => ({ station, frame: frameFor(call) }))
+  return inOpenLoop(ready, rate, ({ station, frame }) => station.call(frame))
+}
+
+async function broadcastAll({ group, to, rate }: Extract<Task, { kind: 'broadcast' }>): Promise<number[]> {
+  const publisher = openPublisher(to)
+  const times = await inOpenLoop(groupOf(group), rate, async ({ sn, station, answerFor }) => {
+    const id = `command-${++lastCommand}-`
+    const arrived = station.next(id)
+    publisher.publish({ stream: `ocpp:${sn}`, data: JSON.stringify({ ...command, id }) })
+    await arrived
+    station.send(answerFor(id))
+  })
+  publisher.close()
+  return times
+}
+
 function groupOf(group: string): readonly Connected[] {
   const open = groups.get(group)
   if (open === undefined) throw new Error(`no station of ${group} is connected`)
   return open
-}
-
-const openers: Readonly<Record<Dialect, (ways: Ways, sn: string) => Promise<Connected>>> = {
-  ocpp: async ({ url, compression }, sn) => {
-    const station = await Station.open(`${url}/${sn}`, 'ocpp1.6', compression !== 'none')
-    if (station.isCompressing !== (compression === 'agreed')) throw new Error(`compression is not ${compression}`)
-    const frameFor = (call: CallName): MessageFrame => {
-      const { action, payload } = calls[call]
-      return frameOf(JSON.stringify([2, idPlace, action, payload(sn)]), station.isCompressing)
-    }
-    await station.call(frameFor('boot'))
-    return { station, frameFor }
-  },
-  cable: async ({ url }, sn) => {
-    const station = await Station.open(url, 'actioncable-v1-json', false)
-    await station.next('"welcome"')
-    const identifier = JSON.stringify({ channel: 'OCPPChannel', sn })
-    const confirmed = station.next('confirm_subscription')
-    station.send(frameOf(JSON.stringify({ command: 'subscribe', identifier })))
-    await confirmed
-    return {
-      station,
-      frameFor: call => {
-        const { action: command, payload } = calls[call]
-        const action = command.replace(/(?<=[a-z])(?=[A-Z])/, '_').toLowerCase()
-        const data = JSON.stringify({ action, id: idPlace, command, payload: payload(sn) })
-        return frameOf(JSON.stringify({ command: 'message', identifier, data }))
-      },
-    }
-  },
 }

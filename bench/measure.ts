@@ -27,6 +27,12 @@ export function residentKilobytes(pid: number): number {
   return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
 }
 
+/** The hard limit of this process and its children, to which Node and Go raise their own. */
+export function openFilesLimit(): number {
+  const [, hard] = /^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
+  return hard === undefined ? Infinity : Number(hard)
+}
+
 /** Measures process `pid` while others call it; `calls` returns how many calls have ended so far. */
 export async function measure(pid: number, { warmUpMs, ms }: Window, calls: () => number): Promise<Speed> {
   await setTimeout(warmUpMs)

@@ -13,9 +13,9 @@ import type { Speed } from './measure.ts'
 import { note } from './print.ts'
 import { frameOf, idPlace, Station } from './station.ts'
 import { inDirectory, messageOf, thread } from './stored.ts'
-import { openApp, openStormBridge, percentile, threads } from './storm-site.ts'
+import { openApp, openStormBridge, threads } from './storm-site.ts'
 import { openBridge } from './subjects.ts'
-import { markdownTable, ratio, spread } from './table.ts'
+import { markdownTable, percentile, ratio, spread } from './table.ts'
 
 export type Plan = {
   readonly rounds: number

@@ -6,17 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { CallName } from './calls.ts'
 import type { Answer } from './storm-load.ts'
 import { openRails } from '../test/support/rails.ts'
-import {
-  histogram,
-  openApp,
-  openFleet,
-  openHandles,
-  openStormBridge,
-  peakMegabytes,
-  percentile,
-  threads,
-} from './storm-site.ts'
-import { markdownTable } from './table.ts'
+import { histogram, openApp, openFleet, openHandles, openStormBridge, peakMegabytes, threads } from './storm-site.ts'
+import { markdownTable, percentile } from './table.ts'
 
 export type BootStorm = {
   readonly stations: number

@@ -51,13 +51,10 @@ export type BridgeUnderStorm = { readonly url: string; readonly server: Server }
 
 export async function openStormBridge(
   bin: string,
-  { port }: { readonly port: number },
+  app: { readonly port: number },
   flags: readonly string[] = [],
 ): Promise<BridgeUnderStorm> {
-  const { url, server } = await openBridge(
-    { name: 'ocpp-cable', bin, flags },
-    { pid: 0, port, close: () => Promise.resolve() },
-  )
+  const { url, server } = await openBridge({ name: 'ocpp-cable', bin, flags }, app)
   return { url, server }
 }
 
@@ -69,12 +66,6 @@ export function peakMegabytes(pid: number): number {
 /** A process's open sockets and other files. */
 export function openHandles(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length
-}
-
-/** A quantile; NaN if there are no values. */
-export function percentile(values: readonly number[], part: number): number {
-  const sorted = [...values].sort((one, other) => one - other)
-  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * part) - 1)] ?? Number.NaN
 }
 
 /** How many values fall into each range of the size `step`, from `least` on; others are not counted. */

@@ -1,6 +1,6 @@
 /**
  * The replies of an app that does no work: it accepts every station, acks every perform, and returns the data of a
- * DataTransfer. It sends no Acks to a station whose serial number begins with `silent`.
+ * DataTransfer.
  */
 
 export type ConnectRequest = { readonly env: { readonly url: string } }
@@ -22,8 +22,9 @@ export function commandReply({ command, identifier, data }: CommandRequest): obj
       streams: [`ocpp:${sn}`],
       transmissions: [JSON.stringify({ identifier, type: 'confirm_subscription' })],
     }
-  if (sn.startsWith('silent')) return { status: 'SUCCESS' }
   const call = JSON.parse(data) as Call
+  // A station's answer to a command.
+  if (call.command === 'Ack') return { status: 'SUCCESS' }
   const message = { command: 'Ack', id: call.id, payload: payloadFor(call) }
   return { status: 'SUCCESS', transmissions: [JSON.stringify({ identifier, message })] }
 }

@@ -9,6 +9,12 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
 }
 
+/** A quantile; NaN if there are no values. */
+export function percentile(values: readonly number[], part: number): number {
+  const sorted = [...values].sort((one, other) => one - other)
+  return sorted[Math.min(sorted.length - 1, Math.ceil(sorted.length * part) - 1)] ?? Number.NaN
+}
+
 /** The median, with the minimum and the maximum. */
 export function spread(values: readonly number[]): string {
   const range = `${shown(Math.min(...values))}–${shown(Math.max(...values))}`

@@ -12,37 +12,35 @@ import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { WebSocketServer } from 'ws'
+import type { Answer } from '../bench/answer.ts'
 import { calls } from '../bench/calls.ts'
+import { inOpenLoop } from '../bench/open-loop.ts'
+import { filled } from '../bench/page.ts'
+import { plotSvg } from '../bench/plot.ts'
 import { frameOf, idPlace, Station } from '../bench/station.ts'
 import { jsonText } from '../src/ocpp/json.ts'
 import { openSchemas } from '../src/validation/schemas.ts'
 
 const rows = [
-  ['gRPC call alone', 'what the hop to the app costs without us'],
   ['bare `ws` echo', 'what a WebSocket costs without us'],
   ['`ocpp-rpc`, no validation', 'a peer'],
   ['`ocpp-rpc`, strict', 'the same, checking'],
   ['ocpp-cable, heartbeat', 'answered here'],
-  ['ocpp-cable, app is silent', 'to the app, answered here'],
   ['ocpp-cable, app acks', 'to the app and back'],
 ] as const
 
 const options = [
-  ['MeterValues, app is silent', ['off', 'validation warn', 'validation strict'], 'checking a call'],
   ['MeterValues, app acks', ['off', 'validation warn', 'validation strict'], 'checking a call and its answer'],
   ['Heartbeat', ['off', 'validation warn', 'validation strict'], 'checking, with next to no other work beside it'],
   ['2 kB and 2 kB back, deflate offered', ['off', 'compression on'], 'the bridge inflates and deflates'],
-  ['MeterValues, deflate offered', ['off', 'compression on'], 'the bridge inflates'],
   ['Heartbeat, deflate offered', ['off', 'compression on'], 'inflating, with next to no other work beside it'],
-  ['700 bytes, app is silent', ['off (DataTransfer)', 'answer kept (MeterValues)'], 'answers kept for retries'],
+  ['StatusNotification, app acks', ['off', 'metrics', 'rpc_impl grpc-js'], 'what is beside the call'],
 ] as const
 
 const memories = [
   ['bare `ws` echo', 'the floor'],
   ['`ocpp-rpc`, no validation', 'a peer'],
   ['ocpp-cable', 'as it is by default'],
-  ['ocpp-cable, stations compress', 'the bridge keeps an inflater for each'],
-  ['ocpp-cable, both compress', 'and a deflater'],
 ] as const
 
 const storms = [
@@ -86,27 +84,83 @@ async function printedBy(script: string): Promise<string[]> {
 
 const withinLinux = { timeout: 120_000, skip: process.platform !== 'linux' }
 
-test('bench --quick prints the machine and three tables, and leaves no process behind', withinLinux, async () => {
-  const [speed = '', cost = '', memory = ''] = await printedBy('run.ts')
+test('bench --quick prints the machine and five tables, and leaves no process behind', withinLinux, async () => {
+  const [speed = '', halfLoad = '', broadcast = '', memory = '', cost = '', ...others] = await printedBy('run.ts')
+  assert.deepEqual(others, [])
   for (const [row, because] of rows) {
     const cells = speed.split('\n').filter(line => line.includes(`| ${row} `))
     assert.equal(cells.length, 2, `${row} (${because}) stands once for each number of stations:\n${speed}`)
-    for (const line of cells) assert.match(line, /^\|[^|]+\|[^|]+\| [\d.,]+ +\|/, 'calls/s')
+    for (const line of cells)
+      assert.match(line, /^\|[^|]+\|[^|]+\| [\d.,]+ +\| [\d.,]+ +\| [\d.]+ x +\|/, 'calls/s, CPU')
+  }
+  for (const table of [halfLoad, broadcast])
+    assert.match(table, /^\| ocpp-cable +\| [\d.,]+ +\| +\| [\d.,]+ +\|/m, 'median and p99')
+  for (const [row, because] of memories) {
+    const lines = memory.split('\n').filter(line => line.includes(`| ${row} `))
+    assert.equal(lines.length, 1, `${row} (${because}):\n${memory}`)
+    for (const line of lines)
+      assert.match(line, /^\|[^|]+\|[^|]+\| -?[\d.,]+ +\| -?[\d.]+ x +\| -?[\d.,]+ /, 'kept, and grown')
   }
   for (const [call, names, because] of options) {
-    const lines = cost.split('\n').filter(line => line.includes(` | ${call} `))
+    const lines = cost.split('\n').filter(line => line.startsWith(`| ${call} `))
     assert.equal(lines.length, names.length, `${call} (${because}) stands once for each option:\n${cost}`)
     for (const [at, name] of names.entries()) {
       const cells = (lines[at] ?? '').split('|').map(cell => cell.trim())
-      assert.equal(cells[3], name, call)
-      assert.match(cells.slice(4).join(' '), /^[\d.,]+ [\d.]+ x [\d.,]+ [\d.]+ x /, 'calls/s and CPU, each to off')
+      assert.equal(cells[2], name, call)
+      assert.match(cells.slice(3).join(' '), /^[\d.,]+ [\d.,]+ [\d.]+ x /, 'calls/s, CPU, CPU to off')
     }
   }
-  for (const [row, because] of memories) {
-    const lines = memory.split('\n').filter(line => line.startsWith(`| ${row}  `) || line.startsWith(`| ${row} |`))
-    assert.equal(lines.length, 1, `${row} (${because}):\n${memory}`)
-    assert.match(lines[0] ?? '', /^\|[^|]+\| -?[\d.,]+ /, 'kB each')
+})
+
+const answer = (name: string): Answer => ({
+  name,
+  table: `| the table of ${name} |`,
+  plot: { title: `Of ${name}`, groups: ['one', 'two'], series: [{ name: 'bridge', values: [1, null] }] },
+})
+
+test('a run fills its places in the page, and nothing else', () => {
+  const place = (name: string): string => `<!-- bench: ${name} -->\n\nold\n\n<!-- end of ${name} -->\n`
+  const page = `before\n${place('machine')}between\n${place('speed')}after\n`
+  const after = filled(page, '2 cores', [answer('speed')])
+  assert.equal(after, filled(after, '2 cores', [answer('speed')]), 'a second time')
+  assert.doesNotMatch(after, /old/)
+  assert.match(after, /^before\n(?:.*\n){2}2 cores\n\n.*\nbetween\n(?:.*\n){2}!\[Of speed\]\(plots\/speed\.svg\)\n/)
+  assert.match(after, /\n\n\| the table of speed \|\n\n<!-- end of speed -->\nafter\n$/)
+  assert.throws(() => filled(page, '2 cores', [answer('memory')]), /no place for memory/)
+})
+
+test('the page has a place for each question, with its plot', () => {
+  const docs = new URL('../docs/', import.meta.url)
+  const page = readFileSync(new URL('benchmarks.md', docs), 'utf8')
+  for (const name of ['speed', 'half-load', 'broadcast', 'memory', 'options']) {
+    assert.ok(page.includes(`](plots/${name}.svg)`), `${name} is shown`)
+    assert.doesNotThrow(() => filled(page, '', [answer(name)]))
+    assert.match(readFileSync(new URL(`plots/${name}.svg`, docs), 'utf8'), /^<svg /)
   }
+})
+
+test('a plot has a label, its groups, and a bar for each value', () => {
+  const svg = plotSvg(answer('speed').plot)
+  assert.match(svg, /^<svg [^>]*role="img" aria-label="Of speed">/)
+  assert.match(svg, /prefers-color-scheme: dark/)
+  assert.match(svg, />one<(?:.|\n)*>two</)
+  assert.equal(svg.match(/fill="#0969da"/g)?.length, 1)
+})
+
+test('work at a rate is timed from when it was due, not from when the work before it let it begin', async () => {
+  let now = 0
+  const clock = {
+    now: () => now,
+    sleep: (ms: number): Promise<void> => {
+      now += ms
+      return Promise.resolve()
+    },
+  }
+  const lengths = [25, 1, 1, 1]
+  const work = (): Promise<void> => clock.sleep(lengths.shift() ?? 1)
+  const times = await inOpenLoop(['a'], { perSecond: 100, warmUpMs: 0, ms: 50 }, work, clock)
+  // Due at 0, 10, 20, 30 and 40; done at 25, 26, 27, 31 and 41.
+  assert.deepEqual(times, [25, 16, 7, 1, 1])
 })
 
 test('bench:storm --quick prints the machine and five tables, and leaves no process behind', withinLinux, async () => {
@@ -145,13 +199,9 @@ test('the payloads of the stations are valid by their schemas', () => {
     assert.deepEqual(schemas.violations('ocpp1.6', action, 'request', jsonText(payload('station'))), [], name)
 })
 
-test('the calls of a pair differ only in what is compared', () => {
+test('one call is below the threshold of compression, one above', () => {
   const bytes = (name: keyof typeof calls): number => JSON.stringify(calls[name].payload('station')).length
-  assert.equal(bytes('vendorData'), bytes('meterValues'), 'a transaction message and one that is none')
-  assert.ok(
-    bytes('meterValues') < 1024 && bytes('longData') > 1024,
-    'one below the threshold of compression, one above',
-  )
+  assert.ok(bytes('meterValues') < 1024 && bytes('longData') > 1024)
 })
 
 test('a station compresses its messages and reads compressed ones', async t => {

@@ -7,14 +7,14 @@ import { testRpcContract, rpcError } from '../contract/rpc.ts'
 import { never, perform } from '../rpc/calls.ts'
 import { ScriptedApp, type Received } from '../support/app.ts'
 import { Mailbox } from '../support/fakes.ts'
-import { grpcProxies, openGrpcProxy, type GrpcProxy, type GrpcProxyName } from '../support/grpc-proxies.ts'
+import { openGrpcProxy, proxyNames } from '../support/proxies.ts'
 import { keepUntil } from '../support/keep.ts'
 
-for (const name of Object.keys(grpcProxies) as GrpcProxyName[]) {
+for (const name of proxyNames) {
   describe(`through ${name}`, { timeout: 60_000 }, () => {
     const keep = keepUntil(after)
     let app: ScriptedApp
-    let proxy: GrpcProxy
+    let proxy: Awaited<ReturnType<typeof openGrpcProxy>>
 
     before(async () => {
       app = await ScriptedApp.start()

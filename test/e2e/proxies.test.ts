@@ -13,7 +13,7 @@ import { openCa, type Files } from '../support/certificate.ts'
 import { keepUntil } from '../support/keep.ts'
 import { blocksOf } from '../support/pages.ts'
 import { freePort } from '../support/ports.ts'
-import { openHaproxy, openNginx } from '../support/proxies.ts'
+import { nginxFolders, openProxy } from '../support/proxies.ts'
 import { openStation, type StationOptions } from '../support/station.ts'
 
 const keep = keepUntil(after)
@@ -79,16 +79,18 @@ async function openProxies(server: Files, trusted: string, ports: readonly [numb
     .replace('Forwarded ""', 'Forwarded "for=$remote_addr;proto=$scheme"')
     .replace(/proxy_set_header X-Forwarded-(For|Proto) \S+;/g, 'proxy_set_header X-Forwarded-$1 "";')
   keep(
-    await openNginx(`http {
-      client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-      uwsgi_temp_path {folder}; scgi_temp_path {folder}; access_log off;
+    await openProxy(
+      'nginx',
+      `http {
+      ${nginxFolders} access_log off;
       ${nginx.replace('listen 443', `listen ${await port('nginx', 'wss')}`)}
       ${forwarded.replace('listen 443', `listen ${await port('nginx with Forwarded', 'wss')}`)}
     }
     stream { server {
       listen ${await port('nginx with proxy_protocol on', 'ws')};
       proxy_pass 127.0.0.1:${proxied}; proxy_protocol on;
-    } }`),
+    } }`,
+    ),
   )
   const [ofHttp = '', passed = '', terminated = ''] = blocksOf(page, 'HAProxy').map(({ text }) => text)
   const haproxy = [
@@ -102,7 +104,7 @@ async function openProxies(server: Files, trusted: string, ports: readonly [numb
     `  server bridge 127.0.0.1:${proxied} send-proxy\n`,
   ]
   const paths = haproxy.join('\n').replaceAll('/etc/haproxy/csms.pem', pem)
-  keep(await openHaproxy(paths.replaceAll('/etc/haproxy/stations-ca.crt', trusted)))
+  keep(await openProxy('haproxy', paths.replaceAll('/etc/haproxy/stations-ca.crt', trusted)))
 }
 
 function optionsFor(certificate: 'good' | 'other' | 'self' | null): StationOptions {

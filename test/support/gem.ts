@@ -23,11 +23,14 @@ export interface GemApp {
   close(): Promise<void>
 }
 
-/** @param env options of the gem, in addition to its addresses */
-export async function openGemApp(env: Readonly<Record<string, string>> = {}): Promise<GemApp> {
+/**
+ * @param env options of the gem, in addition to its addresses
+ * @param script in Ruby, given the port of HTTP RPC; prints `the app takes calls`
+ */
+export async function openGemApp(env: Readonly<Record<string, string>> = {}, script = app): Promise<GemApp> {
   await installRails()
   const [grpcPort, httpPort] = [await freePort(), await freePort()]
-  const process_ = openProcess('bundle', ['exec', 'ruby', app, String(httpPort)], {
+  const process_ = openProcess('bundle', ['exec', 'ruby', script, String(httpPort)], {
     cwd: appFolder,
     env: {
       BUNDLE_GEMFILE: join(appFolder, 'Gemfile'),

@@ -1,7 +1,7 @@
 /**
  * Installs what the end-to-end tests run against, before test files run in parallel.
  */
-import { installGrpcProxies } from './grpc-proxies.ts'
+import { installGrpcGo } from './grpc-go.ts'
 import { installNats } from './nats.ts'
 import { installNewApp } from './new-app.ts'
 import { installPrometheus } from './prometheus.ts'
@@ -13,4 +13,4 @@ await installRails()
 await installNewApp()
 await installPrometheus()
 await installProxies()
-await installGrpcProxies()
+await installGrpcGo()

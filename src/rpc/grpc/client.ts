@@ -15,7 +15,6 @@ import {
   type State,
   type StreamName,
 } from '../../cable/rpc.ts'
-import { itemsIn } from '../items.ts'
 import { errorReply } from '../messages.ts'
 import { aborted, maxReplyItems, tooLarge, tooManyItems, type OpenTransport, type SizeLimits } from '../transport.ts'
 
@@ -165,6 +164,8 @@ type Cursor = {
   value: number
   /** The content for wire type 2, should it be a text. */
   text: string
+  /** How many more fields with a length may come. */
+  left: number
 }
 
 /** By their numbers; any other is ERROR, also one that is omitted. */
@@ -173,8 +174,7 @@ type Changes = { readonly cstate: State; readonly istate: State }
 const noChanges: Changes = { cstate: {}, istate: {} }
 
 function connectReply(bytes: Buffer): ConnectReply {
-  if (bytes.length > alwaysFewBytes) limitItems(bytes, 5)
-  const cursor = { bytes, end: bytes.length, at: 0, tag: 0, value: 0, text: '' }
+  const cursor = { bytes, end: bytes.length, at: 0, tag: 0, value: 0, text: '', left: maxReplyItems }
   const transmissions: string[] = []
   let [number, connectionIdentifiers, message] = [0, '', '']
   let env = noChanges
@@ -183,7 +183,10 @@ function connectReply(bytes: Buffer): ConnectReply {
     else if (cursor.tag === 0x12) connectionIdentifiers = cursor.text
     else if (cursor.tag === 0x1a) transmissions.push(cursor.text)
     else if (cursor.tag === 0x22) message = cursor.text
-    else if (cursor.tag === 0x2a) env = changesAt(cursor, env)
+    else if (cursor.tag === 0x2a) {
+      cursor.left++ // its entries count instead
+      env = changesAt(cursor, env)
+    }
   }
   const status = statuses[number]
   if (status === undefined) throw errorReply(message)
@@ -192,8 +195,7 @@ function connectReply(bytes: Buffer): ConnectReply {
 }
 
 function commandReply(bytes: Buffer): CommandReply {
-  if (bytes.length > alwaysFewBytes) limitItems(bytes, 7)
-  const cursor = { bytes, end: bytes.length, at: 0, tag: 0, value: 0, text: '' }
+  const cursor = { bytes, end: bytes.length, at: 0, tag: 0, value: 0, text: '', left: maxReplyItems }
   const [streams, transmissions, stoppedStreams]: [StreamName[], string[], StreamName[]] = [[], [], []]
   let [number, disconnect, stopAllStreams, message] = [0, false, false, '']
   let env = noChanges
@@ -205,8 +207,10 @@ function commandReply(bytes: Buffer): CommandReply {
     else if (tag === 0x22) streams.push(cursor.text as StreamName)
     else if (tag === 0x2a) transmissions.push(cursor.text)
     else if (tag === 0x32) message = cursor.text
-    else if (tag === 0x3a) env = value === 0 ? env : changesAt(cursor, env)
-    else if (tag === 0x42) stoppedStreams.push(cursor.text as StreamName)
+    else if (tag === 0x3a) {
+      cursor.left++ // its entries count instead
+      if (value > 0) env = changesAt(cursor, env)
+    } else if (tag === 0x42) stoppedStreams.push(cursor.text as StreamName)
   }
   const status = statuses[number]
   if (status === undefined) throw errorReply(message)
@@ -214,17 +218,9 @@ function commandReply(bytes: Buffer): CommandReply {
   return { status, disconnect, stopAllStreams, stoppedStreams, streams, transmissions, cstate, istate }
 }
 
-/** An item takes two bytes at least. */
-const alwaysFewBytes = 2 * maxReplyItems
-
-/** @param env the number of the field whose own fields count, too */
-function limitItems(bytes: Buffer, env: number): void {
-  if (itemsIn(bytes, env, maxReplyItems) > maxReplyItems) throw tooManyItems()
-}
-
 /** FAILURE is not an error: nobody awaits the answer to a Disconnect. */
 function disconnectReply(bytes: Buffer): void {
-  const cursor = { bytes, end: bytes.length, at: 0, tag: 0, value: 0, text: '' }
+  const cursor = { bytes, end: bytes.length, at: 0, tag: 0, value: 0, text: '', left: maxReplyItems }
   let [number, message] = [0, '']
   while (next(cursor)) {
     if (cursor.tag === 0x08) number = cursor.value
@@ -234,13 +230,15 @@ function disconnectReply(bytes: Buffer): void {
 }
 
 /** An EnvResponse; of one that comes in parts, the maps are joined. */
-function changesAt({ bytes, at, value }: Cursor, before: Changes): Changes {
-  const cursor = { bytes, end: at, at: at - value, tag: 0, value: 0, text: '' }
+function changesAt(outer: Cursor, before: Changes): Changes {
+  const { bytes, at, value, left } = outer
+  const cursor = { bytes, end: at, at: at - value, tag: 0, value: 0, text: '', left }
   const entries: { cstate: [string, string][]; istate: [string, string][] } = { cstate: [], istate: [] }
   while (next(cursor)) {
     if (cursor.tag === 0x0a) entries.cstate.push(entryAt(cursor))
     else if (cursor.tag === 0x12) entries.istate.push(entryAt(cursor))
   }
+  outer.left = cursor.left
   return {
     cstate: { ...before.cstate, ...Object.fromEntries(entries.cstate) },
     istate: { ...before.istate, ...Object.fromEntries(entries.istate) },
@@ -248,7 +246,7 @@ function changesAt({ bytes, at, value }: Cursor, before: Changes): Changes {
 }
 
 function entryAt({ bytes, at, value }: Cursor): [string, string] {
-  const cursor = { bytes, end: at, at: at - value, tag: 0, value: 0, text: '' }
+  const cursor = { bytes, end: at, at: at - value, tag: 0, value: 0, text: '', left: maxReplyItems }
   const entry: [string, string] = ['', '']
   while (next(cursor)) {
     if (cursor.tag === 0x0a) entry[0] = cursor.text
@@ -257,9 +255,11 @@ function entryAt({ bytes, at, value }: Cursor): [string, string] {
   return entry
 }
 
-/** Reads the next field; `false` at the end. Throws for bytes that are not a message. */
+/** Reads the next field; `false` at the end. Throws for bytes that are not a message, and for one field too many. */
 function next(cursor: Cursor): boolean {
   const { bytes, end } = cursor
+  // Each costs two bytes on the wire, and much more as a value.
+  if (cursor.left < 0) throw tooManyItems()
   if (cursor.at === end) return false
   for (const part of ['tag', 'value'] as const) {
     let [number, scale, byte] = [0, 1, 128]
@@ -277,6 +277,7 @@ function next(cursor: Cursor): boolean {
   const from = cursor.at
   cursor.at += cursor.value
   if (cursor.at > end) throw notRpc()
+  cursor.left--
   cursor.text = bytes.toString('utf8', from, cursor.at)
   return true
 }
