@@ -62,7 +62,7 @@ export async function openListener(
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     if (!asksForWebSocket(request)) return replayAsPlain(server, request, stream, head)
     // A station may disconnect during its upgrade.
-    stream.on('error', () => stream.destroy())
+    stream.on('error', destroyThis)
     const crowded = crowdingOf(request, peers, addresses)
     if (crowded !== null) return turnAway(stream, peers.upgradeRequest(request), crowded, reception)
     // Nothing reads the stream before its turn: Node buffers up to the high-water mark, and stops.
@@ -100,6 +100,11 @@ export async function openListener(
       return closeServer(server)
     },
   }
+}
+
+/** One listener for all: a closure would keep the request for as long as the connection lives. */
+function destroyThis(this: Duplex): void {
+  this.destroy()
 }
 
 /** Why a station's address gets no upgrade now; `null` if it does. */
