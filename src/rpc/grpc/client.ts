@@ -129,7 +129,7 @@ function envText(env: SessionEnv): string {
   const joined = String.fromCharCode(5 * 8 + 2) + varint(content.length) + content
   // Without the pieces that V8 keeps a joined string as.
   const text = Buffer.from(joined, 'latin1').toString('latin1')
-  knownEnvs.set(headers, { ...env, text })
+  knownEnvs.set(headers, { url, headers, cstate, istate, text })
   return text
 }
 
