@@ -15,6 +15,7 @@ import {
   type State,
   type StreamName,
 } from '../../cable/rpc.ts'
+import type { Cancellation } from '../../session/ports.ts'
 import { itemsIn } from '../items.ts'
 import { errorReply } from '../messages.ts'
 import { aborted, maxReplyItems, tooLarge, tooManyItems, type OpenTransport, type SizeLimits } from '../transport.ts'
@@ -29,7 +30,7 @@ export type Request<Reply> = {
   /** Reads the reply's message. @throws RpcError for other bytes, and for the status ERROR */
   readonly deserialize: (bytes: Buffer) => Reply
   /** As in `Transport`. */
-  readonly signal: AbortSignal
+  readonly signal: Cancellation
   /** In ms of `performance.now()`; `Infinity` for none. */
   readonly deadline: number
 }
@@ -45,7 +46,7 @@ export interface Channel {
   close(): void
 }
 
-type Send<Call, Reply> = (call: Call, signal: AbortSignal, deadline?: number) => Promise<Reply>
+type Send<Call, Reply> = (call: Call, signal: Cancellation, deadline?: number) => Promise<Reply>
 
 /** One byte for "compressed", four for the message's length. */
 export const prefixBytes = 5
