@@ -127,7 +127,8 @@ function onConnection(socket: Socket, peers: Peers, addresses: Addresses, recept
 
 /** @returns as `onConnected` */
 function count(socket: Socket, address: string, addresses: Addresses): boolean {
-  socket.once('close', () => addresses.onDisconnected(address))
+  // Not `once`, which wraps the listener: 200 bytes for each connection.
+  socket.on('close', () => addresses.onDisconnected(address))
   return addresses.onConnected(address)
 }
 
