@@ -55,7 +55,7 @@ export class Claims {
     const { stationId } = handshake
     const before = this.#accepted.get(stationId)
     if (before === undefined) return false
-    return this.#open.get(stationId).size === 1 || haveSameCredentials(before.handshake, handshake)
+    return this.#open.get(stationId).length === 1 || haveSameCredentials(before.handshake, handshake)
   }
 
   /** The stations with an open connection. */
@@ -65,7 +65,7 @@ export class Claims {
 
   /** The session that the app has accepted, else the station's newest one; `null` if it is not connected. */
   current(stationId: StationId): Member | null {
-    return this.#accepted.get(stationId) ?? [...this.#open.get(stationId)].at(-1) ?? null
+    return this.#accepted.get(stationId) ?? this.#open.get(stationId).at(-1) ?? null
   }
 
   /** Notes an open session. With the same credentials it takes over at once, unless the station is slowed down. */
@@ -111,9 +111,9 @@ export class Claims {
     this.#accepted.set(stationId, session)
     if (before !== undefined) this.#replace(before)
     // The end of a session that is still in Connect would otherwise come after this session's subscribe.
-    for (const older of this.#takeover === 'newest' ? [...this.#open.get(stationId)] : [])
+    for (const older of this.#takeover === 'newest' ? this.#open.get(stationId) : [])
       if (this.#isNewer(session, older)) older.close(1008, 'Replaced by a newer connection')
-    await Promise.all([...this.#leaving.get(stationId)].map(leaving => leaving.expedite()))
+    await Promise.all(this.#leaving.get(stationId).map(leaving => leaving.expedite()))
   }
 
   close(session: Member): void {
@@ -130,7 +130,7 @@ export class Claims {
   /** Ends all connections of stations whose key counts no more. */
   closeStations(stationIds: readonly StationId[]): void {
     for (const stationId of stationIds)
-      for (const session of [...this.#open.get(stationId)]) session.close(1008, 'The key of this station has changed')
+      for (const session of this.#open.get(stationId)) session.close(1008, 'The key of this station has changed')
   }
 
   /** The app has accepted a connection that has closed since. */

@@ -142,7 +142,7 @@ export class Hub implements Fleet {
       case 'stream': {
         const { stream, data, excludeSid } = broadcast
         let delivered = 0
-        for (const session of [...this.#streams.get(stream)]) {
+        for (const session of this.#streams.get(stream)) {
           if (excludeSid !== null && session.who.sid === excludeSid) continue
           session.deliver(data)
           delivered++
@@ -152,7 +152,7 @@ export class Hub implements Fleet {
       }
       case 'disconnect':
         meter.count('remote_commands_total')
-        for (const session of [...this.#identified.get(broadcast.connectionIdentifiers)])
+        for (const session of this.#identified.get(broadcast.connectionIdentifiers))
           session.close(1000, 'Closed remotely')
         return
       case 'unreadable':

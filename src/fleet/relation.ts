@@ -2,9 +2,12 @@
  * Many to many, readable from both sides: streams and their sessions, sessions and their streams.
  */
 
-export class Relation<Key, Member extends object> {
-  readonly #members = new Map<Key, Set<Member>>()
-  readonly #keys = new Map<Member, Set<Key>>()
+/** Most keys have one member, and most members one key: a Set for each of them would take 150 bytes more. */
+type OneOrMore<Value> = Value | Set<Value>
+
+export class Relation<Key extends string, Member extends object> {
+  readonly #members = new Map<Key, OneOrMore<Member>>()
+  readonly #keys = new Map<Member, OneOrMore<Key>>()
 
   /** How many keys have a member. */
   get size(): number {
@@ -21,16 +24,20 @@ export class Relation<Key, Member extends object> {
   }
 
   keysOf(member: Member): readonly Key[] {
-    return [...(this.#keys.get(member) ?? [])]
+    const keys = this.#keys.get(member)
+    return keys instanceof Set ? [...keys] : keys === undefined ? [] : [keys]
   }
 
-  get(key: Key): ReadonlySet<Member> {
-    return this.#members.get(key) ?? new Set()
+  /** In the order in which they were added. The list is the caller's: it does not change with the relation. */
+  get(key: Key): readonly Member[] {
+    const members = this.#members.get(key)
+    return members instanceof Set ? [...members] : members === undefined ? [] : [members]
   }
 
   /** How many keys a member has. */
   countOf(member: Member): number {
-    return this.#keys.get(member)?.size ?? 0
+    const keys = this.#keys.get(member)
+    return keys instanceof Set ? keys.size : keys === undefined ? 0 : 1
   }
 
   add(key: Key, member: Member): void {
@@ -49,14 +56,15 @@ export class Relation<Key, Member extends object> {
   }
 }
 
-function enter<A, B>(map: Map<A, Set<B>>, key: A, value: B): void {
+function enter<A, B>(map: Map<A, OneOrMore<B>>, key: A, value: B): void {
   const present = map.get(key)
-  if (present === undefined) map.set(key, new Set([value]))
-  else present.add(value)
+  if (present === undefined) map.set(key, value)
+  else if (present instanceof Set) present.add(value)
+  else if (present !== value) map.set(key, new Set([present, value]))
 }
 
-function remove<A, B>(map: Map<A, Set<B>>, key: A, value: B): void {
-  const set = map.get(key)
-  set?.delete(value)
-  if (set?.size === 0) map.delete(key)
+function remove<A, B>(map: Map<A, OneOrMore<B>>, key: A, value: B): void {
+  const present = map.get(key)
+  if (present instanceof Set) present.delete(value)
+  if (present === value || (present instanceof Set && present.size === 0)) map.delete(key)
 }

@@ -44,7 +44,7 @@ export class SerialNumbers {
     // A reply may come after the session has left.
     if (member.isClosed) return
     const { station } = member.who
-    const other = [...this.#subscribed.get(sn)].find(({ who }) => who.station !== station)
+    const other = this.#subscribed.get(sn).find(({ who }) => who.station !== station)
     this.#subscribed.add(sn, member)
     if (other === undefined) return
     this.#world.meter.count('ocpp_shared_sn_total')

@@ -9,6 +9,7 @@ import {
   type ConnectReply,
   type DisconnectCall,
 } from '../cable/rpc.ts'
+import type { Cancellation } from '../session/ports.ts'
 
 /**
  * Rejects with `RpcError` only.
@@ -17,9 +18,9 @@ import {
  * clock (`performance.now()`), an attempt fails with `timeout`; by default it has none.
  */
 export interface Transport {
-  connect(call: ConnectCall, signal: AbortSignal, deadline?: number): Promise<ConnectReply>
-  command(call: CommandCall, signal: AbortSignal, deadline?: number): Promise<CommandReply>
-  disconnect(call: DisconnectCall, signal: AbortSignal, deadline?: number): Promise<void>
+  connect(call: ConnectCall, signal: Cancellation, deadline?: number): Promise<ConnectReply>
+  command(call: CommandCall, signal: Cancellation, deadline?: number): Promise<CommandReply>
+  disconnect(call: DisconnectCall, signal: Cancellation, deadline?: number): Promise<void>
   /** Resolves with `null` once the app can be reached, or after `withinMs` with the reason why it cannot. */
   problem(withinMs: number): Promise<RpcError | null>
   /** As `Rpc.abort`. */

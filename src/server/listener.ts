@@ -62,7 +62,7 @@ export async function openListener(
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     if (!asksForWebSocket(request)) return replayAsPlain(server, request, stream, head)
     // A station may disconnect during its upgrade.
-    stream.on('error', () => stream.destroy())
+    stream.on('error', destroyThis)
     const crowded = crowdingOf(request, peers, addresses)
     if (crowded !== null) return turnAway(stream, peers.upgradeRequest(request), crowded, reception)
     // Nothing reads the stream before its turn: Node buffers up to the high-water mark, and stops.
@@ -102,6 +102,11 @@ export async function openListener(
   }
 }
 
+/** One listener for all: a closure would keep the request for as long as the connection lives. */
+function destroyThis(this: Duplex): void {
+  this.destroy()
+}
+
 /** Why a station's address gets no upgrade now; `null` if it does. */
 function crowdingOf(request: IncomingMessage, peers: Peers, addresses: Addresses): Refusal | null {
   const { socket } = request
@@ -122,7 +127,8 @@ function onConnection(socket: Socket, peers: Peers, addresses: Addresses, recept
 
 /** @returns as `onConnected` */
 function count(socket: Socket, address: string, addresses: Addresses): boolean {
-  socket.once('close', () => addresses.onDisconnected(address))
+  // Not `once`, which wraps the listener: 200 bytes for each connection.
+  socket.on('close', () => addresses.onDisconnected(address))
   return addresses.onConnected(address)
 }
 

@@ -32,7 +32,8 @@ export class Boot {
   readonly #station: Booting
   readonly #known: KnownStations
   #status: BootStatus = 'unknown'
-  readonly #triggered = new Set<string>()
+  /** What commands asked for; `null` before one did. */
+  #triggered: Set<string> | null = null
   #isPutOff = false
 
   constructor(station: Booting, known: KnownStations) {
@@ -67,7 +68,7 @@ export class Boot {
     const { status, interval } = parseObject(payload)
     this.#status = statuses.get(status) ?? this.#status
     this.#isPutOff = isPutOff
-    this.#triggered.clear()
+    this.#triggered = null
     if (typeof interval === 'number' && interval > 0) this.#onInterval(interval, status === 'Accepted')
   }
 
@@ -82,13 +83,14 @@ export class Boot {
   /** While pending, a command may ask for a message that would otherwise be refused (B02.FR.02). */
   onCommand({ action, payload }: Call): void {
     if (this.#status !== 'pending') return
+    this.#triggered ??= new Set()
     for (const triggered of this.#station.row.triggeredBy(action, parseObject(payload))) this.#triggered.add(triggered)
   }
 
   /** Whether a station's CALL may pass; otherwise it is refused with SecurityError (B01.FR.10, B02.FR.09, B03.FR.07). */
   passesCall(action: string): boolean {
     if (this.#status === 'unknown' || this.#status === 'accepted') return true
-    return action === 'BootNotification' || (this.#status === 'pending' && this.#triggered.has(action))
+    return action === 'BootNotification' || (this.#status === 'pending' && this.#triggered?.has(action) === true)
   }
 
   passesCommand(action: string): boolean {

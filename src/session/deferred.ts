@@ -7,7 +7,8 @@ type Lane<Entry> = { push(entry: Entry, bytes: null): void }
 export class Deferred<Entry> {
   readonly #lane: Lane<Entry>
   readonly #pauseMs: number
-  readonly #timers = new Map<Entry, NodeJS.Timeout>()
+  /** Made for the first entry: most sessions have none. */
+  #timers: Map<Entry, NodeJS.Timeout> | null = null
   readonly #kept: Entry[] = []
   #isStopped = false
 
@@ -18,16 +19,17 @@ export class Deferred<Entry> {
 
   /** How many entries wait for their next attempt. */
   get size(): number {
-    return this.#timers.size
+    return this.#timers?.size ?? 0
   }
 
   /** Puts an entry into the inbox after the pause; once stopped, keeps the entry for `take`. */
   retry(entry: Entry): void {
     if (this.#isStopped) return this.keep(entry)
     const timer = setTimeout(() => {
-      this.#timers.delete(entry)
+      this.#timers?.delete(entry)
       this.#lane.push(entry, null)
     }, this.#pauseMs)
+    this.#timers ??= new Map()
     this.#timers.set(entry, timer)
   }
 
@@ -39,11 +41,11 @@ export class Deferred<Entry> {
   /** Puts nothing into the inbox from now on. */
   stop(): void {
     this.#isStopped = true
-    for (const [entry, timer] of this.#timers) {
+    for (const [entry, timer] of this.#timers ?? []) {
       clearTimeout(timer)
       this.keep(entry)
     }
-    this.#timers.clear()
+    this.#timers = null
   }
 
   /** Removes and returns the entries kept. */

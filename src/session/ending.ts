@@ -4,14 +4,16 @@
 import type { QueuedDisconnect } from './ports.ts'
 
 export class Ending {
-  /** Resolves when the app has seen the end, or the Disconnect is lost. */
-  readonly done: Promise<void>
-  #resolve: () => void = () => undefined
+  #done: Promise<void> | null = null
+  #resolve: (() => void) | null = null
+  #hasEnded = false
   #disconnect: QueuedDisconnect | null = null
   #isExpedited = false
 
-  constructor() {
-    this.done = new Promise(resolve => (this.#resolve = resolve))
+  /** Resolves when the app has seen the end, or the Disconnect is lost. Made when first asked for: few wait so early. */
+  get done(): Promise<void> {
+    this.#done ??= this.#hasEnded ? Promise.resolve() : new Promise(resolve => (this.#resolve = resolve))
+    return this.#done
   }
 
   /** Sends the Disconnect now rather than in its turn, or as soon as work in progress has ended. Resolves with `done`. */
@@ -26,6 +28,7 @@ export class Ending {
     this.#disconnect = disconnect
     if (this.#isExpedited) disconnect?.expedite()
     await disconnect?.done
-    this.#resolve()
+    this.#hasEnded = true
+    this.#resolve?.()
   }
 }

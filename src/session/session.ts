@@ -1,8 +1,6 @@
 /**
  * One station's conversation: its CALLs go to the app and the answers back, the app's commands go to the station and their
- * outcomes back.
- *
- * No network library and no clock: the socket, the app and the time come in.
+ * outcomes back. No network library and no clock: the socket, the app and the time come in.
  */
 import { parseFrame, type Call, type Send } from '../ocpp/frame.ts'
 import { isFromStation } from '../ocpp/version.ts'
@@ -43,7 +41,6 @@ export class Session implements Member {
   readonly who: Who
   readonly handshake: StationHandshake
   readonly openedAt: number
-  readonly ended: Promise<void>
   readonly attaching: Attaching
   readonly view: View
   readonly commands: Commands
@@ -66,36 +63,36 @@ export class Session implements Member {
   #isDraining = false
 
   constructor(station: Station<SessionSettings>, fleet: Fleet) {
-    const { row, settings, world } = station
+    const { row, settings } = station
     this.who = station.who
     this.handshake = station.handshake
-    this.openedAt = world.now()
-    this.ended = this.#ending.done
+    this.openedAt = station.world.now()
     this.#station = station
     this.#fleet = fleet
     this.#allowance = allowanceFor(station, fleet, this.openedAt)
     this.#inFlight = new InFlight(row)
     this.#inbox = new Inbox(entry => this.#serve(entry), station, inboxLimits)
-    this.#app = new AppConnection(station, fleet, this)
+    const [inFlight, lane, member] = [this.#inFlight, this.#inbox, this as Member]
+    const app = (this.#app = new AppConnection(station, fleet, this))
     const boot = new Boot(station, fleet.known)
     const validation = new Validation(station)
-    this.#outcomes = new Outcomes(station, this.#app, this.#inbox)
-    const told = { app: this.#app, outcomes: this.#outcomes, unanswered: fleet.unansweredCommands }
-    this.commands = new Commands(station, { ...told, boot, validation })
-    this.#malformed = new MalformedMessages(station, { app: this.#app, inbox: this.#inbox, known: fleet.known })
-    this.#messages = new AppMessages(station, this.commands)
+    const outcomes = (this.#outcomes = new Outcomes(station, app, lane))
+    // Parts are listed, not spread: a spread gives each session hidden classes of its own, of some 200 bytes each.
+    this.commands = new Commands(station, { app, outcomes, unanswered: fleet.unansweredCommands, boot, validation })
+    this.#malformed = new MalformedMessages(station, { app, inbox: lane, known: fleet.known })
+    const messages = (this.#messages = new AppMessages(station, this.commands))
     const collects = settings.collectReports && row.reports.size > 0
-    this.#collecting = collects ? new Collecting(station, this.#app, this.#messages, this.#inbox) : null
-    this.#unanswered = new Unanswered(station, fleet, this, this.#inFlight)
-    const parts = { app: this.#app, fleet, member: this, messages: this.#messages, unanswered: this.#unanswered }
-    this.attaching = new Attaching(station, { ...parts, boot, lane: this.#inbox })
-    const taken = { ...parts, attaching: this.attaching, lane: this.#inbox }
-    this.delivering = fleet.backlog === null ? null : new Delivering(station, fleet.backlog, taken)
-    this.#performing = new Performing(station, { ...taken, delivering: this.delivering, collecting: this.#collecting })
-    const own = { boot, inFlight: this.#inFlight, performing: this.#performing, validation }
-    this.#answering = new Answering(station, { ...parts, ...own })
-    const seen = { ...told, boot, inbox: this.#inbox, commands: this.commands }
-    this.view = new View(station, { ...seen, answering: this.#answering })
+    const collecting = (this.#collecting = collects ? new Collecting(station, app, messages, lane) : null)
+    const unanswered = (this.#unanswered = new Unanswered(station, fleet, this, inFlight))
+    const attaching = (this.attaching = new Attaching(station, { app, boot, fleet, member, messages, lane }))
+    const delivered = { app, attaching, fleet, messages, lane }
+    const delivering = fleet.backlog && new Delivering(station, fleet.backlog, delivered)
+    this.delivering = delivering
+    const performed = { app, attaching, collecting, delivering, fleet, messages, unanswered }
+    const performing = (this.#performing = new Performing(station, performed))
+    const answered = { boot, fleet, inFlight, member, messages, performing, unanswered, validation }
+    const answering = (this.#answering = new Answering(station, answered))
+    this.view = new View(station, { app, boot, inbox: lane, answering, commands: this.commands, outcomes })
     void station.fault.then(error => this.#onFault(error))
   }
 
@@ -154,6 +151,10 @@ export class Session implements Member {
     }
   }
 
+  get ended(): Promise<void> {
+    return this.#ending.done
+  }
+
   probe(): void {
     this.#station.socket.probe()
   }
@@ -165,7 +166,6 @@ export class Session implements Member {
     this.#end(code, reason)
   }
 
-  /** The socket is gone. */
   gone(code: number, reason: string): void {
     if (!this.isClosed) this.#end(code, reason)
   }
@@ -257,8 +257,7 @@ export class Session implements Member {
 
   /** A bug ends only the session that met it. */
   #onFault(error: unknown): void {
-    const { who, world } = this.#station
-    world.log.error({ ...who, error }, 'a bug in the bridge ended a session')
+    this.#station.world.log.error({ ...this.who, error }, 'a bug in the bridge ended a session')
     this.close(1011, 'Internal error')
   }
 

@@ -7,6 +7,7 @@ import { versions, type VersionRow } from '../ocpp/version.ts'
 import type { DropReason } from '../ops/metrics.ts'
 import type { Visit } from '../ops/visit-log.ts'
 import { addressOf, type StationHandshake } from '../translate/handshake.ts'
+import { Closed } from './app/closed.ts'
 import type { CloseCode, StationSocket, Who, World } from './ports.ts'
 import { ConnectionRecord } from './view/record.ts'
 
@@ -26,13 +27,14 @@ export class Station<Settings = unknown> {
   readonly socket: StationSocket
   /** What the app has said before the upgrade; `null` if it was not asked. */
   readonly connected: Connected | null
+  /** Aborted when the session ends: nothing more is sent to the station, and the app is asked nothing more for it. */
+  readonly closed = new Closed()
   readonly record = new ConnectionRecord()
   /** How the app wants the session closed once the current entry is served; `null` if it does not. */
   closing: { readonly code: CloseCode; readonly reason: string } | null = null
   /** Resolves with the error of a bug that a timer met: it ends the session, not the process. */
   readonly fault: Promise<unknown>
   #onFault: (error: unknown) => void = () => undefined
-  readonly #ending = new AbortController()
 
   constructor(
     handshake: StationHandshake,
@@ -51,18 +53,13 @@ export class Station<Settings = unknown> {
     this.fault = new Promise(resolve => (this.#onFault = resolve))
   }
 
-  /** Aborted when the session ends: nothing more is sent to the station, and the app is asked nothing more for it. */
-  get closed(): AbortSignal {
-    return this.#ending.signal
-  }
-
   get isClosed(): boolean {
-    return this.#ending.signal.aborted
+    return this.closed.aborted
   }
 
   /** Marks the session as ended. */
   end(): void {
-    this.#ending.abort()
+    this.closed.abort()
   }
 
   /** Runs a function later; what it throws is the session's `fault`. */

@@ -114,11 +114,9 @@ export function readHandshake(request: UpgradeRequest, settings: HandshakeSettin
     identity: stationId,
     query: target.query,
   })
-  const headers = {
-    ...forwardedHeaders(request, settings),
-    ...certificateHeaders(request.certificate),
-    [versionHeader]: versions[agreed.version].number,
-  }
+  // Added one by one: the objects of all stations then share their hidden class, which those of a spread do not.
+  const headers = Object.assign(forwardedHeaders(request, settings), certificateHeaders(request.certificate))
+  headers[versionHeader] = versions[agreed.version].number
   const env = { url, headers, cstate: {}, istate: {} }
   const authorization = header(request, 'authorization')
   const isWithheld = authorization !== '' && !settings.headers.includes('authorization')

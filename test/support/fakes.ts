@@ -13,6 +13,7 @@ import { KnownStations } from '../../src/session/known-stations.ts'
 import { Hub, type HubSettings } from '../../src/fleet/hub.ts'
 import type { Log } from '../../src/ops/log.ts'
 import type {
+  Cancellation,
   CloseCode,
   Debts,
   DurableMemory,
@@ -137,7 +138,7 @@ export class FakeRpc implements Rpc {
     return this.made.next(call => call.name === name)
   }
 
-  async connect(call: ConnectCall, signal: AbortSignal): Promise<ConnectReply> {
+  async connect(call: ConnectCall, signal: Cancellation): Promise<ConnectReply> {
     const connectionIdentifiers = JSON.stringify({ station_id: call.env.url.split('/').at(-1) })
     const usual = {
       status: 'success',
@@ -148,7 +149,7 @@ export class FakeRpc implements Rpc {
     return { ...usual, ...(await this.#say({ name: 'connect', ...call }, signal)) }
   }
 
-  async command(call: CommandCall, signal: AbortSignal): Promise<CommandReply> {
+  async command(call: CommandCall, signal: Cancellation): Promise<CommandReply> {
     const { command, identifier } = call
     const usual = { ...emptyReply, stopAllStreams: command === 'unsubscribe' }
     if (command === 'subscribe') {
@@ -159,7 +160,7 @@ export class FakeRpc implements Rpc {
     return { ...usual, ...(await this.#say({ name, ...call }, signal)) }
   }
 
-  async disconnect(call: DisconnectCall, signal: AbortSignal): Promise<void> {
+  async disconnect(call: DisconnectCall, signal: Cancellation): Promise<void> {
     await this.#say({ name: 'disconnect', ...call }, signal)
   }
 
@@ -173,7 +174,7 @@ export class FakeRpc implements Rpc {
     for (const reject of this.#open) reject(new RpcError('aborted', 'unknown', 'the bridge is stopping'))
   }
 
-  async #say(call: RpcCall, signal: AbortSignal): Promise<Said> {
+  async #say(call: RpcCall, signal: Cancellation): Promise<Said> {
     if (signal.aborted || this.#isAborted) throw new RpcError('aborted', 'notRun', 'the session ended')
     this.made.put(call)
     const script = this.#next.get(call.name)?.shift() ?? this.#always.get(call.name) ?? this.#otherwise

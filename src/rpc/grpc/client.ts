@@ -15,6 +15,7 @@ import {
   type State,
   type StreamName,
 } from '../../cable/rpc.ts'
+import type { Cancellation } from '../../session/ports.ts'
 import { errorReply } from '../messages.ts'
 import { aborted, maxReplyItems, tooLarge, tooManyItems, type OpenTransport, type SizeLimits } from '../transport.ts'
 
@@ -28,7 +29,7 @@ export type Request<Reply> = {
   /** Reads the reply's message. @throws RpcError for other bytes, and for the status ERROR */
   readonly deserialize: (bytes: Buffer) => Reply
   /** As in `Transport`. */
-  readonly signal: AbortSignal
+  readonly signal: Cancellation
   /** In ms of `performance.now()`; `Infinity` for none. */
   readonly deadline: number
 }
@@ -44,7 +45,7 @@ export interface Channel {
   close(): void
 }
 
-type Send<Call, Reply> = (call: Call, signal: AbortSignal, deadline?: number) => Promise<Reply>
+type Send<Call, Reply> = (call: Call, signal: Cancellation, deadline?: number) => Promise<Reply>
 
 /** One byte for "compressed", four for the message's length. */
 export const prefixBytes = 5
@@ -128,7 +129,7 @@ function envText(env: SessionEnv): string {
   const joined = String.fromCharCode(5 * 8 + 2) + varint(content.length) + content
   // Without the pieces that V8 keeps a joined string as.
   const text = Buffer.from(joined, 'latin1').toString('latin1')
-  knownEnvs.set(headers, { ...env, text })
+  knownEnvs.set(headers, { url, headers, cstate, istate, text })
   return text
 }
 

@@ -17,7 +17,7 @@ import {
 } from '../../cable/rpc.ts'
 import type { Log } from '../../ops/log.ts'
 import type { Meter } from '../../ops/metrics.ts'
-import type { Rpc } from '../../session/ports.ts'
+import type { Cancellation, Rpc } from '../../session/ports.ts'
 import { aborted, type Transport } from '../transport.ts'
 import { initialLimit, limitAfter, type Limit } from './limit.ts'
 import { maxPending, Permits, type Priority } from './permits.ts'
@@ -40,7 +40,7 @@ type Task<Reply> = {
   readonly priority: Priority
   /** Whether the app may run it twice. */
   readonly isIdempotent: boolean
-  readonly signal: AbortSignal
+  readonly signal: Cancellation
   readonly send: (deadline: number) => Promise<Reply>
   /** As in `Rpc`. */
   readonly queueDeadline?: (() => number) | undefined
@@ -104,19 +104,19 @@ export class Guard implements Rpc {
     else if (!problem.isLocal) this.presence.onUnreachable(problem)
   }
 
-  connect(call: ConnectCall, signal: AbortSignal, queueDeadline?: () => number): Promise<ConnectReply> {
+  connect(call: ConnectCall, signal: Cancellation, queueDeadline?: () => number): Promise<ConnectReply> {
     const send = (deadline: number): Promise<ConnectReply> => this.#transport.connect(call, signal, deadline)
     return this.#run({ method: 'connect', priority: 'new', isIdempotent: true, signal, send, queueDeadline })
   }
 
   /** A perform that the app may have run is not retried: running it twice may do harm. */
-  command(call: CommandCall, signal: AbortSignal, queueDeadline?: () => number): Promise<CommandReply> {
+  command(call: CommandCall, signal: Cancellation, queueDeadline?: () => number): Promise<CommandReply> {
     const send = (deadline: number): Promise<CommandReply> => this.#transport.command(call, signal, deadline)
     const isIdempotent = call.command !== 'message'
     return this.#run({ method: 'command', priority: 'connected', isIdempotent, signal, send, queueDeadline })
   }
 
-  disconnect(call: DisconnectCall, signal: AbortSignal): Promise<void> {
+  disconnect(call: DisconnectCall, signal: Cancellation): Promise<void> {
     const send = (deadline: number): Promise<void> => this.#transport.disconnect(call, signal, deadline)
     return this.#run({ method: 'disconnect', priority: 'leaving', isIdempotent: true, signal, send })
   }
@@ -265,7 +265,7 @@ export class Guard implements Rpc {
   }
 
   /** Ends early when the signal or the guard is aborted. */
-  #backOff(ms: number, signal: AbortSignal): Promise<void> {
+  #backOff(ms: number, signal: Cancellation): Promise<void> {
     if (this.#isAborted || signal.aborted) return Promise.resolve()
     return new Promise(resolve => {
       const end = (): void => {

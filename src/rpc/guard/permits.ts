@@ -2,6 +2,7 @@
  * One permit for each call in flight, and the queue of the calls that wait for one.
  */
 import { RpcError } from '../../cable/rpc.ts'
+import type { Cancellation } from '../../session/ports.ts'
 import { aborted } from '../transport.ts'
 
 /**
@@ -20,7 +21,7 @@ const sweepMs = 50
 const rejectedPerTurn = 20
 
 type Waiter = {
-  readonly signal: AbortSignal
+  readonly signal: Cancellation
   readonly deadline: () => number
   readonly resolve: () => void
   readonly reject: (reason: RpcError) => void
@@ -65,7 +66,7 @@ export class Permits {
    *
    * @param deadline  in ms of `performance.now()`; called again while the call waits
    */
-  wait(priority: Priority, signal: AbortSignal, deadline: () => number): Promise<void> {
+  wait(priority: Priority, signal: Cancellation, deadline: () => number): Promise<void> {
     const queue = this.#queue[priority]
     if (queue.length >= maxPending)
       return Promise.reject(new RpcError('exhausted', 'notRun', 'too many calls to the app are pending'))

@@ -15,6 +15,7 @@ import {
   type ConnectReply,
   type DisconnectCall,
 } from '../../cable/rpc.ts'
+import type { Cancellation } from '../../session/ports.ts'
 import {
   commandMessage,
   commandReply,
@@ -83,19 +84,19 @@ class HttpClient implements OpenTransport {
     }
   }
 
-  async connect(call: ConnectCall, signal: AbortSignal, deadline?: number): Promise<ConnectReply> {
+  async connect(call: ConnectCall, signal: Cancellation, deadline?: number): Promise<ConnectReply> {
     const message = connectionRequest(call)
     const request = { name: 'connect', sid: call.sid, message, parse: connectionResponseOf }
     return connectReply(await this.#send(request, signal, deadline))
   }
 
-  async command(call: CommandCall, signal: AbortSignal, deadline?: number): Promise<CommandReply> {
+  async command(call: CommandCall, signal: Cancellation, deadline?: number): Promise<CommandReply> {
     const message = commandMessage(call)
     const request = { name: 'command', sid: call.sid, message, parse: commandResponseOf }
     return commandReply(await this.#send(request, signal, deadline))
   }
 
-  async disconnect(call: DisconnectCall, signal: AbortSignal, deadline?: number): Promise<void> {
+  async disconnect(call: DisconnectCall, signal: Cancellation, deadline?: number): Promise<void> {
     const message = disconnectRequest(call)
     const request = { name: 'disconnect', sid: call.sid, message, parse: disconnectResponseOf }
     disconnectReply(await this.#send(request, signal, deadline))
@@ -148,7 +149,7 @@ class HttpClient implements OpenTransport {
 
   async #send<Response>(
     { name, sid, message, parse }: Request<Response>,
-    signal: AbortSignal,
+    signal: Cancellation,
     deadline = Infinity,
   ): Promise<Response> {
     if (signal.aborted || this.#isAborted) throw aborted()

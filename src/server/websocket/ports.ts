@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream'
 import type { Meter } from '../../ops/metrics.ts'
 import type { StationSocket } from '../../session/ports.ts'
 import type { CloseRule } from '../../translate/closing.ts'
-import type { StationHandshake } from '../../translate/handshake.ts'
+import type { StationHandshake, StationId } from '../../translate/handshake.ts'
 import type { Turnstile } from '../limits/turnstile.ts'
 import type { Compression } from './compression.ts'
 import type { IntakeSettings } from './intake.ts'
@@ -61,9 +61,6 @@ export interface Sockets {
 /** The code and reason with which a connection ended. */
 export type Closing = { readonly code: number; readonly reason: string }
 
-/** `isCut`: closed without a handshake where the station should come back. */
-export type LiveSettings = SocketSettings & { readonly isCut: boolean }
-
 export interface Watched {
   /**
    * Ends a connection that makes no progress.
@@ -76,12 +73,16 @@ export interface Watched {
 }
 
 /** What all sockets share. */
-export type Shared = {
+export type Shared<Open> = {
+  readonly settings: SocketSettings
   readonly patience: Patience
   readonly meter: Meter
   readonly strangers: Turnstile
+  readonly open: Set<Open>
   /** Those to look at often: not accepted, or with data that waits to be read. */
   readonly watched: Set<Watched>
   /** Monotonic, in ms. */
   readonly now: () => number
+  /** Called for each message whose bytes are not UTF-8. */
+  readonly onReplaced: (stationId: StationId) => void
 }

@@ -7,15 +7,16 @@ import { isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { WebSocket, WebSocketServer, type RawData } from 'ws'
-import type { Limit, Meter } from '../../ops/metrics.ts'
+import type { Limit } from '../../ops/metrics.ts'
 import type { StationSocket, World } from '../../session/ports.ts'
 import { closeModeFor } from '../../translate/closing.ts'
+import type { StationId } from '../../translate/handshake.ts'
 import { Turnstile } from '../limits/turnstile.ts'
 import { closeCodeFor, closeReason, limitOf } from './closing.ts'
 import { deflate, mayCompress } from './compression.ts'
 import { Intake, settleAt, type IntakeEnd } from './intake.ts'
 import { Liveness, Patience } from './liveness.ts'
-import type { Closing, LiveSettings, Shared, SocketEnd, SocketSettings, Sockets, Watched } from './ports.ts'
+import type { Closing, Shared, SocketEnd, SocketSettings, Sockets, Watched } from './ports.ts'
 import { Progress } from './progress.ts'
 import { ignoreRest, isCompressed, limitMessages, maxFragments, unfinishedBytes } from './receiver.ts'
 import { trafficOf } from './traffic.ts'
@@ -34,14 +35,15 @@ export function openSockets(
   now = (): number => performance.now(),
 ): Sockets {
   const open = new Set<LiveSocket>()
-  const strangers = new Turnstile(now)
   const watched = new Set<Watched>()
+  const patience = new Patience(settings)
+  const onReplaced = (station: StationId): void => void once('invalid UTF-8', { station }, replacedText, station)
+  const shared = { settings, patience, meter, strangers: new Turnstile(now), open, watched, now, onReplaced }
   const upgradePlainly = new WeakMap<IncomingMessage, () => void>()
   const plain = newServer(settings, false)
   const compressing = newServer(settings, deflate)
   // An offer that cannot be met is declined, but the station is not refused for it (RFC 7692 §5).
   compressing.on('wsClientError', (_error, _stream, request) => upgradePlainly.get(request)?.())
-  const patience = new Patience(settings)
   const sweep = setInterval(() => {
     for (const socket of open) {
       socket.check()
@@ -61,12 +63,8 @@ export function openSockets(
       else request.headers['sec-websocket-protocol'] = subprotocol
       const upgradeBy = (server: WebSocketServer): void =>
         server.handleUpgrade(request, stream, head, ws => {
-          const isCut = closeModeFor(stationId, settings.close) === 'abort'
-          const shared = { patience, meter, strangers, watched, now }
-          const socket = new LiveSocket(ws, request.socket, { ...settings, isCut }, shared)
-          open.add(socket)
-          ws.once('close', () => open.delete(socket) && watched.delete(socket))
-          socket.attach(onOpen(socket), () => once('invalid UTF-8', { station: stationId }, replacedText, stationId))
+          const socket = new LiveSocket(ws, request.socket, stationId, shared)
+          socket.attach(onOpen(socket))
         })
       if (!mayCompress(settings.compression, version)) return upgradeBy(plain)
       upgradePlainly.set(request, () => upgradeBy(plain))
@@ -104,25 +102,24 @@ const replacedText =
 class LiveSocket implements StationSocket, IntakeEnd, Watched {
   readonly #ws: WebSocket
   readonly #connection: Socket
-  readonly #settings: LiveSettings
-  readonly #meter: Meter
+  readonly #stationId: StationId
+  readonly #shared: Shared<LiveSocket>
   readonly #liveness: Liveness
   readonly #progress: Progress
   readonly #intake: Intake
-  readonly #watched: Set<Watched>
   #end: SocketEnd | null = null
   #messages = 0
   /** The code and reason with which this side ended the connection, if it did. */
   #ending: Closing | null = null
 
-  constructor(ws: WebSocket, connection: Socket, settings: LiveSettings, shared: Shared) {
+  constructor(ws: WebSocket, connection: Socket, stationId: StationId, shared: Shared<LiveSocket>) {
+    const { settings } = shared
     this.#ws = ws
     this.#connection = connection
-    this.#settings = settings
-    this.#meter = shared.meter
+    this.#stationId = stationId
+    this.#shared = shared
     this.#liveness = new Liveness(shared.patience)
     this.#progress = new Progress(settings)
-    this.#watched = shared.watched.add(this)
     this.#intake = new Intake(ws, settings, this, shared.strangers, shared.now)
     const bytes = Math.min(settings.unacceptedMessageSize, settings.maxMessageSize)
     limitMessages(ws, { bytes, fragments: maxFragments.unaccepted })
@@ -132,18 +129,20 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
     return this.#ws.readyState === WebSocket.OPEN
   }
 
-  /** @param onReplaced called for each message whose bytes are not UTF-8 */
-  attach(end: SocketEnd, onReplaced: () => void): void {
+  attach(end: SocketEnd): void {
     const ws = this.#ws
+    const { settings, meter, open, watched } = this.#shared
+    open.add(this)
+    watched.add(this)
     // `ws` has validated the text messages otherwise. Binary ones are served as text, and may hold anything.
-    const replaces = this.#settings.invalidUtf8 === 'replace'
+    const replaces = settings.invalidUtf8 === 'replace'
     this.#end = end
     ws.on('message', (data, isBinary) => {
       this.#messages++
       if (this.#ending !== null) return
       const bytes = bytesOf(data)
-      this.#meter.count('data_rcvd_total', {}, bytes.length)
-      if ((replaces || isBinary) && !isUtf8(bytes)) onReplaced()
+      meter.count('data_rcvd_total', {}, bytes.length)
+      if ((replaces || isBinary) && !isUtf8(bytes)) this.#shared.onReplaced(this.#stationId)
       const intake = this.#intake
       if (intake.isOpen && intake.unsettled < settleAt) {
         intake.unsettled += Math.max(1, bytes.length / 1024)
@@ -158,10 +157,12 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
     // `ws` closes the connection on its own, and then reports code 1006.
     ws.on('error', (error: Error & { readonly code?: string }) => {
       const limit = limitOf(error)
-      if (limit !== null) this.#meter.count('ocpp_limit_total', { limit })
+      if (limit !== null) meter.count('ocpp_limit_total', { limit })
       this.#ending ??= { code: closeCodeFor(error), reason: error.message }
     })
     ws.on('close', (code, reason) => {
+      open.delete(this)
+      watched.delete(this)
       const closed = this.#ending ?? { code, reason: reason.toString() }
       this.#intake.whenEmpty(() => end.gone(closed.code, closed.reason))
     })
@@ -172,7 +173,7 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
   }
 
   slowed(): void {
-    this.#meter.count('ocpp_limit_total', { limit: 'frames' })
+    this.#shared.meter.count('ocpp_limit_total', { limit: 'frames' })
   }
 
   exceeded(limit: 'flood' | 'overrun'): void {
@@ -181,14 +182,14 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
   }
 
   accept(): void {
-    limitMessages(this.#ws, { bytes: this.#settings.maxMessageSize, fragments: maxFragments.accepted })
+    limitMessages(this.#ws, { bytes: this.#shared.settings.maxMessageSize, fragments: maxFragments.accepted })
     this.#intake.accept()
-    if (this.#connection.writableLength === 0) this.#watched.delete(this)
+    if (this.#connection.writableLength === 0) this.#shared.watched.delete(this)
   }
 
   expectLargeMessages(mayCompress: boolean): boolean {
     if (!mayCompress && isCompressed(this.#ws)) return false
-    limitMessages(this.#ws, { bytes: this.#settings.maxMessageSize, fragments: maxFragments.unaccepted })
+    limitMessages(this.#ws, { bytes: this.#shared.settings.maxMessageSize, fragments: maxFragments.unaccepted })
     return true
   }
 
@@ -198,18 +199,19 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
    */
   send(text: string): void {
     if (this.#ws.readyState !== WebSocket.OPEN) return
-    const { maxPendingSize } = this.#settings
+    const { maxPendingSize } = this.#shared.settings
     if (maxPendingSize > 0 && this.#connection.writableLength > maxPendingSize) return this.#onSlow('Reads too slowly')
-    this.#meter.count('data_sent_total', {}, Buffer.byteLength(text))
+    this.#shared.meter.count('data_sent_total', {}, Buffer.byteLength(text))
     this.#ws.send(text)
-    if (this.#connection.writableLength > 0) this.#watched.add(this)
+    if (this.#connection.writableLength > 0) this.#shared.watched.add(this)
   }
 
   close(code: number, reason: string): void {
     this.#intake.end()
     if (this.#ws.readyState !== WebSocket.OPEN) return
     this.#ws.resume()
-    if (!this.#settings.isCut || (code !== 1001 && code !== 1012)) return this.#closeWithin(code, reason)
+    const isCut = closeModeFor(this.#stationId, this.#shared.settings.close) === 'abort'
+    if (!isCut || (code !== 1001 && code !== 1012)) return this.#closeWithin(code, reason)
     this.#ending = { code, reason }
     this.#connection.destroySoon()
   }
@@ -260,7 +262,7 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
     const late = this.#progress.look({ now, arriving, bytesBefore: pending === 0 ? null : taken })
     if (late === 'message') this.#refuse('message_time', 1008, 'A message took too long')
     else if (late === 'write') this.#onSlow('Does not read')
-    if (isAccepted && pending === 0) this.#watched.delete(this)
+    if (isAccepted && pending === 0) this.#shared.watched.delete(this)
     if (isAccepted || unfinished === null) return 0
     if (unfinished <= room) return unfinished
     this.#refuse('unfinished', 1013, 'Too many unfinished messages')
@@ -269,14 +271,14 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
 
   /** Terminates without a close frame, which would only queue behind the data that the station does not read. */
   #onSlow(reason: string): void {
-    this.#meter.count('disconnected_slow_clients_total')
+    this.#shared.meter.count('disconnected_slow_clients_total')
     this.#ending = { code: 1006, reason }
     this.#ws.terminate()
   }
 
   /** Closes, and reads nothing more, not even the station's close frame: it would come behind what the limit is about. */
   #refuse(limit: Limit, code: number, reason: string): void {
-    this.#meter.count('ocpp_limit_total', { limit })
+    this.#shared.meter.count('ocpp_limit_total', { limit })
     this.#ending = { code, reason }
     this.#intake.end()
     this.#closeWithin(code, reason)

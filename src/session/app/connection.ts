@@ -6,7 +6,7 @@
 import type { Command, CommandReply, Connected, Identifier, SessionEnv, State } from '../../cable/rpc.ts'
 import { readTransmission } from '../../translate/messages.ts'
 import { verdictOf } from '../auth/verdict.ts'
-import type { AppSession, Fleet, Member, QueuedDisconnect } from '../ports.ts'
+import type { AppSession, Cancellation, Fleet, Member, QueuedDisconnect } from '../ports.ts'
 import type { Station } from '../station.ts'
 
 /** The identifier of a station's subscription: compact, `channel` first, no other keys. */
@@ -156,7 +156,7 @@ export class AppConnection {
    */
   async perform(
     data: string,
-    signal: AbortSignal = this.#station.closed,
+    signal: Cancellation = this.#station.closed,
     queueDeadline?: () => number,
   ): Promise<CommandReply> {
     if (this.#identifier === null) throw new Error('perform without a subscription')
@@ -198,7 +198,7 @@ export class AppConnection {
 
   #command(
     { command, identifier, data }: Command,
-    signal: AbortSignal,
+    signal: Cancellation,
     queueDeadline?: () => number,
   ): Promise<CommandReply> {
     if (this.#connectionIdentifiers === null) throw new Error('a command without a connection')

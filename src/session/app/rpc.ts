@@ -1,6 +1,13 @@
 /** The app, as a session calls it. */
 import type { CommandCall, CommandReply, ConnectCall, ConnectReply, DisconnectCall } from '../../cable/rpc.ts'
 
+/** Whether anybody still waits for a call. An `AbortSignal` is one; a session's is smaller. */
+export type Cancellation = {
+  readonly aborted: boolean
+  addEventListener(type: 'abort', listener: () => void): void
+  removeEventListener(type: 'abort', listener: () => void): void
+}
+
 /**
  * The app, over any transport. Rejects with `RpcError` only.
  *
@@ -12,10 +19,10 @@ export interface Rpc {
    * @param queueDeadline until when the call may wait in the queue where that is longer than usual, in ms of
    * `performance.now()`; read again while the call waits. Once out of the queue, the call has a whole timeout.
    */
-  connect(call: ConnectCall, signal: AbortSignal, queueDeadline?: () => number): Promise<ConnectReply>
+  connect(call: ConnectCall, signal: Cancellation, queueDeadline?: () => number): Promise<ConnectReply>
   /** @param queueDeadline as above */
-  command(call: CommandCall, signal: AbortSignal, queueDeadline?: () => number): Promise<CommandReply>
-  disconnect(call: DisconnectCall, signal: AbortSignal): Promise<void>
+  command(call: CommandCall, signal: Cancellation, queueDeadline?: () => number): Promise<CommandReply>
+  disconnect(call: DisconnectCall, signal: Cancellation): Promise<void>
   /** What the ends of calls say about the app; `repliedAt` in ms of `performance.now()`, `-Infinity` if never. */
   readonly presence: { readonly isAway: boolean; readonly repliedAt: number }
   /** How many calls may be in flight now. */

@@ -60,7 +60,7 @@ export class Commands {
   #open: { readonly call: Command; readonly since: number; readonly timer: NodeJS.Timeout } | null = null
   readonly #queue: Command[] = []
   #queueBytes = 0
-  readonly #late = new Map<string, Command>()
+  #late: Map<string, Command> | null = null
   #holds = 0
   #isStopped = false
 
@@ -173,14 +173,14 @@ export class Commands {
   end(): void {
     const { handshake, who } = this.#station
     const open = this.#open
-    const unanswered = [...this.#late.values(), ...(open === null ? [] : [open.call])]
+    const unanswered = [...(this.#late?.values() ?? []), ...(open === null ? [] : [open.call])]
     for (const call of unanswered) this.#parts.unanswered.keep(handshake.stationId, { call, sid: who.sid })
     if (open !== null) {
       this.#close()
       this.#fail(open.call, 'ConnectionClosed')
     }
     this.stop()
-    this.#late.clear()
+    this.#late = null
   }
 
   #isFree(): boolean {
@@ -220,6 +220,7 @@ export class Commands {
 
   #onTimeout(call: Command): void {
     this.#open = null
+    this.#late ??= new Map()
     setRecent(this.#late, idKey(call.id), call, maxLate)
     this.#fail(call, 'CallTimeout')
     this.next()
@@ -232,8 +233,8 @@ export class Commands {
 
   #takeLate(id: MessageId): Sent | null {
     const key = idKey(id)
-    const call = this.#late.get(key)
-    this.#late.delete(key)
+    const call = this.#late?.get(key)
+    this.#late?.delete(key)
     return call === undefined ? null : { call, late: true }
   }
 
@@ -291,7 +292,7 @@ export class Commands {
     const key = idKey(id)
     return (
       key.length > maxIdLength ||
-      this.#late.has(key) ||
+      this.#late?.has(key) === true ||
       (this.#open !== null && isSameId(this.#open.call.id, id)) ||
       this.#queue.some(other => isSameId(other.id, id))
     )

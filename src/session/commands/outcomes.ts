@@ -71,8 +71,8 @@ export class Outcomes {
   readonly #app: AppConnection
   readonly #lane: Lane
   readonly #deferred: Deferred<PendingOutcome>
-  /** Refusals behind the one in the inbox. */
-  readonly #refusals = new Set<PendingOutcome>()
+  /** Refusals behind the one in the inbox; `null` before the first one. */
+  #refusals: Set<PendingOutcome> | null = null
   readonly #settled: Load = { count: 0, bytes: 0 }
   readonly #refused: Load = { count: 0, bytes: 0 }
   #usesLane = true
@@ -199,6 +199,7 @@ export class Outcomes {
     if (this.#refused.bytes + pending.bytes > refusalBytes) return this.#dropOne()
     this.#refused.count++
     this.#refused.bytes += pending.bytes
+    this.#refusals ??= new Set()
     this.#refusals.add(pending)
     if (this.#refused.count === 1) this.#pushRefusal()
   }
@@ -218,8 +219,8 @@ export class Outcomes {
   }
 
   #nextRefusal(): PendingOutcome | null {
-    for (const next of this.#refusals) {
-      this.#refusals.delete(next)
+    for (const next of this.#refusals ?? []) {
+      this.#refusals?.delete(next)
       return next
     }
     return null
