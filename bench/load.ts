@@ -101,7 +101,7 @@ async function broadcastAll({ group, to, rate }: Extract<Task, { kind: 'broadcas
     await arrived
     station.send(answerFor(id))
   })
-  publisher.close()
+  await publisher.close()
   return times
 }
 

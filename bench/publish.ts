@@ -6,18 +6,26 @@ import { Agent, request } from 'node:http'
 export type Endpoint = { readonly url: string; readonly key: string }
 
 export interface Publisher {
-  /** Ends this process if the server does not take the broadcast. */
+  /** Does not wait for the server's answer: see `close`. */
   publish(broadcast: { readonly stream: string; readonly data: string }): void
-  /** Servers close idle connections: a publisher is for one piece of work. */
-  close(): void
+  /** Rejects if the server did not take all broadcasts. A publisher is for one piece of work: servers close idle connections. */
+  close(): Promise<void>
 }
 
 const created = 201
 
 export function openPublisher({ url, key }: Endpoint): Publisher {
   const agent = new Agent({ keepAlive: true })
+  const faults: string[] = []
+  let pending = 0
+  let onIdle: () => void = () => undefined
+  const settle = (fault: string | null): void => {
+    if (fault !== null) faults.push(fault)
+    if (--pending === 0) onIdle()
+  }
   return {
     publish: broadcast => {
+      pending++
       const body = Buffer.from(JSON.stringify(broadcast))
       const headers = {
         authorization: `Bearer ${key}`,
@@ -26,11 +34,16 @@ export function openPublisher({ url, key }: Endpoint): Publisher {
       }
       request(url, { method: 'POST', agent, headers })
         .on('response', response => {
-          if (response.statusCode !== created) throw new Error(`a broadcast got ${response.statusCode}`)
           response.resume()
+          settle(response.statusCode === created ? null : `status ${response.statusCode}`)
         })
+        .on('error', error => settle(String(error)))
         .end(body)
     },
-    close: () => agent.destroy(),
+    close: async () => {
+      if (pending > 0) await new Promise<void>(resolve => (onIdle = resolve))
+      agent.destroy()
+      if (faults.length > 0) throw new Error(`${faults.length} broadcasts were not taken: ${faults[0]}`)
+    },
   }
 }

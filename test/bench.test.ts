@@ -82,7 +82,7 @@ async function printedBy(script: string): Promise<string[]> {
   return printed.trimEnd().split('\n\n').slice(1)
 }
 
-const withinLinux = { timeout: 120_000, skip: process.platform !== 'linux' }
+const withinLinux = { timeout: 300_000, skip: process.platform !== 'linux' }
 
 test('bench --quick prints the machine and five tables, and leaves no process behind', withinLinux, async () => {
   const [speed = '', halfLoad = '', broadcast = '', memory = '', cost = '', ...others] = await printedBy('run.ts')
