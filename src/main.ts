@@ -4,7 +4,7 @@
  * change while it runs.
  *
  * Exit codes of the bridge: 0 after a clean shutdown; 1 when it cannot start, does not close within
- * `--shutdown_timeout`, or receives a second signal.
+ * `--shutdown_timeout`, receives a second signal, or meets a bug that no session confines.
  */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -16,6 +16,7 @@ import { openTerminal } from './cli/terminal.ts'
 import { helpText, printedConfig } from './config/help.ts'
 import { askedOf, resolve, type Asked, type ConfigFile, type Resolution } from './config/resolve.ts'
 import type { Config } from './config/rules.ts'
+import { endOnFault } from './ops/crash.ts'
 import { openLog, type Log } from './ops/log.ts'
 import type { Opened } from './ops/server.ts'
 import { readConfigFile } from './settings.ts'
@@ -56,6 +57,7 @@ function levelIn(resolution: Resolution): Level {
 async function run(config: Config, file: ConfigFile | null, readLevel: () => Level): Promise<void> {
   const { level, format, sensitive: isSensitive } = config.log
   const log = openLog({ level, format, isSensitive, nodeId: config.node.id })
+  endOnFault(log)
   log.info({}, `Starting ocpp-cable ${manifest.version} (pid: ${process.pid}, node: ${process.version})`)
   if (file !== null) log.info({}, `Using configuration from file: ${file.path}`)
   const opening = openApp(config, log, manifest.version)

@@ -103,9 +103,18 @@ function errorText(error: unknown): string {
 }
 
 function ownText(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error === 'string' ? error : JSON.stringify(error)
+  if (!(error instanceof Error)) return typeof error === 'string' ? error : redactFrame(JSON.stringify(error))
   if (error instanceof AggregateError && error.message === '') return error.errors.map(errorText).join(', ')
-  return error.message === '' ? error.name : error.message
+  return error.message === '' ? error.name : withoutValues(error)
+}
+
+/** What V8 and Node repeat of values, which may be a message of a station: what `JSON.parse` cannot read, and others. */
+const repeatedValues =
+  /".*"|(?<=' in ).*|(?<= on (?:string|number|boolean|bigint) ).*|(?<=^Cannot convert ).*(?= to )|(?<= Received type string ).*/gs
+
+function withoutValues(error: Error): string {
+  const isOfEngine = error instanceof SyntaxError || error instanceof TypeError
+  return isOfEngine ? error.message.replace(repeatedValues, '***') : error.message
 }
 
 function errorWithStack(error: unknown): string {

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort } from './ports.ts'
 import { openProcess, type Exit, type Process } from './process.ts'
+import { assertNoSecret, noteFrame, noteOptions } from './secrets.ts'
 
 export const program = fileURLToPath(new URL('../../bin/ocpp-cable', import.meta.url))
 
@@ -36,7 +37,7 @@ export interface Bridge {
   metricReaches(name: string, value: number): Promise<void>
   /** The status and the text of a plain GET on the stations' port. */
   get(path: string): Promise<{ status: number; body: string }>
-  /** Resolves when the program has ended. */
+  /** Resolves when the program has ended. Rejects, as `restart` and `close` do, if it has written a secret of the tests. */
   kill(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): Promise<Exit>
   /** Kills the program if it runs, and starts it again with the same arguments, on the same ports. */
   restart(): Promise<void>
@@ -68,6 +69,10 @@ export async function openBridge(
   ]
   const start = () => startProgram(flags, env)
   let { bridge, url } = await start()
+  noteOptions(flags, env)
+  const isSensitive = flags.includes('--log_sensitive')
+  /** Of the program that has ended. */
+  const assertDiscreet = () => assertNoSecret(bridge.output, isSensitive)
 
   const httpBroadcastUrl = `http://127.0.0.1:${broadcastPort}/_broadcast`
   const metric = async (name: string) => {
@@ -82,6 +87,7 @@ export async function openBridge(
     metricsPort,
     httpBroadcastUrl,
     broadcast: async broadcast => {
+      noteFrame(broadcast.data)
       const { status } = await fetch(httpBroadcastUrl, { method: 'POST', body: JSON.stringify(broadcast) })
       assert.equal(status, 201)
     },
@@ -102,16 +108,22 @@ export async function openBridge(
       const response = await fetch(`http://127.0.0.1:${port}${path}`)
       return { status: response.status, body: await response.text() }
     },
-    kill: signal => {
+    kill: async signal => {
       bridge.signal(signal)
-      return bridge.exited
+      const exit = await bridge.exited
+      assertDiscreet()
+      return exit
     },
     restart: async () => {
       bridge.signal('SIGKILL')
       await bridge.exited
+      assertDiscreet()
       ;({ bridge, url } = await start())
     },
-    close: () => bridge.close(),
+    close: async () => {
+      await bridge.close()
+      assertDiscreet()
+    },
   }
 }
 

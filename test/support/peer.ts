@@ -5,6 +5,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { deflateRawSync } from 'node:zlib'
+import { noteHeaders } from './secrets.ts'
 
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
 
@@ -55,6 +56,7 @@ export async function dial(
   rest: Buffer = Buffer.alloc(0),
   localAddress = '127.0.0.1',
 ): Promise<Peer> {
+  noteHeaders(Object.fromEntries(lines.slice(1).map(line => line.split(/: (.*)/s, 2))) as Record<string, string>)
   const socket = connect({ port, host: '127.0.0.1', localAddress })
   socket.on('error', () => undefined) // 'close' follows
   socket.write(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), rest]))

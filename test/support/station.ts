@@ -6,6 +6,7 @@ import { createRPCError, createValidator, RPCClient } from 'ocpp-rpc'
 import { WebSocket } from 'ws'
 import type { Version } from '../../src/ocpp/version.ts'
 import { officialSchemas } from './official-schemas.ts'
+import { noteFrame, noteHeaders, noteKey } from './secrets.ts'
 
 export type Payload = Readonly<Record<string, unknown>>
 
@@ -67,7 +68,10 @@ export async function openStation(url: string, id: string, options: StationOptio
   const client = new RPCClient(clientOptions(url, id, options))
   const sent: Sent[] = []
   const faults: string[] = []
+  if (options.password !== undefined) noteKey(id, options.password)
+  noteHeaders(options.headers ?? {})
   client.on('call', ({ outbound, payload }: { outbound: boolean; payload: [number, string, string, Payload] }) => {
+    noteFrame(JSON.stringify(payload))
     if (outbound) sent.push({ id: payload[1], action: payload[2], payload: payload[3] })
   })
   client.on('strictValidationFailure', ({ method, error }: { method: string; error: Error }) =>
@@ -160,9 +164,11 @@ export async function openRawStation(
   { version = 'ocpp1.6', headers = {} }: { readonly version?: string; readonly headers?: Record<string, string> } = {},
 ): Promise<RawStation> {
   const ws = new WebSocket(`${url}/${encodeURIComponent(id)}`, [version], { headers })
+  noteHeaders(headers)
   const received: string[] = []
   const waiting = new Set<() => void>()
   ws.on('message', (data: Buffer) => {
+    noteFrame(data.toString())
     received.push(data.toString())
     for (const look of waiting) look()
   })
@@ -191,7 +197,10 @@ export async function openRawStation(
       look()
       void closed.then(({ code }) => end(() => fail(`closed with ${code}`)))
     })
-  const send = (text: string) => ws.send(text)
+  const send = (text: string) => {
+    noteFrame(text)
+    ws.send(text)
+  }
   return {
     protocol: ws.protocol,
     received,
