@@ -11,7 +11,7 @@ import { spareMemory, wrongEnds } from './result.ts'
 import { openSite, type Holdings, type Site } from './site.ts'
 import { sites, type SiteName } from './sites.ts'
 
-const within = { timeout: 120_000, skip: process.platform !== 'linux' && 'open files are read from /proc' }
+const within = { timeout: 300_000, skip: process.platform !== 'linux' && 'open files are read from /proc' }
 const stations = 30
 const attackMs = 700
 

@@ -52,15 +52,17 @@ async function measure(site: Site, attack: Attack): Promise<Result> {
   const ends: Record<string, number> = {}
   let peak = 0
   const sampling = setInterval(() => (peak = Math.max(peak, site.resident())), 100)
-  // An attack whose connections end late is too long for more than one round.
-  for (let round = 0; round < (attack.seconds === undefined ? rounds : 1); round++) {
-    quiet.push(await site.watchQuiet(phaseMs))
-    const attackMs = attack.seconds === undefined ? phaseMs : attack.seconds * 1000
-    const [service, ended] = await Promise.all([site.watch(phaseMs), site.attack(attack, attackMs, 1)])
-    during.push(service)
-    for (const [end, count] of Object.entries(ended)) ends[end] = (ends[end] ?? 0) + count
+  try {
+    for (let round = 0; round < (attack.seconds === undefined ? rounds : 1); round++) {
+      quiet.push(await site.watchQuiet(phaseMs))
+      const attackMs = attack.seconds === undefined ? phaseMs : attack.seconds * 1000
+      const [service, ended] = await Promise.all([site.watch(phaseMs), site.attack(attack, attackMs, 1)])
+      during.push(service)
+      for (const [end, count] of Object.entries(ended)) ends[end] = (ends[end] ?? 0) + count
+    }
+  } finally {
+    clearInterval(sampling)
   }
-  clearInterval(sampling)
   const files = await site.settled(before.files, settleMs)
   await sleep(500)
   const after = { ...(await site.holdings()), files }
@@ -88,6 +90,7 @@ async function runAll(keep: Keep, name: SiteName, chosen: readonly Attack[]): Pr
     stations: Number(values.stations),
     onBridge: pid => pin(pid, 1),
   })
+  await site.watchQuiet(phaseMs) // code is compiled, stations are accepted
   const results: Result[] = []
   for (const attack of chosen) {
     const result = await measure(site, attack)

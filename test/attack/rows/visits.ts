@@ -149,7 +149,7 @@ export const visits: readonly Attack[] = [
     mustEnd: 'http 401',
     counted: 'failed_auths_total',
     isShort: true,
-    run: guesses(100, sameAddress),
+    run: guesses(30, sameAddress),
   },
   {
     name: 'auth file: wrong keys for known stations, from 100 addresses',
