@@ -169,14 +169,14 @@ export const visits: readonly Attack[] = [
     run: unknown(100, sameAddress),
   },
   {
-    name: 'auth file: a million identities, from 100 addresses',
+    name: 'auth file: a new identity each time, from 100 addresses',
     site: 'keys',
     ends: ['http 404', 'http 429'],
     mustEnd: 'http 404',
     counted: 'failed_auths_total',
     isShort: true,
-    seconds: 30,
-    run: unknown(250, elsewhere),
+    seconds: 45,
+    run: unknown(100, elsewhere),
   },
   {
     name: 'app away: unknown stations boot',
