@@ -21,6 +21,8 @@ export type Attack = {
   readonly isShort?: boolean
   /** A counter of the bridge that it moves. */
   readonly counted?: string
+  /** One that only the long form reaches. */
+  readonly countedLong?: string
   /** Of the log, in all rounds. */
   readonly mostLines?: number
   /** Of the long form: it has one round, in which connections come for so long. Stations are measured at the start of it. */

@@ -46,6 +46,7 @@ export function missesOf({ attack, quiet, during, ends, before, after, lines, co
   if (after.files > before.files) misses.push(`${after.files - before.files} descriptors are not back`)
   if (after.memory > before.memory + spareMemory) misses.push(`${after.memory - before.memory} bytes are not back`)
   if (attack.mostLines !== undefined && lines > attack.mostLines) misses.push(`${lines} lines of log`)
-  if (attack.counted !== undefined && counted === 0) misses.push(`${attack.counted} has not counted it`)
+  const counter = attack.counted ?? attack.countedLong
+  if (counter !== undefined && counted === 0) misses.push(`${counter} has not counted it`)
   return misses
 }

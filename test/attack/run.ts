@@ -46,7 +46,9 @@ async function measure(site: Site, attack: Attack): Promise<Result> {
   const before = await site.holdings()
   const rssBefore = site.resident()
   const lines = site.bridge.process.lines.length
-  const counted = attack.counted === undefined ? 0 : await site.bridge.metric(attack.counted)
+  const counter = attack.counted ?? attack.countedLong
+  const count = async (): Promise<number> => (counter === undefined ? 0 : site.bridge.metric(counter))
+  const counted = await count()
   const quiet: Service[] = []
   const during: Service[] = []
   const ends: Record<string, number> = {}
@@ -75,7 +77,7 @@ async function measure(site: Site, attack: Attack): Promise<Result> {
     before,
     after,
     lines: site.bridge.process.lines.length - lines,
-    counted: attack.counted === undefined ? 0 : (await site.bridge.metric(attack.counted)) - counted,
+    counted: (await count()) - counted,
   }
 }
 

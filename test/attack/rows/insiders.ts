@@ -55,9 +55,9 @@ const giantReplies =
       hangUp(socket)
     })
 
-/** Their lines have more bytes than the 8 MiB that wait for the log's reader. The bridge answers a Heartbeat without the app. */
+/** Their lines fill the pipe, and in the long form the 8 MiB that wait for the log's reader. The bridge answers a Heartbeat without the app. */
 const noisy = 10
-const noisyCalls = 400
+const noisyCalls = 1_000
 const noise = (at: number): Buffer => frameOf(`[2,"${at}","Heartbeat",{"x":"${'€'.repeat(950)}"}]`)
 
 const giant = { ends: ['answered', 'open'], mustEnd: 'answered', counted: 'rpc_error_total', isShort: true } as const
@@ -113,15 +113,16 @@ export const insiders: readonly Attack[] = [
     name: "the log's reader stops, frames are logged",
     site: 'unread',
     ends: ['open'],
-    counted: 'log_dropped_total',
+    countedLong: 'log_dropped_total',
     isShort: true,
     run: (target, ends) =>
       repeat(noisy, target.until, async at => {
         const socket = await dialStation(target, ends, [version16], `healthy-noisy-${at}`)
         if (socket === null) return
-        const isLast = (chunk: Buffer): boolean => chunk.includes(`[3,"${noisyCalls}"`)
+        const calls = Math.ceil(noisyCalls * target.share)
+        const isLast = (chunk: Buffer): boolean => chunk.includes(`[3,"${calls}"`)
         const done = new Promise<void>(resolve => socket.on('data', (chunk: Buffer) => isLast(chunk) && resolve()))
-        socket.write(Buffer.concat(Array.from({ length: noisyCalls }, (_, call) => noise(call + 1))))
+        socket.write(Buffer.concat(Array.from({ length: calls }, (_, call) => noise(call + 1))))
         await Promise.race([done, gone(socket), sleep(graceMs, undefined, { ref: false })])
         hangUp(socket)
       }),
