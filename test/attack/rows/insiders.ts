@@ -26,16 +26,12 @@ const publications =
   (text: string): Attack['run'] =>
   async ({ natsPort, until }, ends) => {
     const connection = await connect({ servers: `127.0.0.1:${natsPort}` })
-    await repeat(
-      1,
-      until,
-      async () => {
-        connection.publish('__anycable__', text)
-        await connection.flush()
-        ends.count('published')
-      },
-      250,
-    )
+    do {
+      connection.publish('__anycable__', text)
+      await connection.flush()
+      ends.count('published')
+      await sleep(250)
+    } while (performance.now() < until)
     await connection.close()
   }
 
