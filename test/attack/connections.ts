@@ -11,6 +11,10 @@ export type Target = {
   readonly isTls: boolean
   readonly adminPort: number
   readonly broadcastPort: number
+  /** 0 where the bridge has no NATS server. */
+  readonly natsPort: number
+  /** The address that the attackers connect from. */
+  readonly from: string
   /** In ms of `performance.now()`. */
   readonly until: number
   /** Of a long run; a short one has a part of them. */
@@ -28,10 +32,12 @@ export class Ends {
 
 const host = '127.0.0.1'
 const statusLine = /^HTTP\/1\.1 (\d+)/
+const hungUp = new WeakSet<Socket>()
 
 /** A connection whose end is counted once; what the bridge sends is read, unless the socket is paused. */
-export function dial({ port, isTls }: Pick<Target, 'port' | 'isTls'>, ends: Ends): Socket {
-  const socket = isTls ? connectTls({ port, host, rejectUnauthorized: false }) : connect(port, host)
+export function dial({ port, isTls, from }: Pick<Target, 'port' | 'isTls' | 'from'>, ends: Ends): Socket {
+  const to = { port, host, localAddress: from }
+  const socket = isTls ? connectTls({ ...to, rejectUnauthorized: false }) : connect(to)
   let end = 'refused'
   socket.once('connect', () => (end = 'closed'))
   socket.on('error', () => undefined) // 'close' follows
@@ -42,8 +48,15 @@ export function dial({ port, isTls }: Pick<Target, 'port' | 'isTls'>, ends: Ends
     const isClose = at !== -1 && at + 4 <= chunk.length && at + 2 + (chunk[at + 1] ?? 0) === chunk.length
     if (isClose) end = `ws ${chunk.readUInt16BE(at + 2)}`
   })
-  socket.once('close', () => ends.count(end))
+  socket.once('close', () => ends.count(end === 'closed' && hungUp.has(socket) ? 'open' : end))
   return socket
+}
+
+/** Ends a connection from the attacker's side: unless the bridge has said that it closes it, it counts as open. */
+export function hangUp(socket: Socket | null): void {
+  if (socket === null || socket.destroyed) return
+  hungUp.add(socket)
+  socket.destroy()
 }
 
 export function upgradeOf(id: string, ...headers: readonly string[]): string {
@@ -54,20 +67,51 @@ export function upgradeOf(id: string, ...headers: readonly string[]): string {
 export const version16 = 'Sec-WebSocket-Protocol: ocpp1.6'
 export const compressed = ['Sec-WebSocket-Protocol: ocpp2.0.1', 'Sec-WebSocket-Extensions: permessage-deflate'] as const
 
+export const basic = (id: string, key: string): string =>
+  `Authorization: Basic ${Buffer.from(`${id}:${key}`).toString('base64')}`
+
 let stations = 0
+
+export function newIdentity(): string {
+  return `stranger-${process.pid}-${++stations}`
+}
 
 /** An upgraded connection under a new identity; `null` if it was refused. */
 export async function dialStation(
   target: Target,
   ends: Ends,
   headers: readonly string[] = [version16],
-  id = `stranger-${process.pid}-${++stations}`,
+  id = newIdentity(),
 ): Promise<Socket | null> {
   const socket = dial(target, ends)
   socket.write(upgradeOf(id, ...headers))
   return new Promise(resolve => {
     socket.once('data', (chunk: Buffer) => resolve(chunk.toString('latin1', 0, 12).endsWith('101') ? socket : null))
     socket.once('close', () => resolve(null))
+  })
+}
+
+/** Resolves when the connection has ended. */
+export function gone(socket: Socket): Promise<void> {
+  return new Promise(resolve => {
+    if (socket.closed) resolve()
+    else socket.once('close', () => resolve())
+  })
+}
+
+/** Whether the bridge sends something before the connection ends, and within so many ms. */
+export function isAnswered(socket: Socket, withinMs: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const settle = (isIt: boolean): void => {
+      clearTimeout(timer)
+      socket.off('data', onData).off('close', onClose)
+      resolve(isIt)
+    }
+    const onData = (): void => settle(true)
+    const onClose = (): void => settle(false)
+    const timer = setTimeout(onClose, withinMs)
+    socket.on('data', onData).on('close', onClose)
+    if (socket.destroyed) onClose()
   })
 }
 
@@ -89,25 +133,33 @@ function drained(socket: Socket): Promise<void> {
   })
 }
 
-/** So many at a time, again and again until the attack ends; each waits a little before it comes again. */
-export async function repeat(count: number, until: number, once: (at: number) => Promise<void>): Promise<void> {
+/** So many at a time, again and again until the attack ends. @param pauseMs each waits so long before it comes again */
+export async function repeat(
+  count: number,
+  until: number,
+  once: (at: number) => Promise<void>,
+  pauseMs = 50,
+): Promise<void> {
   await Promise.all(
     Array.from({ length: count }, async (_, at) => {
       while (performance.now() < until) {
         await once(at)
-        await sleep(50)
+        if (pauseMs > 0) await sleep(pauseMs)
       }
     }),
   )
 }
 
-/** Opens so many, in batches, and keeps them until the attack ends. */
+/** How long an attack waits, after its end, for what the bridge must do: a slow machine does it late. */
+export const graceMs = 30_000
+
+/** Opens so many, in batches, until the attack ends, and keeps them until the bridge has ended all of them. */
 export async function hold(count: number, until: number, open: (at: number) => Promise<Socket | null>): Promise<void> {
   const sockets: (Socket | null)[] = []
   for (let at = 0; at < count && performance.now() < until; at += 50) {
     sockets.push(...(await Promise.all(Array.from({ length: Math.min(50, count - at) }, (_, of) => open(at + of)))))
   }
-  await sleep(Math.max(0, until - performance.now()))
-  // A connection that the bridge has not ended by now counts as open.
-  for (const socket of sockets) if (socket !== null && !socket.destroyed) socket.destroy()
+  const isOpen = (): boolean => sockets.some(socket => socket?.destroyed === false)
+  while (isOpen() && performance.now() < until + graceMs) await sleep(100)
+  sockets.forEach(hangUp)
 }

@@ -1,32 +1,35 @@
 /**
  * A bridge under attack: its app, the stations beside the attack with what they see, and what the process holds.
  */
-import { readdirSync, readFileSync, mkdtempSync, writeFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { WebSocket } from 'ws'
-import { look, probed } from '../soak/probe.ts'
+import { openWorker } from '../../bench/children.ts'
+import { hashOf } from '../../src/server/auth/hash.ts'
+import { weigh, weighable } from '../soak/probe.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { makeKeyPair } from '../support/certificate.ts'
 import type { Keep } from '../support/keep.ts'
+import { installNats } from '../support/nats.ts'
 import { freePort } from '../support/ports.ts'
-import { openProcess } from '../support/process.ts'
-import type { Attack } from './attacks.ts'
-import type { Target } from './connections.ts'
-
-/** What the stations beside the attack saw. */
-export type Service = {
-  readonly calls: number
-  /** In ms. */
-  readonly p99: number
-  /** Calls without an answer in time, and connections that ended. */
-  readonly errors: number
-}
+import { openProcess, type Process } from '../support/process.ts'
+import type { Attack } from './attack.ts'
+import type { Task } from './attacker.ts'
+import type { Ends } from './connections.ts'
+import { Booters, Callers, Visitors, type FleetOptions, type Service, type Watched } from './fleet.ts'
+import { keyLines, sites, type SiteName } from './sites.ts'
 
 /** What the bridge holds: memory in bytes after a collection of garbage, and open files. */
 export type Holdings = { readonly memory: number; readonly files: number }
+
+export type SiteOptions = {
+  readonly name: SiteName
+  readonly stations: number
+  /** Before stations connect. */
+  readonly onBridge?: (pid: number) => Promise<void>
+}
 
 export type Site = {
   readonly bridge: Bridge
@@ -34,151 +37,122 @@ export type Site = {
   readonly watch: (ms: number) => Promise<Service>
   readonly watchQuiet: (ms: number) => Promise<Service>
   /** How the attackers' connections ended. */
-  readonly attack: (attack: Attack, ms: number, share: number) => Promise<Readonly<Record<string, number>>>
+  readonly attack: (attack: Attack, ms: number, share: number) => Promise<Ends['counts']>
   readonly holdings: () => Promise<Holdings>
   /** Of the whole process, now. */
   readonly resident: () => number
-  /** Resolves when the bridge holds no more files than that, or after so many ms. */
-  readonly settled: (files: number, withinMs: number) => Promise<void>
+  /** The open files, once they are no more than that, or after so many ms. */
+  readonly settled: (files: number, withinMs: number) => Promise<number>
 }
 
-const answerWithinMs = 10_000
 const adminToken = 'a-token-of-the-operator'
+const stationKey = 'a key of twenty bytes'
+const host = '127.0.0.1'
 
-const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
-const node = (name: string, ...args: readonly string[]) =>
-  openProcess(process.execPath, ['--import', 'tsx', script(name), ...args])
-
-export async function openSite(keep: Keep, { stations, isTls }: { stations: number; isTls: boolean }): Promise<Site> {
-  const app = keep(node('app.ts'))
+export async function openSite(keep: Keep, { name, stations, onBridge }: SiteOptions): Promise<Site> {
+  const row = sites[name]
+  const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-attack-'))
+  keep({ close: () => rmSync(folder, { recursive: true }) })
+  const app = keep(openApp(row.hasKeys === true))
   const [appPort = ''] = /\d+$/.exec(await app.line(/^port /)) ?? []
-  const adminPort = await freePort()
-  const flags = [`--rpc_host=127.0.0.1:${appPort}`, '--broadcast_key=a-key', `--admin_port=${adminPort}`]
-  const pair = isTls ? await keyFiles(keep) : []
-  const bridge = keep(await openBridge([...flags, `--admin_token=${adminToken}`, ...pair], probed))
+  const ports = { adminPort: await freePort(), natsPort: row.hasNats === true ? await openNats(keep, folder) : 0 }
+  const flags = [
+    `--rpc_host=${host}:${appPort}`,
+    '--broadcast_key=a-key',
+    `--admin_port=${ports.adminPort}`,
+    `--admin_token=${adminToken}`,
+    ...row.flags,
+    ...(row.isTls === true ? await pairFlags(folder) : []),
+    ...(row.hasKeys === true ? [await keysFlag(folder)] : []),
+    ...(row.hasNats === true
+      ? [`--nats_servers=nats://${host}:${ports.natsPort}`, '--broadcast_adapter=http,nats']
+      : []),
+  ]
+  const bridge = keep(await openBridge(flags, weighable))
   const { pid = 0 } = bridge.process
-  const fleet = keep(new Fleet())
-  await fleet.connect(bridge.url, stations)
+  await onBridge?.(pid)
+  const attacker = keep(openWorker(new URL('attacker.ts', import.meta.url).href))
+  const key = row.hasKeys === true ? stationKey : null
+  const watched = await openFleet(keep, name, { url: bridge.url, stations, key }, app)
   const files = (): number => readdirSync(`/proc/${pid}/fd`).length
+  const task = {
+    port: bridge.port,
+    isTls: row.isTls === true,
+    broadcastPort: Number(new URL(bridge.httpBroadcastUrl).port),
+    from: host,
+    ...ports,
+  }
   return {
     bridge,
-    watch: ms => fleet.watch(ms),
-    watchQuiet: ms => fleet.watchQuiet(ms),
-    attack: async ({ name }, ms, share) => {
-      const broadcastPort = Number(new URL(bridge.httpBroadcastUrl).port)
-      const target: Omit<Target, 'until'> & { ms: number } = {
-        port: bridge.port,
-        isTls,
-        adminPort,
-        broadcastPort,
-        share,
-        ms,
+    watch: async ms => together(await Promise.all(watched.map(each => each.watch(ms)))),
+    watchQuiet: async ms => together(await Promise.all(watched.map(each => each.watchQuiet(ms)))),
+    attack: async (attack, ms, share) => {
+      if (row.isLogUnread === true) bridge.process.stopReading()
+      try {
+        return (await attacker.ask({ ...task, name: attack.name, ms, share } satisfies Task)) as Ends['counts']
+      } finally {
+        bridge.process.readOn()
       }
-      const attacker = node('attacker.ts', name, JSON.stringify(target))
-      const line = await attacker.line(/^ends /)
-      await attacker.exited
-      return JSON.parse(line.slice('ends '.length)) as Readonly<Record<string, number>>
     },
-    holdings: async () => {
-      const { heap, external } = await look(bridge)
-      return { memory: heap + external, files: files() }
-    },
+    holdings: async () => ({ memory: await weigh(bridge), files: files() }),
     resident: () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024,
     settled: async (most, withinMs) => {
       const deadline = performance.now() + withinMs
-      while (files() > most && performance.now() < deadline) await sleep(100)
+      let open = files()
+      for (; open > most && performance.now() < deadline; open = files()) await sleep(100)
+      return open
     },
   }
 }
 
-async function keyFiles(keep: Keep): Promise<string[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-attack-'))
-  keep({ close: () => rmSync(folder, { recursive: true }) })
+function openApp(checksKeys: boolean): Process {
+  const file = fileURLToPath(new URL('app.ts', import.meta.url))
+  return openProcess(process.execPath, ['--import', 'tsx', file, ...(checksKeys ? ['--keys-are-checked'] : [])])
+}
+
+async function openFleet(keep: Keep, name: SiteName, options: FleetOptions, app: Process): Promise<Watched[]> {
+  const callers = keep(new Callers())
+  await callers.connect(options)
+  if (sites[name].hasKeys === true) return [callers, keep(new Visitors(options))]
+  if (sites[name].isAppAway !== true) return [callers]
+  callers.close()
+  app.signal('SIGKILL')
+  await app.exited
+  return [keep(new Booters(options))]
+}
+
+function together(services: readonly Service[]): Service {
+  return {
+    took: services.flatMap(({ took }) => took),
+    errors: services.reduce((sum, { errors }) => sum + errors, 0),
+  }
+}
+
+async function pairFlags(folder: string): Promise<string[]> {
   const { cert, key } = await makeKeyPair()
   writeFileSync(join(folder, 'crt'), cert)
   writeFileSync(join(folder, 'key'), key)
   return [`--ssl_cert=${join(folder, 'crt')}`, `--ssl_key=${join(folder, 'key')}`]
 }
 
-const everyMs = 1_000
-const status = '{"connectorId":1,"errorCode":"NoError","status":"Available"}'
+/** All stations have one key: what a check of it costs is the same. */
+async function keysFlag(folder: string): Promise<string> {
+  const hash = await hashOf(Buffer.from(stationKey))
+  const file = join(folder, 'keys')
+  const ids = ['known', 'healthy', 'return', 'fresh'].flatMap(name =>
+    Array.from({ length: keyLines }, (_, at) => `${name}-${at}`),
+  )
+  writeFileSync(file, ids.map(id => `${id} ${hash}\n`).join(''))
+  return `--ocpp_auth_file=${file}`
+}
 
-/** Accepted stations, each of which makes a call a second. */
-class Fleet {
-  readonly #sockets: WebSocket[] = []
-  readonly #timers: NodeJS.Timeout[] = []
-  readonly #pending = new Map<string, number>()
-  #took: number[] = []
-  #errors = 0
-  #isClosing = false
-
-  async connect(url: string, count: number): Promise<void> {
-    for (let at = 0; at < count; at++) {
-      const ws = new WebSocket(`${url}/healthy-${at}`, ['ocpp1.6'], { rejectUnauthorized: false })
-      ws.on('message', (data: Buffer) => this.#onAnswer(data.toString()))
-      ws.on('error', () => undefined) // 'close' follows
-      ws.on('close', () => this.#isClosing || this.#errors++)
-      await new Promise<void>((resolve, reject) => ws.once('open', resolve).once('error', reject))
-      this.#sockets.push(ws)
-    }
-    for (let at = 0; at < count; at += 20) {
-      this.#sockets.slice(at, at + 20).forEach((ws, of) => this.#call(ws, `first-${at + of}`))
-      await this.#steady()
-    }
-    // Spread over the second.
-    this.#sockets.forEach((ws, at) => setTimeout(() => this.#start(ws, at), (at * everyMs) / count))
-    await sleep(everyMs)
-  }
-
-  /** Begins when no call waits for long: the station's first ones, or those during a collection of garbage. */
-  async watchQuiet(ms: number): Promise<Service> {
-    await this.#steady()
-    return this.watch(ms)
-  }
-
-  async watch(ms: number): Promise<Service> {
-    this.#took = []
-    this.#errors = 0
-    await sleep(ms)
-    const now = performance.now()
-    const waiting = [...this.#pending.values()].map(since => now - since)
-    const overdue = waiting.filter(waited => waited > answerWithinMs).length
-    const took = [...this.#took, ...waiting.filter(waited => waited > everyMs)].sort((a, b) => a - b)
-    return { calls: took.length, p99: took[Math.floor(took.length * 0.99)] ?? Infinity, errors: this.#errors + overdue }
-  }
-
-  close(): void {
-    this.#isClosing = true
-    for (const timer of this.#timers) clearInterval(timer)
-    for (const ws of this.#sockets) ws.terminate()
-  }
-
-  #start(ws: WebSocket, at: number): void {
-    let calls = 0
-    const call = (): void => this.#call(ws, `${at}-${++calls}`)
-    call()
-    this.#timers.push(setInterval(call, everyMs))
-  }
-
-  #call(ws: WebSocket, id: string): void {
-    this.#pending.set(id, performance.now())
-    ws.send(`[2,"${id}","StatusNotification",${status}]`)
-  }
-
-  async #steady(): Promise<void> {
-    const deadline = performance.now() + 30_000
-    const isSteady = (): boolean => [...this.#pending.values()].every(since => performance.now() - since < 200)
-    while (!isSteady() && performance.now() < deadline) await sleep(50)
-    await sleep(200)
-    while (!isSteady() && performance.now() < deadline) await sleep(50)
-  }
-
-  #onAnswer(text: string): void {
-    const [, type, id = ''] = /^\[(\d),"([^"]+)"/.exec(text) ?? []
-    const since = this.#pending.get(id)
-    if (since === undefined) return
-    this.#pending.delete(id)
-    this.#took.push(performance.now() - since)
-    if (type !== '3' || performance.now() - since > answerWithinMs) this.#errors++
-  }
+/** A server that takes messages of 8 MiB; its default is 1 MiB. */
+async function openNats(keep: Keep, folder: string): Promise<number> {
+  await installNats()
+  const port = await freePort()
+  const file = join(folder, 'nats.conf')
+  writeFileSync(file, `host: ${host}\nport: ${port}\nmax_payload: ${8 * 1024 * 1024}\n`)
+  const path = `${process.env['PATH'] ?? ''}:/usr/sbin`
+  await keep(openProcess('nats-server', ['--config', file], { env: { PATH: path } })).line(/Server is ready/)
+  return port
 }

@@ -1,0 +1,52 @@
+/**
+ * What was measured of one attack, and whether it meets the goal.
+ */
+import type { Attack } from './attack.ts'
+import type { Ends } from './connections.ts'
+import type { Service } from './fleet.ts'
+import type { Holdings } from './site.ts'
+
+export type Result = {
+  readonly attack: Attack
+  readonly quiet: Service
+  readonly during: Service
+  readonly ends: Ends['counts']
+  /** In bytes. */
+  readonly rss: { readonly before: number; readonly peak: number; readonly after: number }
+  readonly before: Holdings
+  readonly after: Holdings
+  /** Of the log. */
+  readonly lines: number
+  /** By how much the counter that the attack moves has grown. */
+  readonly counted: number
+}
+
+/** For garbage that is not collected at once, code that is compiled meanwhile, and what is remembered up to a limit. */
+export const spareMemory = 32 * 2 ** 20
+/** A p99 below this is good, whatever it was before. In ms. */
+const goodMs = 10
+
+export function p99Of({ took }: Service): number {
+  return [...took].sort((a, b) => a - b)[Math.floor(took.length * 0.99)] ?? Infinity
+}
+
+/** Counts only: they do not depend on the speed of the machine. */
+export function wrongEnds({ ends, mustEnd }: Attack, counts: Ends['counts']): string[] {
+  const others = Object.entries(counts).filter(([end]) => !ends.includes(end))
+  const missing = mustEnd !== undefined && counts[mustEnd] === undefined ? [`none ended with ${mustEnd}`] : []
+  return [...others.map(([end, count]) => `${count} ended with ${end}`), ...missing]
+}
+
+export function missesOf({ attack, quiet, during, ends, before, after, lines, counted }: Result): string[] {
+  const misses = wrongEnds(attack, ends)
+  if (quiet.errors + during.errors > 0)
+    misses.push(`${quiet.errors} errors when quiet, ${during.errors} during the attack`)
+  if (p99Of(during) > Math.max(2 * p99Of(quiet), goodMs))
+    misses.push('the p99 is more than twice that of the quiet phase')
+  if (after.files > before.files) misses.push(`${after.files - before.files} descriptors are not back`)
+  if (after.memory > before.memory + spareMemory) misses.push(`${after.memory - before.memory} bytes are not back`)
+  if (attack.mostLines !== undefined && lines > attack.mostLines) misses.push(`${lines} lines of log`)
+  const counter = attack.counted ?? attack.countedLong
+  if (counter !== undefined && counted === 0) misses.push(`${counter} has not counted it`)
+  return misses
+}

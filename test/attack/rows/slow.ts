@@ -1,0 +1,106 @@
+/**
+ * Attacks by connections that take their time. The bridge must end each of them; the attack lasts until it has.
+ */
+import { frameOf } from '../../support/peer.ts'
+import { fragment, ready, silent, unending, type Attack } from '../attack.ts'
+import { dial, gone, hangUp, repeat, version16 } from '../connections.ts'
+
+/** In seconds: enough to open them all. They are awaited beyond that. */
+const opening = 5
+const halfHello = Buffer.from('16030100c8010000c40303', 'hex')
+
+/** On the bytes below TLS. */
+const bare =
+  (run: Attack['run']): Attack['run'] =>
+  (target, ends) =>
+    run({ ...target, isTls: false }, ends)
+
+export const slow: readonly Attack[] = [
+  {
+    name: 'slowloris: no byte, 2,000',
+    ends: ['closed', 'http 408'],
+    seconds: opening,
+    run: silent(2_000, ''),
+  },
+  {
+    name: 'slowloris: a head, a byte a second, 2,000',
+    ends: ['closed', 'http 408'],
+    seconds: opening,
+    run: silent(2_000, 'GET /ocpp/x HTTP/1.1\r\nX: ', 'x'),
+  },
+  {
+    name: 'slowloris: a body, a byte a second, 2,000',
+    ends: ['closed', 'http 404', 'http 408', 'http 426'],
+    seconds: opening,
+    run: silent(2_000, 'POST /ocpp/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n', 'x'),
+  },
+  {
+    name: 'slowloris: a message, a fragment a second, 500',
+    site: 'impatient',
+    ends: ['ws 1008'],
+    counted: 'ocpp_limit_total',
+    seconds: opening,
+    run: unending(500, [version16], frameOf('[', { fin: false }), fragment),
+  },
+  {
+    name: 'a message whose rest never comes, 500',
+    site: 'impatient',
+    ends: ['ws 1008'],
+    counted: 'ocpp_limit_total',
+    seconds: opening,
+    run: unending(500, [version16], frameOf('[', { fin: false })),
+  },
+  {
+    name: 'TLS: half a handshake, 2,000',
+    site: 'tls',
+    ends: ['closed'],
+    counted: 'ocpp_refused_total',
+    seconds: opening,
+    run: bare(silent(2_000, halfHello)),
+  },
+  {
+    name: 'TLS, slowloris: a handshake, a byte a second, 2,000',
+    site: 'tls',
+    ends: ['closed'],
+    counted: 'ocpp_refused_total',
+    seconds: opening,
+    run: bare(silent(2_000, halfHello, 'x')),
+  },
+  {
+    name: 'TLS: abandoned after the handshake, 2,000',
+    site: 'tls',
+    ends: ['closed', 'http 408'],
+    seconds: opening,
+    run: silent(2_000, ''),
+  },
+  {
+    name: 'TLS, slowloris: a head, a byte a second, 2,000',
+    site: 'tls',
+    ends: ['closed', 'http 408'],
+    seconds: opening,
+    run: silent(2_000, 'GET /ocpp/x HTTP/1.1\r\nX: ', 'x'),
+  },
+  {
+    name: 'TLS: handshakes, each abandoned at once',
+    site: 'tls',
+    ends: ['open'],
+    run: (target, ends) =>
+      repeat(50, target.until, async () => {
+        const socket = dial(target, ends)
+        await ready(socket, true)
+        hangUp(socket)
+      }),
+  },
+  {
+    name: 'TLS: bytes that are no handshake',
+    site: 'tls',
+    ends: ['closed'],
+    counted: 'ocpp_refused_total',
+    run: (target, ends) =>
+      repeat(50, target.until, async () => {
+        const socket = dial({ ...target, isTls: false }, ends)
+        socket.write('GET / HTTP/1.1\r\n\r\n')
+        await gone(socket)
+      }),
+  },
+]

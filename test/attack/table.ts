@@ -1,0 +1,49 @@
+/**
+ * The results as a table, and its place in docs/security.md.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { markdownTable } from '../../bench/table.ts'
+import { p99Of, type Result } from './result.ts'
+
+const page = new URL('../../docs/security.md', import.meta.url)
+const marked = /(<!-- attack: made by npm run attack[^\n]*-->\n)[\s\S]*?(\n<!-- end -->)/
+
+const head = [
+  'attack',
+  'p99 quiet → during, ms',
+  'ratio',
+  'errors of calls',
+  'RSS before / peak / after, MiB',
+  'descriptors before / after',
+  'log lines',
+  'how its connections ended',
+]
+const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0)
+const grouped = (count: number): string => count.toLocaleString('en-US')
+
+export function tableOf(results: readonly Result[]): string {
+  const rows = results.map(({ attack, quiet, during, ends, rss, before, after, lines }) => [
+    attack.name,
+    `${p99Of(quiet).toFixed(1)} → ${p99Of(during).toFixed(1)}`,
+    (p99Of(during) / p99Of(quiet)).toFixed(1),
+    `${during.errors} of ${grouped(during.took.length)}`,
+    `${mebibytes(rss.before)} / ${mebibytes(rss.peak)} / ${mebibytes(rss.after)}`,
+    `${before.files} / ${after.files}`,
+    grouped(lines),
+    Object.entries(ends)
+      .sort(([, one], [, other]) => other - one)
+      .map(([end, count]) => `${end}: ${grouped(count)}`)
+      .join(', '),
+  ])
+  return markdownTable(head, rows)
+}
+
+/** Between the marks on the page. */
+export function writeTable(text: string): void {
+  const before = readFileSync(page, 'utf8')
+  if (!marked.test(before)) throw new Error('docs/security.md has no marks for the table')
+  writeFileSync(
+    page,
+    before.replace(marked, (_, start: string, end: string) => `${start}\n${text}\n${end}`),
+  )
+}
