@@ -6,41 +6,14 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import { openListener } from '../../src/server/listener.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { refused as refusalOf, type Refusal } from '../../src/translate/handshake.ts'
-import { openSockets, type Sockets } from '../../src/server/websocket/socket.ts'
-import { anyAccess } from '../support/certificate.ts'
-import { direct } from '../support/peers.ts'
-import { FakeMeter } from '../support/fakes.ts'
+import type { Sockets } from '../../src/server/websocket/socket.ts'
 import { keepUntil } from '../support/keep.ts'
-import { addressLimits, socketLimits } from '../support/limits.ts'
 import { dial, frameOf, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
+import { openPort, openTestSockets, portHost as host } from '../support/stations-port.ts'
 
 const KiB = 1024
-const host = '127.0.0.1'
-const limits = {
-  ...socketLimits,
-  maxMessageSize: 1024 * KiB,
-  maxPendingSize: 1024 * KiB,
-  pingIntervalMs: 0,
-  idleTimeoutMs: 60_000,
-  leastIdleTimeoutMs: 60_000,
-  compression: 'off',
-  invalidUtf8: 'close',
-  close: [],
-} as const
-const settings = {
-  host,
-  port: 0,
-  healthPath: '/health',
-  readyPath: '/ready',
-  tls: null,
-  access: anyAccess,
-  ...direct,
-  limits: addressLimits,
-  handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
-} as const
 /** So that two fit into a turn. */
 const admissionMs = 1
 
@@ -59,7 +32,7 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade, ask =
   const released: string[] = []
   let now = 0
   const keep = keepUntil(end => t.after(end))
-  const sockets = keep(openSockets(limits, { meter: new FakeMeter(), once: () => true }))
+  const sockets = openTestSockets(keep)
   const watched: Sockets = {
     ...sockets,
     upgrade: (...upgrade) => {
@@ -67,7 +40,7 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade, ask =
       sockets.upgrade(...upgrade)
     },
   }
-  const reception: Reception = {
+  const reception: Partial<Reception> = {
     refusal: ({ stationId }) => refusal?.(stationId) ?? null,
     ask,
     release: ({ stationId }) => released.push(stationId),
@@ -79,12 +52,9 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade, ask =
       return { receive: text => onText?.(stationId, text), gone: () => undefined }
     },
     onRefused: (_request, { status, problem }) => refused.push([status, problem]),
-    onTlsFailure: () => undefined,
     onFault: ({ target }, error) => faults.push([target, error]),
-    readiness: () => ({}),
-    answer: () => false,
   }
-  const listener = keep(await openListener(settings, watched, reception, () => now))
+  const listener = await openPort(keep, reception, {}, watched, () => now)
   return { listener, port: listener.port, admitted, refused, faults, released }
 }
 

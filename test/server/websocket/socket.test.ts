@@ -17,25 +17,18 @@ import type { StationSocket } from '../../../src/session/ports.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
 import { FakeMeter } from '../../support/fakes.ts'
 import { keepUntil } from '../../support/keep.ts'
-import { socketLimits } from '../../support/limits.ts'
 import { closeCode, compressedFrameOf, ended, frameOf, openPeer, opcodes } from '../../support/peer.ts'
+import { socketSettings } from '../../support/stations-port.ts'
 
 type Gone = { readonly code: number; readonly reason: string }
 type Opened = { readonly socket: StationSocket; readonly received: string[]; readonly gone: Promise<Gone> }
 
 const MiB = 1024 * 1024
 const usual: SocketSettings = {
-  ...socketLimits,
+  ...socketSettings,
   // Has tests of its own.
   frameRate: 1_000_000,
-  maxMessageSize: MiB,
-  maxPendingSize: MiB,
-  pingIntervalMs: 0,
-  idleTimeoutMs: 60_000,
-  leastIdleTimeoutMs: 60_000,
   compression: 'on',
-  invalidUtf8: 'close',
-  close: [],
 }
 const offer = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'
 
@@ -488,7 +481,7 @@ async function arrival(received: readonly string[]): Promise<readonly string[]> 
 
 /** A station that the app has not accepted, on a bare TCP socket. */
 async function stranger(t: TestContext, settings: Partial<SocketSettings> = {}, headers: readonly string[] = []) {
-  const { port, next, meter } = await open(t, { ...socketLimits, ...settings }, 'ocpp2.1', () => undefined, false)
+  const { port, next, meter } = await open(t, { ...socketSettings, ...settings }, 'ocpp2.1', () => undefined, false)
   const opened = next()
   const peer = await openPeer(port, '/', headers)
   t.after(() => peer.socket.destroy())

@@ -1,0 +1,64 @@
+/** The stations' port without a bridge around it: a listener with sockets, and settings for tests that are about something else. */
+import { openListener, type Listener, type ListenerSettings } from '../../src/server/listener.ts'
+import type { Reception } from '../../src/server/upgrade/upgrade.ts'
+import { openSockets, type SocketSettings, type Sockets } from '../../src/server/websocket/socket.ts'
+import { anyAccess } from './certificate.ts'
+import { FakeMeter } from './fakes.ts'
+import type { Keep } from './keep.ts'
+import { addressLimits, socketLimits } from './limits.ts'
+import { direct } from './peers.ts'
+
+export const portHost = '127.0.0.1'
+
+export const socketSettings: SocketSettings = {
+  ...socketLimits,
+  maxMessageSize: 1024 * 1024,
+  maxPendingSize: 1024 * 1024,
+  pingIntervalMs: 0,
+  idleTimeoutMs: 60_000,
+  leastIdleTimeoutMs: 60_000,
+  compression: 'off',
+  invalidUtf8: 'close',
+  close: [],
+}
+
+const listenerSettings: ListenerSettings = {
+  host: portHost,
+  port: 0,
+  healthPath: '/health',
+  readyPath: '/ready',
+  tls: null,
+  access: anyAccess,
+  ...direct,
+  limits: addressLimits,
+  handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
+}
+
+/** Admits every station, and ignores what it sends. */
+const anyReception: Reception = {
+  refusal: () => null,
+  ask: null,
+  release: () => undefined,
+  admit: () => ({ receive: () => undefined, gone: () => undefined }),
+  onRefused: () => undefined,
+  onTlsFailure: () => undefined,
+  onFault: () => undefined,
+  readiness: () => ({}),
+  answer: () => false,
+}
+
+export function openTestSockets(keep: Keep): Sockets {
+  return keep(openSockets(socketSettings, { meter: new FakeMeter(), once: () => true }))
+}
+
+/** Opens a listener that differs from the usual one by what is given. */
+export async function openPort(
+  keep: Keep,
+  reception: Partial<Reception>,
+  settings: Partial<ListenerSettings> = {},
+  sockets = openTestSockets(keep),
+  now?: () => number,
+): Promise<Listener> {
+  const whole = { ...listenerSettings, ...settings }
+  return keep(await openListener(whole, sockets, { ...anyReception, ...reception }, now))
+}
