@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { usualTimeouts } from '../../src/server/http-server.ts'
+import { Addresses } from '../../src/server/limits/addresses.ts'
 import type { Listener } from '../../src/server/listener.ts'
 import { Peers } from '../../src/server/upgrade/peer.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
@@ -39,8 +40,11 @@ describe('takeConnections', { concurrency: true }, () => {
     ] as const
     for (const [name, known, tls, head] of kinds) {
       const settings = {
-        ...{ tls, peers: known, proxyProtocol: name !== 'forwarded' },
-        ...{ limits: { connPerAddress: 1, upgradeRate: 0 }, timeouts: { ...usualTimeouts, head } },
+        tls,
+        peers: known,
+        proxyProtocol: name !== 'forwarded',
+        addresses: new Addresses({ connPerAddress: 1, upgradeRate: 0 }, () => 0),
+        timeouts: { ...usualTimeouts, head },
       }
       opened.set(name, await openPort(keep, receptionOf(name, known), settings))
     }

@@ -36,11 +36,12 @@ export function openSockets(
   const open = new Set<LiveSocket>()
   const strangers = new Turnstile(now)
   const watched = new Set<Watched>()
-  const upgradePlainly = new WeakMap<IncomingMessage, () => void>()
+  /** What to do for a request that the server refuses. */
+  const refused = new WeakMap<IncomingMessage, (problem: string) => void>()
   const plain = newServer(settings, false)
   const compressing = newServer(settings, deflate)
-  // An offer that cannot be met is declined, but the station is not refused for it (RFC 7692 §5).
-  compressing.on('wsClientError', (_error, _stream, request) => upgradePlainly.get(request)?.())
+  for (const server of [plain, compressing])
+    server.on('wsClientError', (error, _stream, request) => refused.get(request)?.(error.message))
   const patience = new Patience(settings)
   const sweep = setInterval(() => {
     for (const socket of open) {
@@ -53,7 +54,7 @@ export function openSockets(
     for (const socket of watched) unfinished += socket.look(now(), settings.unfinishedSize - unfinished)
   }, lookMs)
   return {
-    upgrade: (request, stream, head, { stationId, subprotocol, version }, onOpen) => {
+    upgrade: (request, stream, head, { stationId, subprotocol, version }, { onOpen, onRefused }) => {
       // `ws` parses both headers again and refuses what HTTP allows: other protocols in Upgrade (RFC 9110 §7.8), empty
       // or repeated elements in the list of subprotocols (§5.6.1).
       request.headers.upgrade = 'websocket'
@@ -68,14 +69,14 @@ export function openSockets(
           ws.once('close', () => open.delete(socket) && watched.delete(socket))
           socket.attach(onOpen(socket), () => once('invalid UTF-8', { station: stationId }, replacedText, stationId))
         })
-      if (!mayCompress(settings.compression, version)) return upgradeBy(plain)
-      upgradePlainly.set(request, () => upgradeBy(plain))
+      const upgradePlainly = (): void => {
+        refused.set(request, onRefused)
+        upgradeBy(plain)
+      }
+      if (!mayCompress(settings.compression, version)) return upgradePlainly()
+      // An offer that cannot be met is declined, but the station is not refused for it (RFC 7692 §5).
+      refused.set(request, upgradePlainly)
       upgradeBy(compressing)
-    },
-    onRefused: refuse => {
-      // Listeners share the sockets: each sets it, and one answer is enough.
-      plain.removeAllListeners('wsClientError')
-      plain.on('wsClientError', (error, stream, request) => refuse(request, stream, error.message))
     },
     close: () => {
       clearInterval(sweep)

@@ -13,10 +13,12 @@ import { WebSocket } from 'ws'
 import type { Version } from '../../../src/ocpp/version.ts'
 import type { Compression } from '../../../src/server/websocket/compression.ts'
 import { openSockets, type SocketSettings } from '../../../src/server/websocket/socket.ts'
+import type { UpgradeEnd } from '../../../src/server/websocket/ports.ts'
 import type { StationSocket } from '../../../src/session/ports.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
 import { FakeMeter } from '../../support/fakes.ts'
 import { keepUntil } from '../../support/keep.ts'
+import { socketLimits } from '../../support/limits.ts'
 import { closeCode, compressedFrameOf, ended, frameOf, openPeer, opcodes } from '../../support/peer.ts'
 import { socketSettings } from '../../support/stations-port.ts'
 
@@ -48,23 +50,25 @@ async function open(
   const sockets = keep(openSockets({ ...usual, ...settings }, { meter, once: warn }))
   const waiting: ((opened: Opened) => void)[] = []
   const server = keep(createServer())
-  server.on('upgrade', (request, stream, head) =>
-    sockets.upgrade(request, stream, head, { stationId: 'CP1' as StationId, subprotocol: null, version }, socket => {
-      const received: string[] = []
-      let end: (gone: Gone) => void = () => undefined
-      const gone = new Promise<Gone>(resolve => (end = resolve))
-      if (isAccepted) socket.accept()
-      waiting.shift()?.({ socket, received, gone })
-      return {
-        receive: text => {
-          received.push(text)
-          onReceive(socket)
-        },
-        gone: (code, reason) => end({ code, reason }),
-      }
-    }),
-  )
-  sockets.onRefused((_request, stream, problem) => stream.end(`HTTP/1.1 400 Bad Request\r\n\r\n${problem}`))
+  const onOpen: UpgradeEnd['onOpen'] = socket => {
+    const received: string[] = []
+    let end: (gone: Gone) => void = () => undefined
+    const gone = new Promise<Gone>(resolve => (end = resolve))
+    if (isAccepted) socket.accept()
+    waiting.shift()?.({ socket, received, gone })
+    return {
+      receive: text => {
+        received.push(text)
+        onReceive(socket)
+      },
+      gone: (code, reason) => end({ code, reason }),
+    }
+  }
+  server.on('upgrade', (request, stream, head) => {
+    const agreed = { stationId: 'CP1' as StationId, subprotocol: null, version }
+    const onRefused = (problem: string) => stream.end(`HTTP/1.1 400 Bad Request\r\n\r\n${problem}`)
+    sockets.upgrade(request, stream, head, agreed, { onOpen, onRefused })
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
@@ -481,7 +485,7 @@ async function arrival(received: readonly string[]): Promise<readonly string[]> 
 
 /** A station that the app has not accepted, on a bare TCP socket. */
 async function stranger(t: TestContext, settings: Partial<SocketSettings> = {}, headers: readonly string[] = []) {
-  const { port, next, meter } = await open(t, { ...socketSettings, ...settings }, 'ocpp2.1', () => undefined, false)
+  const { port, next, meter } = await open(t, { ...socketLimits, ...settings }, 'ocpp2.1', () => undefined, false)
   const opened = next()
   const peer = await openPeer(port, '/', headers)
   t.after(() => peer.socket.destroy())
