@@ -28,6 +28,7 @@ import type {
 import { UnansweredCommands } from '../../src/session/commands/unanswered.ts'
 import { Transactions, type KeptStart } from '../../src/session/transactions/transactions.ts'
 import type { Session } from '../../src/session/session.ts'
+import { profileOf, type Profile } from '../../src/translate/certificate.ts'
 import type { StationHandshake, StationId } from '../../src/translate/handshake.ts'
 import { openSchemas } from '../../src/validation/schemas.ts'
 
@@ -504,9 +505,9 @@ export class FakeLog implements Log {
 
 export function handshakeFor(
   stationId: string,
-  offer: { version?: Version; authorization?: string; serialNumber?: string } = {},
+  offer: { version?: Version; authorization?: string; serialNumber?: string; proven?: Profile } = {},
 ): StationHandshake {
-  const { version = 'ocpp1.6', authorization, serialNumber } = offer
+  const { version = 'ocpp1.6', authorization, serialNumber, proven = 0 } = offer
   const headers = { REMOTE_ADDR: '192.0.2.1', ...(authorization === undefined ? {} : { authorization }) }
   const env = { url: `http://csms.example/ocpp/${stationId}`, headers, cstate: {}, istate: {} }
   return {
@@ -515,8 +516,8 @@ export function handshakeFor(
     version,
     subprotocol: version,
     env,
-    profile: 0,
-    proven: 0,
+    profile: profileOf({ encrypted: false, authorization: authorization ?? '', certificate: null }),
+    proven,
     ...(serialNumber !== undefined && { serialNumber }),
   }
 }

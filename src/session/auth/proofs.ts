@@ -19,7 +19,8 @@ export interface DurableProofs {
 export class Proofs {
   /** The best proof with which the app has accepted each station. */
   #best = new Map<StationId, Proof>()
-  readonly #mayDowngrade: (stationId: StationId) => boolean
+  /** Whether the station may prove less than before. */
+  readonly mayDowngrade: (stationId: StationId) => boolean
   readonly #durable: DurableProofs | null
 
   /**
@@ -27,7 +28,7 @@ export class Proofs {
    * @param durable what outlives the process; `null` if nothing does
    */
   constructor(downgrades: readonly string[] = [], durable: DurableProofs | null = null) {
-    this.#mayDowngrade = stationId => downgrades.includes('*') || downgrades.includes(stationId)
+    this.mayDowngrade = stationId => downgrades.includes('*') || downgrades.includes(stationId)
     this.#durable = durable
     durable?.onOpened(() => {
       const all = new Map([...durable.proofs, ...this.#best])
@@ -35,10 +36,15 @@ export class Proofs {
     })
   }
 
+  /** The best proof with which the app has accepted the station; `null` if none is remembered. */
+  of(stationId: StationId): Proof | null {
+    return this.#best.get(stationId) ?? null
+  }
+
   /** Why the station may not connect with what it proves now; `null` if it may. */
   downgradeProblem({ stationId, proven, version, serialNumber }: StationHandshake): string | null {
-    const before = this.#best.get(stationId)
-    if (before === undefined || this.#mayDowngrade(stationId)) return null
+    const before = this.of(stationId)
+    if (before === null || this.mayDowngrade(stationId)) return null
     if (!mayUse(proven, before.profile, version))
       return `The Charging Station has used security profile ${before.profile} before`
     return serialNumber !== undefined && ![null, serialNumber].includes(before.serialNumber)
@@ -49,7 +55,7 @@ export class Proofs {
   /** The app has accepted the station. Only what is checked counts: a stranger cannot raise what a station has to prove. */
   onAccepted({ stationId, proven, serialNumber }: StationHandshake): void {
     const before = this.#best.get(stationId)
-    const isLower = before !== undefined && proven < before.profile && !this.#mayDowngrade(stationId)
+    const isLower = before !== undefined && proven < before.profile && !this.mayDowngrade(stationId)
     const proof = isLower ? before : { profile: proven, serialNumber: serialNumber ?? null }
     const isSame = before?.profile === proof.profile && before.serialNumber === proof.serialNumber
     setRecent(this.#best, stationId, proof, maxStations)

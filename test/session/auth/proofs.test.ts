@@ -46,6 +46,14 @@ for (const [before, now, version, problem] of downgrades) {
   })
 }
 
+test('the best proof of a station is known once the app has accepted it', () => {
+  const proofs = new Proofs()
+  const id = 'CP1' as StationId
+  assert.equal(proofs.of(id), null)
+  for (const profile of [1, 2, 1] as const) proofs.onAccepted(proving(profile))
+  assert.deepEqual(proofs.of(id), { profile: 2, serialNumber: null })
+})
+
 test('an identity keeps the serial number of the certificate with which the app accepted it first', () => {
   const proofs = new Proofs()
   proofs.onAccepted(proving(3, 'SN1'))
