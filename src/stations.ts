@@ -56,7 +56,9 @@ export async function openStations(
     },
     ...withRefusals(newReports(world), hub, admin),
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
-    answer: broadcastsOnStationsPort(config) ? broadcastRoute(broadcastEndpoint(config), hub.publish) : () => false,
+    answer: broadcastsOnStationsPort(config)
+      ? broadcastRoute(broadcastEndpoint(config), hub.publish, world.meter)
+      : () => false,
   }
   const shared = {
     peers: new Peers(server),

@@ -77,6 +77,11 @@ export async function openListener(
     onRefused: (address, problem) => reception.onRefused(unreadRequest(address), refused(400, 'proxy', problem)),
   })
   server.on('clientError', (error: ClientError, stream: Duplex) => onClientError(error, stream, peers, reception))
+  server.on('timeout', (socket: Socket) => {
+    // Between two requests, the shorter limit is that of a connection that has had its answers.
+    if (socket.timeout === timeouts.idle) reception.onTimeout()
+    socket.destroy()
+  })
   // Before `clientError`, which destroys the socket: a destroyed one does not know its peer.
   server.prependListener('tlsClientError', (error: TlsError, socket: TLSSocket) =>
     onTlsError(error, socket, peers, reception),
@@ -128,7 +133,8 @@ function onClientError(error: ClientError, stream: Duplex, peers: Peers, recepti
   }
   const { refusal, target, header } = unreadable
   const remoteAddress = stream instanceof Socket ? peers.addressOf(stream) : ''
-  if (refusal.status !== 408) reception.onRefused({ ...unreadRequest(remoteAddress), target }, refusal, header)
+  if (refusal.status === 408) reception.onTimeout()
+  else reception.onRefused({ ...unreadRequest(remoteAddress), target }, refusal, header)
   refuse(stream, refusal)
 }
 

@@ -1,7 +1,8 @@
 /**
  * What is remembered of all stations between their connections, besides their serial numbers.
  */
-import { setRecent } from '../ops/recent.ts'
+import type { Meter, Remembered } from '../ops/metrics.ts'
+import { remember, type Surroundings } from '../ops/recent.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import { Guesses } from './auth/guesses.ts'
 import { Proofs, type DurableProofs } from './auth/proofs.ts'
@@ -15,6 +16,7 @@ export class KnownStations {
   readonly proofs: Proofs
   readonly guesses: Guesses
   readonly rejections: Rejections
+  readonly #meter: Meter
   readonly #heartbeats = new Map<StationId, number>()
   /**
    * A digest of the credentials with which the app last accepted each station: broken messages of a known station
@@ -25,14 +27,14 @@ export class KnownStations {
   readonly #accepted = new Map<StationId, string>()
 
   /**
-   * @param now monotonic, in ms
    * @param downgrades as in `Proofs`
    * @param durable what outlives the process; `null` if nothing does
    */
-  constructor(now: () => number, downgrades: readonly string[] = [], durable: DurableProofs | null = null) {
-    this.proofs = new Proofs(downgrades, durable)
-    this.guesses = new Guesses(now)
-    this.rejections = new Rejections(now)
+  constructor({ now, meter }: Surroundings, downgrades: readonly string[] = [], durable: DurableProofs | null = null) {
+    this.#meter = meter
+    this.proofs = new Proofs(meter, downgrades, durable)
+    this.guesses = new Guesses({ now, meter })
+    this.rejections = new Rejections({ now, meter })
   }
 
   /** The heartbeat interval that the station was last told, in ms; `null` if none is known. */
@@ -41,7 +43,7 @@ export class KnownStations {
   }
 
   keepHeartbeatInterval(stationId: StationId, intervalMs: number): void {
-    setRecent(this.#heartbeats, stationId, intervalMs, maxStations)
+    this.#remember(this.#heartbeats, stationId, intervalMs, 'heartbeats')
   }
 
   /** Whether the app accepted the station's last connection with these credentials, or with none. */
@@ -55,7 +57,7 @@ export class KnownStations {
   }
 
   onAccepted(handshake: StationHandshake): void {
-    setRecent(this.#accepted, handshake.stationId, credentialsDigest(handshake), maxStations)
+    this.#remember(this.#accepted, handshake.stationId, credentialsDigest(handshake), 'credentials')
     this.proofs.onAccepted(handshake)
     this.rejections.delete(handshake)
     this.guesses.onAccepted(handshake)
@@ -65,5 +67,9 @@ export class KnownStations {
   onRejected(handshake: StationHandshake, verdict: Verdict): void {
     if (this.hasAccepted(handshake)) this.#accepted.delete(handshake.stationId)
     if (this.rejections.add(handshake, verdict)) this.guesses.add(handshake)
+  }
+
+  #remember<Value>(map: Map<StationId, Value>, stationId: StationId, value: Value, kind: Remembered): void {
+    remember(map, stationId, value, { limit: maxStations, kind, meter: this.#meter })
   }
 }

@@ -37,6 +37,7 @@ test('a station that the app has not accepted is closed with 1008 when it sends 
     code: 1008,
     reason: 'Too much data before the app accepted the station',
   })
+  assert.equal(world.meter.total('ocpp_limit_total', { limit: 'unaccepted_bytes' }), 1)
   await quiet()
   assert.deepEqual(world.rpc.names(), ['connect'])
 })

@@ -44,6 +44,7 @@ const anyReception: Reception = {
   release: () => undefined,
   admit: () => ({ receive: () => undefined, gone: () => undefined }),
   onRefused: () => undefined,
+  onTimeout: () => undefined,
   onTlsFailure: () => undefined,
   onFault: () => undefined,
   readiness: () => ({}),

@@ -3,7 +3,8 @@
  *
  * Spec: OCPP 1.6 security white paper A05.FR.09, OCPP 2.0.1 Part 2 A05.FR.07.
  */
-import { setRecent } from '../../ops/recent.ts'
+import type { Meter } from '../../ops/metrics.ts'
+import { remember } from '../../ops/recent.ts'
 import { mayUse, type Proof } from '../../translate/certificate.ts'
 import type { StationHandshake, StationId } from '../../translate/handshake.ts'
 
@@ -21,14 +22,16 @@ export class Proofs {
   #best = new Map<StationId, Proof>()
   /** Whether the station may prove less than before. */
   readonly mayDowngrade: (stationId: StationId) => boolean
+  readonly #meter: Meter
   readonly #durable: DurableProofs | null
 
   /**
    * @param downgrades the stations that may prove less than before; `*` stands for all
    * @param durable what outlives the process; `null` if nothing does
    */
-  constructor(downgrades: readonly string[] = [], durable: DurableProofs | null = null) {
+  constructor(meter: Meter, downgrades: readonly string[] = [], durable: DurableProofs | null = null) {
     this.mayDowngrade = stationId => downgrades.includes('*') || downgrades.includes(stationId)
+    this.#meter = meter
     this.#durable = durable
     durable?.onOpened(() => {
       const all = new Map([...durable.proofs, ...this.#best])
@@ -58,7 +61,7 @@ export class Proofs {
     const isLower = before !== undefined && proven < before.profile && !this.mayDowngrade(stationId)
     const proof = isLower ? before : { profile: proven, serialNumber: serialNumber ?? null }
     const isSame = before?.profile === proof.profile && before.serialNumber === proof.serialNumber
-    setRecent(this.#best, stationId, proof, maxStations)
+    remember(this.#best, stationId, proof, { limit: maxStations, kind: 'proofs', meter: this.#meter })
     if (!isSame) this.#durable?.keepProof(stationId, proof)
   }
 }
