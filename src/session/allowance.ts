@@ -40,7 +40,7 @@ export class Allowance {
   }
 }
 
-/** The larger one for a station that the app accepted before; if it compresses, only with the same credentials as then. */
+/** The larger one for a station that the app accepted before; if it compresses, only with the same credentials, or the same certificate, as then. */
 export function allowanceFor({ handshake, socket, world }: Station, fleet: Fleet, now: number): Allowance {
   const hasProof = hasAcceptedCredentials(handshake, fleet)
   const isKnown = hasProof || fleet.serialNumberOf(handshake.stationId) !== null
@@ -48,6 +48,7 @@ export function allowanceFor({ handshake, socket, world }: Station, fleet: Fleet
 }
 
 function hasAcceptedCredentials(handshake: StationHandshake, { known, backlog }: Fleet): boolean {
+  if (known.hasAcceptedCertificate(handshake)) return true
   if (credentialsOf(handshake) === '') return false
   return known.hasAccepted(handshake) || backlog?.knows(handshake) === true
 }

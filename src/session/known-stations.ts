@@ -3,6 +3,7 @@
  */
 import type { Meter, Remembered } from '../ops/metrics.ts'
 import { remember, type Surroundings } from '../ops/recent.ts'
+import { fingerprintIn } from '../translate/certificate.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import { Guesses } from './auth/guesses.ts'
 import { Proofs, type DurableProofs } from './auth/proofs.ts'
@@ -12,6 +13,9 @@ import { credentialsDigest } from './transactions/credentials.ts'
 
 const maxStations = 100_000
 
+/** `fingerprint` is that of its verified certificate; `null` if it had none. */
+type Accepted = { readonly digest: string; readonly fingerprint: string | null }
+
 export class KnownStations {
   readonly proofs: Proofs
   readonly guesses: Guesses
@@ -19,12 +23,12 @@ export class KnownStations {
   readonly #meter: Meter
   readonly #heartbeats = new Map<StationId, number>()
   /**
-   * A digest of the credentials with which the app last accepted each station: broken messages of a known station
+   * A digest of the credentials, and the certificate, with which the app last accepted each station: broken messages of a known station
    * do not end its connection. It needs no `state_dir`, and a wrong guess costs little.
    *
    * `AcceptedCredentials` has another use: it decides whose messages are stored. So it outlives the process.
    */
-  readonly #accepted = new Map<StationId, string>()
+  readonly #accepted = new Map<StationId, Accepted>()
 
   /**
    * @param downgrades as in `Proofs`
@@ -48,7 +52,13 @@ export class KnownStations {
 
   /** Whether the app accepted the station's last connection with these credentials, or with none. */
   hasAccepted(handshake: StationHandshake): boolean {
-    return this.#accepted.get(handshake.stationId) === credentialsDigest(handshake)
+    return this.#accepted.get(handshake.stationId)?.digest === credentialsDigest(handshake)
+  }
+
+  /** Whether the station has the certificate of its last connection that the app accepted. */
+  hasAcceptedCertificate({ stationId, env }: StationHandshake): boolean {
+    const fingerprint = fingerprintIn(env.headers)
+    return fingerprint !== null && this.#accepted.get(stationId)?.fingerprint === fingerprint
   }
 
   /** Whether the app has accepted a station of this id, with whatever credentials. */
@@ -57,7 +67,8 @@ export class KnownStations {
   }
 
   onAccepted(handshake: StationHandshake): void {
-    this.#remember(this.#accepted, handshake.stationId, credentialsDigest(handshake), 'credentials')
+    const accepted = { digest: credentialsDigest(handshake), fingerprint: fingerprintIn(handshake.env.headers) }
+    this.#remember(this.#accepted, handshake.stationId, accepted, 'credentials')
     this.proofs.onAccepted(handshake)
     this.rejections.delete(handshake)
     this.guesses.onAccepted(handshake)

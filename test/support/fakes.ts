@@ -354,8 +354,8 @@ export class FakeSocket implements StationSocket {
     this.isAccepted = true
   }
 
-  expectLargeMessages(mayCompress: boolean): boolean {
-    this.large = mayCompress ? 'all' : 'plain'
+  expectLargeMessages(isProven: boolean): boolean {
+    this.large = isProven ? 'all' : 'plain'
     return true
   }
 
@@ -505,10 +505,20 @@ export class FakeLog implements Log {
 
 export function handshakeFor(
   stationId: string,
-  offer: { version?: Version; authorization?: string; serialNumber?: string; proven?: Profile } = {},
+  offer: {
+    version?: Version
+    authorization?: string
+    serialNumber?: string
+    proven?: Profile
+    fingerprint?: string
+  } = {},
 ): StationHandshake {
-  const { version = 'ocpp1.6', authorization, serialNumber, proven = 0 } = offer
-  const headers = { REMOTE_ADDR: '192.0.2.1', ...(authorization === undefined ? {} : { authorization }) }
+  const { version = 'ocpp1.6', authorization, serialNumber, proven = 0, fingerprint } = offer
+  const headers = {
+    REMOTE_ADDR: '192.0.2.1',
+    ...(authorization !== undefined && { authorization }),
+    ...(fingerprint !== undefined && { 'x-ssl-client-fingerprint': fingerprint }),
+  }
   const env = { url: `http://csms.example/ocpp/${stationId}`, headers, cstate: {}, istate: {} }
   return {
     kind: 'station',

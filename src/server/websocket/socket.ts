@@ -113,6 +113,8 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
   readonly #watched: Set<Watched>
   #end: SocketEnd | null = null
   #messages = 0
+  /** Whether it has the credentials that the app accepted before. */
+  #isProven = false
   /** The code and reason with which this side ended the connection, if it did. */
   #ending: Closing | null = null
 
@@ -187,8 +189,9 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
     if (this.#connection.writableLength === 0) this.#watched.delete(this)
   }
 
-  expectLargeMessages(mayCompress: boolean): boolean {
-    if (!mayCompress && isCompressed(this.#ws)) return false
+  expectLargeMessages(isProven: boolean): boolean {
+    if (!isProven && isCompressed(this.#ws)) return false
+    this.#isProven = isProven
     limitMessages(this.#ws, { bytes: this.#settings.maxMessageSize, fragments: maxFragments.unaccepted })
     return true
   }
@@ -256,7 +259,7 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
     const pending = this.#connection.writableLength
     const { arrived, taken } = trafficOf(this.#connection)
     const { isAccepted } = this.#intake
-    const message = { messagesBefore: this.#messages, bytes: arrived, isAccepted }
+    const message = { messagesBefore: this.#messages, bytes: arrived, mayBeSlow: isAccepted || this.#isProven }
     const arriving = unfinished === null || this.#ws.isPaused ? null : message
     const late = this.#progress.look({ now, arriving, bytesBefore: pending === 0 ? null : taken })
     if (late === 'message') this.#refuse('message_time', 1008, 'A message took too long')

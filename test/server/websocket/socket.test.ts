@@ -556,9 +556,8 @@ test('a compressed message may have full size before the app accepts the station
 /** Ten looks, and nine sweeps. */
 const slowly = { messageTimeoutMs: 400, idleTimeoutMs: 1_200, leastIdleTimeoutMs: 60_000 }
 
-test('a message of an accepted station may take any time while its bytes arrive', { timeout: 20_000 }, async t => {
-  const { peer, socket, received, gone } = await stranger(t, slowly)
-  socket.accept()
+/** Sends a message that takes longer than it may, and resolves with what becomes of it. */
+async function sendSlowly({ peer, received, gone }: Awaited<ReturnType<typeof stranger>>): Promise<unknown> {
   const message = frameOf('x'.repeat(500))
   const feed = async (): Promise<void> => {
     for (let sent = 0; sent < message.length; sent += 10) {
@@ -567,8 +566,29 @@ test('a message of an accepted station may take any time while its bytes arrive'
     }
   }
   await Promise.race([feed(), gone])
-  assert.deepEqual(await Promise.race([gone, arrival(received)]), ['x'.repeat(500)])
-})
+  return Promise.race([gone, arrival(received)])
+}
+
+const slowRows: readonly (readonly [who: string, how: (socket: StationSocket) => void])[] = [
+  ['an accepted station', socket => socket.accept()],
+  ['a station with credentials that the app accepted before', socket => void socket.expectLargeMessages(true)],
+]
+for (const [who, how] of slowRows)
+  test(`a message of ${who} may take any time while its bytes arrive`, { timeout: 20_000 }, async t => {
+    const opened = await stranger(t, slowly)
+    how(opened.socket)
+    assert.deepEqual(await sendSlowly(opened), ['x'.repeat(500)])
+  })
+
+test(
+  'a message of a station of a known id is closed with 1008 when it takes too long',
+  { timeout: 20_000 },
+  async t => {
+    const opened = await stranger(t, slowly)
+    opened.socket.expectLargeMessages(false)
+    assert.deepEqual(await sendSlowly(opened), { code: 1008, reason: 'A message took too long' })
+  },
+)
 
 test(
   'a message of an accepted station is closed with 1008 when no more of it arrives',
