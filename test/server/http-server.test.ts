@@ -9,6 +9,7 @@ import { connect, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
+import { usualTimeouts } from '../../src/server/http-server.ts'
 import type { Listener } from '../../src/server/listener.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { refused } from '../../src/translate/handshake.ts'
@@ -221,3 +222,22 @@ for (const scheme of ['http', 'https'] as const) {
       test(`frees its descriptor before the handshake after ${row.kind}`, async () => hasEnded(await open(true), row))
   })
 }
+
+test('a slow client has the times of docs/security.md', () => {
+  const { tlsHandshake, head, request: whole, idle } = usualTimeouts
+  assert.deepEqual([tlsHandshake, head, whole, idle], [10_000, 10_000, 30_000, 30_000])
+})
+
+for (const scheme of ['http', 'https'] as const)
+  test(`a head of 16 KiB gets its answer over ${scheme}, and a larger one 431`, async t => {
+    const keep = keepUntil(end => t.after(end))
+    const { port } = await openPort(keep, {}, { tls: scheme === 'https' ? tlsOf(await makeKeyPair()) : null })
+    const statusOf = async (bytes: number): Promise<string> => {
+      const socket = scheme === 'http' ? connect(port, host) : connectTls({ port, host, rejectUnauthorized: false })
+      t.after(() => socket.destroy())
+      socket.write(request('GET /health HTTP/1.1', 'Host: csms.example', `X: ${'x'.repeat(bytes)}`))
+      const [chunk] = (await once(socket, 'data')) as [Buffer]
+      return chunk.toString('latin1', 9, 12)
+    }
+    assert.deepEqual([await statusOf(16 * 1024 - 100), await statusOf(16 * 1024)], ['200', '431'])
+  })
