@@ -108,7 +108,7 @@ async function openParts(
     const gauges = gaugesOf({ config, hub, disconnects, rpc, room, readiness, memory, certificates, eventLoop })
     keep(await listening('metrics_port', openMetrics({ host, port, path: httpPath }, metrics, gauges, log)))
   }
-  nats = await openBroadcasts(config, hub.publish, log, keep)
+  nats = await openBroadcasts(config, hub.publish, world, keep)
   const administered = { hub, disconnects, outbox: memory?.outboxAdmin ?? null, world, version, readiness }
   const admin =
     config.admin.port === 0 ? null : keep(await listening('admin_port', openAdministration(config, administered)))
@@ -168,14 +168,14 @@ function worldOf(parts: Pick<World, 'rpc' | 'keys' | 'schemas' | 'meter' | 'log'
 async function openBroadcasts(
   config: Config,
   deliver: Deliver,
-  log: Log,
+  world: Pick<World, 'log' | 'meter'>,
   keep: <Part extends Opened>(part: Part) => Part,
 ): Promise<NatsSubscription | null> {
   const { adapters, httpPort: port } = config.broadcast
-  const nats = adapters.includes('nats') ? keep(await openNats(natsOptions(config), deliver, log)) : null
+  const nats = adapters.includes('nats') ? keep(await openNats(natsOptions(config), deliver, world.log)) : null
   if (adapters.includes('http') && !broadcastsOnStationsPort(config)) {
     const endpoint = { host: config.server.host, port, ...broadcastEndpoint(config) }
-    keep(await listening('http_broadcast_port', openHttpBroadcast(endpoint, deliver, log)))
+    keep(await listening('http_broadcast_port', openHttpBroadcast(endpoint, deliver, world)))
   }
   return nats
 }

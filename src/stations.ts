@@ -13,7 +13,10 @@ import type { Hub } from './fleet/hub.ts'
 import { versions } from './ocpp/version.ts'
 import type { Log } from './ops/log.ts'
 import { listening, originOf, type Opened } from './ops/server.ts'
-import { openListener, type Listener } from './server/listener.ts'
+import { Addresses } from './server/limits/addresses.ts'
+import { ConnectionCount } from './server/limits/connection-count.ts'
+import { Turnstile } from './server/limits/turnstile.ts'
+import { openListener, type Listener, type SharedLimits } from './server/listener.ts'
 import { ampleOpenFiles, mostConnections, readOpenFiles, roomFor } from './server/open-files.ts'
 import { newReports, warnOfHost } from './server/reports.ts'
 import type { Readiness } from './server/requests.ts'
@@ -53,9 +56,17 @@ export async function openStations(
     },
     ...withRefusals(newReports(world), hub, admin),
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
-    answer: broadcastsOnStationsPort(config) ? broadcastRoute(broadcastEndpoint(config), hub.publish) : () => false,
+    answer: broadcastsOnStationsPort(config)
+      ? broadcastRoute(broadcastEndpoint(config), hub.publish, world.meter)
+      : () => false,
   }
-  const listeners = await openListeners(config, tls, maxConnections, sockets, reception).catch((error: unknown) => {
+  const shared = {
+    peers: new Peers(server),
+    addresses: new Addresses(limits, world.now),
+    turnstile: new Turnstile(world.now),
+    connections: new ConnectionCount(maxConnections),
+  }
+  const listeners = await openListeners(config, tls, shared, sockets, reception).catch((error: unknown) => {
     sockets.close()
     throw error
   })
@@ -77,14 +88,13 @@ export async function openStations(
 
 /** Rejects if a port cannot be bound, and then none is. */
 async function openListeners(
-  { server, limits, ocpp, rpc }: Config,
+  { server, ocpp, rpc }: Config,
   tls: readonly (Tls | null)[],
-  maxConnections: number,
+  shared: SharedLimits,
   sockets: Sockets,
   reception: Reception,
 ): Promise<readonly Listener[]> {
   const listeners: Listener[] = []
-  const peers = new Peers(server)
   try {
     for (const [at, listener] of server.listeners.entries()) {
       const checksKeys = ocpp.authFile !== null || listener.profile > 0
@@ -92,16 +102,7 @@ async function openListeners(
       const handshake = { ...ocpp, headers: rpc.headers }
       // Broadcasts have one port: that of the first listener, if it is theirs.
       const answers = at === 0 ? reception : { ...reception, answer: () => false }
-      const settings = {
-        ...server,
-        ...listener,
-        limits,
-        tls: tls[at] ?? null,
-        handshake,
-        access,
-        peers,
-        maxConnections,
-      }
+      const settings = { ...server, ...listener, ...shared, tls: tls[at] ?? null, handshake, access }
       listeners.push(await listening('port', openListener(settings, sockets, answers)))
     }
     return listeners

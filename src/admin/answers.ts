@@ -91,13 +91,23 @@ const refusal = object('A refused upgrade.', {
   address: text("The peer's address."),
 })
 
+const proof = object(
+  'What the station has proved of itself before, also on earlier connections. With less it gets 401 or 403, counted as reason="profile"; ocpp_profile_downgrade lifts that. null if nothing is remembered.',
+  {
+    profile: integer('The highest security profile with which the app accepted it, where that was checked.'),
+    serialNumber: nullable(text('The serial number in its certificate, with ocpp_certificate_names=serial.')),
+    mayDowngrade: flag('Whether ocpp_profile_downgrade names the station, or all.'),
+  },
+)
+
 export const stationView = object('All that is known of a station.', {
   ...summary,
   sid: nullable(text('The id of the connection, as in the log and in the data that the app gets.')),
   tls: nullable(flag('Whether the connection is encrypted up to the bridge.')),
   profile: nullable(
-    integer('The security profile of OCPP: 0 none, 1 Basic, 2 Basic over TLS; null if it is none of these.'),
+    integer('The security profile of the connection: 0 none, 1 Basic, 2 Basic over TLS, 3 client certificate.'),
   ),
+  remembered: nullable(proof),
   url: nullable(text('The URL that the app sees, without its query.')),
   streams: list('The streams that the app has subscribed it to.', text('A stream.')),
   calls: object('CALLs without an answer.', {

@@ -2,6 +2,7 @@
  * What the admin API needs of the rest of the bridge.
  */
 import type { Departure, Member, RefusedUpgrade } from '../session/ports.ts'
+import type { Proof } from '../translate/certificate.ts'
 import type { StationId } from '../translate/handshake.ts'
 import type { TypeOf } from './shapes.ts'
 import type * as answers from './answers.ts'
@@ -19,6 +20,12 @@ export interface Stations {
     stationIds(): Iterable<StationId>
     leftOf(stationId: StationId): Departure | null
     refusedOf(stationId: StationId): RefusedUpgrade | null
+  }
+  readonly known: {
+    readonly proofs: {
+      of(stationId: StationId): Proof | null
+      readonly mayDowngrade: (stationId: StationId) => boolean
+    }
   }
   /** `null` where nothing can be stored. */
   readonly backlog: {

@@ -9,6 +9,7 @@ import { bearer } from '../ops/bearer.ts'
 import { type HttpServer, listenHttp, originOf, pathOf } from '../ops/server.ts'
 import type { Deliver } from '../cable/broadcast.ts'
 import type { Log } from '../ops/log.ts'
+import type { Meter } from '../ops/metrics.ts'
 
 export type BroadcastEndpoint = {
   readonly path: string
@@ -30,9 +31,9 @@ export function broadcastKey(secret: string): string {
 export async function openHttpBroadcast(
   { host, port, path, key }: BroadcastEndpoint & { readonly host: string; readonly port: number },
   deliver: Deliver,
-  log: Log,
+  { log, meter }: { readonly log: Log; readonly meter: Meter },
 ): Promise<HttpServer> {
-  const route = broadcastRoute({ path, key }, deliver)
+  const route = broadcastRoute({ path, key }, deliver, meter)
   const server = await listenHttp({ host, port }, (request, response) => {
     if (!route(request, response)) end(response, 404)
   })
@@ -50,24 +51,35 @@ export async function openHttpBroadcast(
 export function broadcastRoute(
   { path, key }: BroadcastEndpoint,
   deliver: Deliver,
+  meter: Meter,
 ): (request: IncomingMessage, response: ServerResponse) => boolean {
   const isAuthorized = key === null ? null : bearer(key)
   const open = { bytes: 0 }
+  const onOverLimit = (response: ServerResponse, status: 413 | 503): void => {
+    meter.count('failed_broadcast_msg_total')
+    end(response, status)
+  }
   return (request, response) => {
     if (request.url !== path && pathOf(request.url) !== path) return false
     if (request.method !== 'POST') end(response, 422)
     else if (isAuthorized?.(request.headers.authorization) === false) end(response, 401)
-    else readBody(request, response, deliver, open)
+    else readBody(request, response, deliver, open, onOverLimit)
     return true
   }
 }
 
 /** Buffers up to the limit. Discards the rest of a body instead of closing, so that the client receives the 413. */
-function readBody(request: IncomingMessage, response: ServerResponse, deliver: Deliver, open: { bytes: number }): void {
+function readBody(
+  request: IncomingMessage,
+  response: ServerResponse,
+  deliver: Deliver,
+  open: { bytes: number },
+  onOverLimit: (response: ServerResponse, status: 413 | 503) => void,
+): void {
   const chunks: Buffer[] = []
   let kept = 0
   let bytes = Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES ? Infinity : 0
-  if (bytes > MAX_BODY_BYTES) end(response, 413)
+  if (bytes > MAX_BODY_BYTES) onOverLimit(response, 413)
   request.on('data', (chunk: Buffer) => {
     if (response.headersSent) return
     bytes += chunk.length
@@ -78,7 +90,7 @@ function readBody(request: IncomingMessage, response: ServerResponse, deliver: D
       return
     }
     chunks.length = 0
-    end(response, bytes > MAX_BODY_BYTES ? 413 : 503)
+    onOverLimit(response, bytes > MAX_BODY_BYTES ? 413 : 503)
   })
   request.on('end', () => {
     if (response.headersSent) return

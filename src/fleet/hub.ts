@@ -85,7 +85,7 @@ export class Hub implements Fleet {
     this.#slices = new Slices(this.deliver.bind(this), world.now)
     this.claims = new Claims(settings.takeover, world)
     this.#serialNumbers = new SerialNumbers(world, durable)
-    this.known = new KnownStations(world.now, settings.profileDowngrade, durable)
+    this.known = new KnownStations(world, settings.profileDowngrade, durable)
     this.#attachSchedule = new AttachSchedule(world)
     this.transactions = new Transactions(world.now, durable)
     this.debts = new Owing(world)

@@ -2,7 +2,7 @@
  * The serial numbers of stations: each station's last one, for when it reconnects without a boot, and the `sn` under which
  * each connected station is subscribed now.
  */
-import { setRecent } from '../ops/recent.ts'
+import { remember } from '../ops/recent.ts'
 import type { DurableMemory, Member, World } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
 import { Relation } from './relation.ts'
@@ -34,7 +34,8 @@ export class SerialNumbers {
 
   remember(stationId: StationId, serialNumber: string): void {
     const before = this.of(stationId)
-    setRecent(this.#remembered, stationId, serialNumber, maxStations)
+    const { meter } = this.#world
+    remember(this.#remembered, stationId, serialNumber, { limit: maxStations, kind: 'serial_numbers', meter })
     if (serialNumber !== before) this.#durable?.keepSerialNumber(stationId, serialNumber)
   }
 

@@ -84,7 +84,7 @@ export const table = {
   broadcast_msg_total: counter('The total number of messages received through PubSub (for broadcast)', {}),
   remote_commands_total: counter('The total number of remote commands received through PubSub', {}),
   failed_broadcast_msg_total: counter(
-    'The total number of unrecognized publications received from the application',
+    'The total number of publications of the application that were not recognized, or exceeded a limit',
     {},
   ),
   data_sent_total: counter('The total amount of bytes sent to clients', {}),
@@ -160,6 +160,7 @@ export const table = {
       request: 'the request is malformed, or no WebSocket upgrade that can be served',
       address: 'its address has too many connections (`limits_conn_per_address`), or upgrades (`limits_upgrade_rate`)',
       tls: 'the TLS handshake failed, or TLS on a port without it',
+      timeout: 'its request was not whole in time (408), or nothing moved on the connection',
     },
   }),
   ocpp_limit_total: counter('The total number of times that a station reached a limit of its connection', {
@@ -170,7 +171,19 @@ export const table = {
       overrun: 'data sent while nothing was read: closed with 1009',
       fragments: 'the parts of a message: closed with 1008',
       message_time: 'the time for a message: closed with 1008',
+      unaccepted_bytes: 'the bytes before the app accepted it: closed with 1008',
       unfinished: 'unfinished messages of all stations that the app has not accepted: closed with 1013',
+    },
+  }),
+  ocpp_evicted_total: counter('The total number of times that the oldest entry of what is remembered was evicted', {
+    kind: {
+      serial_numbers: 'serial numbers of stations',
+      heartbeats: 'heartbeat intervals that stations were told',
+      credentials: 'digests of the credentials that the app accepted',
+      proofs: 'security profiles, and serial numbers of certificates: that station may connect with less',
+      rejections: 'credentials that the app rejected: it is asked again',
+      guesses: 'failed authentications, by address and identity',
+      guessers: 'addresses that failed to authenticate',
     },
   }),
   ocpp_takeover_total: counter('The total number of connections that replaced an older one of the same station', {}),
@@ -232,6 +245,9 @@ type ValueOf<V> = V extends readonly (infer Value extends string)[]
 
 /** Why a message was dropped. */
 export type DropReason = LabelsOf<'ocpp_dropped_total'>['reason']
+
+/** What is remembered of many stations, or of addresses. */
+export type Remembered = LabelsOf<'ocpp_evicted_total'>['kind']
 
 /** A limit that a station can reach while it is connected. */
 export type Limit = LabelsOf<'ocpp_limit_total'>['limit']

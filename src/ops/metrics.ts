@@ -6,7 +6,7 @@ import { table, type CounterName, type Gauges, type HistogramName, type Meter, t
 import { type HttpServer, listenHttp, originOf, pathOf } from './server.ts'
 import { Tally, type Labels, type Series } from './tally.ts'
 
-export type { DropReason, Gauges, Limit, Meter } from './metric-table.ts'
+export type { DropReason, Gauges, Limit, Meter, Remembered } from './metric-table.ts'
 
 /** In seconds. Covers the default RPC timeout, 3 s, and the answer timeout of typical stations, about 30 s. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]

@@ -1,6 +1,7 @@
 /**
  * Maps that keep their latest entries only.
  */
+import type { Meter, Remembered } from './metrics.ts'
 
 /**
  * Makes an entry the map's latest, and evicts the oldest where the map has more than `limit`.
@@ -16,4 +17,16 @@ export function setRecent<Key, Value>(map: Map<Key, Value>, key: Key, value: Val
     return oldest
   }
   return null
+}
+
+/** What the owner of such maps needs; `now` is monotonic, in ms. */
+export type Surroundings = { readonly now: () => number; readonly meter: Meter }
+
+/** Of how many entries a map consists, and as what an eviction is counted. */
+export type Memory = { readonly limit: number; readonly kind: Remembered; readonly meter: Meter }
+
+/** As `setRecent`; counts the eviction. */
+export function remember<Key, Value>(map: Map<Key, Value>, key: Key, value: Value, memory: Memory): void {
+  const evicted = setRecent(map, key, value, memory.limit)
+  if (evicted !== null) memory.meter.count('ocpp_evicted_total', { kind: memory.kind })
 }

@@ -4,16 +4,20 @@
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import type { ConnectionCount } from './limits/connection-count.ts'
 import type { Peers } from './upgrade/peer.ts'
 import { readHeader } from './proxy/header.ts'
 
 export type Connections = {
   readonly proxyProtocol: boolean
   readonly peers: Peers
+  readonly connections: Pick<ConnectionCount, 'admit'>
   /** How long a header may take, in ms. */
   readonly headerMs: number
   /** Called with each connection whose peer is known, before the server gets it. */
   readonly onConnection: (socket: Socket) => void
+  /** Called with the peer of each connection that is closed for lack of room. */
+  readonly onCrowded: (address: string) => void
   /** Called with each connection that is closed because its header is missing or invalid. */
   readonly onRefused: (address: string, problem: string) => void
 }
@@ -34,9 +38,16 @@ export function takeConnections(server: Server, connections: Connections): void 
   // `replayAsPlain` emits a connection a second time.
   server.on('connection', (socket: Socket) => {
     if (known.has(socket)) pass(socket)
+    else if (!connections.connections.admit(socket)) turnAway(socket, connections)
     else if (connections.proxyProtocol) readAhead(socket, connections, accept)
     else accept(socket)
   })
+}
+
+function turnAway(socket: Socket, { peers, onCrowded }: Connections): void {
+  const address = peers.addressOf(socket)
+  socket.destroy()
+  onCrowded(address)
 }
 
 /** Does not log a connection that closes without a byte, as a proxy's health checks do. */

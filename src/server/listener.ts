@@ -2,62 +2,61 @@
  * The stations' port: accepts connections, lets upgrades through the turnstile, and answers those it refuses.
  */
 import type { IncomingMessage, Server } from 'node:http'
-import { Socket, type DropArgument } from 'node:net'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { listen } from '../ops/server.ts'
 import { refused, type HandshakeSettings, type Refusal } from '../translate/handshake.ts'
 import { newServer, usualTimeouts, type Timeouts } from './http-server.ts'
-import { canonicalAddress } from './proxy/addresses.ts'
 import { takeConnections } from './connections.ts'
 import { answerRequest, asksForWebSocket, replayAsPlain, type RequestSettings } from './requests.ts'
 import type { Tls } from './tls/tls.ts'
 import type { Access } from './upgrade/access.ts'
 import { unreadRequest, type Peers } from './upgrade/peer.ts'
 import { readClientError, refuse, type ClientError } from './upgrade/refusals.ts'
-import { Addresses, type AddressLimits } from './limits/addresses.ts'
-import { Turnstile } from './limits/turnstile.ts'
+import type { Addresses } from './limits/addresses.ts'
+import type { ConnectionCount } from './limits/connection-count.ts'
+import type { Turnstile } from './limits/turnstile.ts'
 import { onUpgrade, turnAway, type Reception } from './upgrade/upgrade.ts'
 import type { Sockets } from './websocket/socket.ts'
 
-export type ListenerSettings = RequestSettings & {
-  readonly host: string
-  readonly port: number
-  /** `null`: plain HTTP. */
-  readonly tls: Tls | null
-  readonly handshake: HandshakeSettings
-  readonly access: Access
-  /** Shared by all listeners. */
+/** What all listeners share: a second port gives nobody a second budget. */
+export type SharedLimits = {
   readonly peers: Peers
-  /** Whether each connection begins with a header of the PROXY protocol. */
-  readonly proxyProtocol: boolean
-  /** Connections beyond this number are closed without an answer. */
-  readonly maxConnections?: number
-  readonly limits: AddressLimits
-  readonly timeouts?: Timeouts
+  readonly addresses: Addresses
+  /** The line of all upgrades. */
+  readonly turnstile: Turnstile
+  /** Connections without room are closed without an answer. */
+  readonly connections: ConnectionCount
 }
+
+export type ListenerSettings = RequestSettings &
+  SharedLimits & {
+    readonly host: string
+    readonly port: number
+    /** `null`: plain HTTP. */
+    readonly tls: Tls | null
+    readonly handshake: HandshakeSettings
+    readonly access: Access
+    /** Whether each connection begins with a header of the PROXY protocol. */
+    readonly proxyProtocol: boolean
+    readonly timeouts?: Timeouts
+  }
 
 export interface Listener {
   /** The port in use, also when port 0 was requested. */
   readonly port: number
-  /** Stops accepting connections and decides all pending upgrades. Upgraded connections stay open. May be called twice. */
+  /** Stops accepting connections and decides all pending upgrades, those of other listeners too. Upgraded connections stay open. May be called twice. */
   close(): Promise<void>
 }
 
-/**
- * Rejects if the port cannot be bound, or if a certificate does not match its key.
- *
- * @param now in ms; measures how long upgrades take
- */
+/** Rejects if the port cannot be bound, or if a certificate does not match its key. */
 export async function openListener(
   settings: ListenerSettings,
   sockets: Sockets,
   reception: Reception,
-  now = (): number => performance.now(),
 ): Promise<Listener> {
-  const turnstile = new Turnstile(now)
-  const { peers, timeouts = usualTimeouts } = settings
-  const addresses = new Addresses(settings.limits, now)
+  const { peers, addresses, turnstile, timeouts = usualTimeouts } = settings
   const server = newServer(settings, (request, response) => answerRequest(request, response, settings, reception))
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     if (!asksForWebSocket(request)) return replayAsPlain(server, request, stream, head)
@@ -70,28 +69,23 @@ export async function openListener(
       if (!stream.destroyed) onUpgrade({ request, stream, head }, settings, sockets, reception)
     })
   })
-  sockets.onRefused((request, stream, problem) => {
-    // RFC 6455 §4.4 requires the header for an unsupported version; it does no harm for other problems.
-    const refusal = refused(400, 'request', problem, { 'Sec-WebSocket-Version': 13 })
-    reception.onRefused(peers.upgradeRequest(request), refusal)
-    refuse(stream, refusal)
-  })
-  server.on('drop', (dropped: DropArgument = {}) => {
-    const refusal = refused(503, 'full', 'The connection limit is reached')
-    reception.onRefused(unreadRequest(canonicalAddress(dropped.remoteAddress ?? '') ?? ''), refusal)
-  })
   takeConnections(server, {
     ...settings,
     headerMs: timeouts.head,
     onConnection: socket => onConnection(socket, peers, addresses, reception),
+    onCrowded: address => reception.onRefused(unreadRequest(address), crowded),
     onRefused: (address, problem) => reception.onRefused(unreadRequest(address), refused(400, 'proxy', problem)),
   })
   server.on('clientError', (error: ClientError, stream: Duplex) => onClientError(error, stream, peers, reception))
+  server.on('timeout', (socket: Socket) => {
+    // Between two requests, the shorter limit is that of a connection that has had its answers.
+    if (socket.timeout === timeouts.idle) reception.onTimeout()
+    socket.destroy()
+  })
   // Before `clientError`, which destroys the socket: a destroyed one does not know its peer.
   server.prependListener('tlsClientError', (error: TlsError, socket: TLSSocket) =>
     onTlsError(error, socket, peers, reception),
   )
-  server.maxConnections = settings.maxConnections ?? Infinity
   const port = await listen(server, settings)
   return {
     port,
@@ -106,6 +100,8 @@ export async function openListener(
 function destroyThis(this: Duplex): void {
   this.destroy()
 }
+
+const crowded = refused(503, 'full', 'The connection limit is reached')
 
 /** Why a station's address gets no upgrade now; `null` if it does. */
 function crowdingOf(request: IncomingMessage, peers: Peers, addresses: Addresses): Refusal | null {
@@ -143,7 +139,8 @@ function onClientError(error: ClientError, stream: Duplex, peers: Peers, recepti
   }
   const { refusal, target, header } = unreadable
   const remoteAddress = stream instanceof Socket ? peers.addressOf(stream) : ''
-  if (refusal.status !== 408) reception.onRefused({ ...unreadRequest(remoteAddress), target }, refusal, header)
+  if (refusal.status === 408) reception.onTimeout()
+  else reception.onRefused({ ...unreadRequest(remoteAddress), target }, refusal, header)
   refuse(stream, refusal)
 }
 

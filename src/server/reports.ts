@@ -14,6 +14,8 @@ export interface Reports {
    * @param header the name of the header that cannot be read, if that is why
    */
   onRefused(request: UpgradeRequest, refusal: Refusal, header?: string | null): void
+  /** Called when a connection has no whole request in time. Not logged: many a health check only opens a connection. */
+  onTimeout(): void
   /** @param reason in OpenSSL's words where it is OpenSSL that failed */
   onTlsFailure(remoteAddress: string, reason: string): void
   /** Called when a bug of the bridge breaks an upgrade. The connection is closed without an answer. */
@@ -32,6 +34,7 @@ export function newReports({ log, once, meter }: Pick<World, 'log' | 'once' | 'm
       const detail = status === 503 || status === 429 ? '' : `${path} ${header ?? ''}`
       once(`refused ${problem}${whose}`, fields, 'a station was refused', detail)
     },
+    onTimeout: () => meter.count('ocpp_refused_total', { reason: 'timeout' }),
     onTlsFailure: (remoteAddress, reason) => {
       meter.count('ocpp_refused_total', { reason: 'tls' })
       once(`tls ${remoteAddress}`, { remoteAddress, reason }, 'a TLS handshake failed', reason)

@@ -3,6 +3,7 @@
  * compressed ones, and whoever has no credentials can send them.
  */
 import { Budget } from '../ops/limits/budget.ts'
+import type { Meter } from '../ops/metrics.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import type { Fleet } from './ports.ts'
 import type { Station } from './station.ts'
@@ -21,14 +22,33 @@ export function newAllowance(now: number, isKnown: boolean): Budget {
   return new Budget({ perSecond: refillPerSecond, burst: capacityBytes[isKnown ? 'known' : 'unknown'] }, now)
 }
 
-/** The larger one for a station that the app accepted before; if it compresses, only with the same credentials as then. */
-export function allowanceFor({ handshake, socket }: Station, fleet: Fleet, now: number): Budget {
+/** What a station may send until the app has accepted it. */
+export class Allowance {
+  readonly #budget: Budget
+  readonly #meter: Meter
+
+  constructor(budget: Budget, meter: Meter) {
+    this.#budget = budget
+    this.#meter = meter
+  }
+
+  /** @returns whether the bytes fit; the connection is closed if not */
+  admits(bytes: number, now: number): boolean {
+    if (this.#budget.spend(bytes, now) >= 0) return true
+    this.#meter.count('ocpp_limit_total', { limit: 'unaccepted_bytes' })
+    return false
+  }
+}
+
+/** The larger one for a station that the app accepted before; if it compresses, only with the same credentials, or the same certificate, as then. */
+export function allowanceFor({ handshake, socket, world }: Station, fleet: Fleet, now: number): Allowance {
   const hasProof = hasAcceptedCredentials(handshake, fleet)
   const isKnown = hasProof || fleet.serialNumberOf(handshake.stationId) !== null
-  return newAllowance(now, isKnown && socket.expectLargeMessages(hasProof))
+  return new Allowance(newAllowance(now, isKnown && socket.expectLargeMessages(hasProof)), world.meter)
 }
 
 function hasAcceptedCredentials(handshake: StationHandshake, { known, backlog }: Fleet): boolean {
+  if (known.hasAcceptedCertificate(handshake)) return true
   if (credentialsOf(handshake) === '') return false
   return known.hasAccepted(handshake) || backlog?.knows(handshake) === true
 }

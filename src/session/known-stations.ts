@@ -1,7 +1,9 @@
 /**
  * What is remembered of all stations between their connections, besides their serial numbers.
  */
-import { setRecent } from '../ops/recent.ts'
+import type { Meter, Remembered } from '../ops/metrics.ts'
+import { remember, type Surroundings } from '../ops/recent.ts'
+import { fingerprintIn } from '../translate/certificate.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import { Guesses } from './auth/guesses.ts'
 import { Proofs, type DurableProofs } from './auth/proofs.ts'
@@ -11,28 +13,32 @@ import { credentialsDigest } from './transactions/credentials.ts'
 
 const maxStations = 100_000
 
+/** `fingerprint` is that of its verified certificate; `null` if it had none. */
+type Accepted = { readonly digest: string; readonly fingerprint: string | null }
+
 export class KnownStations {
   readonly proofs: Proofs
   readonly guesses: Guesses
   readonly rejections: Rejections
+  readonly #meter: Meter
   readonly #heartbeats = new Map<StationId, number>()
   /**
-   * A digest of the credentials with which the app last accepted each station: broken messages of a known station
+   * A digest of the credentials, and the certificate, with which the app last accepted each station: broken messages of a known station
    * do not end its connection. It needs no `state_dir`, and a wrong guess costs little.
    *
    * `AcceptedCredentials` has another use: it decides whose messages are stored. So it outlives the process.
    */
-  readonly #accepted = new Map<StationId, string>()
+  readonly #accepted = new Map<StationId, Accepted>()
 
   /**
-   * @param now monotonic, in ms
    * @param downgrades as in `Proofs`
    * @param durable what outlives the process; `null` if nothing does
    */
-  constructor(now: () => number, downgrades: readonly string[] = [], durable: DurableProofs | null = null) {
-    this.proofs = new Proofs(downgrades, durable)
-    this.guesses = new Guesses(now)
-    this.rejections = new Rejections(now)
+  constructor({ now, meter }: Surroundings, downgrades: readonly string[] = [], durable: DurableProofs | null = null) {
+    this.#meter = meter
+    this.proofs = new Proofs(meter, downgrades, durable)
+    this.guesses = new Guesses({ now, meter })
+    this.rejections = new Rejections({ now, meter })
   }
 
   /** The heartbeat interval that the station was last told, in ms; `null` if none is known. */
@@ -41,12 +47,18 @@ export class KnownStations {
   }
 
   keepHeartbeatInterval(stationId: StationId, intervalMs: number): void {
-    setRecent(this.#heartbeats, stationId, intervalMs, maxStations)
+    this.#remember(this.#heartbeats, stationId, intervalMs, 'heartbeats')
   }
 
   /** Whether the app accepted the station's last connection with these credentials, or with none. */
   hasAccepted(handshake: StationHandshake): boolean {
-    return this.#accepted.get(handshake.stationId) === credentialsDigest(handshake)
+    return this.#accepted.get(handshake.stationId)?.digest === credentialsDigest(handshake)
+  }
+
+  /** Whether the station has the certificate of its last connection that the app accepted. */
+  hasAcceptedCertificate({ stationId, env }: StationHandshake): boolean {
+    const fingerprint = fingerprintIn(env.headers)
+    return fingerprint !== null && this.#accepted.get(stationId)?.fingerprint === fingerprint
   }
 
   /** Whether the app has accepted a station of this id, with whatever credentials. */
@@ -64,7 +76,8 @@ export class KnownStations {
   }
 
   onAccepted(handshake: StationHandshake): void {
-    setRecent(this.#accepted, handshake.stationId, credentialsDigest(handshake), maxStations)
+    const accepted = { digest: credentialsDigest(handshake), fingerprint: fingerprintIn(handshake.env.headers) }
+    this.#remember(this.#accepted, handshake.stationId, accepted, 'credentials')
     this.proofs.onAccepted(handshake)
     this.rejections.delete(handshake)
     this.guesses.onAccepted(handshake)
@@ -74,5 +87,9 @@ export class KnownStations {
   onRejected(handshake: StationHandshake, verdict: Verdict): void {
     if (this.hasAccepted(handshake)) this.#accepted.delete(handshake.stationId)
     if (this.rejections.add(handshake, verdict)) this.guesses.add(handshake)
+  }
+
+  #remember<Value>(map: Map<StationId, Value>, stationId: StationId, value: Value, kind: Remembered): void {
+    remember(map, stationId, value, { limit: maxStations, kind, meter: this.#meter })
   }
 }

@@ -49,10 +49,11 @@ export interface StationSocket {
   /**
    * The app accepted the station before: its messages may be of any size before it does so again.
    *
-   * @param mayCompress whether they may be compressed, although a few bytes then become a large one
-   * @returns whether they may
+   * @param isProven whether it has the credentials of then: its messages may be compressed, although a few bytes then become
+   * a large one, and may take any time while their bytes arrive
+   * @returns whether they may be of any size
    */
-  expectLargeMessages(mayCompress: boolean): boolean
+  expectLargeMessages(isProven: boolean): boolean
   /** Whether the station has answered a ping. */
   readonly answersPings: boolean
   /** Pings a station that has not answered a ping; further calls do nothing. */

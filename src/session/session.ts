@@ -7,7 +7,7 @@ import { isFromStation } from '../ocpp/version.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import { readMessage } from '../translate/messages.ts'
 import type { ValidationSettings } from '../translate/validation.ts'
-import { allowanceFor } from './allowance.ts'
+import { allowanceFor, type Allowance } from './allowance.ts'
 import { Answering, type AnsweringSettings } from './calls/answering.ts'
 import { Attaching } from './app/attaching.ts'
 import { AppConnection } from './app/connection.ts'
@@ -47,7 +47,7 @@ export class Session implements Member {
   readonly delivering: Delivering | null
   readonly #station: Station<SessionSettings>
   readonly #fleet: Fleet
-  readonly #allowance: ReturnType<typeof allowanceFor>
+  readonly #allowance: Allowance
   readonly #inFlight: InFlight
   readonly #inbox: Inbox<Entry>
   readonly #app: AppConnection
@@ -116,7 +116,7 @@ export class Session implements Member {
       world.meter.count('client_msg_total')
       record.lastMessageAt = world.now()
       world.trace?.(who, 'received', text)
-      if (this.#app.connectionIdentifiers === null && this.#allowance.spend(bytes, record.lastMessageAt) < 0)
+      if (this.#app.connectionIdentifiers === null && !this.#allowance.admits(bytes, record.lastMessageAt))
         return this.close(1008, 'Too much data before the app accepted the station')
       const frame = parseFrame(text, handshake.version)
       switch (frame.kind) {

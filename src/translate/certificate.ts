@@ -83,6 +83,13 @@ export function isCertificateHeader(name: string): boolean {
   return name.toLowerCase().replaceAll('_', '-').startsWith(prefix)
 }
 
+const fingerprintHeader = `${prefix}fingerprint`
+
+/** The fingerprint of the verified certificate that these headers, made by the bridge, describe; `null` for none. */
+export function fingerprintIn(headers: Readonly<Record<string, string>>): string | null {
+  return headers[fingerprintHeader] ?? null
+}
+
 /** The headers that describe a verified certificate to the app. */
 export function certificateHeaders(certificate: ClientCertificate | null): Readonly<Record<string, string>> {
   if (certificate === null || certificate.problem !== null) return {}
@@ -91,6 +98,6 @@ export function certificateHeaders(certificate: ClientCertificate | null): Reado
     [`${prefix}subject`]: subject,
     [`${prefix}serial`]: serial,
     [`${prefix}issuer`]: issuer,
-    [`${prefix}fingerprint`]: fingerprint,
+    [fingerprintHeader]: fingerprint,
   }
 }

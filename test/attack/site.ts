@@ -137,7 +137,7 @@ async function pairFlags(folder: string): Promise<string[]> {
 
 /** All stations have one key: what a check of it costs is the same. */
 async function keysFlag(folder: string): Promise<string> {
-  const hash = await hashOf(Buffer.from(stationKey))
+  const hash = await hashOf(Buffer.from(stationKey), 'chosen')
   const file = join(folder, 'keys')
   const ids = ['known', 'healthy', 'return', 'fresh'].flatMap(name =>
     Array.from({ length: keyLines }, (_, at) => `${name}-${at}`),

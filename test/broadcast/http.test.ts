@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { broadcastKey, broadcastRoute, openHttpBroadcast } from '../../src/broadcast/http.ts'
+import { FakeMeter } from '../support/fakes.ts'
 import { RecordedLog } from './recorded-log.ts'
 
 const KEY = '42923a28b760e667fc92f7c6123bb07a282822b329dd2ef48e7aee7830d98485'
@@ -12,10 +13,11 @@ const MiB = 1024 * 1024
 async function open(t: TestContext, { key = null, host = '127.0.0.1' }: { key?: string | null; host?: string } = {}) {
   const delivered: string[] = []
   const log = new RecordedLog()
+  const meter = new FakeMeter()
   const options = { host, port: 0, path: '/_broadcast', key }
-  const server = await openHttpBroadcast(options, text => delivered.push(text), log)
+  const server = await openHttpBroadcast(options, text => delivered.push(text), { log, meter })
   t.after(() => server.close())
-  return { server, log, delivered, url: `http://127.0.0.1:${server.port}/_broadcast` }
+  return { server, log, meter, delivered, url: `http://127.0.0.1:${server.port}/_broadcast` }
 }
 
 async function statusOf(url: string, request: RequestInit = {}): Promise<number> {
@@ -135,8 +137,8 @@ test('two publications on one connection are delivered in order', async t => {
   assert.deepEqual(delivered, ['first', 'second'])
 })
 
-test('a body of 1 MiB is accepted, one byte more gets 413 and keeps the connection', async t => {
-  const { url, delivered } = await open(t)
+test('a body of 1 MiB is accepted, one byte more gets 413, is counted and keeps the connection', async t => {
+  const { url, meter, delivered } = await open(t)
   assert.equal(await statusOf(url, { body: 'x'.repeat(MiB) }), 201)
   assert.equal(await statusOf(url, { body: 'x'.repeat(MiB + 1) }), 413)
   assert.equal(await statusOf(url, { body: 'after' }), 201)
@@ -144,6 +146,24 @@ test('a body of 1 MiB is accepted, one byte more gets 413 and keeps the connecti
     delivered.map(text => text.length),
     [MiB, 5],
   )
+  assert.equal(meter.total('failed_broadcast_msg_total'), 1)
+})
+
+test('a body gets 503 and is counted when 8 MiB of others are being received', async t => {
+  const { server, url, meter } = await open(t)
+  const head = 'POST /_broadcast HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n'
+  for (let at = 0; at < 8; at++) {
+    const socket = await dial(t, server.port)
+    socket.write(head)
+    await answerOn(socket)
+    const text = `100000\r\n${'x'.repeat(MiB)}\r\n`
+    await new Promise(resolve => socket.write(text, resolve))
+  }
+  // What a client has written, the server may still have to read.
+  let status = 201
+  while (status === 201) status = await statusOf(url, { body: 'x' })
+  assert.equal(status, 503)
+  assert.equal(meter.total('failed_broadcast_msg_total'), 1)
 })
 
 test('a body with too large a content length is refused before it is sent', async t => {
@@ -177,7 +197,7 @@ test('a client that disconnects in the middle of its body does not affect others
 
 test('broadcastRoute on another server answers only its own path', async t => {
   const delivered: string[] = []
-  const route = broadcastRoute({ path: '/_broadcast', key: 'k' }, text => delivered.push(text))
+  const route = broadcastRoute({ path: '/_broadcast', key: 'k' }, text => delivered.push(text), new FakeMeter())
   const server = createServer((request, response) => {
     if (!route(request, response)) response.writeHead(200).end('stations')
   }).listen(0, '127.0.0.1')
@@ -214,10 +234,10 @@ test('close does not wait for a request that never ends', { timeout: 10_000 }, a
 })
 
 test('openHttpBroadcast rejects when its port is in use', async t => {
-  const { server, log } = await open(t)
+  const { server, log, meter } = await open(t)
   const options = { host: '127.0.0.1', port: server.port, path: '/_broadcast', key: null }
   await assert.rejects(
-    openHttpBroadcast(options, () => null, log),
+    openHttpBroadcast(options, () => null, { log, meter }),
     /EADDRINUSE/,
   )
 })

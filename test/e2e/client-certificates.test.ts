@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { ScriptedApp } from '../support/app.ts'
+import { cableApp, ScriptedApp } from '../support/app.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { openCa, type Ca, type Files } from '../support/certificate.ts'
 import { keepUntil } from '../support/keep.ts'
@@ -137,6 +137,34 @@ test('without a certificate, Basic credentials do where certificates are optiona
   await assert.rejects(openStation(optional.url, 'CP1', { ...optionsFor('expired'), password: 'x' }), { code: 403 })
   const other = await openStation(optional.url, 'CP2', optionsFor('other station'))
   t.after(() => other.close())
+})
+
+test('a station with the certificate that the app accepted may compress a large first message; another certificate may not', async t => {
+  const own = await ScriptedApp.start()
+  t.after(() => own.stop())
+  own.always(cableApp(() => null))
+  const tls = [`--ssl_cert=${server.cert}`, `--ssl_key=${server.key}`, `--ssl_client_ca=${ca.cert}`]
+  const bridge = await openBridge([...tls, `--rpc_host=${own.host}`])
+  t.after(() => bridge.close())
+  const renewed = await ca.issue('renewed', { subject })
+  const renewedOptions = { cert: readFileSync(renewed.cert, 'utf8'), key: readFileSync(renewed.key, 'utf8') }
+  const large = { vendorId: 'Vendor', data: 'x'.repeat(300_000) }
+  const isAccepted = () => own.received.all.some(({ method }) => method === 'Connect')
+
+  const first = await openStation(bridge.url, 'CP1', { ...optionsFor('good'), version: 'ocpp2.0.1' })
+  while (!isAccepted()) await first.call('Heartbeat')
+  await first.close()
+  const other = await openStation(bridge.url, 'CP1', {
+    ...optionsFor('good'),
+    ...renewedOptions,
+    version: 'ocpp2.0.1',
+  })
+  await assert.rejects(other.call('DataTransfer', large))
+  await other.close()
+  const second = await openStation(bridge.url, 'CP1', { ...optionsFor('good'), version: 'ocpp2.0.1' })
+  await second.call('DataTransfer', large)
+  await second.close()
+  assert.equal(await bridge.metric('ocpp_limit_total'), 1)
 })
 
 for (const version of ['-tls1_2', '-tls1_3']) {

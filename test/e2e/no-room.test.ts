@@ -4,7 +4,10 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { request, type IncomingMessage } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { cableApp, ScriptedApp } from '../support/app.ts'
 import { openBridge, program, programEnv } from '../support/bridge.ts'
@@ -86,4 +89,21 @@ test('a station gets 503 at the open-files limit, and the bridge reconnects to i
   await app.start()
   for (let at = 0; (await status(`up-${at}`)) !== `[3,"up-${at}",{}]`; at++);
   assert.equal(bridge.lines.filter(line => line.includes('a station was refused')).length, 1)
+})
+
+test('a second listener gives an address no second limit on connections', within, async t => {
+  const app = await openApp(t)
+  const port = await freePort()
+  const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-no-room-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const file = join(folder, 'bridge.toml')
+  writeFileSync(file, `[[listener]]\nhost = "127.0.0.1"\nport = ${port}\n`)
+  const flags = ['--ignore-config-path=false', `--config-path=${file}`, '--limits_conn_per_address=2']
+  const bridge = await openBridge([...flags, `--rpc_host=${app.host}`])
+  t.after(() => bridge.close())
+  const second = `ws://127.0.0.1:${port}/ocpp`
+  const stations = [await openRawStation(bridge.url, 'CP0'), await openRawStation(second, 'CP1')]
+  t.after(() => Promise.all(stations.map(station => station.close())))
+  await assert.rejects(openRawStation(bridge.url, 'CP2'), /429/)
+  await assert.rejects(openRawStation(second, 'CP2'), /429/)
 })

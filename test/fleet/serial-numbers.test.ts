@@ -25,9 +25,10 @@ test('the last serial number of each station is remembered, and none of a statio
 })
 
 test('the serial number of the station that was heard of longest ago is forgotten beyond 100,000 stations', t => {
-  const { numbers } = setUp(t)
+  const { world, numbers } = setUp(t)
   for (let count = 0; count <= 100_000; count++) numbers.remember(`CP${count}` as StationId, 'SN')
   assert.deepEqual([numbers.of('CP0' as StationId), numbers.of('CP1' as StationId)], [null, 'SN'])
+  assert.equal(world.meter.total('ocpp_evicted_total', { kind: 'serial_numbers' }), 1)
 })
 
 test('a serial number that the last process has left is known when it is opened late, and no newer one is replaced', t => {

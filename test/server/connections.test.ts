@@ -6,18 +6,16 @@ import { connect, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { usualTimeouts } from '../../src/server/http-server.ts'
-import { openListener, type Listener } from '../../src/server/listener.ts'
+import { Addresses } from '../../src/server/limits/addresses.ts'
+import type { Listener } from '../../src/server/listener.ts'
 import { Peers } from '../../src/server/upgrade/peer.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
-import { openSockets } from '../../src/server/websocket/socket.ts'
-import { anyAccess, makeKeyPair, tlsOf } from '../support/certificate.ts'
-import { FakeMeter } from '../support/fakes.ts'
+import { makeKeyPair, tlsOf } from '../support/certificate.ts'
 import { keepUntil } from '../support/keep.ts'
-import { socketLimits } from '../support/limits.ts'
 import { openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
 import { binaryHeader, field, ipv4, tlsField } from '../support/proxy-header.ts'
+import { openPort, portHost as host } from '../support/stations-port.ts'
 
-const host = '127.0.0.1'
 const keyPair = await makeKeyPair()
 const certificate = new X509Certificate(keyPair.cert)
 
@@ -30,10 +28,6 @@ describe('takeConnections', { concurrency: true }, () => {
   const opened = new Map<string, Listener>()
 
   before(async () => {
-    const limits = { ...socketLimits, maxMessageSize: 1024, maxPendingSize: 1024, pingIntervalMs: 0 }
-    const times = { idleTimeoutMs: 60_000, leastIdleTimeoutMs: 60_000 }
-    const ways = { compression: 'off', invalidUtf8: 'close', close: [] } as const
-    const sockets = keep(openSockets({ ...limits, ...times, ...ways }, { meter: new FakeMeter(), once: () => true }))
     const peers = new Peers({ trustedProxies: [host], proxyClientCert: 'client-cert' })
     const strict = new Peers({ trustedProxies: ['10.0.0.0/8'], proxyClientCert: null })
     const kinds = [
@@ -46,32 +40,21 @@ describe('takeConnections', { concurrency: true }, () => {
     ] as const
     for (const [name, known, tls, head] of kinds) {
       const settings = {
-        ...{
-          host,
-          port: 0,
-          healthPath: '/health',
-          readyPath: '/ready',
-          tls,
-          access: anyAccess,
-          limits: { connPerAddress: 1, upgradeRate: 0 },
-        },
-        handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
-        ...{ peers: known, proxyProtocol: name !== 'forwarded', timeouts: { ...usualTimeouts, head } },
-      } as const
-      opened.set(name, keep(await openListener(settings, sockets, receptionOf(name, known))))
+        tls,
+        peers: known,
+        proxyProtocol: name !== 'forwarded',
+        addresses: new Addresses({ connPerAddress: 1, upgradeRate: 0 }, () => 0),
+        timeouts: { ...usualTimeouts, head },
+      }
+      opened.set(name, await openPort(keep, receptionOf(name, known), settings))
     }
   })
 
-  function receptionOf(name: string, peers: Peers): Reception {
+  function receptionOf(name: string, peers: Peers): Partial<Reception> {
     return {
-      refusal: () => null,
-      ask: null,
-      admit: () => ({ receive: () => undefined, gone: () => undefined }),
-      release: () => undefined,
       onRefused: ({ remoteAddress }, { problem }) => refused.push(`${name} ${remoteAddress} ${problem}`),
       onTlsFailure: address => tlsFailures.push(address),
       onFault: (_, error) => assert.fail(String(error)),
-      readiness: () => ({}),
       answer: (request, response) => {
         const { remoteAddress, encrypted, certificate: given } = peers.upgradeRequest(request)
         response.setHeader('Connection', 'close')

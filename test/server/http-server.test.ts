@@ -9,18 +9,15 @@ import { connect, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
-import { openListener, type Listener } from '../../src/server/listener.ts'
+import { usualTimeouts } from '../../src/server/http-server.ts'
+import type { Listener } from '../../src/server/listener.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { refused } from '../../src/translate/handshake.ts'
-import { openSockets } from '../../src/server/websocket/socket.ts'
-import { anyAccess, makeKeyPair, tlsOf } from '../support/certificate.ts'
-import { direct } from '../support/peers.ts'
-import { FakeMeter } from '../support/fakes.ts'
+import { makeKeyPair, tlsOf } from '../support/certificate.ts'
 import { keepUntil } from '../support/keep.ts'
-import { addressLimits, socketLimits } from '../support/limits.ts'
 import { protocol, upgradeHeaders } from '../support/peer.ts'
+import { openPort, portHost as host } from '../support/stations-port.ts'
 
-const host = '127.0.0.1'
 const timeouts = { tlsHandshake: 3_000, head: 3_000, request: 4_000, keepAlive: 300, idle: 5_000, check: 100 }
 /** Of a test: above the longest timeout and the two seconds that a refused client has. */
 const withinMs = 15_000
@@ -135,20 +132,14 @@ const rawRows: readonly Row[] = [
   { kind: 'bytes that are no TLS without end', sends: 'rubbish', then: sendOn },
 ]
 
-const reception: Reception = {
+const reception: Partial<Reception> = {
   refusal: ({ stationId }) => {
     if (stationId === 'taken') return refused(409, 'taken', 'taken')
     return stationId === 'late' ? refused(503, 'draining', 'late', { 'Retry-After': 30 }) : null
   },
-  ask: null,
-  release: () => undefined,
   admit: () => {
     throw new Error('a bug')
   },
-  onRefused: () => undefined,
-  onTlsFailure: () => undefined,
-  onFault: () => undefined,
-  readiness: () => ({}),
   answer: (asked, response) => {
     if (asked.url !== '/body') return false
     asked.resume()
@@ -181,33 +172,8 @@ for (const scheme of ['http', 'https'] as const) {
     const keep = keepUntil(after)
 
     before(async () => {
-      const limits = {
-        ...socketLimits,
-        maxMessageSize: 1024,
-        maxPendingSize: 1024,
-        pingIntervalMs: 0,
-        idleTimeoutMs: 60_000,
-        leastIdleTimeoutMs: 60_000,
-      }
-      const sockets = keep(
-        openSockets(
-          { ...limits, compression: 'off', invalidUtf8: 'close', close: [] },
-          { meter: new FakeMeter(), once: () => true },
-        ),
-      )
-      const settings = {
-        host,
-        port: 0,
-        healthPath: '/health',
-        readyPath: '/ready',
-        tls: scheme === 'https' ? tlsOf(await makeKeyPair()) : null,
-        access: anyAccess,
-        ...direct,
-        limits: addressLimits,
-        handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
-        timeouts,
-      } as const
-      listener = keep(await openListener(settings, sockets, reception))
+      const tls = scheme === 'https' ? tlsOf(await makeKeyPair()) : null
+      listener = await openPort(keep, reception, { tls, timeouts })
       const before = openFiles()
       keep({
         close: () => {
@@ -256,3 +222,22 @@ for (const scheme of ['http', 'https'] as const) {
       test(`frees its descriptor before the handshake after ${row.kind}`, async () => hasEnded(await open(true), row))
   })
 }
+
+test('a slow client has the times of docs/security.md', () => {
+  const { tlsHandshake, head, request: whole, idle } = usualTimeouts
+  assert.deepEqual([tlsHandshake, head, whole, idle], [10_000, 10_000, 30_000, 30_000])
+})
+
+for (const scheme of ['http', 'https'] as const)
+  test(`a head of 16 KiB gets its answer over ${scheme}, and a larger one 431`, async t => {
+    const keep = keepUntil(end => t.after(end))
+    const { port } = await openPort(keep, {}, { tls: scheme === 'https' ? tlsOf(await makeKeyPair()) : null })
+    const statusOf = async (bytes: number): Promise<string> => {
+      const socket = scheme === 'http' ? connect(port, host) : connectTls({ port, host, rejectUnauthorized: false })
+      t.after(() => socket.destroy())
+      socket.write(request('GET /health HTTP/1.1', 'Host: csms.example', `X: ${'x'.repeat(bytes)}`))
+      const [chunk] = (await once(socket, 'data')) as [Buffer]
+      return chunk.toString('latin1', 9, 12)
+    }
+    assert.deepEqual([await statusOf(16 * 1024 - 100), await statusOf(16 * 1024)], ['200', '431'])
+  })

@@ -5,42 +5,19 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { test, type TestContext } from 'node:test'
-import { openListener } from '../../src/server/listener.ts'
+import { describe, test, type TestContext } from 'node:test'
+import { Addresses, burstSeconds } from '../../src/server/limits/addresses.ts'
+import { ConnectionCount } from '../../src/server/limits/connection-count.ts'
+import { Turnstile } from '../../src/server/limits/turnstile.ts'
+import type { SharedLimits } from '../../src/server/listener.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { refused as refusalOf, type Refusal } from '../../src/translate/handshake.ts'
-import { openSockets, type Sockets } from '../../src/server/websocket/socket.ts'
-import { anyAccess } from '../support/certificate.ts'
-import { direct } from '../support/peers.ts'
-import { FakeMeter } from '../support/fakes.ts'
+import type { Sockets } from '../../src/server/websocket/socket.ts'
 import { keepUntil } from '../support/keep.ts'
-import { addressLimits, socketLimits } from '../support/limits.ts'
 import { dial, frameOf, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
+import { openPort, openTestSockets, portHost as host, sharedLimits } from '../support/stations-port.ts'
 
 const KiB = 1024
-const host = '127.0.0.1'
-const limits = {
-  ...socketLimits,
-  maxMessageSize: 1024 * KiB,
-  maxPendingSize: 1024 * KiB,
-  pingIntervalMs: 0,
-  idleTimeoutMs: 60_000,
-  leastIdleTimeoutMs: 60_000,
-  compression: 'off',
-  invalidUtf8: 'close',
-  close: [],
-} as const
-const settings = {
-  host,
-  port: 0,
-  healthPath: '/health',
-  readyPath: '/ready',
-  tls: null,
-  access: anyAccess,
-  ...direct,
-  limits: addressLimits,
-  handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
-} as const
 /** So that two fit into a turn. */
 const admissionMs = 1
 
@@ -50,16 +27,17 @@ type Watch = {
   readonly onText?: (stationId: string, text: string) => void
   readonly onUpgrade?: Sockets['upgrade']
   readonly ask?: Reception['ask']
+  readonly limits?: Partial<SharedLimits>
 }
 
-async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade, ask = null }: Watch = {}) {
+async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade, ask = null, limits = {} }: Watch = {}) {
   const admitted: string[] = []
   const refused: [number, string][] = []
   const faults: [string, unknown][] = []
   const released: string[] = []
   let now = 0
   const keep = keepUntil(end => t.after(end))
-  const sockets = keep(openSockets(limits, { meter: new FakeMeter(), once: () => true }))
+  const sockets = openTestSockets(keep)
   const watched: Sockets = {
     ...sockets,
     upgrade: (...upgrade) => {
@@ -67,7 +45,7 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade, ask =
       sockets.upgrade(...upgrade)
     },
   }
-  const reception: Reception = {
+  const reception: Partial<Reception> = {
     refusal: ({ stationId }) => refusal?.(stationId) ?? null,
     ask,
     release: ({ stationId }) => released.push(stationId),
@@ -79,13 +57,12 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade, ask =
       return { receive: text => onText?.(stationId, text), gone: () => undefined }
     },
     onRefused: (_request, { status, problem }) => refused.push([status, problem]),
-    onTlsFailure: () => undefined,
     onFault: ({ target }, error) => faults.push([target, error]),
-    readiness: () => ({}),
-    answer: () => false,
   }
-  const listener = keep(await openListener(settings, watched, reception, () => now))
-  return { listener, port: listener.port, admitted, refused, faults, released }
+  const shared = { ...sharedLimits(), turnstile: new Turnstile(() => now), ...limits }
+  const listener = await openPort(keep, reception, shared, watched)
+  const second = await openPort(keep, reception, shared, watched)
+  return { listener, port: listener.port, secondPort: second.port, admitted, refused, faults, released }
 }
 
 type Guest = {
@@ -97,7 +74,7 @@ type Guest = {
 }
 
 /** Stations that are connected, each of which has had an answer, so that the next that it sends is read at once. */
-async function comeIn(t: TestContext, port: number, count: number): Promise<Guest[]> {
+async function comeIn(t: TestContext, port: number, count: number, prefix = 'CP'): Promise<Guest[]> {
   return Promise.all(
     Array.from({ length: count }, async (_, at): Promise<Guest> => {
       const socket = connect(port, host)
@@ -110,7 +87,7 @@ async function comeIn(t: TestContext, port: number, count: number): Promise<Gues
         socket.once('data', (answer: Buffer) => resolve(Number(answer.toString('latin1', 9, 12))))
         void closed.then(() => resolve(0))
       })
-      return { id: `CP${at}`, socket, status, closed }
+      return { id: `${prefix}${at}`, socket, status, closed }
     }),
   )
 }
@@ -289,3 +266,51 @@ for (const [lines, because] of invalid) {
     assert.deepEqual(refused, [[400, 'Invalid WebSocket upgrade']])
   })
 }
+
+describe('two listeners', () => {
+  test('share the time of a turn: an upgrade on one waits for those that came before on the other', async t => {
+    const { port, secondPort, admitted } = await open(t)
+    const guests = [...(await comeIn(t, port, 20, 'A')), ...(await comeIn(t, secondPort, 20, 'B'))]
+    for (const guest of guests) upgrade(guest)
+    await Promise.all(guests.map(({ status }) => status))
+    assert.deepEqual(admitted, idsOf(guests))
+  })
+
+  test('share the limit on connections of an address', async t => {
+    const addresses = new Addresses({ connPerAddress: 2, upgradeRate: 0 }, () => 0)
+    const { port, secondPort, refused } = await open(t, { limits: { addresses } })
+    const guests = [...(await comeIn(t, port, 2)), ...(await comeIn(t, secondPort, 1))]
+    for (const guest of guests.slice(1)) upgrade(guest)
+    assert.deepEqual(await Promise.all(guests.slice(1).map(({ status }) => status)), [429, 429])
+    assert.deepEqual(refused, Array(2).fill([429, 'Too many connections from one address']))
+  })
+
+  test('share the rate of upgrades of an address', async t => {
+    const addresses = new Addresses({ connPerAddress: 0, upgradeRate: 1 }, () => 0)
+    const { port, secondPort } = await open(t, { limits: { addresses } })
+    const guests = [...(await comeIn(t, port, burstSeconds)), ...(await comeIn(t, secondPort, 1))]
+    for (const guest of guests) upgrade(guest)
+    const statuses = await Promise.all(guests.map(({ status }) => status))
+    assert.deepEqual(statuses.sort(), [...Array<number>(burstSeconds).fill(101), 429])
+  })
+
+  test('share the limit on connections, upgraded or not', async t => {
+    const { port, secondPort, refused } = await open(t, { limits: { connections: new ConnectionCount(2) } })
+    const [first = assert.fail()] = await comeIn(t, port, 1)
+    await comeIn(t, secondPort, 1)
+    for (const full of [port, secondPort]) {
+      const late = connect(full, host).on('error', () => undefined)
+      await once(late, 'close')
+      assert.equal(late.bytesRead, 0)
+    }
+    assert.deepEqual(refused, Array(2).fill([503, 'The connection limit is reached']))
+    first.socket.destroy()
+    await first.closed
+    for (let isIn = false; !isIn;) {
+      const next = connect(secondPort, host).on('error', () => undefined)
+      t.after(() => next.destroy())
+      next.write('GET /health HTTP/1.1\r\nHost: csms.example\r\n\r\n')
+      isIn = await Promise.race([once(next, 'data').then(() => true), once(next, 'close').then(() => false)])
+    }
+  })
+})

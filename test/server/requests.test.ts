@@ -3,25 +3,17 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
-import { openListener, type Listener } from '../../src/server/listener.ts'
+import type { Listener } from '../../src/server/listener.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
-import { openSockets } from '../../src/server/websocket/socket.ts'
-import { anyAccess, tlsOf } from '../support/certificate.ts'
-import { direct } from '../support/peers.ts'
-import { FakeMeter } from '../support/fakes.ts'
+import { makeKeyPair, tlsOf } from '../support/certificate.ts'
 import { keepUntil } from '../support/keep.ts'
-import { addressLimits, socketLimits } from '../support/limits.ts'
 import { protocol, upgradeHeaders } from '../support/peer.ts'
-import { run } from '../support/process.ts'
+import { openPort, portHost as host } from '../support/stations-port.ts'
 
-const host = '127.0.0.1'
 /** As Java's HttpClient sends them with the first request of a connection. */
 const h2c = [
   'Connection: Upgrade, HTTP2-Settings',
@@ -98,15 +90,9 @@ const rows: readonly Row[] = [
 
 const lists = ['Upgrade: websocket, h2c', 'Upgrade: h2c , WebSocket', 'Upgrade: h2c\r\nUpgrade: websocket'] as const
 
-const reception = (refused: string[]): Reception => ({
-  refusal: () => null,
-  ask: null,
-  release: () => undefined,
-  admit: () => ({ receive: () => undefined, gone: () => undefined }),
+const reception = (refused: string[]): Partial<Reception> => ({
   onRefused: (_request, { status, problem }) => refused.push(`${status} ${problem}`),
-  onTlsFailure: () => undefined,
   onFault: (_request, error) => refused.push(String(error)),
-  readiness: () => ({}),
   answer: (request, response) => {
     if (request.url !== '/echo') return false
     let body = ''
@@ -121,39 +107,13 @@ const reception = (refused: string[]): Reception => ({
 
 for (const scheme of ['http', 'https'] as const) {
   describe(`over ${scheme}`, { timeout: 60_000 }, () => {
-    const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-requests-'))
     const refused: string[] = []
     let listener: Listener
     const keep = keepUntil(after)
-    keep({ close: () => rmSync(folder, { recursive: true }) })
 
     before(async () => {
-      const limits = {
-        ...socketLimits,
-        maxMessageSize: 1024,
-        maxPendingSize: 1024,
-        pingIntervalMs: 0,
-        idleTimeoutMs: 60_000,
-        leastIdleTimeoutMs: 60_000,
-      }
-      const sockets = keep(
-        openSockets(
-          { ...limits, compression: 'off', invalidUtf8: 'close', close: [] },
-          { meter: new FakeMeter(), once: () => true },
-        ),
-      )
-      const settings = {
-        host,
-        port: 0,
-        healthPath: '/health',
-        readyPath: '/ready',
-        tls: scheme === 'https' ? tlsOf(await makeKeyPair(folder)) : null,
-        access: anyAccess,
-        ...direct,
-        limits: addressLimits,
-        handshake: { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] },
-      } as const
-      listener = keep(await openListener(settings, sockets, reception(refused)))
+      const tls = scheme === 'https' ? tlsOf(await makeKeyPair()) : null
+      listener = await openPort(keep, reception(refused), { tls })
     })
 
     async function open(): Promise<Socket> {
@@ -210,14 +170,4 @@ for (const scheme of ['http', 'https'] as const) {
       assert.match(await answerTo({ head: ['GET /health HTTP/1.1', ...h2c] }), /^HTTP\/1\.1 200 /)
     })
   })
-}
-
-async function makeKeyPair(folder: string): Promise<{ readonly cert: string; readonly key: string }> {
-  const files = { cert: join(folder, 'crt'), key: join(folder, 'key') }
-  const { code, stderr } = await run('openssl', [
-    ...['req', '-x509', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-newkey', 'ec'],
-    ...['-pkeyopt', 'ec_paramgen_curve:prime256v1', '-keyout', files.key, '-out', files.cert],
-  ])
-  assert.equal(code, 0, stderr)
-  return { cert: readFileSync(files.cert, 'utf8'), key: readFileSync(files.key, 'utf8') }
 }

@@ -4,6 +4,11 @@ import { newAllowance } from '../../src/session/allowance.ts'
 import { acks, FakeWorld, quiet } from '../support/fakes.ts'
 
 const MiB = 1024 * 1024
+const sizes = {
+  none: 'no large messages',
+  plain: 'large messages that are not compressed',
+  all: 'large messages',
+} as const
 
 test('a station that the app has not accepted before gets a fraction of it', () => {
   const allowance = newAllowance(0, false)
@@ -37,6 +42,7 @@ test('a station that the app has not accepted is closed with 1008 when it sends 
     code: 1008,
     reason: 'Too much data before the app accepted the station',
   })
+  assert.equal(world.meter.total('ocpp_limit_total', { limit: 'unaccepted_bytes' }), 1)
   await quiet()
   assert.deepEqual(world.rpc.names(), ['connect'])
 })
@@ -50,6 +56,22 @@ test('70,000 characters exceed the allowance when each has two bytes, and not wh
   assert.equal(one.socket.closed, null)
   assert.equal(two.socket.closed?.code, 1008)
 })
+
+for (const [now, expected, because] of [
+  ['AA:01', 'all', 'its certificate is that of then'],
+  ['AA:02', 'plain', 'its certificate is another one'],
+  [undefined, 'plain', 'it has no certificate'],
+] as const)
+  test(`a station accepted with a certificate alone may send ${sizes[expected]} when it is back: ${because}`, async t => {
+    const world = new FakeWorld(t)
+    world.rpc.on('boot_notification', acks({ status: 'Accepted' }))
+    const first = world.plug('CP1', { fingerprint: 'AA:01' })
+    assert.equal(first.socket.large, 'none')
+    await first.boot()
+    first.vanish()
+    await quiet()
+    assert.equal(world.plug('CP1', now === undefined ? {} : { fingerprint: now }).socket.large, expected)
+  })
 
 test('an accepted station may send more than the allowance', async t => {
   const world = new FakeWorld(t)
@@ -82,12 +104,6 @@ for (const text of ['[2,"1","Heartbeat",{}]', '[6,"1","NotifyPeriodicEventStream
     assert.equal(station.socket.closed, null)
   })
 }
-
-const sizes = {
-  none: 'no large messages',
-  plain: 'large messages that are not compressed',
-  all: 'large messages',
-} as const
 
 /** [what the station sent when the app accepted it, what it sends now, which messages may be large, because] */
 const returns: readonly (readonly [string | null, string | null, 'none' | 'plain' | 'all', string])[] = [

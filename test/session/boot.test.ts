@@ -5,9 +5,13 @@ import { jsonText } from '../../src/ocpp/json.ts'
 import { versions, type Version } from '../../src/ocpp/version.ts'
 import { Boot } from '../../src/session/boot.ts'
 import { KnownStations } from '../../src/session/known-stations.ts'
-import { FakeSocket, handshakeFor } from '../support/fakes.ts'
+import { FakeMeter, FakeSocket, handshakeFor } from '../support/fakes.ts'
 
-function newBoot(socket: FakeSocket, version: Version = 'ocpp1.6', known = new KnownStations(() => 0)): Boot {
+function newBoot(
+  socket: FakeSocket,
+  version: Version = 'ocpp1.6',
+  known = new KnownStations({ now: () => 0, meter: new FakeMeter() }),
+): Boot {
   return new Boot({ row: versions[version], socket, handshake: handshakeFor('CP1') }, known)
 }
 
@@ -114,7 +118,7 @@ for (const [answer, expected, because] of intervals) {
 }
 
 test('the next connection expects the heartbeat interval of the last Accepted, and of a command after it', () => {
-  const known = new KnownStations(() => 0)
+  const known = new KnownStations({ now: () => 0, meter: new FakeMeter() })
   const next = (): number | null => {
     const socket = new FakeSocket()
     newBoot(socket, 'ocpp1.6', known)

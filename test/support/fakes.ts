@@ -29,6 +29,7 @@ import type {
 import { UnansweredCommands } from '../../src/session/commands/unanswered.ts'
 import { Transactions, type KeptStart } from '../../src/session/transactions/transactions.ts'
 import type { Session } from '../../src/session/session.ts'
+import { profileOf, type Profile } from '../../src/translate/certificate.ts'
 import type { StationHandshake, StationId } from '../../src/translate/handshake.ts'
 import { openSchemas } from '../../src/validation/schemas.ts'
 
@@ -256,7 +257,7 @@ export class FakeFleet implements Fleet {
   }
   readonly backlog = null
   readonly unansweredCommands = new UnansweredCommands(() => 0)
-  readonly known = new KnownStations(() => 0)
+  readonly known = new KnownStations({ now: () => 0, meter: new FakeMeter() })
   readonly streams = new Set<StreamName>()
   readonly claimed: string[] = []
   readonly serialNumbers: string[] = []
@@ -354,8 +355,8 @@ export class FakeSocket implements StationSocket {
     this.isAccepted = true
   }
 
-  expectLargeMessages(mayCompress: boolean): boolean {
-    this.large = mayCompress ? 'all' : 'plain'
+  expectLargeMessages(isProven: boolean): boolean {
+    this.large = isProven ? 'all' : 'plain'
     return true
   }
 
@@ -505,10 +506,20 @@ export class FakeLog implements Log {
 
 export function handshakeFor(
   stationId: string,
-  offer: { version?: Version; authorization?: string; serialNumber?: string } = {},
+  offer: {
+    version?: Version
+    authorization?: string
+    serialNumber?: string
+    proven?: Profile
+    fingerprint?: string
+  } = {},
 ): StationHandshake {
-  const { version = 'ocpp1.6', authorization, serialNumber } = offer
-  const headers = { REMOTE_ADDR: '192.0.2.1', ...(authorization === undefined ? {} : { authorization }) }
+  const { version = 'ocpp1.6', authorization, serialNumber, proven = 0, fingerprint } = offer
+  const headers = {
+    REMOTE_ADDR: '192.0.2.1',
+    ...(authorization !== undefined && { authorization }),
+    ...(fingerprint !== undefined && { 'x-ssl-client-fingerprint': fingerprint }),
+  }
   const env = { url: `http://csms.example/ocpp/${stationId}`, headers, cstate: {}, istate: {} }
   return {
     kind: 'station',
@@ -516,8 +527,8 @@ export function handshakeFor(
     version,
     subprotocol: version,
     env,
-    profile: 0,
-    proven: 0,
+    profile: profileOf({ encrypted: false, authorization: authorization ?? '', certificate: null }),
+    proven,
     ...(serialNumber !== undefined && { serialNumber }),
   }
 }

@@ -66,6 +66,7 @@ export function viewOf(stationId: StationId, stations: Stations, clock: Clock): 
     ...summaryOf(stationId, stations, clock),
     ...about,
     queues: { ...about.queues, stored: backlog?.has(stationId) ?? false },
+    remembered: rememberedOf(stationId, stations),
     errors: [...(left?.errors ?? []), ...(session?.view.errors ?? [])].reverse().slice(0, maxErrors).map(timed),
     lastEnd: left === null ? null : { at: clock.timeOf(left.at), code: left.code, reason: left.reason },
     lastRefusal:
@@ -90,11 +91,10 @@ function connectionOf(session: Member, stations: Stations, clock: Clock) {
   const { who, handshake, view } = session
   const { fromStation, toStation, queues, received, sent } = view.detail()
   const url = withoutQuery(handshake.env.url)
-  const isEncrypted = url.startsWith('https:')
   return {
     sid: who.sid,
-    tls: isEncrypted,
-    profile: profileOf(session, isEncrypted),
+    tls: url.startsWith('https:'),
+    profile: handshake.profile,
     url,
     streams: stations.streamsOf(session),
     calls: { fromStation: fromStation.map(openCall(clock)), toStation: toStation.map(openCall(clock)) },
@@ -103,11 +103,9 @@ function connectionOf(session: Member, stations: Stations, clock: Clock) {
   }
 }
 
-/** TLS without a password is none of OCPP's profiles: the bridge asks for no client certificates. */
-function profileOf({ handshake }: Member, isEncrypted: boolean): number | null {
-  const hasPassword = handshake.withheld === true || /^basic /i.test(handshake.env.headers['authorization'] ?? '')
-  if (hasPassword) return isEncrypted ? 2 : 1
-  return isEncrypted ? null : 0
+function rememberedOf(stationId: StationId, { known: { proofs } }: Stations): StationView['remembered'] {
+  const proof = proofs.of(stationId)
+  return proof === null ? null : { ...proof, mayDowngrade: proofs.mayDowngrade(stationId) }
 }
 
 function openCall(clock: Clock) {

@@ -23,6 +23,7 @@ function linesOf(view: StationView, now: number, terminal: Terminal): string[] {
   const sections: readonly (readonly [string, readonly string[]])[] = [
     ['Last errors', errorLines(view, now)],
     ['Connection', facts(connectionFacts(view, now))],
+    ['Remembered', facts(rememberedFacts(view))],
     ['Open calls', callLines(view)],
     ['Queues', facts(queueFacts(view))],
     ['Messages on this connection', countLines(view)],
@@ -77,6 +78,19 @@ function connectionFacts(view: StationView, now: number): readonly Fact[] {
     ['sid', view.sid],
     ['url', view.url],
     ['streams', view.streams.join(', ')],
+  ]
+}
+
+/** Says how to lift it: a station that is refused for its profile is looked up here. */
+function rememberedFacts({ id, remembered }: StationView): readonly Fact[] {
+  if (remembered === null) return []
+  const { profile, serialNumber, mayDowngrade } = remembered
+  const remedy = mayDowngrade
+    ? 'less is allowed by ocpp_profile_downgrade'
+    : `with less it is refused, unless ocpp_profile_downgrade=${id}`
+  return [
+    ['security profile', profile === 0 ? null : `${profile}; ${remedy}`],
+    ['serial number of its certificate', serialNumber],
   ]
 }
 

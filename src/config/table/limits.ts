@@ -40,7 +40,7 @@ export const limits = group('Limits', {
   messageTimeoutMs: option(
     duration({ bare: 's' }),
     60 * second,
-    'How long a station may take for one message, from its first byte to its last; once the app has accepted it, how long it may send nothing in the middle of one. After that, its connection is closed with 1008. 0 means no limit.',
+    'How long a station may take for one message, from its first byte to its last. Once the app has accepted it, or if it has the credentials with which the app accepted it before, how long it may send nothing in the middle of one. After that, its connection is closed with 1008. 0 means no limit.',
   ),
   writeTimeoutMs: option(
     duration({ bare: 's' }),

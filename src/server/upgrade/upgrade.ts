@@ -38,6 +38,9 @@ export interface Reception extends Answers, Reports {
 /** An upgrade as Node emits it; `head` is what was read beyond the request. */
 type Upgrade = { readonly request: IncomingMessage; readonly stream: Duplex; readonly head: Buffer }
 
+/** `asked` is what is known of its request. */
+type ReadUpgrade = Upgrade & { readonly asked: UpgradeRequest }
+
 type UpgradeSettings = { readonly handshake: HandshakeSettings; readonly access: Access; readonly peers: Peers }
 
 /** Confines a bug to the connection that triggers it. */
@@ -50,8 +53,9 @@ export function onUpgrade(upgrade: Upgrade, settings: UpgradeSettings, sockets: 
     const asked = settings.peers.upgradeRequest(upgrade.request)
     const handshake = admissible(upgrade.stream, asked, settings, reception)
     if (handshake === null) return
-    if (reception.ask === null) finish(upgrade, handshake, null, sockets, reception)
-    else askFirst(reception.ask, { ...upgrade, asked }, handshake, sockets, reception).catch(onFault)
+    const readUpgrade = { ...upgrade, asked }
+    if (reception.ask === null) finish(readUpgrade, handshake, null, sockets, reception)
+    else askFirst(reception.ask, readUpgrade, handshake, sockets, reception).catch(onFault)
   } catch (error) {
     onFault(error)
   }
@@ -73,7 +77,7 @@ function admissible(
 
 async function askFirst(
   ask: NonNullable<Reception['ask']>,
-  upgrade: Upgrade & { readonly asked: UpgradeRequest },
+  upgrade: ReadUpgrade,
   handshake: StationHandshake,
   sockets: Sockets,
   reception: Reception,
@@ -81,7 +85,7 @@ async function askFirst(
   const { request, stream, asked } = upgrade
   // An upgrade that cannot succeed must cost the app nothing.
   if (!isWebSocketUpgrade(request)) {
-    turnAway(stream, asked, invalidUpgrade, reception)
+    turnAway(stream, asked, invalidUpgrade('Invalid WebSocket upgrade'), reception)
     return
   }
   const gone = new AbortController()
@@ -94,16 +98,19 @@ async function askFirst(
 }
 
 function finish(
-  { request, stream, head }: Upgrade,
+  { request, stream, head, asked }: ReadUpgrade,
   handshake: StationHandshake,
   connected: Connected | null,
   sockets: Sockets,
   reception: Reception,
 ): void {
   const upgraded = { isOpen: false }
-  sockets.upgrade(request, stream, head, handshake, socket => {
-    upgraded.isOpen = true
-    return reception.admit(handshake, socket, connected)
+  sockets.upgrade(request, stream, head, handshake, {
+    onOpen: socket => {
+      upgraded.isOpen = true
+      return reception.admit(handshake, socket, connected)
+    },
+    onRefused: problem => turnAway(stream, asked, invalidUpgrade(problem), reception),
   })
   if (!upgraded.isOpen && connected !== null) reception.release(handshake, connected)
 }
@@ -114,7 +121,10 @@ function isWebSocketUpgrade({ method, headers }: IncomingMessage): boolean {
   return method === 'GET' && isVersion && /^[+/0-9A-Za-z]{22}==$/.test(headers['sec-websocket-key'] ?? '')
 }
 
-const invalidUpgrade = refused(400, 'request', 'Invalid WebSocket upgrade', { 'Sec-WebSocket-Version': 13 })
+/** RFC 6455 §4.4 requires the header for an unsupported version; it does no harm for other problems. */
+function invalidUpgrade(problem: string): Refusal {
+  return refused(400, 'request', problem, { 'Sec-WebSocket-Version': 13 })
+}
 
 /** Refuses, and says so in the log and the metrics. */
 export function turnAway(stream: Duplex, asked: UpgradeRequest, refusal: Refusal, reception: Reception): void {

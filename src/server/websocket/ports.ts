@@ -29,6 +29,14 @@ export type SocketSettings = LivenessSettings &
     readonly close: readonly CloseRule[]
   }
 
+/** What becomes of an upgrade; one of them is called, once. */
+export type UpgradeEnd = {
+  /** @returns the listener of the socket */
+  readonly onOpen: (socket: StationSocket) => SocketEnd
+  /** The request is not a valid WebSocket upgrade, and has no answer yet. */
+  readonly onRefused: (problem: string) => void
+}
+
 /** The listener of a socket: its session. */
 export interface SocketEnd {
   /** @param bytes the message's size */
@@ -43,17 +51,8 @@ export interface Sockets {
    * Finishes an upgrade.
    *
    * @param agreed the station's id, the subprotocol to echo (`null` if the station offered none) and its version
-   * @param onOpen called once, with the open socket; returns the listener of the socket
    */
-  upgrade(
-    request: IncomingMessage,
-    stream: Duplex,
-    head: Buffer,
-    agreed: Agreed,
-    onOpen: (socket: StationSocket) => SocketEnd,
-  ): void
-  /** Sets the function that answers an invalid WebSocket upgrade. */
-  onRefused(refuse: (request: IncomingMessage, stream: Duplex, problem: string) => void): void
+  upgrade(request: IncomingMessage, stream: Duplex, head: Buffer, agreed: Agreed, end: UpgradeEnd): void
   /** Stops the sweep and terminates every connection that is still open. */
   close(): void
 }

@@ -6,7 +6,7 @@
 
 export type ProgressSettings = {
   /**
-   * How long a message may take from its first byte to its last, and how long an accepted station may send nothing of one;
+   * How long a message may take from its first byte to its last, and how long one that may be slow may stand still;
    * 0: no limit.
    */
   readonly messageTimeoutMs: number
@@ -20,8 +20,11 @@ export type Arriving = {
   readonly messagesBefore: number
   /** How many bytes have come in. */
   readonly bytes: number
-  /** A slow link must not lose a large message of an accepted station: some of it has to arrive in time, not all of it. */
-  readonly isAccepted: boolean
+  /**
+   * Whether some of it has to arrive in time, not all of it: a slow link must not lose a large message of a station that
+   * the app has accepted, or of one that has the credentials with which the app accepted it before.
+   */
+  readonly mayBeSlow: boolean
 }
 
 export type Look = {
@@ -65,6 +68,6 @@ export class Progress {
   }
 }
 
-function markOf({ messagesBefore, bytes, isAccepted }: Arriving): number {
-  return isAccepted ? bytes : messagesBefore
+function markOf({ messagesBefore, bytes, mayBeSlow }: Arriving): number {
+  return mayBeSlow ? bytes : messagesBefore
 }

@@ -39,11 +39,12 @@ export function openSockets(
   const patience = new Patience(settings)
   const onReplaced = (station: StationId): void => void once('invalid UTF-8', { station }, replacedText, station)
   const shared = { settings, patience, meter, strangers: new Turnstile(now), open, watched, now, onReplaced }
-  const upgradePlainly = new WeakMap<IncomingMessage, () => void>()
+  /** What to do for a request that the server refuses. */
+  const refused = new WeakMap<IncomingMessage, (problem: string) => void>()
   const plain = newServer(settings, false)
   const compressing = newServer(settings, deflate)
-  // An offer that cannot be met is declined, but the station is not refused for it (RFC 7692 §5).
-  compressing.on('wsClientError', (_error, _stream, request) => upgradePlainly.get(request)?.())
+  for (const server of [plain, compressing])
+    server.on('wsClientError', (error, _stream, request) => refused.get(request)?.(error.message))
   const sweep = setInterval(() => {
     for (const socket of open) {
       socket.check()
@@ -55,25 +56,23 @@ export function openSockets(
     for (const socket of watched) unfinished += socket.look(now(), settings.unfinishedSize - unfinished)
   }, lookMs)
   return {
-    upgrade: (request, stream, head, { stationId, subprotocol, version }, onOpen) => {
+    upgrade: (request, stream, head, { stationId, subprotocol, version }, { onOpen, onRefused }) => {
       // `ws` parses both headers again and refuses what HTTP allows: other protocols in Upgrade (RFC 9110 §7.8), empty
       // or repeated elements in the list of subprotocols (§5.6.1).
       request.headers.upgrade = 'websocket'
       if (subprotocol === null) delete request.headers['sec-websocket-protocol']
       else request.headers['sec-websocket-protocol'] = subprotocol
-      const upgradeBy = (server: WebSocketServer): void =>
+      const upgradeBy = (server: WebSocketServer, onProblem: (problem: string) => void): void => {
+        refused.set(request, onProblem)
         server.handleUpgrade(request, stream, head, ws => {
           const socket = new LiveSocket(ws, request.socket, stationId, shared)
           socket.attach(onOpen(socket))
         })
-      if (!mayCompress(settings.compression, version)) return upgradeBy(plain)
-      upgradePlainly.set(request, () => upgradeBy(plain))
-      upgradeBy(compressing)
-    },
-    onRefused: refuse => {
-      // Listeners share the sockets: each sets it, and one answer is enough.
-      plain.removeAllListeners('wsClientError')
-      plain.on('wsClientError', (error, stream, request) => refuse(request, stream, error.message))
+      }
+      const upgradePlainly = (): void => upgradeBy(plain, onRefused)
+      if (!mayCompress(settings.compression, version)) return upgradePlainly()
+      // An offer that cannot be met is declined, but the station is not refused for it (RFC 7692 §5).
+      upgradeBy(compressing, upgradePlainly)
     },
     close: () => {
       clearInterval(sweep)
@@ -109,6 +108,8 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
   readonly #intake: Intake
   #end: SocketEnd | null = null
   #messages = 0
+  /** Whether it has the credentials that the app accepted before. */
+  #isProven = false
   /** The code and reason with which this side ended the connection, if it did. */
   #ending: Closing | null = null
 
@@ -187,8 +188,9 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
     if (this.#connection.writableLength === 0) this.#shared.watched.delete(this)
   }
 
-  expectLargeMessages(mayCompress: boolean): boolean {
-    if (!mayCompress && isCompressed(this.#ws)) return false
+  expectLargeMessages(isProven: boolean): boolean {
+    if (!isProven && isCompressed(this.#ws)) return false
+    this.#isProven = isProven
     limitMessages(this.#ws, { bytes: this.#shared.settings.maxMessageSize, fragments: maxFragments.unaccepted })
     return true
   }
@@ -257,7 +259,7 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
     const pending = this.#connection.writableLength
     const { arrived, taken } = trafficOf(this.#connection)
     const { isAccepted } = this.#intake
-    const message = { messagesBefore: this.#messages, bytes: arrived, isAccepted }
+    const message = { messagesBefore: this.#messages, bytes: arrived, mayBeSlow: isAccepted || this.#isProven }
     const arriving = unfinished === null || this.#ws.isPaused ? null : message
     const late = this.#progress.look({ now, arriving, bytesBefore: pending === 0 ? null : taken })
     if (late === 'message') this.#refuse('message_time', 1008, 'A message took too long')

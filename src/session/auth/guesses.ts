@@ -4,7 +4,8 @@
  */
 import { Budget } from '../../ops/limits/budget.ts'
 import { networkOf } from '../../ops/limits/network.ts'
-import { setRecent } from '../../ops/recent.ts'
+import type { Meter } from '../../ops/metrics.ts'
+import { remember, type Surroundings } from '../../ops/recent.ts'
 import { addressOf, type StationHandshake } from '../../translate/handshake.ts'
 import { credentialsDigest } from '../transactions/credentials.ts'
 
@@ -26,14 +27,15 @@ type Guesser = Pick<StationHandshake, 'stationId' | 'env'>
 
 export class Guesses {
   readonly #now: () => number
+  readonly #meter: Meter
   readonly #guesses = new Map<string, Guess>()
   /** What the app has not judged yet: how many connections wait with each digest of credentials. */
   readonly #pending = new Map<string, Map<string, number>>()
   readonly #budgets = new Map<string, Budget>()
 
-  /** @param now monotonic, in ms */
-  constructor(now: () => number) {
+  constructor({ now, meter }: Surroundings) {
     this.#now = now
+    this.#meter = meter
   }
 
   /** In how many seconds credentials that are not known to be right may be tried; `null` if they may be now. */
@@ -74,7 +76,8 @@ export class Guesses {
   add(guesser: Guesser): void {
     const at = this.#now()
     const key = keyOf(guesser)
-    setRecent(this.#guesses, key, { attempts: this.#recent(key).attempts + 1, at }, maxEntries)
+    const attempts = this.#recent(key).attempts + 1
+    remember(this.#guesses, key, { attempts, at }, { limit: maxEntries, kind: 'guesses', meter: this.#meter })
     this.addUnknown(guesser)
   }
 
@@ -84,7 +87,7 @@ export class Guesses {
     const network = networkAt(guesser)
     const budget = this.#budgets.get(network) ?? new Budget(perAddress, at)
     budget.take(1, at)
-    setRecent(this.#budgets, network, budget, maxEntries)
+    remember(this.#budgets, network, budget, { limit: maxEntries, kind: 'guessers', meter: this.#meter })
   }
 
   /** Takes an attempt back: its key was right, or was not checked. */

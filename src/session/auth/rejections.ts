@@ -3,7 +3,8 @@
  * Connect; other ones go to the app at once.
  */
 import { createHash } from 'node:crypto'
-import { setRecent } from '../../ops/recent.ts'
+import type { Meter } from '../../ops/metrics.ts'
+import { remember, type Surroundings } from '../../ops/recent.ts'
 import type { StationHandshake } from '../../translate/handshake.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -17,11 +18,12 @@ type Rejection = { readonly verdict: Verdict; readonly at: number; readonly unti
 
 export class Rejections {
   readonly #now: () => number
+  readonly #meter: Meter
   readonly #rejections = new Map<string, Rejection>()
 
-  /** @param now monotonic, in ms */
-  constructor(now: () => number) {
+  constructor({ now, meter }: Surroundings) {
     this.#now = now
+    this.#meter = meter
   }
 
   /** The app's verdict, and for how long it stands; `null` if the app has to be asked. */
@@ -40,7 +42,8 @@ export class Rejections {
     const before = this.#rejections.get(digest)
     const times = before !== undefined && at - before.at < forgottenAfterMs ? before.times + 1 : 1
     const waitMs = Math.min(askAgainMs.least * 2 ** (times - 1), askAgainMs.most)
-    setRecent(this.#rejections, digest, { verdict, at, until: at + waitMs, times }, maxRejections)
+    const memory = { limit: maxRejections, kind: 'rejections', meter: this.#meter } as const
+    remember(this.#rejections, digest, { verdict, at, until: at + waitMs, times }, memory)
     return times === 1
   }
 

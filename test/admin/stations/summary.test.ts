@@ -10,6 +10,21 @@ test('a station with a password has profile 1, and its view shows neither the pa
   assert.equal(text.includes('c2VjcmV0'), false)
 })
 
+test('a station shows the profile that it has proved before, also after it has left', async t => {
+  const { world, client } = await openFakeAdmin(t)
+  const remembered = async (id: string) => (await client(null).get(`/v1/stations/${id}`)).body['remembered']
+  const station = world.plug('CP1', { proven: 3, serialNumber: 'SN1' })
+  assert.equal(await remembered('CP1'), null, 'the app has not accepted it')
+  await station.boot('SN1')
+  const proof = { profile: 3, serialNumber: 'SN1', mayDowngrade: false }
+  assert.deepEqual(await remembered('CP1'), proof)
+  station.vanish()
+  assert.deepEqual(await remembered('CP1'), proof)
+  const second = world.plug('CP2')
+  await second.boot()
+  assert.deepEqual(await remembered('CP2'), { profile: 0, serialNumber: null, mayDowngrade: false })
+})
+
 test('a station that came back shows why its last connection ended', async t => {
   const { world, client } = await openFakeAdmin(t)
   const first = world.plug('CP1')

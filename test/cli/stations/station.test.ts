@@ -39,6 +39,7 @@ const view: StationView = {
     },
   ],
   lastEnd: { at: ago(4_000), code: 1006, reason: 'the connection was lost' },
+  remembered: { profile: 2, serialNumber: 'SN\u001b', mayDowngrade: false },
   lastRefusal: { at: ago(3_700), status: 503, reason: 'The CSMS is shutting down', address: '192.0.2.1' },
 }
 
@@ -58,6 +59,8 @@ test('station shows the last errors first, then what is known', async t => {
   for (const line of [
     /^ {2}connected +1h ago, 20/,
     /^ {2}security profile +1$/,
+    /^ {2}security profile +2; with less it is refused, unless ocpp_profile_downgrade=CP1$/,
+    /^ {2}serial number of its certificate +SN\\u001b$/,
     /^ {2}from the station +StartTransaction +7 +open for 2s$/,
     /^ {2}to the station +Reset +8 +waits to be sent$/,
     /^ {2}messages for the app +3, 900 bytes; the socket is paused$/,
@@ -84,7 +87,7 @@ test('station leaves out what it does not know', async t => {
       profile: null,
       url: null,
     },
-    ...{ streams: [], errors: [], lastEnd: null, lastRefusal: null, queues: idle },
+    ...{ streams: [], errors: [], lastEnd: null, lastRefusal: null, remembered: null, queues: idle },
     calls: { fromStation: [], toStation: [] },
     counts: { fromStation: {}, toStation: {} },
   }
@@ -93,6 +96,21 @@ test('station leaves out what it does not know', async t => {
   await api.run(terminal, 'station', 'CP1')
   assert.deepEqual(terminal.lines, ['CP1  accepted', '', 'Connection', '  address  192.0.2.1'])
 })
+
+for (const [remembered, line, because] of [
+  [{ profile: 2, mayDowngrade: true }, '2; less is allowed by ocpp_profile_downgrade', 'the option names it'],
+  [{ profile: 0, mayDowngrade: false }, null, 'nothing is less'],
+] as const)
+  test(`station shows ${line ?? 'no'} remembered profile: ${because}`, async t => {
+    const api = await openFakeApi(
+      t,
+      json({ ...view, profile: null, remembered: { ...remembered, serialNumber: null } }),
+    )
+    const terminal = new FakeTerminal()
+    await api.run(terminal, 'station', 'CP1')
+    const [, shown = null] = /security profile +(.*)/.exec(terminal.out) ?? []
+    assert.equal(shown, line)
+  })
 
 test('station --json prints the answer as it is', async t => {
   const text = '{"id":"CP1","x":1.50}'

@@ -10,19 +10,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { Notices } from '../../../src/ops/notices.ts'
 import { refused } from '../../../src/translate/handshake.ts'
-import { openListener } from '../../../src/server/listener.ts'
-import { noMeter } from '../../../src/ops/metrics.ts'
 import { newReports } from '../../../src/server/reports.ts'
-import { openSockets } from '../../../src/server/websocket/socket.ts'
-import { anyAccess, makeKeyPair, tlsOf } from '../../support/certificate.ts'
-import { direct } from '../../support/peers.ts'
+import type { Reception } from '../../../src/server/upgrade/upgrade.ts'
+import { makeKeyPair, tlsOf } from '../../support/certificate.ts'
 import { FakeLog, FakeMeter } from '../../support/fakes.ts'
 import { keepUntil, type Keep } from '../../support/keep.ts'
-import { addressLimits, socketLimits } from '../../support/limits.ts'
 import { protocol, upgradeHeaders } from '../../support/peer.ts'
 import { run } from '../../support/process.ts'
+import { openPort, portHost as host } from '../../support/stations-port.ts'
 
-const host = '127.0.0.1'
 const timeouts = { tlsHandshake: 500, head: 500, request: 600, keepAlive: 300, idle: 900, check: 100 }
 const secret = 'QUwxMDAwOjEyMzQ1'
 
@@ -30,44 +26,20 @@ type Fields = Readonly<Record<string, unknown>>
 
 async function open(isTls: boolean, keep: Keep) {
   const log = new FakeLog()
+  const meter = new FakeMeter()
   const notices = new Notices(log)
-  const limits = {
-    ...socketLimits,
-    maxMessageSize: 1024,
-    maxPendingSize: 1024,
-    pingIntervalMs: 0,
-    idleTimeoutMs: 60_000,
-    leastIdleTimeoutMs: 60_000,
+  const tls = isTls ? tlsOf(await makeKeyPair()) : null
+  const reception: Partial<Reception> = {
+    ...newReports({ log, once: notices.once.bind(notices), meter }),
+    refusal: ({ stationId }) => {
+      const problem = `${stationId.slice(0, 4)} cannot connect`
+      if (stationId.startsWith('late')) return refused(503, 'draining', problem)
+      return stationId.startsWith('here') ? refused(409, 'taken', problem) : null
+    },
+    // Nobody answers this one.
+    answer: ({ url }) => url === '/silence',
   }
-  const sockets = keep(
-    openSockets(
-      { ...limits, compression: 'off', invalidUtf8: 'close', close: [] },
-      { meter: new FakeMeter(), once: () => true },
-    ),
-  )
-  const handshake = { path: '/ocpp', versions: ['ocpp1.6'], defaultVersion: null, headers: [] } as const
-  const ways = { healthPath: '/health', readyPath: '/ready', handshake }
-  const opening = openListener(
-    {
-      ...{ host, port: 0, ...ways, limits: addressLimits, timeouts },
-      ...{ tls: isTls ? tlsOf(await makeKeyPair()) : null, access: anyAccess, ...direct },
-    },
-    sockets,
-    {
-      ...newReports({ log, once: notices.once.bind(notices), meter: noMeter }),
-      refusal: ({ stationId }) => {
-        const problem = `${stationId.slice(0, 4)} cannot connect`
-        if (stationId.startsWith('late')) return refused(503, 'draining', problem)
-        return stationId.startsWith('here') ? refused(409, 'taken', problem) : null
-      },
-      ask: null,
-      release: () => undefined,
-      admit: () => ({ receive: () => undefined, gone: () => undefined }),
-      readiness: () => ({}),
-      answer: () => false,
-    },
-  )
-  return { log, listener: keep(await opening) }
+  return { log, meter, listener: await openPort(keep, reception, { tls, timeouts }) }
 }
 
 /** The fields of the lines that are logged meanwhile. */
@@ -174,6 +146,31 @@ describe('the plain port', { timeout: 60_000 }, () => {
       assert.doesNotMatch(JSON.stringify(lines), new RegExp(secret.slice(0, 8)))
     })
   }
+
+  for (const [bytes, because] of [
+    ['', 'no head comes'],
+    ['GET /ocpp/CP1 HTTP/1.1\r\nHost: csms', 'the head ends in the middle'],
+    [request('POST /silence HTTP/1.1', 'Host: a', 'Content-Length: 5').concat('he'), 'its body ends in the middle'],
+    [request('GET /silence HTTP/1.1', 'Host: a'), 'nothing moves on it'],
+  ] as const)
+    test(`counts a connection as timed out, and logs nothing, when ${because}`, async t => {
+      const site = await open(
+        false,
+        keepUntil(end => t.after(end)),
+      )
+      assert.deepEqual(await linesOf(site.log, () => send(site.listener.port, bytes)), [])
+      assert.equal(site.meter.total('ocpp_refused_total', { reason: 'timeout' }), 1)
+      assert.equal(site.meter.total('ocpp_refused_total'), 1)
+    })
+
+  test('does not count a connection that closes after its answer', async t => {
+    const site = await open(
+      false,
+      keepUntil(end => t.after(end)),
+    )
+    await send(site.listener.port, request('GET /health HTTP/1.1', 'Host: a'))
+    assert.equal(site.meter.total('ocpp_refused_total'), 0)
+  })
 
   test('names each refused station when all have the address of one proxy, at most ten for one reason', async t => {
     const site = await open(

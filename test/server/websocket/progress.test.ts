@@ -89,7 +89,7 @@ for (const [seen, expected, because] of rows) {
   test(`${seen.map(each => each.join('/')).join(', ')} is ${expected ?? 'progress'}: ${because}`, () => {
     const progress = new Progress({ messageTimeoutMs: 1_000, writeTimeoutMs: 500 })
     const results = seen.map(([now, messagesBefore, bytesBefore]) => {
-      const arriving = messagesBefore === null ? null : { messagesBefore, bytes: now, isAccepted: false }
+      const arriving = messagesBefore === null ? null : { messagesBefore, bytes: now, mayBeSlow: false }
       return progress.look({ now, arriving, bytesBefore })
     })
     assert.equal(results.at(-1), expected)
@@ -98,7 +98,7 @@ for (const [seen, expected, because] of rows) {
 
 test('0 means no limit', () => {
   const progress = new Progress({ messageTimeoutMs: 0, writeTimeoutMs: 0 })
-  const arriving = { messagesBefore: 1, bytes: 1, isAccepted: true }
+  const arriving = { messagesBefore: 1, bytes: 1, mayBeSlow: true }
   for (const now of [0, 3_600_000]) assert.equal(progress.look({ now, arriving, bytesBefore: 1 }), null)
 })
 
@@ -115,7 +115,7 @@ for (const [bytes, expected, because] of accepted) {
     const results = bytes.map((arrived, count) =>
       progress.look({
         now: 600 * count,
-        arriving: { messagesBefore: 1, bytes: arrived, isAccepted: true },
+        arriving: { messagesBefore: 1, bytes: arrived, mayBeSlow: true },
         bytesBefore: null,
       }),
     )
@@ -125,8 +125,8 @@ for (const [bytes, expected, because] of accepted) {
 
 test('the time of a message begins anew when the app accepts its station', () => {
   const progress = new Progress({ messageTimeoutMs: 1_000, writeTimeoutMs: 0 })
-  const seen = [false, true, true, true].map((isAccepted, count) =>
-    progress.look({ now: 600 * count, arriving: { messagesBefore: 1, bytes: 900, isAccepted }, bytesBefore: null }),
+  const seen = [false, true, true, true].map((mayBeSlow, count) =>
+    progress.look({ now: 600 * count, arriving: { messagesBefore: 1, bytes: 900, mayBeSlow }, bytesBefore: null }),
   )
   assert.deepEqual(seen, [null, null, null, 'message'])
 })

@@ -13,29 +13,24 @@ import { WebSocket } from 'ws'
 import type { Version } from '../../../src/ocpp/version.ts'
 import type { Compression } from '../../../src/server/websocket/compression.ts'
 import { openSockets, type SocketSettings } from '../../../src/server/websocket/socket.ts'
+import type { UpgradeEnd } from '../../../src/server/websocket/ports.ts'
 import type { StationSocket } from '../../../src/session/ports.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
 import { FakeMeter } from '../../support/fakes.ts'
 import { keepUntil } from '../../support/keep.ts'
 import { socketLimits } from '../../support/limits.ts'
 import { closeCode, compressedFrameOf, ended, frameOf, openPeer, opcodes } from '../../support/peer.ts'
+import { socketSettings } from '../../support/stations-port.ts'
 
 type Gone = { readonly code: number; readonly reason: string }
 type Opened = { readonly socket: StationSocket; readonly received: string[]; readonly gone: Promise<Gone> }
 
 const MiB = 1024 * 1024
 const usual: SocketSettings = {
-  ...socketLimits,
+  ...socketSettings,
   // Has tests of its own.
   frameRate: 1_000_000,
-  maxMessageSize: MiB,
-  maxPendingSize: MiB,
-  pingIntervalMs: 0,
-  idleTimeoutMs: 60_000,
-  leastIdleTimeoutMs: 60_000,
   compression: 'on',
-  invalidUtf8: 'close',
-  close: [],
 }
 const offer = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'
 
@@ -55,23 +50,25 @@ async function open(
   const sockets = keep(openSockets({ ...usual, ...settings }, { meter, once: warn }))
   const waiting: ((opened: Opened) => void)[] = []
   const server = keep(createServer())
-  server.on('upgrade', (request, stream, head) =>
-    sockets.upgrade(request, stream, head, { stationId: 'CP1' as StationId, subprotocol: null, version }, socket => {
-      const received: string[] = []
-      let end: (gone: Gone) => void = () => undefined
-      const gone = new Promise<Gone>(resolve => (end = resolve))
-      if (isAccepted) socket.accept()
-      waiting.shift()?.({ socket, received, gone })
-      return {
-        receive: text => {
-          received.push(text)
-          onReceive(socket)
-        },
-        gone: (code, reason) => end({ code, reason }),
-      }
-    }),
-  )
-  sockets.onRefused((_request, stream, problem) => stream.end(`HTTP/1.1 400 Bad Request\r\n\r\n${problem}`))
+  const onOpen: UpgradeEnd['onOpen'] = socket => {
+    const received: string[] = []
+    let end: (gone: Gone) => void = () => undefined
+    const gone = new Promise<Gone>(resolve => (end = resolve))
+    if (isAccepted) socket.accept()
+    waiting.shift()?.({ socket, received, gone })
+    return {
+      receive: text => {
+        received.push(text)
+        onReceive(socket)
+      },
+      gone: (code, reason) => end({ code, reason }),
+    }
+  }
+  server.on('upgrade', (request, stream, head) => {
+    const agreed = { stationId: 'CP1' as StationId, subprotocol: null, version }
+    const onRefused = (problem: string) => stream.end(`HTTP/1.1 400 Bad Request\r\n\r\n${problem}`)
+    sockets.upgrade(request, stream, head, agreed, { onOpen, onRefused })
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
@@ -559,9 +556,8 @@ test('a compressed message may have full size before the app accepts the station
 /** Ten looks, and nine sweeps. */
 const slowly = { messageTimeoutMs: 400, idleTimeoutMs: 1_200, leastIdleTimeoutMs: 60_000 }
 
-test('a message of an accepted station may take any time while its bytes arrive', { timeout: 20_000 }, async t => {
-  const { peer, socket, received, gone } = await stranger(t, slowly)
-  socket.accept()
+/** Sends a message that takes longer than it may, and resolves with what becomes of it. */
+async function sendSlowly({ peer, received, gone }: Awaited<ReturnType<typeof stranger>>): Promise<unknown> {
   const message = frameOf('x'.repeat(500))
   const feed = async (): Promise<void> => {
     for (let sent = 0; sent < message.length; sent += 10) {
@@ -570,8 +566,29 @@ test('a message of an accepted station may take any time while its bytes arrive'
     }
   }
   await Promise.race([feed(), gone])
-  assert.deepEqual(await Promise.race([gone, arrival(received)]), ['x'.repeat(500)])
-})
+  return Promise.race([gone, arrival(received)])
+}
+
+const slowRows: readonly (readonly [who: string, how: (socket: StationSocket) => void])[] = [
+  ['an accepted station', socket => socket.accept()],
+  ['a station with credentials that the app accepted before', socket => void socket.expectLargeMessages(true)],
+]
+for (const [who, how] of slowRows)
+  test(`a message of ${who} may take any time while its bytes arrive`, { timeout: 20_000 }, async t => {
+    const opened = await stranger(t, slowly)
+    how(opened.socket)
+    assert.deepEqual(await sendSlowly(opened), ['x'.repeat(500)])
+  })
+
+test(
+  'a message of a station of a known id is closed with 1008 when it takes too long',
+  { timeout: 20_000 },
+  async t => {
+    const opened = await stranger(t, slowly)
+    opened.socket.expectLargeMessages(false)
+    assert.deepEqual(await sendSlowly(opened), { code: 1008, reason: 'A message took too long' })
+  },
+)
 
 test(
   'a message of an accepted station is closed with 1008 when no more of it arrives',

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Guesses } from '../../../src/session/auth/guesses.ts'
-import { handshakeFor } from '../../support/fakes.ts'
+import { FakeMeter, handshakeFor } from '../../support/fakes.ts'
 
 function setUp() {
   const clock = { now: 0 }
-  return { clock, guesses: new Guesses(() => clock.now) }
+  const meter = new FakeMeter()
+  return { clock, meter, guesses: new Guesses({ now: () => clock.now, meter }) }
 }
 
 function from(address: string, stationId = 'CP1') {
@@ -143,4 +144,17 @@ test('attempts for stations that do not exist count for their address only', () 
   guesses.addUnknown(guesser)
   assert.equal(guesses.waitSeconds(guesser), 60)
   assert.equal(guesses.waitSeconds(from('192.0.2.2')), null)
+})
+
+test('100,000 failures and addresses that failed are remembered, then the oldest is forgotten', () => {
+  const { meter, guesses } = setUp()
+  const at = (number: number) => from(`192.0.${number >> 8}.${number & 255}`, `CP${number}`)
+  const evicted = (kind: string) => meter.total('ocpp_evicted_total', { kind })
+  for (let attempt = 0; attempt < 5; attempt++) guesses.add(at(0))
+  for (let number = 1; number < 100_000; number++) guesses.add(at(number))
+  assert.equal(guesses.waitSeconds(at(0)), 1)
+  assert.deepEqual([evicted('guesses'), evicted('guessers')], [0, 0])
+  guesses.add(at(100_000))
+  assert.equal(guesses.waitSeconds(at(0)), null)
+  assert.deepEqual([evicted('guesses'), evicted('guessers')], [1, 1])
 })

@@ -4,7 +4,7 @@ import type { Version } from '../../../src/ocpp/version.ts'
 import { Proofs, type DurableProofs } from '../../../src/session/auth/proofs.ts'
 import type { Profile, Proof } from '../../../src/translate/certificate.ts'
 import type { StationHandshake, StationId } from '../../../src/translate/handshake.ts'
-import { handshakeFor } from '../../support/fakes.ts'
+import { FakeMeter, handshakeFor } from '../../support/fakes.ts'
 
 function proving(profile: Profile, serialNumber?: string, version: Version = 'ocpp1.6'): StationHandshake {
   return {
@@ -39,15 +39,23 @@ const downgrades: readonly (readonly [
 ]
 for (const [before, now, version, problem] of downgrades) {
   test(`${version} ${problem === null ? 'may' : 'may not'} use profile ${now} when it has used ${before.join(', then ') || 'none'}`, () => {
-    const proofs = new Proofs()
+    const proofs = new Proofs(new FakeMeter())
     for (const profile of before) proofs.onAccepted(proving(profile))
     assert.equal(proofs.downgradeProblem(proving(now, undefined, version)), problem)
     assert.equal(proofs.downgradeProblem({ ...proving(now, undefined, version), stationId: 'CP2' as StationId }), null)
   })
 }
 
+test('the best proof of a station is known once the app has accepted it', () => {
+  const proofs = new Proofs(new FakeMeter())
+  const id = 'CP1' as StationId
+  assert.equal(proofs.of(id), null)
+  for (const profile of [1, 2, 1] as const) proofs.onAccepted(proving(profile))
+  assert.deepEqual(proofs.of(id), { profile: 2, serialNumber: null })
+})
+
 test('an identity keeps the serial number of the certificate with which the app accepted it first', () => {
-  const proofs = new Proofs()
+  const proofs = new Proofs(new FakeMeter())
   proofs.onAccepted(proving(3, 'SN1'))
   assert.equal(proofs.downgradeProblem(proving(3, 'SN1')), null)
   assert.match(proofs.downgradeProblem(proving(3, 'SN2')) ?? '', /another serial number/)
@@ -64,22 +72,24 @@ for (const downgrade of ['CP1', '*']) {
       onOpened: listener => listener(),
       keepProof: (station, proof) => void kept.set(station, proof),
     }
-    const proofs = new Proofs(['CP9', downgrade], durable)
+    const proofs = new Proofs(new FakeMeter(), ['CP9', downgrade], durable)
     proofs.onAccepted(proving(3, 'SN1'))
-    assert.equal(new Proofs([], durable).downgradeProblem(proving(1)), lower(3))
+    assert.equal(new Proofs(new FakeMeter(), [], durable).downgradeProblem(proving(1)), lower(3))
     assert.equal(proofs.downgradeProblem(proving(1)), null)
     proofs.onAccepted(proving(1))
-    assert.equal(new Proofs([], durable).downgradeProblem(proving(1)), null)
-    assert.equal(new Proofs([], durable).downgradeProblem(proving(0)), lower(1))
+    assert.equal(new Proofs(new FakeMeter(), [], durable).downgradeProblem(proving(1)), null)
+    assert.equal(new Proofs(new FakeMeter(), [], durable).downgradeProblem(proving(0)), lower(1))
   })
 }
 
 test('the oldest of more than 100,000 proofs is forgotten', () => {
-  const proofs = new Proofs()
+  const meter = new FakeMeter()
+  const proofs = new Proofs(meter)
   const numbered = (at: number, profile: Profile) => ({ ...proving(profile), stationId: `CP${at}` as StationId })
   for (let at = 0; at <= 100_000; at++) proofs.onAccepted(numbered(at, 2))
   assert.deepEqual(
     [0, 1].map(at => proofs.downgradeProblem(numbered(at, 1))),
     [null, lower(2)],
   )
+  assert.equal(meter.total('ocpp_evicted_total', { kind: 'proofs' }), 1)
 })

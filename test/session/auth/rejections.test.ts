@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Rejections } from '../../../src/session/auth/rejections.ts'
 import type { StationHandshake } from '../../../src/translate/handshake.ts'
-import { handshakeFor } from '../../support/fakes.ts'
+import { FakeMeter, handshakeFor } from '../../support/fakes.ts'
 
 const station = handshakeFor('CP1', { authorization: 'Basic A' })
 
 function setUp() {
   const clock = { now: 0 }
-  return { clock, rejections: new Rejections(() => clock.now) }
+  const meter = new FakeMeter()
+  return { clock, meter, rejections: new Rejections({ now: () => clock.now, meter }) }
 }
 
 test('a rejection stands for 5 s, then for twice as long each time, and for 2 min at most', () => {
@@ -62,10 +63,11 @@ test('a rejection is forgotten when the app has accepted the station', () => {
 })
 
 test('100,000 rejections are remembered, then the oldest is forgotten', () => {
-  const { rejections } = setUp()
+  const { meter, rejections } = setUp()
   rejections.add(station, 'unauthorized')
   for (let at = 1; at < 100_000; at++) rejections.add(handshakeFor(`CP1-${at}`), 'unknown')
   assert.notEqual(rejections.find(station), null)
   rejections.add(handshakeFor('CP1-last'), 'unknown')
   assert.equal(rejections.find(station), null)
+  assert.equal(meter.total('ocpp_evicted_total', { kind: 'rejections' }), 1)
 })
