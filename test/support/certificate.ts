@@ -12,16 +12,16 @@ type Pair = { readonly cert: string; readonly key: string }
 /** Lets every station in. */
 export const anyAccess: Access = { profile: 0, checksKeys: false, certificateNames: 'cn', operator: null }
 
-/** A listener's TLS with one key pair, which asks for no certificate. */
-export function tlsOf(keyPair: Pair): Tls {
-  return new Tls(() => ({ keyPairs: [keyPair], clients: null, isLegacy: false }))
+/** A listener's TLS, which asks for no certificate. */
+export function tlsOf(...keyPairs: readonly Pair[]): Tls {
+  return new Tls(() => ({ keyPairs, clients: null, isLegacy: false }))
 }
 
-/** A self-signed certificate for 127.0.0.1 and its key, both PEM. */
-export async function makeKeyPair(): Promise<Pair> {
+/** A self-signed certificate and its key, both PEM. */
+export async function makeKeyPair(san = 'IP:127.0.0.1'): Promise<Pair> {
   const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-keys-'))
   try {
-    const { cert, key } = await openCa(folder, 'localhost', ['-addext', 'subjectAltName=IP:127.0.0.1'])
+    const { cert, key } = await openCa(folder, 'localhost', ['-addext', `subjectAltName=${san}`])
     return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') }
   } finally {
     rmSync(folder, { recursive: true })

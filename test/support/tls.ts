@@ -1,9 +1,11 @@
 /** TLS handshakes for tests. */
 import { once } from 'node:events'
+import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
-import { connect, createServer, type ConnectionOptions, type Server, type TLSSocket } from 'node:tls'
-import type { Contexts } from '../../src/server/tls/contexts.ts'
+import { connect, type ConnectionOptions, type Server } from 'node:tls'
+import { newServer } from '../../src/server/http-server.ts'
+import type { Tls } from '../../src/server/tls/tls.ts'
 
 type Client = Omit<ConnectionOptions, 'servername'> & {
   /** `null`: the client names no host. */
@@ -11,14 +13,8 @@ type Client = Omit<ConnectionOptions, 'servername'> & {
 }
 
 /** The fingerprint of the certificate that a client is served; `null` where the handshake fails. */
-export async function servedBy(t: TestContext, contexts: Contexts, client: Client): Promise<string | null> {
-  const server = createServer({
-    ...contexts.usual,
-    SNICallback(this: unknown, host, done) {
-      contexts.use(this as TLSSocket, host)
-      done(null)
-    },
-  })
+export async function servedBy(t: TestContext, tls: Tls, client: Client): Promise<string | null> {
+  const server = newServer({ tls }, () => undefined) as HttpServer & Server
   t.after(() => server.close())
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
