@@ -48,8 +48,8 @@ export type Ca = Files & {
   /** Paths of a new certificate and its key. The same name is written over. */
   issue(name: string, issue: Issue): Promise<Files>
   revoke({ cert }: Files): Promise<void>
-  /** The path of the revocation list as it is now. */
-  crl(days?: number): Promise<string>
+  /** The path of the revocation list as it is now. An expired one is of 2020. */
+  crl(days?: number | 'expired'): Promise<string>
 }
 
 /** A certificate authority in a folder, which is made. Its own certificate is self-signed. */
@@ -84,7 +84,11 @@ export async function openCa(folder: string, name: string, extensions: readonly 
     },
     revoke: async ({ cert: revoked }) => openssl('ca', '-config', config, '-revoke', revoked),
     crl: async (days = 7) => {
-      await openssl('ca', '-config', config, '-gencrl', '-crldays', String(days), '-out', at('crl.new'))
+      const times =
+        days === 'expired'
+          ? ['-crl_lastupdate', '20200101000000Z', '-crl_nextupdate', '20200108000000Z']
+          : ['-crldays', String(days)]
+      await openssl('ca', '-config', config, '-gencrl', ...times, '-out', at('crl.new'))
       copyFileSync(at('crl.new'), at('crl.pem'))
       return at('crl.pem')
     },

@@ -1,9 +1,8 @@
 /** TLS handshakes for tests. */
 import { once } from 'node:events'
-import type { Server as HttpServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Server as NetServer } from 'node:net'
 import type { TestContext } from 'node:test'
-import { connect, type ConnectionOptions, type Server } from 'node:tls'
+import { connect, type ConnectionOptions } from 'node:tls'
 import { newServer } from '../../src/server/http-server.ts'
 import type { Tls } from '../../src/server/tls/tls.ts'
 
@@ -14,7 +13,7 @@ type Client = Omit<ConnectionOptions, 'servername'> & {
 
 /** The fingerprint of the certificate that a client is served; `null` where the handshake fails. */
 export async function servedBy(t: TestContext, tls: Tls, client: Client): Promise<string | null> {
-  const server = newServer({ tls }, () => undefined) as HttpServer & Server
+  const server = newServer({ tls }, () => undefined)
   t.after(() => server.close())
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -22,7 +21,7 @@ export async function servedBy(t: TestContext, tls: Tls, client: Client): Promis
 }
 
 /** The same, of a server that listens. */
-export async function certificateOf(server: Server, { servername, ...client }: Client): Promise<string | null> {
+export async function certificateOf(server: NetServer, { servername, ...client }: Client): Promise<string | null> {
   const { port } = server.address() as AddressInfo
   const named = servername === null ? {} : { servername }
   const socket = connect({

@@ -4,6 +4,8 @@
 import type { SecureContextOptions, Server, TlsOptions } from 'node:tls'
 import { expiryOf, readClientTrust, readKeyPair } from './certificates.ts'
 import { Contexts, type TlsCredentials } from './contexts.ts'
+import { expiryOfChain, expiryOfLists, type Expiry } from './expiry.ts'
+import { validityOf } from './revocation-list.ts'
 
 export type TlsFiles = {
   readonly sslCert: readonly string[]
@@ -76,11 +78,14 @@ export class Tls {
     this.#contexts = contexts
   }
 
-  /** When the first certificate of each file expires, in seconds since the epoch. */
-  get expiries(): readonly (readonly [file: string, expiry: number])[] {
+  /** When the first certificate, or revocation list, of each file expires. */
+  get expiries(): readonly Expiry[] {
     const { keyPairs, clients } = this.#credentials
     const chains = [...keyPairs.map(({ cert }) => cert), ...(clients === null ? [] : [clients.ca])]
-    return chains.map((chain, at) => [this.files[at] ?? '', expiryOf(chain)])
+    const file = (at: number): string => this.files[at] ?? ''
+    const ofChains = chains.map((chain, at) => expiryOfChain(file(at), expiryOf(chain)))
+    if (clients === null || clients.crls.length === 0) return ofChains
+    return [...ofChains, expiryOfLists(file(chains.length), clients.crls.map(validityOf))]
   }
 }
 
