@@ -4,7 +4,6 @@
 import type { Log } from '../../ops/log.ts'
 import type { Opened } from '../../ops/server.ts'
 import type { Validity } from './revocation-list.ts'
-import type { Tls } from './tls.ts'
 
 export type Expiry = {
   readonly file: string
@@ -38,7 +37,7 @@ export interface ExpiryWarnings extends Opened {
 
 /** @param now in ms since the epoch */
 export function openExpiryWarnings(
-  certificates: readonly Pick<Tls, 'expiries'>[],
+  certificates: readonly { readonly expiries: readonly Expiry[] }[],
   log: Pick<Log, 'warn'>,
   now = Date.now,
 ): ExpiryWarnings {
