@@ -54,7 +54,7 @@ export function gaugesOf(sources: GaugeSources): Gauges {
     ready: () =>
       Object.entries(sources.readiness()).map(([part, isReady]) => [{ part: part as 'rpc' | 'nats' }, Number(isReady)]),
     certificate_expiry_timestamp_seconds: () =>
-      certificates.flatMap(({ expiries }) => expiries).map(([file, expiry]) => [{ file }, expiry]),
+      certificates.flatMap(({ expiries }) => expiries).map(({ file, kind, until }) => [{ file, kind }, until]),
     event_loop_delay_seconds: () => eventLoop.read(),
   }
 }

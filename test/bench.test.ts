@@ -193,6 +193,14 @@ test('bench:admin --quick prints the machine and one table, and leaves no proces
   assert.match(table, /^\| 20 streams that are not read[^|]+\| [\d,.]+ +\| [\d.,]+ +\| [\d.,]+ +\| [\d.]+ x +\|$/m)
 })
 
+test('bench:tls --quick prints the machine and one table, and leaves no process behind', withinLinux, async () => {
+  const [table = '', ...others] = await printedBy('handshakes.ts')
+  assert.deepEqual(others, [])
+  for (const kind of ['session resumed', 'client certificate'])
+    for (const type of ['RSA', 'ECDSA'])
+      assert.match(table, new RegExp(`^\\| ${kind}, ${type} +\\| \\d+ +\\| [\\d.]+ x +\\|$`, 'm'))
+})
+
 test('the payloads of the stations are valid by their schemas', () => {
   const schemas = openSchemas()
   for (const [name, { action, payload }] of Object.entries(calls))

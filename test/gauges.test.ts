@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Expiry } from '../src/server/tls/expiry.ts'
 import { gaugesOf, type GaugeSources } from '../src/gauges.ts'
 
 const sources: GaugeSources = {
@@ -62,9 +63,11 @@ test('each part of /ready is 1 or 0', () => {
 })
 
 test('a certificate is named by its file, and its expiry is read when it is asked for', () => {
-  const certificate: { expiries: [string, number][] } = { expiries: [['/etc/ssl/a.pem', 1_000]] }
+  const of = (until: number): Expiry => ({ file: '/etc/ssl/a.pem', kind: 'certificate', until, noticeS: 0 })
+  const certificate = { expiries: [of(1_000)] }
   const gauges = gaugesOf({ ...sources, certificates: [certificate] })
-  assert.deepEqual(gauges.certificate_expiry_timestamp_seconds(), [[{ file: '/etc/ssl/a.pem' }, 1_000]])
-  certificate.expiries = [['/etc/ssl/a.pem', 2_000]]
-  assert.deepEqual(gauges.certificate_expiry_timestamp_seconds(), [[{ file: '/etc/ssl/a.pem' }, 2_000]])
+  const labels = { file: '/etc/ssl/a.pem', kind: 'certificate' }
+  assert.deepEqual(gauges.certificate_expiry_timestamp_seconds(), [[labels, 1_000]])
+  certificate.expiries = [of(2_000)]
+  assert.deepEqual(gauges.certificate_expiry_timestamp_seconds(), [[labels, 2_000]])
 })

@@ -64,8 +64,8 @@ export const table = {
     },
   }),
   certificate_expiry_timestamp_seconds: gauge(
-    'When the first certificate of a file expires, in seconds since the epoch',
-    { file: 'the value of `ssl_cert`' },
+    'When the first certificate, or revocation list, of a file expires, in seconds since the epoch',
+    { file: 'a file of `ssl_cert`, `ssl_client_ca` or `ssl_client_crl`', kind: ['certificate', 'revocation_list'] },
   ),
   event_loop_delay_seconds: gauge('How late timers fire, since the last scrape', {
     quantile: ['0.5', '0.99', '1'],

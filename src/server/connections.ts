@@ -5,6 +5,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ConnectionCount } from './limits/connection-count.ts'
+import { giveBack, readAhead } from './ahead.ts'
 import type { Peers } from './upgrade/peer.ts'
 import { readHeader } from './proxy/header.ts'
 
@@ -39,7 +40,7 @@ export function takeConnections(server: Server, connections: Connections): void 
   server.on('connection', (socket: Socket) => {
     if (known.has(socket)) pass(socket)
     else if (!connections.connections.admit(socket)) turnAway(socket, connections)
-    else if (connections.proxyProtocol) readAhead(socket, connections, accept)
+    else if (connections.proxyProtocol) readProxyHeader(socket, connections, accept)
     else accept(socket)
   })
 }
@@ -51,7 +52,7 @@ function turnAway(socket: Socket, { peers, onCrowded }: Connections): void {
 }
 
 /** Does not log a connection that closes without a byte, as a proxy's health checks do. */
-function readAhead(socket: Socket, connections: Connections, accept: (socket: Socket) => void): void {
+function readProxyHeader(socket: Socket, connections: Connections, accept: (socket: Socket) => void): void {
   const { peers, headerMs, onRefused } = connections
   const proxy = peers.addressOf(socket)
   const refuse = (problem: string): void => {
@@ -60,36 +61,19 @@ function readAhead(socket: Socket, connections: Connections, accept: (socket: So
   }
   socket.on('error', () => socket.destroy())
   if (!peers.isTrusted(proxy)) return refuse('The PROXY protocol is accepted from trusted_proxies only')
-  let bytes: Buffer = Buffer.alloc(0)
-  const stop = (): void => {
-    clearTimeout(overdue)
-    socket.off('readable', onReadable).off('end', onEnd).off('close', stop)
-  }
-  const overdue = setTimeout(() => {
-    stop()
-    refuse('The PROXY protocol header took too long')
-  }, headerMs)
-  const onReadable = (): void => {
-    const chunk = socket.read() as Buffer | null
-    if (chunk === null) return
-    bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk])
-    const reading = readHeader(bytes)
-    if (reading.kind === 'partial') return
-    stop()
-    if (reading.kind === 'malformed') return refuse(`The PROXY protocol header is malformed: ${reading.problem}`)
-    passOn(socket, bytes.subarray(reading.header.length), () => {
-      peers.introduce(socket, reading.header)
-      accept(socket)
-    })
-  }
-  const onEnd = (): void => void socket.destroy()
-  socket.on('readable', onReadable).on('end', onEnd).on('close', stop)
-}
-
-/** Gives the socket back as if nothing had been read: Node leaves the mode of 'readable' in the next tick. */
-function passOn(socket: Socket, rest: Buffer, accept: () => void): void {
-  if (rest.length > 0) socket.unshift(rest)
-  setImmediate(() => {
-    if (!socket.destroyed) accept()
+  readAhead(socket, {
+    timeoutMs: headerMs,
+    read: bytes => {
+      const reading = readHeader(bytes)
+      return reading.kind === 'partial' ? null : reading
+    },
+    onRead: (reading, bytes) => {
+      if (reading.kind === 'malformed') return refuse(`The PROXY protocol header is malformed: ${reading.problem}`)
+      giveBack(socket, bytes.subarray(reading.header.length), () => {
+        peers.introduce(socket, reading.header)
+        accept(socket)
+      })
+    },
+    onOverdue: () => refuse('The PROXY protocol header took too long'),
   })
 }

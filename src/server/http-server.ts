@@ -5,6 +5,7 @@ import { createServer, type RequestListener, type Server, type ServerOptions } f
 import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import { asksForWebSocket } from './requests.ts'
+import { serveHosts } from './tls/names.ts'
 import type { Tls } from './tls/tls.ts'
 
 /** In ms. None of them may hold a descriptor for ever. */
@@ -52,5 +53,6 @@ export function newServer(
 function newTlsServer(options: ServerOptions, tls: Tls, timeouts: Timeouts, listener: RequestListener): Server {
   const server = createTlsServer({ ...options, ...tls.options, handshakeTimeout: timeouts.tlsHandshake }, listener)
   tls.attach(server)
+  serveHosts(server, tls, timeouts.tlsHandshake)
   return server
 }

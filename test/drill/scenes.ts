@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { cableApp, GrpcStatus, ScriptedApp } from '../support/app.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
-import { makeKeyPair } from '../support/certificate.ts'
+import { makeKeyPair, openCa } from '../support/certificate.ts'
 import type { Keep } from '../support/keep.ts'
 import { openNats } from '../support/nats.ts'
 import { openRawStation } from '../support/station.ts'
@@ -63,7 +63,7 @@ async function openApp(keep: Keep, ...raising: readonly string[]): Promise<Scrip
   return app
 }
 
-/** Nobody connects; the certificate has two days left; in the end the bridge is killed. */
+/** Nobody connects; the certificate has two days left, the revocation list one; in the end the bridge is killed. */
 async function quiet(keep: Keep, flags: readonly string[]): Promise<Scene> {
   const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-drill-'))
   keep({ close: () => rmSync(folder, { recursive: true }) })
@@ -72,7 +72,9 @@ async function quiet(keep: Keep, flags: readonly string[]): Promise<Scene> {
   writeFileSync(cert, pair.cert)
   writeFileSync(key, pair.key)
   const app = await openApp(keep)
-  const own = [`--rpc_host=${app.host}`, `--ssl_cert=${cert}`, `--ssl_key=${key}`, ...flags]
+  const ca = await openCa(join(folder, 'ca'), 'Stations')
+  const clients = [`--ssl_client_ca=${ca.cert}`, `--ssl_client_crl=${await ca.crl(1)}`]
+  const own = [`--rpc_host=${app.host}`, `--ssl_cert=${cert}`, `--ssl_key=${key}`, ...clients, ...flags]
   const bridge = keep(await openBridge(own))
   return {
     job: 'ocpp-cable-quiet',
@@ -82,6 +84,7 @@ async function quiet(keep: Keep, flags: readonly string[]): Promise<Scene> {
     alerts: {
       OcppNobodyConnected: nothing,
       OcppCertificateExpires: nothing,
+      OcppRevocationListExpires: nothing,
       OcppBridgeDown: () => bridge.kill('SIGKILL'),
     },
   }

@@ -167,6 +167,24 @@ test('a station with the certificate that the app accepted may compress a large 
   assert.equal(await bridge.metric('ocpp_limit_total'), 1)
 })
 
+test('an expired revocation list refuses every station, with a warning at the start and a metric, until it is renewed', async t => {
+  const crl = await ca.crl('expired')
+  const flags = [`--ssl_client_ca=${ca.cert}`, `--ssl_client_crl=${crl}`, `--rpc_host=${app.host}`]
+  const bridge = await openBridge([`--ssl_cert=${server.cert}`, `--ssl_key=${server.key}`, ...flags])
+  t.after(() => bridge.close())
+  const { file, until } = await bridge.logged(/a revocation list has expired/)
+  assert.deepEqual([file, until], [crl, '2020-01-08T00:00:00.000Z'])
+  const metrics = await (await fetch(`http://127.0.0.1:${bridge.metricsPort}/metrics`)).text()
+  assert.match(metrics, /expiry_timestamp_seconds\{file="[^"]*crl.pem",kind="revocation_list"\} 1578441600/)
+  await assert.rejects(openStation(bridge.url, 'CP1', optionsFor('good')), { code: 403 })
+  const { problem } = await bridge.logged(/a station was refused/)
+  assert.equal(problem, invalid('CRL_HAS_EXPIRED'))
+  await ca.crl()
+  bridge.process.signal('SIGHUP')
+  await bridge.process.line(/"part":"ssl_cert".*reloaded/)
+  await (await openStation(bridge.url, 'CP1', optionsFor('good'))).close()
+})
+
 for (const version of ['-tls1_2', '-tls1_3']) {
   test(`no session is resumed over ${version}, so that expiry and revocation are checked each time`, async () => {
     const session = join(folder, `session${version}`)

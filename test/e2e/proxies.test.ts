@@ -32,7 +32,11 @@ const urls: Record<string, string> = {}
 before(async () => {
   const authority = await openCa(join(folder, 'ca'), 'Stations')
   ca = readFileSync(authority.cert, 'utf8')
-  const server = await authority.issue('server', { subject: '/CN=csms', san: 'IP:127.0.0.1', usage: 'serverAuth' })
+  const server = await authority.issue('server', {
+    subject: '/CN=csms',
+    san: 'IP:127.0.0.1,DNS:csms.example',
+    usage: 'serverAuth',
+  })
   certificates = {
     good: await authority.issue('cp1', { subject: '/CN=CP1/O=Operator' }),
     other: await authority.issue('cp2', { subject: '/CN=CP2/O=Operator' }),
@@ -105,6 +109,14 @@ async function openProxies(server: Files, trusted: string, ports: readonly [numb
   ]
   const paths = haproxy.join('\n').replaceAll('/etc/haproxy/csms.pem', pem)
   keep(await openProxy('haproxy', paths.replaceAll('/etc/haproxy/stations-ca.crt', trusted)))
+  const [ofCaddy = ''] = blocksOf(page, 'Caddy').map(({ text }) => text)
+  const caddy = ofCaddy
+    .replace(/#.*(trusted_ca_cert_file .*)\n.*trust_pool.*/, '$1')
+    .replace('/etc/caddy/stations-ca.crt', trusted)
+    .replaceAll('127.0.0.1:8080', `127.0.0.1:${http}`)
+    .replace('tls {', `bind 127.0.0.1\n  tls ${server.cert} ${server.key} {`)
+  const [, chosen = ''] = (await port('Caddy', 'wss')).split(':')
+  keep(await openProxy('caddy', caddy.replace('csms.example', `:${chosen}`)))
 }
 
 function optionsFor(certificate: 'good' | 'other' | 'self' | null): StationOptions {
@@ -123,10 +135,16 @@ const forged = {
   },
 }
 
+/** Caddy refuses a client whose request is for another host than its handshake, with 421. */
+function named(proxy: string, options: StationOptions, headers: Readonly<Record<string, string>> = {}): StationOptions {
+  if (proxy !== 'Caddy') return { ...options, headers }
+  return { ...options, servername: 'csms.example', headers: { ...headers, Host: 'csms.example' } }
+}
+
 type Told = { readonly url: string; readonly headers: Readonly<Record<string, string>> }
 
 async function told(name: string, id: string, options: StationOptions): Promise<Told> {
-  const connected = await openStation(urls[name] ?? '', id, { ...options, headers: forged })
+  const connected = await openStation(urls[name] ?? '', id, named(name, options, forged))
   try {
     const from = app.received.all.length
     const connect = () => app.received.all.slice(from).find(({ method }) => method === 'Connect')
@@ -154,6 +172,8 @@ const rows: readonly (readonly [
   ['HAProxy, TLS at the bridge', null, 'https', undefined],
   ['HAProxy, TLS at the proxy', 'good', 'https', 'CN=CP1'],
   ['HAProxy, TLS at the proxy', null, 'https', undefined],
+  ['Caddy', 'good', 'https', whole],
+  ['Caddy', null, 'https', undefined],
   ['no proxy', null, 'http', undefined],
 ]
 for (const [proxy, certificate, scheme, subject] of rows) {
@@ -164,20 +184,21 @@ for (const [proxy, certificate, scheme, subject] of rows) {
     assert.equal(new URL(url).protocol, `${scheme}:`)
     assert.equal(headers['x-ssl-client-subject'], subject)
     assert.notEqual(headers['x-forwarded-for'], forged['X-Forwarded-For'])
-    if (certificate === null) assert.equal(headers['client-cert'], undefined)
+    // Caddy sends the text of its placeholder.
+    if (certificate === null) assert.doesNotMatch(headers['client-cert'] ?? '', /^(?!:\{http\.)./)
   })
 }
 
 test("a station with another station's certificate gets 403 behind a proxy, and the log has its address", async () => {
-  for (const proxy of ['nginx', 'HAProxy'])
-    await assert.rejects(openStation(urls[proxy] ?? '', 'CP1', optionsFor('other')), { code: 403 })
+  for (const proxy of ['nginx', 'HAProxy', 'Caddy'])
+    await assert.rejects(openStation(urls[proxy] ?? '', 'CP1', named(proxy, optionsFor('other'))), { code: 403 })
   const { remoteAddress, problem } = await forwarding.logged(/a station was refused/)
   assert.deepEqual([remoteAddress, problem], [station, 'The client certificate is that of another station'])
 })
 
 test('a station with a certificate of no CA does not get through a proxy', async () => {
-  for (const proxy of ['nginx', 'HAProxy', 'HAProxy, TLS at the proxy'])
-    await assert.rejects(openStation(urls[proxy] ?? '', 'CP1', optionsFor('self')))
+  for (const proxy of ['nginx', 'HAProxy', 'HAProxy, TLS at the proxy', 'Caddy'])
+    await assert.rejects(openStation(urls[proxy] ?? '', 'CP1', named(proxy, optionsFor('self'))))
 })
 
 test('a station that connects to a port of the PROXY protocol is closed, whatever it sends', async () => {

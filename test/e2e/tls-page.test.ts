@@ -19,11 +19,16 @@ const ofPage = (file: string): string => readFileSync(join(folder, file), 'utf8'
 
 before(async () => {
   const commands = blocks.filter(({ language }) => language === 'sh').flatMap(({ text }) => text.trim().split('\n'))
-  for (const command of commands.filter(line => line.startsWith('openssl '))) {
+  await follow(commands.filter(line => /^openssl (?!ca )/.test(line)))
+})
+
+/** Runs commands of the page, in its folder. */
+async function follow(commands: readonly string[]): Promise<void> {
+  for (const command of commands) {
     const { code, stderr } = await run('sh', ['-c', command], { cwd: folder })
     assert.equal(code, 0, `${command}\n${stderr}`)
   }
-})
+}
 
 after(() => rmSync(folder, { recursive: true }))
 
@@ -31,7 +36,7 @@ after(() => rmSync(folder, { recursive: true }))
 async function startWith(name: string): Promise<{ bridge: Bridge; ports: number[] }> {
   const { text } = blocks.find(({ file }) => file === name) ?? assert.fail(name)
   const ports: number[] = []
-  let toml = text.replaceAll('0.0.0.0', '127.0.0.1').replace(/"(\w+\.(?:crt|key))"/g, `"${folder}/$1"`)
+  let toml = text.replaceAll('0.0.0.0', '127.0.0.1').replace(/"(\w+\.(?:crt|key|crl))"/g, `"${folder}/$1"`)
   for (const line of text.match(/^port = .*/gm) ?? []) {
     ports.push(await freePort())
     toml = toml.replace(line, `port = ${ports.at(-1)}`)
@@ -71,3 +76,18 @@ for (const [file, profiles] of rows) {
     }
   })
 }
+
+test('a station with a revoked certificate gets 403 once the bridge has read the new list, and not before', async t => {
+  const [make = [], revoke = []] = blocksOf('docs/how-to/tls.md', 'Revoke a certificate')
+    .filter(({ language }) => language === 'sh')
+    .map(({ text }) => text.trim().split('\n'))
+  await follow(make)
+  const { bridge, ports } = await startWith('profile-3-crl.toml')
+  t.after(() => bridge.close())
+  const url = `wss://127.0.0.1:${ports[0]}/ocpp`
+  await (await openStation(url, 'CP1', byProfile[3]())).close()
+  await follow(revoke)
+  bridge.process.signal('SIGHUP')
+  await bridge.process.line(/"part":"ssl_cert".*reloaded/)
+  await assert.rejects(openStation(url, 'CP1', byProfile[3]()), { code: 403 })
+})

@@ -24,7 +24,7 @@ const gauges: Gauges = {
   queue_size: () => [[{ queue: 'commands' }, 3]],
   queue_limit: () => [[{ queue: 'commands' }, 50]],
   ready: () => [[{ part: 'rpc' }, 1]],
-  certificate_expiry_timestamp_seconds: () => [[{ file: '/etc/ssl/a.pem' }, 1_800_000_000]],
+  certificate_expiry_timestamp_seconds: () => [[{ file: '/etc/ssl/a.pem', kind: 'certificate' }, 1_800_000_000]],
   event_loop_delay_seconds: () => [[{ quantile: '0.99' }, 0.001]],
 }
 

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { usualTimeouts } from '../../src/server/http-server.ts'
 import type { Listener } from '../../src/server/listener.ts'
+import type { Tls } from '../../src/server/tls/tls.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { refused } from '../../src/translate/handshake.ts'
 import { makeKeyPair, tlsOf } from '../support/certificate.ts'
@@ -148,6 +149,14 @@ const reception: Partial<Reception> = {
   },
 }
 
+const further = 'csms.example'
+
+async function tlsFor(scheme: string): Promise<Tls | null> {
+  if (scheme === 'http') return null
+  const pairs = [await makeKeyPair(), ...(scheme === 'https' ? [] : [await makeKeyPair(`DNS:${further}`)])]
+  return tlsOf(...pairs)
+}
+
 /** The kernel's table of connections, read ten times a second at most: it has those of the whole machine. */
 const connections = { readAt: -Infinity, text: '' }
 
@@ -165,15 +174,14 @@ function isHeld(port: number, peerPort: number): boolean {
 /** All files, sockets and pipes of this process. */
 const openFiles = (): number => readdirSync('/proc/self/fd').length
 
-for (const scheme of ['http', 'https'] as const) {
+for (const scheme of ['http', 'https', 'https with a further host'] as const) {
   describe(`a connection over ${scheme} that does not become a station's`, { concurrency: true }, () => {
     let listener: Listener
     const clients: Socket[] = []
     const keep = keepUntil(after)
 
     before(async () => {
-      const tls = scheme === 'https' ? tlsOf(await makeKeyPair()) : null
-      listener = await openPort(keep, reception, { tls, timeouts })
+      listener = await openPort(keep, reception, { tls: await tlsFor(scheme), timeouts })
       const before = openFiles()
       keep({
         close: () => {
@@ -210,7 +218,8 @@ for (const scheme of ['http', 'https'] as const) {
       await once(raw, 'connect')
       while (!isHeld(listener.port, raw.localPort ?? 0)) await sleep(100)
       if (isRaw) return raw
-      const socket = connectTls({ socket: raw, rejectUnauthorized: false })
+      const named = scheme === 'https' ? {} : { servername: further }
+      const socket = connectTls({ socket: raw, rejectUnauthorized: false, ...named })
       await once(socket, 'secureConnect')
       return socket
     }

@@ -12,16 +12,16 @@ type Pair = { readonly cert: string; readonly key: string }
 /** Lets every station in. */
 export const anyAccess: Access = { profile: 0, checksKeys: false, certificateNames: 'cn', operator: null }
 
-/** A listener's TLS with one key pair, which asks for no certificate. */
-export function tlsOf(keyPair: Pair): Tls {
-  return new Tls(() => ({ keyPairs: [keyPair], clients: null, isLegacy: false }))
+/** A listener's TLS, which asks for no certificate. */
+export function tlsOf(...keyPairs: readonly Pair[]): Tls {
+  return new Tls(() => ({ keyPairs, clients: null, isLegacy: false }))
 }
 
-/** A self-signed certificate for 127.0.0.1 and its key, both PEM. */
-export async function makeKeyPair(): Promise<Pair> {
+/** A self-signed certificate and its key, both PEM. */
+export async function makeKeyPair(san = 'IP:127.0.0.1'): Promise<Pair> {
   const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-keys-'))
   try {
-    const { cert, key } = await openCa(folder, 'localhost', ['-addext', 'subjectAltName=IP:127.0.0.1'])
+    const { cert, key } = await openCa(folder, 'localhost', ['-addext', `subjectAltName=${san}`])
     return { cert: readFileSync(cert, 'utf8'), key: readFileSync(key, 'utf8') }
   } finally {
     rmSync(folder, { recursive: true })
@@ -48,8 +48,8 @@ export type Ca = Files & {
   /** Paths of a new certificate and its key. The same name is written over. */
   issue(name: string, issue: Issue): Promise<Files>
   revoke({ cert }: Files): Promise<void>
-  /** The path of the revocation list as it is now. */
-  crl(days?: number): Promise<string>
+  /** The path of the revocation list as it is now. An expired one is of 2020. */
+  crl(days?: number | 'expired'): Promise<string>
 }
 
 /** A certificate authority in a folder, which is made. Its own certificate is self-signed. */
@@ -84,7 +84,11 @@ export async function openCa(folder: string, name: string, extensions: readonly 
     },
     revoke: async ({ cert: revoked }) => openssl('ca', '-config', config, '-revoke', revoked),
     crl: async (days = 7) => {
-      await openssl('ca', '-config', config, '-gencrl', '-crldays', String(days), '-out', at('crl.new'))
+      const times =
+        days === 'expired'
+          ? ['-crl_lastupdate', '20200101000000Z', '-crl_nextupdate', '20200108000000Z']
+          : ['-crldays', String(days)]
+      await openssl('ca', '-config', config, '-gencrl', ...times, '-out', at('crl.new'))
       copyFileSync(at('crl.new'), at('crl.pem'))
       return at('crl.pem')
     },

@@ -7,6 +7,7 @@ import { installNewApp } from './new-app.ts'
 import { installPrometheus } from './prometheus.ts'
 import { installProxies } from './proxies.ts'
 import { installRails } from './rails.ts'
+import { installStrangers } from './strangers.ts'
 
 await installNats()
 await installRails()
@@ -14,3 +15,4 @@ await installNewApp()
 await installPrometheus()
 await installProxies()
 await installGrpcGo()
+await installStrangers()

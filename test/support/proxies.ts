@@ -58,9 +58,18 @@ const programs = {
     head: ['errorlog-file=/dev/stderr', 'workers=1'],
     args: file => [`--conf=${file}`],
   },
+  caddy: {
+    version: 'version',
+    packages: ['caddy'],
+    reload: 'SIGUSR1',
+    isReady: /serving initial configuration/,
+    head: ['{', '  admin off', '  auto_https off', '  storage file_system {folder}/storage', '}'],
+    args: file => ['run', '--adapter', 'caddyfile', '--config', file],
+  },
 } as const satisfies Record<string, Program>
 
 export type ProxyName = keyof typeof programs
+type GrpcProxyName = Exclude<ProxyName, 'caddy'>
 
 /** Installs the proxies that are missing. */
 export async function installProxies(): Promise<void> {
@@ -89,7 +98,8 @@ export async function openProxy(name: ProxyName, config: string): Promise<Proxy>
   const folder = await mkdtemp(join(tmpdir(), `ocpp-cable-${name}-`))
   const file = join(folder, 'conf')
   await writeFile(file, [...head, config].join('\n').replaceAll('{folder}', folder))
-  const server = openProcess(name, args(file, folder), { env })
+  // Caddy writes its last configuration below its home.
+  const server = openProcess(name, args(file, folder), { env: { ...env, HOME: folder, XDG_CONFIG_HOME: folder } })
   const close = async () => {
     await server.close()
     await rm(folder, { recursive: true, force: true })
@@ -110,7 +120,7 @@ const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
 export const nginxFolders = temporary.join(' ')
 
 /** As deployments have them before a gRPC app, with HTTP/2 on both sides. */
-const grpcConfigs: Readonly<Record<ProxyName, (port: number, app: number) => string>> = {
+const grpcConfigs: Readonly<Record<GrpcProxyName, (port: number, app: number) => string>> = {
   // GOAWAY comes after 50 requests of a connection.
   nginx: (port, app) => `
 http {
@@ -143,10 +153,10 @@ no-via=yes
 no-add-x-forwarded-proto=yes
 `,
 }
-export const proxyNames = Object.keys(grpcConfigs) as ProxyName[]
+export const proxyNames = Object.keys(grpcConfigs) as GrpcProxyName[]
 
 /** A proxy before an app on 127.0.0.1, and its address for `rpc_host`. */
-export async function openGrpcProxy(name: ProxyName, app: number): Promise<Proxy & { readonly host: string }> {
+export async function openGrpcProxy(name: GrpcProxyName, app: number): Promise<Proxy & { readonly host: string }> {
   const port = await freePort()
   return { ...(await openProxy(name, grpcConfigs[name](port, app))), host: `127.0.0.1:${port}` }
 }

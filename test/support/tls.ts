@@ -1,9 +1,10 @@
 /** TLS handshakes for tests. */
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Server as NetServer } from 'node:net'
 import type { TestContext } from 'node:test'
-import { connect, createServer, type ConnectionOptions, type Server, type TLSSocket } from 'node:tls'
-import type { Contexts } from '../../src/server/tls/contexts.ts'
+import { connect, type ConnectionOptions } from 'node:tls'
+import { newServer } from '../../src/server/http-server.ts'
+import type { Tls } from '../../src/server/tls/tls.ts'
 
 type Client = Omit<ConnectionOptions, 'servername'> & {
   /** `null`: the client names no host. */
@@ -11,14 +12,8 @@ type Client = Omit<ConnectionOptions, 'servername'> & {
 }
 
 /** The fingerprint of the certificate that a client is served; `null` where the handshake fails. */
-export async function servedBy(t: TestContext, contexts: Contexts, client: Client): Promise<string | null> {
-  const server = createServer({
-    ...contexts.usual,
-    SNICallback(this: unknown, host, done) {
-      contexts.use(this as TLSSocket, host)
-      done(null)
-    },
-  })
+export async function servedBy(t: TestContext, tls: Tls, client: Client): Promise<string | null> {
+  const server = newServer({ tls }, () => undefined)
   t.after(() => server.close())
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -26,7 +21,7 @@ export async function servedBy(t: TestContext, contexts: Contexts, client: Clien
 }
 
 /** The same, of a server that listens. */
-export async function certificateOf(server: Server, { servername, ...client }: Client): Promise<string | null> {
+export async function certificateOf(server: NetServer, { servername, ...client }: Client): Promise<string | null> {
   const { port } = server.address() as AddressInfo
   const named = servername === null ? {} : { servername }
   const socket = connect({

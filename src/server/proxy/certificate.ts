@@ -1,7 +1,7 @@
 /**
  * The certificate that a station has shown to a proxy, as the proxy passes it on.
  *
- * Spec: RFC 9440 (the header Client-Cert); what nginx and Envoy write instead.
+ * Spec: RFC 9440 (the header Client-Cert); what nginx and Caddy write instead.
  */
 import { X509Certificate } from 'node:crypto'
 import type { ClientCertificate } from '../../translate/certificate.ts'
@@ -9,19 +9,22 @@ import { certificateOf } from '../tls/client-certificate.ts'
 import type { ProxyTls } from './header.ts'
 
 /**
- * A header's value; empty for none. The proxy sends it only for a certificate that it has verified, so only the dates
+ * A header's value; empty for none, `null` for one that is known to be unreadable. The proxy sends it only for a certificate that it has verified, so only the dates
  * are looked at again: a connection may outlive them.
  *
  * @param now in ms since the epoch
  */
-export function forwardedCertificate(value: string, now: number): ClientCertificate | null {
+export function forwardedCertificate(value: string | null, now: number): ClientCertificate | null {
+  if (value === null) return unreadable
   const text = value.trim()
-  // What Caddy sends of a station without a certificate.
-  if (text === '' || text === '::') return null
+  if (text === '' || text === '::' || unfilled.test(text)) return null
   const x509 = parse(text)
   if (x509 === null) return unreadable
   return certificateOf(x509, now > Date.parse(x509.validTo) ? 'CERT_HAS_EXPIRED' : null)
 }
+
+/** What Caddy sends of a station without a certificate: its placeholder as the configuration has it. */
+const unfilled = /^:?\{http\.request\.tls\.client\.\w+\}:?$/
 
 const unknown = {
   issuer: '',

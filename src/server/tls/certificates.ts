@@ -4,6 +4,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
+import { validityOf } from './revocation-list.ts'
 
 /** One certificate chain with its key, both PEM. A server may have several pairs, such as RSA and ECDSA. */
 export type KeyPair = { readonly cert: string; readonly key: string }
@@ -30,6 +31,10 @@ export function readClientTrust(caFile: string, crlFile: string | null): ClientT
     () => createSecureContext({ crl: assertSome(crls) }),
     `ssl_client_crl: ${crlFile} is not a PEM revocation list`,
   )
+  attempt(
+    () => crls.forEach(assertExpires),
+    `ssl_client_crl: ${crlFile} has a list that never expires (RFC 5280 §5.1.2.5)`,
+  )
   return { ca, crls }
 }
 
@@ -39,6 +44,11 @@ const crlBlocks = /-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g
 /** The earliest expiry of the certificates in a PEM chain, in seconds since the epoch. */
 export function expiryOf(chain: string): number {
   return Math.min(...certificatesIn(chain).map(({ validTo }) => Date.parse(validTo))) / 1000
+}
+
+/** Without an end, a list that has not been renewed for years would look valid. */
+function assertExpires(crl: string): void {
+  if (validityOf(crl).until === null) throw new Error('it has no nextUpdate')
 }
 
 /** Throws for a text that has none. */

@@ -2,7 +2,7 @@
  * Which certificates a connection is served with: by the name that the client asks for, one of each key type.
  */
 import { constants, X509Certificate } from 'node:crypto'
-import { createSecureContext, type SecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls'
+import type { SecureContextOptions } from 'node:tls'
 import type { ClientTrust, KeyPair } from './certificates.ts'
 
 /** What the files of a listener hold. */
@@ -52,43 +52,37 @@ type Certificate = {
 export class Contexts {
   /** For a client that names no host, or one that no certificate has. */
   readonly usual: SecureContextOptions
+  /** Whether the host that a client asks for makes a difference. */
+  readonly dependOnHost: boolean
   readonly #credentials: TlsCredentials
   readonly #certificates: readonly Certificate[]
-  readonly #usual: readonly Certificate[]
-  /** Of each certificate alone. */
-  readonly #contexts = new Map<Certificate, SecureContext>()
+  /** By the certificates in it. */
+  readonly #options = new Map<string, SecureContextOptions>()
 
   constructor(credentials: TlsCredentials) {
     this.#credentials = credentials
     this.#certificates = credentials.keyPairs.map(certificateOf)
-    const [first] = this.#certificates
-    this.#usual = oneOfEachType(
-      this.#certificates.filter(({ names }) => names.some(name => first?.names.includes(name))),
-    )
-    this.usual = this.#optionsFor(this.#usual)
+    const names = this.#certificates[0]?.names ?? []
+    this.usual = this.#optionsFor(this.#certificates.filter(other => other.names.some(name => names.includes(name))))
+    const all = new Set(this.#certificates.map(certificate => certificate.names.toSorted().join()))
+    this.dependOnHost = all.size > 1
   }
 
-  /**
-   * Lets a connection use the certificates of a host.
-   *
-   * Node takes over one certificate of a context, so each is set by itself. Node 24 and later keep the last one set only:
-   * there, a host that does not share the first certificate has the first of its own, of one key type.
-   */
-  use(socket: Pick<TLSSocket, 'setKeyCert'>, host: string): void {
-    const fitting = oneOfEachType(this.#certificates.filter(({ x509 }) => x509.checkHost(host) !== undefined))
-    if (fitting.every((certificate, at) => certificate === this.#usual[at])) return
-    for (const certificate of fitting.toReversed()) socket.setKeyCert(this.#contextOf(certificate))
+  /** The same object for the same certificates. */
+  for(host: string): SecureContextOptions {
+    const fitting = this.#certificates.filter(({ x509 }) => x509.checkHost(host) !== undefined)
+    return fitting.length === 0 ? this.usual : this.#optionsFor(fitting)
   }
 
-  #contextOf(certificate: Certificate): SecureContext {
-    const known = this.#contexts.get(certificate)
-    if (known !== undefined) return known
-    const context = createSecureContext(this.#optionsFor([certificate]))
-    this.#contexts.set(certificate, context)
-    return context
+  #optionsFor(fitting: readonly Certificate[]): SecureContextOptions {
+    const certificates = oneOfEachType(fitting)
+    const key = certificates.map(certificate => this.#certificates.indexOf(certificate)).join()
+    const options = this.#options.get(key) ?? this.#newOptions(certificates)
+    this.#options.set(key, options)
+    return options
   }
 
-  #optionsFor(certificates: readonly Certificate[]): SecureContextOptions {
+  #newOptions(certificates: readonly Certificate[]): SecureContextOptions {
     const { clients, isLegacy } = this.#credentials
     return {
       cert: certificates.map(({ pair }) => pair.cert),

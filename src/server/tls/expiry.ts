@@ -1,12 +1,34 @@
 /**
- * Warns of certificates that expire soon, at the start and once a day.
+ * Warns of certificates and revocation lists that expire soon: at the start, after a reload, and once a day.
  */
 import type { Log } from '../../ops/log.ts'
 import type { Opened } from '../../ops/server.ts'
-import type { Tls } from './tls.ts'
+import type { Validity } from './revocation-list.ts'
 
-const dayMs = 24 * 60 * 60_000
-const soonMs = 30 * dayMs
+export type Expiry = {
+  readonly file: string
+  readonly kind: 'certificate' | 'revocation_list'
+  /** In seconds since the epoch. */
+  readonly until: number
+  /** How long before that a warning is due, in seconds. */
+  readonly noticeS: number
+}
+
+const hourMs = 60 * 60_000
+const dayMs = 24 * hourMs
+const monthS = (30 * dayMs) / 1000
+
+/** @param until when the first certificate of the file expires */
+export function expiryOfChain(file: string, until: number): Expiry {
+  return { file, kind: 'certificate', until, noticeS: monthS }
+}
+
+/** Of the list that expires first. Lists often live a week or a day, so the warning is due for the last quarter. */
+export function expiryOfLists(file: string, lists: readonly Validity[]): Expiry {
+  const ends = lists.map(({ from, until }) => ({ from, until: until ?? Infinity }))
+  const { from, until } = ends.reduce((first, each) => (each.until < first.until ? each : first))
+  return { file, kind: 'revocation_list', until, noticeS: Math.min(monthS, (until - from) / 4) }
+}
 
 export interface ExpiryWarnings extends Opened {
   /** Warns now of what expires soon. */
@@ -15,24 +37,40 @@ export interface ExpiryWarnings extends Opened {
 
 /** @param now in ms since the epoch */
 export function openExpiryWarnings(
-  certificates: readonly Pick<Tls, 'expiries'>[],
+  certificates: readonly { readonly expiries: readonly Expiry[] }[],
   log: Pick<Log, 'warn'>,
   now = Date.now,
 ): ExpiryWarnings {
-  const check = (): void => {
-    // Listeners may share a file.
-    const expiries = new Map(certificates.flatMap(each => each.expiries))
-    for (const [file, expiry] of expiries) {
-      const leftMs = expiry * 1000 - now()
-      if (leftMs > soonMs) continue
-      const fields = { file, until: new Date(expiry * 1000).toISOString(), days: Math.floor(leftMs / dayMs) }
-      log.warn(fields, leftMs < 0 ? 'a certificate has expired: renew it' : 'a certificate expires soon: renew it')
-    }
+  /** When each file was last named, and whether it had expired then. */
+  const named = new Map<string, { readonly at: number; readonly isOver: boolean }>()
+  const warn = ({ file, kind, until, noticeS }: Expiry, isDaily: boolean): void => {
+    const leftMs = until * 1000 - now()
+    if (leftMs > noticeS * 1000) return
+    const isOver = leftMs < 0
+    const last = named.get(file)
+    if (isDaily && last?.isOver === isOver && now() - last.at < dayMs) return
+    named.set(file, { at: now(), isOver })
+    const fields = { file, until: new Date(until * 1000).toISOString(), days: Math.floor(leftMs / dayMs) }
+    if (kind === 'certificate')
+      log.warn(fields, isOver ? 'a certificate has expired: renew it' : 'a certificate expires soon: renew it')
+    else
+      log.warn(
+        fields,
+        isOver
+          ? 'a revocation list has expired: stations with a certificate are refused until it is renewed'
+          : 'a revocation list expires soon: renew it',
+      )
   }
-  check()
-  const timer = setInterval(check, dayMs)
+  const check = (isDaily: boolean): void => {
+    // Listeners may share a file.
+    const expiries = new Map(certificates.flatMap(each => each.expiries).map(each => [each.file, each]))
+    for (const expiry of expiries.values()) warn(expiry, isDaily)
+  }
+  check(false)
+  // A list of a day expires between two daily checks.
+  const timer = setInterval(() => check(true), hourMs)
   return {
-    check,
+    check: () => check(false),
     close: () => {
       clearInterval(timer)
       return Promise.resolve()

@@ -1,9 +1,11 @@
 /**
  * The TLS of one listener: its files, what they hold, and the servers that use it.
  */
-import type { Server, TLSSocket, TlsOptions } from 'node:tls'
+import type { SecureContextOptions, Server, TlsOptions } from 'node:tls'
 import { expiryOf, readClientTrust, readKeyPair } from './certificates.ts'
 import { Contexts, type TlsCredentials } from './contexts.ts'
+import { expiryOfChain, expiryOfLists, type Expiry } from './expiry.ts'
+import { validityOf } from './revocation-list.ts'
 
 export type TlsFiles = {
   readonly sslCert: readonly string[]
@@ -25,6 +27,8 @@ export class Tls {
   readonly files: readonly string[]
   readonly #read: () => TlsCredentials
   readonly #servers = new Set<Server>()
+  /** A reload makes new contexts, and so new servers. */
+  readonly #named = new WeakMap<SecureContextOptions, Server>()
   #credentials: TlsCredentials
   #contexts: Contexts
 
@@ -36,22 +40,28 @@ export class Tls {
     this.#contexts = new Contexts(this.#credentials)
   }
 
-  /**
-   * What a server is made with. A certificate that is not valid ends no handshake: the upgrade is refused, so that the
-   * reason and the station are known.
-   */
+  /** What a server is made with. */
   get options(): TlsOptions {
-    // Node calls it as a method of the connection.
-    const choose = (socket: TLSSocket, host: string): void => this.#contexts.use(socket, host)
-    return {
-      ...this.#contexts.usual,
-      requestCert: this.#credentials.clients !== null,
-      rejectUnauthorized: false,
-      SNICallback(this: unknown, host, done) {
-        choose(this as TLSSocket, host)
-        done(null)
-      },
-    }
+    return this.#optionsWith(this.#contexts.usual)
+  }
+
+  /** Whether clients that ask for different hosts are served by different certificates. */
+  get dependsOnHost(): boolean {
+    return this.#contexts.dependOnHost
+  }
+
+  /** A server with the certificates of a host: `main`, or another one, which never listens. */
+  serverFor(host: string | null, main: Server, newServer: (options: TlsOptions) => Server): Server {
+    const context = host === null ? this.#contexts.usual : this.#contexts.for(host)
+    if (context === this.#contexts.usual) return main
+    const server = this.#named.get(context) ?? newServer(this.#optionsWith(context))
+    this.#named.set(context, server)
+    return server
+  }
+
+  /** A certificate that is not valid ends no handshake: the upgrade is refused, so that the reason and the station are known. */
+  #optionsWith(context: SecureContextOptions): TlsOptions {
+    return { ...context, requestCert: this.#credentials.clients !== null, rejectUnauthorized: false }
   }
 
   /** From now on, `reload` changes the certificates of this server, too. */
@@ -68,11 +78,14 @@ export class Tls {
     this.#contexts = contexts
   }
 
-  /** When the first certificate of each file expires, in seconds since the epoch. */
-  get expiries(): readonly (readonly [file: string, expiry: number])[] {
+  /** When the first certificate, or revocation list, of each file expires. */
+  get expiries(): readonly Expiry[] {
     const { keyPairs, clients } = this.#credentials
     const chains = [...keyPairs.map(({ cert }) => cert), ...(clients === null ? [] : [clients.ca])]
-    return chains.map((chain, at) => [this.files[at] ?? '', expiryOf(chain)])
+    const file = (at: number): string => this.files[at] ?? ''
+    const ofChains = chains.map((chain, at) => expiryOfChain(file(at), expiryOf(chain)))
+    if (clients === null || clients.crls.length === 0) return ofChains
+    return [...ofChains, expiryOfLists(file(chains.length), clients.crls.map(validityOf))]
   }
 }
 

@@ -8,6 +8,7 @@ import { authorityOf } from '../../ops/server.ts'
 import type { UpgradeRequest } from '../../translate/handshake.ts'
 import { canonicalAddress, networksOf } from '../proxy/addresses.ts'
 import { forwardedCertificate, proxiedCertificate } from '../proxy/certificate.ts'
+import { envoyHeader, lastCertificate } from '../proxy/envoy.ts'
 import { forwardedNames, readForwarded } from '../proxy/forwarded.ts'
 import type { ProxyHeader } from '../proxy/header.ts'
 import { readClientCertificate } from '../tls/client-certificate.ts'
@@ -85,7 +86,7 @@ export class Peers {
     const read = readForwarded(headers, this.isTrusted)
     const name = this.#certificateHeader
     const value = name === null ? '' : [headers[name] ?? ''].flat().join(',')
-    const certificate = forwardedCertificate(value, Date.now())
+    const certificate = forwardedCertificate(name === envoyHeader ? lastCertificate(value) : value, Date.now())
     const own = socket instanceof TLSSocket
     if (typeof read === 'string') return { encrypted: own, certificate, proxyProblem: read }
     const { address, encrypted } = read

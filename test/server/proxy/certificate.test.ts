@@ -26,7 +26,8 @@ for (const [name, value] of encodings) {
   })
 }
 
-for (const value of ['', ' ', '::']) {
+const caddy = '{http.request.tls.client.certificate_der_base64}'
+for (const value of ['', ' ', '::', caddy, `:${caddy}:`]) {
   test(`forwardedCertificate finds none in ${JSON.stringify(value)}`, () => {
     assert.equal(forwardedCertificate(value, now), null)
   })
@@ -34,6 +35,8 @@ for (const value of ['', ' ', '::']) {
 
 const unreadable = [
   ['a word', 'garbage'],
+  ['another placeholder', '{http.request.header.x}'],
+  ['text behind a placeholder', `:${caddy}:x`],
   ['one colon', `:${der}`],
   ['two certificates', `:${der}:,:${der}:`],
   ['half a percent sign', '-----BEGIN%'],

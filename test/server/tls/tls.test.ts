@@ -10,8 +10,10 @@ import { after, before, test, type TestContext } from 'node:test'
 import { connect as connectTls, createServer, type TLSSocket } from 'node:tls'
 import { expiryOf } from '../../../src/server/tls/certificates.ts'
 import { readClientCertificate } from '../../../src/server/tls/client-certificate.ts'
+import { validityOf } from '../../../src/server/tls/revocation-list.ts'
 import { openTls, type TlsFiles } from '../../../src/server/tls/tls.ts'
 import { openCa, type Ca, type Files } from '../../support/certificate.ts'
+import { withoutNextUpdate } from '../../support/revocation-list.ts'
 import { certificateOf } from '../../support/tls.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-tls-'))
@@ -106,10 +108,40 @@ test('files are all that reload reads, and expiries names the certificates among
   const tls = openTls(files({ sslClientCa: ca.cert, sslClientVerify: 'optional' }))
   assert.ok(tls !== null)
   assert.deepEqual(tls.files, [at('crt'), ca.cert, at('key')])
-  assert.deepEqual(tls.expiries, [
-    [at('crt'), expiryOf(readFileSync(pairs.old.cert, 'utf8'))],
-    [ca.cert, expiryOf(readFileSync(ca.cert, 'utf8'))],
+  const [certificate, authority] = [pairs.old.cert, ca.cert].map(file => expiryOf(readFileSync(file, 'utf8')))
+  assert.deepEqual(
+    tls.expiries.map(({ file, kind, until }) => [file, kind, until]),
+    [
+      [at('crt'), 'certificate', certificate],
+      [ca.cert, 'certificate', authority],
+    ],
+  )
+})
+
+test('expiries has the revocation list, and a reload its new end', async () => {
+  const crl = at('expiring.crl')
+  copyFileSync(await ca.crl(7), crl)
+  const tls = openTls(files({ sslClientCa: ca.cert, sslClientCrl: crl, sslClientVerify: 'required' }))
+  assert.ok(tls !== null)
+  const ofList = () => tls.expiries.filter(({ kind }) => kind === 'revocation_list')
+  const { from, until } = validityOf(readFileSync(crl, 'utf8'))
+  assert.deepEqual(ofList(), [
+    { file: crl, kind: 'revocation_list', until, noticeS: ((until ?? assert.fail()) - from) / 4 },
   ])
+  copyFileSync(await ca.crl(8), crl)
+  tls.reload()
+  assert.equal(ofList()[0]?.until, validityOf(readFileSync(crl, 'utf8')).until)
+})
+
+test('a revocation list that never expires is refused, at a reload as well', async () => {
+  const crl = at('endless.crl')
+  copyFileSync(await ca.crl(), crl)
+  const given = files({ sslClientCa: ca.cert, sslClientCrl: crl, sslClientVerify: 'required' })
+  const tls = openTls(given)
+  writeFileSync(crl, withoutNextUpdate(readFileSync(crl, 'utf8')))
+  const problem = /ssl_client_crl: .*endless.crl has a list that never expires/
+  assert.throws(() => openTls(given), problem)
+  assert.throws(() => tls?.reload(), problem)
 })
 
 test('a client that says no TLS is no reason to fail', async t => {

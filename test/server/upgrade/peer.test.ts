@@ -83,6 +83,18 @@ test('upgradeRequest reads the certificate that a trusted proxy passes on', asyn
   assert.deepEqual([certificate?.problem, certificate?.commonName], [null, 'localhost'])
 })
 
+test("upgradeRequest reads a certificate in Envoy's form from Envoy's header, and from no other", async () => {
+  const value = `Hash=6d;Cert="${encodeURIComponent(cert)}"`
+  const envoy = { trustedProxies: ['127.0.0.1'], proxyClientCert: 'x-forwarded-client-cert' }
+  const { certificate } = await read(envoy, { 'x-forwarded-client-cert': value })
+  assert.deepEqual([certificate?.problem, certificate?.commonName], [null, 'localhost'])
+  assert.equal((await read(envoy, {})).certificate, null)
+  const strange = await read(envoy, { 'x-forwarded-client-cert': `:${der}:` })
+  assert.match(strange.certificate?.problem ?? '', /^the proxy did not send it/)
+  const other = await read(withCertificates, { 'client-cert': value })
+  assert.match(other.certificate?.problem ?? '', /^the proxy did not send it/)
+})
+
 test('upgradeRequest reads no certificate where the option is not set, or the proxy sends an empty one', async () => {
   assert.equal((await read(loopback, { 'client-cert': `:${der}:` })).certificate, null)
   for (const value of ['', '::'])
