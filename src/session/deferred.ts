@@ -45,7 +45,7 @@ export class Deferred<Entry> {
       clearTimeout(timer)
       this.keep(entry)
     }
-    this.#timers = null
+    this.#timers?.clear()
   }
 
   /** Removes and returns the entries kept. */

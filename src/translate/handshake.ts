@@ -125,7 +125,7 @@ export function readHandshake(request: UpgradeRequest, settings: HandshakeSettin
     stationId,
     ...agreed,
     env,
-    profile: profileOf({ ...request, authorization }),
+    profile: profileOf({ encrypted: request.encrypted, authorization, certificate: request.certificate }),
     proven: 0,
     ...(isWithheld && { withheld: true }),
     ...(host.invalid !== null && { invalidHost: host.invalid }),

@@ -68,7 +68,10 @@ export class Peers {
       target: url ?? '/',
       headers: this.#stripped(headers, isForwarded),
       remoteAddress: peer,
-      localAuthority: localAuthority(socket),
+      // Read on demand: few need it, and the connection would keep what it has read.
+      get localAuthority(): string {
+        return localAuthority(socket)
+      },
       ...(isForwarded ? this.#forwarded(headers, socket) : securedBy(socket, this.#said.get(belowTls(socket)))),
     }
   }

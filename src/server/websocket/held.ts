@@ -12,7 +12,8 @@ export type Message = {
 const overheadBytes = 100
 
 export class Held {
-  readonly #messages: Message[] = []
+  /** `null` while nothing is held: an emptied array would keep its room. */
+  #messages: Message[] | null = null
   #bytes = 0
 
   /** The memory they take, roughly. */
@@ -21,18 +22,20 @@ export class Held {
   }
 
   push(message: Message): void {
+    this.#messages ??= []
     this.#messages.push(message)
     this.#bytes += message.bytes + overheadBytes
   }
 
   shift(): Message | undefined {
-    const message = this.#messages.shift()
+    const message = this.#messages?.shift()
     if (message !== undefined) this.#bytes -= message.bytes + overheadBytes
+    if (this.#bytes === 0) this.#messages = null
     return message
   }
 
   clear(): void {
-    this.#messages.length = 0
+    this.#messages = null
     this.#bytes = 0
   }
 }

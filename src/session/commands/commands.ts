@@ -180,7 +180,7 @@ export class Commands {
       this.#fail(open.call, 'ConnectionClosed')
     }
     this.stop()
-    this.#late = null
+    this.#late?.clear()
   }
 
   #isFree(): boolean {
