@@ -15,6 +15,7 @@ import { closeCodeFor, closeReason, limitOf } from './closing.ts'
 import { deflate, mayCompress } from './compression.ts'
 import { Intake, settleAt, type IntakeEnd } from './intake.ts'
 import { Liveness, Patience } from './liveness.ts'
+import { Outgoing } from './outgoing.ts'
 import type { Closing, LiveSettings, Shared, SocketEnd, SocketSettings, Sockets, Watched } from './ports.ts'
 import { Progress } from './progress.ts'
 import { ignoreRest, isCompressed, limitMessages, maxFragments, unfinishedBytes } from './receiver.ts'
@@ -36,6 +37,7 @@ export function openSockets(
   const open = new Set<LiveSocket>()
   const strangers = new Turnstile(now)
   const watched = new Set<Watched>()
+  const outgoing = new Outgoing(settings, meter, watched)
   const upgradePlainly = new WeakMap<IncomingMessage, () => void>()
   const plain = newServer(settings, false)
   const compressing = newServer(settings, deflate)
@@ -62,7 +64,7 @@ export function openSockets(
       const upgradeBy = (server: WebSocketServer): void =>
         server.handleUpgrade(request, stream, head, ws => {
           const isCut = closeModeFor(stationId, settings.close) === 'abort'
-          const shared = { patience, meter, strangers, watched, now }
+          const shared = { patience, meter, strangers, outgoing, watched, now }
           const socket = new LiveSocket(ws, request.socket, { ...settings, isCut }, shared)
           open.add(socket)
           ws.once('close', () => open.delete(socket) && watched.delete(socket))
@@ -109,6 +111,9 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
   readonly #liveness: Liveness
   readonly #progress: Progress
   readonly #intake: Intake
+  readonly #outgoing: Outgoing<Watched>
+  /** Sends messages compressed; `null` where that is not negotiated. */
+  readonly #compressing: WebSocket | null
   readonly #watched: Set<Watched>
   #end: SocketEnd | null = null
   #messages = 0
@@ -122,6 +127,8 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
     this.#meter = shared.meter
     this.#liveness = new Liveness(shared.patience)
     this.#progress = new Progress(settings)
+    this.#outgoing = shared.outgoing
+    this.#compressing = isCompressed(ws) ? ws : null
     this.#watched = shared.watched.add(this)
     this.#intake = new Intake(ws, settings, this, shared.strangers, shared.now)
     const bytes = Math.min(settings.unacceptedMessageSize, settings.maxMessageSize)
@@ -192,17 +199,10 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
     return true
   }
 
-  /**
-   * The pending-size limit counts the data buffered before this message, but not data that waits for compression:
-   * neither a single large message nor the bridge's own delay makes a station slow.
-   */
   send(text: string): void {
     if (this.#ws.readyState !== WebSocket.OPEN) return
-    const { maxPendingSize } = this.#settings
-    if (maxPendingSize > 0 && this.#connection.writableLength > maxPendingSize) return this.#onSlow('Reads too slowly')
-    this.#meter.count('data_sent_total', {}, Buffer.byteLength(text))
-    this.#ws.send(text)
-    if (this.#connection.writableLength > 0) this.#watched.add(this)
+    const isTaken = this.#outgoing.send(this.#connection, this, text, this.#compressing)
+    if (!isTaken) this.#onSlow('Reads too slowly')
   }
 
   close(code: number, reason: string): void {
@@ -236,6 +236,7 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
   }
 
   terminate(): void {
+    this.#connection.uncork()
     this.#ws.terminate()
   }
 
