@@ -48,7 +48,7 @@ export class Outgoing<Socket> {
       if (connection.writableLength > maxPendingSize) return false
     }
     const bytes = Buffer.byteLength(text)
-    this.#meter.count('data_sent_total', {}, bytes)
+    this.#meter.totals.data_sent_total.value += bytes
     if (connection.writableCorked === 0) {
       connection.cork()
       if (this.#corked.size === 0) setImmediate(this.#flush)

@@ -149,7 +149,7 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
       this.#messages++
       if (this.#ending !== null) return
       const bytes = bytesOf(data)
-      this.#meter.count('data_rcvd_total', {}, bytes.length)
+      this.#meter.totals.data_rcvd_total.value += bytes.length
       if ((replaces || isBinary) && !isUtf8(bytes)) onReplaced()
       const intake = this.#intake
       if (intake.isOpen && intake.unsettled < settleAt) {
