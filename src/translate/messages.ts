@@ -32,13 +32,19 @@ export function readTransmission(text: string): AppMessage {
   const { type, reason } = transmission
   if (typeof type === 'string') return { kind: 'cable', type, reason: typeof reason === 'string' ? reason : '' }
   const message = membersOf(text).get('message')
-  return message === undefined ? foreign('a transmission without a message') : readMessage(message)
+  return message === undefined
+    ? foreign('a transmission without a message')
+    : messageOf(message, transmission['message'])
 }
 
 /** Reads a broadcast, or the message of a transmission. Never throws. */
 export function readMessage(text: string): AppMessage {
   if (text.length > alwaysCheap && !isParsable(text)) return foreign(tooMuch)
-  const message = parseJson(text)
+  return messageOf(text, parseJson(text))
+}
+
+/** @param message the value of the text */
+function messageOf(text: string, message: unknown): AppMessage {
   if (!isObject(message)) return foreign('a message that is not a JSON object')
   const { command } = message
   if (typeof command !== 'string') return foreign('a message without a command')
