@@ -216,8 +216,8 @@ export class Answering {
     const mayLeave = own.answer.kind === 'callError' && reason !== 'silent'
     if (mayLeave && this.#parts.unanswered.leave(pending, reason === 'failed' ? cause : reason))
       return this.#abandon(pending)
-    const by = own.isLocal ? 'local' : why
-    this.#reply(pending, this.#completed(pending, own.answer), by, why === 'failed' ? `failed: ${cause}` : by)
+    const answer = own.isLocal ? own.answer : this.#completed(pending, own.answer)
+    this.#reply(pending, answer, own.isLocal ? 'local' : why, why === 'failed' ? `failed: ${cause}` : undefined)
   }
 
   /** Refuses a CALL that cannot go to the app. */
