@@ -41,7 +41,7 @@ test('a CALL that is served at once is validated as it was parsed, and one that 
   for (const id of ['x', 'y']) station.call('StatusNotification', goodStatus, id)
   for (let answers = 0; answers < 2; answers++) await station.next()
   const requests = mock.calls.map(call => call.arguments).filter(([, , message]) => message === 'request')
-  const values = requests.map(([, , , payload, value]) => [JSON.parse(payload), value])
+  const values = requests.map(([, , , payload, value]) => [JSON.parse(payload) as unknown, value])
   assert.deepEqual(values, [
     [goodStatus, goodStatus],
     [goodStatus, undefined],
