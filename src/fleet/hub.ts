@@ -137,7 +137,7 @@ export class Hub implements Fleet {
   /** Hands a broadcast to every session that it is for. */
   deliver(broadcast: Broadcast): void {
     const { meter } = this.#world
-    meter.count('broadcast_msg_total')
+    meter.totals.broadcast_msg_total.value++
     switch (broadcast.kind) {
       case 'stream': {
         const { stream, data, excludeSid } = broadcast

@@ -33,6 +33,9 @@ export type Fact = {
   readonly isCertain: boolean
 }
 
+/** As `membersOf` reads them. */
+type Members = ReadonlyMap<string, JsonText>
+
 export const identities16: ReadonlyMap<string, Identity> = new Map<string, Identity>([
   [
     'StartTransaction',
@@ -73,47 +76,70 @@ export const identities2x: ReadonlyMap<string, Identity> = new Map<string, Ident
  */
 const plausible = { from: Date.UTC(2016, 0), before: Date.UTC(2100, 0) }
 
-/** @param payload a valid JSON object */
-export function factOf({ required, optional }: Identity, payload: JsonText): Fact {
-  const members = membersOf(payload)
+/**
+ * @param members of the payload
+ * @param value of the payload; its parts are parsed where the value is not at hand
+ */
+export function factOf({ required, optional }: Identity, members: Members, value?: unknown): Fact {
   const fields: string[] = []
   let isCertain = true
   for (const path of required) {
-    const text = fieldAt(members, path)
+    const text = fieldAt(members, path, value)
     if (text === null) isCertain = false
     fields.push(`"${path}":${text}`)
   }
-  for (const path of optional) fields.push(`"${path}":${fieldAt(members, path)}`)
+  for (const path of optional) fields.push(`"${path}":${fieldAt(members, path, value)}`)
   const text = fields.join(',')
   return { text, isCertain: isCertain && hasPlausibleTimes(text) }
 }
 
 /**
  * @param of the field with the transaction's id
- * @param payload a valid JSON object
+ * @param members of the payload
  */
-export function transactionOf({ transaction }: Identity, of: string, payload: JsonText): OfTransaction {
-  const members = membersOf(payload)
+export function transactionOf({ transaction }: Identity, of: string, members: Members): OfTransaction {
   const id = fieldAt(members, of)
   const isEnd = transaction === 'ends' || (transaction === 'event' && members.get('eventType') === '"Ended"')
   return { of: id, ended: isEnd ? id : null }
 }
 
 /** The text of a field, `null` where it is absent or null. */
-function fieldAt(members: ReadonlyMap<string, JsonText>, path: string): string | null {
+function fieldAt(members: Members, path: string, value?: unknown): string | null {
   const [name = '', inner] = path.split('.')
   const outer = members.get(name) ?? 'null'
   const text = inner === undefined ? outer : outer.startsWith('{') ? (membersOf(outer).get(inner) ?? 'null') : 'null'
   if (text === 'null') return null
-  return text.startsWith('{') || text.startsWith('[') ? canonical(parseJson(text)) : text
+  if (!text.startsWith('{') && !text.startsWith('[')) return text
+  const isAtHand = inner === undefined && isObject(value)
+  return JSON.stringify(sorted(isAtHand ? value[name] : parseJson(text)))
 }
 
-/** Without white space, and the members of each object by name. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  if (!isObject(value)) return JSON.stringify(value)
-  const members = Object.keys(value).sort()
-  return `{${members.map(name => `${JSON.stringify(name)}:${canonical(value[name])}`).join(',')}}`
+/**
+ * The members of each object by name, but those whose names are whole numbers first, as JavaScript has them.
+ *
+ * @param orders of the latest objects, by their number of members: a message repeats the same few thousands of times
+ */
+function sorted(value: unknown, orders: Order[] = []): unknown {
+  if (Array.isArray(value)) return value.map(element => sorted(element, orders))
+  if (!isObject(value)) return value
+  const names = Object.keys(value)
+  const copy: Record<string, unknown> = {}
+  for (const name of orderOf(names, orders)) {
+    const member = sorted(value[name], orders)
+    if (name === '__proto__') Object.defineProperty(copy, name, { value: member, enumerable: true })
+    else copy[name] = member
+  }
+  return copy
+}
+
+type Order = { readonly names: readonly string[]; readonly sorted: readonly string[] }
+
+function orderOf(names: readonly string[], orders: Order[]): readonly string[] {
+  const known = orders[names.length]
+  if (known?.names.every((name, at) => name === names[at]) === true) return known.sorted
+  const order = { names, sorted: [...names].sort() }
+  orders[names.length] = order
+  return order.sorted
 }
 
 /** Whether all times in the fields are plausible, of which there is at least one. */

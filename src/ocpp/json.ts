@@ -154,6 +154,7 @@ function skip(reader: Reader, pattern: RegExp): boolean {
 
 const quote = 0x22
 const comma = 0x2c
+const colon = 0x3a
 const openArray = 0x5b
 const backslash = 0x5c
 const closeArray = 0x5d
@@ -178,14 +179,13 @@ function scan(text: string, bounds = boundless): Scanned {
   let depth = 0
   let values = 0
   let from = 0
-  const names = bounds !== boundless && text.length >= leastForNames ? new Set<string>() : null
+  const names = bounds !== boundless && text.length >= leastForNames ? new Names() : null
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
       case quote: {
         const opening = at
         at = endOfString(text, at)
-        if (names !== null && isName(text, at) && names.add(text.slice(opening, at)).size > maxNames)
-          return { parts, isWithin: false }
+        if (names !== null && isName(text, at) && !names.take(text, opening, at)) return { parts, isWithin: false }
         break
       }
       case openArray:
@@ -211,8 +211,29 @@ function scan(text: string, bounds = boundless): Scanned {
   return { parts, isWithin: true }
 }
 
+/** The different names of a text. */
+class Names {
+  readonly #all = new Set<string>()
+  /** The latest by length. Most names are among them, and need not be cut out of the text. */
+  readonly #latest: string[] = []
+
+  /** @returns whether there are not too many */
+  take(text: string, opening: number, closing: number): boolean {
+    const length = closing - opening
+    const latest = this.#latest[length % latestNames]
+    if (latest?.length === length && text.startsWith(latest, opening)) return true
+    const name = text.slice(opening, closing)
+    this.#latest[length % latestNames] = name
+    return this.#all.add(name).size <= maxNames
+  }
+}
+
+const latestNames = 64
+
 /** Whether the string that ends at `closing` is the name of a member. */
 function isName(text: string, closing: number): boolean {
+  const next = text.charCodeAt(closing + 1)
+  if (next === colon || next === comma) return next === colon
   whiteSpace.lastIndex = closing + 1
   whiteSpace.test(text)
   return text[whiteSpace.lastIndex] === ':'

@@ -12,10 +12,17 @@ export type { DropReason, Gauges, Limit, Meter, Remembered } from './metric-tabl
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
 /** Counts nothing: where nobody reads the metrics, a message does not pay for them. */
-export const noMeter: Meter = { count: () => undefined, observe: () => undefined }
+export const noMeter: Meter = {
+  isRead: false,
+  totals: totalsOf(() => ({ value: 0 })),
+  count: () => undefined,
+  observe: () => undefined,
+}
 
 /** All metrics of one process. */
 export class Metrics implements Meter {
+  readonly isRead = true
+  readonly totals: Meter['totals']
   readonly #registry = new Registry()
   readonly #tallies = new Map<string, Tally<number>>()
   readonly #gauges = new Map<string, Gauge>()
@@ -29,6 +36,7 @@ export class Metrics implements Meter {
       else if (type === 'gauge') this.#gauges.set(name, new Gauge(metric))
       else this.#histograms.set(name, exposedHistogram(metric))
     }
+    this.totals = totalsOf(name => this.#tallies.get(name)?.of({}) ?? { value: 0 })
   }
 
   /**
@@ -62,6 +70,13 @@ export class Metrics implements Meter {
     }
     return this.#registry.metrics()
   }
+}
+
+/** @param total makes the count of one counter */
+export function totalsOf(total: (name: string) => { value: number }): Meter['totals'] {
+  const rows = Object.entries<Row<'gauge' | 'counter' | 'histogram'>>(table)
+  const names = rows.filter(([, { type, labels }]) => type === 'counter' && Object.keys(labels).length === 0)
+  return Object.fromEntries(names.map(([name]) => [name, total(name)])) as Meter['totals']
 }
 
 type MetricConfig = { name: string; help: string; labelNames: string[]; registers: Registry[] }

@@ -73,8 +73,16 @@ export interface Schemas {
   /**
    * The first ten violations of a message's schema; none for a valid payload, and none where there is no such schema.
    * A SEND counts as a request. Never throws.
+   *
+   * @param value of the payload; it is parsed where the value is not at hand
    */
-  violations(version: Version, action: string, message: 'request' | 'response', payload: JsonText): readonly Violation[]
+  violations(
+    version: Version,
+    action: string,
+    message: 'request' | 'response',
+    payload: JsonText,
+    value?: unknown,
+  ): readonly Violation[]
 }
 
 /** Names a station's connection in log lines. */

@@ -113,7 +113,7 @@ export class Session implements Member {
     const { handshake, who, world, record } = this.#station
     if (this.isClosed) return
     try {
-      world.meter.count('client_msg_total')
+      world.meter.totals.client_msg_total.value++
       record.lastMessageAt = world.now()
       world.trace?.(who, 'received', text)
       if (this.#app.connectionIdentifiers === null && !this.#allowance.admits(bytes, record.lastMessageAt))
@@ -192,9 +192,7 @@ export class Session implements Member {
     this.#malformed.inARow = 0
     const isKnown = call.kind === 'call' ? isFromStation(row, call.action) : row.sends.has(call.action)
     this.#isHeard ||= isKnown
-    const action = isKnown ? call.action : 'other'
-    record.received ??= new Map<string, number>()
-    record.received.set(action, (record.received.get(action) ?? 0) + 1)
+    record.onReceived(isKnown ? call.action : 'other')
     // The station sends it again on its next connection.
     if (this.#isDraining) return
     if (call.kind === 'call') {
@@ -204,6 +202,8 @@ export class Session implements Member {
       if (call.action === 'BootNotification') this.commands.hold()
     }
     this.#inbox.push({ kind: 'call', call, receivedAt: world.now() }, bytes)
+    // A CALL that waits keeps no more than its text.
+    call.value = undefined
   }
 
   /** An answer to a command of an earlier connection counts once the app has accepted the station. */

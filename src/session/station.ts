@@ -76,7 +76,7 @@ export class Station<Settings = unknown> {
   send(frame: Frame): void {
     if (this.isClosed) return
     const text = serializeFrame(frame, this.handshake.version)
-    this.world.meter.count('server_msg_total')
+    this.world.meter.totals.server_msg_total.value++
     this.world.trace?.(this.who, 'sent', text)
     this.socket.send(text)
   }

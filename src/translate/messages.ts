@@ -32,13 +32,19 @@ export function readTransmission(text: string): AppMessage {
   const { type, reason } = transmission
   if (typeof type === 'string') return { kind: 'cable', type, reason: typeof reason === 'string' ? reason : '' }
   const message = membersOf(text).get('message')
-  return message === undefined ? foreign('a transmission without a message') : readMessage(message)
+  return message === undefined
+    ? foreign('a transmission without a message')
+    : readMessage(message, transmission['message'])
 }
 
-/** Reads a broadcast, or the message of a transmission. Never throws. */
-export function readMessage(text: string): AppMessage {
-  if (text.length > alwaysCheap && !isParsable(text)) return foreign(tooMuch)
-  const message = parseJson(text)
+/**
+ * Reads a broadcast, or the message of a transmission. Never throws.
+ *
+ * @param value of the text, if it is at hand
+ */
+export function readMessage(text: string, value?: unknown): AppMessage {
+  if (value === undefined && text.length > alwaysCheap && !isParsable(text)) return foreign(tooMuch)
+  const message = value ?? parseJson(text)
   if (!isObject(message)) return foreign('a message that is not a JSON object')
   const { command } = message
   if (typeof command !== 'string') return foreign('a message without a command')

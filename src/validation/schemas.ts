@@ -33,10 +33,19 @@ export function openSchemas(): Schemas {
   const sets = new Map(Object.entries(versions).map(([version, { schemas }]) => [version, readSchemas(schemas)]))
   const ajv = compiler()
   return {
-    violations(version, action, message, payload) {
+    violations(version, action, message, payload, value = parseJson(payload)) {
       const schema = sets.get(version)?.[message].get(action)
       if (schema === undefined) return []
-      return violationsBy(ajv, schema, parseJson(payload))
+      const isValid = ajv.compile(schema) // cached by the identity of the schema
+      try {
+        if (isValid(value)) return []
+        return (isValid.errors ?? []).map(violationOf)
+      } catch (errors) {
+        if (!Array.isArray(errors)) throw errors
+        return (errors as ErrorObject[]).map(violationOf)
+      } finally {
+        isValid.errors = null // frees the errors, which Ajv otherwise keeps until the next validation
+      }
     },
   }
 }
@@ -91,19 +100,6 @@ function compiler(): Ajv {
     addUsedSchema: false,
     formats: { 'date-time': (text: string) => isTime(text), uri: formats.default.get('uri') },
   })
-}
-
-function violationsBy(ajv: Ajv, schema: object, value: unknown): Violation[] {
-  const isValid = ajv.compile(schema) // cached by the identity of the schema
-  try {
-    if (isValid(value)) return []
-    return (isValid.errors ?? []).map(violationOf)
-  } catch (errors) {
-    if (!Array.isArray(errors)) throw errors
-    return (errors as ErrorObject[]).map(violationOf)
-  } finally {
-    isValid.errors = null // frees the errors, which Ajv otherwise keeps until the next validation
-  }
 }
 
 function violationOf({ instancePath, keyword, params }: ErrorObject): Violation {

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { factOf } from '../../src/ocpp/identity.ts'
-import type { JsonText } from '../../src/ocpp/json.ts'
+import { membersOf } from '../../src/ocpp/json.ts'
 import { versions, type Version } from '../../src/ocpp/version.ts'
 
 function fact(version: Version, action: string, payload: object | string) {
   const identity = versions[version].transactionMessages.get(action)
   assert.ok(identity, `${action} is no transaction message`)
-  return factOf(identity, (typeof payload === 'string' ? payload : JSON.stringify(payload)) as JsonText)
+  return factOf(identity, membersOf(typeof payload === 'string' ? payload : JSON.stringify(payload)))
 }
 
 const timestamp = '2026-01-02T03:04:05Z'
@@ -130,6 +130,35 @@ for (const [version, action, payload, because] of uncertain) {
 test('times from the first release of OCPP 1.6 on, with any zone or none, are plausible', () => {
   for (const time of ['2016-01-01T00:00:00Z', '2026-01-02T03:04:05.678+05:30', '2026-01-02T03:04:05', '2099-12-31Z'])
     assert.equal(fact('ocpp1.6', 'StartTransaction', { ...start, timestamp: time }).isCertain, true, time)
+})
+
+test('a fact is the same whether its parts are parsed again or not', () => {
+  const readings = [
+    { value: '1', unit: 'Wh' },
+    { unit: 'Wh', value: '2' },
+    { a: 1.5, '10': 'x', '9': null },
+  ]
+  const payload = {
+    connectorId: 1,
+    transactionId: { z: 1, y: [] },
+    meterValue: [{ timestamp, sampledValue: readings }],
+  }
+  const identity = versions['ocpp1.6'].transactionMessages.get('MeterValues')
+  assert.ok(identity)
+  const { text } = factOf(identity, membersOf(JSON.stringify(payload)), payload)
+  assert.equal(text, fact('ocpp1.6', 'MeterValues', payload).text)
+  assert.match(
+    text,
+    /"sampledValue":\[\{"unit":"Wh","value":"1"\},\{"unit":"Wh","value":"2"\},\{"9":null,"10":"x","a":1.5\}\]/,
+  )
+  assert.match(text, /"transactionId":\{"y":\[\],"z":1\}$/)
+})
+
+test('a member named __proto__ is part of the fact', () => {
+  const [one, other] = ['1', '2'].map(
+    value => fact('ocpp1.6', 'MeterValues', `{"connectorId":1,"meterValue":[{"__proto__":{"value":${value}}}]}`).text,
+  )
+  assert.notEqual(one, other)
 })
 
 test('one meterValue is read where the schema has a list', () => {

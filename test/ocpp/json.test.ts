@@ -174,6 +174,8 @@ const names = [
   [named(4_098, ':', String.raw`\"`), false, 'names with quotes in them'],
   [named(4_098, ','), true, 'texts that are no names'],
   [`[${'{"a":1,"b":":"},'.repeat(5_000)}1]`, true, 'the same names again and again'],
+  [`[${'{"ab":1,"cd":1},'.repeat(5_000)}1]`, true, 'two names of one length in turns'],
+  [`[${'{"a":1,"a ":1},'.repeat(2_000)}${named(4_096, ':').slice(1)}`, false, 'names that begin alike'],
   [JSON.stringify([named(4_098, ':')]), true, 'JSON in a string'],
 ] as const
 for (const [text, expected, because] of names) {

@@ -52,6 +52,15 @@ test('a counter increments by one, or by a given number', async () => {
   assert.equal((await linesOf(metrics, 'ocpp_cable_data_rcvd_total')).at(-1), 'ocpp_cable_data_rcvd_total 123')
 })
 
+test('a counter without labels counts in place, too', async () => {
+  const metrics = new Metrics('')
+  metrics.totals.data_rcvd_total.value += 120
+  metrics.count('data_rcvd_total', {}, 3)
+  metrics.totals.rpc_call_total.value++
+  assert.equal((await linesOf(metrics, 'data_rcvd_total')).at(-1), 'data_rcvd_total 123')
+  assert.equal((await linesOf(metrics, 'rpc_call_total')).at(-1), 'rpc_call_total 1')
+})
+
 test('a counter counts each label value separately and escapes it', async () => {
   const metrics = new Metrics('')
   metrics.count('ocpp_call_total', { version: '1.6', action: 'Heartbeat', answer: 'local' })

@@ -7,7 +7,7 @@ import { setImmediate } from 'node:timers/promises'
 import type { CommandCall, CommandReply, ConnectCall, ConnectReply, DisconnectCall } from '../../src/cable/rpc.ts'
 import { RpcError, type StreamName } from '../../src/cable/rpc.ts'
 import type { Version } from '../../src/ocpp/version.ts'
-import type { Meter } from '../../src/ops/metrics.ts'
+import { totalsOf, type Meter } from '../../src/ops/metrics.ts'
 import { Disconnects, type DisconnectLimits } from '../../src/fleet/disconnects.ts'
 import { KnownStations } from '../../src/session/known-stations.ts'
 import { Hub, type HubSettings } from '../../src/fleet/hub.ts'
@@ -451,6 +451,8 @@ export class FakeStation {
 }
 
 export class FakeMeter implements Meter {
+  readonly isRead = true
+  readonly totals = totalsOf(() => ({ value: 0 }))
   readonly observed: [metric: string, seconds: number][] = []
   readonly #labels: Readonly<Record<string, string>>[] = []
   readonly #counts: {
@@ -479,7 +481,8 @@ export class FakeMeter implements Meter {
       count =>
         count.metric === metric && Object.entries(labels).every(([label, value]) => count.labels[label] === value),
     )
-    return counts.reduce((sum, { by }) => sum + by, 0)
+    const { value } = (this.totals as Readonly<Record<string, { value: number }>>)[metric] ?? { value: 0 }
+    return counts.reduce((sum, { by }) => sum + by, value)
   }
 }
 

@@ -131,9 +131,10 @@ export class Guard implements Rpc {
   /** Not split further: this runs once for each message of a station. */
   async #run<Reply>(task: Task<Reply>): Promise<Reply> {
     const { method, signal, send } = task
+    const meter = this.#meter
     const startedAt = performance.now()
     let budgetFrom = startedAt
-    this.#meter.count('rpc_call_total')
+    meter.totals.rpc_call_total.value++
     try {
       if (signal.aborted || this.#isAborted) throw aborted()
       if (!this.#permits.take()) budgetFrom = await this.#queue(task, budgetFrom)
@@ -154,7 +155,7 @@ export class Guard implements Rpc {
       if (error instanceof RpcError) this.#count(error)
       throw error
     } finally {
-      this.#meter.observe('rpc_call_seconds', { method }, (performance.now() - startedAt) / 1000)
+      if (meter.isRead) meter.observe('rpc_call_seconds', { method }, (performance.now() - startedAt) / 1000)
     }
   }
 
@@ -233,15 +234,14 @@ export class Guard implements Rpc {
    * @returns when the budget begins, as `#queue` does
    */
   async #retry(task: Task<unknown>, failure: RpcError, retries: number, budgetFrom: number): Promise<number> {
-    const { signal } = task
     const backoffMs = backoffFor(failure, retries, task)
     if (backoffMs === null) throw failure
     // The last attempt begins as late as it may: an app that is back by then is found.
     const longestMs = this.#lastStart(budgetFrom) - performance.now() - oversleptMs
-    if (longestMs > 0) await this.#backOff(Math.min(backoffMs, longestMs), signal)
+    if (longestMs > 0) await this.#backOff(Math.min(backoffMs, longestMs), task.signal)
     const hasTime = longestMs > 0 && performance.now() <= this.#lastStart(budgetFrom)
     const begun = hasTime ? await this.#permit(task, budgetFrom) : null
-    if (this.#isAborted || signal.aborted) {
+    if (this.#isAborted || task.signal.aborted) {
       if (begun !== null) this.#permits.release()
       throw aborted(failure.outcome)
     }

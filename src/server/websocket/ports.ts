@@ -11,17 +11,17 @@ import type { Turnstile } from '../limits/turnstile.ts'
 import type { Compression } from './compression.ts'
 import type { IntakeSettings } from './intake.ts'
 import type { LivenessSettings, Patience } from './liveness.ts'
+import type { Outgoing, OutgoingSettings } from './outgoing.ts'
 import type { ProgressSettings } from './progress.ts'
 
 export type SocketSettings = LivenessSettings &
   IntakeSettings &
-  ProgressSettings & {
+  ProgressSettings &
+  OutgoingSettings & {
     /** Of a station that the app has not accepted, in bytes. */
     readonly unacceptedMessageSize: number
     /** Limit on what waits for the rest of its message, over all stations that the app has not accepted. */
     readonly unfinishedSize: number
-    /** Limit on bytes buffered for a station that does not read; 0: no limit. */
-    readonly maxPendingSize: number
     readonly compression: Compression
     /** What a text message that is not UTF-8 does: close with 1007, or arrive with U+FFFD (RFC 6455 §8.1). */
     readonly invalidUtf8: 'close' | 'replace'
@@ -78,6 +78,7 @@ export type Shared<Open> = {
   readonly meter: Meter
   readonly strangers: Turnstile
   readonly open: Set<Open>
+  readonly outgoing: Outgoing<Watched>
   /** Those to look at often: not accepted, or with data that waits to be read. */
   readonly watched: Set<Watched>
   /** Monotonic, in ms. */

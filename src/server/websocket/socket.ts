@@ -16,6 +16,7 @@ import { closeCodeFor, closeReason, limitOf } from './closing.ts'
 import { deflate, mayCompress } from './compression.ts'
 import { Intake, settleAt, type IntakeEnd } from './intake.ts'
 import { Liveness, Patience } from './liveness.ts'
+import { Outgoing } from './outgoing.ts'
 import type { Closing, Shared, SocketEnd, SocketSettings, Sockets, Watched } from './ports.ts'
 import { Progress } from './progress.ts'
 import { ignoreRest, isCompressed, limitMessages, maxFragments, unfinishedBytes } from './receiver.ts'
@@ -37,8 +38,9 @@ export function openSockets(
   const open = new Set<LiveSocket>()
   const watched = new Set<Watched>()
   const patience = new Patience(settings)
+  const outgoing = new Outgoing(settings, meter, watched)
   const onReplaced = (station: StationId): void => void once('invalid UTF-8', { station }, replacedText, station)
-  const shared = { settings, patience, meter, strangers: new Turnstile(now), open, watched, now, onReplaced }
+  const shared = { settings, patience, meter, strangers: new Turnstile(now), outgoing, open, watched, now, onReplaced }
   /** What to do for a request that the server refuses. */
   const refused = new WeakMap<IncomingMessage, (problem: string) => void>()
   const plain = newServer(settings, false)
@@ -106,6 +108,8 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
   readonly #liveness: Liveness
   readonly #progress: Progress
   readonly #intake: Intake
+  /** Sends messages compressed; `null` where that is not negotiated. */
+  readonly #compressing: WebSocket | null
   #end: SocketEnd | null = null
   #messages = 0
   /** Whether it has the credentials that the app accepted before. */
@@ -121,6 +125,7 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
     this.#shared = shared
     this.#liveness = new Liveness(shared.patience)
     this.#progress = new Progress(settings)
+    this.#compressing = isCompressed(ws) ? ws : null
     this.#intake = new Intake(ws, settings, this, shared.strangers, shared.now)
     const bytes = Math.min(settings.unacceptedMessageSize, settings.maxMessageSize)
     limitMessages(ws, { bytes, fragments: maxFragments.unaccepted })
@@ -142,7 +147,7 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
       this.#messages++
       if (this.#ending !== null) return
       const bytes = bytesOf(data)
-      meter.count('data_rcvd_total', {}, bytes.length)
+      meter.totals.data_rcvd_total.value += bytes.length
       if ((replaces || isBinary) && !isUtf8(bytes)) this.#shared.onReplaced(this.#stationId)
       const intake = this.#intake
       if (intake.isOpen && intake.unsettled < settleAt) {
@@ -195,17 +200,10 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
     return true
   }
 
-  /**
-   * The pending-size limit counts the data buffered before this message, but not data that waits for compression:
-   * neither a single large message nor the bridge's own delay makes a station slow.
-   */
   send(text: string): void {
     if (this.#ws.readyState !== WebSocket.OPEN) return
-    const { maxPendingSize } = this.#shared.settings
-    if (maxPendingSize > 0 && this.#connection.writableLength > maxPendingSize) return this.#onSlow('Reads too slowly')
-    this.#shared.meter.count('data_sent_total', {}, Buffer.byteLength(text))
-    this.#ws.send(text)
-    if (this.#connection.writableLength > 0) this.#shared.watched.add(this)
+    const isTaken = this.#shared.outgoing.send(this.#connection, this, text, this.#compressing)
+    if (!isTaken) this.#onSlow('Reads too slowly')
   }
 
   close(code: number, reason: string): void {
@@ -240,6 +238,7 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
   }
 
   terminate(): void {
+    this.#connection.uncork()
     this.#ws.terminate()
   }
 

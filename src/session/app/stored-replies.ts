@@ -4,7 +4,7 @@
  */
 import { RpcError, type CommandReply } from '../../cable/rpc.ts'
 import { transactionOf } from '../../ocpp/identity.ts'
-import { jsonText, type JsonText } from '../../ocpp/json.ts'
+import { jsonText, membersOf, type JsonText } from '../../ocpp/json.ts'
 import { versions } from '../../ocpp/version.ts'
 import { choiceFor } from '../../translate/answers.ts'
 import { outcomeData } from '../../translate/commands.ts'
@@ -91,7 +91,7 @@ export function transactionOfStored(message: StoredMessage): string | null {
   const minted = mintedIdOf(message)
   if (minted !== null) return String(minted)
   const identity = versions[version].transactionMessages.get(action)
-  return identity?.of === undefined ? null : transactionOf(identity, identity.of, payload).of
+  return identity?.of === undefined ? null : transactionOf(identity, identity.of, membersOf(payload)).of
 }
 
 const otherId = {

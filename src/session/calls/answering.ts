@@ -216,8 +216,8 @@ export class Answering {
     const mayLeave = own.answer.kind === 'callError' && reason !== 'silent'
     if (mayLeave && this.#parts.unanswered.leave(pending, reason === 'failed' ? cause : reason))
       return this.#abandon(pending)
-    const by = own.isLocal ? 'local' : why
-    this.#reply(pending, this.#completed(pending, own.answer), by, why === 'failed' ? `failed: ${cause}` : by)
+    const answer = own.isLocal ? own.answer : this.#completed(pending, own.answer)
+    this.#reply(pending, answer, own.isLocal ? 'local' : why, why === 'failed' ? `failed: ${cause}` : undefined)
   }
 
   /** Refuses a CALL that cannot go to the app. */
@@ -292,7 +292,7 @@ export class Answering {
     const { row, world, isClosed, record } = this.#station
     if (answer.kind === 'callError') record.keepError(world.now(), call, answer, cause)
     else if (cardRefusal.test(answer.payload)) record.keepRefusal(world.now(), call, answer.payload, cause)
-    if (isClosed) return
+    if (isClosed || !world.meter.isRead) return
     const action = isFromStation(row, call.action) ? call.action : 'other'
     world.meter.count('ocpp_call_total', { version: row.number, action, answer: by })
     world.meter.observe('ocpp_call_seconds', { version: row.number }, (world.now() - pending.receivedAt) / 1000)

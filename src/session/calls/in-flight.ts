@@ -5,6 +5,7 @@
  * §4.1.4): it is forwarded once and answered once. The same id with other content supersedes the first CALL.
  */
 import { idKey, type Call, type MessageId } from '../../ocpp/frame.ts'
+import { copyOf } from '../../ocpp/json.ts'
 import type { VersionRow } from '../../ocpp/version.ts'
 import { setRecent } from '../../ops/recent.ts'
 
@@ -34,7 +35,7 @@ export class InFlight {
     const key = idKey(call.id)
     if (this.#calls.get(key) !== call) return false
     this.#calls.delete(key)
-    if (this.#answered !== null) setRecent(this.#answered, key, call.action, maxAnswered)
+    if (this.#answered !== null) setRecent(this.#answered, copyOf(key), call.action, maxAnswered)
     return true
   }
 

@@ -95,7 +95,7 @@ export class Performing {
    */
   async call(pending: PendingCall, extras: Extras): Promise<Reached> {
     const { receivedAt, tracked } = pending
-    if (tracked === null) return this.#attempt(pending, extras)
+    if (tracked === null) return await this.#attempt(pending, extras)
     const { unanswered, delivering } = this.#parts
     const { world } = this.#station
     const isWanted = (): boolean => this.#retries && !pending.isAnswered && !pending.isSuperseded && !pending.isStored

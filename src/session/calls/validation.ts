@@ -36,8 +36,8 @@ export class Validation {
   }
 
   /** A station's CALL or SEND. A transaction message is never refused: it would be lost, or sent again without end. */
-  ofCall({ action, payload }: Call | Send): Finding {
-    return this.#check('in', action, 'request', payload, !this.#station.row.transactionMessages.has(action))
+  ofCall({ action, payload, value }: Call | Send): Finding {
+    return this.#check('in', action, 'request', payload, !this.#station.row.transactionMessages.has(action), value)
   }
 
   /** A station's answer to a remote command; refused only in a version that can tell the station. */
@@ -61,12 +61,13 @@ export class Validation {
     message: 'request' | 'response',
     payload: JsonText,
     mayRefuse: boolean,
+    value?: unknown,
   ): Finding {
     const { handshake, row, settings, world, who } = this.#station
     const rules = this.#rules
     const mode = rules.length === 0 ? settings[optionOf[direction]] : modeOf(direction, action, rules, settings)
     if (mode === 'off') return nothing
-    const violations = world.schemas.violations(handshake.version, action, message, payload)
+    const violations = world.schemas.violations(handshake.version, action, message, payload, value)
     const [first] = violations
     if (first === undefined) return nothing
     const { number: version } = row

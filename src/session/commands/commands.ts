@@ -195,7 +195,8 @@ export class Commands {
     const timer = this.#station.after(timeoutMs, () => this.#onTimeout(call))
     const since = world.now()
     this.#open = { call, since, timer }
-    if (!isOwn) world.meter.observe('ocpp_command_wait_seconds', {}, (since - call.givenAt) / 1000)
+    const waitedMs = since - call.givenAt
+    if (!isOwn && world.meter.isRead) world.meter.observe('ocpp_command_wait_seconds', {}, waitedMs / 1000)
     record.sent ??= new Map<string, number>()
     record.sent.set(call.action, (record.sent.get(call.action) ?? 0) + 1)
     const { unanswered } = this.#parts

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto'
 import { idKey, type Call } from '../../ocpp/frame.ts'
 import { factOf, transactionOf, type Identity, type OfTransaction } from '../../ocpp/identity.ts'
+import { membersOf } from '../../ocpp/json.ts'
 import { silentAnswerFor, versions, type Version } from '../../ocpp/version.ts'
 import type { StationId } from '../../translate/handshake.ts'
 
@@ -24,8 +25,9 @@ const leastMintedId = 1_073_741_824
 /** 132 bits. */
 const keyDigits = 22
 
-export function trackedOf(stationId: StationId, { id, action, payload }: Call, identity: Identity): Tracked {
-  const { text, isCertain } = factOf(identity, payload)
+export function trackedOf(stationId: StationId, { id, action, payload, value }: Call, identity: Identity): Tracked {
+  const members = membersOf(payload)
+  const { text, isCertain } = factOf(identity, members, value)
   const fact = [stationId, action, text, isCertain ? '' : idKey(id)]
   const digest = createHash('sha256').update(fact.join('\n')).digest('base64url')
   return {
@@ -33,7 +35,7 @@ export function trackedOf(stationId: StationId, { id, action, payload }: Call, i
     key: `${action}-${digest.slice(0, keyDigits)}`,
     content: createHash('sha256').update(payload).digest('base64'),
     transaction: identity.transaction ?? null,
-    ...(identity.of === undefined ? noTransaction : transactionOf(identity, identity.of, payload)),
+    ...(identity.of === undefined ? noTransaction : transactionOf(identity, identity.of, members)),
   }
 }
 

@@ -74,6 +74,11 @@ export class ConnectionRecord {
     return this.#errors ?? []
   }
 
+  onReceived(action: string): void {
+    this.received ??= new Map<string, number>()
+    this.received.set(action, (this.received.get(action) ?? 0) + 1)
+  }
+
   /**
    * @param at in ms of `World.now`
    * @param cause `station`, `app`, or why the bridge gave the error

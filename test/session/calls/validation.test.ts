@@ -34,6 +34,20 @@ for (const [mode, action, payload, violations, answer] of calls) {
   })
 }
 
+test('a CALL that is served at once is validated as it was parsed, and one that waits keeps its text only', async t => {
+  const world = new FakeWorld(t, { validateIn: 'warn' })
+  const { mock } = t.mock.method(world.schemas, 'violations')
+  const station = world.plug('CP1')
+  for (const id of ['x', 'y']) station.call('StatusNotification', goodStatus, id)
+  for (let answers = 0; answers < 2; answers++) await station.next()
+  const requests = mock.calls.map(call => call.arguments).filter(([, , message]) => message === 'request')
+  const values = requests.map(([, , , payload, value]) => [JSON.parse(payload) as unknown, value])
+  assert.deepEqual(values, [
+    [goodStatus, goodStatus],
+    [goodStatus, undefined],
+  ])
+})
+
 const refused: readonly [Version, string, object, string, string][] = [
   ['ocpp1.6', 'StatusNotification', badStatus, 'TypeConstraintViolation', '/connectorId: type'],
   ['ocpp1.6', 'StatusNotification', { connectorId: 1 }, 'OccurenceConstraintViolation', '/errorCode: required; /status: required'], // prettier-ignore
