@@ -89,10 +89,9 @@ export class Commands {
   add({ id: given, action, payload }: RemoteCommand, asked: Asked | null = null): void {
     const { row, world, isClosed } = this.#station
     if (isClosed) return this.#station.drop('closed', 'dropped a command to a station that has left')
-    const id = given ?? messageId(world.newId())
-    const givenAt = world.now()
-    if (payload === null) return this.#fail({ id, action, asked, givenAt }, 'InvalidPayload')
-    const call: Command = { kind: 'call', id, action, payload, asked, givenAt }
+    const about = { id: given ?? messageId(world.newId()), action, asked, givenAt: world.now() }
+    if (payload === null) return this.#fail(about, 'InvalidPayload')
+    const call: Command = { kind: 'call', ...about, payload }
     if (this.#isStopped) return this.#fail(call, 'ConnectionClosed')
     if (!row.toStation.has(action)) return this.#fail(call, 'UnknownAction')
     if (this.#isInvalid(call)) return this.#fail(call, 'InvalidId')
