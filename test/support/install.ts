@@ -1,6 +1,7 @@
 /**
  * Installs what the end-to-end tests run against, before test files run in parallel.
  */
+import { installChromium } from './chromium.ts'
 import { installGrpcProxies } from './grpc-proxies.ts'
 import { installNats } from './nats.ts'
 import { installNewApp } from './new-app.ts'
@@ -14,3 +15,4 @@ await installNewApp()
 await installPrometheus()
 await installProxies()
 await installGrpcProxies()
+await installChromium()
