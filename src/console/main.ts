@@ -100,7 +100,8 @@ class Console {
 
   /** After a change of page, the keyboard and the screen reader begin at its heading. */
   #focusPage(): void {
-    document.querySelector<HTMLElement>('#token, h1')?.focus()
+    const first = document.querySelector<HTMLElement>('#token') ?? document.querySelector('h1')
+    first?.focus()
   }
 }
 
