@@ -66,6 +66,8 @@ const rows: readonly (readonly [line: RegExp, how: How])[] = [
     { notRun: 'the newest grpc compiles for half an hour; examples/rails has both' },
   ],
   [/^ocpp-cable --trusted_proxies=/, ['test/e2e/proxies.test.ts', '--trusted_proxies=127.0.0.1']],
+  [/^ocpp-cable --admin_port=/, ['test/support/admin-bridge.ts', '--admin_port=']],
+  [/^ssh -L /, { notRun: 'there is no other machine' }],
   [/^ocpp-cable station /, ['test/e2e/cli.test.ts', "'station'"]],
   [/^ocpp-cable auth add /, ['test/e2e/station-keys.test.ts', "'auth'"]],
   [/^ocpp-cable call CP1 ChangeConfiguration /, ['test/e2e/station-keys-from-rails.test.ts', 'ChangeConfiguration']],
