@@ -78,7 +78,7 @@ for (const [turn, screen] of screens.entries()) {
     await person.reads('label[for="field/type"]', /type/)
     await person.tabTo('.command .primary')
     await page.keyboard.press('Enter')
-    await person.reads('.command .error', /required/)
+    await person.reads('.command .error', /It is missing/)
     await page.keyboard.down('Shift')
     await person.tabTo('[id="field/type"]')
     await page.keyboard.up('Shift')

@@ -4,8 +4,9 @@
  * Pure: no DOM.
  */
 import type { StationView } from '../../admin/answers.ts'
+import { violationText, type Violation } from './schema.ts'
 import type { Tone } from './states.ts'
-import { countText } from './text.ts'
+import { countText, numberText } from './text.ts'
 import { agoText, durationText } from './time.ts'
 
 export type Finding = {
@@ -20,7 +21,7 @@ const slowSeconds = 5
 const mostKinds = 4
 
 /** The latest message that breaks its schema, and how many do, of those that were seen. */
-export type Breach = { readonly action: string; readonly path: string; readonly rule: string; readonly count: number }
+export type Breach = { readonly action: string; readonly violation: Violation; readonly count: number }
 
 /** @param now in ms since the epoch */
 export function findingsOf(view: StationView, breach: Breach | null, now: number): readonly Finding[] {
@@ -141,8 +142,9 @@ function errors({ errors: all }: StationView, now: number): readonly Finding[] {
 
 function breaches(breach: Breach | null): readonly Finding[] {
   if (breach === null) return []
-  const { action, path, rule, count } = breach
-  const says = `${countText(count, 'message')} below ${count === 1 ? 'breaks its' : 'break their'} official schema, the latest ${action} at ${path === '' ? '/' : path} (${rule}).`
+  const { action, violation, count } = breach
+  const those = count === 1 ? '1 message below breaks its' : `${numberText(count)} messages below break their`
+  const says = `${those} official schema, the latest ${action} at ${violationText(violation)}.`
   return [
     { tone: 'warn', says, advice: 'Its firmware or its settings may be at fault: the messages below mark each place.' },
   ]

@@ -28,6 +28,31 @@ export type ActionSchemas = { readonly request: Schema | null; readonly response
 
 export type Violation = { readonly path: string; readonly rule: string }
 
+/** What a keyword of a schema says of the value that breaks it. */
+const ruleTexts: Readonly<Record<string, string>> = {
+  required: 'it is missing',
+  additionalProperties: 'there is no such member',
+  type: 'it is not of the right type',
+  enum: 'it is not one of the values that the schema allows',
+  maxLength: 'it is too long',
+  minLength: 'it is too short',
+  format: 'it is not in the right format',
+  minimum: 'it is too small',
+  maximum: 'it is too large',
+  minItems: 'it has too few items',
+  maxItems: 'it has too many items',
+  multipleOf: 'it has too many digits after the point',
+}
+
+/** A violation in words, such as `/status: it is missing`. */
+export function violationText({ path, rule }: Violation): string {
+  return `${path === '' ? '/' : path}: ${ruleText(rule)}`
+}
+
+export function ruleText(rule: string): string {
+  return ruleTexts[rule] ?? `it breaks ${rule}`
+}
+
 /** The bridge masks secrets in frames. A masked value says nothing of the one that was sent. */
 const masked = '***'
 

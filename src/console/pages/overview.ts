@@ -19,6 +19,8 @@ type Series = AnswerOf<'getSeries'>
 
 const everyMs = 2_500
 const troubledShown = 8
+/** An app that takes longer is marked: stations wait half a minute at most, and their drivers less. */
+const slowMs = 1_000
 
 export class OverviewPage implements Page {
   readonly title = 'Overview'
@@ -133,7 +135,7 @@ function tilesOf(stats: Stats, { samples }: Series): readonly TemplateResult[] {
         : p95 === null
           ? 'No call in the last seconds'
           : `95 of 100 calls take less; ${numberText(latest?.rpcCalls ?? 0)} per second`,
-      rpc.away ? 'bad' : 'good',
+      rpc.away ? 'bad' : (p95 ?? 0) > slowMs ? 'warn' : 'good',
     ),
     tile(
       'Waiting calls',

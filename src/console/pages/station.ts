@@ -117,8 +117,7 @@ export class StationPage implements Page {
       .filter(({ violation }) => violation?.where === 'message')
     const [latest] = broken
     if (latest?.violation === undefined) return null
-    const { path, rule } = latest.violation
-    return { action: latest.action, path, rule, count: broken.length }
+    return { action: latest.action, violation: latest.violation, count: broken.length }
   }
 
   #onFrame(frame: FrameView): void {

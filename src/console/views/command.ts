@@ -4,7 +4,7 @@
 import type { StationView } from '../../admin/answers.ts'
 import type { AnswerOf } from '../../admin/routes.ts'
 import { emptyValue } from '../model/form.ts'
-import { violationsOf, type Schema, type Violation } from '../model/schema.ts'
+import { violationsOf, violationText, type Schema, type Violation } from '../model/schema.ts'
 import { visible } from '../model/text.ts'
 import { msText } from '../model/time.ts'
 import { Refusal } from '../net/api.ts'
@@ -66,7 +66,7 @@ export class CommandPanel {
     const isWaiting = this.#outcome?.kind === 'waiting'
     return html`
       ${isText ? this.#editor() : formFields({ schema, value: this.#value, violations, onChange })}
-      ${isText ? violationList(violations) : nothing}
+      ${isText ? violationList('payload', violations) : nothing}
       ${this.#isChecked && violations.length > 0 ? html`<p class="error" role="alert">Not sent: the payload breaks the schema.</p>` : nothing}
       <div class="buttons">
         <button class="primary" ?disabled=${isWaiting}>${isWaiting ? 'Sent …' : `Send ${this.#action}`}</button>
@@ -163,13 +163,13 @@ function answerView({ action, payload, milliseconds, violations }: AnswerOf<'cal
     <p class="note-title">
       ${visible(action)}: ${visible(word)} <span class="muted">after ${msText(milliseconds)}</span>
     </p>
-    ${violationList(violations)} ${jsonBlock(payload)}
+    ${violationList('answer', violations)} ${jsonBlock(payload)}
   </div>`
 }
 
-function violationList(violations: readonly Violation[]): TemplateResult | string {
+function violationList(what: string, violations: readonly Violation[]): TemplateResult | string {
   if (violations.length === 0) return ''
   return html`<ul class="violations">
-    ${violations.map(({ path, rule }) => html`<li>Breaks the schema at <code>${visible(path === '' ? '/' : path)}</code>: ${rule}</li>`)}
+    ${violations.map(each => html`<li>The ${what} breaks its schema at ${visible(violationText(each))}</li>`)}
   </ul>`
 }

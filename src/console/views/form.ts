@@ -2,7 +2,7 @@
  * Fields of a form, made from a schema.
  */
 import { emptyValue, labelOf, pointerOf, typedValue, valueAt, withValue, type Path } from '../model/form.ts'
-import type { Schema, Violation } from '../model/schema.ts'
+import { ruleText, type Schema, type Violation } from '../model/schema.ts'
 import { html, nothing, type TemplateResult } from '../vendor/lit-html/lit-html.js'
 
 export type Form = {
@@ -11,20 +11,6 @@ export type Form = {
   readonly value: unknown
   readonly violations: readonly Violation[]
   onChange(value: unknown): void
-}
-
-/** What is wrong, in words, by the keyword of the schema. */
-const rules: Readonly<Record<string, string>> = {
-  required: 'This is required.',
-  type: 'This is not of the right type.',
-  enum: 'Choose one of the values.',
-  maxLength: 'This is too long.',
-  format: 'This is not in the right format.',
-  minimum: 'This is too small.',
-  maximum: 'This is too large.',
-  minItems: 'More items are required.',
-  maxItems: 'There are too many items.',
-  multipleOf: 'This has too many digits after the point.',
 }
 
 export function formFields(form: Form): TemplateResult {
@@ -56,7 +42,7 @@ function field(form: Form, schema: Schema, path: Path, isRequired: boolean): Tem
     <label for=${id}>${nameOf(path)}${isRequired ? html` <span class="need">required</span>` : nothing}</label>
     ${control(form, schema, path, id, describedBy.trim())}
     ${schema.description === undefined ? nothing : html`<p class="help" id="${id}-help">${shortOf(schema.description)}</p>`}
-    ${fault === undefined ? nothing : html`<p class="error" id="${id}-fault">${rules[fault.rule] ?? fault.rule}</p>`}
+    ${fault === undefined ? nothing : html`<p class="error" id="${id}-fault">${sentenceOf(fault)}</p>`}
   </div>`
 }
 
@@ -127,7 +113,7 @@ function listOf(form: Form, schema: Schema, path: Path, isRequired: boolean): Te
       return html`<div class="item">${field(form, item, [...path, at], true)}${remove}</div>`
     })}
     <button type="button" class="plain add" @click=${put(items.length, emptyValue(item) ?? '')}>+ Item</button>
-    ${fault === undefined ? nothing : html`<p class="error">${rules[fault.rule] ?? fault.rule}</p>`}
+    ${fault === undefined ? nothing : html`<p class="error">${sentenceOf(fault)}</p>`}
   </fieldset>`
 }
 
@@ -145,4 +131,8 @@ function shortOf(description: string): string {
   const text = description.replace(/^[\w. ]+\s(urn:x-[\w:.-]+)\s+/, '').trim()
   const [sentence = ''] = text.split(/(?<=\.)\s/)
   return sentence.slice(0, 200)
+}
+
+function sentenceOf({ rule }: Violation): string {
+  return `${ruleText(rule).replace(/^./, first => first.toUpperCase())}.`
 }

@@ -4,6 +4,7 @@
 import type { FrameView, StationView } from '../../admin/answers.ts'
 import { frameJson, payloadOf, resultOf, type Entry } from '../model/frames.ts'
 import type { Found } from '../model/inspection.ts'
+import { violationText } from '../model/schema.ts'
 import { countText, visible } from '../model/text.ts'
 import { clockText, dateText, msText } from '../model/time.ts'
 import type { StreamState } from '../net/stream.ts'
@@ -146,10 +147,7 @@ function entryBody({ first, answer, id }: Entry, violations: readonly Found[]): 
         ? nothing
         : html`<ul class="violations">
             ${violations.map(
-              ({ where, path, rule }) =>
-                html`<li>
-                  The ${where} breaks its schema at <code>${visible(path === '' ? '/' : path)}</code>: ${rule}
-                </li>`,
+              found => html`<li>The ${found.where} breaks its schema at ${visible(violationText(found))}</li>`,
             )}
           </ul>`
     }

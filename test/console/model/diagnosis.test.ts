@@ -94,9 +94,9 @@ for (const [about, expected, because] of rows) {
 }
 
 test('messages that break their schema are a finding', () => {
-  const breach = { action: 'StatusNotification', path: '/errorCode', rule: 'enum', count: 2 }
+  const breach = { action: 'StatusNotification', violation: { path: '/errorCode', rule: 'enum' }, count: 2 }
   const [finding] = findingsOf(healthy, breach, now)
-  assert.match(finding?.says ?? '', /2 messages below break .* StatusNotification at \/errorCode \(enum\)/)
+  assert.match(finding?.says ?? '', /2 messages below break .* StatusNotification at \/errorCode: it is not one of/)
 })
 
 for (const from of ['station', 'bridge', 'app'] as const)

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { versions, type Version } from '../../../src/ocpp/version.ts'
 import { openSchemas } from '../../../src/validation/schemas.ts'
-import { violationsOf, type Schema } from '../../../src/console/model/schema.ts'
+import { violationsOf, violationText, type Schema } from '../../../src/console/model/schema.ts'
 
 const bridge = openSchemas()
 
@@ -40,6 +40,11 @@ for (const [schema, value, rule, because] of rows) {
     assert.equal(violationsOf(value, schema)[0]?.rule ?? null, rule)
   })
 }
+
+test('a violation is told in words, also that of a keyword that has none', () => {
+  assert.equal(violationText({ path: '', rule: 'required' }), '/: it is missing')
+  assert.equal(violationText({ path: '/a', rule: 'pattern' }), '/a: it breaks pattern')
+})
 
 test('violations name their place, and are ten at most', () => {
   const items: Schema = {
