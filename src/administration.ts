@@ -20,7 +20,8 @@ export type LiveWorld = Omit<World, 'trace' | 'events'> & { trace: World['trace'
 export type Administered = {
   readonly hub: Hub
   readonly disconnects: Disconnects
-  readonly outbox: OutboxAdmin | null
+  /** `null` where `state_dir` is not set. */
+  readonly memory: { readonly outboxAdmin: OutboxAdmin | null } | null
   readonly world: LiveWorld
   readonly log: Pick<RootLog, 'warnings'>
   readonly metrics: Pick<Metrics, 'total' | 'observed'>
@@ -32,7 +33,7 @@ export type Administered = {
 
 /** Rejects if the port cannot be bound. */
 export function openAdministration(config: Config, parts: Administered): Promise<Admin> {
-  const { hub, disconnects, outbox, world, version, readiness } = parts
+  const { hub, disconnects, memory, world, version, readiness } = parts
   const { rpc, log } = world
   const { metrics, schemas } = parts
   const settings = {
@@ -43,7 +44,7 @@ export function openAdministration(config: Config, parts: Administered): Promise
   }
   return openAdmin(settings, {
     stations: hub,
-    outbox,
+    outbox: memory?.outboxAdmin ?? null,
     world,
     verboseLog: verbose(log),
     facts: {

@@ -109,8 +109,7 @@ async function openParts(
     keep(await listening('metrics_port', openMetrics({ host, port, path: httpPath }, metrics, gauges, log)))
   }
   nats = await openBroadcasts(config, hub.publish, log, keep)
-  const outbox = memory?.outboxAdmin ?? null
-  const administered = { hub, disconnects, outbox, world, log, metrics, schemas, version, readiness }
+  const administered = { hub, disconnects, memory, world, log, metrics, schemas, version, readiness }
   const admin =
     config.admin.port === 0 ? null : keep(await listening('admin_port', openAdministration(config, administered)))
   keep(await openStations(config, tls, hub, readiness, capacity, world, admin))

@@ -35,7 +35,7 @@ const pictures = process.env['CONSOLE_PICTURES']
 /** A picture for the documentation, when pictures are asked for. */
 async function picture({ page }: Person, { width, scheme }: Screen, name: string): Promise<void> {
   if (pictures === undefined || width < 600 !== (scheme === 'dark')) return
-  await page.screenshot({ path: path.join(pictures, `console-${name}.webp`) as `${string}.webp`, quality: 70 })
+  await page.screenshot({ path: path.join(pictures, `console-${name}.webp`), quality: 70 })
 }
 
 const screens: readonly Screen[] = [

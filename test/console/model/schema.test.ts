@@ -69,21 +69,22 @@ function valueFor(schema: Schema): fc.Arbitrary<unknown> {
 
 function soundFor(schema: Schema): fc.Arbitrary<unknown> {
   if (schema.enum !== undefined) return fc.constantFrom(...schema.enum)
-  switch (schema.type) {
-    case 'object':
-      return objectFor(schema)
-    case 'array':
-      return fc.array(valueFor(schema.items ?? {}), { minLength: schema.minItems ?? 0, maxLength: 3 })
-    case 'integer':
-      return fc.integer({ min: 0, max: 20 })
-    case 'number':
-      return fc.integer({ min: 0, max: 200 }).map(tenths => tenths / 10)
-    case 'boolean':
-      return fc.boolean()
-    default:
-      if (schema.format === 'date-time') return fc.constantFrom('2026-01-31T12:00:00Z', '2026-01-31T12:00:00.5+01:00')
-      return schema.format === 'uri' ? fc.constant('https://a.example/b') : fc.constantFrom('a', 'CP1')
-  }
+  const { type = 'string', minItems: minLength = 0, format } = schema
+  const texts: readonly string[] = textsOfFormat[format ?? ''] ?? ['a', 'CP1']
+  const sound = {
+    object: () => objectFor(schema),
+    array: () => fc.array(valueFor(schema.items ?? {}), { minLength, maxLength: 3 }),
+    integer: () => fc.integer({ min: 0, max: 20 }),
+    number: () => fc.integer({ min: 0, max: 200 }).map(tenths => tenths / 10),
+    boolean: () => fc.boolean(),
+    string: () => fc.constantFrom(...texts),
+  } as const
+  return sound[type]()
+}
+
+const textsOfFormat: Readonly<Record<string, readonly string[]>> = {
+  'date-time': ['2026-01-31T12:00:00Z', '2026-01-31T12:00:00.5+01:00'],
+  uri: ['https://a.example/b'],
 }
 
 function objectFor({ properties = {}, required = [] }: Schema): fc.Arbitrary<unknown> {
