@@ -116,7 +116,7 @@ test('the read-only token sees a station, and cannot send', async t => {
 test('a wrong token is told so, and the right one is neither in the address, nor in the storage, nor in the log', async t => {
   const person = await personAt(t)
   const { page } = person
-  await page.waitForSelector('#token:focus')
+  await person.isAt('#token')
   await person.type('wrong')
   await page.keyboard.press('Enter')
   await person.reads('#token-error', /This token is wrong/)
@@ -130,9 +130,9 @@ test('a wrong token is told so, and the right one is neither in the address, nor
   assert.ok(!kept.includes(tokens.full) && !kept.includes('ocpp-cable-'), kept)
   assert.ok(!fleet.bridge.process.output.includes(tokens.full))
   await person.press('.who button')
-  await page.waitForSelector('#token:focus')
+  await person.isAt('#token')
   await page.reload()
-  await page.waitForSelector('#token:focus')
+  await person.isAt('#token')
 })
 
 test('the list draws the rows that are seen, from the first of 2,000 to the last', async t => {
@@ -148,7 +148,7 @@ test('the list draws the rows that are seen, from the first of 2,000 to the last
   await person.reads('.rows .row [role="cell"]', /CP-1999/)
   await page.focus('.rows .row:last-child a')
   await page.keyboard.press('ArrowUp')
-  await page.waitForSelector('.rows .row:nth-last-child(2) a:focus')
+  await person.isAt('.rows .row:nth-last-child(2) a')
   assert.deepEqual(person.complaints, [])
 })
 

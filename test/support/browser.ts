@@ -12,6 +12,8 @@ export interface Person {
   /** What the browser complained about, and the hosts that it asked other than the bridge. */
   readonly complaints: readonly string[]
   signIn(token: string): Promise<void>
+  /** Resolves when an element has the focus. */
+  isAt(selector: string): Promise<void>
   /** Presses Tab until an element has the focus. */
   tabTo(selector: string): Promise<void>
   /** Tabs to an element, and presses Enter. */
@@ -30,6 +32,7 @@ const mostTabs = 150
 export async function openPerson(browser: Browser, url: string, { width, scheme }: Screen): Promise<Person> {
   const context = await browser.createBrowserContext()
   const page = await context.newPage()
+  await page.bringToFront()
   const complaints: string[] = []
   page.on('console', message => {
     if (message.type() === 'error' || message.type() === 'warn') complaints.push(message.text())
@@ -41,9 +44,14 @@ export async function openPerson(browser: Browser, url: string, { width, scheme 
   await page.setViewport({ width, height: width < 600 ? 844 : 900 })
   await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }])
   await page.goto(url)
+  // Not `:focus`, which does not match while the window is in the background.
+  const hasFocus = (selector: string): string => `document.activeElement?.matches(${JSON.stringify(selector)}) === true`
+  const isAt = async (selector: string): Promise<void> => {
+    await page.waitForFunction(hasFocus(selector))
+  }
   const tabTo = async (selector: string): Promise<void> => {
     for (let tabs = 0; tabs < mostTabs; tabs++) {
-      if ((await page.evaluate(`document.activeElement.matches(${JSON.stringify(selector)})`)) === true) return
+      if ((await page.evaluate(hasFocus(selector))) === true) return
       await page.keyboard.press('Tab')
     }
     assert.fail(`${mostTabs} tabs do not lead to ${selector}`)
@@ -52,11 +60,12 @@ export async function openPerson(browser: Browser, url: string, { width, scheme 
     page,
     complaints,
     signIn: async token => {
-      await page.waitForSelector('#token:focus')
+      await isAt('#token')
       await page.keyboard.type(token)
       await page.keyboard.press('Enter')
       await page.waitForSelector('nav')
     },
+    isAt,
     tabTo,
     press: async selector => {
       await page.waitForSelector(selector)
