@@ -54,7 +54,7 @@ const exceptions: Readonly<Record<string, readonly string[]>> = {
   'http2/socket.ts': ['node:net', 'node:tls'],
   'console/vendor/lit-html/lit-html.d.ts': ['lit-html'],
   'console/vendor/lit-html/directives/repeat.d.ts': ['lit-html'],
-  'console/vendor/uplot/dist/uPlot.esm.d.ts': ['uplot'],
+  'console/vendor/uplot/uPlot.esm.d.ts': ['uplot'],
 }
 /** Each is imported in one file only, and no file imports more than one. */
 const network = [

@@ -164,4 +164,19 @@ test('npm pack makes a package that installs and runs in an empty folder, withou
   const sqlite = 'new (require("@photostructure/sqlite").DatabaseSync)(":memory:").close()'
   const loaded = await run(process.execPath, ['-e', sqlite], { cwd: empty })
   assert.equal(loaded.code, 0, loaded.stderr)
+  await assertServesConsole(empty)
 })
+
+/** The page, a script of its own and one of a library, from an installed package. */
+async function assertServesConsole(folder: string): Promise<void> {
+  const [port, broadcasts, admin] = [await freePort(), await freePort(), await freePort()]
+  const flags = [`--port=${port}`, `--http_broadcast_port=${broadcasts}`, `--admin_port=${admin}`]
+  const bridge = openProcess(join(folder, 'node_modules/.bin/ocpp-cable'), flags, { ...options, cwd: folder })
+  try {
+    await bridge.line(/Handle OCPP/)
+    for (const path of ['/', '/console/main.js', '/console/vendor/lit-html/lit-html.js'])
+      assert.equal((await fetch(`http://127.0.0.1:${admin}${path}`)).status, 200, path)
+  } finally {
+    await bridge.close()
+  }
+}

@@ -25,7 +25,7 @@ const types: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 }
 
-/** Files of the libraries, below `/console/vendor/`: browsers know no package names, and an import map is an inline script. */
+/** Files of the libraries, below `/console/vendor/` and without a folder `dist`: browsers know no package names, and an import map is an inline script. */
 const libraries = {
   'lit-html': ['lit-html.js', 'directive.js', 'directive-helpers.js', 'directives/repeat.js'],
   uplot: ['dist/uPlot.esm.js'],
@@ -43,7 +43,8 @@ export function readPages(folder: string): Pages {
   }
   for (const [library, files] of Object.entries(libraries)) {
     const root = folderOf(library)
-    for (const file of files) pages.set(`/console/vendor/${library}/${file}`, readPage(path.join(root, file)))
+    for (const file of files)
+      pages.set(`/console/vendor/${library}/${file.replace(/^dist\//, '')}`, readPage(path.join(root, file)))
   }
   return pages
 }

@@ -1,7 +1,7 @@
 /**
  * A chart of values over time. The only import of uPlot.
  */
-import uPlot from '../vendor/uplot/dist/uPlot.esm.js'
+import uPlot from '../vendor/uplot/uPlot.esm.js'
 
 export type Line = { readonly label: string; readonly tone: 'line-1' | 'line-2' | 'line-bad' }
 
