@@ -42,11 +42,6 @@ export class Timeline {
     else this.#begin({ first: frame, answer: null }, frame)
   }
 
-  clear(): void {
-    this.#entries = []
-    this.#seen.clear()
-  }
-
   #answer(frame: FrameView): void {
     const at = this.#entries.findIndex(({ first, answer }) => answer === null && isAnsweredBy(first, frame))
     const entry = this.#entries[at]
@@ -56,8 +51,12 @@ export class Timeline {
 
   #begin(frames: Pick<Entry, 'first' | 'answer'>, { at, direction, action, id }: FrameView): void {
     const isByStation = (direction === 'received') === (frames.first !== null)
-    const entry = { key: String(++this.#count), at, from: isByStation ? 'station' : 'app', action, id, ...frames }
-    this.#entries = [entry as Entry, ...this.#entries].slice(0, most)
+    const from = isByStation ? 'station' : 'app'
+    const entry: Entry = { key: String(++this.#count), at, from, action, id, ...frames }
+    // The history may come after the first frames of the stream.
+    const later = this.#entries.findIndex(other => other.at <= at)
+    const place = later === -1 ? this.#entries.length : later
+    this.#entries = this.#entries.toSpliced(place, 0, entry).slice(0, most)
     if (this.#seen.size > 4 * most) this.#seen.clear()
   }
 }

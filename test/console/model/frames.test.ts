@@ -59,12 +59,12 @@ test('frames of the history that the stream has brought already are left out', (
   assert.equal(entries.length, 1)
 })
 
-test('a cleared timeline is empty, and takes the same frames again', () => {
-  const timeline = timelineOf(call())
-  timeline.clear()
-  assert.equal(timeline.entries.length, 0)
-  timeline.add(call())
-  assert.equal(timeline.entries.length, 1)
+test('frames of the history take their place by time when the stream was faster', () => {
+  const early = call({ id: 'early', at: '2025-12-31T23:59:59.000Z' })
+  assert.deepEqual(
+    timelineOf(call({ id: 'late' }), early).entries.map(({ id }) => id),
+    ['late', 'early'],
+  )
 })
 
 test('five hundred entries are kept', () => {
