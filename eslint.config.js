@@ -21,6 +21,11 @@ export default tseslint.config(
     },
   },
   {
+    // It runs in a browser, though the types of Node are there for the types of the admin API.
+    files: ['src/console/**'],
+    rules: { 'no-restricted-globals': ['error', 'process', 'Buffer', 'global', 'setImmediate'] },
+  },
+  {
     files: ['test/**', 'bench/**'],
     rules: {
       // node:test's own `test()` and `describe()` return promises that the runner awaits.

@@ -24,6 +24,7 @@ The whole API as OpenAPI 3.1: \`GET /openapi.json\`.
 - It listens on 127.0.0.1. Without a token, every process of this machine may use it; a web page of another host may not.
 - \`admin_token\` is a bearer token (\`Authorization: Bearer …\`). Any other \`admin_host\` needs it. The API has no TLS: put a proxy in front of it.
 - \`admin_read_token\` is for everything that changes nothing.
+- The [console](how-to/console.md), \`GET /\`, is for people. A browser sends a token once (\`POST /console/session\`) and then has a cookie: signed, \`HttpOnly\`, \`SameSite=Strict\`, valid for 12 hours.
 - Each change is one line in the log: \`an operator changed something\`, or \`a change asked for by an operator failed\`, with \`operation\`, \`by\`, \`remoteAddress\`, and \`given\`: the parameters and the body, without a payload.
 
 Frames are redacted as in the log. No answer has a password, an Authorization header or the query of a station's URL.

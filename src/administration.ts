@@ -2,14 +2,17 @@
  * The admin API's place in the program: what it needs, and what it switches on.
  */
 import { openAdmin, type Admin } from './admin/open.ts'
+import type { Counts } from './admin/ports.ts'
 import { shownConfig } from './config/help.ts'
 import type { Config } from './config/rules.ts'
 import type { Disconnects } from './fleet/disconnects.ts'
 import type { Hub } from './fleet/hub.ts'
-import type { Log } from './ops/log.ts'
+import type { Log, RootLog } from './ops/log.ts'
+import type { Metrics } from './ops/metrics.ts'
 import type { Reports } from './server/reports.ts'
 import type { OutboxAdmin, World } from './session/ports.ts'
 import { likelyIdentity } from './translate/handshake.ts'
+import type { SchemaTexts } from './validation/schemas.ts'
 
 /** What all sessions share; what watches them changes. */
 export type LiveWorld = Omit<World, 'trace' | 'events'> & { trace: World['trace']; events: World['events'] }
@@ -17,8 +20,12 @@ export type LiveWorld = Omit<World, 'trace' | 'events'> & { trace: World['trace'
 export type Administered = {
   readonly hub: Hub
   readonly disconnects: Disconnects
-  readonly outbox: OutboxAdmin | null
+  /** `null` where `state_dir` is not set. */
+  readonly memory: { readonly outboxAdmin: OutboxAdmin | null } | null
   readonly world: LiveWorld
+  readonly log: Pick<RootLog, 'warnings'>
+  readonly metrics: Pick<Metrics, 'total' | 'observed'>
+  readonly schemas: SchemaTexts
   /** Of ocpp-cable. */
   readonly version: string
   readonly readiness: () => Readonly<Record<string, boolean>>
@@ -26,8 +33,9 @@ export type Administered = {
 
 /** Rejects if the port cannot be bound. */
 export function openAdministration(config: Config, parts: Administered): Promise<Admin> {
-  const { hub, disconnects, outbox, world, version, readiness } = parts
+  const { hub, disconnects, memory, world, version, readiness } = parts
   const { rpc, log } = world
+  const { metrics, schemas } = parts
   const settings = {
     ...config.admin,
     logsAll: config.log.level === 'debug',
@@ -36,7 +44,7 @@ export function openAdministration(config: Config, parts: Administered): Promise
   }
   return openAdmin(settings, {
     stations: hub,
-    outbox,
+    outbox: memory?.outboxAdmin ?? null,
     world,
     verboseLog: verbose(log),
     facts: {
@@ -47,10 +55,29 @@ export function openAdministration(config: Config, parts: Administered): Promise
       readiness,
       rpc: () => ({ away: rpc.presence.isAway, capacity: rpc.capacity, pending: rpc.pending }),
       disconnects: () => disconnects.size,
+      counts: () => countsOf(metrics),
+      warnings: () => parts.log.warnings,
+      schemaOf: (...asked) => schemas.schemaOf(...asked),
     },
     onTrace: trace => (world.trace = trace),
     onEvents: take => (world.events = take),
   })
+}
+
+/** Answers of the bridge, or of the app, that are errors; see `ocpp_call_total`. */
+const failedAnswers: readonly string[] = ['failed', 'refused', 'unauthorized', 'rejected']
+
+function countsOf(metrics: Pick<Metrics, 'total' | 'observed'>): Counts {
+  const refused = metrics.total('ocpp_call_total', ({ answer = '' }) => failedAnswers.includes(answer))
+  const failed = metrics.total('ocpp_command_total', ({ outcome }) => outcome !== 'ack')
+  return {
+    received: metrics.total('client_msg_total'),
+    sent: metrics.total('server_msg_total'),
+    errors: refused + failed + metrics.total('failed_client_msg_total'),
+    rpcCalls: metrics.total('rpc_call_total'),
+    rpcErrors: metrics.total('rpc_error_total'),
+    rpcDurations: metrics.observed('rpc_call_seconds'),
+  }
 }
 
 /** Writes lines of level debug, whatever the level of the process. */

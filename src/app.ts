@@ -81,7 +81,7 @@ async function openParts(
   if (problems.length > 0) throw new Error(problems.join('; '))
   const { host, port, httpPath, prefix } = config.metrics
   const metrics = new Metrics(prefix)
-  const meter = httpPath === null ? noMeter : metrics
+  const meter = httpPath === null && config.admin.port === 0 ? noMeter : metrics
   log.countDrops(() => meter.count('log_dropped_total'))
   const app = keep(openTransport(transportSettings(config)))
   const rpc = new Guard(app, config.rpc, meter, log.child({ context: 'rpc' }))
@@ -109,7 +109,7 @@ async function openParts(
     keep(await listening('metrics_port', openMetrics({ host, port, path: httpPath }, metrics, gauges, log)))
   }
   nats = await openBroadcasts(config, hub.publish, world, keep)
-  const administered = { hub, disconnects, outbox: memory?.outboxAdmin ?? null, world, version, readiness }
+  const administered = { hub, disconnects, memory, world, log, metrics, schemas, version, readiness }
   const admin =
     config.admin.port === 0 ? null : keep(await listening('admin_port', openAdministration(config, administered)))
   keep(await openStations(config, tls, hub, readiness, capacity, world, admin))

@@ -48,6 +48,9 @@ const summary = {
   sn: nullable(text('The sn that the app knows it by.')),
   leftAt: nullable(time('When its last connection ended, or its upgrade was refused.')),
   leftBecause: nullable(text('Why.')),
+  messages: integer('CALLs and SENDs of this connection from the station, and commands sent to it.'),
+  recentErrors: integer('Errors that are kept of it: at most ten; getStation has them.'),
+  lastError: nullable(text('The code of the latest of them.')),
 }
 
 const stationSummary = object('A station in a list.', summary)

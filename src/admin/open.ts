@@ -4,7 +4,10 @@
 import type { HttpServer } from '../ops/server.ts'
 import type { Log } from '../ops/log.ts'
 import type { OutboxAdmin, StationEvent, Trace, World } from '../session/ports.ts'
+import { fileURLToPath } from 'node:url'
 import { Clock } from './clock.ts'
+import { readPages } from './console/pages.ts'
+import { Series } from './console/series.ts'
 import { operationsOf } from './operations.ts'
 import type { Facts, Stations } from './ports.ts'
 import { openServer, type ServerSettings } from './http/server.ts'
@@ -46,14 +49,27 @@ export async function openAdmin(settings: AdminSettings, parts: AdminParts): Pro
   const calls = new Calls(clock, world.newId)
   const startedAt = world.now()
   const watching = { frames, events, streams }
-  const operations = operationsOf({ stations, clock, scans, list, calls, ...watching, outbox, facts, startedAt })
-  const server = await openServer(settings, operations, streams, world)
+  const series = new Series({
+    counts: () => facts.counts(),
+    levels: () => ({
+      stations: stations.size,
+      rpcPending: facts.rpc().pending,
+      disconnects: facts.disconnects(),
+      outbox: stations.backlog?.messages ?? null,
+    }),
+    timeNow: () => clock.timeOf(world.now()),
+  })
+  const shown = { stations, clock, scans, list, calls, series, outbox, facts, startedAt }
+  const operations = operationsOf({ ...shown, ...watching })
+  const pages = readPages(fileURLToPath(new URL('../console', import.meta.url)))
+  const server = await openServer(settings, operations, streams, pages, world)
   return {
     port: server.port,
     onRefused: (stationId, status, reason) => events.onRefused(stationId, status, reason),
     logAll: frames.logAll.bind(frames),
     close: async () => {
       frames.close()
+      series.close()
       await server.close()
     },
   }

@@ -7,6 +7,8 @@ import type { Member, OutboxAdmin } from '../session/ports.ts'
 import type { StationId } from '../translate/handshake.ts'
 import type { Grant } from './http/access.ts'
 import type { Clock } from './clock.ts'
+import { consoleOperations } from './console/operations.ts'
+import type { Series } from './console/series.ts'
 import { openapi } from './openapi.ts'
 import { listedOf, messageText } from './outbox.ts'
 import type { Facts, Stations } from './ports.ts'
@@ -53,6 +55,7 @@ export type Parts = {
   readonly frames: Frames
   readonly events: Events
   readonly streams: Streams
+  readonly series: Series
   readonly outbox: OutboxAdmin | null
   readonly facts: Facts
   readonly startedAt: number
@@ -64,6 +67,7 @@ export function operationsOf(parts: Parts): Operations {
     ...watchOperations(parts),
     ...outboxOperations(parts),
     ...bridgeOperations(parts),
+    ...consoleOperations(parts),
   }
 }
 

@@ -1,6 +1,7 @@
 /**
  * What the admin API needs of the rest of the bridge.
  */
+import type { Version } from '../ocpp/version.ts'
 import type { Departure, Member, RefusedUpgrade } from '../session/ports.ts'
 import type { Proof } from '../translate/certificate.ts'
 import type { StationId } from '../translate/handshake.ts'
@@ -38,6 +39,24 @@ export interface Stations {
   streamsOf(member: Member): readonly string[]
 }
 
+/** What was counted since the bridge was started. */
+export type Counts = {
+  /** Messages. */
+  readonly received: number
+  readonly sent: number
+  readonly errors: number
+  readonly rpcCalls: number
+  readonly rpcErrors: number
+  readonly rpcDurations: {
+    /** Of all calls together. */
+    readonly seconds: number
+    /** How many calls each bucket has; the last one is for all that took longer. */
+    readonly inBuckets: readonly number[]
+    /** Where the buckets end, in seconds. */
+    readonly bounds: readonly number[]
+  }
+}
+
 /** What only the composition root knows. */
 export type Facts = {
   readonly version: string
@@ -47,4 +66,9 @@ export type Facts = {
   readiness(): Readonly<Record<string, boolean>>
   rpc(): { readonly away: boolean; readonly capacity: number; readonly pending: number }
   disconnects(): number
+  counts(): Counts
+  /** Lines of the log at warn or error, as JSON, the latest last. */
+  warnings(): readonly string[]
+  /** An official schema, without references; `null` if there is none. */
+  schemaOf(version: Version, action: string, message: 'request' | 'response'): object | null
 }

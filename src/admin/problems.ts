@@ -12,6 +12,7 @@ export const problems = {
   'not-found': { status: 404, title: 'There is no such route' },
   'unknown-station': { status: 404, title: 'The bridge does not know this Charging Station' },
   'unknown-message': { status: 404, title: 'The outbox has no such message' },
+  'unknown-schema': { status: 404, title: 'There is no such schema' },
   'method-not-allowed': { status: 405, title: 'This route has no such method' },
   'not-connected': { status: 409, title: 'The Charging Station is not connected' },
   'not-accepted': { status: 409, title: 'The Charging Station has not been accepted by the app' },

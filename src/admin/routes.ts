@@ -5,8 +5,9 @@
  * Pure: no I/O, no Node.
  */
 import * as answers from './answers.ts'
+import { consoleRoutes } from './console/routes.ts'
 import { limits } from './limits.ts'
-import type { ProblemName } from './problems.ts'
+import type { Route } from './route.ts'
 import {
   anyObject,
   flag,
@@ -19,31 +20,22 @@ import {
   text,
   time,
   withDefault,
-  type Field,
-  type Shape,
   type TypeOf,
 } from './shapes.ts'
 
-type Fields = Readonly<Record<string, Field>>
-
-export type Route = {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
-  /** A segment in braces is a parameter. */
-  readonly path: string
-  readonly about: string
-  /** Whether it changes something: then it needs the full token, and leaves a line in the log. */
-  readonly write: boolean
-  readonly query: Fields
-  /** `null`: the route takes no body. */
-  readonly body: Fields | null
-  /** What it answers; `stream`: server-sent events with data of these shapes, by event. */
-  readonly answer: { readonly json: Shape<unknown> } | { readonly stream: Readonly<Record<string, Shape<unknown>>> }
-  /** Its own; `problemsOf` has them all. */
-  readonly problems: readonly ProblemName[]
-}
+export type { Route } from './route.ts'
 
 const none = {} as const
-const orders = ['id', '-id', 'connectedAt', '-connectedAt', 'lastMessageAt', '-lastMessageAt'] as const
+const orders = [
+  'id',
+  '-id',
+  'connectedAt',
+  '-connectedAt',
+  'lastMessageAt',
+  '-lastMessageAt',
+  'errors',
+  '-errors',
+] as const
 const longId = { minLength: 1, maxLength: 255 } as const
 const pattern = text('An identity, or a pattern: * any text, ? one character; 64 characters, four * at most.', longId)
 const action = text('An action, as OCPP spells it.', { minLength: 1, maxLength: 64 })
@@ -269,6 +261,7 @@ export const routes = {
     answer: { json: answers.outboxChange },
     problems: ['no-outbox', 'outbox-failed'],
   },
+  ...consoleRoutes,
   getOpenapi: {
     method: 'GET',
     path: '/openapi.json',

@@ -24,6 +24,8 @@ export interface Log {
 export interface RootLog extends Log {
   /** Sets the level of the log and of its children, but not of those that write all their lines. */
   setLevel(level: LogOptions['level']): void
+  /** The latest lines at warn or error, as JSON, the latest last. */
+  readonly warnings: readonly string[]
   /** Has each line counted that is dropped from now on, because stdout is not read. */
   countDrops(count: () => void): void
 }
@@ -51,6 +53,7 @@ export function openLog({ level, format, nodeId, isSensitive = false, write }: L
   const stdout = write === undefined ? openStdout(num => log.warn({ num }, droppedText)) : null
   // A child of pino keeps the level that its parent had. The children of this program live as long as it does.
   const loggers: { level: string }[] = []
+  const warnings: string[] = []
   const log = pino(
     {
       level,
@@ -63,17 +66,42 @@ export function openLog({ level, format, nodeId, isSensitive = false, write }: L
         ...(isSensitive ? shown : masked),
       },
       redact: { paths: SECRET_PATHS, censor: '***' },
-      ...(format === 'text' && { hooks: { streamWrite: line => textLine(line, colour) } }),
+      hooks: {
+        streamWrite: line => {
+          if (isWarning(line)) keepWarning(warnings, line)
+          return format === 'text' ? textLine(line, colour) : line
+        },
+      },
     },
     stdout ?? { write: write ?? (() => undefined) },
   )
   loggers.push(log)
   return Object.assign(log, {
+    warnings,
     setLevel: (next: LogOptions['level']) => {
       for (const logger of loggers) if (logger.level !== 'trace') logger.level = next
     },
     countDrops: (count: () => void) => stdout?.countDrops(count),
   })
+}
+
+const maxWarnings = 100
+/** In characters. A longer line is kept without its fields. */
+const maxWarningLength = 8_000
+
+/** @param line as pino writes it: its level comes first */
+function isWarning(line: string): boolean {
+  return line.startsWith('{"level":"WARN"') || line.startsWith('{"level":"ERROR"')
+}
+
+function keepWarning(warnings: string[], line: string): void {
+  warnings.push(line.length > maxWarningLength ? withoutFields(line) : line)
+  if (warnings.length > maxWarnings) warnings.shift()
+}
+
+function withoutFields(line: string): string {
+  const { level, time, msg } = JSON.parse(line) as Record<string, unknown>
+  return JSON.stringify({ level, time, msg })
 }
 
 const masked = {

@@ -19,6 +19,13 @@ export const noMeter: Meter = {
   observe: () => undefined,
 }
 
+/** Observations of a histogram; the last bucket has no bound. */
+export type Observed = {
+  readonly inBuckets: readonly number[]
+  readonly seconds: number
+  readonly bounds: readonly number[]
+}
+
 /** All metrics of one process. */
 export class Metrics implements Meter {
   readonly isRead = true
@@ -55,6 +62,22 @@ export class Metrics implements Meter {
     while (seconds > (BUCKETS[bucket] ?? Infinity)) bucket++
     observed.inBuckets[bucket] = (observed.inBuckets[bucket] ?? 0) + 1
     observed.sum += seconds
+  }
+
+  /** What a counter has counted, over the series that a condition fits. */
+  total(metric: CounterName, fits: (labels: Labels) => boolean = () => true): number {
+    let total = 0
+    for (const { labels, value } of this.#tallies.get(metric)?.all ?? []) if (fits(labels)) total += value
+    return total
+  }
+
+  /** What a histogram has observed, over all series. */
+  observed(metric: HistogramName): Observed {
+    const all = this.#histograms.get(metric)?.all ?? []
+    const inBuckets = [...BUCKETS, Infinity].map((_, at) =>
+      all.reduce((count, { value }) => count + (value.inBuckets[at] ?? 0), 0),
+    )
+    return { inBuckets, seconds: all.reduce((sum, { value }) => sum + value.sum, 0), bounds: BUCKETS }
   }
 
   /** All metrics in Prometheus' text format. */

@@ -175,6 +175,8 @@ export interface Inspected {
   readonly lastMessageAt: number | null
   /** The sn that the app knows the station by; `null` before it is subscribed. */
   readonly sn: string | null
+  /** CALLs and SENDs of the station on this connection, and commands sent to it. */
+  readonly messages: number
   /** How many commands and messages wait. */
   readonly load: { readonly commands: number; readonly messages: number }
   /** The last ones of the connection, the latest last. */

@@ -11,7 +11,7 @@ import { createRequire } from 'node:module'
 import { Ajv, type ErrorObject } from 'ajv'
 import formats from 'ajv-formats'
 import { isObject, parseJson } from '../ocpp/json.ts'
-import { versions, type SchemaSet } from '../ocpp/version.ts'
+import { versions, type SchemaSet, type Version } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
 import type { Schemas } from '../session/ports.ts'
 
@@ -28,11 +28,18 @@ const maxNameLength = 64
 /** Most characters of a time. */
 const maxTimeLength = 64
 
+/** The schemas themselves, for those who show them. */
+export interface SchemaTexts {
+  /** Without references; `null` if there is none. */
+  schemaOf(version: Version, action: string, message: 'request' | 'response'): object | null
+}
+
 /** Throws if a schema file is missing. */
-export function openSchemas(): Schemas {
+export function openSchemas(): Schemas & SchemaTexts {
   const sets = new Map(Object.entries(versions).map(([version, { schemas }]) => [version, readSchemas(schemas)]))
   const ajv = compiler()
   return {
+    schemaOf: (version, action, message) => sets.get(version)?.[message].get(action) ?? null,
     violations(version, action, message, payload, value = parseJson(payload)) {
       const schema = sets.get(version)?.[message].get(action)
       if (schema === undefined) return []

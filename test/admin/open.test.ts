@@ -69,6 +69,14 @@ const cases: Readonly<Record<RouteName, Case>> = {
   getOutboxMessage: { path: '/v1/outbox/7', missing: ['/v1/outbox/8', 404], badPath: '/v1/outbox/7?x=1' },
   retryOutbox: { path: '/v1/outbox/retry', body: { numbers: [7] }, badBody: { numbers: [7], all: true } },
   dropOutbox: { path: '/v1/outbox/drop', body: { all: true }, badBody: {} },
+  listWarnings: { path: '/v1/warnings', badPath: '/v1/warnings?x=1' },
+  getSeries: { path: '/v1/series', badPath: '/v1/series?x=1' },
+  listActions: { path: '/v1/schemas/1.6', missing: ['/v1/schemas/1.5', 404], badPath: '/v1/schemas/1.6?x=1' },
+  getSchemas: {
+    path: '/v1/schemas/2.1/Reset',
+    missing: ['/v1/schemas/2.1/Fly', 404],
+    badPath: '/v1/schemas/2.1/Reset?x=1',
+  },
   getOpenapi: { path: '/openapi.json', badPath: '/openapi.json?x=1' },
 }
 

@@ -3,12 +3,28 @@
  */
 import type { TestContext } from 'node:test'
 import { openAdmin, type Admin, type AdminSettings } from '../../src/admin/open.ts'
+import type { Counts } from '../../src/admin/ports.ts'
 import type { OutboxAdmin } from '../../src/session/ports.ts'
 import { adminClient, type AdminClient } from '../support/admin.ts'
 import { FakeWorld } from '../support/fakes.ts'
 import { keepUntil } from '../support/keep.ts'
+import { openSchemas } from '../../src/validation/schemas.ts'
 
-type Setting = Partial<AdminSettings> & { readonly outbox?: OutboxAdmin | null }
+type Setting = Partial<AdminSettings> & {
+  readonly outbox?: OutboxAdmin | null
+  /** Lines of the log. */
+  readonly warnings?: readonly string[]
+  readonly counts?: Partial<Counts>
+}
+
+const noCounts: Counts = {
+  received: 0,
+  sent: 0,
+  errors: 0,
+  rpcCalls: 0,
+  rpcErrors: 0,
+  rpcDurations: { seconds: 0, inBuckets: [0, 0], bounds: [1] },
+}
 
 export type Opened = {
   readonly world: FakeWorld
@@ -18,7 +34,10 @@ export type Opened = {
 }
 
 /** Real timers: the clock of the fakes stands still. */
-export async function openFakeAdmin(t: TestContext, { outbox = null, ...settings }: Setting = {}): Promise<Opened> {
+export async function openFakeAdmin(
+  t: TestContext,
+  { outbox = null, warnings = [], counts = {}, ...settings }: Setting = {},
+): Promise<Opened> {
   const world = new FakeWorld(t)
   t.mock.timers.reset()
   const admin = await openAdmin(
@@ -45,6 +64,9 @@ export async function openFakeAdmin(t: TestContext, { outbox = null, ...settings
         readiness: () => ({ rpc: true }),
         rpc: () => ({ away: false, capacity: 28, pending: 0 }),
         disconnects: () => 0,
+        counts: () => ({ ...noCounts, ...counts }),
+        warnings: () => warnings,
+        schemaOf: (...asked) => openSchemas().schemaOf(...asked),
       },
       onTrace: trace => (world.trace = trace),
       onEvents: take => (world.events = take),

@@ -67,6 +67,8 @@ const rows: readonly (readonly [line: RegExp, how: How])[] = [
     { notRun: 'the newest grpc compiles for half an hour; examples/rails has both' },
   ],
   [/^ocpp-cable --trusted_proxies=/, ['test/e2e/proxies.test.ts', '--trusted_proxies=127.0.0.1']],
+  [/^ocpp-cable --admin_port=/, ['test/support/admin-bridge.ts', '--admin_port=']],
+  [/^ssh -L /, { notRun: 'there is no other machine' }],
   [/^ocpp-cable station /, ['test/e2e/cli.test.ts', "'station'"]],
   [/^ocpp-cable auth add /, ['test/e2e/station-keys.test.ts', "'auth'"]],
   [/^ocpp-cable call CP1 ChangeConfiguration /, ['test/e2e/station-keys-from-rails.test.ts', 'ChangeConfiguration']],
@@ -164,4 +166,19 @@ test('npm pack makes a package that installs and runs in an empty folder, withou
     const used = await run(process.execPath, ['-e', program], { cwd: empty })
     assert.equal(used.code, 0, `${name}: ${why}\n${used.stderr}`)
   }
+  await assertServesConsole(empty)
 })
+
+/** The page, a script of its own and one of a library, from an installed package. */
+async function assertServesConsole(folder: string): Promise<void> {
+  const [port, broadcasts, admin] = [await freePort(), await freePort(), await freePort()]
+  const flags = [`--port=${port}`, `--http_broadcast_port=${broadcasts}`, `--admin_port=${admin}`]
+  const bridge = openProcess(join(folder, 'node_modules/.bin/ocpp-cable'), flags, { ...options, cwd: folder })
+  try {
+    await bridge.line(/Handle OCPP/)
+    for (const path of ['/', '/console/main.js', '/console/vendor/lit-html/lit-html.js'])
+      assert.equal((await fetch(`http://127.0.0.1:${admin}${path}`)).status, 200, path)
+  } finally {
+    await bridge.close()
+  }
+}

@@ -234,3 +234,18 @@ test('setLevel changes the level of the log and its children, but not of a child
   log.setLevel('error')
   assert.deepEqual(written(), all)
 })
+
+for (const format of ['text', 'json'] as const) {
+  test(`the latest hundred warnings and errors are kept as JSON when the format is ${format}`, () => {
+    const log = openLog({ level: 'info', format, nodeId: 'N1', write: () => undefined })
+    log.child({ context: 'x' }).warn({ a: 1 }, 'first')
+    log.info({}, 'not kept')
+    log.error({ huge: 'x'.repeat(10_000) }, 'without its fields')
+    const [warning, error] = log.warnings.map(line => JSON.parse(line) as Record<string, unknown>)
+    assert.deepEqual([warning?.['level'], warning?.['msg'], warning?.['a']], ['WARN', 'first', 1])
+    assert.deepEqual([error?.['level'], error?.['msg'], error?.['huge']], ['ERROR', 'without its fields', undefined])
+    for (let at = 0; at < 120; at++) log.warn({}, String(at))
+    assert.equal(log.warnings.length, 100)
+    assert.match(log.warnings.at(-1) ?? '', /"msg":"119"/)
+  })
+}

@@ -243,3 +243,18 @@ test('docs/metrics.md lists exactly the exposed metrics, as prettier formats it'
   assert.match(page, /^- `outcome` of `ocpp_report_total`: `whole`/m)
   assert.ok(await check(page, { parser: 'markdown', printWidth: 120 }))
 })
+
+test('a total adds up the series that a condition fits, and observations those of all series', () => {
+  const metrics = new Metrics('')
+  for (const answer of ['app', 'failed', 'failed'] as const)
+    metrics.count('ocpp_call_total', { version: '1.6', action: 'Heartbeat', answer })
+  assert.deepEqual(
+    [metrics.total('ocpp_call_total'), metrics.total('ocpp_call_total', ({ answer }) => answer === 'failed')],
+    [3, 2],
+  )
+  metrics.observe('rpc_call_seconds', { method: 'command' }, 0.02)
+  metrics.observe('rpc_call_seconds', { method: 'connect' }, 60)
+  const { inBuckets, seconds, bounds } = metrics.observed('rpc_call_seconds')
+  assert.deepEqual([inBuckets.at(2), inBuckets.at(-1), seconds], [1, 1, 60.02])
+  assert.equal(inBuckets.length, bounds.length + 1)
+})

@@ -1,6 +1,7 @@
 /**
  * Installs what the end-to-end tests run against, before test files run in parallel.
  */
+import { installChromium } from './chromium.ts'
 import { installGrpcGo } from './grpc-go.ts'
 import { installNats } from './nats.ts'
 import { installNewApp } from './new-app.ts'
@@ -16,3 +17,4 @@ await installPrometheus()
 await installProxies()
 await installGrpcGo()
 await installStrangers()
+await installChromium()

@@ -286,3 +286,8 @@ test('a payload of 5,000 unknown fields reports ten violations', () => {
   const payload = jsonText(Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`x${index}`, 1])))
   assert.equal(schemas.violations('ocpp2.1', 'Heartbeat', 'request', payload).length, 10)
 })
+
+test('a schema is shown without references, and none is where there is none', () => {
+  assert.deepEqual(schemas.schemaOf('ocpp1.6', 'Fly', 'request'), null)
+  assert.doesNotMatch(JSON.stringify(schemas.schemaOf('ocpp2.1', 'SetChargingProfile', 'request')), /\$ref/)
+})

@@ -1,5 +1,5 @@
 /**
- * Who may use the admin API: clients with a bearer token. Without tokens, every process of this machine, but no web page
+ * Who may use the admin API: clients with a bearer token, or with the cookie of the console. Without tokens, every process of this machine, but no web page
  * from another host.
  */
 import type { IncomingHttpHeaders } from 'node:http'
@@ -19,18 +19,31 @@ export type Grant = 'token' | 'read token' | 'loopback'
 
 export type Access = (headers: IncomingHttpHeaders, isWrite: boolean) => Grant
 
-/** @returns lets a request in, or throws `ProblemError` */
-export function accessBy({ token, readToken }: AccessSettings): Access {
+/**
+ * @param grantOfCookie by what a session of the console lets in
+ * @returns lets a request in, or throws `ProblemError`
+ */
+export function accessBy(
+  { token, readToken }: AccessSettings,
+  grantOfCookie: (cookies: string | undefined) => Grant | null = () => null,
+): Access {
   const isToken = token === null ? () => false : bearer(token)
   const isReadToken = readToken === null ? () => false : bearer(readToken)
   const isOpen = token === null && readToken === null
+  const grantOf = (authorization: string): Grant | null =>
+    isToken(authorization) ? 'token' : isReadToken(authorization) ? 'read token' : null
   return (headers, isWrite) => {
     refuseForeign(headers, isOpen)
     if (isOpen) return 'loopback'
-    if (isToken(headers.authorization)) return 'token'
-    if (!isReadToken(headers.authorization)) throw new ProblemError('unauthorized')
-    if (isWrite) throw new ProblemError('read-only', 'It takes the token of admin_token')
-    return 'read token'
+    const { authorization, cookie, origin } = headers
+    const isByCookie = authorization === undefined
+    const grant = isByCookie ? grantOfCookie(cookie) : grantOf(authorization)
+    if (grant === null) throw new ProblemError('unauthorized')
+    // A browser adds the cookie by itself, and an Origin to every request that changes something.
+    if (isWrite && isByCookie && origin === undefined)
+      throw new ProblemError('foreign-origin', 'With a cookie, the Origin header must name this host')
+    if (isWrite && grant === 'read token') throw new ProblemError('read-only', 'It takes the token of admin_token')
+    return grant
   }
 }
 

@@ -5,6 +5,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { listenHttp, originOf, type HttpServer } from '../../ops/server.ts'
 import type { Log } from '../../ops/log.ts'
 import type { World } from '../../session/ports.ts'
+import { Console } from '../console/console.ts'
+import type { Pages } from '../console/pages.ts'
+import { Sessions } from '../console/sessions.ts'
 import { accessBy, type Access, type AccessSettings, type Grant } from './access.ts'
 import { Bodies } from './bodies.ts'
 import { matchPath, readBody, readQuery, type Matched } from './input.ts'
@@ -18,6 +21,7 @@ export type ServerSettings = AccessSettings & { readonly host: string; readonly 
 
 /** What serves a request, whatever the route. */
 type Served = {
+  readonly console: Console
   readonly access: Access
   readonly operations: Operations
   readonly streams: Streams
@@ -34,11 +38,15 @@ export async function openServer(
   settings: ServerSettings,
   operations: Operations,
   streams: Streams,
-  { log, once }: Pick<World, 'log' | 'once'>,
+  pages: Pages,
+  { log, once, date }: Pick<World, 'log' | 'once' | 'date'>,
 ): Promise<HttpServer> {
   const ownLog = log.child({ context: 'admin' })
+  const sessions = new Sessions(settings, () => date().getTime())
+  const access = accessBy(settings, sessions.grantOf.bind(sessions))
   const served = {
-    access: accessBy(settings),
+    console: new Console(pages, access, sessions),
+    access,
     operations,
     streams,
     bodies: new Bodies({ each: limits.bodyBytes, open: limits.openBodyBytes }),
@@ -65,6 +73,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, served:
   const audit: Audit = { remoteAddress: request.socket.remoteAddress }
   try {
     const [path, query] = splitAt(request.url ?? '/')
+    if (served.console.serve(request, response, path)) return
     const { name, route, matched, grant } = admitted(request, response, path, served)
     Object.assign(audit, { by: grant, operation: name, ...matched.parameters })
     const text = route.body === null ? '' : await served.bodies.text(request)

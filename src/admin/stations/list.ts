@@ -10,7 +10,7 @@ import type { Stations } from '../ports.ts'
 import { ProblemError } from '../problems.ts'
 import type { AnswerOf, QueryOf } from '../routes.ts'
 import { matcherOf } from '../watch/patterns.ts'
-import { departedState, summaryOf } from './summary.ts'
+import { departedState, errorsOf, summaryOf } from './summary.ts'
 import type { Scans } from './scan.ts'
 
 type Query = QueryOf<'listStations'>
@@ -101,6 +101,10 @@ export class StationList {
 
   #place(stationId: StationId, session: Member | null, key: string): Place {
     if (key === 'id') return ['', stationId]
+    if (key === 'errors') {
+      const left = this.#stations.departures.leftOf(stationId)
+      return [errorsOf(left, session?.view.errors ?? []).length, stationId]
+    }
     const value = key === 'connectedAt' ? session?.openedAt : session?.view.lastMessageAt
     return [value ?? null, stationId]
   }

@@ -30,6 +30,8 @@ function connected({ handshake, openedAt, view }: Member, stations: Stations, cl
     sn: view.sn,
     leftAt: timeOrNull(left?.at ?? null, clock),
     leftBecause: left?.reason ?? null,
+    messages: view.messages,
+    ...troubles(errorsOf(left, view.errors)),
   }
 }
 
@@ -46,7 +48,18 @@ function departed(stationId: StationId, { departures }: Stations, clock: Clock):
     sn: left?.sn ?? null,
     leftAt: timeOrNull(last?.at ?? null, clock),
     leftBecause: last?.reason ?? null,
+    messages: 0,
+    ...troubles(errorsOf(left, [])),
   }
+}
+
+/** The latest last, those of the connection before included. */
+export function errorsOf(left: Departure | null, own: readonly KeptError[]): readonly KeptError[] {
+  return [...(left?.errors ?? []), ...own].slice(-maxErrors)
+}
+
+function troubles(errors: readonly KeptError[]) {
+  return { recentErrors: errors.length, lastError: errors.at(-1)?.code ?? null }
 }
 
 /** @param left how the last connection of the station ended; `null` if it has had none */
@@ -67,7 +80,9 @@ export function viewOf(stationId: StationId, stations: Stations, clock: Clock): 
     ...about,
     queues: { ...about.queues, stored: backlog?.has(stationId) ?? false },
     remembered: rememberedOf(stationId, stations),
-    errors: [...(left?.errors ?? []), ...(session?.view.errors ?? [])].reverse().slice(0, maxErrors).map(timed),
+    errors: errorsOf(left, session?.view.errors ?? [])
+      .map(timed)
+      .reverse(),
     lastEnd: left === null ? null : { at: clock.timeOf(left.at), code: left.code, reason: left.reason },
     lastRefusal:
       refused === null

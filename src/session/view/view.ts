@@ -48,6 +48,11 @@ export class View implements Inspected {
     return this.#station.record.errors
   }
 
+  get messages(): number {
+    const { received, sent } = this.#station.record
+    return sumOf(received) + sumOf(sent)
+  }
+
   get sn(): string | null {
     const { identifier } = this.#parts.app
     const { sn } = parseObject(identifier ?? '{}')
@@ -78,6 +83,12 @@ export class View implements Inspected {
     if (pending !== null && !pending.isAnswered) yield openCall(pending)
     for (const entry of inbox.waiting) if (entry.kind === 'call' && entry.call.kind === 'call') yield openCall(entry)
   }
+}
+
+function sumOf(counts: ReadonlyMap<string, number> | null): number {
+  let sum = 0
+  if (counts !== null) for (const count of counts.values()) sum += count
+  return sum
 }
 
 function openCall({

@@ -75,3 +75,33 @@ test('a cursor that no page gave is refused', async t => {
 function cursorOf(place: readonly unknown[]): string {
   return Buffer.from(JSON.stringify(place)).toString('base64url')
 }
+
+test('stations with the most errors come first when the list is asked for them, and show the latest code', async t => {
+  const { world, client } = await openFakeAdmin(t)
+  world.plug('calm')
+  for (const [id, errors] of [
+    ['odd', 1],
+    ['bad', 3],
+  ] as const) {
+    const station = world.plug(id)
+    await station.boot()
+    for (let at = 0; at < errors; at++) {
+      station.says([2, `x${at}`, 'FluxCapacitor', {}])
+      await station.next()
+    }
+  }
+  const { body } = await client(null).get('/v1/stations?sort=-errors')
+  assert.deepEqual(
+    (body['stations'] as Record<string, unknown>[]).map(each => [
+      each['id'],
+      each['recentErrors'],
+      each['lastError'],
+      each['messages'],
+    ]),
+    [
+      ['bad', 3, 'NotImplemented', 4],
+      ['odd', 1, 'NotImplemented', 2],
+      ['calm', 0, null, 0],
+    ],
+  )
+})

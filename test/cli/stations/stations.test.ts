@@ -17,6 +17,9 @@ const connected: StationSummary = {
   sn: 'SN1',
   leftAt: ago(9_000),
   leftBecause: 'old',
+  messages: 13,
+  recentErrors: 1,
+  lastError: 'InternalError',
 }
 const left: StationSummary = {
   ...connected,

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { StationView } from '../../../src/admin/answers.ts'
+import { findingsOf } from '../../../src/console/model/diagnosis.ts'
+
+const now = Date.parse('2026-01-31T12:00:00Z')
+const ago = (seconds: number): string => new Date(now - seconds * 1000).toISOString()
+
+const healthy: StationView = {
+  id: 'CP1',
+  state: 'accepted',
+  version: '1.6',
+  address: '192.0.2.1',
+  connectedAt: ago(3_600),
+  lastMessageAt: ago(5),
+  sn: 'SN1',
+  leftAt: null,
+  leftBecause: null,
+  messages: 3,
+  recentErrors: 0,
+  lastError: null,
+  sid: 's1',
+  tls: false,
+  profile: 1,
+  url: 'http://localhost/ocpp/CP1',
+  streams: [],
+  calls: { fromStation: [], toStation: [] },
+  queues: { messages: 0, messageBytes: 0, isPaused: false, commands: 0, outcomes: 0, stored: false },
+  counts: { fromStation: {}, toStation: {} },
+  errors: [],
+  lastEnd: null,
+  lastRefusal: null,
+  remembered: null,
+}
+const error = {
+  at: ago(10),
+  from: 'bridge',
+  id: 'a',
+  action: 'Fly',
+  code: 'NotImplemented',
+  description: 'no such action',
+  cause: 'rejected',
+} as const
+const refusal = { at: ago(10), status: 401, reason: 'wrong key', address: '192.0.2.1' }
+const gone = { state: 'disconnected', sid: null, leftAt: ago(60), leftBecause: 'ping timeout' } as const
+
+const rows: readonly (readonly [Partial<StationView>, readonly RegExp[], string])[] = [
+  [{}, [], 'all is well'],
+  [{ state: 'attaching' }, [/not accepted it yet/], 'the app is away'],
+  [{ state: 'pending' }, [/Pending/], 'its boot waits'],
+  [{ state: 'rejected' }, [/Rejected/], 'the app does not want it'],
+  [
+    { ...gone, lastEnd: { at: ago(60), code: 1006, reason: 'ping timeout' } },
+    [/left 1 min ago \(close code 1006\): ping timeout/],
+    'it is away',
+  ],
+  [{ ...gone, lastRefusal: refusal }, [/left/, /refused 10 s ago with HTTP 401: wrong key/], 'it tries to come back'],
+  [
+    { ...gone, lastRefusal: { ...refusal, at: ago(90) } },
+    [/left/],
+    'a refusal before its last connection is of no matter',
+  ],
+  [{ state: 'refused', sid: null, lastRefusal: refusal }, [/refused/], 'it has never been let in'],
+  [{ lastRefusal: refusal }, [/refused/], 'something else tries with its identity'],
+  [
+    { calls: { fromStation: [], toStation: [{ id: 'a', action: 'Reset', seconds: 12 }] } },
+    [/not answered Reset for 12 s/],
+    'it is mute',
+  ],
+  [
+    { calls: { fromStation: [{ id: 'a', action: 'Authorize', seconds: 8 }], toStation: [] } },
+    [/app has not answered its Authorize/],
+    'the app is slow',
+  ],
+  [
+    { calls: { fromStation: [{ id: 'a', action: 'Authorize', seconds: 1 }], toStation: [] } },
+    [],
+    'a second is no trouble',
+  ],
+  [{ queues: { ...healthy.queues, isPaused: true, messages: 90 } }, [/90 messages wait/], 'it sends too much'],
+  [{ queues: { ...healthy.queues, stored: true } }, [/are stored/], 'the outbox has messages of it'],
+  [
+    { errors: [error, error, { ...error, action: 'Swim' }] },
+    [/Fly with NotImplemented \(no such action\) 10 s ago, and 1 time before/, /Swim/],
+    'each kind of error once',
+  ],
+]
+for (const [about, expected, because] of rows) {
+  test(`a station with ${JSON.stringify(about)} has ${expected.length} findings: ${because}`, () => {
+    const findings = findingsOf({ ...healthy, ...about }, null, now)
+    assert.equal(findings.length, expected.length, JSON.stringify(findings))
+    for (const [at, pattern] of expected.entries()) assert.match(findings[at]?.says ?? '', pattern)
+    for (const { advice } of findings) assert.match(advice, /\.$/)
+  })
+}
+
+test('messages that break their schema are a finding', () => {
+  const breach = { action: 'StatusNotification', violation: { path: '/errorCode', rule: 'enum' }, count: 2 }
+  const [finding] = findingsOf(healthy, breach, now)
+  assert.match(finding?.says ?? '', /2 messages below break .* StatusNotification at \/errorCode: it is not one of/)
+})
+
+for (const from of ['station', 'bridge', 'app'] as const)
+  for (const cause of ['failed', 'refused', 'unauthorized', 'rejected', 'station'])
+    test(`an error from the ${from} for the cause ${cause} comes with advice`, () => {
+      const [finding] = findingsOf({ ...healthy, errors: [{ ...error, from, cause }] }, null, now)
+      assert.match(finding?.advice ?? '', /\.$/)
+    })
+
+for (const status of [400, 401, 403, 404, 409, 429, 503])
+  test(`a refusal with ${status} comes with advice`, () => {
+    const [finding] = findingsOf({ ...healthy, lastRefusal: { ...refusal, status } }, null, now)
+    assert.match(finding?.advice ?? '', /\.$/)
+  })
