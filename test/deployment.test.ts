@@ -172,14 +172,19 @@ function assertKamal(text: string): void {
 
 function assertProcfile(text: string): void {
   const lines = text.split('\n').filter(line => line !== '' && !line.startsWith('#'))
-  const commands = Object.fromEntries(lines.map(line => /^([A-Za-z0-9_-]+):\s*(.+)$/.exec(line)?.slice(1) ?? []))
-  assert.deepEqual(Object.keys(commands), ['web', 'rpc', 'ocpp'])
-  const [, ...argv] = String(commands['ocpp']).split(' ')
+  const commands = new Map(
+    lines.map(line => {
+      const [, name = '', command = ''] = /^([A-Za-z0-9_-]+):\s*(.+)$/.exec(line) ?? []
+      return [name, command] as const
+    }),
+  )
+  assert.deepEqual([...commands.keys()], ['web', 'rpc', 'ocpp'])
+  const [, ...argv] = commands.get('ocpp')?.split(' ') ?? []
   // As foreman sets it for the third process.
   const config = configOf({ argv, env: { PORT: '5200' } })
   assert.equal(config.server.port, 8080)
   for (const app of ['web', 'rpc'])
-    assert.ok(String(commands[app]).includes(`ANYCABLE_NATS_SERVERS=${config.broadcast.natsServers.join(',')} `))
+    assert.ok(commands.get(app)?.includes(`ANYCABLE_NATS_SERVERS=${config.broadcast.natsServers.join(',')} `))
 }
 
 function assertUnit(text: string): void {
