@@ -1,7 +1,7 @@
 /**
  * `npm run fleet`: how many stations this machine's limits let one bridge hold, and what each takes.
  *
- *   npm run fleet -- 10000     connects and boots so many, keeps them for a while, has each call once
+ *   npm run fleet -- 10000     connects and boots so many, keeps them idle for a while, and has each call once
  */
 import { availableParallelism } from 'node:os'
 import { setTimeout } from 'node:timers/promises'
