@@ -6,18 +6,16 @@
  */
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { program } from '../support/bridge.ts'
+import { installNode, majors } from '../support/nodes.ts'
 import { run } from '../support/process.ts'
 
 const tls = readdirSync('test/server/tls').map(name => `test/server/tls/${name}`)
 const usual = ['listeners', 'client-certificates', 'station-keys', 'charging-session', 'strangers', 'tls-page']
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { majors: { type: 'string', default: '22,24,26' } },
+  options: { majors: { type: 'string', default: majors.slice(1).join(',') } },
 })
 const files =
   positionals.length > 0
@@ -38,16 +36,3 @@ for (const major of values.majors.split(',')) {
 }
 process.stdout.write(failed.length === 0 ? 'passes on each\n' : `fails on Node ${failed.join(', ')}\n`)
 process.exitCode = failed.length === 0 ? 0 : 1
-
-/** The path of the newest binary of a major version that the cache has, or else npm. */
-async function installNode(major: string): Promise<string> {
-  const name = `node-${process.platform}-${process.arch}`
-  const folder = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'ocpp-cable', 'nodes', major)
-  const node = join(folder, 'node_modules', name, 'bin', 'node')
-  if ((await run(node, ['--version'])).code === 0) return node
-  await mkdir(folder, { recursive: true })
-  const flags = ['--prefix', folder, '--no-save', '--no-audit', '--no-fund', '--loglevel=error']
-  const { code, stderr } = await run('npm', ['install', ...flags, `${name}@${major}`])
-  if (code !== 0) throw new Error(`npm could not install ${name}@${major}:\n${stderr}`)
-  return node
-}

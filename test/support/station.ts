@@ -161,9 +161,18 @@ export interface RawStation {
 export async function openRawStation(
   url: string,
   id: string,
-  { version = 'ocpp1.6', headers = {} }: { readonly version?: string; readonly headers?: Record<string, string> } = {},
+  {
+    version = 'ocpp1.6',
+    headers = {},
+    ...tls
+  }: {
+    readonly version?: string
+    readonly headers?: Record<string, string>
+    /** The CA certificate, in PEM, that the server's certificate must match. */
+    readonly ca?: string
+  } = {},
 ): Promise<RawStation> {
-  const ws = new WebSocket(`${url}/${encodeURIComponent(id)}`, [version], { headers })
+  const ws = new WebSocket(`${url}/${encodeURIComponent(id)}`, [version], { headers, ...tls })
   noteHeaders(headers)
   const received: string[] = []
   const waiting = new Set<() => void>()
