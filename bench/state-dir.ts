@@ -45,7 +45,7 @@ export function costTable({ rounds, ms, dir: parent }: Plan): Promise<string> {
       openBridge({ name: 'plain', bin }, app),
       openBridge({ name: 'stateful', bin, flags: [`--state_dir=${dir}`] }, app),
     ])
-    const groups: Group[] = bridges.map(bridge => groupOf({ ...bridge, compression: 'none' }, load, 'CP'))
+    const groups: Group[] = bridges.map(bridge => groupOf({ ...bridge, compression: 'none' }, load))
     const speeds: Speed[][] = names.map(() => [])
     for (const group of groups) {
       await group.open(callers)
