@@ -13,6 +13,13 @@ export type Service = {
   readonly errors: number
 }
 
+export function together(services: readonly Service[]): Service {
+  return {
+    took: services.flatMap(({ took }) => took),
+    errors: services.reduce((sum, { errors }) => sum + errors, 0),
+  }
+}
+
 /** Stations that can be watched for so many ms, during an attack or without one. */
 export interface Watched {
   watch(ms: number): Promise<Service>

@@ -15,7 +15,7 @@ import { keepUntil, type Keep } from '../support/keep.ts'
 import { run } from '../support/process.ts'
 import type { Attack } from './attack.ts'
 import { attacks } from './attacks.ts'
-import type { Service } from './fleet.ts'
+import { together, type Service } from './fleet.ts'
 import { missesOf, type Result } from './result.ts'
 import { openSite, type Site } from './site.ts'
 import { sites, type SiteName } from './sites.ts'
@@ -79,11 +79,6 @@ async function measure(site: Site, attack: Attack): Promise<Result> {
     lines: site.bridge.process.lines.length - lines,
     counted: (await count()) - counted,
   }
-}
-
-function together(services: readonly Service[]): Service {
-  const errors = services.reduce((sum, service) => sum + service.errors, 0)
-  return { took: services.flatMap(({ took }) => took), errors }
 }
 
 async function runAll(keep: Keep, name: SiteName, chosen: readonly Attack[]): Promise<Result[]> {
