@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { Answer, Note } from '../answer.ts'
 import { openServer, openWorker, type Server } from '../children.ts'
 import { groupOf } from '../group.ts'
-import { askable, keptKilobytes } from '../heap.ts'
+import { askable, keptBytes } from '../heap.ts'
 import { residentKilobytes } from '../measure.ts'
 import { appServersOf, echoName, peersOf, type Contestant, type Subjects } from '../subjects.ts'
 import { markdownTable, median, ratio, spread } from '../table.ts'
@@ -65,7 +65,7 @@ async function readingOf(contestant: Contestant, plan: MemoryPlan, stations: num
   await group.open(stations)
   await setTimeout(plan.settleMs)
   const grown = residentKilobytes(pid) - before
-  const kept = subject.kind === 'cable' ? undefined : await keptKilobytes(pid)
+  const kept = subject.kind === 'cable' ? undefined : (await keptBytes(pid)) / 1_000
   for (const child of [load, subject.server] satisfies Pick<Server, 'close'>[]) await child.close()
   return { grown, kept }
 }

@@ -7,9 +7,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { openWorker } from '../../bench/children.ts'
+import { askable, keptBytes } from '../../bench/heap.ts'
 import { residentKilobytes } from '../../bench/measure.ts'
 import { hashOf } from '../../src/server/auth/hash.ts'
-import { weigh, weighable } from '../soak/probe.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { makeKeyPair } from '../support/certificate.ts'
 import type { Keep } from '../support/keep.ts'
@@ -69,7 +69,7 @@ export async function openSite(keep: Keep, { name, stations, onBridge }: SiteOpt
       ? [`--nats_servers=nats://${host}:${ports.natsPort}`, '--broadcast_adapter=http,nats']
       : []),
   ]
-  const bridge = keep(await openBridge(flags, weighable))
+  const bridge = keep(await openBridge(flags, { NODE_OPTIONS: askable.join(' ') }))
   const { pid = 0 } = bridge.process
   await onBridge?.(pid)
   const attacker = keep(openWorker(new URL('attacker.ts', import.meta.url).href))
@@ -95,7 +95,7 @@ export async function openSite(keep: Keep, { name, stations, onBridge }: SiteOpt
         bridge.process.readOn()
       }
     },
-    holdings: async () => ({ memory: await weigh(bridge), files: files() }),
+    holdings: async () => ({ memory: await keptBytes(pid), files: files() }),
     resident: () => residentKilobytes(pid) * 1024,
     settled: async (most, withinMs) => {
       const deadline = performance.now() + withinMs
