@@ -7,10 +7,10 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { program } from '../support/bridge.ts'
+import { cacheFolder } from '../support/cache.ts'
 import { run } from '../support/process.ts'
 
 const tls = readdirSync('test/server/tls').map(name => `test/server/tls/${name}`)
@@ -42,7 +42,7 @@ process.exitCode = failed.length === 0 ? 0 : 1
 /** The path of the newest binary of a major version that the cache has, or else npm. */
 async function installNode(major: string): Promise<string> {
   const name = `node-${process.platform}-${process.arch}`
-  const folder = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'ocpp-cable', 'nodes', major)
+  const folder = join(cacheFolder('nodes'), major)
   const node = join(folder, 'node_modules', name, 'bin', 'node')
   if ((await run(node, ['--version'])).code === 0) return node
   await mkdir(folder, { recursive: true })
