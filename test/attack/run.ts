@@ -11,6 +11,7 @@
 import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { fillPage } from '../../bench/page.ts'
 import { keepUntil, type Keep } from '../support/keep.ts'
 import { run } from '../support/process.ts'
 import type { Attack } from './attack.ts'
@@ -19,7 +20,7 @@ import { together, type Service } from './fleet.ts'
 import { missesOf, type Result } from './result.ts'
 import { openSite, type Site } from './site.ts'
 import { sites, type SiteName } from './sites.ts'
-import { tableOf, writeTable } from './table.ts'
+import { tableOf } from './table.ts'
 
 const { values } = parseArgs({
   options: {
@@ -31,6 +32,7 @@ const { values } = parseArgs({
   },
 })
 if (values.write && values.only !== '') throw new Error('--write needs a run of all attacks')
+const page = new URL('../../docs/security.md', import.meta.url)
 const phaseMs = Number(values.seconds) * 1000
 const rounds = Number(values.rounds)
 /** For connections that the bridge gives a time limit of their own, and garbage. */
@@ -119,6 +121,7 @@ for (const name of Object.keys(sites) as SiteName[]) {
 const caption = `Node ${process.versions.node}, ${values.stations} stations, ${values.rounds} rounds of ${values.seconds} s${
   isPinned ? ', the bridge on a core of its own' : ''
 }.`
-process.stdout.write(`${caption}\n\n${tableOf(results)}\n`)
-if (values.write) writeTable(`${caption}\n\n${tableOf(results)}`)
+const text = `${caption}\n\n${tableOf(results)}`
+process.stdout.write(`${text}\n`)
+if (values.write) fillPage(page, { attack: text })
 process.exit(results.some(result => missesOf(result).length > 0) ? 1 : 0)
