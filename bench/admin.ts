@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util'
 import type { Task } from './admin-clients.ts'
 import { openWorker } from './children.ts'
 import { note, print } from './print.ts'
-import { openApp, openFleet, openStormBridge } from './storm-site.ts'
+import { openApp, openFleet, openStormBridge } from './storm/site.ts'
 import { markdownTable, percentile, ratio, spread } from './table.ts'
 
 const { values: flags } = parseArgs({ options: { quick: { type: 'boolean' }, bin: { type: 'string' } } })

@@ -13,7 +13,7 @@ import type { Speed } from './measure.ts'
 import { note } from './print.ts'
 import { frameOf, idPlace, Station } from './station.ts'
 import { inDirectory, messageOf, thread } from './stored.ts'
-import { openApp, openStormBridge, threads } from './storm-site.ts'
+import { openApp, openStormBridge, threads } from './storm/site.ts'
 import { openBridge } from './subjects.ts'
 import { markdownTable, percentile, ratio, spread } from './table.ts'
 

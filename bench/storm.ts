@@ -10,8 +10,8 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { fail, note, print } from './print.ts'
-import { measureBootStorm, openGemApp, openPacedApp } from './storm-boot.ts'
-import { measureRestart } from './storm-restart.ts'
+import { measureBootStorm, openGemApp, openPacedApp } from './storm/boot.ts'
+import { measureRestart } from './storm/restart.ts'
 
 const { values: flags } = parseArgs({
   options: { quick: { type: 'boolean' }, gem: { type: 'boolean' }, bin: { type: 'string' } },

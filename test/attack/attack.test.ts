@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { describe, test, before, after } from 'node:test'
 import { keepUntil } from '../support/keep.ts'
-import { attacks } from './attacks.ts'
+import { attacks } from './rows/all.ts'
 import { dialStation, Ends, type Target } from './connections.ts'
 import { spareMemory, wrongEnds } from './result.ts'
 import { openSite, type Holdings, type Site } from './site.ts'

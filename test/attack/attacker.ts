@@ -5,7 +5,7 @@
 import { setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { serveTasks } from '../../bench/children.ts'
-import { attacks } from './attacks.ts'
+import { attacks } from './rows/all.ts'
 import { Ends, type Target } from './connections.ts'
 
 export type Task = Omit<Target, 'until'> & { readonly name: string; readonly ms: number }

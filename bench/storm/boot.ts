@@ -3,11 +3,11 @@
  * connected.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { CallName } from './calls.ts'
-import type { CallAnswer } from './storm-load.ts'
-import { openRails } from '../test/support/rails.ts'
-import { histogram, openApp, openFleet, openHandles, openStormBridge, peakMegabytes, threads } from './storm-site.ts'
-import { markdownTable, percentile } from './table.ts'
+import { openRails } from '../../test/support/rails.ts'
+import type { CallName } from '../calls.ts'
+import { markdownTable, percentile } from '../table.ts'
+import type { CallAnswer } from './load.ts'
+import { histogram, openApp, openFleet, openHandles, openStormBridge, peakMegabytes, threads } from './site.ts'
 
 export type BootStorm = {
   readonly stations: number

@@ -2,10 +2,10 @@
  * The app is killed while a connected fleet keeps calling, and listens again some seconds later.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { CallName } from './calls.ts'
-import type { CallAnswer } from './storm-load.ts'
-import { openApp, openFleet, openHandles, openStormBridge, peakMegabytes, threads } from './storm-site.ts'
-import { markdownTable } from './table.ts'
+import type { CallName } from '../calls.ts'
+import { markdownTable } from '../table.ts'
+import type { CallAnswer } from './load.ts'
+import { openApp, openFleet, openHandles, openStormBridge, peakMegabytes, threads } from './site.ts'
 
 export type Restart = {
   readonly stations: number

@@ -4,9 +4,9 @@
  */
 import { constants, setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { calls, type CallName } from './calls.ts'
-import { serveTasks } from './children.ts'
-import { frameOf, Station } from './station.ts'
+import { calls, type CallName } from '../calls.ts'
+import { serveTasks } from '../children.ts'
+import { frameOf, Station } from '../station.ts'
 
 export type Task =
   /** Connects stations, spread over a time. Does not wait for them. */
