@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: one run, a table for each question of docs/benchmarks.md. Everything that a table compares is measured in
- * this run, in turns, round by round.
+ * `npm run bench`: one run, a table for each question of docs/benchmarks.md. Everything that a table compares is
+ * measured in this run, in turns, round by round.
  *
  *   --quick        one short round with few stations: shows that it works, not how fast
  *   --anycable     AnyCable's own server too; installs the gem anycable-thruster into a cache folder if need be

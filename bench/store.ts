@@ -1,7 +1,7 @@
 /**
- * `npm run bench:store`: what it costs to keep a message, in turns, round by round. Durable appends to the outbox, so many
- * at a time, beside a file that is written and synced for each message; what a bridge with a `state_dir` costs while the
- * app is up; how a full outbox drains beside live traffic.
+ * `npm run bench:store`: what it costs to keep a message, in turns, round by round. Durable appends to the outbox, so
+ * many at a time, beside a file that is written and synced for each message; what a bridge with a `state_dir` costs
+ * while the app is up; how a full outbox drains beside live traffic.
  *
  *   --quick      one short round: shows that it works, not how fast
  *   --dir=PATH   a directory on the disk to measure; by default the system's one for temporary files

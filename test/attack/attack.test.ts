@@ -1,6 +1,6 @@
 /**
- * The short form of `npm run attack`: the attacks for a second each, beside stations that must not lose a call. Counts only;
- * how long calls take is measured by the long form.
+ * The short form of `npm run attack`: the attacks for a second each, beside stations that must not lose a call. Counts
+ * only; how long calls take is measured by the long form.
  */
 import assert from 'node:assert/strict'
 import { describe, test, before, after } from 'node:test'

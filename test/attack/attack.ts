@@ -25,7 +25,10 @@ export type Attack = {
   readonly countedLong?: string
   /** Of the log, in all rounds. */
   readonly mostLines?: number
-  /** Of the long form: it has one round, in which connections come for so long. Stations are measured at the start of it. */
+  /**
+   * Of the long form: it has one round, in which connections come for so long. Stations are measured at the start of
+   * it.
+   */
   readonly seconds?: number
   readonly run: (target: Target, ends: Ends) => Promise<void>
 }

@@ -1,6 +1,6 @@
 /**
- * The attackers' process: runs one attack after another, and returns how the connections of each ended. It gives way to the
- * stations whose answers are measured on the same machine.
+ * The attackers' process: runs one attack after another, and returns how the connections of each ended. It gives way to
+ * the stations whose answers are measured on the same machine.
  */
 import { setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -142,8 +142,8 @@ export class Callers implements Watched {
 }
 
 /**
- * Stations with right keys that connect, make a call and leave, ten a second: in turns one whose key the bridge has checked
- * before, from the attackers' own address, and a new one from elsewhere. Each must get in at the first try.
+ * Stations with right keys that connect, make a call and leave, ten a second: in turns one whose key the bridge has
+ * checked before, from the attackers' own address, and a new one from elsewhere. Each must get in at the first try.
  */
 export class Visitors implements Watched {
   readonly #options: FleetOptions

@@ -1,6 +1,6 @@
 /**
- * `npm run attack`: each attack beside healthy stations, whose calls are measured in quiet phases and in phases of the attack,
- * in turns. Prints a table; exits with 1 if an attack misses the goal.
+ * `npm run attack`: each attack beside healthy stations, whose calls are measured in quiet phases and in phases of the
+ * attack, in turns. Prints a table; exits with 1 if an attack misses the goal.
  *
  *   --only=TEXT        the attacks whose name contains it
  *   --seconds=2.5      how long a phase lasts

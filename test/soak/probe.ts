@@ -63,12 +63,14 @@ process.on('SIGUSR2', async () => {
 })`
 
 /** What the program is started with, so that it can be looked into. */
-export const probed = {
-  NODE_OPTIONS: `--disable-warning=ExperimentalWarning --import data:text/javascript;base64,${Buffer.from(source).toString('base64')}`,
-}
+export const probed = { NODE_OPTIONS: `--disable-warning=ExperimentalWarning --import ${urlOf(source)}` }
 
 export async function look({ process }: Bridge): Promise<Alive> {
   const from = process.lines.length
   process.signal('SIGUSR2')
   return JSON.parse((await process.line(/^alive: /, from)).slice('alive: '.length)) as Alive
+}
+
+function urlOf(module: string): string {
+  return `data:text/javascript;base64,${Buffer.from(module).toString('base64')}`
 }

@@ -1,5 +1,6 @@
 /**
- * A real Prometheus and its promtool. Debian's package is unpacked into the user's cache, so that no service is started.
+ * A real Prometheus and its promtool. Debian's package is unpacked into the user's cache, so that no service is
+ * started.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
