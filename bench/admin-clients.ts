@@ -1,5 +1,6 @@
 /**
- * Clients of the admin API at their worst: streams of all messages that are not read, and a list of all stations in a loop.
+ * Clients of the admin API at their worst: streams of all messages that are not read, and a list of all stations in a
+ * loop.
  */
 import { once } from 'node:events'
 import { createConnection, type Socket } from 'node:net'

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:admin`: how long stations wait for their answers while the admin API is used at its worst, in turns with
- * the same stations while it is not used.
+ * `npm run bench:admin`: how long stations wait for their answers while the admin API is used at its worst, in turns
+ * with the same stations while it is not used.
  *
  *   --quick      one short round: shows that it works, not how fast
  *   --bin=PATH   another build of the bridge: the path of its bin/ocpp-cable
@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util'
 import type { Task } from './admin-clients.ts'
 import { openWorker } from './children.ts'
 import { note, print } from './print.ts'
-import { openApp, openFleet, openStormBridge } from './storm-site.ts'
+import { openApp, openFleet, openStormBridge } from './storm/site.ts'
 import { markdownTable, percentile, ratio, spread } from './table.ts'
 
 const { values: flags } = parseArgs({ options: { quick: { type: 'boolean' }, bin: { type: 'string' } } })

@@ -6,12 +6,12 @@ import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
-import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { cacheFolder } from '../test/support/cache.ts'
 import { openProgram, type Server } from './children.ts'
 
 const gem = 'anycable-thruster'
-const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'ocpp-cable', 'bench-gems')
+const cache = cacheFolder('bench-gems')
 
 /** The program `thrust`, not the Ruby script of that name. Throws if it is missing and cannot be installed. */
 export function findThrust(): string {

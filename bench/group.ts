@@ -21,8 +21,8 @@ export interface Group {
   broadcast(rate: Rate): Promise<number[]>
 }
 
-/** @param prefix of their identities, unique at a server */
-export function groupOf(subject: Subject, load: Worker, prefix: string): Group {
+/** @param prefix of their identities; several groups at one server need one each */
+export function groupOf(subject: Subject, load: Worker, prefix = 'CP'): Group {
   const { server, dialect, url, compression, broadcastUrl } = subject
   const { pid } = server
   const ways = { prefix, dialect, url, compression }

@@ -1,6 +1,6 @@
 /**
- * `npm run bench:tls`: what a reconnect costs the bridge where certificates of stations are asked for, and no session is
- * resumed, beside one whose session is. Each connection is closed after its handshake and one answered request.
+ * `npm run bench:tls`: what a reconnect costs the bridge where certificates of stations are asked for, and no session
+ * is resumed, beside one whose session is. Each connection is closed after its handshake and one answered request.
  *
  *   --quick   a few connections: shows that it works, not how fast
  */

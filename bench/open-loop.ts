@@ -28,7 +28,7 @@ export async function inOpenLoop<Place>(
     for (let due = start + (at * gap) / places.length; due < start + warmUpMs + ms; due += gap) {
       const early = due - now()
       if (early > 0) await sleep(early)
-      // How late a timer fires is no time of the server.
+      // Timer lateness does not count as server time.
       const from = early > 0 ? now() : due
       await work(place)
       if (due >= start + warmUpMs) times.push(now() - from)

@@ -15,7 +15,7 @@ export type Bars = {
 
 const ink = '#1f2328'
 const lines = '#8b949e'
-/** Each has a contrast of 3:1 and more to white and to `darkPage`. */
+/** Each has a contrast of 3:1 or more to white and to GitHub's dark page, #0d1117. */
 const colours = ['#0969da', '#bc4c00', '#1a7f37', '#8250df', '#bf3989', '#6e7781']
 const dark = `<style>@media (prefers-color-scheme: dark) { [fill="${ink}"] { fill: #e6edf3 } }</style>`
 const width = 760

@@ -8,7 +8,10 @@ export type Endpoint = { readonly url: string; readonly key: string }
 export interface Publisher {
   /** Does not wait for the server's answer: see `close`. */
   publish(broadcast: { readonly stream: string; readonly data: string }): void
-  /** Rejects if the server did not take all broadcasts. A publisher is for one piece of work: servers close idle connections. */
+  /**
+   * Rejects if the server did not take all broadcasts. A publisher is for one piece of work: servers close idle
+   * connections.
+   */
   close(): Promise<void>
 }
 

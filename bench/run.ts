@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: one run, a table for each question of docs/benchmarks.md. Everything that a table compares is measured in
- * this run, in turns, round by round.
+ * `npm run bench`: one run, a table for each question of docs/benchmarks.md. Everything that a table compares is
+ * measured in this run, in turns, round by round.
  *
  *   --quick        one short round with few stations: shows that it works, not how fast
  *   --anycable     AnyCable's own server too; installs the gem anycable-thruster into a cache folder if need be
@@ -11,10 +11,9 @@ import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { Answer } from './answer.ts'
+import { writeAnswers, type Answer } from './answer.ts'
 import { findThrust } from './anycable.ts'
 import { openFilesLimit } from './measure.ts'
-import { writePage } from './page.ts'
 import { fail, note, print } from './print.ts'
 import { measureBroadcasts } from './questions/broadcast.ts'
 import { measureHalfLoad } from './questions/half-load.ts'
@@ -81,5 +80,5 @@ keep(await measureHalfLoad(subjects, plan.halfLoad, note))
 keep(await measureBroadcasts(subjects, plan.broadcast, note))
 keep(await measureMemory(subjects, plan.memory, note))
 keep(await measureOptions(bin, plan.options, note))
-if (flags.write) writePage(machine, answers)
+if (flags.write) writeAnswers(machine, answers)
 process.exit(0)

@@ -13,7 +13,7 @@ import type { Speed } from './measure.ts'
 import { note } from './print.ts'
 import { frameOf, idPlace, Station } from './station.ts'
 import { inDirectory, messageOf, thread } from './stored.ts'
-import { openApp, openStormBridge, threads } from './storm-site.ts'
+import { openApp, openStormBridge, threads } from './storm/site.ts'
 import { openBridge } from './subjects.ts'
 import { markdownTable, percentile, ratio, spread } from './table.ts'
 
@@ -45,7 +45,7 @@ export function costTable({ rounds, ms, dir: parent }: Plan): Promise<string> {
       openBridge({ name: 'plain', bin }, app),
       openBridge({ name: 'stateful', bin, flags: [`--state_dir=${dir}`] }, app),
     ])
-    const groups: Group[] = bridges.map(bridge => groupOf({ ...bridge, compression: 'none' }, load, 'CP'))
+    const groups: Group[] = bridges.map(bridge => groupOf({ ...bridge, compression: 'none' }, load))
     const speeds: Speed[][] = names.map(() => [])
     for (const group of groups) {
       await group.open(callers)

@@ -1,7 +1,7 @@
 /**
- * `npm run bench:store`: what it costs to keep a message, in turns, round by round. Durable appends to the outbox, so many
- * at a time, beside a file that is written and synced for each message; what a bridge with a `state_dir` costs while the
- * app is up; how a full outbox drains beside live traffic.
+ * `npm run bench:store`: what it costs to keep a message, in turns, round by round. Durable appends to the outbox, so
+ * many at a time, beside a file that is written and synced for each message; what a bridge with a `state_dir` costs
+ * while the app is up; how a full outbox drains beside live traffic.
  *
  *   --quick      one short round: shows that it works, not how fast
  *   --dir=PATH   a directory on the disk to measure; by default the system's one for temporary files
@@ -16,7 +16,7 @@ import { openStore } from '../src/store/store.ts'
 import { note, print } from './print.ts'
 import { costTable, drainTable, type Plan } from './state-dir.ts'
 import { inDirectory, messageOf, payload, thread } from './stored.ts'
-import { markdownTable, ratio, spread } from './table.ts'
+import { markdownTable, percentile, ratio, spread } from './table.ts'
 
 type Round = { readonly perSecond: number; readonly p99Ms: number }
 /** Writes the message with that number; resolves when it is on the disk. */
@@ -45,7 +45,7 @@ async function measure(atOnce: number, ms: number, append: Append): Promise<Roun
   const from = performance.now()
   await Promise.all(Array.from({ length: atOnce }, loop))
   const perSecond = (times.length * 1_000) / (performance.now() - from)
-  return { perSecond, p99Ms: times.sort((a, b) => a - b)[Math.floor(times.length * 0.99)] ?? NaN }
+  return { perSecond, p99Ms: percentile(times, 0.99) }
 }
 
 const file: Contender = {

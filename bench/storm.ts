@@ -1,5 +1,6 @@
 /**
- * `npm run bench:storm`: a fleet that comes all at once, and an app that goes away under one. Ends after some two minutes.
+ * `npm run bench:storm`: a fleet that comes all at once, and an app that goes away under one. Ends after some two
+ * minutes.
  *
  *   --quick       few stations and short windows: shows that it works, not how it does
  *   --gem         boots at the app of examples/rails, too, with the real gem; installs Ruby and gems if need be
@@ -10,8 +11,8 @@ import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { fail, note, print } from './print.ts'
-import { measureBootStorm, openGemApp, openPacedApp } from './storm-boot.ts'
-import { measureRestart } from './storm-restart.ts'
+import { measureBootStorm, openGemApp, openPacedApp } from './storm/boot.ts'
+import { measureRestart } from './storm/restart.ts'
 
 const { values: flags } = parseArgs({
   options: { quick: { type: 'boolean' }, gem: { type: 'boolean' }, bin: { type: 'string' } },

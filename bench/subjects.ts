@@ -35,8 +35,8 @@ export const goName = 'anycable-go'
 /** Of both AnyCable's server and the bridge. */
 export const broadcastKey = 'benchmark'
 
-/** Those that call the app: AnyCable's server and the bridges, in this order. */
-export function bridgesOf(
+/** AnyCable's server and the bridges, in this order: they call the app. */
+export function appServersOf(
   { bridges, thrust }: Subjects,
   app: Server,
   nodeFlags: readonly string[] = [],

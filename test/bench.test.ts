@@ -12,7 +12,7 @@ import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { WebSocketServer } from 'ws'
-import type { Answer } from '../bench/answer.ts'
+import { contentOf, type Answer } from '../bench/answer.ts'
 import { calls } from '../bench/calls.ts'
 import { inOpenLoop } from '../bench/open-loop.ts'
 import { filled } from '../bench/page.ts'
@@ -121,20 +121,23 @@ const answer = (name: string): Answer => ({
 test('a run fills its places in the page, and nothing else', () => {
   const place = (name: string): string => `<!-- bench: ${name} -->\n\nold\n\n<!-- end of ${name} -->\n`
   const page = `before\n${place('machine')}between\n${place('speed')}after\n`
-  const after = filled(page, '2 cores', [answer('speed')])
-  assert.equal(after, filled(after, '2 cores', [answer('speed')]), 'a second time')
+  const speed = contentOf(answer('speed'))
+  const after = filled(filled(page, 'machine', '2 cores'), 'speed', speed)
+  assert.equal(after, filled(after, 'speed', speed), 'a second time')
   assert.doesNotMatch(after, /old/)
   assert.match(after, /^before\n(?:.*\n){2}2 cores\n\n.*\nbetween\n(?:.*\n){2}!\[Of speed\]\(plots\/speed\.svg\)\n/)
   assert.match(after, /\n\n\| the table of speed \|\n\n<!-- end of speed -->\nafter\n$/)
-  assert.throws(() => filled(page, '2 cores', [answer('memory')]), /no place for memory/)
+  assert.throws(() => filled(page, 'memory', ''), /no place for memory/)
 })
 
-test('the page has a place for each question, with its plot', () => {
+test('the pages have a place for each question, with its plot, for the machine and for the attacks', () => {
   const docs = new URL('../docs/', import.meta.url)
+  assert.doesNotThrow(() => filled(readFileSync(new URL('security.md', docs), 'utf8'), 'attack', ''))
   const page = readFileSync(new URL('benchmarks.md', docs), 'utf8')
+  assert.doesNotThrow(() => filled(page, 'machine', ''))
   for (const name of ['speed', 'half-load', 'broadcast', 'memory', 'options']) {
     assert.ok(page.includes(`](plots/${name}.svg)`), `${name} is shown`)
-    assert.doesNotThrow(() => filled(page, '', [answer(name)]))
+    assert.doesNotThrow(() => filled(page, name, ''))
     assert.match(readFileSync(new URL(`plots/${name}.svg`, docs), 'utf8'), /^<svg /)
   }
 })

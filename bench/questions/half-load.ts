@@ -1,6 +1,6 @@
 /**
- * How long does a station wait for the app's answer while the server has half of what it can do. All servers get the same
- * calls: half of what the slowest of them can do.
+ * How long does a station wait for the app's answer while the server has half of what it can do. All servers get the
+ * same calls: half of what the slowest of them can do.
  */
 import type { Answer, Note } from '../answer.ts'
 import type { Window } from '../measure.ts'

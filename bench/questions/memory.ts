@@ -6,9 +6,9 @@ import { setTimeout } from 'node:timers/promises'
 import type { Answer, Note } from '../answer.ts'
 import { openServer, openWorker, type Server } from '../children.ts'
 import { groupOf } from '../group.ts'
-import { askable, keptKilobytes } from '../heap.ts'
+import { askable, keptBytes } from '../heap.ts'
 import { residentKilobytes } from '../measure.ts'
-import { bridgesOf, echoName, peersOf, type Contestant, type Subjects } from '../subjects.ts'
+import { appServersOf, echoName, peersOf, type Contestant, type Subjects } from '../subjects.ts'
 import { markdownTable, median, ratio, spread } from '../table.ts'
 
 export type MemoryPlan = {
@@ -30,7 +30,7 @@ type Row = { readonly name: string; readonly stations: number; readonly kept: nu
 export async function measureMemory(subjects: Subjects, plan: MemoryPlan, note: Note): Promise<Answer> {
   const app = await openServer('./stub-app.ts')
   const peers = peersOf(askable).filter(({ name }) => !name.includes('strict'))
-  const contestants = [...peers, ...bridgesOf(subjects, app, askable)]
+  const contestants = [...peers, ...appServersOf(subjects, app, askable)]
   const rows = contestants.flatMap(({ name }) =>
     plan.stations.map((stations): Row => ({ name, stations, kept: [], grown: [] })),
   )
@@ -56,7 +56,7 @@ async function measureRound(contestant: Contestant, plan: MemoryPlan, rows: read
 async function readingOf(contestant: Contestant, plan: MemoryPlan, stations: number): Promise<Reading> {
   const subject = await contestant.open()
   const load = openWorker('./load.ts')
-  const group = groupOf(subject, load, 'acked')
+  const group = groupOf(subject, load)
   const { pid } = subject.server
   await group.open(plan.warmUp)
   await group.call('status', plan.calls)
@@ -65,7 +65,7 @@ async function readingOf(contestant: Contestant, plan: MemoryPlan, stations: num
   await group.open(stations)
   await setTimeout(plan.settleMs)
   const grown = residentKilobytes(pid) - before
-  const kept = subject.kind === 'cable' ? undefined : await keptKilobytes(pid)
+  const kept = subject.kind === 'cable' ? undefined : (await keptBytes(pid)) / 1_000
   for (const child of [load, subject.server] satisfies Pick<Server, 'close'>[]) await child.close()
   return { grown, kept }
 }

@@ -81,7 +81,7 @@ export async function measureOptions(bin: string, plan: OptionsPlan, note: Note)
     for (const row of rows) {
       const subject = bridges.get(row.bridge)
       if (subject === undefined) throw new Error(`${row.bridge} is not open`)
-      const group = groupOf({ ...subject, compression: row.compression }, load, `acked-${contenders.length}`)
+      const group = groupOf({ ...subject, compression: row.compression }, load, `CP-${contenders.length}`)
       await group.open(plan.stations)
       contenders.push({ what, row, group })
     }

@@ -6,7 +6,7 @@ import type { CallName } from '../calls.ts'
 import { openServer, openWorker } from '../children.ts'
 import { groupOf, type Group } from '../group.ts'
 import type { Speed, Window } from '../measure.ts'
-import { bridgesOf, echoName, goName, peersOf, type Subject, type Subjects } from '../subjects.ts'
+import { appServersOf, echoName, goName, peersOf, type Subject, type Subjects } from '../subjects.ts'
 import { markdownTable, median, ratio, spread } from '../table.ts'
 import { inTurns } from '../turns.ts'
 
@@ -20,10 +20,10 @@ export async function measureSpeed(subjects: Subjects, plan: SpeedPlan, note: No
   const app = await openServer('./stub-app.ts')
   const load = openWorker('./load.ts')
   const opened: Subject[] = []
-  for (const each of [...peersOf(), ...bridgesOf(subjects, app)]) opened.push(await each.open())
+  for (const each of [...peersOf(), ...appServersOf(subjects, app)]) opened.push(await each.open())
   const rows: Row[] = []
   for (const subject of opened) {
-    const group = groupOf(subject, load, 'acked')
+    const group = groupOf(subject, load)
     await group.open(Math.max(...plan.stations))
     rows.push(...rowsOf(subject, group))
   }

@@ -4,7 +4,7 @@
 import type { Answer } from '../answer.ts'
 import { openServer, openWorker } from '../children.ts'
 import { groupOf, type Group } from '../group.ts'
-import { bridgesOf, goName, type Subject, type Subjects } from '../subjects.ts'
+import { appServersOf, goName, type Subject, type Subjects } from '../subjects.ts'
 import { markdownTable, median, percentile, ratio, spread } from '../table.ts'
 
 export type Contender = { readonly name: string; readonly group: Group }
@@ -20,8 +20,8 @@ export async function withStations<Result>(
   const app = await openServer('./stub-app.ts')
   const load = openWorker('./load.ts')
   const opened: Subject[] = []
-  for (const each of bridgesOf(subjects, app)) opened.push(await each.open())
-  const contenders = opened.map(subject => ({ name: subject.name, group: groupOf(subject, load, 'acked') }))
+  for (const each of appServersOf(subjects, app)) opened.push(await each.open())
+  const contenders = opened.map(subject => ({ name: subject.name, group: groupOf(subject, load) }))
   for (const { group } of contenders) await group.open(stations)
   const result = await measure(contenders)
   for (const child of [load, ...opened.map(({ server }) => server), app]) await child.close()

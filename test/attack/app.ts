@@ -1,7 +1,7 @@
 /**
- * The app behind an attacked bridge, a process of its own: it accepts the stations whose identity begins with `healthy` and
- * that send no credentials, or those that the bridge has checked, and refuses all others. `giant` in an identity asks for
- * replies that no app would send. Prints its port.
+ * The app behind an attacked bridge, a process of its own: it accepts the stations whose identity begins with `healthy`
+ * and that send no credentials, or those that the bridge has checked, and refuses all others. `giant` in an identity
+ * asks for replies that no app would send. Prints its port.
  */
 import { Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js'
 import { rpcService } from '../../bench/proto.ts'

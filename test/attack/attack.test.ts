@@ -1,11 +1,11 @@
 /**
- * The short form of `npm run attack`: the attacks for a second each, beside stations that must not lose a call. Counts only;
- * how long calls take is measured by the long form.
+ * The short form of `npm run attack`: the attacks for a second each, beside stations that must not lose a call. Counts
+ * only; how long calls take is measured by the long form.
  */
 import assert from 'node:assert/strict'
 import { describe, test, before, after } from 'node:test'
 import { keepUntil } from '../support/keep.ts'
-import { attacks } from './attacks.ts'
+import { attacks } from './rows/all.ts'
 import { dialStation, Ends, type Target } from './connections.ts'
 import { spareMemory, wrongEnds } from './result.ts'
 import { openSite, type Holdings, type Site } from './site.ts'

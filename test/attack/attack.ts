@@ -11,8 +11,8 @@ export type Attack = {
   /** What is attacked; `plain` by default. */
   readonly site?: SiteName
   /**
-   * How its connections may end. `closed` is an end without a word, or a close frame that the attacker did not get to read;
-   * `open` is a connection that the attacker itself has ended.
+   * How its connections may end. `closed`: without a response, or with a close frame that the attacker did not get to
+   * read. `open`: the attacker itself ended it.
    */
   readonly ends: readonly string[]
   /** How it must end at least once. */
@@ -25,7 +25,10 @@ export type Attack = {
   readonly countedLong?: string
   /** Of the log, in all rounds. */
   readonly mostLines?: number
-  /** Of the long form: it has one round, in which connections come for so long. Stations are measured at the start of it. */
+  /**
+   * Of the long form: it has one round, in which connections come for so long. Stations are measured at the start of
+   * it.
+   */
   readonly seconds?: number
   readonly run: (target: Target, ends: Ends) => Promise<void>
 }

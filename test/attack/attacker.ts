@@ -1,11 +1,11 @@
 /**
- * The attackers' process: runs one attack after another, and returns how the connections of each ended. It gives way to the
- * stations whose answers are measured on the same machine.
+ * The attackers' process: runs one attack after another, and returns how the connections of each ended. It gives way to
+ * the stations whose answers are measured on the same machine.
  */
 import { setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { serveTasks } from '../../bench/children.ts'
-import { attacks } from './attacks.ts'
+import { attacks } from './rows/all.ts'
 import { Ends, type Target } from './connections.ts'
 
 export type Task = Omit<Target, 'until'> & { readonly name: string; readonly ms: number }

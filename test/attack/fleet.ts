@@ -13,6 +13,13 @@ export type Service = {
   readonly errors: number
 }
 
+export function together(services: readonly Service[]): Service {
+  return {
+    took: services.flatMap(({ took }) => took),
+    errors: services.reduce((sum, { errors }) => sum + errors, 0),
+  }
+}
+
 /** Stations that can be watched for so many ms, during an attack or without one. */
 export interface Watched {
   watch(ms: number): Promise<Service>
@@ -135,8 +142,8 @@ export class Callers implements Watched {
 }
 
 /**
- * Stations with right keys that connect, make a call and leave, ten a second: in turns one whose key the bridge has checked
- * before, from the attackers' own address, and a new one from elsewhere. Each must get in at the first try.
+ * Stations with right keys that connect, make a call and leave, ten a second: in turns one whose key the bridge has
+ * checked before, from the attackers' own address, and a new one from elsewhere. Each must get in at the first try.
  */
 export class Visitors implements Watched {
   readonly #options: FleetOptions

@@ -1,6 +1,6 @@
 /**
- * `npm run attack`: each attack beside healthy stations, whose calls are measured in quiet phases and in phases of the attack,
- * in turns. Prints a table; exits with 1 if an attack misses the goal.
+ * `npm run attack`: each attack beside healthy stations, whose calls are measured in quiet phases and in phases of the
+ * attack, in turns. Prints a table; exits with 1 if an attack misses the goal.
  *
  *   --only=TEXT        the attacks whose name contains it
  *   --seconds=2.5      how long a phase lasts
@@ -11,15 +11,16 @@
 import { availableParallelism } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { fillPage } from '../../bench/page.ts'
 import { keepUntil, type Keep } from '../support/keep.ts'
 import { run } from '../support/process.ts'
 import type { Attack } from './attack.ts'
-import { attacks } from './attacks.ts'
-import type { Service } from './fleet.ts'
+import { attacks } from './rows/all.ts'
+import { together, type Service } from './fleet.ts'
 import { missesOf, type Result } from './result.ts'
 import { openSite, type Site } from './site.ts'
 import { sites, type SiteName } from './sites.ts'
-import { tableOf, writeTable } from './table.ts'
+import { tableOf } from './table.ts'
 
 const { values } = parseArgs({
   options: {
@@ -31,6 +32,7 @@ const { values } = parseArgs({
   },
 })
 if (values.write && values.only !== '') throw new Error('--write needs a run of all attacks')
+const page = new URL('../../docs/security.md', import.meta.url)
 const phaseMs = Number(values.seconds) * 1000
 const rounds = Number(values.rounds)
 /** For connections that the bridge gives a time limit of their own, and garbage. */
@@ -81,11 +83,6 @@ async function measure(site: Site, attack: Attack): Promise<Result> {
   }
 }
 
-function together(services: readonly Service[]): Service {
-  const errors = services.reduce((sum, service) => sum + service.errors, 0)
-  return { took: services.flatMap(({ took }) => took), errors }
-}
-
 async function runAll(keep: Keep, name: SiteName, chosen: readonly Attack[]): Promise<Result[]> {
   const site = await openSite(keep, {
     name,
@@ -124,6 +121,7 @@ for (const name of Object.keys(sites) as SiteName[]) {
 const caption = `Node ${process.versions.node}, ${values.stations} stations, ${values.rounds} rounds of ${values.seconds} s${
   isPinned ? ', the bridge on a core of its own' : ''
 }.`
-process.stdout.write(`${caption}\n\n${tableOf(results)}\n`)
-if (values.write) writeTable(`${caption}\n\n${tableOf(results)}`)
+const text = `${caption}\n\n${tableOf(results)}`
+process.stdout.write(`${text}\n`)
+if (values.write) fillPage(page, { attack: text })
 process.exit(results.some(result => missesOf(result).length > 0) ? 1 : 0)

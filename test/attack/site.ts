@@ -1,14 +1,15 @@
 /**
  * A bridge under attack: its app, the stations beside the attack with what they see, and what the process holds.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { openWorker } from '../../bench/children.ts'
+import { askable, keptBytes } from '../../bench/heap.ts'
+import { residentKilobytes } from '../../bench/measure.ts'
 import { hashOf } from '../../src/server/auth/hash.ts'
-import { weigh, weighable } from '../soak/probe.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { makeKeyPair } from '../support/certificate.ts'
 import type { Keep } from '../support/keep.ts'
@@ -18,7 +19,7 @@ import { openProcess, type Process } from '../support/process.ts'
 import type { Attack } from './attack.ts'
 import type { Task } from './attacker.ts'
 import type { Ends } from './connections.ts'
-import { Booters, Callers, Visitors, type FleetOptions, type Service, type Watched } from './fleet.ts'
+import { Booters, Callers, together, Visitors, type FleetOptions, type Service, type Watched } from './fleet.ts'
 import { keyLines, sites, type SiteName } from './sites.ts'
 
 /** What the bridge holds: memory in bytes after a collection of garbage, and open files. */
@@ -68,7 +69,7 @@ export async function openSite(keep: Keep, { name, stations, onBridge }: SiteOpt
       ? [`--nats_servers=nats://${host}:${ports.natsPort}`, '--broadcast_adapter=http,nats']
       : []),
   ]
-  const bridge = keep(await openBridge(flags, weighable))
+  const bridge = keep(await openBridge(flags, { NODE_OPTIONS: askable.join(' ') }))
   const { pid = 0 } = bridge.process
   await onBridge?.(pid)
   const attacker = keep(openWorker(new URL('attacker.ts', import.meta.url).href))
@@ -94,8 +95,8 @@ export async function openSite(keep: Keep, { name, stations, onBridge }: SiteOpt
         bridge.process.readOn()
       }
     },
-    holdings: async () => ({ memory: await weigh(bridge), files: files() }),
-    resident: () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024,
+    holdings: async () => ({ memory: await keptBytes(pid), files: files() }),
+    resident: () => residentKilobytes(pid) * 1024,
     settled: async (most, withinMs) => {
       const deadline = performance.now() + withinMs
       let open = files()
@@ -119,13 +120,6 @@ async function openFleet(keep: Keep, name: SiteName, options: FleetOptions, app:
   app.signal('SIGKILL')
   await app.exited
   return [keep(new Booters(options))]
-}
-
-function together(services: readonly Service[]): Service {
-  return {
-    took: services.flatMap(({ took }) => took),
-    errors: services.reduce((sum, { errors }) => sum + errors, 0),
-  }
 }
 
 async function pairFlags(folder: string): Promise<string[]> {

@@ -12,7 +12,9 @@ export type SiteRow = {
   readonly hasNats?: boolean
   /** During an attack, nobody reads the log. */
   readonly isLogUnread?: boolean
-  /** The app ends once it has accepted the healthy stations. They boot again and again, and are told how long to wait. */
+  /**
+   * The app ends once it has accepted the healthy stations. They boot again and again, and are told how long to wait.
+   */
   readonly isAppAway?: boolean
 }
 

@@ -1,12 +1,8 @@
 /**
- * The results as a table, and its place in docs/security.md.
+ * The results as a table.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
 import { markdownTable } from '../../bench/table.ts'
 import { p99Of, type Result } from './result.ts'
-
-const page = new URL('../../docs/security.md', import.meta.url)
-const marked = /(<!-- attack: made by npm run attack[^\n]*-->\n)[\s\S]*?(\n<!-- end -->)/
 
 const head = [
   'attack',
@@ -36,14 +32,4 @@ export function tableOf(results: readonly Result[]): string {
       .join(', '),
   ])
   return markdownTable(head, rows)
-}
-
-/** Between the marks on the page. */
-export function writeTable(text: string): void {
-  const before = readFileSync(page, 'utf8')
-  if (!marked.test(before)) throw new Error('docs/security.md has no marks for the table')
-  writeFileSync(
-    page,
-    before.replace(marked, (_, start: string, end: string) => `${start}\n${text}\n${end}`),
-  )
 }

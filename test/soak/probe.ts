@@ -31,17 +31,13 @@ const classes = {
 const modules = Object.entries(classes).map(([name, file]) => [name, new URL(file, dist).href])
 const ws = pathToFileURL(createRequire(fileURLToPath(dist)).resolve('ws')).href
 
-const collector = `
-import { setFlagsFromString } from 'node:v8'
+const source = `
+import { Session } from 'node:inspector/promises'
+import { Socket } from 'node:net'
+import { queryObjects, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 setFlagsFromString('--expose-gc')
 const gc = runInNewContext('gc')
-`
-
-const source = `${collector}
-import { Session } from 'node:inspector/promises'
-import { Socket } from 'node:net'
-import { queryObjects } from 'node:v8'
 async function entriesOf(name) {
   const inspector = new Session()
   inspector.connect()
@@ -67,36 +63,14 @@ process.on('SIGUSR2', async () => {
 })`
 
 /** What the program is started with, so that it can be looked into. */
-export const probed = preloaded(source)
+export const probed = { NODE_OPTIONS: `--disable-warning=ExperimentalWarning --import ${urlOf(source)}` }
 
-/** What it is started with, so that it can be weighed, which takes one collection of garbage and not dozens. */
-export const weighable = preloaded(`${collector}
-process.on('SIGUSR2', () => {
-  gc()
-  // Buffers that it has freed are counted out a little later. Lines of the log may be cut in two by what else is on stdout.
-  setTimeout(() => {
-    gc()
-    const { heapUsed, external } = process.memoryUsage()
-    process.stderr.write('weight: ' + (heapUsed + external) + '\\n')
-  }, 100)
-})`)
-
-function preloaded(module: string): { readonly NODE_OPTIONS: string } {
-  const url = `data:text/javascript;base64,${Buffer.from(module).toString('base64')}`
-  return { NODE_OPTIONS: `--disable-warning=ExperimentalWarning --import ${url}` }
-}
-
-export async function look(bridge: Bridge): Promise<Alive> {
-  return JSON.parse(await told(bridge, 'alive: ')) as Alive
-}
-
-/** The memory of the program's objects and of buffers, after its garbage is collected; in bytes. */
-export async function weigh(bridge: Bridge): Promise<number> {
-  return Number(await told(bridge, 'weight: '))
-}
-
-async function told({ process }: Bridge, start: string): Promise<string> {
+export async function look({ process }: Bridge): Promise<Alive> {
   const from = process.lines.length
   process.signal('SIGUSR2')
-  return (await process.line(new RegExp(`^${start}`), from)).slice(start.length)
+  return JSON.parse((await process.line(/^alive: /, from)).slice('alive: '.length)) as Alive
+}
+
+function urlOf(module: string): string {
+  return `data:text/javascript;base64,${Buffer.from(module).toString('base64')}`
 }

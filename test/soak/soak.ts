@@ -5,7 +5,7 @@
 import { readdirSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openApp, type StubApp } from '../../bench/storm-site.ts'
+import { openApp, type StubApp } from '../../bench/storm/site.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { leaksOf, type Reading } from './leaks.ts'
 import { look, probed, type Alive } from './probe.ts'

@@ -37,7 +37,9 @@ export interface Bridge {
   metricReaches(name: string, value: number): Promise<void>
   /** The status and the text of a plain GET on the stations' port. */
   get(path: string): Promise<{ status: number; body: string }>
-  /** Resolves when the program has ended. Rejects, as `restart` and `close` do, if it has written a secret of the tests. */
+  /**
+   * Resolves when the program has ended. Rejects, as `restart` and `close` do, if it has written a secret of the tests.
+   */
   kill(signal: 'SIGTERM' | 'SIGINT' | 'SIGKILL'): Promise<Exit>
   /** Kills the program if it runs, and starts it again with the same arguments, on the same ports. */
   restart(): Promise<void>

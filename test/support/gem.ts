@@ -1,12 +1,11 @@
 /**
  * The real gem, serving gRPC and HTTP side by side (`test/contract/app.rb`).
  */
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from './ports.ts'
 import { openProcess, type Process } from './process.ts'
-import { installRails } from './rails.ts'
+import { bundleEnvOf, installRails } from './rails.ts'
 
 const appFolder = fileURLToPath(new URL('../../examples/rails', import.meta.url))
 const app = fileURLToPath(new URL('../contract/app.rb', import.meta.url))
@@ -33,9 +32,7 @@ export async function openGemApp(env: Readonly<Record<string, string>> = {}, scr
   const process_ = openProcess('bundle', ['exec', 'ruby', script, String(httpPort)], {
     cwd: appFolder,
     env: {
-      BUNDLE_GEMFILE: join(appFolder, 'Gemfile'),
-      BUNDLE_PATH: join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'ocpp-cable', 'gems'),
-      RUBYOPT: undefined,
+      ...bundleEnvOf(join(appFolder, 'Gemfile')),
       RAILS_ENV: 'production',
       ANYCABLE_RPC_HOST: `127.0.0.1:${grpcPort}`,
       ANYCABLE_HTTP_RPC: 'true',

@@ -4,13 +4,13 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, rename } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { cacheFolder } from './cache.ts'
 import { installPackages, openProcess, run } from './process.ts'
 
 const source = fileURLToPath(new URL('grpc-go/main.go', import.meta.url))
-const folder = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'ocpp-cable', 'grpc-go')
+const folder = cacheFolder('grpc-go')
 const digest = createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 16)
 const program = join(folder, digest)
 

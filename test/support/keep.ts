@@ -1,6 +1,6 @@
 /**
- * Closes what a test has opened. Registered before anything is opened, so that nothing stays open when the next part fails
- * to open: a test file would hang until its timeout.
+ * Closes what a test has opened. Registered before anything is opened, so that nothing stays open when the next part
+ * fails to open: a test file would hang until its timeout.
  */
 type Part = { close(): unknown } | { stop(): unknown }
 

@@ -1,6 +1,6 @@
 /**
- * The texts with which the program warns, read from its source: what `log.warn`, `log.error`, `once` and `drop` are called
- * with. What a text contains of variables is `…`.
+ * The texts with which the program warns, read from its source: what `log.warn`, `log.error`, `once` and `drop` are
+ * called with. What a text contains of variables is `…`.
  */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'

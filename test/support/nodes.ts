@@ -1,7 +1,7 @@
 /** Other major versions of Node, whose binaries come from npm into the user's cache. */
 import { mkdir } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { cacheFolder } from './cache.ts'
 import { run } from './process.ts'
 
 /** The supported majors. */
@@ -10,7 +10,7 @@ export const majors = ['20', '22', '24', '26'] as const
 /** The path of the newest binary of a major version that the cache has, or else npm. */
 export async function installNode(major: string): Promise<string> {
   const name = `node-${process.platform}-${process.arch}`
-  const folder = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'ocpp-cable', 'nodes', major)
+  const folder = join(cacheFolder('nodes'), major)
   const node = join(folder, 'node_modules', name, 'bin', 'node')
   if ((await run(node, ['--version'])).code === 0) return node
   await mkdir(folder, { recursive: true })

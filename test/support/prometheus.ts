@@ -1,16 +1,17 @@
 /**
- * A real Prometheus and its promtool. Debian's package is unpacked into the user's cache, so that no service is started.
+ * A real Prometheus and its promtool. Debian's package is unpacked into the user's cache, so that no service is
+ * started.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { homedir, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { cacheFolder } from './cache.ts'
 import { freePort } from './ports.ts'
 import { openProcess, run, type Result } from './process.ts'
 
-const cacheFolder = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
-const folder = join(cacheFolder, 'ocpp-cable', 'prometheus')
+const folder = cacheFolder('prometheus')
 const env = { PATH: `${process.env['PATH'] ?? ''}:${join(folder, 'usr/bin')}` }
 
 const lookEveryMs = 100
@@ -36,7 +37,7 @@ export async function installPrometheus(): Promise<void> {
 }
 
 async function unpack(archive: string): Promise<void> {
-  await mkdir(join(cacheFolder, 'ocpp-cable'), { recursive: true })
+  await mkdir(dirname(folder), { recursive: true })
   const unpacked = await mkdtemp(`${folder}-`)
   await run('dpkg-deb', ['--extract', archive, unpacked])
   // Another process may have been faster.

@@ -1,6 +1,6 @@
 /**
- * Stations with a queue of transaction messages, on independent OCPP clients: they behave as real stations were seen to.
- * A CALLERROR drops the message for good; a closed connection keeps it for the next one; some count each send.
+ * Stations with a queue of transaction messages, on independent OCPP clients: they behave as real stations were seen
+ * to. A CALLERROR drops the message for good; a closed connection keeps it for the next one; some count each send.
  */
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'

@@ -4,19 +4,19 @@
 import { credentials, makeClientConstructor } from '@grpc/grpc-js'
 import { readFileSync, watch } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { homedir, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { cacheFolder } from './cache.ts'
 import { freePort } from './ports.ts'
 import { installPackages, openProcess, run, type Exit, type Process, type Result } from './process.ts'
 
 const appFolder = fileURLToPath(new URL('../../examples/rails', import.meta.url))
-const cacheFolder = process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache')
 
 /** Bundler's settings for a Gemfile; the gems of all are in one folder of the user's cache. */
 export const bundleEnvOf = (gemfile: string) => ({
   BUNDLE_GEMFILE: gemfile,
-  BUNDLE_PATH: join(cacheFolder, 'ocpp-cable', 'gems'),
+  BUNDLE_PATH: cacheFolder('gems'),
   BUNDLE_SILENCE_ROOT_WARNING: '1',
   RUBYOPT: undefined,
 })

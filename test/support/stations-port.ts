@@ -1,4 +1,7 @@
-/** The stations' port without a bridge around it: a listener with sockets, and settings for tests that are about something else. */
+/**
+ * The stations' port without a bridge around it: a listener with sockets, and settings for tests that are about
+ * something else.
+ */
 import { Addresses } from '../../src/server/limits/addresses.ts'
 import { ConnectionCount } from '../../src/server/limits/connection-count.ts'
 import { Turnstile } from '../../src/server/limits/turnstile.ts'

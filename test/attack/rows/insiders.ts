@@ -51,7 +51,10 @@ const giantReplies =
       hangUp(socket)
     })
 
-/** Their lines fill the pipe, and in the long form the 8 MiB that wait for the log's reader. The bridge answers a Heartbeat without the app. */
+/**
+ * Their lines fill the pipe, and in the long form the 8 MiB that wait for the log's reader. The bridge answers a
+ * Heartbeat without the app.
+ */
 const noisy = 10
 const noisyCalls = 1_000
 const noise = (at: number): Buffer => frameOf(`[2,"${at}","Heartbeat",{"x":"${'€'.repeat(950)}"}]`)

@@ -3,11 +3,11 @@
  * connected.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { CallName } from './calls.ts'
-import type { Answer } from './storm-load.ts'
-import { openRails } from '../test/support/rails.ts'
-import { histogram, openApp, openFleet, openHandles, openStormBridge, peakMegabytes, threads } from './storm-site.ts'
-import { markdownTable, percentile } from './table.ts'
+import { openRails } from '../../test/support/rails.ts'
+import type { CallName } from '../calls.ts'
+import { markdownTable, percentile } from '../table.ts'
+import type { CallAnswer } from './load.ts'
+import { histogram, openApp, openFleet, openHandles, openStormBridge, peakMegabytes, threads } from './site.ts'
 
 export type BootStorm = {
   readonly stations: number
@@ -128,9 +128,14 @@ export async function measureBootStorm(
   ]
 }
 
-function latencyRow(call: CallName, before: readonly Answer[], during: readonly Answer[], at: number): string[] {
-  const of = (answers: readonly Answer[]): Answer[] => answers.filter(answer => answer.call === call)
-  const times = (answers: readonly Answer[]): number[] => answers.map(({ sentAt, endedAt }) => endedAt - sentAt)
+function latencyRow(
+  call: CallName,
+  before: readonly CallAnswer[],
+  during: readonly CallAnswer[],
+  at: number,
+): string[] {
+  const of = (answers: readonly CallAnswer[]): CallAnswer[] => answers.filter(answer => answer.call === call)
+  const times = (answers: readonly CallAnswer[]): number[] => answers.map(({ sentAt, endedAt }) => endedAt - sentAt)
   const stormy = of(during)
   const [calm, all] = [percentile(times(of(before)), 0.99), percentile(times(stormy), 0.99)]
   const onset = percentile(times(stormy.filter(({ sentAt }) => sentAt - at < onsetMs)), 0.99)
@@ -139,19 +144,19 @@ function latencyRow(call: CallName, before: readonly Answer[], during: readonly 
 }
 
 /** Each station's first answer. */
-function firstOf(answers: readonly Answer[]): Answer[] {
-  const first = new Map<string, Answer>()
+function firstOf(answers: readonly CallAnswer[]): CallAnswer[] {
+  const first = new Map<string, CallAnswer>()
   for (const answer of answers) if (!first.has(answer.station)) first.set(answer.station, answer)
   return [...first.values()]
 }
 
 /** How many stations have booted once, twice, and so on. */
-function turnsOf(answers: readonly Answer[]): number[] {
+function turnsOf(answers: readonly CallAnswer[]): number[] {
   const turns = Object.values(tally(answers.map(({ station }) => station)))
   return Array.from({ length: Math.max(0, ...turns) }, (_, at) => turns.filter(count => count === at + 1).length)
 }
 
-function count(answers: readonly Answer[], status: string): number {
+function count(answers: readonly CallAnswer[], status: string): number {
   return answers.filter(({ came }) => came === status).length
 }
 

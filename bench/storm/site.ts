@@ -2,10 +2,10 @@
  * The parts of a storm: a paced app, the bridge, fleets of stations, and their reports.
  */
 import { readdirSync, readFileSync } from 'node:fs'
-import { openWorker, type Server, type Worker } from './children.ts'
-import type { Task as AppTask, Listening, Pace, Report as AppReport } from './storm-app.ts'
-import type { Task as LoadTask, Report } from './storm-load.ts'
-import { openBridge } from './subjects.ts'
+import { openWorker, type Server, type Worker } from '../children.ts'
+import { openBridge } from '../subjects.ts'
+import type { Task as AppTask, Listening, Pace, Report as AppReport } from './app.ts'
+import type { Task as LoadTask, Report } from './load.ts'
 
 /** As many threads as the default `rpc_concurrency`, so that the app refuses no calls of a fast bridge. */
 export const threads = 28
@@ -21,7 +21,7 @@ export interface StubApp {
 
 /** @param port 0 is any */
 export async function openApp(port: number, pace: Pace | null): Promise<StubApp> {
-  const worker = openWorker('./storm-app.ts')
+  const worker = openWorker('./storm/app.ts')
   const ask = (task: AppTask): Promise<unknown> => worker.ask(task)
   const listening = (await ask({ kind: 'listen', port, pace })) as Listening
   return {
@@ -41,7 +41,7 @@ export interface Fleet {
 }
 
 export async function openFleet(task: Omit<Extract<LoadTask, { kind: 'open' }>, 'kind'>): Promise<Fleet> {
-  const worker: Worker = openWorker('./storm-load.ts')
+  const worker: Worker = openWorker('./storm/load.ts')
   const ask = (what: LoadTask): Promise<unknown> => worker.ask(what)
   await ask({ kind: 'open', ...task })
   return { report: async () => (await ask({ kind: 'report' })) as Report, close: () => worker.close() }

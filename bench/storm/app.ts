@@ -3,9 +3,9 @@
  * are busy, as the gem's server does. It counts the calls and ends when it is killed.
  */
 import { Server, ServerCredentials, status, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js'
-import { serveTasks } from './children.ts'
-import { rpcService } from './proto.ts'
-import { commandReply, connectReply, type CommandRequest, type ConnectRequest } from './stub-replies.ts'
+import { serveTasks } from '../children.ts'
+import { rpcService } from '../proto.ts'
+import { commandReply, connectReply, type CommandRequest, type ConnectRequest } from '../stub-replies.ts'
 
 export type Pace = { readonly threads: number; readonly callsPerSecond: number }
 

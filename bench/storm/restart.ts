@@ -2,10 +2,10 @@
  * The app is killed while a connected fleet keeps calling, and listens again some seconds later.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { CallName } from './calls.ts'
-import type { Answer } from './storm-load.ts'
-import { openApp, openFleet, openHandles, openStormBridge, peakMegabytes, threads } from './storm-site.ts'
-import { markdownTable } from './table.ts'
+import type { CallName } from '../calls.ts'
+import { markdownTable } from '../table.ts'
+import type { CallAnswer } from './load.ts'
+import { openApp, openFleet, openHandles, openStormBridge, peakMegabytes, threads } from './site.ts'
 
 export type Restart = {
   readonly stations: number
@@ -89,18 +89,18 @@ export async function measureRestart(bin: string, plan: Restart, note: (text: st
 }
 
 /** Each station's first answer. */
-function nextOf(answers: readonly Answer[]): Answer[] {
-  const next = new Map<string, Answer>()
+function nextOf(answers: readonly CallAnswer[]): CallAnswer[] {
+  const next = new Map<string, CallAnswer>()
   for (const answer of [...answers].sort((one, other) => one.sentAt - other.sentAt))
     if (!next.has(answer.station)) next.set(answer.station, answer)
   return [...next.values()]
 }
 
-function failuresOf(answers: readonly Answer[]): Answer[] {
+function failuresOf(answers: readonly CallAnswer[]): CallAnswer[] {
   return answers.filter(({ came }) => came !== 'result')
 }
 
-function outcomes(answers: readonly Answer[]): string {
+function outcomes(answers: readonly CallAnswer[]): string {
   const failures = failuresOf(answers)
   const silent = failures.filter(({ came }) => came === 'none').length
   const counts = `${answers.length - failures.length}, ${failures.length - silent}`

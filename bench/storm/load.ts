@@ -4,9 +4,9 @@
  */
 import { constants, setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { calls, type CallName } from './calls.ts'
-import { serveTasks } from './children.ts'
-import { frameOf, Station } from './station.ts'
+import { calls, type CallName } from '../calls.ts'
+import { serveTasks } from '../children.ts'
+import { frameOf, Station } from '../station.ts'
 
 export type Task =
   /** Connects stations, spread over a time. Does not wait for them. */
@@ -22,7 +22,7 @@ export type Task =
   /** @see Report */
   | { readonly kind: 'report' }
 
-export type Answer = {
+export type CallAnswer = {
   readonly station: string
   readonly call: CallName
   /** Ms since the epoch, as all times here. */
@@ -41,7 +41,7 @@ export type Report = {
   readonly refusals: Readonly<Record<string, number>>
   readonly attached: number
   /** Since the last report. */
-  readonly answers: readonly Answer[]
+  readonly answers: readonly CallAnswer[]
 }
 
 type Open = Extract<Task, { kind: 'open' }>
@@ -57,7 +57,7 @@ const againMs = 5_000
 
 const upgrades: number[] = []
 const refusals: Record<string, number> = {}
-let answers: Answer[] = []
+let answers: CallAnswer[] = []
 let attached = 0
 let lastId = 0
 
@@ -111,7 +111,7 @@ async function boot(station: Station, name: string): Promise<boolean> {
   }
 }
 
-async function ask(station: Station, name: string, call: CallName): Promise<Answer> {
+async function ask(station: Station, name: string, call: CallName): Promise<CallAnswer> {
   const id = `storm-${++lastId}-`
   const { action, payload } = calls[call]
   const sentAt = Date.now()
@@ -123,7 +123,7 @@ async function ask(station: Station, name: string, call: CallName): Promise<Answ
   return read
 }
 
-function outcomeOf(text: string | null, call: CallName): Pick<Answer, 'came' | 'waitSeconds'> {
+function outcomeOf(text: string | null, call: CallName): Pick<CallAnswer, 'came' | 'waitSeconds'> {
   if (text === null) return { came: 'none', waitSeconds: null }
   const [type, , payload] = JSON.parse(text) as [number, string, { status?: string; interval?: number }]
   if (type !== 3) return { came: 'error', waitSeconds: null }
