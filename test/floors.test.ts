@@ -58,6 +58,7 @@ const network = [
   ['prom-client'],
   ['ajv', 'ajv-formats'],
   ['@photostructure/sqlite'],
+  ['@opentelemetry/api', '@opentelemetry/sdk-node'],
 ]
 
 /** All that breaks the rules, in words. */
