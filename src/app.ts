@@ -18,6 +18,7 @@ import { openReloads, type Reloads } from './ops/files/reload.ts'
 import type { Log, RootLog } from './ops/log.ts'
 import { Metrics, noMeter, openMetrics } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
+import { openSystemd } from './ops/systemd.ts'
 import type { Traces } from './ops/traces.ts'
 import { VisitLog } from './ops/visit-log.ts'
 import { listening, originOf, type Opened } from './ops/server.ts'
@@ -55,6 +56,8 @@ export async function openApp(config: Config, log: RootLog, version: string, tra
   const close = (): Promise<void> => (closing ??= closeAll(parts, log))
   try {
     const opened = await openParts(config, log, { version, traces }, parts)
+    const systemd = openSystemd(process.env, process.pid, log)
+    if (systemd !== null) parts.push(systemd)
     return { ...opened, close }
   } catch (error) {
     await close()
