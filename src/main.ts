@@ -19,7 +19,7 @@ import type { Config } from './config/rules.ts'
 import { endOnFault } from './ops/crash.ts'
 import { openLog, type Log } from './ops/log.ts'
 import type { Opened } from './ops/server.ts'
-import { openTraces } from './ops/traces.ts'
+import { openTraces } from './ops/reporting/traces.ts'
 import { readConfigFile } from './settings.ts'
 
 type Level = Config['log']['level']

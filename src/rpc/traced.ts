@@ -3,7 +3,7 @@
  * queue to the reply, all attempts included.
  */
 import type { CommandCall, CommandReply, ConnectCall, ConnectReply, DisconnectCall } from '../cable/rpc.ts'
-import type { Traces } from '../ops/traces.ts'
+import type { Traces } from '../ops/reporting/traces.ts'
 import type { Cancellation, Rpc } from '../session/ports.ts'
 
 export class TracedRpc implements Rpc {

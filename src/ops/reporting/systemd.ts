@@ -6,8 +6,8 @@
  */
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import type { Log } from './log.ts'
-import type { Opened } from './server.ts'
+import type { Log } from '../log.ts'
+import type { Opened } from '../server.ts'
 
 const notify = promisify(execFile)
 /** A manager that does not read gets no more messages, in ms. */

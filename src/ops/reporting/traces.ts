@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Attributes, Span, SpanOptions } from '@opentelemetry/api'
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node'
-import type { Opened } from './server.ts'
+import type { Opened } from '../server.ts'
 
 /** What the span of a CALL says of its station and of the message. */
 type TracedCall = { readonly id: string | number | null; readonly action: string }

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { tracing } from '@opentelemetry/sdk-node'
-import { openLog } from '../../src/ops/log.ts'
-import { openTraces, type Traces } from '../../src/ops/traces.ts'
+import { openLog } from '../../../src/ops/log.ts'
+import { openTraces, type Traces } from '../../../src/ops/reporting/traces.ts'
 
 const exporter = new tracing.InMemorySpanExporter()
 const processor = new tracing.SimpleSpanProcessor(exporter)

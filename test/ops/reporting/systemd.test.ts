@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { before, test, type TestContext } from 'node:test'
-import { openSystemd } from '../../src/ops/systemd.ts'
-import { FakeLog } from '../support/fakes.ts'
-import { installPackages, openProcess } from '../support/process.ts'
+import { openSystemd } from '../../../src/ops/reporting/systemd.ts'
+import { FakeLog } from '../../support/fakes.ts'
+import { installPackages, openProcess } from '../../support/process.ts'
 
 before(() => installPackages('systemd', 'python3'))
 
