@@ -94,8 +94,10 @@ async function openParts(
   announceRpc(config, log)
   const { authFile } = config.ocpp
   const keys = authFile === null ? null : keep(await openStationKeys(authFile, log))
-  const toApp = traces === null ? rpc : new TracedRpc(rpc, traces)
-  const world = worldOf({ rpc: toApp, traces, keys, schemas, meter, log }, config)
+  const world = worldOf(
+    { rpc: traces === null ? rpc : new TracedRpc(rpc, traces), traces, keys, schemas, meter, log },
+    config,
+  )
   const { disconnectMode: mode, disconnectRate: ratePerSecond, disconnectBacklogSize: backlog } = config.lifecycle
   const disconnects = new Disconnects({ mode, ratePerSecond, backlog }, world)
   const memory =

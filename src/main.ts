@@ -57,7 +57,7 @@ function levelIn(resolution: Resolution): Level {
 /** @param readLevel reads the log level of the configuration again */
 async function run(config: Config, file: ConfigFile | null, readLevel: () => Level): Promise<void> {
   const { level, format, sensitive: isSensitive } = config.log
-  const traces = config.traces.enabled ? await openTraces().catch((error: Error) => fail([error.message])) : null
+  const traces = config.traces.enabled ? await openTraces().catch((error: unknown) => fail([String(error)])) : null
   if (traces === undefined) return
   const log = openLog({ level, format, isSensitive, nodeId: config.node.id, fields: traces?.logFields })
   endOnFault(log)

@@ -71,7 +71,11 @@ test('a systemd-notify that fails is warned about once', async t => {
   const env = setSocket(t, '/nonexistent/notify')
   const warned: string[] = []
   const warning = new Promise<void>(resolve => {
-    const log = { warn: (_: object, message: string) => (warned.push(message), resolve()) }
+    const warn = (_: object, message: string): void => {
+      warned.push(message)
+      resolve()
+    }
+    const log = { warn }
     const systemd = openSystemd({ ...env, WATCHDOG_USEC: '20000' }, 7, log)
     t.after(() => systemd?.close())
   })
