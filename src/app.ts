@@ -94,10 +94,7 @@ async function openParts(
   announceRpc(config, log)
   const { authFile } = config.ocpp
   const keys = authFile === null ? null : keep(await openStationKeys(authFile, log))
-  const world = worldOf(
-    { rpc: traces === null ? rpc : new TracedRpc(rpc, traces), traces, keys, schemas, meter, log },
-    config,
-  )
+  const world = worldOf({ rpc, traces, keys, schemas, meter, log }, config)
   const { disconnectMode: mode, disconnectRate: ratePerSecond, disconnectBacklogSize: backlog } = config.lifecycle
   const disconnects = new Disconnects({ mode, ratePerSecond, backlog }, world)
   const memory =
@@ -157,14 +154,14 @@ function watchKeys(keys: OpenedKeys, file: string, reloads: Reloads, { claims }:
   reloads.watch({ part: 'ocpp_auth_file', files: [file], load })
 }
 
-function worldOf(
-  parts: Pick<World, 'rpc' | 'traces' | 'keys' | 'schemas' | 'meter' | 'log'>,
-  config: Config,
-): LiveWorld {
-  const { log } = parts
+type WorldParts = Pick<World, 'rpc' | 'keys' | 'schemas' | 'meter' | 'log'> & { readonly traces: Traces | null }
+
+function worldOf(parts: WorldParts, config: Config): LiveWorld {
+  const { rpc, traces, log } = parts
   const notices = new Notices(log)
   return {
     ...parts,
+    rpc: traces === null ? rpc : new TracedRpc(rpc, traces),
     visitLog: new VisitLog(log, performance.now.bind(performance)),
     once: notices.once.bind(notices),
     trace: traceOf(config.log.level, log),
