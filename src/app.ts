@@ -18,12 +18,15 @@ import { openReloads, type Reloads } from './ops/files/reload.ts'
 import type { Log, RootLog } from './ops/log.ts'
 import { Metrics, noMeter, openMetrics } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
+import { openSystemd } from './ops/reporting/systemd.ts'
+import type { Traces } from './ops/reporting/traces.ts'
 import { VisitLog } from './ops/visit-log.ts'
 import { listening, originOf, type Opened } from './ops/server.ts'
 import { Guard } from './rpc/guard/guard.ts'
 import { limitRange } from './rpc/guard/limit.ts'
 import { protov } from './rpc/messages.ts'
 import { openTransport } from './rpc/open.ts'
+import { TracedRpc } from './rpc/traced.ts'
 import { openStationKeys, type OpenedKeys } from './server/auth/station-keys.ts'
 import type { Readiness } from './server/requests.ts'
 import { openExpiryWarnings, type ExpiryWarnings } from './server/tls/expiry.ts'
@@ -45,13 +48,16 @@ export type App = Opened & {
  * Opens the program. When a part fails to open, closes the parts already open and rejects with the cause.
  *
  * @param version of ocpp-cable
+ * @param traces  open already, for the log; closed with the program
  */
-export async function openApp(config: Config, log: RootLog, version: string): Promise<App> {
-  const parts: Opened[] = []
+export async function openApp(config: Config, log: RootLog, version: string, traces: Traces | null): Promise<App> {
+  const parts: Opened[] = traces === null ? [] : [traces]
   let closing: Promise<void> | null = null
   const close = (): Promise<void> => (closing ??= closeAll(parts, log))
   try {
-    const opened = await openParts(config, log, version, parts)
+    const opened = await openParts(config, log, { version, traces }, parts)
+    const systemd = openSystemd(process.env, process.pid, log)
+    if (systemd !== null) parts.push(systemd)
     return { ...opened, close }
   } catch (error) {
     await close()
@@ -69,7 +75,7 @@ async function closeAll(parts: readonly Opened[], log: Log): Promise<void> {
 async function openParts(
   config: Config,
   log: RootLog,
-  version: string,
+  { version, traces }: { readonly version: string; readonly traces: Traces | null },
   parts: Opened[],
 ): Promise<Omit<App, keyof Opened>> {
   const keep = <Part extends Opened>(part: Part): Part => (parts.push(part), part)
@@ -88,7 +94,7 @@ async function openParts(
   announceRpc(config, log)
   const { authFile } = config.ocpp
   const keys = authFile === null ? null : keep(await openStationKeys(authFile, log))
-  const world = worldOf({ rpc, keys, schemas, meter, log }, config)
+  const world = worldOf({ rpc, traces, keys, schemas, meter, log }, config)
   const { disconnectMode: mode, disconnectRate: ratePerSecond, disconnectBacklogSize: backlog } = config.lifecycle
   const disconnects = new Disconnects({ mode, ratePerSecond, backlog }, world)
   const memory =
@@ -148,11 +154,14 @@ function watchKeys(keys: OpenedKeys, file: string, reloads: Reloads, { claims }:
   reloads.watch({ part: 'ocpp_auth_file', files: [file], load })
 }
 
-function worldOf(parts: Pick<World, 'rpc' | 'keys' | 'schemas' | 'meter' | 'log'>, config: Config): LiveWorld {
-  const { log } = parts
+type WorldParts = Pick<World, 'rpc' | 'keys' | 'schemas' | 'meter' | 'log'> & { readonly traces: Traces | null }
+
+function worldOf(parts: WorldParts, config: Config): LiveWorld {
+  const { rpc, traces, log } = parts
   const notices = new Notices(log)
   return {
     ...parts,
+    rpc: traces === null ? rpc : new TracedRpc(rpc, traces),
     visitLog: new VisitLog(log, performance.now.bind(performance)),
     once: notices.once.bind(notices),
     trace: traceOf(config.log.level, log),

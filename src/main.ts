@@ -19,6 +19,7 @@ import type { Config } from './config/rules.ts'
 import { endOnFault } from './ops/crash.ts'
 import { openLog, type Log } from './ops/log.ts'
 import type { Opened } from './ops/server.ts'
+import { openTraces } from './ops/reporting/traces.ts'
 import { readConfigFile } from './settings.ts'
 
 type Level = Config['log']['level']
@@ -56,11 +57,13 @@ function levelIn(resolution: Resolution): Level {
 /** @param readLevel reads the log level of the configuration again */
 async function run(config: Config, file: ConfigFile | null, readLevel: () => Level): Promise<void> {
   const { level, format, sensitive: isSensitive } = config.log
-  const log = openLog({ level, format, isSensitive, nodeId: config.node.id })
+  const traces = config.traces.enabled ? await openTraces().catch((error: unknown) => fail([String(error)])) : null
+  if (traces === undefined) return
+  const log = openLog({ level, format, isSensitive, nodeId: config.node.id, fields: traces?.logFields })
   endOnFault(log)
   log.info({}, `Starting ocpp-cable ${manifest.version} (pid: ${process.pid}, node: ${process.version})`)
   if (file !== null) log.info({}, `Using configuration from file: ${file.path}`)
-  const opening = openApp(config, log, manifest.version)
+  const opening = openApp(config, log, manifest.version, traces)
   endOnSignal(opening, config.lifecycle.shutdownTimeoutMs, log)
   reloadOnSignal(opening)
   try {

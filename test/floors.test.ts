@@ -65,6 +65,7 @@ const network = [
   ['prom-client'],
   ['ajv', 'ajv-formats'],
   ['@photostructure/sqlite'],
+  ['@opentelemetry/api', '@opentelemetry/sdk-node'],
 ]
 
 /** All that breaks the rules, in words. */
@@ -248,6 +249,7 @@ const sound: House = new Map([
   ['server/socket.ts', "import { WebSocket } from 'ws'\nimport type { StationSocket } from '../session/ports.ts'"],
   ['validation/schemas.ts', "import { Ajv } from 'ajv'\nimport formats from 'ajv-formats'"],
   ['store/database.ts', "import { DatabaseSync } from '@photostructure/sqlite'\nimport path from 'node:path'"],
+  ['ops/reporting/traces.ts', "import('@opentelemetry/api')\nimport('@opentelemetry/sdk-node')"],
   ['config/sources.ts', "import { parse } from 'smol-toml'\nimport { versions } from '../ocpp/frame.ts'"],
 ])
 

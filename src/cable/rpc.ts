@@ -25,8 +25,8 @@ export type SessionEnv = {
   readonly istate: State
 }
 
-/** Common to all calls of one session. `sid` is sent as metadata. */
-export type Caller = { readonly sid: string; readonly env: SessionEnv }
+/** Common to all calls of one session. `sid` is sent as metadata, and so is `trace`, for the app's own spans. */
+export type Caller = { readonly sid: string; readonly env: SessionEnv; readonly trace?: State }
 
 export type Command = {
   readonly command: 'subscribe' | 'unsubscribe' | 'message'

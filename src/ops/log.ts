@@ -36,6 +36,8 @@ export type LogOptions = {
   readonly nodeId: string
   /** Whether frames are written as they are, tags and keys included. */
   readonly isSensitive?: boolean
+  /** Further fields of each line, as of when it is written. */
+  readonly fields?: (() => object) | undefined
   /** Receives each line, including its line break; default: stdout. */
   readonly write?: (line: string) => void
 }
@@ -48,7 +50,7 @@ const SECRETS = ['authorization', 'cookie', 'idTag', 'idToken']
 const SECRET_PATHS = SECRETS.flatMap(name => [name, `headers.${name}`, `env.headers.${name}`, `payload.${name}`])
 
 /** Opens the log. No line is lost when the process exits or crashes, as long as stdout is read. */
-export function openLog({ level, format, nodeId, isSensitive = false, write }: LogOptions): RootLog {
+export function openLog({ level, format, nodeId, isSensitive = false, fields, write }: LogOptions): RootLog {
   const colour = write === undefined && isatty(1)
   const stdout = write === undefined ? openStdout(num => log.warn({ num }, droppedText)) : null
   // A child of pino keeps the level that its parent had. The children of this program live as long as it does.
@@ -59,6 +61,7 @@ export function openLog({ level, format, nodeId, isSensitive = false, write }: L
       level,
       onChild: child => void loggers.push(child),
       base: { nodeid: nodeId },
+      ...(fields !== undefined && { mixin: fields }),
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: label => ({ level: label.toUpperCase() }) },
       serializers: {

@@ -7,6 +7,7 @@ import type { Version } from '../ocpp/version.ts'
 import type { Violation } from '../ocpp/violations.ts'
 import type { Log } from '../ops/log.ts'
 import type { Meter } from '../ops/metrics.ts'
+import type { Traces } from '../ops/reporting/traces.ts'
 import type { VisitLog } from '../ops/visit-log.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import type { Cause } from '../translate/unanswered.ts'
@@ -119,6 +120,8 @@ export type World = {
   readonly once: (key: string, fields: object | (() => object), message: string, detail?: string) => boolean
   /** Takes a frame; `null` while neither the log nor an operator watches. Read for each frame: it changes. */
   readonly trace: Trace | null
+  /** Has a span made of each CALL; `null` where traces are off. */
+  readonly traces: Pick<Traces, 'ofCall' | 'onAnswer'> | null
   /** Takes what happens to stations; `null` while nothing is watched. */
   readonly events: ((event: StationEvent) => void) | null
   /** Monotonic, in ms, with the origin of `performance.now()`: for durations and deadlines. */

@@ -236,15 +236,16 @@ export class Session implements Member {
   async #serveCall(call: Call | Send, receivedAt: number): Promise<void> {
     const isAccepted = await (call.kind === 'send'
       ? this.#answering.performSend(call)
-      : this.#answering.answer(call, receivedAt))
+      : (this.#station.world.traces?.ofCall(this, call, receivedAt, () => this.#answering.answer(call, receivedAt)) ??
+        this.#answering.answer(call, receivedAt)))
     if (call.kind === 'call' && call.action === 'BootNotification') this.commands.release()
     if (!isAccepted) this.close(1008, 'Not authorized')
   }
 
   async #serveAnswer(answer: StationAnswer): Promise<void> {
-    const attempt = await this.attaching.attachUnprompted()
+    const isRefused = (await this.attaching.attachUnprompted()) === 'refused'
     if (this.commands.settleEarlier(answer)) this.#onSettled()
-    if (attempt === 'refused') this.close(1008, 'Not authorized')
+    if (isRefused) this.close(1008, 'Not authorized')
   }
 
   async #tell(outcome: PendingOutcome): Promise<void> {

@@ -21,6 +21,16 @@ class ContractConnection < ActionCable::Connection::Base
   def disconnect = ContractChannel.told << ["disconnect", station_id, last_seen]
 end
 
+# What a middleware of the app sees of a call.
+class Traced < AnyCable::Middleware
+  class_attribute :traceparent
+
+  def call(_, _, metadata)
+    self.class.traceparent = metadata["traceparent"]
+    yield
+  end
+end
+
 class ContractChannel < ActionCable::Channel::Base
   # What was performed and ended, in order, by all sessions.
   class_attribute :told, default: Thread::Queue.new
@@ -44,9 +54,10 @@ class ContractChannel < ActionCable::Channel::Base
     transmit({command: :Ack, id: data["id"], payload: {boots: boots, at: Time.utc(2026, 1, 2, 3, 4, 5), text: data["text"]}})
   end
 
-  # What the station has shown to the app at Connect.
+  # What the station has shown to the app at Connect, or the trace that the call belongs to.
   def data_transfer(data)
-    transmit({command: :Ack, id: data["id"], payload: {status: "Accepted", data: connection.last_seen["authorization"]}})
+    asked = data.dig("payload", "vendorId") == "trace" ? Traced.traceparent : connection.last_seen["authorization"]
+    transmit({command: :Ack, id: data["id"], payload: {status: "Accepted", data: asked}})
   end
 
   def several(_) = 5.times { |number| transmit({number: number}) }
@@ -104,6 +115,7 @@ ActionCable.server.config.connection_class = -> { ContractConnection }
 if (interval = ENV["MIN_PING_INTERVAL_MS"])
   AnyCable.config.rpc_server_args = {"grpc.http2.min_ping_interval_without_data_ms" => interval.to_i}
 end
+AnyCable.middleware.use(Traced)
 AnyCable::CLI.embed!
 server = TCPServer.new("127.0.0.1", Integer(ARGV.fetch(0)))
 Thread.new { loop { Thread.new(server.accept) { |socket| answer(Rails.application, socket) } } }

@@ -39,6 +39,7 @@ const env = {
 const envAtEnd = { ...env, istate: { [identifier]: '{"boots":"7"}' } }
 const mebibyte = 2 ** 20
 
+const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
 const connectCall: ConnectCall = { sid: 's1', env: bare }
 const commandCall: CommandCall = {
   sid: 's1',
@@ -201,6 +202,12 @@ export function testRpcContract(name: string, open: (t: TestContext) => Promise<
       assert.deepEqual(app.received.all, [{ method, metadata: { sid: 's1', protov: 'v1' }, message }])
     })
   }
+
+  test(`${name}: the app receives the headers of the span that a call belongs to`, async t => {
+    const { rpc, app } = await open(t)
+    await rpc.command({ ...commandCall, trace: { traceparent } }, never)
+    assert.deepEqual(app.received.all[0]?.metadata, { sid: 's1', protov: 'v1', traceparent })
+  })
 
   for (const [reply, expected, because] of connectReplies) {
     test(`${name}: connect reads the reply: ${because}`, async t => {

@@ -33,7 +33,7 @@ async function openBridge(rails: Rails, dir: string | null, keep: Keep) {
   const limits = { host: `127.0.0.1:${rails.rpcPort}`, concurrency: 4, requestTimeoutMs: 0, commandTimeoutMs: 3_000 }
   const world: World = {
     ...{ rpc: new Guard(transport, limits, meter, log), keys: null, schemas, meter, log, visitLog: log },
-    ...{ trace: null, events: null },
+    ...{ trace: null, traces: null, events: null },
     once: (_, fields, message) => (log.warn(typeof fields === 'function' ? {} : fields, message), true),
     now: performance.now.bind(performance),
     date: () => new Date(),

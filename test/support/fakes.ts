@@ -589,6 +589,7 @@ export class FakeWorld implements World {
   readonly log = new FakeLog()
   trace: World['trace'] = null
   events: World['events'] = null
+  traces: World['traces'] = null
   readonly schemas: Schemas
   readonly disconnects: Disconnects
   readonly hub: Hub

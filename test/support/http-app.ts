@@ -151,5 +151,7 @@ function messageOf(method: RpcMethod, body: string): Received['message'] {
 function metadataOf({ headers }: IncomingMessage): Record<string, string> {
   const prefix = 'x-anycable-meta-'
   const own = Object.entries(headers).filter(([name]) => name.startsWith(prefix))
-  return Object.fromEntries(own.map(([name, value]) => [name.slice(prefix.length), String(value)]))
+  const { traceparent } = headers
+  const metadata = Object.fromEntries(own.map(([name, value]) => [name.slice(prefix.length), String(value)]))
+  return { ...metadata, ...(traceparent !== undefined && { traceparent: String(traceparent) }) }
 }

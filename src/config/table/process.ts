@@ -82,6 +82,15 @@ export const metrics = group('Metrics', {
   prefix: option(metricName, 'ocpp_cable_', "Prefix of every metric name; anycable_go_ fits AnyCable's dashboards."),
 })
 
+export const traces = group('Traces', {
+  enabled: option(
+    onOff,
+    false,
+    'Whether to send a span for each CALL of a station, and one for each RPC, to an OpenTelemetry collector; needs the packages @opentelemetry/api and @opentelemetry/sdk-node, whose variables (OTEL_EXPORTER_OTLP_ENDPOINT and others) configure it.',
+    { flag: 'traces' },
+  ),
+})
+
 export const node = group('Node', {
   id: option(
     optional(nodeName),

@@ -177,7 +177,7 @@ async function connectionProblem(channel: GrpcJsChannel): Promise<RpcError | nul
   if (isClosed(channel)) return closed()
   const deadline = performance.now() + 100
   const path = '/grpc.health.v1.Health/Check'
-  const request = { path, sid: '', bytes: empty, deserialize: () => null, signal: never, deadline }
+  const request = { path, sid: '', trace: {}, bytes: empty, deserialize: () => null, signal: never, deadline }
   return unary(channel, request, new Set()).then(
     () => null,
     (error: unknown) => (error instanceof RpcError && error.outcome !== 'ran' ? error : null),
@@ -186,13 +186,14 @@ async function connectionProblem(channel: GrpcJsChannel): Promise<RpcError | nul
 
 function unary(
   channel: GrpcJsChannel,
-  { path, sid, bytes, deadline }: Request<unknown>,
+  { path, sid, trace = {}, bytes, deadline }: Request<unknown>,
   calls: Set<() => void>,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const metadata = new Metadata()
     metadata.set('sid', sid)
     metadata.set('protov', protov)
+    for (const [name, value] of Object.entries(trace)) metadata.set(name, value)
     const call = channel.createCall(path, wallClock(deadline), null, null, null)
     const wasReady = isReady(channel)
     let reply = empty

@@ -70,17 +70,16 @@ export class Call<Reply> implements OpenCall {
 
   /** The timeout has eight digits at most, which hold the longest that an option allows. */
   open(): Fields | null {
-    const { signal, sid, deadline } = this.#request
+    const { signal, sid, trace, deadline } = this.#request
     const leftMs = deadline - performance.now()
     if (signal.aborted || leftMs <= 0) {
       this.fail(signal.aborted ? aborted() : tooLateToSend())
       return null
     }
-    if (leftMs === Infinity) return [['sid', sid]]
-    return [
-      ['sid', sid],
-      ['grpc-timeout', `${Math.ceil(leftMs)}m`],
-    ]
+    const fields: [name: string, value: string][] = [['sid', sid]]
+    if (leftMs < Infinity) fields.push(['grpc-timeout', `${Math.ceil(leftMs)}m`])
+    if (trace !== undefined) fields.push(...Object.entries(trace))
+    return fields
   }
 
   fail(error: unknown): void {

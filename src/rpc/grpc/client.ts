@@ -6,6 +6,7 @@
  */
 import {
   RpcError,
+  type Caller,
   type CommandCall,
   type CommandReply,
   type ConnectCall,
@@ -24,6 +25,8 @@ export type Request<Reply> = {
   readonly path: string
   /** Metadata. */
   readonly sid: string
+  /** Further metadata: of the span that the call belongs to. */
+  readonly trace: State | undefined
   /** The message after its prefix. */
   readonly bytes: Buffer
   /** Reads the reply's message. @throws RpcError for other bytes, and for the status ERROR */
@@ -81,7 +84,7 @@ export class GrpcClient implements OpenTransport {
     return Promise.resolve()
   }
 
-  #method<Call extends { readonly sid: string }, Reply>(
+  #method<Call extends Caller, Reply>(
     name: string,
     textOf: (call: Call) => string,
     deserialize: (bytes: Buffer) => Reply,
@@ -95,7 +98,7 @@ export class GrpcClient implements OpenTransport {
       bytes[0] = 0
       bytes.writeUInt32BE(text.length, 1)
       bytes.write(text, prefixBytes, 'latin1')
-      return this.#channel.send({ path, sid: call.sid, bytes, deserialize, signal, deadline })
+      return this.#channel.send({ path, sid: call.sid, trace: call.trace, bytes, deserialize, signal, deadline })
     }
   }
 }

@@ -9,6 +9,7 @@ import {
   isAway,
   mayRepeat,
   RpcError,
+  type Caller,
   type CommandCall,
   type CommandReply,
   type ConnectCall,
@@ -44,7 +45,7 @@ export type HttpSettings = {
 
 type Request<Response> = {
   readonly name: string
-  readonly sid: string
+  readonly caller: Caller
   readonly message: Message
   /** Throws where the JSON is not the response. */
   readonly parse: (json: string) => Response
@@ -86,19 +87,19 @@ class HttpClient implements OpenTransport {
 
   async connect(call: ConnectCall, signal: Cancellation, deadline?: number): Promise<ConnectReply> {
     const message = connectionRequest(call)
-    const request = { name: 'connect', sid: call.sid, message, parse: connectionResponseOf }
+    const request = { name: 'connect', caller: call, message, parse: connectionResponseOf }
     return connectReply(await this.#send(request, signal, deadline))
   }
 
   async command(call: CommandCall, signal: Cancellation, deadline?: number): Promise<CommandReply> {
     const message = commandMessage(call)
-    const request = { name: 'command', sid: call.sid, message, parse: commandResponseOf }
+    const request = { name: 'command', caller: call, message, parse: commandResponseOf }
     return commandReply(await this.#send(request, signal, deadline))
   }
 
   async disconnect(call: DisconnectCall, signal: Cancellation, deadline?: number): Promise<void> {
     const message = disconnectRequest(call)
-    const request = { name: 'disconnect', sid: call.sid, message, parse: disconnectResponseOf }
+    const request = { name: 'disconnect', caller: call, message, parse: disconnectResponseOf }
     disconnectReply(await this.#send(request, signal, deadline))
   }
 
@@ -148,7 +149,7 @@ class HttpClient implements OpenTransport {
   }
 
   async #send<Response>(
-    { name, sid, message, parse }: Request<Response>,
+    { name, caller, message, parse }: Request<Response>,
     signal: Cancellation,
     deadline = Infinity,
   ): Promise<Response> {
@@ -158,7 +159,7 @@ class HttpClient implements OpenTransport {
     const bytes = Buffer.byteLength(body)
     if (bytes > this.#limits.sent) throw tooLarge(bytes, this.#limits)
     try {
-      const answer = await this.#post(name, { 'x-anycable-meta-sid': sid }, body, deadline)
+      const answer = await this.#post(name, { 'x-anycable-meta-sid': caller.sid, ...caller.trace }, body, deadline)
       if (answer.status !== 200) throw errorFor(answer)
       this.#onReachable(true)
       return read(answer, parse)

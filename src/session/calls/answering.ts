@@ -168,10 +168,9 @@ export class Answering {
   }
 
   async #ask(pending: PendingCall, violations: readonly Violation[]): Promise<Reached | Failed> {
-    const { transactionId } = pending
     try {
       return await this.#parts.performing.call(pending, {
-        ...(transactionId !== null && { transactionId }),
+        ...(pending.transactionId !== null && { transactionId: pending.transactionId }),
         ...(violations.length > 0 && { violations }),
       })
     } catch (error) {
@@ -290,6 +289,7 @@ export class Answering {
       this.#parts.boot.onAnswer(answer.payload, by === 'failed')
     this.#station.send(answer.id === call.id ? answer : { ...answer, id: call.id })
     const { row, world, isClosed, record } = this.#station
+    world.traces?.onAnswer(call, by)
     if (answer.kind === 'callError') record.keepError(world.now(), call, answer, cause)
     else if (cardRefusal.test(answer.payload)) record.keepRefusal(world.now(), call, answer.payload, cause)
     if (isClosed || !world.meter.isRead) return

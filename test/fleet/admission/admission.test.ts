@@ -453,7 +453,8 @@ test('10,000 stations that connect at once are all let in, with no more Connects
   }
   const limits = { host: 'app', concurrency: 28, requestTimeoutMs: 0, commandTimeoutMs: 3_000 }
   const { meter, log, visitLog, schemas, once, date, random, newId } = fake
-  const shared = { meter, log, visitLog, schemas, once, date, random, newId, keys: null, trace: null, events: null }
+  const off = { keys: null, trace: null, traces: null, events: null }
+  const shared = { meter, log, visitLog, schemas, once, date, random, newId, ...off }
   const world = { ...shared, rpc: new Guard(transport, limits, meter, log), now: performance.now.bind(performance) }
   const admission = new Admission({ connectOn: 'upgrade', room: 10_000 }, fake.hub, world)
   const stations = Array.from({ length: 10_000 }, (_, at) => handshakeFor(`CP${at}`))

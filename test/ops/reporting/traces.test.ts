@@ -1,0 +1,90 @@
+/** With the real SDK, and its exporter that keeps spans in memory. */
+import assert from 'node:assert/strict'
+import { after, before, beforeEach, test } from 'node:test'
+import { tracing } from '@opentelemetry/sdk-node'
+import { openLog } from '../../../src/ops/log.ts'
+import { openTraces, type Traces } from '../../../src/ops/reporting/traces.ts'
+
+const exporter = new tracing.InMemorySpanExporter()
+const processor = new tracing.SimpleSpanProcessor(exporter)
+const station = { who: { sid: 'sid1', station: 'CP1' }, handshake: { version: 'ocpp1.6' } }
+const heartbeat = { id: 'm1', action: 'Heartbeat' }
+let traces: Traces
+
+before(async () => {
+  traces = await openTraces({ spanProcessors: [processor] })
+})
+after(() => traces.close())
+beforeEach(() => {
+  exporter.reset()
+})
+
+/** In the order of their ends. */
+async function ended(): Promise<tracing.ReadableSpan[]> {
+  await processor.forceFlush()
+  return exporter.getFinishedSpans()
+}
+
+test('the span of an RPC is a child of the CALL that it is for, and its headers name it', async () => {
+  let headers: Readonly<Record<string, string>> = {}
+  const answer = () => traces.ofRpc('Command', sent => Promise.resolve((headers = sent)))
+  await traces.ofCall(station, heartbeat, performance.now(), answer)
+  const [rpc, call] = await ended()
+  assert.deepEqual([rpc?.name, call?.name], ['anycable.RPC/Command', 'Heartbeat'])
+  assert.equal(rpc?.parentSpanContext?.spanId, call?.spanContext().spanId)
+  const { traceId = '', spanId = '' } = rpc?.spanContext() ?? {}
+  assert.deepEqual(headers, { traceparent: `00-${traceId}-${spanId}-01` })
+})
+
+test('the span of a CALL says which message of which station it is, and who answered it', async () => {
+  const call = { ...heartbeat }
+  await traces.ofCall(station, call, performance.now(), async () => {
+    await Promise.resolve()
+    traces.onAnswer(call, 'silent')
+  })
+  assert.deepEqual((await ended())[0]?.attributes, {
+    'ocpp.version': 'ocpp1.6',
+    'ocpp.action': 'Heartbeat',
+    'ocpp.message_id': 'm1',
+    'ocpp.station': 'CP1',
+    'ocpp.sid': 'sid1',
+    'ocpp.answer': 'silent',
+  })
+})
+
+test('two CALLs at the same time have a trace each', async () => {
+  const other = { ...station, who: { sid: 'sid2', station: 'CP2' } }
+  const answer = async () => {
+    await Promise.resolve()
+    return traces.ofRpc('Command', sent => Promise.resolve(sent['traceparent']?.split('-')[1]))
+  }
+  const found = await Promise.all([station, other].map(each => traces.ofCall(each, { ...heartbeat }, 0, answer)))
+  const spans = (await ended()).filter(({ name }) => name === 'Heartbeat')
+  assert.equal(new Set(found).size, 2)
+  assert.deepEqual(new Set(spans.map(span => span.spanContext().traceId)), new Set(found))
+})
+
+test('the span of a failed RPC carries its error, which is passed on', async () => {
+  const failed = traces.ofRpc('Connect', () => Promise.reject(new Error('no connection')))
+  await assert.rejects(failed, /no connection/)
+  assert.deepEqual((await ended())[0]?.status, { code: 2, message: 'no connection' })
+})
+
+test('a log line of a CALL has the ids of its trace and span; any other line has none', async () => {
+  const lines: Record<string, unknown>[] = []
+  const write = (line: string): void => void lines.push(JSON.parse(line) as Record<string, unknown>)
+  const log = openLog({ level: 'info', format: 'json', nodeId: 'n1', fields: traces.logFields, write })
+  log.info({}, 'before')
+  await traces.ofCall(station, heartbeat, 0, async () => {
+    await Promise.resolve()
+    log.child({ sid: 'sid1' }).info({}, 'within')
+  })
+  const context = (await ended())[0]?.spanContext()
+  assert.deepEqual(
+    lines.map(({ msg, trace_id, span_id }) => [msg, trace_id, span_id]),
+    [
+      ['before', undefined, undefined],
+      ['within', context?.traceId, context?.spanId],
+    ],
+  )
+})
