@@ -67,8 +67,8 @@ export class AppConnection {
   #istate: State = {}
   /** Transmissions of Connect and unsubscribe replies, taken with the reply to the subscribe that follows. */
   #transmissions: readonly string[] = []
-  /** The attempt to authenticate begins with the connection, and ends with the app's verdict or the session. */
-  readonly #endAttempt: () => void
+  /** Ends the attempt to authenticate: called at the app's verdict, or at the end of the session; `null` after a verdict. */
+  #endAttempt: (() => void) | null
 
   readonly #onDroppedState = (): void => this.#station.drop('state', stateText)
 
@@ -77,8 +77,8 @@ export class AppConnection {
     this.#station = station
     this.#fleet = fleet
     this.#member = member
-    this.#endAttempt = station.connected === null ? fleet.known.onAsking(station.handshake) : () => undefined
-    station.closed.addEventListener('abort', this.#endAttempt)
+    this.#endAttempt = station.connected === null ? fleet.known.onAsking(station.handshake) : null
+    if (this.#endAttempt !== null) station.closed.addEventListener('abort', this.#endAttempt)
     if (station.connected !== null) this.#onAccepted(station.connected.reply)
   }
 
@@ -106,7 +106,7 @@ export class AppConnection {
   async connect(queueDeadline?: () => number): Promise<string | null> {
     const { handshake, who, world, closed } = this.#station
     const reply = await world.rpc.connect({ sid: who.sid, env: this.#env({}) }, closed, queueDeadline)
-    this.#endAttempt()
+    this.#onVerdict()
     if (reply.status === 'failure') {
       this.#fleet.known.onRejected(handshake, verdictOf(reply))
       if (reply.transmissions.some(text => readTransmission(text).kind !== 'cable'))
@@ -188,6 +188,14 @@ export class AppConnection {
       subscriptions: identifier === null ? [] : [identifier],
     }
     await this.#station.world.rpc.disconnect(call, new AbortController().signal)
+  }
+
+  /** An idle station keeps no listener. */
+  #onVerdict(): void {
+    if (this.#endAttempt === null) return
+    this.#endAttempt()
+    this.#station.closed.removeEventListener('abort', this.#endAttempt)
+    this.#endAttempt = null
   }
 
   #onAccepted({ transmissions, connectionIdentifiers, cstate }: Connected['reply']): void {

@@ -196,6 +196,49 @@ test('a command in the reply to Connect is counted as dropped when the app rejec
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'closed' }), 1)
 })
 
+/** Who listens for the end of a station's session. */
+function listenersOf({ closed }: Station): Set<() => void> {
+  const listening = new Set<() => void>()
+  const { addEventListener, removeEventListener } = closed
+  closed.addEventListener = (type, listener) => {
+    listening.add(listener)
+    addEventListener.call(closed, type, listener)
+  }
+  closed.removeEventListener = (type, listener) => {
+    listening.delete(listener)
+    removeEventListener.call(closed, type, listener)
+  }
+  return listening
+}
+
+for (const status of ['success', 'failure'] as const) {
+  test(`a connection listens for the end of its session until the app's verdict is ${status}`, async t => {
+    const world = new FakeWorld(t)
+    const fleet = new FakeFleet()
+    const handshake = handshakeFor('CP1', { authorization: 'Basic A' })
+    const station = new Station(handshake, new FakeSocket(), usualSettings, world)
+    const listening = listenersOf(station)
+    const connection = new AppConnection(station, fleet, new Session(station, fleet))
+    world.rpc.once('connect', fails(faults.absent))
+    await assert.rejects(connection.connect())
+    const before = listening.size
+    world.rpc.once('connect', () => ({ status }))
+    await connection.connect()
+    assert.equal(listening.size, before - 1)
+  })
+}
+
+test('a connection with credentials that the app has accepted before does not listen for the end of its session', t => {
+  const fleet = new FakeFleet()
+  const handshake = handshakeFor('CP1', { authorization: 'Basic A' })
+  fleet.known.onAccepted(handshake)
+  const station = new Station(handshake, new FakeSocket(), usualSettings, new FakeWorld(t))
+  const listening = listenersOf(station)
+  const connection = new AppConnection(station, fleet, new Session(station, fleet))
+  assert.equal(connection.identifier, null)
+  assert.equal(listening.size, 0)
+})
+
 test('unsubscribe leaves every stream, whatever the reply lists', async t => {
   const { connection, says, streams } = await setUpSubscribed(t, { streams: streamNames('a', 'b') })
   says('unsubscribe', { stopAllStreams: false, streams: streamNames('x') })
