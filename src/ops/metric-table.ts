@@ -264,9 +264,9 @@ type PlainCounterName = { [N in CounterName]: keyof LabelsOf<N> extends never ? 
  * unknown actions to `other`.
  */
 export interface Meter {
-  /** Whether anybody reads the metrics; asked before what runs for each message counts with labels, or observes. */
+  /** False without `metrics_http`. Hot paths check it before they build labels. */
   readonly isRead: boolean
-  /** The counters without labels; what runs for each message counts in place. */
+  /** Counters without labels, to be incremented directly on hot paths. */
   readonly totals: Readonly<Record<PlainCounterName, { value: number }>>
   count(metric: PlainCounterName, labels?: Readonly<Record<string, never>>, by?: number): void
   count<N extends Exclude<CounterName, PlainCounterName>>(metric: N, labels: LabelsOf<N>, by?: number): void
