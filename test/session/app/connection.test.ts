@@ -197,14 +197,15 @@ test('a command in the reply to Connect is counted as dropped when the app rejec
 /** Who listens for the end of a station's session. */
 function listenersOf({ closed }: Station): Set<() => void> {
   const listening = new Set<() => void>()
-  const { addEventListener, removeEventListener } = closed
+  const add = closed.addEventListener.bind(closed)
+  const remove = closed.removeEventListener.bind(closed)
   closed.addEventListener = (type, listener) => {
     listening.add(listener)
-    addEventListener.call(closed, type, listener)
+    add(type, listener)
   }
   closed.removeEventListener = (type, listener) => {
     listening.delete(listener)
-    removeEventListener.call(closed, type, listener)
+    remove(type, listener)
   }
   return listening
 }
