@@ -16,7 +16,7 @@ import { listening, originOf, type Opened } from './ops/server.ts'
 import { Addresses } from './server/limits/addresses.ts'
 import { ConnectionCount } from './server/limits/connection-count.ts'
 import { Turnstile } from './server/limits/turnstile.ts'
-import { openListener, type Listener, type SharedLimits } from './server/listener.ts'
+import { openListener, type Listener, type Shared } from './server/listener.ts'
 import { ampleOpenFiles, mostConnections, readOpenFiles, roomFor } from './server/open-files.ts'
 import { newReports, warnOfHost } from './server/reports.ts'
 import type { Readiness } from './server/requests.ts'
@@ -90,7 +90,7 @@ export async function openStations(
 async function openListeners(
   { server, ocpp, rpc }: Config,
   tls: readonly (Tls | null)[],
-  shared: SharedLimits,
+  shared: Shared,
   sockets: Sockets,
   reception: Reception,
 ): Promise<readonly Listener[]> {

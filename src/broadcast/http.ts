@@ -54,32 +54,35 @@ export function broadcastRoute(
   meter: Meter,
 ): (request: IncomingMessage, response: ServerResponse) => boolean {
   const isAuthorized = key === null ? null : bearer(key)
-  const open = { bytes: 0 }
-  const onOverLimit = (response: ServerResponse, status: 413 | 503): void => {
+  const refuse: Receiving['refuse'] = (response, status) => {
     meter.count('failed_broadcast_msg_total')
     end(response, status)
   }
+  const receiving = { deliver, open: { bytes: 0 }, refuse }
   return (request, response) => {
     if (request.url !== path && pathOf(request.url) !== path) return false
     if (request.method !== 'POST') end(response, 422)
     else if (isAuthorized?.(request.headers.authorization) === false) end(response, 401)
-    else readBody(request, response, deliver, open, onOverLimit)
+    else readBody(request, response, receiving)
     return true
   }
 }
 
+/** What the requests of one route share. */
+type Receiving = {
+  readonly deliver: Deliver
+  /** All bodies that have not been received whole. */
+  readonly open: { bytes: number }
+  /** Answers, and counts the refusal. */
+  readonly refuse: (response: ServerResponse, status: 413 | 503) => void
+}
+
 /** Buffers up to the limit. Discards the rest of a body instead of closing, so that the client receives the 413. */
-function readBody(
-  request: IncomingMessage,
-  response: ServerResponse,
-  deliver: Deliver,
-  open: { bytes: number },
-  onOverLimit: (response: ServerResponse, status: 413 | 503) => void,
-): void {
+function readBody(request: IncomingMessage, response: ServerResponse, { deliver, open, refuse }: Receiving): void {
   const chunks: Buffer[] = []
   let kept = 0
   let bytes = Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES ? Infinity : 0
-  if (bytes > MAX_BODY_BYTES) onOverLimit(response, 413)
+  if (bytes > MAX_BODY_BYTES) refuse(response, 413)
   request.on('data', (chunk: Buffer) => {
     if (response.headersSent) return
     bytes += chunk.length
@@ -90,7 +93,7 @@ function readBody(
       return
     }
     chunks.length = 0
-    onOverLimit(response, bytes > MAX_BODY_BYTES ? 413 : 503)
+    refuse(response, bytes > MAX_BODY_BYTES ? 413 : 503)
   })
   request.on('end', () => {
     if (response.headersSent) return

@@ -11,7 +11,7 @@ export type { DropReason, Gauges, Limit, Meter, Remembered } from './metric-tabl
 /** In seconds. Covers the default RPC timeout, 3 s, and the answer timeout of typical stations, about 30 s. */
 const BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
-/** Counts nothing: where nobody reads the metrics, a message does not pay for them. */
+/** For a bridge without metrics: labels and observations are discarded. */
 export const noMeter: Meter = {
   isRead: false,
   totals: totalsOf(() => ({ value: 0 })),

@@ -20,8 +20,8 @@ import type { Turnstile } from './limits/turnstile.ts'
 import { onUpgrade, turnAway, type Reception } from './upgrade/upgrade.ts'
 import type { Sockets } from './websocket/socket.ts'
 
-/** What all listeners share: a second port gives nobody a second budget. */
-export type SharedLimits = {
+/** Shared by all listeners, so that a second port adds no budget. */
+export type Shared = {
   readonly peers: Peers
   readonly addresses: Addresses
   /** The line of all upgrades. */
@@ -31,7 +31,7 @@ export type SharedLimits = {
 }
 
 export type ListenerSettings = RequestSettings &
-  SharedLimits & {
+  Shared & {
     readonly host: string
     readonly port: number
     /** `null`: plain HTTP. */
@@ -78,7 +78,7 @@ export async function openListener(
   })
   server.on('clientError', (error: ClientError, stream: Duplex) => onClientError(error, stream, peers, reception))
   server.on('timeout', (socket: Socket) => {
-    // Between two requests, the shorter limit is that of a connection that has had its answers.
+    // The shorter keep-alive limit applies between requests and is not counted.
     if (socket.timeout === timeouts.idle) reception.onTimeout()
     socket.destroy()
   })

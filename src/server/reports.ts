@@ -14,7 +14,7 @@ export interface Reports {
    * @param header the name of the header that cannot be read, if that is why
    */
   onRefused(request: UpgradeRequest, refusal: Refusal, header?: string | null): void
-  /** Called when a connection has no whole request in time. Not logged: many a health check only opens a connection. */
+  /** Called when a request does not arrive in time. Not logged: health checks open connections and send nothing. */
   onTimeout(): void
   /** @param reason in OpenSSL's words where it is OpenSSL that failed */
   onTlsFailure(remoteAddress: string, reason: string): void

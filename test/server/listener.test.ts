@@ -9,7 +9,7 @@ import { describe, test, type TestContext } from 'node:test'
 import { Addresses, burstSeconds } from '../../src/server/limits/addresses.ts'
 import { ConnectionCount } from '../../src/server/limits/connection-count.ts'
 import { Turnstile } from '../../src/server/limits/turnstile.ts'
-import type { SharedLimits } from '../../src/server/listener.ts'
+import type { Shared } from '../../src/server/listener.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { refused as refusalOf, type Refusal } from '../../src/translate/handshake.ts'
 import type { Sockets } from '../../src/server/websocket/socket.ts'
@@ -27,7 +27,7 @@ type Watch = {
   readonly onText?: (stationId: string, text: string) => void
   readonly onUpgrade?: Sockets['upgrade']
   readonly ask?: Reception['ask']
-  readonly limits?: Partial<SharedLimits>
+  readonly limits?: Partial<Shared>
 }
 
 async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade, ask = null, limits = {} }: Watch = {}) {

@@ -5,7 +5,7 @@
 import { Addresses } from '../../src/server/limits/addresses.ts'
 import { ConnectionCount } from '../../src/server/limits/connection-count.ts'
 import { Turnstile } from '../../src/server/limits/turnstile.ts'
-import { openListener, type Listener, type ListenerSettings, type SharedLimits } from '../../src/server/listener.ts'
+import { openListener, type Listener, type ListenerSettings, type Shared } from '../../src/server/listener.ts'
 import { Peers } from '../../src/server/upgrade/peer.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { openSockets, type SocketSettings, type Sockets } from '../../src/server/websocket/socket.ts'
@@ -29,7 +29,7 @@ export const socketSettings: SocketSettings = {
   close: [],
 }
 
-const listenerSettings: Omit<ListenerSettings, keyof SharedLimits> = {
+const listenerSettings: Omit<ListenerSettings, keyof Shared> = {
   host: portHost,
   port: 0,
   healthPath: '/health',
@@ -61,7 +61,7 @@ export function openTestSockets(keep: Keep): Sockets {
 const now = (): number => performance.now()
 
 /** Limits that no other listener shares, if not given to it. */
-export function sharedLimits(): SharedLimits {
+export function sharedLimits(): Shared {
   return {
     peers: new Peers(noProxies),
     addresses: new Addresses(addressLimits, now),

@@ -81,7 +81,7 @@ function connectionFacts(view: StationView, now: number): readonly Fact[] {
   ]
 }
 
-/** Says how to lift it: a station that is refused for its profile is looked up here. */
+/** Shows how to lift it: operators look here after a refusal. */
 function rememberedFacts({ id, remembered }: StationView): readonly Fact[] {
   if (remembered === null) return []
   const { profile, serialNumber, mayDowngrade } = remembered

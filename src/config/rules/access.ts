@@ -62,5 +62,5 @@ export function keysCaution({
 }): string | null {
   const withKeys = listeners.find(({ profile }) => profile === 1 || profile === 2)
   if (withKeys === undefined || ocpp.authFile !== null || rpc.headers.includes('authorization')) return null
-  return `ocpp_profile is ${withKeys.profile}, but nobody checks the keys of stations: add authorization to headers, or set ocpp_auth_file`
+  return `ocpp_profile is ${withKeys.profile}, but the keys of stations are not checked: add authorization to headers, or set ocpp_auth_file`
 }

@@ -1,5 +1,5 @@
 /**
- * What is doubtful about `ocpp_auth_file` and does not stop the start.
+ * Problems of `ocpp_auth_file` that are only warned about.
  */
 import { constants } from 'node:fs'
 import { access, realpath, stat } from 'node:fs/promises'
@@ -7,14 +7,14 @@ import path from 'node:path'
 import type { Log } from '../../ops/log.ts'
 import type { KeyLines } from './lines.ts'
 
-export type Caution = 'exposed' | 'empty' | 'fixed'
+export type Caution = 'exposed' | 'empty' | 'readOnly'
 
 /** Each with what to do, behind the colon. */
 export const cautions: Readonly<Record<Caution, string>> = {
   exposed: 'other users may read or change ocpp_auth_file: set its mode to 0600, or 0640 for a group',
   empty:
     'ocpp_auth_file has no keys, so stations without a client certificate are refused: add keys by ocpp-cable auth',
-  fixed: 'new keys of stations cannot be kept, the directory of ocpp_auth_file is not writable: give the bridge access',
+  readOnly: 'new keys of stations cannot be saved: make the directory of ocpp_auth_file writable for the bridge',
 }
 
 /** Others may read or write it, or its group may write it. */
@@ -24,14 +24,14 @@ const exposedModes = 0o026
 export async function cautionsOf(file: string, keys: KeyLines['keys']): Promise<readonly Caution[]> {
   const { mode } = await stat(file)
   const directory = path.dirname(await realpath(file))
-  const isFixed = await access(directory, constants.W_OK).then(
+  const isReadOnly = await access(directory, constants.W_OK).then(
     () => false,
     () => true,
   )
   return [
     ...((mode & exposedModes) === 0 ? [] : (['exposed'] as const)),
     ...(keys.size > 0 ? [] : (['empty'] as const)),
-    ...(isFixed ? (['fixed'] as const) : []),
+    ...(isReadOnly ? (['readOnly'] as const) : []),
   ]
 }
 

@@ -11,8 +11,7 @@ type Cost = { readonly ln: number; readonly r: number; readonly p: number }
 /**
  * `chosen`: a key that may be short, or in a list of words. Each guess takes 16 MiB and some 20 ms of a thread.
  *
- * `random`: a key of 128 random bits or more. Nobody can guess it at any cost, so a check costs some 20 µs, and a fleet
- * that reconnects does not wait for it.
+ * `random`: 128 random bits or more cannot be guessed, so a check may be cheap (20 µs).
  */
 const costs = { chosen: { ln: 14, r: 8, p: 1 }, random: { ln: 1, r: 1, p: 1 } } as const satisfies Record<string, Cost>
 const saltBytes = 16

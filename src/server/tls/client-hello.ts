@@ -6,7 +6,7 @@
  * Spec: RFC 8446 §4.1.2 and §5.1, RFC 6066 §3.
  */
 
-/** `host` is `null` where the client names none, or where the bytes are no first message: TLS itself reports the fault. */
+/** `host` is `null` where the client names none, or the bytes are not a ClientHello: TLS itself reports the fault. */
 export type HelloReading = { readonly kind: 'partial' } | { readonly kind: 'hello'; readonly host: string | null }
 
 const partial: HelloReading = { kind: 'partial' }

@@ -1,5 +1,6 @@
 /**
- * When a revocation list is valid, which Node does not tell: OpenSSL refuses every certificate of a CA whose list has expired.
+ * When a revocation list is valid, which Node does not tell: OpenSSL refuses every certificate of a CA whose list has
+ * expired.
  *
  * Pure.
  * Spec: RFC 5280 §5.1.
@@ -10,7 +11,7 @@ export type Validity = { readonly from: number; readonly until: number | null }
 
 const tags = { integer: 0x02, utcTime: 0x17, generalizedTime: 0x18, sequence: 0x30 } as const
 
-/** @param pem one list that OpenSSL can read; throws for what is no list at all */
+/** @param pem one list that OpenSSL can read; throws if it is not a revocation list */
 export function validityOf(pem: string): Validity {
   const der = Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64')
   const list = elementAt(elementAt(der, 0, tags.sequence).content, 0, tags.sequence).content

@@ -59,7 +59,7 @@ export class Tls {
     return server
   }
 
-  /** A certificate that is not valid ends no handshake: the upgrade is refused, so that the reason and the station are known. */
+  /** An invalid certificate does not fail the handshake: the upgrade is refused, with the reason and the station's path. */
   #optionsWith(context: SecureContextOptions): TlsOptions {
     return { ...context, requestCert: this.#credentials.clients !== null, rejectUnauthorized: false }
   }

@@ -1,7 +1,6 @@
 /**
  * What leaves to stations: the messages of one turn of the event loop go out at its end, in one write for each station.
- * Writes that directly follow each other cost half as much as the same writes with other work between them: the first one
- * wakes whoever reads, and the others find it awake.
+ * Back-to-back writes cost half as much as writes with other work between them: the first one wakes the reader.
  *
  * Spec: RFC 6455 §5.1 (a server does not mask) and §5.2.
  */
@@ -32,7 +31,7 @@ export class Outgoing<Socket> {
   }
 
   /**
-   * Whatever else is written to the connection keeps its place, and the end of the connection does not wait for the turn's.
+   * Frames that `ws` writes itself keep their order; closing does not wait for the end of the turn.
    *
    * The pending-size limit counts the data buffered before this message, but not data that waits for compression:
    * neither a single large message nor the bridge's own delay makes a station slow.
@@ -43,7 +42,7 @@ export class Outgoing<Socket> {
   send(connection: Connection, socket: Socket, text: string, compressing: Compressing | null): boolean {
     const { maxPendingSize } = this.#settings
     if (maxPendingSize > 0 && connection.writableLength > maxPendingSize) {
-      // Nothing has been asked to take the messages of this turn yet.
+      // The messages of this turn have not been offered to the kernel yet.
       connection.uncork()
       if (connection.writableLength > maxPendingSize) return false
     }

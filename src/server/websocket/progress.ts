@@ -6,8 +6,8 @@
 
 export type ProgressSettings = {
   /**
-   * How long a message may take from its first byte to its last, and how long one that may be slow may stand still;
-   * 0: no limit.
+   * How long a message may take from its first byte to its last, and how long a slow station may send nothing within
+   * one; 0: no limit.
    */
   readonly messageTimeoutMs: number
   /** How long a station may read nothing while data waits for it; 0: no limit. */

@@ -1,7 +1,7 @@
 /** The app, as a session calls it. */
 import type { CommandCall, CommandReply, ConnectCall, ConnectReply, DisconnectCall } from '../../cable/rpc.ts'
 
-/** Whether anybody still waits for a call. An `AbortSignal` is one; a session's is smaller. */
+/** Cancels a call. `AbortSignal` implements it; `Closed` takes less memory. */
 export type Cancellation = {
   readonly aborted: boolean
   addEventListener(type: 'abort', listener: () => void): void

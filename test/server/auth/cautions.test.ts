@@ -32,12 +32,12 @@ test('a file without keys is a caution', async t => {
 })
 
 test('a file in a directory that cannot be written is a caution, whoever runs the bridge', async () => {
-  assert.deepEqual(await cautionsOf('/proc/sys/kernel/ostype', keys), ['exposed', 'fixed'])
+  assert.deepEqual(await cautionsOf('/proc/sys/kernel/ostype', keys), ['exposed', 'readOnly'])
 })
 
 test('each caution is one warning that names the file and says what to do', () => {
   const log = new FakeLog()
-  logCautions(['exposed', 'empty', 'fixed'], 'keys', log)
+  logCautions(['exposed', 'empty', 'readOnly'], 'keys', log)
   assert.deepEqual(log.said('warn'), Object.values(cautions))
   for (const text of Object.values(cautions)) assert.match(text, /^[^:]+: [^:]+$/)
 })
