@@ -66,7 +66,8 @@ for (const [flags, problem, because] of rows) {
   })
 }
 
-const unchecked = /^ocpp_profile is [12], but the keys of stations are not checked: add authorization to headers, or set/
+const unchecked =
+  /^ocpp_profile is [12], but the keys of stations are not checked: add authorization to headers, or set/
 const keyRows: readonly (readonly [flags: readonly string[], caution: RegExp | null, because: string])[] = [
   [['ocpp_profile=1', 'headers=cookie'], unchecked, 'the app does not get them'],
   [['ocpp_profile=2', 'headers=cookie', 'ssl_cert=c', 'ssl_key=k'], unchecked, 'nor over TLS'],
