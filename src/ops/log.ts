@@ -136,10 +136,10 @@ function ownText(error: unknown): string {
   return error.message === '' ? error.name : withoutValues(error)
 }
 
-/** A value with a cycle has no JSON, nor has a function. */
+/** A value with a cycle has no JSON; a function is `null` within a list. */
 function valueText(value: unknown): string {
   try {
-    return redactFrame((JSON.stringify(value) as string | undefined) ?? typeof value)
+    return redactFrame(JSON.stringify([value]).slice(1, -1))
   } catch {
     return typeof value
   }
