@@ -134,9 +134,18 @@ function errorText(error: unknown): string {
 }
 
 function ownText(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error === 'string' ? error : redactFrame(JSON.stringify(error))
+  if (!(error instanceof Error)) return typeof error === 'string' ? error : valueText(error)
   if (error instanceof AggregateError && error.message === '') return error.errors.map(errorText).join(', ')
   return error.message === '' ? error.name : withoutValues(error)
+}
+
+/** A value with a cycle has no JSON; a function is `null` within a list. */
+function valueText(value: unknown): string {
+  try {
+    return redactFrame(JSON.stringify([value]).slice(1, -1))
+  } catch {
+    return typeof value
+  }
 }
 
 /** What V8 and Node repeat of values, which may be a message of a station: what `JSON.parse` cannot read, and others. */
@@ -149,8 +158,19 @@ function withoutValues(error: Error): string {
 }
 
 function errorWithStack(error: unknown): string {
-  const frames = error instanceof Error ? (error.stack?.match(/\n {4}at .*/g)?.join('') ?? '') : ''
-  return errorText(error) + frames
+  return [errorText(error), ...placesOf(error).map(place => `    ${place}`)].join('\n')
+}
+
+/**
+ * Where an error was made, the innermost place first. They are looked for behind its message, which may have such lines,
+ * too; there are none if the message was replaced.
+ */
+export function placesOf(error: unknown): string[] {
+  if (!(error instanceof Error)) return []
+  const { message, stack = '' } = error
+  const at = stack.indexOf(message)
+  const places = at === -1 ? [] : (stack.slice(at + message.length).match(/^ {4}at .*/gm) ?? [])
+  return places.map(place => place.trim())
 }
 
 const levels: Readonly<Record<string, readonly [text: string, colour: number]>> = {

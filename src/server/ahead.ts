@@ -6,7 +6,10 @@ import type { Socket } from 'node:net'
 export type Ahead<Reading> = {
   /** How long the bytes may take, in ms. */
   readonly timeoutMs: number
-  /** Reads all bytes so far; `null`: more are needed. Its own limit on their number ends the reading. */
+  /**
+   * Reads all bytes so far; `null`: more are needed. Its own limit on their number ends the reading, and it looks at the
+   * bytes of earlier calls no further: a peer may send them one by one.
+   */
   readonly read: (bytes: Buffer) => Reading | null
   /** Called once. The connection is read no further, and keeps none of the bytes: see `giveBack`. */
   readonly onRead: (reading: Reading, bytes: Buffer) => void
@@ -16,7 +19,7 @@ export type Ahead<Reading> = {
 }
 
 export function readAhead<Reading>(socket: Socket, ahead: Ahead<Reading>): void {
-  let bytes: Buffer = Buffer.alloc(0)
+  const gather = gatherer()
   const stop = (): void => {
     clearTimeout(overdue)
     socket.off('readable', onReadable).off('end', onEnd).off('close', stop)
@@ -28,7 +31,7 @@ export function readAhead<Reading>(socket: Socket, ahead: Ahead<Reading>): void 
   const onReadable = (): void => {
     const chunk = socket.read() as Buffer | null
     if (chunk === null) return
-    bytes = bytes.length === 0 ? chunk : Buffer.concat([bytes, chunk])
+    const bytes = gather(chunk)
     const reading = ahead.read(bytes)
     if (reading === null) return
     stop()
@@ -39,6 +42,19 @@ export function readAhead<Reading>(socket: Socket, ahead: Ahead<Reading>): void 
     socket.destroy()
   }
   socket.on('readable', onReadable).on('end', onEnd).on('close', stop)
+}
+
+/** Returns all chunks so far. Its memory doubles, so that bytes which come one by one are copied a few times only. */
+function gatherer(): (chunk: Buffer) => Buffer {
+  let memory: Buffer = Buffer.alloc(0)
+  let length = 0
+  return chunk => {
+    const end = length + chunk.length
+    if (end <= memory.length) chunk.copy(memory, length)
+    else memory = length === 0 ? chunk : Buffer.concat([memory.subarray(0, length), chunk], 2 * end)
+    length = end
+    return memory.subarray(0, length)
+  }
 }
 
 /** Gives bytes back as if they had not been read: Node leaves the mode of 'readable' in the next tick. */

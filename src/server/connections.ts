@@ -60,6 +60,8 @@ function readProxyHeader(socket: Socket, connections: Connections, accept: (sock
     onRefused(proxy, problem)
   }
   socket.on('error', () => socket.destroy())
+  // The peer has reset the connection.
+  if (proxy === '') return void socket.destroy()
   if (!peers.isTrusted(proxy)) return refuse('The PROXY protocol is accepted from trusted_proxies only')
   readAhead(socket, {
     timeoutMs: headerMs,

@@ -55,10 +55,13 @@ export class KnownStations {
     return this.#accepted.get(handshake.stationId)?.digest === credentialsDigest(handshake)
   }
 
-  /** Whether the station has the certificate of its last connection that the app accepted. */
+  /**
+   * Whether the station has the certificate of its last connection that the app accepted. The PROXY protocol tells no
+   * fingerprint: an empty one proves nothing.
+   */
   hasAcceptedCertificate({ stationId, env }: StationHandshake): boolean {
     const fingerprint = fingerprintIn(env.headers)
-    return fingerprint !== null && this.#accepted.get(stationId)?.fingerprint === fingerprint
+    return fingerprint !== null && fingerprint !== '' && this.#accepted.get(stationId)?.fingerprint === fingerprint
   }
 
   /** Whether the app has accepted a station of this id, with whatever credentials. */

@@ -63,7 +63,9 @@ export async function openSite(keep: Keep, { name, stations, onBridge }: SiteOpt
     `--admin_port=${ports.adminPort}`,
     `--admin_token=${adminToken}`,
     ...row.flags,
-    ...(row.isTls === true ? await pairFlags(folder) : []),
+    ...(row.isTls === true
+      ? await pairFlags(folder, row.hasNames === true ? ['IP:127.0.0.1', 'DNS:other.example'] : ['IP:127.0.0.1'])
+      : []),
     ...(row.hasKeys === true ? [await keysFlag(folder)] : []),
     ...(row.hasNats === true
       ? [`--nats_servers=nats://${host}:${ports.natsPort}`, '--broadcast_adapter=http,nats']
@@ -122,11 +124,18 @@ async function openFleet(keep: Keep, name: SiteName, options: FleetOptions, app:
   return [keep(new Booters(options))]
 }
 
-async function pairFlags(folder: string): Promise<string[]> {
-  const { cert, key } = await makeKeyPair()
-  writeFileSync(join(folder, 'crt'), cert)
-  writeFileSync(join(folder, 'key'), key)
-  return [`--ssl_cert=${join(folder, 'crt')}`, `--ssl_key=${join(folder, 'key')}`]
+/** @param sans one certificate each, the first one for those that ask for no name */
+async function pairFlags(folder: string, sans: readonly string[]): Promise<string[]> {
+  const files = await Promise.all(
+    sans.map(async (san, at) => {
+      const { cert, key } = await makeKeyPair(san)
+      const files = { cert: join(folder, `crt${at}`), key: join(folder, `key${at}`) }
+      writeFileSync(files.cert, cert)
+      writeFileSync(files.key, key)
+      return files
+    }),
+  )
+  return [`--ssl_cert=${files.map(({ cert }) => cert).join()}`, `--ssl_key=${files.map(({ key }) => key).join()}`]
 }
 
 /** All stations have one key: what a check of it costs is the same. */

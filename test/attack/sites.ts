@@ -2,11 +2,13 @@
  * The bridges that are attacked, one row each.
  */
 
-export type SiteName = 'plain' | 'impatient' | 'tls' | 'keys' | 'nats' | 'unread' | 'away'
+export type SiteName = 'plain' | 'impatient' | 'tls' | 'names' | 'keys' | 'nats' | 'unread' | 'away'
 
 export type SiteRow = {
   readonly flags: readonly string[]
   readonly isTls?: boolean
+  /** With TLS: it has a certificate for a second name. */
+  readonly hasNames?: boolean
   /** The bridge checks the stations' keys itself, by `ocpp_auth_file`. */
   readonly hasKeys?: boolean
   readonly hasNats?: boolean
@@ -22,6 +24,7 @@ export const sites: Readonly<Record<SiteName, SiteRow>> = {
   plain: { flags: [] },
   impatient: { flags: ['--limits_message_timeout=5s'] },
   tls: { flags: [], isTls: true },
+  names: { flags: [], isTls: true, hasNames: true },
   keys: { flags: [], hasKeys: true },
   nats: { flags: [], hasNats: true },
   unread: { flags: ['--log_level=debug'], isLogUnread: true },

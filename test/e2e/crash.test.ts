@@ -21,17 +21,17 @@ const message = JSON.stringify({ idTag: tag })
 const bugs: Readonly<Record<string, { readonly run: string; readonly written: RegExp; readonly because: string }>> = {
   parse: {
     run: 'JSON.parse(message.slice(0, -1))',
-    written: /"error":".*JSON.*","stack":\["at JSON\.parse/,
+    written: /"error":"SyntaxError","stack":\["at JSON\.parse/,
     because: 'V8 repeats the text',
   },
   quoted: {
     run: 'JSON.parse(message.slice(10))',
-    written: /"error":"Unexpected token .*\*\*\*.*a bug ended the process/,
+    written: /"error":"SyntaxError".*a bug ended the process/,
     because: 'V8 repeats the text',
   },
   property: {
     run: 'throw Object.assign(new Error("no such station"), { frame: message, cause: { frame: message } })',
-    written: /"error":"no such station.*a bug ended the process/,
+    written: /"error":"Error".*a bug ended the process/,
     because: 'Node prints all properties of an error',
   },
   rejection: {
@@ -41,7 +41,7 @@ const bugs: Readonly<Record<string, { readonly run: string; readonly written: Re
   },
   operator: {
     run: '"x" in message',
-    written: /"error":"Cannot use 'in' operator to search for 'x' in \*\*\*[\\"]/,
+    written: /"error":"TypeError".*a bug ended the process/,
     because: 'V8 repeats the value',
   },
   heap: {

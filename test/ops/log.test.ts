@@ -249,3 +249,17 @@ for (const format of ['text', 'json'] as const) {
     assert.match(log.warnings.at(-1) ?? '', /"msg":"119"/)
   })
 }
+
+test('a thrown value that has no JSON is logged by its type, or as null', () => {
+  const cycle: unknown[] = []
+  cycle.push(cycle)
+  assert.match(textOf({ error: cycle }, 'm'), /error=object/)
+  assert.match(textOf({ error: () => undefined }, 'm'), /error=null/)
+})
+
+test('the places of an error are none of the lines of its message', () => {
+  const error = new SyntaxError('Unexpected token, "\n    at TAG1" is not valid JSON')
+  const line = textOf({ error }, 'm', { level: 'debug' })
+  assert.equal(line.includes('TAG1'), false, line)
+  assert.match(line, / {4}at /)
+})

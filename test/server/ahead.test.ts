@@ -70,3 +70,35 @@ test('giveBack gives no connection that has closed meanwhile', async t => {
   socket.destroy()
   await new Promise(setImmediate)
 })
+
+test('readAhead copies the bytes that came before in few turns, also when they come one by one', async t => {
+  const { client, socket } = await openPair(t)
+  const concat = Buffer.concat.bind(Buffer)
+  let copied = 0
+  t.mock.method(Buffer, 'concat', (list: readonly Buffer[], length?: number) => {
+    if (list.some(each => each.includes('x'))) copied += list.reduce((sum, each) => sum + each.length, 0)
+    return concat(list, length)
+  })
+  let chunks = 0
+  let seen = (): void => undefined
+  const read = new Promise<string>(resolve =>
+    readAhead(socket, {
+      timeoutMs: 60_000,
+      read: bytes => {
+        chunks += 1
+        seen()
+        return bytes.includes('.') ? bytes.toString() : null
+      },
+      onRead: resolve,
+      onOverdue: never,
+    }),
+  )
+  for (const byte of `${'x'.repeat(500)}.`) {
+    const next = new Promise<void>(resolve => (seen = resolve))
+    client.write(byte)
+    await next
+  }
+  assert.equal(await read, `${'x'.repeat(500)}.`)
+  assert.equal(chunks, 501)
+  assert.ok(copied < 2 * 501, `${copied} bytes are copied`)
+})

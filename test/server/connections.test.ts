@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { createServer } from 'node:http'
+import { connect, Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
+import { takeConnections } from '../../src/server/connections.ts'
 import { usualTimeouts } from '../../src/server/http-server.ts'
 import { Addresses } from '../../src/server/limits/addresses.ts'
 import type { Listener } from '../../src/server/listener.ts'
@@ -174,6 +176,22 @@ describe('takeConnections', { concurrency: true }, () => {
       refused.filter(each => each.startsWith('quiet')),
       [],
     )
+  })
+
+  test('takeConnections says nothing of a connection that was reset before it was taken', () => {
+    const server = createServer()
+    const socket = new Socket()
+    takeConnections(server, {
+      proxyProtocol: true,
+      peers: new Peers({ trustedProxies: [host], proxyClientCert: null }),
+      connections: { admit: () => true },
+      headerMs: 5_000,
+      onConnection: () => assert.fail(),
+      onCrowded: () => assert.fail(),
+      onRefused: (address, problem) => assert.fail(`${address} ${problem}`),
+    })
+    server.emit('connection', socket)
+    assert.equal(socket.destroyed, true)
   })
 
   test('takeConnections names the station of a request that cannot be parsed', async () => {

@@ -62,3 +62,13 @@ test('a station that the app is asked about is a guesser until then, unless the 
   assert.equal(known.onAsking(mine), null)
   assert.equal(known.guesses.waitSeconds(other), null)
 })
+
+test('a certificate without a fingerprint, as from the PROXY protocol, is never the accepted one', () => {
+  const known = new KnownStations({ now: () => 0, meter: new FakeMeter() })
+  const has = (fingerprint: string): boolean => {
+    const handshake = handshakeFor('CP1', { fingerprint })
+    known.onAccepted(handshake)
+    return known.hasAcceptedCertificate(handshake)
+  }
+  assert.deepEqual([has('AA:01'), has('')], [true, false])
+})

@@ -8,7 +8,7 @@
 export const SECRET_VARIABLE = /authorizationKey|password|passphrase|secret|simPin/i
 
 /** The message type and the id: what follows are texts of the sender. */
-const HEAD = /^\ufeff?\s*\[\s*[45]\s*,\s*(?:"(?:[^"\\]|\\[^])*"|[^",]*),/
+const HEAD = /^\ufeff?\s*\[\s*[45]\s*,\s*(?:"(?:[^"\\]|\\[^])*"|[^\s",][^",]*)?,/
 
 /** Members of details with the refused value. */
 const REPEATED = /value$|^key/i

@@ -25,8 +25,9 @@ const MASK = '"***"'
 const SECRET_MEMBER =
   /^(parentIdTag|idTag|idToken|additionalIdToken|certificate|certificateChain|csr|exiRequest|exiResponse)$|password|simPin/i
 
-/** A secret member of JSON inside a string, as in DataTransfer, or in a string of that. */
-const SECRET_INSIDE = /\\"\w*(idTag|idToken|password|authorizationKey|certificate|csr|exiRequest|exiResponse)\w*\\+"/i
+/** A secret member of JSON inside a string, as in DataTransfer, or in a string of that. The end of its name is looked for once. */
+const SECRET_INSIDE =
+  /\\"(?=\w*\\+")\w*(idTag|idToken|password|authorizationKey|certificate|csr|exiRequest|exiResponse)/i
 
 /** The user and password in a URL, up to its last `@`, as in the `location` of GetDiagnostics; `/` may be escaped. */
 const URL_USER = /(:(?:\\?\/){2})[^\s"/\\]+@/g

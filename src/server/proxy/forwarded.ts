@@ -18,8 +18,9 @@ export type Forwarded = {
 export const forwardedNames = ['forwarded', 'x-forwarded-for', 'x-forwarded-proto'] as const
 
 type Headers = UpgradeRequest['headers']
-/** What one proxy has added. */
-type Hop = { readonly address: string | null; readonly proto: string | null }
+/** What one proxy has added. A node is read only as far as the hops are trusted: a header may have thousands. */
+type Hop = { readonly node: string; readonly proto: string | null }
+type Station = { readonly address: string | null; readonly proto: string | null }
 
 const nothing: Forwarded = { address: null, encrypted: null }
 
@@ -40,7 +41,7 @@ export function readForwarded(headers: Headers, isTrusted: (address: string) => 
 }
 
 function readUsual(addresses: string, protos: string, isTrusted: (address: string) => boolean): Forwarded {
-  const hops = addresses.split(',').map(text => ({ address: addressOf(text.trim()), proto: null }))
+  const hops = addresses.split(',').map(text => ({ node: text.trim(), proto: null }))
   const proto = protos.split(',').at(-1)?.trim() ?? ''
   return { address: stationHop(hops, isTrusted).address, encrypted: encryptedBy(proto) }
 }
@@ -55,12 +56,13 @@ function readStandard(text: string, isTrusted: (address: string) => boolean): Fo
 }
 
 /** The hop of the station: the rightmost one that is no trusted proxy, or the last one before an unknown address. */
-function stationHop(hops: readonly Hop[], isTrusted: (address: string) => boolean): Hop {
-  let station: Hop = { address: null, proto: null }
-  for (const hop of hops.toReversed()) {
-    if (hop.address === null) return station
-    station = hop
-    if (!isTrusted(hop.address)) return station
+function stationHop(hops: readonly Hop[], isTrusted: (address: string) => boolean): Station {
+  let station: Station = { address: null, proto: null }
+  for (const { node, proto } of hops.toReversed()) {
+    const address = addressOf(node)
+    if (address === null) return station
+    station = { address, proto }
+    if (!isTrusted(address)) return station
   }
   return station
 }
@@ -70,8 +72,11 @@ function encryptedBy(proto: string): boolean | null {
   return isEncrypted || /^(?:http|ws)$/i.test(proto) ? isEncrypted : null
 }
 
-/** One element of RFC 7239 §4, up to the comma: pairs of a token and a token or quoted string. */
-const pair = /^[\t ]*(?:([\w!#$%&'*+.^`|~-]+)=([\w!#$%&'*+.^`|~-]+|"(?:[^"\\]|\\.)*"))?[\t ]*(?:([;,])|$)/
+/**
+ * One element of RFC 7239 §4, up to the comma: pairs of a token and a token or quoted string. Blanks are matched in one
+ * place, before a pair or behind it: two would share them in each possible way.
+ */
+const pair = /^[\t ]*(?:([\w!#$%&'*+.^`|~-]+)=([\w!#$%&'*+.^`|~-]+|"(?:[^"\\]|\\.)*")[\t ]*)?(?:([;,])|$)/
 
 function parseForwarded(text: string): Hop[] | null {
   const hops: Hop[] = []
@@ -85,8 +90,7 @@ function parseForwarded(text: string): Hop[] | null {
     }
     if (separator !== ';') {
       // RFC 9110 §5.6.1: a recipient ignores empty elements.
-      if (values.size > 0)
-        hops.push({ address: addressOf(values.get('for') ?? ''), proto: values.get('proto') ?? null })
+      if (values.size > 0) hops.push({ node: values.get('for') ?? '', proto: values.get('proto') ?? null })
       values = new Map()
     }
     if (separator === undefined) return hops

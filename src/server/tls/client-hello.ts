@@ -14,28 +14,43 @@ const nameless: HelloReading = { kind: 'hello', host: null }
 
 const handshakeRecord = 22
 const clientHello = 1
-/** RFC 8446 §5.1, in bytes. */
-const maxRecord = 16_384
-/** In bytes. With post-quantum key shares, a message takes some 2 KiB. */
+/** In bytes. With post-quantum key shares, a message takes some 2 KiB. A record of RFC 8446 §5.1 has no more, either. */
 const maxMessage = 16_384
+/** Of a record: type, version and length. In bytes. */
+const headLength = 5
+/** Clients send one or two; those that hide their name from filters send a few more. */
+const maxRecords = 64
 
-/** Reads the start of a connection's bytes. The message may come in several records. */
-export function readHello(bytes: Buffer): HelloReading {
-  let message = Buffer.alloc(0)
-  for (let at = 0; ;) {
-    if (bytes.length === at) return partial
-    if (bytes[at] !== handshakeRecord) return nameless
-    if (bytes.length < at + 5) return partial
-    const length = bytes.readUInt16BE(at + 3)
-    if (length === 0 || length > maxRecord) return nameless
-    if (bytes.length < at + 5 + length) return partial
-    message = Buffer.concat([message, bytes.subarray(at + 5, at + 5 + length)])
-    at += 5 + length
-    if (message[0] !== clientHello) return nameless
-    if (message.length < 4) continue
-    const end = 4 + message.readUIntBE(1, 3)
-    if (end > maxMessage) return nameless
-    if (message.length >= end) return { kind: 'hello', host: hostIn(message.subarray(4, end)) }
+/**
+ * Reads the start of a connection's bytes. The message may come in several records.
+ *
+ * @returns takes all bytes so far, and reads each record once, however many calls they come in
+ */
+export function helloReader(): (bytes: Buffer) => HelloReading {
+  const records: (readonly [from: number, to: number])[] = []
+  const message = (bytes: Buffer, length: number): Buffer =>
+    Buffer.concat(
+      records.map(([from, to]) => bytes.subarray(from, to)),
+      length,
+    )
+  let length = 0
+  return bytes => {
+    for (;;) {
+      const from = (records.at(-1)?.[1] ?? 0) + headLength
+      if (bytes.length === from - headLength) return partial
+      if (bytes[from - headLength] !== handshakeRecord || records.length === maxRecords) return nameless
+      if (bytes.length < from) return partial
+      const size = bytes.readUInt16BE(from - 2)
+      if (size === 0 || length + size > maxMessage) return nameless
+      if (bytes.length < from + size) return partial
+      records.push([from, from + size])
+      length += size
+      if (bytes[headLength] !== clientHello) return nameless
+      if (length < 4) continue
+      const end = 4 + message(bytes, 4).readUIntBE(1, 3)
+      if (end > maxMessage) return nameless
+      if (length >= end) return { kind: 'hello', host: hostIn(message(bytes, end).subarray(4)) }
+    }
   }
 }
 

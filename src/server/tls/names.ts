@@ -9,7 +9,7 @@ import type { Server as HttpServer } from 'node:http'
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls'
 import { giveBack, readAhead } from '../ahead.ts'
-import { readHello } from './client-hello.ts'
+import { helloReader } from './client-hello.ts'
 import type { Tls } from './tls.ts'
 
 /**
@@ -33,6 +33,7 @@ export function serveHosts(server: HttpServer & Server, tls: Tls, timeoutMs: num
       socket.destroy()
     }
     socket.on('error', fail)
+    const readHello = helloReader()
     readAhead(socket, {
       timeoutMs,
       read: bytes => {

@@ -9,7 +9,7 @@ import type { UpgradeRequest } from '../../translate/handshake.ts'
 import { canonicalAddress, networksOf } from '../proxy/addresses.ts'
 import { forwardedCertificate, proxiedCertificate } from '../proxy/certificate.ts'
 import { envoyHeader, lastCertificate } from '../proxy/envoy.ts'
-import { forwardedNames, readForwarded } from '../proxy/forwarded.ts'
+import { forwardedNames, readForwarded, type Forwarded } from '../proxy/forwarded.ts'
 import type { ProxyHeader } from '../proxy/header.ts'
 import { readClientCertificate } from '../tls/client-certificate.ts'
 
@@ -28,6 +28,8 @@ export class Peers {
   readonly #certificateHeader: string | null
   /** The headers of the PROXY protocol, by TCP connection. */
   readonly #said = new WeakMap<Socket, ProxyHeader>()
+  /** What the headers of a request say, or what is wrong with them; they are asked for more than once. */
+  readonly #forwarded = new WeakMap<IncomingMessage, Forwarded | string>()
 
   constructor({ trustedProxies, proxyClientCert }: ProxySettings) {
     this.isTrusted = networksOf(trustedProxies)
@@ -47,9 +49,9 @@ export class Peers {
   }
 
   /** The address of the station that sends a request, as far as trusted proxies tell it. */
-  stationOf({ headers, socket }: IncomingMessage): string {
-    const peer = this.addressOf(socket)
-    const read = this.#mayForward(socket, peer) ? readForwarded(headers, this.isTrusted) : ''
+  stationOf(request: IncomingMessage): string {
+    const peer = this.addressOf(request.socket)
+    const read = this.#mayForward(request.socket, peer) ? this.#forwardedBy(request) : ''
     return typeof read === 'string' ? peer : (read.address ?? peer)
   }
 
@@ -72,7 +74,7 @@ export class Peers {
       get localAuthority(): string {
         return localAuthority(socket)
       },
-      ...(isForwarded ? this.#forwarded(headers, socket) : securedBy(socket, this.#said.get(belowTls(socket)))),
+      ...(isForwarded ? this.#securedByProxy(request) : securedBy(socket, this.#said.get(belowTls(socket)))),
     }
   }
 
@@ -85,8 +87,15 @@ export class Peers {
     return this.isTrusted(peer) && (said === undefined || said.address !== null)
   }
 
-  #forwarded(headers: Headers, socket: Socket): Partial<UpgradeRequest> & Secured {
-    const read = readForwarded(headers, this.isTrusted)
+  #forwardedBy(request: IncomingMessage): Forwarded | string {
+    const read = this.#forwarded.get(request) ?? readForwarded(request.headers, this.isTrusted)
+    this.#forwarded.set(request, read)
+    return read
+  }
+
+  #securedByProxy(request: IncomingMessage): Partial<UpgradeRequest> & Secured {
+    const { headers, socket } = request
+    const read = this.#forwardedBy(request)
     const name = this.#certificateHeader
     const value = name === null ? '' : [headers[name] ?? ''].flat().join(',')
     const certificate = forwardedCertificate(name === envoyHeader ? lastCertificate(value) : value, Date.now())

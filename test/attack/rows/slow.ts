@@ -1,6 +1,7 @@
 /**
  * Attacks by connections that take their time. The bridge must end each of them; the attack lasts until it has.
  */
+import { setImmediate } from 'node:timers/promises'
 import { frameOf } from '../../support/peer.ts'
 import { fragment, ready, silent, unending, type Attack } from '../attack.ts'
 import { dial, gone, hangUp, repeat, version16 } from '../connections.ts'
@@ -8,6 +9,11 @@ import { dial, gone, hangUp, repeat, version16 } from '../connections.ts'
 /** In seconds: enough to open them all. They are awaited beyond that. */
 const opening = 5
 const halfHello = Buffer.from('16030100c8010000c40303', 'hex')
+
+/** A first message of 16,000 bytes, in records of one byte each. */
+const crumbs = Buffer.concat(
+  [1, 0, 0x3e, 0x80, ...Array<number>(16_000).fill(0)].map(byte => Buffer.from([22, 3, 1, 0, 1, byte])),
+)
 
 /** On the bytes below TLS. */
 const bare =
@@ -88,6 +94,24 @@ export const slow: readonly Attack[] = [
       repeat(50, target.until, async () => {
         const socket = dial(target, ends)
         await ready(socket, true)
+        hangUp(socket)
+      }),
+  },
+  {
+    name: 'TLS, two names: hellos in one-byte records, their end byte by byte',
+    site: 'names',
+    ends: ['open', 'closed'],
+    isShort: true,
+    counted: 'ocpp_refused_total',
+    run: (target, ends) =>
+      repeat(20, target.until, async () => {
+        const socket = dial({ ...target, isTls: false }, ends)
+        await ready(socket, false)
+        socket.setNoDelay(true).write(crumbs.subarray(0, -3_000))
+        for (const byte of crumbs.subarray(-3_000, -2_900)) {
+          socket.write(Buffer.from([byte]))
+          await setImmediate()
+        }
         hangUp(socket)
       }),
   },

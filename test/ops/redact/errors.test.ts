@@ -44,4 +44,6 @@ test('a member of details repeats a value by its name', () => {
 test('a long text without a key is searched in linear time', { timeout: 10_000 }, () => {
   assert.equal(hasKey('x'.repeat(1_000_000)), false)
   assert.equal(errorTextsFrom(`[4,"${String.raw`\x`.repeat(500_000)}`), 1_000_004)
+  const blanks = `[4,${' '.repeat(1_000_000)}1]`
+  assert.equal(errorTextsFrom(blanks), blanks.length)
 })

@@ -176,6 +176,11 @@ test('a text is masked whole by redactWhole when it is longer than a frame that 
   assert.equal(redactWhole(`{${samples},"idTag":"AB12"}`), `{${samples},"idTag":"***"}`)
 })
 
+test('a text that repeats the name of a secret is searched in linear time', () => {
+  const text = String.raw`{"data":"\"${'idTag'.repeat(200_000)}"}`
+  assert.equal(redactWhole(text), text)
+})
+
 const manyValues: readonly (readonly [text: string, because: string])[] = [
   [`{"value":[${'1,'.repeat(300_000)}1],"idTag":"AB12"}`, 'in one list'],
   [`{"value":["",{"a":[${'{"value":"1"},'.repeat(70_000)}{}]}],"idTag":"AB12"}`, 'in one object each'],

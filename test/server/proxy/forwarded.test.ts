@@ -82,6 +82,33 @@ for (const [name, headers, problem] of problems) {
   })
 }
 
+/** At a cost of the square of it, a header would take a quarter of an hour. */
+const many = 2 ** 20
+const long: readonly (readonly [name: string, header: string])[] = [
+  ['blanks', ' '.repeat(many) + '?'],
+  ['blanks before a value', `for=1.2.3.4${' '.repeat(many)}?`],
+  ['a name', 'f'.repeat(many)],
+  ['a value', `for=${'f'.repeat(many)}?`],
+  ['an open quote', `for="${'\\"'.repeat(many)}`],
+]
+for (const [name, forwarded] of long) {
+  test(`readForwarded reads no byte many times in a header of ${name}`, () => {
+    assert.equal(readForwarded({ forwarded }, isTrusted), malformed)
+  })
+}
+
+test('readForwarded reads the addresses of trusted hops only, and the one before them', () => {
+  const asked: string[] = []
+  const readsFor = (headers: Readonly<Record<string, string>>): string[] => {
+    asked.length = 0
+    readForwarded(headers, address => asked.push(address) > 0 && isTrusted(address))
+    return [...asked]
+  }
+  const invented = '::1,'.repeat(1000)
+  assert.deepEqual(readsFor({ 'x-forwarded-for': `${invented} ${station}, 10.0.0.2` }), ['10.0.0.2', station])
+  assert.deepEqual(readsFor({ forwarded: `for=1.2.3.4, for=${station}, for=10.0.0.2` }), ['10.0.0.2', station])
+})
+
 const piece = fc.constantFrom('for=', 'proto=', '"', '\\', ',', ';', '=', ' ', '1.2.3.4', '[::1]', 'https', '_x', ':80')
 const pieces = fc.array(piece, { maxLength: 20 }).map(parts => parts.join(''))
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { connect, type ConnectionOptions } from 'node:tls'
-import { readHello, type HelloReading } from '../../../src/server/tls/client-hello.ts'
+import { helloReader, type HelloReading } from '../../../src/server/tls/client-hello.ts'
 
 /** The first record of a real client. */
 async function helloOf(options: ConnectionOptions): Promise<Buffer> {
@@ -24,6 +24,7 @@ async function helloOf(options: ConnectionOptions): Promise<Buffer> {
   return bytes
 }
 
+const readHello = (bytes: Buffer): HelloReading => helloReader()(bytes)
 const hello = (host: string | null): HelloReading => ({ kind: 'hello', host })
 const partial: HelloReading = { kind: 'partial' }
 const named = await helloOf({ servername: 'csms.example' })
@@ -63,13 +64,45 @@ function recordsOf(message: Buffer, size: number): Buffer {
   return Buffer.concat(records)
 }
 
-test('readHello reads a message that comes in several records, of whichever size', () => {
+test('readHello reads a message that comes in up to 64 records, of whichever size', () => {
   const message = named.subarray(5)
-  for (let size = 1; size <= message.length; size += 1) {
+  for (let size = Math.ceil(message.length / 64); size <= message.length; size += 1) {
     const bytes = recordsOf(message, size)
     assert.deepEqual(readHello(bytes), hello('csms.example'), `${size} bytes each`)
     assert.deepEqual(readHello(bytes.subarray(0, -1)), partial, `${size} bytes each, cut`)
   }
+})
+
+test('readHello reads a message that comes byte by byte', () => {
+  const bytes = recordsOf(named.subarray(5), 10)
+  const read = helloReader()
+  for (let end = 1; end < bytes.length; end += 1) assert.deepEqual(read(bytes.subarray(0, end)), partial)
+  assert.deepEqual(read(bytes), hello('csms.example'))
+})
+
+test('a first message of TLS is read as one without a name after 64 records', () => {
+  const declared = Buffer.from([1, 0, 0x3e, 0x80])
+  const bytes = recordsOf(Buffer.concat([declared, Buffer.alloc(16_000)]), 1)
+  const read = helloReader()
+  for (let end = 1; end <= 64 * 6; end += 1) assert.deepEqual(read(bytes.subarray(0, end)), partial)
+  assert.deepEqual(read(bytes.subarray(0, 64 * 6 + 1)), hello(null))
+  assert.deepEqual(readHello(bytes), hello(null))
+})
+
+test('readHello reads each record once, in however many chunks it comes', t => {
+  const message = Buffer.concat([Buffer.from([1, 0, 0x3e, 0x80]), Buffer.alloc(16_000)])
+  const bytes = recordsOf(message, 1000)
+  const concat = Buffer.concat.bind(Buffer)
+  let copied = 0
+  t.mock.method(Buffer, 'concat', (list: readonly Buffer[], length?: number) => {
+    const whole = concat(list, length)
+    copied += whole.length
+    return whole
+  })
+  const read = helloReader()
+  for (let end = 1; end < bytes.length; end += 1) read(bytes.subarray(0, end))
+  assert.deepEqual(read(bytes), hello(null))
+  assert.ok(copied < 2 * message.length, `${copied} bytes are copied`)
 })
 
 const vector = (size: 1 | 2, content: Buffer): Buffer => {
@@ -120,6 +153,11 @@ const made: readonly (readonly [bytes: Buffer, reading: HelloReading, because: s
   [Buffer.from([22, 3, 1, 0, 4, 1, 255, 255, 255]), hello(null), 'the message says that it is too long'],
   [Buffer.from([22, 3, 1, 0, 0]), hello(null), 'the record is empty'],
   [Buffer.from([22, 3, 1, 255, 255]), hello(null), 'the record is too long'],
+  [
+    Buffer.concat([recordsOf(Buffer.from([1, 0, 0x3e, 0x80]), 4), Buffer.from([22, 3, 1, 0x40, 0])]),
+    hello(null),
+    'the second record makes it too long',
+  ],
   [Buffer.from([21]), hello(null), 'the record is of another type'],
   [Buffer.from('GET / HTTP/1.1\r\n\r\n'), hello(null), 'it is HTTP'],
 ]

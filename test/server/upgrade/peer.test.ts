@@ -108,6 +108,17 @@ test('stationOf is the address of upgradeRequest, and that of the proxy where it
   assert.equal(await stationFor({ 'x-forwarded-for': '203.0.113.7', forwarded: 'for=198.51.100.1' }), '127.0.0.1')
 })
 
+test('the forwarded headers of a request are read once', async () => {
+  const request = await requestWith({ 'x-forwarded-for': '203.0.113.7' })
+  const peers = new Peers(loopback)
+  assert.equal(peers.stationOf(request), '203.0.113.7')
+  request.headers['x-forwarded-for'] = '198.51.100.1'
+  assert.deepEqual(
+    [peers.stationOf(request), peers.upgradeRequest(request).remoteAddress],
+    Array(2).fill('203.0.113.7'),
+  )
+})
+
 test('unreadRequest stands for a request of an address', () => {
   assert.equal(unreadRequest('192.0.2.7').remoteAddress, '192.0.2.7')
 })
