@@ -111,7 +111,7 @@ export const table = {
       ack_for_nothing: 'an `Ack` or `Error` from the app for a call that is not pending (any more)',
       streams: 'a subscription to a stream beyond the limit of 1,000 per station',
       state:
-        'a key of the state that the app keeps for a station (`cstate`, `istate`), beyond the limit of 1,000 keys or 64 KiB',
+        'a key of the state that the app keeps for a station (`cstate`, `istate`), beyond the limit of 1,000 keys or 65,536 characters',
       outcome: 'the `ack` or `error` of a command that the app did not accept, or that exceeded the queue limit',
       answer_to_nothing: 'an answer from a station to a command that is not pending (any more)',
       repeated: 'a repetition of a call that is in flight; the station gets one answer',

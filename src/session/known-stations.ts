@@ -69,10 +69,10 @@ export class KnownStations {
   /**
    * The app is about to judge the station. Credentials that it has accepted before are no guess.
    *
-   * @returns called once it has, or the station has left
+   * @returns ends the attempt; call it on the app's verdict or when the station leaves. `null`: there is no attempt
    */
-  onAsking(handshake: StationHandshake): () => void {
-    return this.hasAccepted(handshake) ? () => undefined : this.guesses.begin(handshake)
+  onAsking(handshake: StationHandshake): (() => void) | null {
+    return this.hasAccepted(handshake) ? null : this.guesses.begin(handshake)
   }
 
   onAccepted(handshake: StationHandshake): void {

@@ -59,6 +59,6 @@ test('a station that the app is asked about is a guesser until then, unless the 
   )
   assert.equal(known.guesses.waitSeconds(other), 1)
   ends[0]?.()
-  known.onAsking(mine)
+  assert.equal(known.onAsking(mine), null)
   assert.equal(known.guesses.waitSeconds(other), null)
 })

@@ -158,7 +158,7 @@ export class Admission {
     gone.addEventListener('abort', abort)
     const endAttempt = this.#hub.known.onAsking(handshake)
     const connect = this.#judged(handshake, aborting.signal, gone).finally(() => {
-      endAttempt()
+      endAttempt?.()
       this.#connects.delete(connect)
       gone.removeEventListener('abort', abort)
     })

@@ -6,7 +6,7 @@ import type { Cancellation } from './rpc.ts'
 export class Closed implements Cancellation {
   /** Set by `abort` alone. A field: each call to the app reads it several times. */
   aborted = false
-  /** `null` while nobody listens: only a call that waits to be retried does. */
+  /** `null` while nobody listens: only a pending Connect, and a call that waits to be retried, do. */
   #listeners: Set<() => void> | null = null
 
   addEventListener(_type: 'abort', listener: () => void): void {
@@ -16,6 +16,7 @@ export class Closed implements Cancellation {
 
   removeEventListener(_type: 'abort', listener: () => void): void {
     this.#listeners?.delete(listener)
+    if (this.#listeners?.size === 0) this.#listeners = null
   }
 
   /** Calls each listener once. */

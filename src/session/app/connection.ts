@@ -22,18 +22,19 @@ export function hasSaid({ transmissions }: CommandReply, type: string): boolean 
   })
 }
 
-/** Of each state of a station; the app gets it back in every call. Values are texts, counted in characters. */
+/** Of each state of a station; the app gets it back in every call. Characters are UTF-16 units. */
 const stateLimits = { keys: 1_000, characters: 64 * 1024 }
 
 /**
  * The state after a reply, which carries changed keys only: an empty value deletes its key. A change beyond the limits
  * deletes its key, too: no value is better than an old one.
  *
- * @param onDropped called for each of these
+ * @returns `dropped`: how many changes were beyond the limits
  */
-export function mergeState(state: State, changes: State, onDropped: () => void): State {
+export function mergeState(state: State, changes: State): { readonly state: State; readonly dropped: number } {
   const changed = Object.entries(changes)
-  if (changed.length === 0) return state
+  if (changed.length === 0) return { state, dropped: 0 }
+  let dropped = 0
   const merged = new Map(Object.entries(state))
   let left = stateLimits.characters
   for (const [key, value] of merged) left -= key.length + value.length
@@ -44,13 +45,13 @@ export function mergeState(state: State, changes: State, onDropped: () => void):
     if (value === '') continue
     const size = key.length + value.length
     if (merged.size >= stateLimits.keys || size > left) {
-      onDropped()
+      dropped++
       continue
     }
     merged.set(key, value)
     left -= size
   }
-  return Object.fromEntries(merged)
+  return { state: Object.fromEntries(merged), dropped }
 }
 
 const stateText = 'dropped state of the app: it keeps too much for one station'
@@ -67,18 +68,16 @@ export class AppConnection {
   #istate: State = {}
   /** Transmissions of Connect and unsubscribe replies, taken with the reply to the subscribe that follows. */
   #transmissions: readonly string[] = []
-  /** The attempt to authenticate begins with the connection, and ends with the app's verdict or the session. */
-  readonly #endAttempt: () => void
-
-  readonly #onDroppedState = (): void => this.#station.drop('state', stateText)
+  /** Ends the attempt to authenticate: called at the app's verdict, or at the end of the session; `null` after a verdict. */
+  #endAttempt: (() => void) | null
 
   /** @param member the session whose streams the app starts and stops */
   constructor(station: Attached, fleet: Fleet, member: Member) {
     this.#station = station
     this.#fleet = fleet
     this.#member = member
-    this.#endAttempt = station.connected === null ? fleet.known.onAsking(station.handshake) : () => undefined
-    station.closed.addEventListener('abort', this.#endAttempt)
+    this.#endAttempt = station.connected === null ? fleet.known.onAsking(station.handshake) : null
+    if (this.#endAttempt !== null) station.closed.addEventListener('abort', this.#endAttempt)
     if (station.connected !== null) this.#onAccepted(station.connected.reply)
   }
 
@@ -106,7 +105,7 @@ export class AppConnection {
   async connect(queueDeadline?: () => number): Promise<string | null> {
     const { handshake, who, world, closed } = this.#station
     const reply = await world.rpc.connect({ sid: who.sid, env: this.#env({}) }, closed, queueDeadline)
-    this.#endAttempt()
+    this.#onVerdict()
     if (reply.status === 'failure') {
       this.#fleet.known.onRejected(handshake, verdictOf(reply))
       if (reply.transmissions.some(text => readTransmission(text).kind !== 'cable'))
@@ -190,10 +189,18 @@ export class AppConnection {
     await this.#station.world.rpc.disconnect(call, new AbortController().signal)
   }
 
+  /** An idle station keeps no listener. */
+  #onVerdict(): void {
+    if (this.#endAttempt === null) return
+    this.#endAttempt()
+    this.#station.closed.removeEventListener('abort', this.#endAttempt)
+    this.#endAttempt = null
+  }
+
   #onAccepted({ transmissions, connectionIdentifiers, cstate }: Connected['reply']): void {
     this.#transmissions = transmissions
     this.#connectionIdentifiers = connectionIdentifiers
-    this.#cstate = mergeState(this.#cstate, cstate, this.#onDroppedState)
+    this.#cstate = this.#merged(this.#cstate, cstate)
   }
 
   #command(
@@ -213,8 +220,14 @@ export class AppConnection {
     if (reply.stopAllStreams) this.#fleet.leaveAll(this.#member)
     else for (const stream of reply.stoppedStreams) this.#fleet.leave(stream, this.#member)
     for (const stream of reply.streams) this.#fleet.join(stream, this.#member)
-    this.#istate = mergeState(this.#istate, reply.istate, this.#onDroppedState)
-    this.#cstate = mergeState(this.#cstate, reply.cstate, this.#onDroppedState)
+    this.#istate = this.#merged(this.#istate, reply.istate)
+    this.#cstate = this.#merged(this.#cstate, reply.cstate)
+  }
+
+  #merged(before: State, changes: State): State {
+    const { state, dropped } = mergeState(before, changes)
+    for (let left = dropped; left > 0; left--) this.#station.drop('state', stateText)
+    return state
   }
 
   #env(istate: State): SessionEnv {

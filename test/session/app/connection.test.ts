@@ -41,8 +41,6 @@ async function setUpSubscribed(t: TestContext, said: Said = {}) {
   return parts
 }
 
-const none = (): void => undefined
-
 const streamNames = (...names: readonly string[]) => names as StreamName[]
 
 test('the identifier is compact JSON with the channel first and no other keys', () => {
@@ -196,6 +194,49 @@ test('a command in the reply to Connect is counted as dropped when the app rejec
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'closed' }), 1)
 })
 
+/** Who listens for the end of a station's session. */
+function listenersOf({ closed }: Station): Set<() => void> {
+  const listening = new Set<() => void>()
+  const { addEventListener, removeEventListener } = closed
+  closed.addEventListener = (type, listener) => {
+    listening.add(listener)
+    addEventListener.call(closed, type, listener)
+  }
+  closed.removeEventListener = (type, listener) => {
+    listening.delete(listener)
+    removeEventListener.call(closed, type, listener)
+  }
+  return listening
+}
+
+for (const status of ['success', 'failure'] as const) {
+  test(`a connection listens for the end of its session until the app's verdict is ${status}`, async t => {
+    const world = new FakeWorld(t)
+    const fleet = new FakeFleet()
+    const handshake = handshakeFor('CP1', { authorization: 'Basic A' })
+    const station = new Station(handshake, new FakeSocket(), usualSettings, world)
+    const listening = listenersOf(station)
+    const connection = new AppConnection(station, fleet, new Session(station, fleet))
+    world.rpc.once('connect', fails(faults.absent))
+    await assert.rejects(connection.connect())
+    const before = listening.size
+    world.rpc.once('connect', () => ({ status }))
+    await connection.connect()
+    assert.equal(listening.size, before - 1)
+  })
+}
+
+test('a connection with credentials that the app has accepted before does not listen for the end of its session', t => {
+  const fleet = new FakeFleet()
+  const handshake = handshakeFor('CP1', { authorization: 'Basic A' })
+  fleet.known.onAccepted(handshake)
+  const station = new Station(handshake, new FakeSocket(), usualSettings, new FakeWorld(t))
+  const listening = listenersOf(station)
+  const connection = new AppConnection(station, fleet, new Session(station, fleet))
+  assert.equal(connection.identifier, null)
+  assert.equal(listening.size, 0)
+})
+
 test('unsubscribe leaves every stream, whatever the reply lists', async t => {
   const { connection, says, streams } = await setUpSubscribed(t, { streams: streamNames('a', 'b') })
   says('unsubscribe', { stopAllStreams: false, streams: streamNames('x') })
@@ -242,16 +283,19 @@ const merges = [
 ] as const
 for (const [state, changes, expected, because] of merges) {
   test(`mergeState: ${because}`, () => {
-    assert.deepEqual(mergeState(state, changes, none), expected)
+    assert.deepEqual(mergeState(state, changes).state, expected)
   })
 }
 
-test('mergeState drops what is beyond 1,000 keys or 64 KiB, the value before included', () => {
+test('mergeState drops what is beyond 1,000 keys or 65,536 characters, the value before included', () => {
   const numbered = (from: number, to: number) =>
     Object.fromEntries(Array.from({ length: to - from }, (_, at) => [`k${from + at}`, '1']))
   let dropped = 0
-  const merge = (state: Record<string, string>, changes: Record<string, string>) =>
-    mergeState(state, changes, () => dropped++)
+  const merge = (before: Record<string, string>, changes: Record<string, string>) => {
+    const merged = mergeState(before, changes)
+    dropped += merged.dropped
+    return merged.state
+  }
   const full = merge(numbered(0, 999), numbered(999, 1_010))
   assert.deepEqual([Object.keys(full).length, dropped, full['k999'], full['k1000']], [1_000, 10, '1', undefined])
   const changed = merge(full, { k5: '2', k6: '', more: '1', last: '1' })
@@ -264,7 +308,7 @@ test('mergeState drops what is beyond 1,000 keys or 64 KiB, the value before inc
   assert.equal(dropped, 13)
 })
 
-test('state beyond 1,000 keys or 64 KiB is dropped, counted and logged once, and room is made by deleting', async t => {
+test('state beyond 1,000 keys or 65,536 characters is dropped, counted and logged once, and room is made by deleting', async t => {
   const { world, connection, says, last } = await setUpSubscribed(t)
   const big = 'x'.repeat(40_000)
   for (const istate of [{ a: big }, { b: big }, { c: big }]) {
@@ -281,7 +325,7 @@ test('state beyond 1,000 keys or 64 KiB is dropped, counted and logged once, and
 
 test('mergeState changes neither of its arguments', () => {
   const [state, changes] = [Object.freeze({ a: '1', b: '2' }), Object.freeze({ a: '', c: '3' })]
-  assert.deepEqual(mergeState(state, changes, none), { b: '2', c: '3' })
+  assert.deepEqual(mergeState(state, changes).state, { b: '2', c: '3' })
 })
 
 for (const key of ['__proto__', 'constructor', 'toString']) {
@@ -289,15 +333,15 @@ for (const key of ['__proto__', 'constructor', 'toString']) {
     const odd = JSON.parse(`{"${key}":"x","a":"1"}`) as Record<string, string>
     const deleting = JSON.parse(`{"${key}":""}`) as Record<string, string>
     for (const merged of [
-      mergeState({ b: '2' }, odd, none),
-      mergeState(odd, { b: '2' }, none),
-      mergeState(mergeState({ b: '2' }, odd, none), deleting, none),
+      mergeState({ b: '2' }, odd).state,
+      mergeState(odd, { b: '2' }).state,
+      mergeState(mergeState({ b: '2' }, odd).state, deleting).state,
     ]) {
       assert.equal(merged['b'], '2')
       assert.equal(Object.getPrototypeOf(merged), Object.prototype)
       assert.ok(Object.values(merged).every(value => typeof value === 'string'))
     }
-    assert.equal(Object.hasOwn(mergeState(odd, deleting, none), key), false)
+    assert.equal(Object.hasOwn(mergeState(odd, deleting).state, key), false)
     assert.equal(typeof Reflect.get({}, 'toString'), 'function')
   })
 }
