@@ -184,6 +184,7 @@ export const table = {
       rejections: 'credentials that the app rejected: it is asked again',
       guesses: 'failed authentications, by address and identity',
       guessers: 'addresses that failed to authenticate',
+      put_off: 'credentials that were put off because of guesses: they draw later',
     },
   }),
   ocpp_takeover_total: counter('The total number of connections that replaced an older one of the same station', {}),

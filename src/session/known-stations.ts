@@ -2,10 +2,11 @@
  * What is remembered of all stations between their connections, besides their serial numbers.
  */
 import type { Meter, Remembered } from '../ops/metrics.ts'
-import { remember, type Surroundings } from '../ops/recent.ts'
+import { remember } from '../ops/recent.ts'
 import { fingerprintIn } from '../translate/certificate.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import { Guesses } from './auth/guesses.ts'
+import type { Drawing } from './auth/lots.ts'
 import { Proofs, type DurableProofs } from './auth/proofs.ts'
 import { Rejections } from './auth/rejections.ts'
 import type { Verdict } from './auth/verdict.ts'
@@ -34,10 +35,11 @@ export class KnownStations {
    * @param downgrades as in `Proofs`
    * @param durable what outlives the process; `null` if nothing does
    */
-  constructor({ now, meter }: Surroundings, downgrades: readonly string[] = [], durable: DurableProofs | null = null) {
+  constructor(drawing: Drawing, downgrades: readonly string[] = [], durable: DurableProofs | null = null) {
+    const { now, meter } = drawing
     this.#meter = meter
     this.proofs = new Proofs(meter, downgrades, durable)
-    this.guesses = new Guesses({ now, meter })
+    this.guesses = new Guesses(drawing)
     this.rejections = new Rejections({ now, meter })
   }
 
@@ -72,10 +74,15 @@ export class KnownStations {
   /**
    * The app is about to judge the station. Credentials that it has accepted before are no guess.
    *
-   * @returns ends the attempt; call it on the app's verdict or when the station leaves. `null`: there is no attempt
+   * @returns ends the attempt; call it when the app has judged the station, or cannot. `null`: there is no attempt
    */
   onAsking(handshake: StationHandshake): (() => void) | null {
     return this.hasAccepted(handshake) ? null : this.guesses.begin(handshake)
+  }
+
+  /** Whether the app may not be asked about the station now, because of guesses. */
+  isPutOff(handshake: StationHandshake): boolean {
+    return !this.hasAccepted(handshake) && this.guesses.waitSeconds(handshake) !== null
   }
 
   onAccepted(handshake: StationHandshake): void {

@@ -10,7 +10,7 @@ import { FakeMeter, FakeSocket, handshakeFor } from '../support/fakes.ts'
 function newBoot(
   socket: FakeSocket,
   version: Version = 'ocpp1.6',
-  known = new KnownStations({ now: () => 0, meter: new FakeMeter() }),
+  known = new KnownStations({ now: () => 0, random: () => 0, meter: new FakeMeter() }),
 ): Boot {
   return new Boot({ row: versions[version], socket, handshake: handshakeFor('CP1') }, known)
 }
@@ -118,7 +118,7 @@ for (const [answer, expected, because] of intervals) {
 }
 
 test('the next connection expects the heartbeat interval of the last Accepted, and of a command after it', () => {
-  const known = new KnownStations({ now: () => 0, meter: new FakeMeter() })
+  const known = new KnownStations({ now: () => 0, random: () => 0, meter: new FakeMeter() })
   const next = (): number | null => {
     const socket = new FakeSocket()
     newBoot(socket, 'ocpp1.6', known)

@@ -16,7 +16,7 @@ test('a station that reconnects without a boot keeps the heartbeat interval that
 
 test('the oldest of more than 100,000 heartbeat intervals is forgotten', () => {
   const meter = new FakeMeter()
-  const known = new KnownStations({ now: () => 0, meter })
+  const known = new KnownStations({ now: () => 0, random: () => 0, meter })
   for (let count = 0; count <= 100_000; count++) known.keepHeartbeatInterval(`CP${count}` as StationId, 1)
   assert.equal(known.heartbeatIntervalOf('CP0' as StationId), null)
   assert.equal(known.heartbeatIntervalOf('CP1' as StationId), 1)
@@ -25,7 +25,7 @@ test('the oldest of more than 100,000 heartbeat intervals is forgotten', () => {
 
 test('the oldest of more than 100,000 digests of accepted credentials is forgotten', () => {
   const meter = new FakeMeter()
-  const known = new KnownStations({ now: () => 0, meter })
+  const known = new KnownStations({ now: () => 0, random: () => 0, meter })
   const numbered = (at: number) => handshakeFor(`CP${at}`, { authorization: 'Basic A' })
   for (let at = 0; at <= 100_000; at++) known.onAccepted(numbered(at))
   assert.deepEqual([known.hasAccepted(numbered(0)), known.hasAccepted(numbered(1))], [false, true])
@@ -33,13 +33,13 @@ test('the oldest of more than 100,000 digests of accepted credentials is forgott
 })
 
 test('an id is known once the app has accepted it, whatever the credentials', () => {
-  const known = new KnownStations({ now: () => 0, meter: new FakeMeter() })
+  const known = new KnownStations({ now: () => 0, random: () => 0, meter: new FakeMeter() })
   known.onAccepted(handshakeFor('CP1', { authorization: 'Basic A' }))
   assert.deepEqual([known.isKnown('CP1' as StationId), known.isKnown('CP2' as StationId)], [true, false])
 })
 
 test('a station is known by its last credentials that the app accepted, or by having none', () => {
-  const known = new KnownStations({ now: () => 0, meter: new FakeMeter() })
+  const known = new KnownStations({ now: () => 0, random: () => 0, meter: new FakeMeter() })
   const has = (authorization?: string): boolean =>
     known.hasAccepted(handshakeFor('CP1', authorization === undefined ? {} : { authorization }))
   assert.equal(has(), false)
@@ -50,7 +50,7 @@ test('a station is known by its last credentials that the app accepted, or by ha
 })
 
 test('a station that the app is asked about is a guesser until then, unless the app has accepted its credentials before', () => {
-  const known = new KnownStations({ now: () => 0, meter: new FakeMeter() })
+  const known = new KnownStations({ now: () => 0, random: () => 0, meter: new FakeMeter() })
   const mine = handshakeFor('CP1', { authorization: 'Basic A' })
   const other = handshakeFor('CP1', { authorization: 'Basic B' })
   known.onAccepted(mine)
@@ -64,7 +64,7 @@ test('a station that the app is asked about is a guesser until then, unless the 
 })
 
 test('a certificate without a fingerprint, as from the PROXY protocol, is never the accepted one', () => {
-  const known = new KnownStations({ now: () => 0, meter: new FakeMeter() })
+  const known = new KnownStations({ now: () => 0, meter: new FakeMeter(), random: () => 0 })
   const has = (fingerprint: string): boolean => {
     const handshake = handshakeFor('CP1', { fingerprint })
     known.onAccepted(handshake)

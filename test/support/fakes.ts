@@ -257,7 +257,7 @@ export class FakeFleet implements Fleet {
   }
   readonly backlog = null
   readonly unansweredCommands = new UnansweredCommands(() => 0)
-  readonly known = new KnownStations({ now: () => 0, meter: new FakeMeter() })
+  readonly known = new KnownStations({ now: () => 0, random: () => 0, meter: new FakeMeter() })
   readonly streams = new Set<StreamName>()
   readonly claimed: string[] = []
   readonly serialNumbers: string[] = []

@@ -124,6 +124,7 @@ export class Admission {
     const recalled = keys.recall(stationId, authorization)
     if (recalled === 'right') return null
     if (recalled !== null) return this.#onRecalled(recalled, handshake)
+    if (keys.isRandom(stationId)) return this.#checkRandom(keys, handshake, authorization)
     // A station that has left while its key was being checked is back with the same one: no further attempt.
     const isCounted = !keys.isChecking(stationId, authorization)
     const guessing = isCounted ? this.#guessing(handshake) : null
@@ -131,11 +132,22 @@ export class Admission {
     if (isCounted) guesses.add(handshake)
     const checked = await keys.check(stationId, authorization, networkAt(handshake))
     if (isCounted && (checked === 'right' || checked === 'busy')) guesses.takeBack(handshake)
-    if (checked === 'busy')
-      return refused(503, 'unavailable', 'The CSMS checks too many keys', { 'Retry-After': this.#laterSeconds() })
+    if (checked === 'busy') return this.#busy()
     if (checked !== 'right') return this.#onWrongKey(checked)
     guesses.onAccepted(handshake)
     return null
+  }
+
+  /** Nobody guesses such a key, and its check costs little: it does not wait for the guesses of others. */
+  async #checkRandom(keys: StationKeys, handshake: StationHandshake, authorization: string): Promise<Refusal | null> {
+    const { guesses } = this.#hub.known
+    const guessing = guessed(guesses.addressWaitSeconds(handshake))
+    if (guessing !== null) return guessing
+    guesses.addUnknown(handshake)
+    const checked = await keys.check(handshake.stationId, authorization, networkAt(handshake))
+    if (checked === 'wrong' || checked === 'unknown') return this.#onWrongKey(checked)
+    guesses.takeBackUnknown(handshake)
+    return checked === 'right' ? null : this.#busy()
   }
 
   /** Beyond the limit of its address, a station that exists and one that does not get the same answer. */
@@ -145,6 +157,10 @@ export class Admission {
     if (guessing !== null) return guessing
     if (verdict === 'unknown') guesses.addUnknown(handshake)
     return this.#onWrongKey(verdict)
+  }
+
+  #busy(): Refusal {
+    return refused(503, 'unavailable', 'The CSMS checks too many keys', { 'Retry-After': this.#laterSeconds() })
   }
 
   #onWrongKey(verdict: 'wrong' | 'unknown'): Refusal {

@@ -33,6 +33,13 @@ export function isHash(text: string): boolean {
   return parseHash(text) !== null
 }
 
+/** Whether it has the cost of a key that nobody can guess. */
+export function isOfRandom(text: string): boolean {
+  const cost = parseHash(text)?.cost
+  const { ln, r, p } = costs.random
+  return cost?.ln === ln && cost.r === r && cost.p === p
+}
+
 /** Compares in constant time. */
 export async function matches(secret: Buffer, text: string): Promise<boolean> {
   const parsed = parseHash(text)

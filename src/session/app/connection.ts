@@ -3,7 +3,15 @@
  *
  * Source: AnyCable `node/node.go` (the order in which a reply is applied) and `protocol/protocol.go` (the states sent).
  */
-import type { Command, CommandReply, Connected, Identifier, SessionEnv, State } from '../../cable/rpc.ts'
+import {
+  RpcError,
+  type Command,
+  type CommandReply,
+  type Connected,
+  type Identifier,
+  type SessionEnv,
+  type State,
+} from '../../cable/rpc.ts'
 import { readTransmission } from '../../translate/messages.ts'
 import { verdictOf } from '../auth/verdict.ts'
 import type { AppSession, Cancellation, Fleet, Member, QueuedDisconnect } from '../ports.ts'
@@ -56,7 +64,7 @@ export function mergeState(state: State, changes: State): { readonly state: Stat
 
 const stateText = 'dropped state of the app: it keeps too much for one station'
 
-type Attached = Pick<Station, 'handshake' | 'who' | 'world' | 'closed' | 'connected' | 'drop'>
+type Attached = Pick<Station, 'handshake' | 'who' | 'world' | 'closed' | 'closing' | 'connected' | 'drop'>
 
 export class AppConnection {
   readonly #station: Attached
@@ -68,16 +76,12 @@ export class AppConnection {
   #istate: State = {}
   /** Transmissions of Connect and unsubscribe replies, taken with the reply to the subscribe that follows. */
   #transmissions: readonly string[] = []
-  /** Ends the attempt to authenticate: called at the app's verdict, or at the end of the session; `null` after a verdict. */
-  #endAttempt: (() => void) | null
 
   /** @param member the session whose streams the app starts and stops */
   constructor(station: Attached, fleet: Fleet, member: Member) {
     this.#station = station
     this.#fleet = fleet
     this.#member = member
-    this.#endAttempt = station.connected === null ? fleet.known.onAsking(station.handshake) : null
-    if (this.#endAttempt !== null) station.closed.addEventListener('abort', this.#endAttempt)
     if (station.connected !== null) this.#onAccepted(station.connected.reply)
   }
 
@@ -99,13 +103,19 @@ export class AppConnection {
   }
 
   /**
+   * Rejects with `RpcError`, and closes the session, if the station is put off because of guesses: sockets that were opened
+   * before do not add up to more guesses.
+   *
    * @param queueDeadline as in `Rpc`
    * @returns the app's name for this connection, `null` if the app rejects the station
    */
   async connect(queueDeadline?: () => number): Promise<string | null> {
     const { handshake, who, world, closed } = this.#station
-    const reply = await world.rpc.connect({ sid: who.sid, env: this.#env({}) }, closed, queueDeadline)
-    this.#onVerdict()
+    // With keys of its own, the bridge has checked this station's before the upgrade.
+    if (world.keys === null && this.#fleet.known.isPutOff(handshake)) throw this.#putOff()
+    const endAttempt = this.#fleet.known.onAsking(handshake)
+    const call = { sid: who.sid, env: this.#env({}) }
+    const reply = await world.rpc.connect(call, closed, queueDeadline).finally(() => endAttempt?.())
     if (reply.status === 'failure') {
       this.#fleet.known.onRejected(handshake, verdictOf(reply))
       if (reply.transmissions.some(text => readTransmission(text).kind !== 'cable'))
@@ -189,12 +199,11 @@ export class AppConnection {
     await this.#station.world.rpc.disconnect(call, new AbortController().signal)
   }
 
-  /** An idle station keeps no listener. */
-  #onVerdict(): void {
-    if (this.#endAttempt === null) return
-    this.#endAttempt()
-    this.#station.closed.removeEventListener('abort', this.#endAttempt)
-    this.#endAttempt = null
+  /** The station gets its answer as from an app that is away: what it sends again later is not lost. */
+  #putOff(): RpcError {
+    const reason = 'Too many failed authentications'
+    this.#station.closing ??= { code: 1008, reason }
+    return new RpcError('exhausted', 'notRun', reason, { isLocal: true })
   }
 
   #onAccepted({ transmissions, connectionIdentifiers, cstate }: Connected['reply']): void {

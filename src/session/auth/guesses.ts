@@ -1,19 +1,23 @@
 /**
  * Attempts to authenticate, counted by address and station, and by address. An attempt with the right key is taken back.
- * Guessing gets slower, and no station is kept out by what others guess from elsewhere.
+ *
+ * Beyond the free attempts for a station, one more is allowed after each wait. It goes to one of the credentials that were
+ * put off and came back, by a draw in which each has one lot however often it asks: a station repeats its key, and new
+ * guesses have no lot. So guessing gets slower, and no station is kept out by guesses, not even by those from its own address.
  */
 import { Budget } from '../../ops/limits/budget.ts'
 import { networkOf } from '../../ops/limits/network.ts'
 import type { Meter } from '../../ops/metrics.ts'
-import { remember, type Surroundings } from '../../ops/recent.ts'
+import { remember } from '../../ops/recent.ts'
 import { addressOf, type StationHandshake } from '../../translate/handshake.ts'
 import { credentialsDigest } from '../transactions/credentials.ts'
+import { Lots, type Drawing } from './lots.ts'
 
 /**
  * For one station from one address: so many attempts are free, then each one doubles the wait. The longest wait is short,
- * so that a right key from the same address comes in soon.
+ * so that a right key from the same address soon wins a draw.
  */
-const perStation = { free: 5, leastMs: 1_000, mostMs: 10_000 }
+const perStation = { free: 5, leastMs: 1_000, mostMs: 5_000 }
 /** Attempts further apart than this do not add up. */
 const forgottenAfterMs = 15 * 60_000
 /** For all stations behind one address: so many attempts at once, and a second. 10,000 stations may have one address. */
@@ -22,6 +26,7 @@ const perAddress = { burst: 10_000, perSecond: 50 }
 const addressSeconds = 60
 const maxEntries = 100_000
 
+/** `at`: of the latest attempt, or of the latest draw. */
 type Guess = { readonly attempts: number; readonly at: number }
 type Guesser = Pick<StationHandshake, 'stationId' | 'env'>
 
@@ -32,17 +37,32 @@ export class Guesses {
   /** What the app has not judged yet: how many connections wait with each digest of credentials. */
   readonly #pending = new Map<string, Map<string, number>>()
   readonly #budgets = new Map<string, Budget>()
+  readonly #lots: Lots
 
-  constructor({ now, meter }: Surroundings) {
-    this.#now = now
-    this.#meter = meter
+  constructor(drawing: Drawing) {
+    this.#now = drawing.now
+    this.#meter = drawing.meter
+    this.#lots = new Lots(drawing)
   }
 
-  /** In how many seconds credentials that are not known to be right may be tried; `null` if they may be now. */
+  /**
+   * In how many seconds credentials that are not known to be right may be tried; `null` if they may be now. Credentials
+   * that have to wait take part in the draws from the next time on.
+   */
   waitSeconds(guesser: Guesser): number | null {
-    const guess = this.#recent(keyOf(guesser))
-    const leftMs = Math.max(guess.at + waitMsOf(guess) - this.#now(), this.#msOfPending(guesser, guess))
-    return leftMs > 0 ? Math.ceil(leftMs / 1000) : this.addressWaitSeconds(guesser)
+    const addressSeconds = this.addressWaitSeconds(guesser)
+    if (addressSeconds !== null) return addressSeconds
+    const [key, digest] = [keyOf(guesser), credentialsDigest(guesser)]
+    const guess = this.#recent(key)
+    if (guess.attempts + this.#othersPending(key, digest) < perStation.free) return null
+    this.#lots.visit(key, digest)
+    if (this.#lots.hasWon(key, digest)) return null
+    const now = this.#now()
+    const leftMs = guess.at + waitMsOf(guess) - now
+    if (leftMs > 0) return Math.ceil(leftMs / 1000)
+    this.#keep(key, { ...guess, at: now })
+    this.#lots.draw(key, digest)
+    return this.#lots.hasWon(key, digest) ? null : Math.ceil(waitMsOf(guess) / 1000)
   }
 
   /**
@@ -54,6 +74,9 @@ export class Guesses {
   begin(guesser: Guesser): () => void {
     const [key, digest] = [keyOf(guesser), credentialsDigest(guesser)]
     const pending = this.#pending.get(key) ?? new Map<string, number>()
+    const guess = this.#recent(key)
+    // The first attempt starts the wait.
+    if (guess.at === 0) this.#keep(key, { ...guess, at: this.#now() })
     this.#pending.set(key, pending.set(digest, (pending.get(digest) ?? 0) + 1))
     let isPending = true
     return () => {
@@ -74,14 +97,15 @@ export class Guesses {
 
   /** Counts an attempt. Where its check takes time, this is called before: attempts at the same time add up too. */
   add(guesser: Guesser): void {
-    const at = this.#now()
-    const key = keyOf(guesser)
-    const attempts = this.#recent(key).attempts + 1
-    remember(this.#guesses, key, { attempts, at }, { limit: maxEntries, kind: 'guesses', meter: this.#meter })
+    const [key, digest] = [keyOf(guesser), credentialsDigest(guesser)]
+    const { attempts, at } = this.#recent(key)
+    // The wait after an attempt that was drawn began with the draw.
+    this.#keep(key, { attempts: attempts + 1, at: this.#lots.hasWon(key, digest) ? at : this.#now() })
+    this.#lots.delete(key, digest)
     this.addUnknown(guesser)
   }
 
-  /** Counts an attempt for a station that does not exist. */
+  /** Counts an attempt for its address only: the station does not exist, or its key cannot be guessed. */
   addUnknown(guesser: Guesser): void {
     const at = this.#now()
     const network = networkAt(guesser)
@@ -94,7 +118,15 @@ export class Guesses {
   takeBack(guesser: Guesser): void {
     const key = keyOf(guesser)
     const before = this.#guesses.get(key)
-    if (before !== undefined) this.#guesses.set(key, { ...before, attempts: Math.max(0, before.attempts - 1) })
+    const attempts = Math.max(0, (before?.attempts ?? 0) - 1)
+    if (before !== undefined) this.#guesses.set(key, { ...before, attempts })
+    // One that was drawn need not win another draw.
+    if (attempts >= perStation.free) this.#lots.win(key, credentialsDigest(guesser))
+    this.takeBackUnknown(guesser)
+  }
+
+  /** The same of an attempt that counted for its address only. */
+  takeBackUnknown(guesser: Guesser): void {
     this.#budgets.get(networkAt(guesser))?.spend(-1, this.#now())
   }
 
@@ -102,17 +134,19 @@ export class Guesses {
     this.#guesses.delete(keyOf(guesser))
   }
 
+  #keep(key: string, guess: Guess): void {
+    remember(this.#guesses, key, guess, { limit: maxEntries, kind: 'guesses', meter: this.#meter })
+  }
+
   #recent(key: string): Guess {
     const guess = this.#guesses.get(key)
     return guess !== undefined && this.#now() - guess.at < forgottenAfterMs ? guess : { attempts: 0, at: 0 }
   }
 
-  /** Beyond the free attempts, the next one waits until the app has judged those before it. */
-  #msOfPending(guesser: Guesser, { attempts }: Guess): number {
-    const pending = this.#pending.get(keyOf(guesser))
-    if (pending === undefined) return 0
-    const others = pending.size - (pending.has(credentialsDigest(guesser)) ? 1 : 0)
-    return others > 0 && attempts + others >= perStation.free ? perStation.leastMs : 0
+  /** How many other credentials the app judges at the moment. */
+  #othersPending(key: string, digest: string): number {
+    const pending = this.#pending.get(key)
+    return pending === undefined ? 0 : pending.size - (pending.has(digest) ? 1 : 0)
   }
 }
 
@@ -122,8 +156,8 @@ export function networkAt(guesser: Pick<StationHandshake, 'env'>): string {
 }
 
 function waitMsOf({ attempts }: Guess): number {
-  const beyond = attempts - perStation.free
-  return beyond < 0 ? 0 : Math.min(perStation.leastMs * 2 ** beyond, perStation.mostMs)
+  const beyond = Math.max(0, attempts - perStation.free)
+  return Math.min(perStation.leastMs * 2 ** beyond, perStation.mostMs)
 }
 
 function keyOf(guesser: Guesser): string {

@@ -11,6 +11,8 @@ export type KeyVerdict = 'right' | 'wrong' | 'unknown'
 export interface StationKeys {
   /** The verdict without a costly check; `null` if that is needed. */
   recall(stationId: StationId, authorization: string): KeyVerdict | null
+  /** Whether the station's key is known to be one that nobody can guess: its check costs little. */
+  isRandom(stationId: StationId): boolean
   /** Whether a check of the same is in progress, which `check` would join. */
   isChecking(stationId: StationId, authorization: string): boolean
   /** Never rejects. `busy`: too many checks wait. @param address of the peer; addresses take turns */

@@ -311,21 +311,66 @@ test('a station that reconnects many times while the app is slow is not a guesse
   )
 })
 
-test('with Connect at the boot, guesses count from the opening of their sockets', async t => {
-  const { rpc, come, statusOf } = setUp(t, { connectOn: 'boot' })
-  rpc.on('connect', rejects())
+test('with Connect at the boot, sockets that say nothing hold nobody, and cost no more Connects than others', async t => {
+  const { world, rpc, come, station, statusOf } = setUp(t, { connectOn: 'boot' })
+  rpc.on('connect', ({ env }) => (env.headers['authorization'] === key ? {} : rejects()()))
   const guess = (at: number) => handshakeFor('CP1', { authorization: `Basic guess ${at}` })
   const came = await Promise.all(Array.from({ length: 20 }, (_, at) => come(guess(at))))
   const open = came.filter(each => each instanceof FakeStation)
-  assert.equal(open.length, 5)
-  open[0]?.vanish()
-  await open[0]?.ended()
-  const sixth = await come(guess(20))
-  assert.ok(sixth instanceof FakeStation, 'one that has left without a Connect is no guess')
-  assert.equal(await statusOf(guess(21)), 429)
-  for (const each of [...open.slice(1), sixth]) assert.equal((await each.boot())[0], 3)
+  assert.equal(open.length, 20)
+  const cp1 = await station()
+  for (const each of open) each.says([2, 'b', 'BootNotification', { chargePointVendor: 'V', chargePointModel: 'M' }])
+  await Promise.all(open.map(each => each.ended()))
   assert.equal(rpc.names().length, 5)
   assert.equal(await statusOf(guess(22)), 429)
+  assert.equal(cp1.socket.closed, null)
+  await world.pass(0)
+})
+
+const modes = ['upgrade', 'boot', 'keys'] as const
+const pauses = [null, 30_000] as const
+for (const mode of modes)
+  for (const pauseMs of pauses) {
+    const when = pauseMs === null ? 'when it may' : 'each 30 s'
+    test(`a station that is back ${when} comes in while its neighbour tries ten new keys a second: ${mode}`, async t => {
+      const { world, rpc, come } = setUp(t, { connectOn: mode === 'upgrade' ? 'upgrade' : 'boot' })
+      rpc.on('connect', ({ env }) => (env.headers['authorization'] === key ? {} : rejects()()))
+      if (mode === 'keys')
+        world.keys = {
+          ...keysOf(null, 'wrong'),
+          check: (_, given) => Promise.resolve(given === key ? 'right' : 'wrong'),
+        }
+      const isIn = async (authorization: string): Promise<boolean | number> => {
+        const came = await come(handshakeFor('CP1', { authorization }), authorization)
+        if (!(came instanceof FakeStation)) return Number(came.headers['Retry-After'] ?? 0) * 1_000
+        if (mode === 'boot') {
+          came.says([2, 'b', 'BootNotification', { chargePointVendor: 'V', chargePointModel: 'M' }])
+          await quiet()
+        }
+        return true
+      }
+      let dueMs = 2_000
+      let atMs = 0
+      for (let isAdmitted = false; !isAdmitted; atMs += 100) {
+        await isIn(`Basic guess ${atMs}`)
+        await world.pass(100, 100)
+        if (atMs < dueMs) continue
+        const answer = await isIn(key)
+        isAdmitted = answer === true
+        dueMs = atMs + (pauseMs ?? Number(answer))
+        assert.ok(atMs < 100_000)
+      }
+      assert.ok(atMs < (pauseMs === null ? 20_000 : 100_000), `after ${atMs} ms`)
+    })
+  }
+
+test('a random key is checked at once, whatever others guess, and counts for its address only', async t => {
+  const { world, statusOf } = setUp(t, { connectOn: 'boot' })
+  const keys = keysOf(null, 'wrong')
+  world.keys = { ...keys, isRandom: () => true }
+  for (let at = 0; at < 10_000; at++) assert.equal(await statusOf(), 401)
+  assert.equal(await statusOf(), 429)
+  assert.equal(keys.asked.length, 10_000)
 })
 
 function keysOf(recalled: KeyVerdict | null, checked: KeyVerdict | 'busy', isChecking = false) {
@@ -333,6 +378,7 @@ function keysOf(recalled: KeyVerdict | null, checked: KeyVerdict | 'busy', isChe
   return {
     asked,
     recall: () => recalled,
+    isRandom: () => false,
     isChecking: () => isChecking,
     check: (_: string, authorization: string) => {
       asked.push(authorization)

@@ -75,6 +75,22 @@ test('a station is checked before the guesses of a stranger, who has filled the 
   assert.deepEqual(new Set(verdicts), new Set(['wrong']))
 })
 
+test('a random key is checked before the costly checks that wait, and is known as random until another replaces it', async t => {
+  const { file, keys } = await setUp(t, { CP1: 'old key of CP1' })
+  const random = await hashOf(secretOf(Buffer.from('a random key')), 'random')
+  writeFileSync(file, withKeys(readFileSync(file, 'utf8'), new Map([[id('CP2'), [random]]])))
+  await keys.load()
+  assert.deepEqual(['CP1', 'CP2', 'CP3'].map(each => keys.isRandom(id(each))), [false, true, false]) // prettier-ignore
+  const order: string[] = []
+  const ask = async (stationId: string, key: string) => {
+    await keys.check(id(stationId), basic(stationId, key), address)
+    order.push(stationId)
+  }
+  const guesses = Array.from({ length: 20 }, (_, at) => ask('CP1', `guess ${at}`))
+  await Promise.all([...guesses, ask('CP2', 'a random key')])
+  assert.notEqual(order.at(-1), 'CP2')
+})
+
 test('10,000 stations behind one address may wait for their checks, and others besides', () => {
   assert.ok(checkLimits.waitingOfAddress >= 10_000)
   assert.ok(checkLimits.waiting > checkLimits.waitingOfAddress)

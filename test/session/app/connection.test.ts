@@ -194,48 +194,35 @@ test('a command in the reply to Connect is counted as dropped when the app rejec
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'closed' }), 1)
 })
 
-/** Who listens for the end of a station's session. */
-function listenersOf({ closed }: Station): Set<() => void> {
-  const listening = new Set<() => void>()
-  const add = closed.addEventListener.bind(closed)
-  const remove = closed.removeEventListener.bind(closed)
-  closed.addEventListener = (type, listener) => {
-    listening.add(listener)
-    add(type, listener)
-  }
-  closed.removeEventListener = (type, listener) => {
-    listening.delete(listener)
-    remove(type, listener)
-  }
-  return listening
-}
-
-for (const status of ['success', 'failure'] as const) {
-  test(`a connection listens for the end of its session until the app's verdict is ${status}`, async t => {
-    const world = new FakeWorld(t)
-    const fleet = new FakeFleet()
-    const handshake = handshakeFor('CP1', { authorization: 'Basic A' })
+test('an attempt to authenticate lasts from Connect to its reply, and not from the opening of the socket', async t => {
+  const world = new FakeWorld(t)
+  const fleet = new FakeFleet()
+  const connections = Array.from({ length: 5 }, (_, at) => {
+    const handshake = handshakeFor('CP1', { authorization: `Basic guess ${at}` })
     const station = new Station(handshake, new FakeSocket(), usualSettings, world)
-    const listening = listenersOf(station)
-    const connection = new AppConnection(station, fleet, new Session(station, fleet))
-    world.rpc.once('connect', fails(faults.absent))
-    await assert.rejects(connection.connect())
-    const before = listening.size
-    world.rpc.once('connect', () => ({ status }))
-    await connection.connect()
-    assert.equal(listening.size, before - 1)
+    return new AppConnection(station, fleet, new Session(station, fleet))
   })
-}
+  const mine = handshakeFor('CP1', { authorization: 'Basic mine' })
+  assert.equal(fleet.known.isPutOff(mine), false)
+  const held = connections.map(() => world.rpc.hold('connect'))
+  const connects = connections.map(connection => connection.connect())
+  for (const each of held) await each.arrived()
+  assert.equal(fleet.known.isPutOff(mine), true)
+  for (const each of held) each.release()
+  await Promise.all(connects)
+  assert.equal(fleet.known.isPutOff(mine), false)
+})
 
-test('a connection with credentials that the app has accepted before does not listen for the end of its session', t => {
+test('Connect is not made and the session closes when too many credentials were wrong since the socket opened', async t => {
+  const world = new FakeWorld(t)
   const fleet = new FakeFleet()
   const handshake = handshakeFor('CP1', { authorization: 'Basic A' })
-  fleet.known.onAccepted(handshake)
-  const station = new Station(handshake, new FakeSocket(), usualSettings, new FakeWorld(t))
-  const listening = listenersOf(station)
+  const station = new Station(handshake, new FakeSocket(), usualSettings, world)
   const connection = new AppConnection(station, fleet, new Session(station, fleet))
-  assert.equal(connection.identifier, null)
-  assert.equal(listening.size, 0)
+  for (let at = 0; at < 5; at++) fleet.known.guesses.add(handshakeFor('CP1', { authorization: `Basic guess ${at}` }))
+  await assert.rejects(connection.connect(), { code: 'exhausted', outcome: 'notRun' })
+  assert.equal(station.closing?.code, 1008)
+  assert.deepEqual(world.rpc.names(), [])
 })
 
 test('unsubscribe leaves every stream, whatever the reply lists', async t => {

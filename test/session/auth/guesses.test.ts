@@ -3,10 +3,16 @@ import { test } from 'node:test'
 import { Guesses } from '../../../src/session/auth/guesses.ts'
 import { FakeMeter, handshakeFor } from '../../support/fakes.ts'
 
+/** A generator of Lehmer: the same numbers in each run. */
+function seeded(seed: number): () => number {
+  let state = seed
+  return () => (state = (state * 48_271) % 2_147_483_647) / 2_147_483_647
+}
+
 function setUp() {
   const clock = { now: 0 }
   const meter = new FakeMeter()
-  return { clock, meter, guesses: new Guesses({ now: () => clock.now, meter }) }
+  return { clock, meter, guesses: new Guesses({ now: () => clock.now, random: seeded(1), meter }) }
 }
 
 function from(address: string, stationId = 'CP1') {
@@ -16,7 +22,7 @@ function from(address: string, stationId = 'CP1') {
 
 const guesser = from('192.0.2.1')
 
-test('four attempts are free, and each further one doubles the wait, up to 10 s', () => {
+test('four attempts are free, and each further one doubles the wait, up to 5 s', () => {
   const { clock, guesses } = setUp()
   const waits = Array.from({ length: 16 }, () => {
     guesses.add(guesser)
@@ -25,7 +31,7 @@ test('four attempts are free, and each further one doubles the wait, up to 10 s'
     assert.equal(guesses.waitSeconds(guesser), null)
     return seconds
   })
-  assert.deepEqual(waits, [null, null, null, null, 1, 2, 4, 8, 10, 10, 10, 10, 10, 10, 10, 10])
+  assert.deepEqual(waits, [null, null, null, null, 1, 2, 4, 5, 5, 5, 5, 5, 5, 5, 5, 5])
 })
 
 test('attempts are forgotten after 15 min, and when the station is accepted', () => {
@@ -158,3 +164,55 @@ test('100,000 failures and addresses that failed are remembered, then the oldest
   assert.equal(guesses.waitSeconds(at(0)), null)
   assert.deepEqual([evicted('guesses'), evicted('guessers')], [1, 1])
 })
+
+/** An attacker tries `attack` every 100 ms, the station its right key when it may or each 30 s; the wait ends when it may attempt. */
+function siege(attack: (at: number) => string, pauseSeconds: number | null, mostSeconds = 3_600) {
+  const { clock, guesses } = setUp()
+  const mine = keyed('mine')
+  let admitted = 0
+  let dueAt = 2_000
+  for (; clock.now <= mostSeconds * 1_000; clock.now += 100) {
+    const guess = keyed(attack(clock.now / 100))
+    if (guesses.waitSeconds(guess) === null) {
+      guesses.add(guess)
+      admitted++
+    }
+    if (clock.now < dueAt) continue
+    const seconds = guesses.waitSeconds(mine)
+    if (seconds === null) return { seconds: clock.now / 1_000, admitted }
+    dueAt += (pauseSeconds ?? seconds) * 1_000
+  }
+  return { seconds: Infinity, admitted }
+}
+
+const pool = (size: number) => (at: number) => `Basic guess ${at % size}`
+const fresh = (at: number): string => `Basic guess ${at}`
+const sieges: readonly (readonly [
+  title: string,
+  attack: (at: number) => string,
+  pauseSeconds: number | null,
+  withinSeconds: number,
+])[] = [
+  ['ten new keys a second, and the station keeps to Retry-After', fresh, null, 20],
+  ['ten new keys a second, and the station is back each 30 s', fresh, 30, 100],
+  ['50 keys again and again, and the station keeps to Retry-After', pool(50), null, 4 * 51 * 5],
+  ['50 keys again and again, and the station is back each 30 s', pool(50), 30, 4 * 51 * 5],
+  ['1,000 keys again and again, and the station keeps to Retry-After', pool(1_000), null, 4 * 257 * 5],
+]
+for (const [title, attack, pauseSeconds, withinSeconds] of sieges) {
+  test(`a station comes in although its neighbour tries ${title}`, () => {
+    const { seconds } = siege(attack, pauseSeconds)
+    assert.ok(seconds <= withinSeconds, `after ${seconds} s`)
+  })
+}
+
+for (const [title, attack] of [
+  ['new', fresh],
+  ['repeated', pool(50)],
+] as const) {
+  test(`36,000 ${title} keys in an hour make at most 730 attempts`, () => {
+    const { admitted } = siege(attack, Infinity)
+    // The free ones, one in 1 s, 2 s and 4 s, and one in each 5 s.
+    assert.ok(admitted > 100 && admitted <= 730, `${admitted} attempts`)
+  })
+}

@@ -484,6 +484,7 @@ test('a new key that a station accepts is reported to the keys of the bridge, an
   const reported: unknown[] = []
   world.keys = {
     recall: () => 'right',
+    isRandom: () => false,
     isChecking: () => false,
     check: () => Promise.resolve('right'),
     onNewKey: (stationId, key) => reported.push([stationId, key]),
