@@ -257,6 +257,7 @@ const values: Readonly<Record<string, fc.Arbitrary<string>>> = {
   debug: onOff,
   log_sensitive: onOff,
   metrics_http: path,
+  traces: onOff,
   metrics_host: name,
   metrics_port: port,
   metrics_prefix: fc.constantFrom('a_', '_b:', 'anycable_go_'),

@@ -109,6 +109,7 @@ const names: readonly [flag: string, env: string, toml: string][] = [
   ['metrics_host', 'ANYCABLE_METRICS_HOST', 'metrics.host'],
   ['metrics_port', 'ANYCABLE_METRICS_PORT', 'metrics.port'],
   ['metrics_prefix', 'ANYCABLE_METRICS_PREFIX', 'metrics.prefix'],
+  ['traces', 'ANYCABLE_TRACES', 'traces.enabled'],
   ['admin_port', 'ANYCABLE_ADMIN_PORT', 'admin.port'],
   ['admin_host', 'ANYCABLE_ADMIN_HOST', 'admin.host'],
   ['admin_token', 'ANYCABLE_ADMIN_TOKEN', 'admin.token'],
