@@ -14,10 +14,10 @@ const tsx = import.meta.resolve('tsx/esm/api')
 const code = `import { register } from ${JSON.stringify(tsx)}; register(); await import(${JSON.stringify(worker)})`
 const thread = new URL(`data:text/javascript,${encodeURIComponent(code)}`)
 
-/** A directory that is removed after the test. */
+/** A directory that is removed after the test; a bridge that ends only then may still write to it. */
 export function temporaryDirectory(t: TestContext): string {
   const dir = mkdtempSync(path.join(tmpdir(), 'ocpp-cable-'))
-  t.after(() => rmSync(dir, { recursive: true, force: true }))
+  t.after(() => rmSync(dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 }))
   return dir
 }
 
