@@ -73,7 +73,10 @@ const rows: readonly (readonly [line: RegExp, how: How])[] = [
   [/^(key=\$\()?ocpp-cable auth /, ['test/e2e/station-keys.test.ts', "'auth'"]],
   [/^ocpp-cable call CP1 ChangeConfiguration /, ['test/e2e/station-keys-from-rails.test.ts', 'ChangeConfiguration']],
   [/^ocpp-cable tail /, ['test/e2e/cli.test.ts', "'tail'"]],
-  [/^(openssl |touch |printf |mv |ocpp-cable --config-path=)/, ['test/e2e/tls-page.test.ts', "blocksOf('docs/how-to/tls.md')"]],
+  [
+    /^(openssl |touch |printf |mv |ocpp-cable --config-path=)/,
+    ['test/e2e/tls-page.test.ts', "blocksOf('docs/how-to/tls.md')"],
+  ],
   [/^npm install @opentelemetry\//, ['package.json', '"@opentelemetry/sdk-node"']],
   [/^OTEL_EXPORTER_OTLP_ENDPOINT=\S+ ocpp-cable --traces$/, ['test/e2e/traces.test.ts', '--traces']],
   [/^anycable-go /, { notRun: 'AnyCable’s own server is not installed for tests' }],
