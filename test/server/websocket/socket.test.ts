@@ -477,9 +477,9 @@ test(
   },
 )
 
-/** Resolves once something has arrived. */
+/** Resolves once something has arrived; does not keep the process alive for it. */
 async function arrival(received: readonly string[]): Promise<readonly string[]> {
-  while (received.length < 1) await sleep(5)
+  while (received.length < 1) await sleep(5, undefined, { ref: false })
   return received
 }
 
