@@ -93,7 +93,7 @@ export class Session implements Member {
     const answered = { boot, fleet, inFlight, member, messages, performing, unanswered, validation }
     const answering = (this.#answering = new Answering(station, answered))
     this.view = new View(station, { app, boot, inbox: lane, answering, commands: this.commands, outcomes })
-    void station.fault.then(error => this.#onFault(error))
+    station.owner = this
   }
 
   get isHeard(): boolean {
@@ -136,7 +136,7 @@ export class Session implements Member {
           return this.#malformed.ignore(frame, text)
       }
     } catch (error) {
-      this.#onFault(error)
+      this.onFault(error)
     }
   }
 
@@ -147,7 +147,7 @@ export class Session implements Member {
       if (message.kind === 'command') this.commands.add(message)
       else if (message.kind !== 'answer' || !this.#answering.settle(message.frame)) this.#messages.take([message])
     } catch (error) {
-      this.#onFault(error)
+      this.onFault(error)
     }
   }
 
@@ -157,6 +157,12 @@ export class Session implements Member {
 
   probe(): void {
     this.#station.socket.probe()
+  }
+
+  /** A bug ends only the session that met it. */
+  onFault(error: unknown): void {
+    this.#station.world.log.error({ ...this.who, error }, 'a bug in the bridge ended a session')
+    this.close(1011, 'Internal error')
   }
 
   /** Ends the session from this side. Answers sent before are still delivered. */
@@ -229,7 +235,7 @@ export class Session implements Member {
       const { closing } = this.#station
       if (closing !== null) this.close(closing.code, closing.reason)
     } catch (error) {
-      this.#onFault(error)
+      this.onFault(error)
     }
   }
 
@@ -254,12 +260,6 @@ export class Session implements Member {
     this.#inbox.stationFirst = this.#outcomes.isFailing
     // An outcome that the app has makes room for one more command.
     this.commands.next()
-  }
-
-  /** A bug ends only the session that met it. */
-  #onFault(error: unknown): void {
-    this.#station.world.log.error({ ...this.who, error }, 'a bug in the bridge ended a session')
-    this.close(1011, 'Internal error')
   }
 
   /** What waits for the app goes on without it: CALLs are answered, outcomes and reports are kept for the end. */
@@ -293,7 +293,7 @@ export class Session implements Member {
       await this.#collecting?.end()
       for (const reply of await this.#outcomes.end()) this.#messages.takeReply(reply)
     } catch (error) {
-      this.#onFault(error)
+      this.onFault(error)
     }
     await this.#ending.run(this.#app.queueDisconnect())
   }
