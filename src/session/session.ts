@@ -71,7 +71,7 @@ export class Session implements Member {
     this.#fleet = fleet
     this.#allowance = allowanceFor(station, fleet, this.openedAt)
     this.#inFlight = new InFlight(row)
-    this.#inbox = new Inbox(entry => this.#serve(entry), station, inboxLimits)
+    this.#inbox = new Inbox(this, station, inboxLimits)
     const [inFlight, lane, member] = [this.#inFlight, this.#inbox, this as Member]
     const app = (this.#app = new AppConnection(station, fleet, this))
     const boot = new Boot(station, fleet.known)
@@ -159,6 +159,21 @@ export class Session implements Member {
     this.#station.socket.probe()
   }
 
+  async serve(entry: Entry): Promise<void> {
+    try {
+      if (entry.kind === 'call') await this.#serveCall(entry.call, entry.receivedAt)
+      else if (entry.kind === 'report') await this.#collecting?.report(entry.whole)
+      else if (entry.kind === 'outcome') await this.#tell(entry)
+      else if (entry.kind === 'answer') await this.#serveAnswer(entry.answer)
+      else if (entry.kind === 'delivery') await this.delivering?.serve(entry)
+      else if (!(await this.attaching.serve(entry))) this.close(1008, 'Not authorized')
+      const { closing } = this.#station
+      if (closing !== null) this.close(closing.code, closing.reason)
+    } catch (error) {
+      this.onFault(error)
+    }
+  }
+
   /** A bug ends only the session that met it. */
   onFault(error: unknown): void {
     this.#station.world.log.error({ ...this.who, error }, 'a bug in the bridge ended a session')
@@ -222,21 +237,6 @@ export class Session implements Member {
   #onSettled(): void {
     this.#malformed.inARow = 0
     this.#isHeard = true
-  }
-
-  async #serve(entry: Entry): Promise<void> {
-    try {
-      if (entry.kind === 'call') await this.#serveCall(entry.call, entry.receivedAt)
-      else if (entry.kind === 'report') await this.#collecting?.report(entry.whole)
-      else if (entry.kind === 'outcome') await this.#tell(entry)
-      else if (entry.kind === 'answer') await this.#serveAnswer(entry.answer)
-      else if (entry.kind === 'delivery') await this.delivering?.serve(entry)
-      else if (!(await this.attaching.serve(entry))) this.close(1008, 'Not authorized')
-      const { closing } = this.#station
-      if (closing !== null) this.close(closing.code, closing.reason)
-    } catch (error) {
-      this.onFault(error)
-    }
   }
 
   async #serveCall(call: Call | Send, receivedAt: number): Promise<void> {
