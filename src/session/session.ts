@@ -47,7 +47,7 @@ export class Session implements Member {
   readonly delivering: Delivering | null
   readonly #station: Station<SessionSettings>
   readonly #fleet: Fleet
-  readonly #allowance: Allowance
+  #allowance: Allowance | null
   readonly #inFlight: InFlight
   readonly #inbox: Inbox<Entry>
   readonly #app: AppConnection
@@ -86,8 +86,7 @@ export class Session implements Member {
     const unanswered = (this.#unanswered = new Unanswered(station, fleet, this, inFlight))
     const attaching = (this.attaching = new Attaching(station, { app, boot, fleet, member, messages, lane }))
     const delivered = { app, attaching, fleet, messages, lane }
-    const delivering = fleet.backlog && new Delivering(station, fleet.backlog, delivered)
-    this.delivering = delivering
+    const delivering = (this.delivering = fleet.backlog && new Delivering(station, fleet.backlog, delivered))
     const performed = { app, attaching, collecting, delivering, fleet, messages, unanswered }
     const performing = (this.#performing = new Performing(station, performed))
     const answered = { boot, fleet, inFlight, member, messages, performing, unanswered, validation }
@@ -116,7 +115,7 @@ export class Session implements Member {
       world.meter.totals.client_msg_total.value++
       record.lastMessageAt = world.now()
       world.trace?.(who, 'received', text)
-      if (this.#app.connectionIdentifiers === null && !this.#allowance.admits(bytes, record.lastMessageAt))
+      if (this.#app.connectionIdentifiers === null && this.#allowance?.admits(bytes, record.lastMessageAt) === false)
         return this.close(1008, 'Too much data before the app accepted the station')
       const frame = parseFrame(text, handshake.version)
       switch (frame.kind) {
@@ -167,6 +166,7 @@ export class Session implements Member {
       else if (entry.kind === 'answer') await this.#serveAnswer(entry.answer)
       else if (entry.kind === 'delivery') await this.delivering?.serve(entry)
       else if (!(await this.attaching.serve(entry))) this.close(1008, 'Not authorized')
+      if (this.#app.connectionIdentifiers !== null) this.#allowance = null
       const { closing } = this.#station
       if (closing !== null) this.close(closing.code, closing.reason)
     } catch (error) {
