@@ -14,6 +14,9 @@ export type StreamName = string & { readonly __brand: 'StreamName' }
 /** `cstate` (of a connection) and `istate` (of a subscription): state of the app, stored between calls. */
 export type State = Readonly<Record<string, string>>
 
+/** One for all stations: an object for each state of each station would take 220 bytes of a station. */
+export const noState: State = {}
+
 /** Sent with every call: the station's HTTP request as of the handshake, and the current state. */
 export type SessionEnv = {
   /** `http(s)://authority/path?query`, built from the validated parts of the request; a valid URI, or Ruby answers ERROR. */

@@ -11,13 +11,18 @@ export type InboxLimits = { readonly entries: number; readonly bytes: number }
 /** Of one station. */
 export const inboxLimits: InboxLimits = { entries: 64, bytes: 1024 * 1024 }
 
+export interface Server<Entry> {
+  /** Called with one entry after another. Must not reject. */
+  serve(entry: Entry): Promise<void>
+}
+
 type Waiting<Entry> = { readonly entry: Entry; readonly bytes: number | null }
 
 /** Serves entries one at a time. A full inbox pauses the socket that fills it, and drops nothing. */
 export class Inbox<Entry> {
   /** Whether the station's own messages go before the other entries. */
   stationFirst = false
-  readonly #serve: (entry: Entry) => Promise<void>
+  readonly #server: Server<Entry>
   readonly #station: Paused
   readonly #limits: InboxLimits
   readonly #waiting: Waiting<Entry>[] = []
@@ -30,8 +35,8 @@ export class Inbox<Entry> {
   /** Resolves when nothing waits any more. */
   #served: Promise<void> = Promise.resolve()
 
-  constructor(serve: (entry: Entry) => Promise<void>, station: Paused, limits: InboxLimits) {
-    this.#serve = serve
+  constructor(server: Server<Entry>, station: Paused, limits: InboxLimits) {
+    this.#server = server
     this.#station = station
     this.#limits = limits
   }
@@ -85,7 +90,7 @@ export class Inbox<Entry> {
 
   async #run(): Promise<void> {
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
-      await this.#serve(next.entry)
+      await this.#server.serve(next.entry)
       this.#resumeIfRoom()
     }
     this.#isServing = false

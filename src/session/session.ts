@@ -47,7 +47,7 @@ export class Session implements Member {
   readonly delivering: Delivering | null
   readonly #station: Station<SessionSettings>
   readonly #fleet: Fleet
-  readonly #allowance: Allowance
+  #allowance: Allowance | null
   readonly #inFlight: InFlight
   readonly #inbox: Inbox<Entry>
   readonly #app: AppConnection
@@ -71,7 +71,7 @@ export class Session implements Member {
     this.#fleet = fleet
     this.#allowance = allowanceFor(station, fleet, this.openedAt)
     this.#inFlight = new InFlight(row)
-    this.#inbox = new Inbox(entry => this.#serve(entry), station, inboxLimits)
+    this.#inbox = new Inbox(this, station, inboxLimits)
     const [inFlight, lane, member] = [this.#inFlight, this.#inbox, this as Member]
     const app = (this.#app = new AppConnection(station, fleet, this))
     const boot = new Boot(station, fleet.known)
@@ -86,14 +86,13 @@ export class Session implements Member {
     const unanswered = (this.#unanswered = new Unanswered(station, fleet, this, inFlight))
     const attaching = (this.attaching = new Attaching(station, { app, boot, fleet, member, messages, lane }))
     const delivered = { app, attaching, fleet, messages, lane }
-    const delivering = fleet.backlog && new Delivering(station, fleet.backlog, delivered)
-    this.delivering = delivering
+    const delivering = (this.delivering = fleet.backlog && new Delivering(station, fleet.backlog, delivered))
     const performed = { app, attaching, collecting, delivering, fleet, messages, unanswered }
     const performing = (this.#performing = new Performing(station, performed))
     const answered = { boot, fleet, inFlight, member, messages, performing, unanswered, validation }
     const answering = (this.#answering = new Answering(station, answered))
     this.view = new View(station, { app, boot, inbox: lane, answering, commands: this.commands, outcomes })
-    void station.fault.then(error => this.#onFault(error))
+    station.owner = this
   }
 
   get isHeard(): boolean {
@@ -116,7 +115,7 @@ export class Session implements Member {
       world.meter.totals.client_msg_total.value++
       record.lastMessageAt = world.now()
       world.trace?.(who, 'received', text)
-      if (this.#app.connectionIdentifiers === null && !this.#allowance.admits(bytes, record.lastMessageAt))
+      if (this.#app.connectionIdentifiers === null && this.#allowance?.admits(bytes, record.lastMessageAt) === false)
         return this.close(1008, 'Too much data before the app accepted the station')
       const frame = parseFrame(text, handshake.version)
       switch (frame.kind) {
@@ -136,7 +135,7 @@ export class Session implements Member {
           return this.#malformed.ignore(frame, text)
       }
     } catch (error) {
-      this.#onFault(error)
+      this.onFault(error)
     }
   }
 
@@ -147,7 +146,7 @@ export class Session implements Member {
       if (message.kind === 'command') this.commands.add(message)
       else if (message.kind !== 'answer' || !this.#answering.settle(message.frame)) this.#messages.take([message])
     } catch (error) {
-      this.#onFault(error)
+      this.onFault(error)
     }
   }
 
@@ -157,6 +156,28 @@ export class Session implements Member {
 
   probe(): void {
     this.#station.socket.probe()
+  }
+
+  async serve(entry: Entry): Promise<void> {
+    try {
+      if (entry.kind === 'call') await this.#serveCall(entry.call, entry.receivedAt)
+      else if (entry.kind === 'report') await this.#collecting?.report(entry.whole)
+      else if (entry.kind === 'outcome') await this.#tell(entry)
+      else if (entry.kind === 'answer') await this.#serveAnswer(entry.answer)
+      else if (entry.kind === 'delivery') await this.delivering?.serve(entry)
+      else if (!(await this.attaching.serve(entry))) this.close(1008, 'Not authorized')
+      if (this.#app.connectionIdentifiers !== null) this.#allowance = null
+      const { closing } = this.#station
+      if (closing !== null) this.close(closing.code, closing.reason)
+    } catch (error) {
+      this.onFault(error)
+    }
+  }
+
+  /** A bug ends only the session that met it. */
+  onFault(error: unknown): void {
+    this.#station.world.log.error({ ...this.who, error }, 'a bug in the bridge ended a session')
+    this.close(1011, 'Internal error')
   }
 
   /** Ends the session from this side. Answers sent before are still delivered. */
@@ -218,21 +239,6 @@ export class Session implements Member {
     this.#isHeard = true
   }
 
-  async #serve(entry: Entry): Promise<void> {
-    try {
-      if (entry.kind === 'call') await this.#serveCall(entry.call, entry.receivedAt)
-      else if (entry.kind === 'report') await this.#collecting?.report(entry.whole)
-      else if (entry.kind === 'outcome') await this.#tell(entry)
-      else if (entry.kind === 'answer') await this.#serveAnswer(entry.answer)
-      else if (entry.kind === 'delivery') await this.delivering?.serve(entry)
-      else if (!(await this.attaching.serve(entry))) this.close(1008, 'Not authorized')
-      const { closing } = this.#station
-      if (closing !== null) this.close(closing.code, closing.reason)
-    } catch (error) {
-      this.#onFault(error)
-    }
-  }
-
   async #serveCall(call: Call | Send, receivedAt: number): Promise<void> {
     const isAccepted = await (call.kind === 'send'
       ? this.#answering.performSend(call)
@@ -254,12 +260,6 @@ export class Session implements Member {
     this.#inbox.stationFirst = this.#outcomes.isFailing
     // An outcome that the app has makes room for one more command.
     this.commands.next()
-  }
-
-  /** A bug ends only the session that met it. */
-  #onFault(error: unknown): void {
-    this.#station.world.log.error({ ...this.who, error }, 'a bug in the bridge ended a session')
-    this.close(1011, 'Internal error')
   }
 
   /** What waits for the app goes on without it: CALLs are answered, outcomes and reports are kept for the end. */
@@ -293,7 +293,7 @@ export class Session implements Member {
       await this.#collecting?.end()
       for (const reply of await this.#outcomes.end()) this.#messages.takeReply(reply)
     } catch (error) {
-      this.#onFault(error)
+      this.onFault(error)
     }
     await this.#ending.run(this.#app.queueDisconnect())
   }

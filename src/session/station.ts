@@ -32,9 +32,8 @@ export class Station<Settings = unknown> {
   readonly record = new ConnectionRecord()
   /** How the app wants the session closed once the current entry is served; `null` if it does not. */
   closing: { readonly code: CloseCode; readonly reason: string } | null = null
-  /** Resolves with the error of a bug that a timer met: it ends the session, not the process. */
-  readonly fault: Promise<unknown>
-  #onFault: (error: unknown) => void = () => undefined
+  /** Told of a bug that a timer met: it ends the session, not the process. The session sets it; `null` without one. */
+  owner: { onFault(error: unknown): void } | null = null
 
   constructor(
     handshake: StationHandshake,
@@ -50,7 +49,6 @@ export class Station<Settings = unknown> {
     this.settings = settings
     this.world = world
     this.socket = socket
-    this.fault = new Promise(resolve => (this.#onFault = resolve))
   }
 
   get isClosed(): boolean {
@@ -62,13 +60,13 @@ export class Station<Settings = unknown> {
     this.closed.abort()
   }
 
-  /** Runs a function later; what it throws is the session's `fault`. */
+  /** Runs a function later; what it throws is a fault of the session. */
   after(ms: number, run: () => void): NodeJS.Timeout {
     return setTimeout(() => {
       try {
         run()
       } catch (error) {
-        this.#onFault(error)
+        this.owner?.onFault(error)
       }
     }, ms)
   }

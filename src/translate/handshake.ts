@@ -4,7 +4,7 @@
  * Pure: no I/O, no clock.
  * Spec: OCPP-J 1.6 §3.1 and §3.2; OCPP 2.0.1 and 2.1 Part 4 §3.1 to §3.3; AnyCable `server/request_info.go`.
  */
-import type { SessionEnv } from '../cable/rpc.ts'
+import { noState, type SessionEnv } from '../cable/rpc.ts'
 import { versionOf, versions, type Version } from '../ocpp/version.ts'
 import {
   certificateHeaders,
@@ -117,7 +117,7 @@ export function readHandshake(request: UpgradeRequest, settings: HandshakeSettin
   // Added one by one: the objects of all stations then share their hidden class, which those of a spread do not.
   const headers = Object.assign(forwardedHeaders(request, settings), certificateHeaders(request.certificate))
   headers[versionHeader] = versions[agreed.version].number
-  const env = { url, headers, cstate: {}, istate: {} }
+  const env = { url, headers, cstate: noState, istate: noState }
   const authorization = header(request, 'authorization')
   const isWithheld = authorization !== '' && !settings.headers.includes('authorization')
   return {

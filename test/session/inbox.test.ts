@@ -14,7 +14,7 @@ function newInbox(limits: { entries?: number; bytes?: number } = {}) {
   const gate: string[] = []
   const running: (() => void)[] = []
   const inbox = new Inbox<string>(
-    entry => new Promise(resolve => (begun.push(entry), running.push(resolve))),
+    { serve: entry => new Promise(resolve => (begun.push(entry), running.push(resolve))) },
     stationOf({ pause: () => gate.push('pause'), resume: () => gate.push('resume') }),
     { entries: 3, bytes: 100, ...limits },
   )
@@ -135,7 +135,7 @@ test('entries of the station are served first while stationFirst is set, and eac
     inbox.stationFirst = entry !== 'call 2'
     return Promise.resolve()
   }
-  const inbox: Inbox<string> = new Inbox(serve, station, { entries: 10, bytes: 10 })
+  const inbox: Inbox<string> = new Inbox({ serve }, station, { entries: 10, bytes: 10 })
   for (const entry of ['outcome 0', 'outcome 1', 'call 1', 'outcome 2', 'call 2', 'outcome 3', 'call 3'])
     inbox.push(entry, entry.startsWith('call') ? 1 : null)
   await inbox.idle()

@@ -4,6 +4,7 @@
  * Source: AnyCable `node/node.go` (the order in which a reply is applied) and `protocol/protocol.go` (the states sent).
  */
 import {
+  noState,
   RpcError,
   type Command,
   type CommandReply,
@@ -72,8 +73,8 @@ export class AppConnection {
   readonly #member: Member
   #connectionIdentifiers: string | null = null
   #identifier: Identifier | null = null
-  #cstate: State = {}
-  #istate: State = {}
+  #cstate = noState
+  #istate = noState
   /** Transmissions of Connect and unsubscribe replies, taken with the reply to the subscribe that follows. */
   #transmissions: readonly string[] = []
 
@@ -114,7 +115,7 @@ export class AppConnection {
     // With keys of its own, the bridge has checked this station's before the upgrade.
     if (world.keys === null && this.#fleet.known.isPutOff(handshake)) throw this.#putOff()
     const endAttempt = this.#fleet.known.onAsking(handshake)
-    const call = { sid: who.sid, env: this.#env({}) }
+    const call = { sid: who.sid, env: this.#env(noState) }
     const reply = await world.rpc.connect(call, closed, queueDeadline).finally(() => endAttempt?.())
     if (reply.status === 'failure') {
       this.#fleet.known.onRejected(handshake, verdictOf(reply))
@@ -153,7 +154,7 @@ export class AppConnection {
     this.#identifier = null
     this.#transmissions = [...this.#transmissions, ...reply.transmissions]
     this.#apply({ ...reply, streams: [], stopAllStreams: true, istate: {} })
-    this.#istate = {}
+    this.#istate = noState
   }
 
   /**
@@ -192,7 +193,7 @@ export class AppConnection {
     const hasState = identifier !== null && Object.keys(this.#istate).length > 0
     const call = {
       sid: this.#station.who.sid,
-      env: this.#env(hasState ? { [identifier]: JSON.stringify(this.#istate) } : {}),
+      env: this.#env(hasState ? { [identifier]: JSON.stringify(this.#istate) } : noState),
       connectionIdentifiers: this.#connectionIdentifiers,
       subscriptions: identifier === null ? [] : [identifier],
     }

@@ -9,11 +9,15 @@ import { copyOf } from '../../ocpp/json.ts'
 import type { VersionRow } from '../../ocpp/version.ts'
 import { setRecent } from '../../ops/recent.ts'
 
+type Open = { readonly key: string; readonly call: Call }
+const none: readonly Open[] = []
+
 /** A CALLRESULTERROR directly follows the CALLRESULT that it is about. */
 const maxAnswered = 8
 
 export class InFlight {
-  readonly #calls = new Map<string, Call>()
+  /** Seldom more than one, and at most as many as the inbox takes. Even an empty Map would take 180 bytes of a station. */
+  #open = none
   /** Actions by id; `null` in a version that has no CALLRESULTERROR. */
   readonly #answered: Map<string, string> | null
 
@@ -24,18 +28,18 @@ export class InFlight {
   /** @returns how the CALL stands to one in flight with the same id; a `repeated` one is not served */
   admit(call: Call): 'new' | 'repeated' | 'superseding' {
     const key = idKey(call.id)
-    const before = this.#calls.get(key)
-    if (before?.action === call.action && before.payload === call.payload) return 'repeated'
-    this.#calls.set(key, call)
+    const before = this.#open.find(open => open.key === key)
+    if (before?.call.action === call.action && before.call.payload === call.payload) return 'repeated'
+    this.#open = [...this.#open.filter(open => open !== before), { key, call }]
     return before === undefined ? 'new' : 'superseding'
   }
 
   /** @returns whether the station waited for the answer: `false` if another CALL has superseded this one */
   done(call: Call): boolean {
-    const key = idKey(call.id)
-    if (this.#calls.get(key) !== call) return false
-    this.#calls.delete(key)
-    if (this.#answered !== null) setRecent(this.#answered, copyOf(key), call.action, maxAnswered)
+    const open = this.#open.find(open => open.call === call)
+    if (open === undefined) return false
+    this.#open = this.#open.length === 1 ? none : this.#open.filter(other => other !== open)
+    if (this.#answered !== null) setRecent(this.#answered, copyOf(open.key), call.action, maxAnswered)
     return true
   }
 
