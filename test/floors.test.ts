@@ -177,6 +177,7 @@ const untested = [
   'session/ports.ts',
   'session/transactions/outbox.ts',
   'session/entries.ts',
+  'session/settings.ts',
   'session/app/rpc.ts',
   'session/auth/keys.ts',
   'admin/ports.ts',

@@ -7,9 +7,10 @@ import { slicing } from '../ocpp/json.ts'
 import { versions } from '../ocpp/version.ts'
 import { UnansweredCommands } from '../session/commands/unanswered.ts'
 import { KnownStations } from '../session/known-stations.ts'
-import { Pause } from '../session/pause.ts'
+import { Pause } from '../session/calls/pause.ts'
 import type { DurableMemory, Fleet, Member, SessionEnd, StationSocket, World } from '../session/ports.ts'
-import { Session, type SessionSettings } from '../session/session.ts'
+import { Session } from '../session/session.ts'
+import type { SessionSettings } from '../session/settings.ts'
 import { Station, visitOf } from '../session/station.ts'
 import { Transactions } from '../session/transactions/transactions.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
@@ -272,9 +273,8 @@ export class Hub implements Fleet {
   }
 
   remove(session: Member, end: SessionEnd): void {
-    const { who, handshake } = session
     this.#world.visitLog.info({ ...visitOf(session), ...end }, 'station disconnected')
-    this.#world.events?.({ type: 'disconnected', who, version: handshake.version, ...end })
+    this.#world.events?.({ type: 'disconnected', who: session.who, version: session.handshake.version, ...end })
     this.departures.onLeft(session, end)
     this.#sessions.delete(session)
     this.#unsettled.delete(session)

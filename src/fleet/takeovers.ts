@@ -4,7 +4,7 @@
  * station is slowed down.
  */
 import { setRecent } from '../ops/recent.ts'
-import { Pause } from '../session/pause.ts'
+import { Pause } from '../session/calls/pause.ts'
 import type { StationId } from '../translate/handshake.ts'
 
 const windowMs = 60_000

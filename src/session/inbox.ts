@@ -12,8 +12,11 @@ export type InboxLimits = { readonly entries: number; readonly bytes: number }
 export const inboxLimits: InboxLimits = { entries: 64, bytes: 1024 * 1024 }
 
 export interface Server<Entry> {
-  /** Called with one entry after another. Must not reject. */
-  serve(entry: Entry): Promise<void>
+  /**
+   * Called with one entry after another. Must not reject.
+   * @returns `null` if the entry is served already
+   */
+  serve(entry: Entry): Promise<void> | null
 }
 
 type Waiting<Entry> = { readonly entry: Entry; readonly bytes: number | null }
@@ -53,16 +56,17 @@ export class Inbox<Entry> {
 
   /** @param bytes size of the station's message, counted against the limit; `null` for entries it did not send */
   push(entry: Entry, bytes: number | null): void {
-    this.#waiting.push({ entry, bytes })
-    if (bytes !== null) {
-      this.#entries++
-      this.#bytes += bytes
-      if (!this.#isPaused && this.#isFull()) this.#pause()
+    if (!this.#isServing) {
+      // Set first: what is served may push in turn.
+      this.#isServing = true
+      this.#served = this.#run(entry)
+      return
     }
-    if (this.#isServing) return
-    // Set first: what is served may push in turn.
-    this.#isServing = true
-    this.#served = this.#run()
+    this.#waiting.push({ entry, bytes })
+    if (bytes === null) return
+    this.#entries++
+    this.#bytes += bytes
+    if (!this.#isPaused && this.#isFull()) this.#pause()
   }
 
   /** Pauses the socket for so long at least, whatever room there is; `take` ends it. */
@@ -88,21 +92,24 @@ export class Inbox<Entry> {
     while (this.#isServing) await this.#served
   }
 
-  async #run(): Promise<void> {
-    for (let next = this.#next(); next !== undefined; next = this.#next()) {
-      await this.#server.serve(next.entry)
+  async #run(first: Entry): Promise<void> {
+    for (let entry: Entry | undefined = first; entry !== undefined; entry = this.#next()) {
+      const served = this.#server.serve(entry)
+      if (served !== null) await served
       this.#resumeIfRoom()
     }
     this.#isServing = false
   }
 
-  #next(): Waiting<Entry> | undefined {
+  #next(): Entry | undefined {
+    if (this.#waiting.length === 0) return undefined
     const preferred = this.stationFirst ? this.#waiting.findIndex(({ bytes }) => bytes !== null) : 0
     const [next] = this.#waiting.splice(Math.max(0, preferred), 1)
-    if (next === undefined || next.bytes === null) return next
-    this.#entries--
-    this.#bytes -= next.bytes
-    return next
+    if (next !== undefined && next.bytes !== null) {
+      this.#entries--
+      this.#bytes -= next.bytes
+    }
+    return next?.entry
   }
 
   #pause(): void {

@@ -6,36 +6,28 @@ import { parseFrame, type Call, type Send } from '../ocpp/frame.ts'
 import { isFromStation } from '../ocpp/version.ts'
 import type { StationHandshake } from '../translate/handshake.ts'
 import { readMessage } from '../translate/messages.ts'
-import type { ValidationSettings } from '../translate/validation.ts'
 import { allowanceFor, type Allowance } from './allowance.ts'
-import { Answering, type AnsweringSettings } from './calls/answering.ts'
+import { Answering } from './calls/answering.ts'
 import { Attaching } from './app/attaching.ts'
 import { AppConnection } from './app/connection.ts'
-import { Delivering, type DeliveringSettings } from './app/delivering.ts'
+import { Delivering } from './app/delivering.ts'
 import { AppMessages } from './app/messages.ts'
 import { Boot } from './boot.ts'
-import { Commands, type CommandSettings, type StationAnswer } from './commands/commands.ts'
+import { Commands, type StationAnswer } from './commands/commands.ts'
 import { Outcomes, type PendingOutcome } from './commands/outcomes.ts'
 import { Ending } from './ending.ts'
 import type { Entry } from './entries.ts'
 import { InFlight } from './calls/in-flight.ts'
 import { Inbox, inboxLimits } from './inbox.ts'
 import { MalformedMessages } from './malformed.ts'
-import { Performing, type PerformingSettings } from './calls/performing.ts'
+import { Performing } from './calls/performing.ts'
 import type { CloseCode, Fleet, Member, Who } from './ports.ts'
-import { Collecting, type CollectingSettings } from './reports/collecting.ts'
+import { Collecting } from './reports/collecting.ts'
+import type { SessionSettings } from './settings.ts'
 import type { Station } from './station.ts'
-import { Unanswered, type UnansweredSettings } from './transactions/unanswered.ts'
+import { Unanswered } from './transactions/unanswered.ts'
 import { Validation } from './calls/validation.ts'
 import { View } from './view/view.ts'
-
-export type SessionSettings = AnsweringSettings &
-  CollectingSettings &
-  CommandSettings &
-  DeliveringSettings &
-  PerformingSettings &
-  UnansweredSettings &
-  ValidationSettings
 
 export class Session implements Member {
   readonly who: Who
@@ -158,20 +150,16 @@ export class Session implements Member {
     this.#station.socket.probe()
   }
 
-  async serve(entry: Entry): Promise<void> {
+  /** @returns `null` for a CALL that nothing had to be awaited for, such as a Heartbeat */
+  serve(entry: Entry): Promise<void> | null {
     try {
-      if (entry.kind === 'call') await this.#serveCall(entry.call, entry.receivedAt)
-      else if (entry.kind === 'report') await this.#collecting?.report(entry.whole)
-      else if (entry.kind === 'outcome') await this.#tell(entry)
-      else if (entry.kind === 'answer') await this.#serveAnswer(entry.answer)
-      else if (entry.kind === 'delivery') await this.delivering?.serve(entry)
-      else if (!(await this.attaching.serve(entry))) this.close(1008, 'Not authorized')
-      if (this.#app.connectionIdentifiers !== null) this.#allowance = null
-      const { closing } = this.#station
-      if (closing !== null) this.close(closing.code, closing.reason)
+      const accepts = entry.kind === 'call' ? this.#serveCall(entry.call, entry.receivedAt) : this.#serveOther(entry)
+      if (accepts !== true) return accepts.then(is => this.#onServed(entry, is)).catch((e: unknown) => this.onFault(e))
+      this.#onServed(entry, true)
     } catch (error) {
       this.onFault(error)
     }
+    return null
   }
 
   /** A bug ends only the session that met it. */
@@ -239,19 +227,31 @@ export class Session implements Member {
     this.#isHeard = true
   }
 
-  async #serveCall(call: Call | Send, receivedAt: number): Promise<void> {
-    const isAccepted = await (call.kind === 'send'
-      ? this.#answering.performSend(call)
-      : (this.#station.world.traces?.ofCall(this, call, receivedAt, () => this.#answering.answer(call, receivedAt)) ??
-        this.#answering.answer(call, receivedAt)))
-    if (call.kind === 'call' && call.action === 'BootNotification') this.commands.release()
-    if (!isAccepted) this.close(1008, 'Not authorized')
+  #serveCall(call: Call | Send, receivedAt: number): Promise<boolean> | true {
+    if (call.kind === 'send') return this.#answering.performSend(call)
+    const { traces } = this.#station.world
+    if (traces === null) return this.#answering.answer(call, receivedAt)
+    return traces.ofCall(this, call, receivedAt, async () => this.#answering.answer(call, receivedAt))
   }
 
-  async #serveAnswer(answer: StationAnswer): Promise<void> {
-    const isRefused = (await this.attaching.attachUnprompted()) === 'refused'
-    if (this.commands.settleEarlier(answer)) this.#onSettled()
-    if (isRefused) this.close(1008, 'Not authorized')
+  async #serveOther(entry: Exclude<Entry, { kind: 'call' }>): Promise<boolean> {
+    if (entry.kind === 'report') await this.#collecting?.report(entry.whole)
+    else if (entry.kind === 'outcome') await this.#tell(entry)
+    else if (entry.kind === 'delivery') await this.delivering?.serve(entry)
+    else if (entry.kind !== 'answer') return this.attaching.serve(entry)
+    if (entry.kind !== 'answer') return true
+    const attached = await this.attaching.attachUnprompted()
+    if (this.commands.settleEarlier(entry.answer)) this.#onSettled()
+    return attached !== 'refused'
+  }
+
+  #onServed(entry: Entry, isAccepted: boolean): void {
+    if (entry.kind === 'call' && entry.call.kind === 'call' && entry.call.action === 'BootNotification')
+      this.commands.release()
+    if (!isAccepted) this.close(1008, 'Not authorized')
+    if (this.#app.connectionIdentifiers !== null) this.#allowance = null
+    const { closing } = this.#station
+    if (closing !== null) this.close(closing.code, closing.reason)
   }
 
   async #tell(outcome: PendingOutcome): Promise<void> {

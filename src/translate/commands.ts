@@ -128,9 +128,9 @@ export function outcomeData(outcome: CommandOutcome, { granular, version }: Form
 
 /** Serializes members to append to an object, each with a leading comma. */
 function more(extras: Extras): string {
-  return Object.entries(extras)
-    .map(([name, value]) => `,"${name}":${jsonText(value)}`)
-    .join('')
+  let text = ''
+  for (const name in extras) text += `,"${name}":${jsonText(extras[name as keyof Extras])}`
+  return text
 }
 
 function opening(action: string | null): string {

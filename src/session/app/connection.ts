@@ -135,7 +135,7 @@ export class AppConnection {
    */
   async subscribe(identifier: Identifier, queueDeadline?: () => number): Promise<CommandReply> {
     const { closed } = this.#station
-    const reply = await this.#command({ command: 'subscribe', identifier, data: '' }, closed, queueDeadline)
+    const reply = await this.#command('subscribe', identifier, '', closed, queueDeadline)
     const transmissions = [...this.#transmissions, ...reply.transmissions]
     this.#transmissions = []
     if (reply.status === 'failure' || hasSaid(reply, 'reject_subscription')) {
@@ -150,7 +150,7 @@ export class AppConnection {
   async unsubscribe(): Promise<void> {
     const identifier = this.#identifier
     if (identifier === null) return
-    const reply = await this.#command({ command: 'unsubscribe', identifier, data: '' }, this.#station.closed)
+    const reply = await this.#command('unsubscribe', identifier, '', this.#station.closed)
     this.#identifier = null
     this.#transmissions = [...this.#transmissions, ...reply.transmissions]
     this.#apply({ ...reply, streams: [], stopAllStreams: true, istate: {} })
@@ -164,15 +164,16 @@ export class AppConnection {
    * @param signal cancels the call; by default the end of the session does
    * @param queueDeadline as in `Rpc`
    */
-  async perform(
+  perform(
     data: string,
     signal: Cancellation = this.#station.closed,
     queueDeadline?: () => number,
   ): Promise<CommandReply> {
     if (this.#identifier === null) throw new Error('perform without a subscription')
-    const reply = await this.#command({ command: 'message', identifier: this.#identifier, data }, signal, queueDeadline)
-    this.#apply(reply)
-    return reply
+    return this.#command('message', this.#identifier, data, signal, queueDeadline).then(reply => {
+      this.#apply(reply)
+      return reply
+    })
   }
 
   /** Performs a channel action that the end of the session does not cancel. */
@@ -214,7 +215,9 @@ export class AppConnection {
   }
 
   #command(
-    { command, identifier, data }: Command,
+    command: Command['command'],
+    identifier: Identifier,
+    data: string,
     signal: Cancellation,
     queueDeadline?: () => number,
   ): Promise<CommandReply> {

@@ -3,7 +3,6 @@
  */
 import { RpcError, type CommandReply } from '../../cable/rpc.ts'
 import { cardRefusal, completeAnswer, isCompletable, type Asked } from '../../ocpp/answers.ts'
-import type { ErrorCode } from '../../ocpp/errors.ts'
 import {
   callError,
   isSameId,
@@ -24,7 +23,7 @@ import type { SilenceSettings } from '../app/silence.ts'
 import type { Boot } from '../boot.ts'
 import type { InFlight } from './in-flight.ts'
 import { OwnAnswers, type AnsweredBy } from './own-answers.ts'
-import { Pause } from '../pause.ts'
+import { Pause } from './pause.ts'
 import type { Failed, PendingCall, Performing, Reached } from './performing.ts'
 import type { Fleet, Member } from '../ports.ts'
 import type { Station } from '../station.ts'
@@ -74,19 +73,31 @@ export class Answering {
 
   /**
    * @param receivedAt when the CALL came in, in ms of `World.now`; the station has been waiting since
-   * @returns whether the app accepts the station, as far as the app was asked
+   * @returns whether the app accepts the station, as far as the app was asked; no promise for a CALL that it is not asked for
    */
-  async answer(call: Call, receivedAt: number): Promise<boolean> {
+  answer(call: Call, receivedAt: number): Promise<boolean> | true {
     const pending = this.#newPending(call, receivedAt)
-    const { error, violations } = this.#check(call)
-    if (error !== null) {
-      this.#refuse(pending, error)
-      return true
-    }
+    const checked = this.#check(call)
+    if ('kind' in checked) this.#refuse(pending, checked)
+    else if (this.#parts.performing.isLocal(call)) this.#replyWithoutApp(pending, 'local')
+    else return this.#answerByApp(pending, checked)
+    return true
+  }
+
+  async #answerByApp(pending: PendingCall, violations: readonly Violation[]): Promise<boolean> {
     this.#pending = pending
-    const reached = await this.#ask(pending, violations)
-    if (reached.kind === 'performed') await this.#onReply(pending, reached.reply)
-    else if (reached.kind === 'replayed') this.#reply(pending, { ...reached.answer, id: call.id }, 'replayed')
+    let reached: Reached | Failed
+    try {
+      reached = await this.#parts.performing.call(pending, violations)
+    } catch (error) {
+      if (!(error instanceof RpcError)) throw error
+      warnOfError(this.#station, pending.call.action, error)
+      reached = { kind: 'failed', cause: causeOf(error, this.#parts.performing.isAttached) }
+    }
+    if (reached.kind === 'performed') {
+      this.#onReply(pending, reached.reply)
+      if (!pending.isAnswered) await this.#onSilence(pending, reached.reply.status)
+    } else if (reached.kind === 'replayed') this.#reply(pending, { ...reached.answer, id: pending.call.id }, 'replayed')
     else if (reached.kind === 'failed') this.#replyWithoutApp(pending, 'failed', reached.cause)
     else if (reached.kind !== 'stored') this.#replyWithoutApp(pending, reached.kind)
     this.#pending = null
@@ -125,7 +136,7 @@ export class Answering {
       return true
     }
     try {
-      return await performing.send(send, violations.length > 0 ? { violations } : {})
+      return await performing.send(send, violations)
     } catch (error) {
       if (!(error instanceof RpcError)) throw error
       warnOfError(this.#station, send.action, error)
@@ -167,28 +178,17 @@ export class Answering {
     this.#ackWait.end()
   }
 
-  async #ask(pending: PendingCall, violations: readonly Violation[]): Promise<Reached | Failed> {
-    try {
-      return await this.#parts.performing.call(pending, {
-        ...(pending.transactionId !== null && { transactionId: pending.transactionId }),
-        ...(violations.length > 0 && { violations }),
-      })
-    } catch (error) {
-      if (!(error instanceof RpcError)) throw error
-      warnOfError(this.#station, pending.call.action, error)
-      return { kind: 'failed', cause: causeOf(error, this.#parts.performing.isAttached) }
-    }
-  }
-
-  /** Answers with the Ack in the reply, or one that is broadcast in time; otherwise with the bridge's own answer. */
-  async #onReply(pending: PendingCall, { status, transmissions, disconnect }: CommandReply): Promise<void> {
+  #onReply(pending: PendingCall, { transmissions, disconnect }: CommandReply): void {
     const { answer, others } = readReply(transmissions, pending.call.id)
     if (answer !== null) this.#onAppAnswer(pending, answer)
     if (others.length > 0 || disconnect) this.#parts.messages.take(others, disconnect)
-    if (pending.isAnswered) return
+  }
+
+  /** The reply held no answer: one that is broadcast in time counts; otherwise the station gets the bridge's own. */
+  async #onSilence(pending: PendingCall, status: CommandReply['status']): Promise<void> {
     const { ackTimeoutMs } = this.#station.settings
-    const isWaited = ackTimeoutMs > 0 && status === 'success' && !pending.isSuperseded && this.#waits
-    if (isWaited) await this.#ackWait.wait(ackTimeoutMs)
+    if (ackTimeoutMs > 0 && status === 'success' && !pending.isSuperseded && this.#waits)
+      await this.#ackWait.wait(ackTimeoutMs)
     this.#replyWithoutApp(pending, status === 'success' ? 'silent' : 'refused')
   }
 
@@ -235,18 +235,18 @@ export class Answering {
     if (tracked !== null) this.#parts.fleet.transactions.record(tracked, { attempts, answer: null })
   }
 
-  /** Why a CALL cannot go to the app, if it cannot, and how it violates its schema. */
-  #check(call: Call): { readonly error: CallError | null; readonly violations: readonly Violation[] } {
-    const [{ id, action }, { row }] = [call, this.#station]
-    const refuse = (code: ErrorCode, words: string) => ({ error: callError(id, code, words), violations: [] })
-    if (row.toStation.has(action) && !isFromStation(row, action))
-      return refuse('NotSupported', 'This action is sent by the CSMS')
-    if (!isFromStation(row, action))
-      return refuse('NotImplemented', 'This version of OCPP has no such action from a Charging Station')
+  /** Why a CALL cannot go to the app; or, for one that can, how it violates its schema. */
+  #check(call: Call): CallError | readonly Violation[] {
+    const { id, action } = call
+    const { row } = this.#station
+    if (!isFromStation(row, action)) {
+      if (row.toStation.has(action)) return callError(id, 'NotSupported', 'This action is sent by the CSMS')
+      return callError(id, 'NotImplemented', 'This version of OCPP has no such action from a Charging Station')
+    }
     if (!this.#parts.boot.passesCall(action))
-      return refuse('SecurityError', 'The Charging Station has not been accepted yet')
+      return callError(id, 'SecurityError', 'The Charging Station has not been accepted yet')
     const { violations, refusal } = this.#parts.validation.ofCall(call)
-    return refusal === null ? { error: null, violations } : refuse(refusal.code, refusal.words)
+    return refusal === null ? violations : callError(id, refusal.code, refusal.words)
   }
 
   #newPending(call: Call, receivedAt: number): PendingCall {
@@ -254,8 +254,8 @@ export class Answering {
     const identity = row.transactionMessages.get(call.action)
     const tracked = identity === undefined ? null : trackedOf(handshake.stationId, call, identity)
     const transactionId = tracked !== null && this.#mintingActions.has(call.action) ? transactionIdFor(tracked) : null
-    const marks = { isAnswered: false, isSuperseded: false, isStored: false }
-    return { call, receivedAt, tracked, transactionId, attempts: 0, ...marks }
+    const [isAnswered, isSuperseded, isStored] = [false, false, false]
+    return { call, receivedAt, tracked, transactionId, attempts: 0, isAnswered, isSuperseded, isStored }
   }
 
   #completed(pending: PendingCall, answer: Answer): Answer {

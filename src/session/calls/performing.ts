@@ -4,13 +4,14 @@
  */
 import { isAway, RpcError, type CommandReply } from '../../cable/rpc.ts'
 import type { Call, Send } from '../../ocpp/frame.ts'
+import type { Violation } from '../../ocpp/violations.ts'
 import { performData, type Extras } from '../../translate/commands.ts'
 import type { Cause } from '../../translate/unanswered.ts'
 import type { Attaching, AttachingSettings } from '../app/attaching.ts'
 import type { AppConnection } from '../app/connection.ts'
 import type { Delivering } from '../app/delivering.ts'
 import type { AppMessages } from '../app/messages.ts'
-import { Pause } from '../pause.ts'
+import { Pause } from './pause.ts'
 import type { Fleet } from '../ports.ts'
 import type { Collecting } from '../reports/collecting.ts'
 import type { Station } from '../station.ts'
@@ -87,15 +88,25 @@ export class Performing {
     return this.#parts.app.identifier !== null
   }
 
+  /** Whether the app accepts the station, and need not see this CALL. */
+  isLocal({ action }: Call): boolean {
+    return action === 'Heartbeat' && !this.#station.settings.forwardHeartbeats && this.isAttached
+  }
+
   /**
    * Takes a CALL to the app. Rejects with `RpcError`.
    *
    * A transaction message is retried while the station waits. In time before the station gives up, the connection is closed,
    * also over an attempt under way: its reply is kept for the next connection.
    */
-  async call(pending: PendingCall, extras: Extras): Promise<Reached> {
-    const { receivedAt, tracked } = pending
-    if (tracked === null) return await this.#attempt(pending, extras)
+  call(pending: PendingCall, violations: readonly Violation[]): Promise<Reached> {
+    const { tracked } = pending
+    const extras = extrasOf(pending.transactionId, violations)
+    return tracked === null ? this.#attempt(pending, extras) : this.#callTransaction(pending, tracked, extras)
+  }
+
+  async #callTransaction(pending: PendingCall, tracked: Tracked, extras: Extras): Promise<Reached> {
+    const { receivedAt } = pending
     const { unanswered, delivering } = this.#parts
     const { world } = this.#station
     const isWanted = (): boolean => this.#retries && !pending.isAnswered && !pending.isSuperseded && !pending.isStored
@@ -129,9 +140,9 @@ export class Performing {
   }
 
   /** @returns whether the app accepts the station; rejects with `RpcError` */
-  async send(send: Send, extras: Extras): Promise<boolean> {
+  async send(send: Send, violations: readonly Violation[]): Promise<boolean> {
     if (!(await this.#attach(send))) return false
-    this.#parts.messages.takeReply(await this.#perform(send, null, extras))
+    this.#parts.messages.takeReply(await this.#perform(send, null, extrasOf(null, violations)))
     return true
   }
 
@@ -145,27 +156,25 @@ export class Performing {
   async #attempt(pending: PendingCall, extras: Extras, queueDeadline?: () => number): Promise<Reached> {
     const { call, tracked } = pending
     const { app, fleet, unanswered } = this.#parts
-    const { settings, world } = this.#station
+    const { world } = this.#station
     // The CALL may have waited behind earlier ones.
     const isTooLate = world.now() >= pending.receivedAt + (tracked === null ? patienceMs : unanswered.longestMs)
     const isAttached = app.identifier !== null && call.action !== 'BootNotification'
     if (isTooLate && app.identifier === null) throw tooLate()
     if (!isAttached && !(await this.#attach(call, queueDeadline))) return { kind: 'unauthorized' }
-    if (call.action === 'Heartbeat' && !settings.forwardHeartbeats) return { kind: 'local' }
+    if (this.isLocal(call)) return { kind: 'local' }
     // Only now: an attempt on an older connection may have been in flight.
     const known = tracked === null ? null : fleet.transactions.find(tracked)
     if (known !== null && known.answer !== null) return { kind: 'replayed', answer: known.answer }
     if (isTooLate) throw tooLate()
-    if (known === null) return this.#performOrCollect(call, extras)
+    if (known === null) {
+      const { collecting } = this.#parts
+      const reply = await (collecting === null ? this.#perform(call, null, extras) : collecting.perform(call, extras))
+      // Parts of a report are collected; none of them is a transaction message.
+      return reply === null ? { kind: 'local' } : { kind: 'performed', reply }
+    }
     pending.attempts = Math.max(pending.attempts, known.attempts)
     return { kind: 'performed', reply: await this.#performTransaction(pending, extras, queueDeadline) }
-  }
-
-  /** Parts of a report are collected; none of them is a transaction message. */
-  async #performOrCollect(call: Call, extras: Extras): Promise<Reached> {
-    const { collecting } = this.#parts
-    const reply = await (collecting === null ? this.#perform(call, null, extras) : collecting.perform(call, extras))
-    return reply === null ? { kind: 'local' } : { kind: 'performed', reply }
   }
 
   async #performTransaction(pending: PendingCall, extras: Extras, queueDeadline?: () => number): Promise<CommandReply> {
@@ -195,6 +204,13 @@ export class Performing {
   #attach({ action, payload }: Call | Send, queueDeadline?: () => number): Promise<boolean> {
     return this.#parts.attaching.attach(action === 'BootNotification' ? payload : null, queueDeadline)
   }
+}
+
+const noExtras: Extras = {}
+
+function extrasOf(transactionId: number | null, violations: readonly Violation[]): Extras {
+  if (transactionId === null && violations.length === 0) return noExtras
+  return { ...(transactionId !== null && { transactionId }), ...(violations.length > 0 && { violations }) }
 }
 
 function tooLate(): RpcError {

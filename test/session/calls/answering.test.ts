@@ -3,7 +3,7 @@ import { test, type TestContext } from 'node:test'
 import { RpcError } from '../../../src/cable/rpc.ts'
 import type { JsonText } from '../../../src/ocpp/json.ts'
 import type { Version } from '../../../src/ocpp/version.ts'
-import type { SessionSettings } from '../../../src/session/session.ts'
+import type { SessionSettings } from '../../../src/session/settings.ts'
 import {
   acks,
   dataOf,

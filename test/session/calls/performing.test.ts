@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { RpcError } from '../../../src/cable/rpc.ts'
 import type { Rpc } from '../../../src/session/ports.ts'
-import type { SessionSettings } from '../../../src/session/session.ts'
+import type { SessionSettings } from '../../../src/session/settings.ts'
 import { fails, FakeWorld, faults, type FakeRpc, type FakeStation } from '../../support/fakes.ts'
 
 /** The `queueDeadline` of each command (`Rpc`). */

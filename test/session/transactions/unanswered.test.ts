@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test'
 import { RpcError } from '../../../src/cable/rpc.ts'
 import type { Version } from '../../../src/ocpp/version.ts'
 import { channelAction } from '../../../src/translate/commands.ts'
-import type { SessionSettings } from '../../../src/session/session.ts'
+import type { SessionSettings } from '../../../src/session/settings.ts'
 import { acks, dataOf, fails, FakeWorld, faults, quiet, type FakeStation, type Script } from '../../support/fakes.ts'
 
 /** The jitter of a connection is half of what it may be: limits are 5/6 of their longest. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { Pause } from '../../src/session/pause.ts'
-import { quiet } from '../support/fakes.ts'
+import { Pause } from '../../../src/session/calls/pause.ts'
+import { quiet } from '../../support/fakes.ts'
 
 /** A pause, the waits that have ended, and time that passes on demand. */
 function setUp(t: TestContext) {
