@@ -147,13 +147,18 @@ export class Intake {
     if (!this.#isHolding) this.#deliver()
   }
 
-  /** Drops what is held, and takes nothing more. */
-  end(): void {
+  /** Takes nothing more. */
+  stop(): void {
     this.#hasEnded = true
     this.isOpen = false
+    clearTimeout(this.#refilling ?? undefined)
+  }
+
+  /** Drops what is held, and takes nothing more. */
+  end(): void {
+    this.stop()
     this.#isHolding = false
     this.#held.clear()
-    clearTimeout(this.#refilling ?? undefined)
   }
 
   /** Hands on what is held, until the session takes no more. */

@@ -524,6 +524,25 @@ for (const [what, bytes, code, limit, settings] of overLimits) {
   })
 }
 
+/** [what breaks a rule, its bytes, the close code] */
+const violations: readonly (readonly [string, Buffer, number])[] = [
+  ['a message that is too large', frameOf('x'.repeat(65 * KiB)), 1009],
+  ['too many fragments', fragments(257), 1008],
+  ['a reserved bit', Buffer.from([0xc1, 0x80, 0, 0, 0, 0]), 1002],
+  ['too many frames', flood(opcodes.pong), 1008],
+]
+for (const [what, bytes, code] of violations) {
+  test(`nothing is read behind ${what}, however much comes`, { timeout: 20_000 }, async t => {
+    const { peer, gone } = await stranger(t)
+    peer.write(frameOf('held'), bytes)
+    assert.equal(await closeCode(peer), code)
+    let isTaken = false
+    peer.socket.write(Buffer.alloc(64 * MiB), error => (isTaken = !error && !peer.socket.destroyed))
+    assert.equal((await gone).code, code)
+    assert.equal(isTaken, false)
+  })
+}
+
 test('a station that is accepted, or was before, may send a message of full size', async t => {
   const { peer, socket, received } = await stranger(t)
   assert.equal(socket.expectLargeMessages(false), true)
