@@ -543,6 +543,17 @@ for (const [what, bytes, code] of violations) {
   })
 }
 
+test('no more than the budget is read of a station whose connection is being closed', { timeout: 20_000 }, async t => {
+  const { peer, socket, gone } = await stranger(t)
+  socket.close(1008, 'Rejected')
+  assert.equal(await closeCode(peer), 1008)
+  const messages = Buffer.concat(Array<Buffer>(1_200).fill(frameOf('x'.repeat(60 * KiB))))
+  let isTaken = false
+  peer.socket.write(messages, error => (isTaken = !error && !peer.socket.destroyed))
+  await gone
+  assert.equal(isTaken, false)
+})
+
 test('a station that is accepted, or was before, may send a message of full size', async t => {
   const { peer, socket, received } = await stranger(t)
   assert.equal(socket.expectLargeMessages(false), true)
