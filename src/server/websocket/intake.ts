@@ -118,10 +118,14 @@ export class Intake {
 
   /** Counts a frame. @returns whether the connection goes on */
   onFrame(bytes: number): boolean {
-    if (this.#hasEnded) return false
     const cost = Math.min(this.unsettled + costOf(bytes), this.#rate.burst)
     this.unsettled = 0
     const left = this.#budget.spend(cost, this.#now())
+    if (this.#hasEnded) {
+      // The station's close frame is awaited, but not behind more than that.
+      if (left < 0) this.#flow.pause()
+      return false
+    }
     if (left >= 0) return true
     if (!this.#isAccepted && left < -maxOverdraft) {
       this.#end.exceeded('flood')
@@ -147,13 +151,18 @@ export class Intake {
     if (!this.#isHolding) this.#deliver()
   }
 
-  /** Drops what is held, and takes nothing more. */
-  end(): void {
+  /** Takes nothing more. */
+  stop(): void {
     this.#hasEnded = true
     this.isOpen = false
+    clearTimeout(this.#refilling ?? undefined)
+  }
+
+  /** Drops what is held, and takes nothing more. */
+  end(): void {
+    this.stop()
     this.#isHolding = false
     this.#held.clear()
-    clearTimeout(this.#refilling ?? undefined)
   }
 
   /** Hands on what is held, until the session takes no more. */

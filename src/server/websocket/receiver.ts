@@ -26,6 +26,7 @@ type Receiver = Limits & {
 }
 
 type Inside = {
+  pause(): void
   readonly _receiver: Receiver
   readonly _extensions: { readonly 'permessage-deflate'?: Limits }
 }
@@ -68,10 +69,15 @@ export function unfinishedBytes(ws: object): number | null {
   return receiver._bufferedBytes + receiver._messageLength + parts * overheadBytes
 }
 
-/** Makes it ignore all that has come and that will come, as `ws` itself does behind a close frame. */
+/**
+ * Makes it ignore all that has come, as `ws` itself does behind a close frame, and read nothing more: after an error of its
+ * own, `ws` goes on to read whatever comes, as fast as it comes.
+ */
 export function ignoreRest(ws: object): void {
   const { _receiver: receiver } = ws as Inside
   receiver._buffers.length = 0
   receiver._bufferedBytes = 0
   receiver._opcode = closeOpcode
+  // `ws` resumes the socket in a tick of its own.
+  process.nextTick(() => (ws as Inside).pause())
 }

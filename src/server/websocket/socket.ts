@@ -26,7 +26,6 @@ export type { SocketEnd, SocketSettings, Sockets } from './ports.ts'
 
 /** How long a station may take to answer a close frame. */
 const closeTimeoutMs = 2_000
-
 /** How often the watched connections are looked at, for what must not take long; the others at each sweep. */
 const lookMs = 250
 
@@ -161,11 +160,9 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
       this.#intake.onFrame(0)
     })
     // `ws` closes the connection on its own, and then reports code 1006.
-    ws.on('error', (error: Error & { readonly code?: string }) => {
-      const limit = limitOf(error)
-      if (limit !== null) meter.count('ocpp_limit_total', { limit })
-      this.#ending ??= { code: closeCodeFor(error), reason: error.message }
-    })
+    ws.on('error', (error: Error & { readonly code?: string }) =>
+      this.#stop(limitOf(error), closeCodeFor(error), error.message),
+    )
     ws.on('close', (code, reason) => {
       open.delete(this)
       watched.delete(this)
@@ -277,14 +274,18 @@ class LiveSocket implements StationSocket, IntakeEnd, Watched {
     this.#ws.terminate()
   }
 
-  /** Closes, and reads nothing more, not even the station's close frame: it would come behind what the limit is about. */
   #refuse(limit: Limit, code: number, reason: string): void {
-    this.#shared.meter.count('ocpp_limit_total', { limit })
-    this.#ending = { code, reason }
     this.#intake.end()
+    this.#stop(limit, code, reason)
+  }
+
+  /** Closes, and reads nothing more, not even the station's close frame: it would come behind what the limit is about. */
+  #stop(limit: Limit | null, code: number, reason: string): void {
+    if (limit !== null) this.#shared.meter.count('ocpp_limit_total', { limit })
+    this.#ending ??= { code, reason }
+    this.#intake.stop()
     this.#closeWithin(code, reason)
     ignoreRest(this.#ws)
-    this.#ws.pause()
   }
 
   #closeWithin(code: number, reason: string): void {

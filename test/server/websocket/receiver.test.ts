@@ -73,7 +73,7 @@ test('what comes after the rest is ignored reaches nobody', { timeout: 10_000 },
   peer.write(frameOf('second'))
   ws.close(1008)
   assert.equal(await closeCode(peer), 1008)
-  peer.socket.end()
+  ws.terminate()
   await once(ws, 'close')
   assert.deepEqual(received, ['first'])
 })

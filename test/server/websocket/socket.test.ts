@@ -524,6 +524,36 @@ for (const [what, bytes, code, limit, settings] of overLimits) {
   })
 }
 
+/** [what breaks a rule, its bytes, the close code] */
+const violations: readonly (readonly [string, Buffer, number])[] = [
+  ['a message that is too large', frameOf('x'.repeat(65 * KiB)), 1009],
+  ['too many fragments', fragments(257), 1008],
+  ['a reserved bit', Buffer.from([0xc1, 0x80, 0, 0, 0, 0]), 1002],
+  ['too many frames', flood(opcodes.pong), 1008],
+]
+for (const [what, bytes, code] of violations) {
+  test(`nothing is read behind ${what}, however much comes`, { timeout: 20_000 }, async t => {
+    const { peer, gone } = await stranger(t)
+    peer.write(frameOf('held'), bytes)
+    assert.equal(await closeCode(peer), code)
+    let isTaken = false
+    peer.socket.write(Buffer.alloc(64 * MiB), error => (isTaken = !error && !peer.socket.destroyed))
+    assert.equal((await gone).code, code)
+    assert.equal(isTaken, false)
+  })
+}
+
+test('no more than the budget is read of a station whose connection is being closed', { timeout: 20_000 }, async t => {
+  const { peer, socket, gone } = await stranger(t)
+  socket.close(1008, 'Rejected')
+  assert.equal(await closeCode(peer), 1008)
+  const messages = Buffer.concat(Array<Buffer>(1_200).fill(frameOf('x'.repeat(60 * KiB))))
+  let isTaken = false
+  peer.socket.write(messages, error => (isTaken = !error && !peer.socket.destroyed))
+  await gone
+  assert.equal(isTaken, false)
+})
+
 test('a station that is accepted, or was before, may send a message of full size', async t => {
   const { peer, socket, received } = await stranger(t)
   assert.equal(socket.expectLargeMessages(false), true)
