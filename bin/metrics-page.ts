@@ -17,10 +17,26 @@ export function metricsPage(): string {
   return `# Metrics
 
 Metrics are served at \`--metrics_http\` on \`--metrics_port\`, in Prometheus' text format. Every name is prefixed with
-\`--metrics_prefix\`: \`ocpp_cable_\` by default, or \`anycable_go_\` for AnyCable's dashboards. A client is a charging
-station.
+\`--metrics_prefix\`: \`ocpp_cable_\` by default, or \`anycable_go_\` for AnyCable's dashboards. \`--metrics_tags\` adds labels to
+all of them. A client is a charging station.
 
 ${markdownTable([['Name', 'Type', 'Description', 'Labels'], ...cells])}
+
+## StatsD and the log
+
+With \`--statsd_host=HOST:8125\`, the metrics also go to StatsD by UDP, and with \`--metrics_log\`, to the log as a line of level
+info with the message \`metrics\`: every 15 s (\`metrics_rotate_interval\`), and once more when the bridge stops. As in AnyCable, a
+counter is what it counted in that interval, and a gauge is its value. A histogram is two counters, \`…_count\` and
+\`…_sum\`: the sum divided by the count is the mean of the interval. Only Prometheus gets the buckets, for percentiles.
+
+- StatsD gets labels and \`metrics_tags\` as tags, written as \`statsd_tags_format\` says. Each name begins with
+  \`statsd_prefix\`: \`ocpp_cable.\` by default, or \`anycable_go.\` for AnyCable's dashboards. A counter that did not grow is
+  not sent.
+- The log has names without a prefix, and no labels: a counter is the sum of its series, and a gauge with labels is left
+  out. \`metrics_log_filter\` names the only ones to log.
+
+StatsD itself, from 0.9, reads tags as \`datadog\` and \`graphite\` write them; Telegraf reads \`influxdb\`, and \`datadog\` with
+\`datadog_extensions\`. A server that is away costs a warning every ten minutes, and the counts of that time.
 
 ## Labels
 

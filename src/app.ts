@@ -12,12 +12,15 @@ import { broadcastsOnStationsPort } from './config/rules/access.ts'
 import type { Config } from './config/rules.ts'
 import { Disconnects } from './fleet/disconnects.ts'
 import { Hub } from './fleet/hub.ts'
-import { gaugesOf } from './gauges.ts'
+import { gaugesOf, type GaugeSources } from './gauges.ts'
 import { openEventLoopDelay } from './ops/event-loop.ts'
 import { openReloads, type Reloads } from './ops/files/reload.ts'
 import type { Log, RootLog } from './ops/log.ts'
 import { Metrics, noMeter, openMetrics } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
+import { openIntervals } from './ops/reporting/intervals.ts'
+import { openMetricsLog } from './ops/reporting/metrics-log.ts'
+import { openStatsd } from './ops/reporting/statsd.ts'
 import { openSystemd } from './ops/reporting/systemd.ts'
 import type { Traces } from './ops/reporting/traces.ts'
 import { VisitLog } from './ops/visit-log.ts'
@@ -32,7 +35,7 @@ import type { Readiness } from './server/requests.ts'
 import { openExpiryWarnings, type ExpiryWarnings } from './server/tls/expiry.ts'
 import { openTls, type Tls } from './server/tls/tls.ts'
 import type { World } from './session/ports.ts'
-import { broadcastEndpoint, natsOptions, transportSettings } from './settings.ts'
+import { broadcastEndpoint, natsOptions, statsdSettings, transportSettings } from './settings.ts'
 import { capacityOf, openStations } from './stations.ts'
 import { openMemory } from './store/memory.ts'
 import { openSchemas } from './validation/schemas.ts'
@@ -85,9 +88,8 @@ async function openParts(
   const schemas = openSchemas()
   const problems = silentAnswerProblems(config.ocpp, config.ocpp.versions, schemas)
   if (problems.length > 0) throw new Error(problems.join('; '))
-  const { host, port, httpPath, prefix } = config.metrics
-  const metrics = new Metrics(prefix)
-  const meter = httpPath === null && config.admin.port === 0 ? noMeter : metrics
+  const metrics = new Metrics(config.metrics.prefix, config.metrics.tags)
+  const meter = isMetered(config) ? metrics : noMeter
   log.countDrops(() => meter.count('log_dropped_total'))
   const app = keep(openTransport(transportSettings(config)))
   const rpc = new Guard(app, config.rpc, meter, log.child({ context: 'rpc' }))
@@ -108,12 +110,9 @@ async function openParts(
     rpc: app.isConnected(),
     ...(hasNats && { nats: nats?.connected() ?? false }),
   })
-  if (httpPath !== null) {
-    const eventLoop = keep(openEventLoopDelay())
-    const { room } = capacity
-    const gauges = gaugesOf({ config, hub, disconnects, rpc, room, readiness, memory, certificates, eventLoop })
-    keep(await listening('metrics_port', openMetrics({ host, port, path: httpPath }, metrics, gauges, log)))
-  }
+  const { room } = capacity
+  const measured = { config, hub, disconnects, rpc, room, readiness, memory, certificates }
+  await openMetering({ config, measured, metrics, world }, keep)
   nats = await openBroadcasts(config, hub.publish, world, keep)
   const administered = { hub, disconnects, memory, world, log, metrics, schemas, version, readiness }
   const admin =
@@ -131,6 +130,37 @@ async function openParts(
     else admin.logAll(level === 'debug')
   }
   return { reloads, setLogLevel }
+}
+
+/** Whether anybody reads the metrics: Prometheus, the console, the log or StatsD. */
+function isMetered({ metrics, statsd, admin }: Config): boolean {
+  return metrics.httpPath !== null || admin.port !== 0 || metrics.log || statsd.host !== null
+}
+
+type Metering = {
+  readonly config: Config
+  readonly measured: Omit<GaugeSources, 'eventLoop'>
+  readonly metrics: Metrics
+  readonly world: LiveWorld
+}
+
+/** Serves the metrics, and reports them every interval. */
+async function openMetering(
+  { config, measured, metrics, world }: Metering,
+  keep: <Part extends Opened>(part: Part) => Part,
+): Promise<void> {
+  const { httpPath: path, host, port, logFilter, rotateIntervalMs } = config.metrics
+  // Two sets, because reading the delay of the event loop starts it anew.
+  const gauges = () => gaugesOf({ ...measured, eventLoop: keep(openEventLoopDelay()) })
+  const log = world.log.child({ context: 'metrics' })
+  if (path !== null)
+    keep(await listening('metrics_port', openMetrics({ host, port, path }, metrics, gauges(), world.log)))
+  const statsd = statsdSettings(config)
+  const reports = [
+    ...(config.metrics.log ? [openMetricsLog(logFilter, rotateIntervalMs, log)] : []),
+    ...(statsd === null ? [] : [openStatsd(statsd, world)]),
+  ]
+  if (reports.length > 0) keep(openIntervals(rotateIntervalMs, metrics, gauges(), reports))
 }
 
 function watchCertificates(certificates: readonly Tls[], reloads: Reloads, expiries: ExpiryWarnings): void {

@@ -6,8 +6,12 @@ import { broadcastKey, type BroadcastEndpoint } from './broadcast/http.ts'
 import type { NatsOptions } from './broadcast/nats.ts'
 import type { Asked, ConfigFile } from './config/resolve.ts'
 import type { Config } from './config/rules.ts'
+import type { StatsdSettings } from './ops/reporting/statsd.ts'
 import { rpcKey } from './rpc/http/client.ts'
 import type { TransportSettings } from './rpc/open.ts'
+
+/** Of a `statsd_host` without a port. */
+const statsdPort = 8125
 
 /** Reads the file; `null` when it is optional and missing. */
 export function readConfigFile(asked: Asked['file']): ConfigFile | null {
@@ -44,6 +48,16 @@ export function natsOptions({ broadcast }: Config): NatsOptions {
 
 export function broadcastEndpoint({ broadcast }: Config): BroadcastEndpoint {
   return { path: broadcast.httpPath, key: keyOf(broadcast.access, broadcastKey) }
+}
+
+/** `null` where nothing is sent to StatsD. */
+export function statsdSettings({
+  statsd,
+  metrics: { tags },
+}: Pick<Config, 'statsd' | 'metrics'>): StatsdSettings | null {
+  if (statsd.host === null) return null
+  const { hostname, port } = new URL(`udp://${statsd.host}`)
+  return { ...statsd, tags, host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || statsdPort) }
 }
 
 /** @param derived derives the key from the secret, as the app does */

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { readConfigFile } from '../src/settings.ts'
+import { resolve } from '../src/config/resolve.ts'
+import { readConfigFile, statsdSettings } from '../src/settings.ts'
 import { temporaryDirectory } from './support/store.ts'
 
 test('readConfigFile reads the file, says why it cannot, and skips an optional one that is missing', t => {
@@ -18,3 +19,18 @@ test('readConfigFile reads the file, says why it cannot, and skips an optional o
   const directory = readConfigFile({ path: dir, required: false })
   assert.ok(directory !== null && 'unreadable' in directory)
 })
+
+const hosts = [
+  ['statsd', 'statsd', 8125, 'the port of StatsD'],
+  ['statsd:9125', 'statsd', 9125, 'another port'],
+  ['[::1]:9125', '::1', 9125, 'an IPv6 address has no brackets'],
+] as const
+for (const [given, host, port, because] of hosts) {
+  test(`statsd_host ${given} is port ${port} of ${host}: ${because}`, () => {
+    const argv = [`--statsd_host=${given}`, '--metrics_tags=env:dev']
+    const resolution = resolve({ argv, env: {}, file: null, nodeId: 'n' })
+    assert.ok(resolution.ok)
+    const expected = { prefix: 'ocpp_cable.', tagsFormat: 'datadog', maxPacketSize: 1400, tags: { env: 'dev' } }
+    assert.deepEqual(statsdSettings(resolution.config), { ...expected, host, port })
+  })
+}

@@ -38,6 +38,14 @@ export function isHttp(rpcHost: string): boolean {
   return rpcHost.startsWith('http://') || rpcHost.startsWith('https://')
 }
 
+/** `statsd_host`. The port may be left out. */
+export const statsdAddress: Kind<string> = scalar({
+  placeholder: '<address>',
+  accepts: 'host:port; without a port, 8125',
+  parse: given => (!given.includes('/') && isHttpTarget(given) ? given : undefined),
+  toToml: given => given,
+})
+
 const natsUrl = /^((nats|tls):\/\/)?([^\s/?#]+@)?(\[[\da-f:.]+\]|[^\s:/@[\]]+)(:\d{1,5})?\/?$/i
 
 export const natsServer: Kind<string> = {

@@ -5,6 +5,7 @@
  * as the same.
  */
 import { textOf, type Kind } from './option.ts'
+import { isTable } from './toml.ts'
 
 export const second = 1000
 const minute = 60 * second
@@ -174,6 +175,27 @@ export function listOf<T>(item: Kind<T>, { min = 0, distinct = false } = {}): Ki
     toToml: given => given.map(each => textOf(item, each)),
     hides: given => partsOf(given).some(part => item.hides(part)),
   }
+}
+
+const tag = text('name:value', /^(?!__)[A-Za-z_]\w*:[^\s,:;=|#\p{C}]+$/u, '<name:value>')
+const tagList = listOf(tag)
+
+/** Names with values. In TOML also a table of them, as AnyCable writes it. */
+export const tags: Kind<Readonly<Record<string, string>>> = {
+  ...tagList,
+  accepts:
+    'a comma-separated list, each name:value; a name has letters, digits and _, a value no space and none of , : ; = | #',
+  parse: given => tagsOf(tagList.parse(given)),
+  fromToml: (given, fault) => {
+    const list = isTable(given) ? Object.entries(given).map(([name, value]) => `${name}:${String(value)}`) : given
+    return tagsOf(tagList.fromToml(list, fault))
+  },
+  toToml: given => Object.entries(given).map(([name, value]) => `${name}:${value}`),
+}
+
+function tagsOf(list: readonly string[] | undefined): Readonly<Record<string, string>> | undefined {
+  const pairs = list?.map(each => each.split(':')).map(([name = '', value = '']) => [name, value] as const)
+  return pairs && Object.fromEntries(pairs)
 }
 
 type Scalar<T> = Pick<Kind<T>, 'placeholder' | 'accepts' | 'parse' | 'toToml'> & {

@@ -9,12 +9,28 @@ import { rowsOf, type ValuesOf } from './option.ts'
 import { admin } from './table/admin.ts'
 import { broadcast, rpc } from './table/app.ts'
 import { limits } from './table/limits.ts'
+import { metrics, statsd } from './table/metrics.ts'
 import { ocpp } from './table/ocpp.ts'
-import { lifecycle, log, metrics, node, program, state, traces } from './table/process.ts'
+import { lifecycle, log, node, program, state, traces } from './table/process.ts'
 import { server } from './table/server.ts'
 import { tls } from './table/tls.ts'
 
-export const groups = { server, tls, limits, ocpp, rpc, broadcast, lifecycle, state, log, metrics, traces, admin, node }
+export const groups = {
+  server,
+  tls,
+  limits,
+  ocpp,
+  rpc,
+  broadcast,
+  lifecycle,
+  state,
+  log,
+  metrics,
+  statsd,
+  traces,
+  admin,
+  node,
+}
 
 /** Options of the command line only, without environment variable and TOML key. */
 export const programGroups = { program }

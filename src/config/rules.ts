@@ -8,6 +8,7 @@ import { hasCredentials, isHttp } from './addresses.ts'
 import { adminCaution, adminProblem, broadcastProblem, broadcastsOnStationsPort, keysCaution } from './rules/access.ts'
 import type { Settings } from './options.ts'
 import { listenerCaution, listenerOptions, listenerProblem, listenersOf, samePortProblem } from './rules/listeners.ts'
+import { metricsCautions, metricsPortProblem, metricsProblem } from './rules/metrics.ts'
 import type { ListenerOptions } from './table/tls.ts'
 
 /** How an HTTP request is authorized. `keyOf`: with a key derived from the secret; `app.ts` derives it. */
@@ -161,20 +162,8 @@ export const rules: readonly Rule[] = [
         ? null
         : `ocpp_default_version is ${numbers[defaultVersion].number}, which is not one of ocpp_versions: add it there, or choose another`,
   },
-  {
-    of: ['metrics_http', 'metrics_port'],
-    broken: ({ metrics }) =>
-      metrics.httpPath === null || metrics.port !== 0
-        ? null
-        : "metrics_http is set, but metrics_port is not: set it, for example --metrics_port=9090 (metrics are never served on the stations' port)",
-  },
-  {
-    of: ['metrics_http', 'metrics_port', 'port'],
-    broken: ({ metrics, server }) =>
-      metrics.httpPath !== null && metrics.port !== 0 && metrics.port === server.port
-        ? `metrics_port is ${metrics.port}, the stations' port: set another port`
-        : null,
-  },
+  { of: ['metrics_http', 'metrics_port'], broken: metricsProblem },
+  { of: ['metrics_http', 'metrics_port', 'port'], broken: metricsPortProblem },
   { of: ['admin_port', 'admin_host', 'admin_token', 'admin_read_token', 'port', 'metrics_port'], broken: adminProblem },
   {
     of: ['broadcast_adapter', 'nats_servers', 'host', 'port', 'http_broadcast_port', 'broadcast_key', 'secret'],
@@ -253,13 +242,7 @@ export const cautions: readonly Rule[] = [
         : 'ocpp_outbox_decide is accept: while the app is away, stations give energy to cards that it may reject'
     },
   },
-  {
-    of: ['metrics_http', 'metrics_port'],
-    broken: ({ metrics }) =>
-      metrics.port !== 0 && metrics.httpPath === null
-        ? 'metrics_port is set, but metrics_http is not: no metrics are served; set --metrics_http=/metrics'
-        : null,
-  },
+  ...metricsCautions,
   {
     of: ['broadcast_adapter', 'nats_servers'],
     broken: ({ broadcast }) =>

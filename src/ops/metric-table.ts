@@ -265,7 +265,7 @@ type PlainCounterName = { [N in CounterName]: keyof LabelsOf<N> extends never ? 
  * unknown actions to `other`.
  */
 export interface Meter {
-  /** False without `metrics_http`. Hot paths check it before they build labels. */
+  /** False where nobody reads the metrics. Hot paths check it before they build labels. */
   readonly isRead: boolean
   /** Counters without labels, to be incremented directly on hot paths. */
   readonly totals: Readonly<Record<PlainCounterName, { value: number }>>

@@ -35,8 +35,12 @@ export class Metrics implements Meter {
   readonly #gauges = new Map<string, Gauge>()
   readonly #histograms = new Map<string, Tally<Observations>>()
 
-  /** @param prefix of every name: `ocpp_cable_`, or `anycable_go_` for AnyCable's dashboards */
-  constructor(prefix: string) {
+  /**
+   * @param prefix of every name: `ocpp_cable_`, or `anycable_go_` for AnyCable's dashboards
+   * @param tags   labels of every series; a metric's own label of the same name wins
+   */
+  constructor(prefix: string, tags: Labels = {}) {
+    this.#registry.setDefaultLabels(tags)
     for (const [name, { type, help, labels }] of Object.entries<Row<'gauge' | 'counter' | 'histogram'>>(table)) {
       const metric = { name: prefix + name, help, labelNames: Object.keys(labels), registers: [this.#registry] }
       if (type === 'counter') this.#tallies.set(name, exposed(metric, labels))
@@ -82,17 +86,52 @@ export class Metrics implements Meter {
 
   /** All metrics in Prometheus' text format. */
   exposition(gauges: Gauges): Promise<string> {
-    const read = { ...gauges, mem_sys_bytes: () => process.memoryUsage.rss() }
-    for (const [name, samples] of Object.entries<() => number | readonly (readonly [Labels, number])[]>(read)) {
+    for (const [name, samples] of readGauges(gauges)) {
       const gauge = this.#gauges.get(name)
-      const values = samples()
       // A series whose value is no longer read would otherwise keep its last one.
       gauge?.reset()
-      if (typeof values === 'number') gauge?.set(values)
-      else for (const [labels, value] of values) gauge?.set(labels, value)
+      for (const [labels, value] of samples) gauge?.set(labels, value)
     }
     return this.#registry.metrics()
   }
+
+  /** Every series, by names without the prefix. Of a histogram, how often it observed, and the sum. */
+  readings(gauges: Gauges): Reading[] {
+    const counted = [...this.#tallies].flatMap(([name, { all }]) =>
+      all.map(({ labels, value }) => ({ type: 'counter', name, labels, value }) as const),
+    )
+    const observed = [...this.#histograms].flatMap(([name, { all }]) =>
+      all.flatMap(({ labels, value: { inBuckets, sum } }) => [
+        {
+          type: 'counter',
+          name: `${name}_count`,
+          labels,
+          value: inBuckets.reduce((count, each) => count + each, 0),
+        } as const,
+        { type: 'counter', name: `${name}_sum`, labels, value: sum } as const,
+      ]),
+    )
+    const read = readGauges(gauges).flatMap(([name, samples]) =>
+      samples.map(([labels, value]) => ({ type: 'gauge', name, labels, value }) as const),
+    )
+    return [...read, ...counted, ...observed]
+  }
+}
+
+/** One series, as of now. */
+export type Reading = {
+  readonly type: 'counter' | 'gauge'
+  readonly name: string
+  readonly labels: Labels
+  readonly value: number
+}
+
+function readGauges(gauges: Gauges): (readonly [name: string, readonly (readonly [Labels, number])[]])[] {
+  const all = { ...gauges, mem_sys_bytes: () => process.memoryUsage.rss() }
+  return Object.entries<() => number | readonly (readonly [Labels, number])[]>(all).map(([name, read]) => {
+    const samples = read()
+    return [name, typeof samples === 'number' ? [[{}, samples]] : samples]
+  })
 }
 
 /** @param total makes the count of one counter */

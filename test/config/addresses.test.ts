@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { certificates, natsServer, network, rpcAddress } from '../../src/config/addresses.ts'
+import { certificates, natsServer, network, rpcAddress, statsdAddress } from '../../src/config/addresses.ts'
 import type { Kind } from '../../src/config/option.ts'
 
 const rows: readonly [kind: Kind<string>, given: string, isAccepted: boolean, because: string][] = [
@@ -15,6 +15,14 @@ const rows: readonly [kind: Kind<string>, given: string, isAccepted: boolean, be
   [network, '10.0.0', false, 'a shortened address'],
   [network, 'fe80::1%eth0', false, 'a zone'],
   [network, 'proxy.internal', false, 'a name'],
+  [statsdAddress, 'localhost:8125', true, 'a host and its port'],
+  [statsdAddress, 'statsd.internal', true, 'no port'],
+  [statsdAddress, '10.0.0.1:9125', true, 'an IPv4 address'],
+  [statsdAddress, '[::1]:8125', true, 'an IPv6 address'],
+  [statsdAddress, '::1', false, 'an IPv6 address without brackets'],
+  [statsdAddress, 'statsd:65536', false, 'beyond the last port'],
+  [statsdAddress, 'statsd:8125/', false, 'a path'],
+  [statsdAddress, 'udp://statsd:8125', false, 'a scheme'],
   [rpcAddress, 'localhost:50051', true, 'a host and its port'],
   [rpcAddress, '10.0.0.1:50051', true, 'an IPv4 address'],
   [rpcAddress, '[::1]:50051', true, 'an IPv6 address'],

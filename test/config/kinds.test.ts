@@ -72,6 +72,15 @@ const texts: readonly [kind: Kind<unknown>, text: string, expected: unknown, bec
   [words, 'b,a,b', ['b', 'a'], 'duplicates are removed from a distinct list'],
   [words, 'a,c', undefined, 'one invalid item'],
   [words, ' , ', undefined, 'an empty list below its minimum'],
+  [kinds.tags, 'env:production, node_id:x-1', { env: 'production', node_id: 'x-1' }, 'names with values'],
+  [kinds.tags, 'env:a,env:b', { env: 'b' }, 'the last value of a name'],
+  [kinds.tags, '', {}, 'no tags'],
+  [kinds.tags, 'env', undefined, 'a name without a value'],
+  [kinds.tags, 'env:', undefined, 'an empty value'],
+  [kinds.tags, 'env:a:b', undefined, 'a colon within the value'],
+  [kinds.tags, 'env:a|b', undefined, 'a character that separates the parts of a line of StatsD'],
+  [kinds.tags, 'my-env:a', undefined, 'a name that Prometheus does not take'],
+  [kinds.tags, '__env:a', undefined, 'a name that Prometheus keeps for itself'],
   [kinds.secret, 'none', 'none', 'the word for no secret'],
   [kinds.secret, 's3cret\n', 's3cret', 'the line break at the end of a mounted file'],
   [kinds.secret, 's3cret\r\n', 's3cret', 'the same, from Windows'],
@@ -124,6 +133,11 @@ const tomls: readonly [kind: Kind<unknown>, value: unknown, expected: unknown, b
   [list, ['a', 1], undefined, 'one item of another type'],
   [list, 5, undefined, 'neither an array nor a string'],
   [words, [], undefined, 'an empty array below its minimum'],
+  [kinds.tags, { env: 'production', rev: 7 }, { env: 'production', rev: '7' }, "AnyCable's table"],
+  [kinds.tags, ['env:production'], { env: 'production' }, 'an array'],
+  [kinds.tags, 'env:production', { env: 'production' }, 'the text of the flag'],
+  [kinds.tags, { env: { of: 'x' } }, undefined, 'a table within the table'],
+  [kinds.tags, 5, undefined, 'a number'],
 ]
 for (const [kind, value, expected, because] of tomls) {
   test(`${kind.placeholder} in TOML, ${JSON.stringify(value)}, gives ${shown(expected)}: ${because}`, () => {
@@ -143,6 +157,7 @@ const written: readonly [kind: Kind<unknown>, value: unknown, expected: string, 
   [size, 1_048_576, '1MiB', 'mebibytes'],
   [kinds.optional(kinds.port), null, '', 'an unset value'],
   [kinds.listOf(kinds.port), [80, 81], '80,81', 'a list'],
+  [kinds.tags, { env: 'a', rev: '7' }, 'env:a,rev:7', 'tags'],
   [kinds.listOf(kinds.optional(kinds.port)), [null], '', 'a list with an unset item'],
 ]
 for (const [kind, value, expected, because] of written) {

@@ -82,13 +82,6 @@ const rules: readonly [flags: readonly string[], problem: RegExp | null, because
     /^ocpp_default_version is 2\.1, which is not one/,
     'a default that is not served',
   ],
-  [['metrics_http=/metrics', 'metrics_port=9090'], null, 'metrics on their own port'],
-  [['metrics_http=/metrics'], /set it, for example --metrics_port=9090/, 'metrics without a port'],
-  [
-    ['metrics_http=/metrics', 'metrics_port=81', 'port=81'],
-    /^metrics_port is 81, the stations' port/,
-    "metrics on the stations' port",
-  ],
   [['http_broadcast_path=/health'], null, 'the same path on another port'],
   [
     ['http_broadcast_path=/health', 'secret=s'],
@@ -175,7 +168,6 @@ const cautions: readonly [flags: readonly string[], warning: RegExp | null, beca
     'no time to spread the closing over',
   ],
   [['shutdown_slowdrain'], null, 'time to spread the closing over'],
-  [['metrics_port=9090'], /^metrics_port is set, but metrics_http is not/, 'a port without a path'],
   [['ocpp_outbox_decide=accept', 'state_dir=d'], /^ocpp_outbox_decide is accept: while/, 'stations give energy away'],
   [['ocpp_outbox_decide=accept'], /^ocpp_outbox_decide is accept, but state_dir is not/, 'nothing is stored'],
   [

@@ -114,6 +114,41 @@ test('a histogram is exposed as one of prom-client, whatever is observed', async
   )
 })
 
+test('tags are labels of every series, and give way to a label of the metric', async () => {
+  const metrics = new Metrics('', { env: 'dev', version: '7' })
+  metrics.count('ocpp_connection_total', { version: '1.6' })
+  assert.equal((await linesOf(metrics, 'rpc_call_total')).at(-1), 'rpc_call_total{env="dev",version="7"} 0')
+  assert.equal((await linesOf(metrics, 'clients_num')).at(-1), 'clients_num{env="dev",version="7"} 7')
+  assert.equal(
+    (await linesOf(metrics, 'ocpp_connection_total')).at(-1),
+    'ocpp_connection_total{version="1.6",env="dev"} 1',
+  )
+  assert.equal(
+    (await linesOf(metrics, 'ocpp_command_wait_seconds')).at(-1),
+    'ocpp_command_wait_seconds_count{env="dev",version="7"} 0',
+  )
+})
+
+test('readings has each series once: counters, gauges, and the count and sum of histograms', () => {
+  const metrics = new Metrics('ocpp_cable_')
+  metrics.totals.rpc_call_total.value = 2
+  metrics.observe('rpc_call_seconds', { method: 'command' }, 0.02)
+  metrics.observe('rpc_call_seconds', { method: 'command' }, 4)
+  const readings = metrics.readings(gauges)
+  const of = (wanted: string) => readings.filter(({ name }) => name === wanted)
+  assert.deepEqual(of('rpc_call_total'), [{ type: 'counter', name: 'rpc_call_total', labels: {}, value: 2 }])
+  assert.deepEqual(of('clients_num'), [{ type: 'gauge', name: 'clients_num', labels: {}, value: 7 }])
+  assert.deepEqual(
+    of('ocpp_stations_num').map(({ value }) => value),
+    [5, 2],
+  )
+  const labels = { method: 'command' }
+  assert.deepEqual(of('rpc_call_seconds_count'), [
+    { type: 'counter', name: 'rpc_call_seconds_count', labels, value: 2 },
+  ])
+  assert.deepEqual(of('rpc_call_seconds_sum'), [{ type: 'counter', name: 'rpc_call_seconds_sum', labels, value: 4.02 }])
+})
+
 test('gauges are read at each scrape', async () => {
   const metrics = new Metrics('')
   let clients = 1

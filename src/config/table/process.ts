@@ -1,12 +1,11 @@
 /**
- * The process's part of the option table: shutdown, log, metrics, and the options that only the command line has.
+ * The process's part of the option table: shutdown, log, traces, and the options that only the command line has.
  *
  * Pure.
  */
-import { duration, file, hostName, integer, oneOf, onOff, optional, path, port, second, text } from '../kinds.ts'
+import { duration, file, integer, oneOf, onOff, optional, second, text } from '../kinds.ts'
 import { group, option } from '../option.ts'
 
-const metricName = text('letters, digits, _ and :, not starting with a digit', /^[A-Za-z_:][\w:]*$/, '<name>')
 const nodeName = text('text without whitespace', /^\S+$/, '<name>')
 
 export const lifecycle = group('Lifecycle', {
@@ -68,18 +67,6 @@ export const log = group('Log', {
     { toml: 'logging.sensitive' },
   ),
   debug: option(onOff, false, 'Sets log_level to debug.', { flag: 'debug', toml: 'logging.debug' }),
-})
-
-export const metrics = group('Metrics', {
-  httpPath: option(
-    optional(path),
-    null,
-    'Path that serves metrics for Prometheus, such as /metrics; needs metrics_port. When empty, no metrics are served.',
-    { flag: 'metrics_http' },
-  ),
-  host: option(hostName, 'localhost', 'Address to listen on for metrics.'),
-  port: option(port, 0, "Port to listen on for metrics; must differ from the stations' port. 0 means not set."),
-  prefix: option(metricName, 'ocpp_cable_', "Prefix of every metric name; anycable_go_ fits AnyCable's dashboards."),
 })
 
 export const traces = group('Traces', {
