@@ -31,12 +31,21 @@ export const stationStates = [
   'refused',
 ] as const
 export type StationState = (typeof stationStates)[number]
+export const stateFilters = ['connected', 'troubled', ...stationStates] as const
 
 const state = oneOf(
   'Of a connected station: attaching (the app has not accepted it yet), unknown (accepted by the app; no boot was answered on this connection), or the status of its last boot. disconnected: it has left. refused: its upgrade was refused, and the bridge remembers no connection of it.',
   stationStates,
 )
 const version = text('The version of OCPP: 1.6, 2.0.1 or 2.1.')
+
+export const troubleKinds = ['refused', 'reconnects', 'silent', 'violations', 'errors', 'stored'] as const
+export type Trouble = (typeof troubleKinds)[number]
+
+const trouble = oneOf(
+  'In the last hour: refused (its upgrade was refused, after its connection began), reconnects (at least three of its connections ended), violations (a message of it broke its official schema), errors (see recentErrors). Now: silent (no message for two heartbeat intervals), stored (the outbox has messages of it).',
+  troubleKinds,
+)
 
 const summary = {
   id: text('The identity of the station.'),
@@ -51,6 +60,7 @@ const summary = {
   messages: integer('CALLs and SENDs of this connection from the station, and commands sent to it.'),
   recentErrors: integer('Errors that are kept of it: at most ten; getStation has them.'),
   lastError: nullable(text('The code of the latest of them.')),
+  troubles: list('What is wrong with it.', trouble),
 }
 
 const stationSummary = object('A station in a list.', summary)
@@ -103,6 +113,17 @@ const proof = object(
   },
 )
 
+const schemaViolation = object(
+  'The latest message of this connection that broke its official schema; null if none did, and where ocpp_validate_in is off.',
+  {
+    at: time('When.'),
+    action: text('The action.'),
+    path: text('A JSON pointer to the first place.'),
+    rule: text('The keyword of the schema.'),
+    count: integer('How many messages of this connection broke their schemas.'),
+  },
+)
+
 export const stationView = object('All that is known of a station.', {
   ...summary,
   sid: nullable(text('The id of the connection, as in the log and in the data that the app gets.')),
@@ -111,6 +132,10 @@ export const stationView = object('All that is known of a station.', {
     integer('The security profile of the connection: 0 none, 1 Basic, 2 Basic over TLS, 3 client certificate.'),
   ),
   remembered: nullable(proof),
+  heartbeatSeconds: nullable(number('The heartbeat interval that it was last told; null if none is known.')),
+  recentEnds: integer('How many of its connections ended in the last hour; at most ten are counted.'),
+  violation: nullable(schemaViolation),
+  appAway: flag('Whether the app is known to be away.'),
   url: nullable(text('The URL that the app sees, without its query.')),
   streams: list('The streams that the app has subscribed it to.', text('A stream.')),
   calls: object('CALLs without an answer.', {

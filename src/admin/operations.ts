@@ -76,7 +76,10 @@ type StationRoute = 'listStations' | 'getStation' | 'callStation' | 'disconnectS
 function stationOperations({ stations, clock, list, calls, facts }: Parts): Pick<Operations, StationRoute> {
   return {
     listStations: ({ query }) => list.page(query),
-    getStation: ({ parameters }) => viewOf(idOf(parameters), stations, clock),
+    getStation: ({ parameters }) => ({
+      ...viewOf(idOf(parameters), stations, clock),
+      appAway: facts.rpc().away,
+    }),
     callStation: async ({ parameters, body, text }) => {
       const { action, timeout, notify } = body
       const payload = membersOf(text).get('payload') ?? emptyObject

@@ -27,6 +27,8 @@ export interface Stations {
       of(stationId: StationId): Proof | null
       readonly mayDowngrade: (stationId: StationId) => boolean
     }
+    /** In ms; `null` if none is known. */
+    heartbeatIntervalOf(stationId: StationId): number | null
   }
   /** `null` where nothing can be stored. */
   readonly backlog: {

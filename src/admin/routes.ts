@@ -57,7 +57,10 @@ export const routes = {
       id: optional(pattern),
       version: optional(oneOf('The version of OCPP.', answers.versionNumbers)),
       state: optional(
-        oneOf('The state; connected: any state of a connected station.', ['connected', ...answers.stationStates]),
+        oneOf(
+          'The state; connected: any state of a connected station; troubled: any state, with troubles.',
+          answers.stateFilters,
+        ),
       ),
       connectedSince: optional(time('Connected at this time or later.')),
       silentFor: optional(

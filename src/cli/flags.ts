@@ -3,7 +3,7 @@
  *
  * Pure. A flag that the bridge has as an option, too, has the same name, and is read from the same variable.
  */
-import { stationStates } from '../admin/answers.ts'
+import { stateFilters } from '../admin/answers.ts'
 import { limits } from '../admin/limits.ts'
 import { duration, file, oneOf, onOff, optional, second, text, token } from '../config/kinds.ts'
 import { option, type Kind } from '../config/option.ts'
@@ -46,9 +46,9 @@ export const placeFlags: ReadonlySet<string> = new Set(['admin_url', 'state_dir'
 
 export const stations = {
   state: option(
-    optional(oneOf('connected', ...stationStates)),
+    optional(oneOf(...stateFilters)),
     null,
-    'Only stations in this state; connected: in any state but disconnected and refused.',
+    'Only stations in this state; connected: in any state but disconnected and refused; troubled: in any state, with something wrong in the last hour.',
     { flag: 'state' },
   ),
   json: option(onOff, false, 'Prints one line of JSON for each station.', { flag: 'json' }),

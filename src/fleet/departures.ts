@@ -10,6 +10,8 @@ import { addressOf, type StationId } from '../translate/handshake.ts'
 const maxStations = 10_000
 /** Of each departure: all that a connection keeps is too much for so many stations. */
 const maxErrors = 3
+/** Of the ends of connections, so that a station in a reconnect loop can be told. */
+const maxEnds = 10
 
 export class Departures {
   readonly #world: Pick<World, 'now' | 'date'>
@@ -64,8 +66,10 @@ export class Departures {
     const { handshake, view } = session
     const { stationId, version } = handshake
     const address = addressOf(handshake)
+    const at = this.#world.now()
     const errors = view.errors.slice(-maxErrors)
-    const departure = { at: this.#world.now(), code, reason, version, address, sn: view.sn, errors }
+    const ends = [...(this.leftOf(stationId)?.ends ?? []), at].slice(-maxEnds)
+    const departure = { at, code, reason, version, address, sn: view.sn, errors, ends }
     setRecent(this.#left, stationId, departure, maxStations)
     // Another connection of the station may be open.
     if ((this.#sessionOf(stationId) ?? session) === session) this.#keep(stationId, departure, { code, reason })
@@ -95,7 +99,8 @@ export class Departures {
   #restore(lastSeen: readonly LastSeen[]): void {
     const left = new Map<StationId, Departure>()
     for (const { stationId, at, version, address, sn, refusal, end } of lastSeen) {
-      if (end !== null) left.set(stationId, { ...end, at: this.#sinceStart(at), version, address, sn, errors: [] })
+      const last = { at: this.#sinceStart(at), version, address, sn, errors: [], ends: [] }
+      if (end !== null) left.set(stationId, { ...end, ...last })
       if (refusal !== null && !this.#refused.has(stationId))
         setRecent(this.#refused, stationId, { ...refusal, at: this.#sinceStart(refusal.at) }, maxStations)
     }

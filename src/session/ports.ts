@@ -21,7 +21,7 @@ import type { KnownStations } from './known-stations.ts'
 import type { Tracked } from './transactions/digest.ts'
 import type { Backlog, DeliveryAttempt, DurableOutbox } from './transactions/outbox.ts'
 import type { DurableStarts, KeptAnswer, TransactionOutcome } from './transactions/transactions.ts'
-import type { KeptError, LastSeen, SessionEnd } from './view/record.ts'
+import type { KeptError, KeptViolation, LastSeen, SessionEnd } from './view/record.ts'
 
 export type { Asked } from './commands/unanswered.ts'
 export type * from './app/rpc.ts'
@@ -184,6 +184,8 @@ export interface Inspected {
   readonly load: { readonly commands: number; readonly messages: number }
   /** The last ones of the connection, the latest last. */
   readonly errors: readonly KeptError[]
+  /** Of messages of the station on this connection; `null` if none broke its schema. */
+  readonly violation: KeptViolation | null
   detail(): SessionView
 }
 

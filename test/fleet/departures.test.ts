@@ -104,7 +104,7 @@ const before: readonly LastSeen[] = ['CP1', 'CP2'].map(id => ({
 test('the stations of the last process are remembered, at their times', t => {
   const { departures } = new FakeWorld(t, {}, {}, new FakeMemory({ lastSeen: before })).hub
   const { version, address, sn } = ofCp1
-  const left = { code: 1001, reason: 'Server restart', version, address, sn, errors: [], at: dawn - 5_000 }
+  const left = { code: 1001, reason: 'Server restart', version, address, sn, errors: [], ends: [], at: dawn - 5_000 }
   assert.deepEqual([departures.leftOf(one), departures.leftOf('CP2' as StationId)], [left, left])
   assert.deepEqual([departures.size, departures.refusedOf(one)], [2, { ...refusal, at: dawn - 6_000 }])
 })

@@ -10,8 +10,9 @@ import type { Stations } from '../ports.ts'
 import { ProblemError } from '../problems.ts'
 import type { AnswerOf, QueryOf } from '../routes.ts'
 import { matcherOf } from '../watch/patterns.ts'
-import { departedState, errorsOf, summaryOf } from './summary.ts'
+import { departedState, summaryOf } from './summary.ts'
 import type { Scans } from './scan.ts'
+import { errorsOf, troublesOf } from './troubles.ts'
 
 type Query = QueryOf<'listStations'>
 
@@ -80,13 +81,19 @@ export class StationList {
     const fitsId = matcherOf(id)
     const since = connectedSince === undefined ? -Infinity : this.#clock.at(connectedSince)
     const silentSince = silentFor === undefined ? Infinity : this.#clock.now() - silentFor * 1000
-    const onlyConnected = connectedSince !== undefined || silentFor !== undefined || state === 'connected'
+    const onlyConnected = connectedSince !== undefined || silentFor !== undefined
     return (stationId: StationId, session: Member | null): boolean => {
       if (!fitsId(stationId) || (onlyConnected && session === null)) return false
-      if (state !== undefined && state !== 'connected' && state !== this.#stateOf(stationId, session)) return false
+      if (state !== undefined && !this.#isIn(state, stationId, session)) return false
       if (version !== undefined && version !== this.#versionOf(stationId, session)) return false
       return session === null || (session.openedAt >= since && lastSignOf(session) <= silentSince)
     }
+  }
+
+  #isIn(state: NonNullable<Query['state']>, stationId: StationId, session: Member | null): boolean {
+    if (state === 'connected') return session !== null
+    if (state === 'troubled') return troublesOf(stationId, this.#stations, this.#clock.now()).length > 0
+    return state === this.#stateOf(stationId, session)
   }
 
   #stateOf(stationId: StationId, session: Member | null): StationState {
@@ -101,10 +108,7 @@ export class StationList {
 
   #place(stationId: StationId, session: Member | null, key: string): Place {
     if (key === 'id') return ['', stationId]
-    if (key === 'errors') {
-      const left = this.#stations.departures.leftOf(stationId)
-      return [errorsOf(left, session?.view.errors ?? []).length, stationId]
-    }
+    if (key === 'errors') return [errorsOf(stationId, this.#stations).length, stationId]
     const value = key === 'connectedAt' ? session?.openedAt : session?.view.lastMessageAt
     return [value ?? null, stationId]
   }

@@ -2,15 +2,14 @@
  * A station as the admin API shows it: in a list, and by itself.
  */
 import { versions } from '../../ocpp/version.ts'
-import type { Departure, Inspected, KeptError, Member, OpenCall } from '../../session/ports.ts'
+import type { Departure, Inspected, Member, OpenCall } from '../../session/ports.ts'
 import type { StationId } from '../../translate/handshake.ts'
 import { withoutQuery } from '../../translate/url.ts'
 import type { StationState, StationSummary, StationView } from '../answers.ts'
 import type { Clock } from '../clock.ts'
 import type { Stations } from '../ports.ts'
 import { ProblemError } from '../problems.ts'
-
-const maxErrors = 10
+import { errorsOf, recentEndsOf, troublesOf } from './troubles.ts'
 
 export function summaryOf(stationId: StationId, stations: Stations, clock: Clock): StationSummary {
   const session = stations.claims.current(stationId)
@@ -31,11 +30,12 @@ function connected({ handshake, openedAt, view }: Member, stations: Stations, cl
     leftAt: timeOrNull(left?.at ?? null, clock),
     leftBecause: left?.reason ?? null,
     messages: view.messages,
-    ...troubles(errorsOf(left, view.errors)),
+    ...recentOf(stationId, stations, clock),
   }
 }
 
-function departed(stationId: StationId, { departures }: Stations, clock: Clock): StationSummary {
+function departed(stationId: StationId, stations: Stations, clock: Clock): StationSummary {
+  const { departures } = stations
   const left = departures.leftOf(stationId)
   const last = left ?? departures.refusedOf(stationId)
   return {
@@ -49,17 +49,14 @@ function departed(stationId: StationId, { departures }: Stations, clock: Clock):
     leftAt: timeOrNull(last?.at ?? null, clock),
     leftBecause: last?.reason ?? null,
     messages: 0,
-    ...troubles(errorsOf(left, [])),
+    ...recentOf(stationId, stations, clock),
   }
 }
 
-/** The latest last, those of the connection before included. */
-export function errorsOf(left: Departure | null, own: readonly KeptError[]): readonly KeptError[] {
-  return [...(left?.errors ?? []), ...own].slice(-maxErrors)
-}
-
-function troubles(errors: readonly KeptError[]) {
-  return { recentErrors: errors.length, lastError: errors.at(-1)?.code ?? null }
+function recentOf(stationId: StationId, stations: Stations, clock: Clock) {
+  const errors = errorsOf(stationId, stations)
+  const troubles = troublesOf(stationId, stations, clock.now())
+  return { recentErrors: errors.length, lastError: errors.at(-1)?.code ?? null, troubles }
 }
 
 /** @param left how the last connection of the station ended; `null` if it has had none */
@@ -68,21 +65,22 @@ export function departedState(left: Departure | null): StationState {
 }
 
 /** Throws `ProblemError` for a station that the bridge does not know. */
-export function viewOf(stationId: StationId, stations: Stations, clock: Clock): StationView {
+export function viewOf(stationId: StationId, stations: Stations, clock: Clock): Omit<StationView, 'appAway'> {
   const { claims, departures, backlog } = stations
   const session = claims.current(stationId)
   const [left, refused] = [departures.leftOf(stationId), departures.refusedOf(stationId)]
   if (session === null && left === null && refused === null) throw new ProblemError('unknown-station')
-  const timed = ({ at, ...error }: KeptError) => ({ at: clock.timeOf(at), ...error })
+  const timed = <Kept extends { readonly at: number }>(kept: Kept) => ({ ...kept, at: clock.timeOf(kept.at) })
   const about = session === null ? noConnection : connectionOf(session, stations, clock)
   return {
     ...summaryOf(stationId, stations, clock),
     ...about,
     queues: { ...about.queues, stored: backlog?.has(stationId) ?? false },
     remembered: rememberedOf(stationId, stations),
-    errors: errorsOf(left, session?.view.errors ?? [])
-      .map(timed)
-      .reverse(),
+    heartbeatSeconds: secondsOrNull(stations.known.heartbeatIntervalOf(stationId)),
+    recentEnds: recentEndsOf(left, clock.now()),
+    violation: session?.view.violation ? timed(session.view.violation) : null,
+    errors: errorsOf(stationId, stations).map(timed).reverse(),
     lastEnd: left === null ? null : { at: clock.timeOf(left.at), code: left.code, reason: left.reason },
     lastRefusal:
       refused === null
@@ -129,6 +127,10 @@ function openCall(clock: Clock) {
     action,
     seconds: since === null ? null : Math.round(clock.now() - since) / 1000,
   })
+}
+
+function secondsOrNull(ms: number | null): number | null {
+  return ms === null ? null : ms / 1000
 }
 
 function timeOrNull(at: Inspected['lastMessageAt'], clock: Clock): string | null {

@@ -1,9 +1,10 @@
 /**
- * What is wrong with a station, in sentences; the worst first. Each is a fact that the bridge has seen.
+ * What is wrong with a station, in sentences, and in a few words for a list; the worst first. Each is a fact that the bridge
+ * has seen.
  *
  * Pure: no DOM.
  */
-import type { StationView } from '../../admin/answers.ts'
+import type { StationSummary, StationView, Trouble } from '../../admin/answers.ts'
 import { violationText, type Violation } from './schema.ts'
 import type { Tone } from './states.ts'
 import { countText, numberText } from './text.ts'
@@ -20,15 +21,32 @@ export type Finding = {
 const slowSeconds = 5
 const mostKinds = 4
 
+/** As many of its connections end within an hour in a reconnect loop. */
+const endsOfLoop = 3
+/** A station sends a Heartbeat, or anything else, within one. */
+const silentIntervals = 2
+
 /** The latest message that breaks its schema, and how many do, of those that were seen. */
 export type Breach = { readonly action: string; readonly violation: Violation; readonly count: number }
 
-/** @param now in ms since the epoch */
+/**
+ * @param breach in the messages that the page shows; the bridge itself tells of others
+ * @param now in ms since the epoch
+ */
 export function findingsOf(view: StationView, breach: Breach | null, now: number): readonly Finding[] {
-  return [...absence(view, now), ...boot(view), ...waiting(view), ...errors(view, now), ...breaches(breach)]
+  return [
+    ...absence(view, now),
+    ...loop(view),
+    ...boot(view),
+    ...silence(view, now),
+    ...waiting(view),
+    ...errors(view, now),
+    ...(breach === null ? violation(view, now) : breaches(breach)),
+  ]
 }
 
-function absence({ state, leftAt, leftBecause, lastRefusal, lastEnd }: StationView, now: number): readonly Finding[] {
+function absence(view: StationView, now: number): readonly Finding[] {
+  const { state, connectedAt, leftAt, leftBecause, lastRefusal, lastEnd } = view
   const refused = (): Finding[] => {
     if (lastRefusal === null) return []
     const { status, reason, address, at } = lastRefusal
@@ -36,12 +54,41 @@ function absence({ state, leftAt, leftBecause, lastRefusal, lastEnd }: StationVi
     return [{ tone: 'bad', says, advice: refusalAdvice(status) }]
   }
   if (state === 'refused') return refused()
-  if (state !== 'disconnected') return lastRefusal !== null && isLater(lastRefusal.at, leftAt) ? refused() : []
+  if (state !== 'disconnected') return lastRefusal !== null && isLater(lastRefusal.at, connectedAt) ? refused() : []
   const when = leftAt === null ? '' : ` ${agoText(leftAt, now)}`
   const code = lastEnd === null ? '' : ` (close code ${lastEnd.code})`
-  const says = `It left${when}${code}: ${leftBecause ?? 'for an unknown reason'}.`
+  const says = `It left${when}${code}: ${endReason(leftBecause)}.`
   const advice = 'A station connects again by itself. If it does not, look at its power, its network and its URL.'
   return [{ tone: 'bad', says, advice }, ...(lastRefusal !== null && isLater(lastRefusal.at, leftAt) ? refused() : [])]
+}
+
+/** A station may close its connection without a reason. */
+function endReason(reason: string | null): string {
+  return reason === null || reason === '' ? 'no reason was given' : reason
+}
+
+function loop({ recentEnds, lastEnd }: StationView): readonly Finding[] {
+  if (recentEnds < endsOfLoop) return []
+  const last = lastEnd === null ? '' : `; the last end was: ${endReason(lastEnd.reason)} (close code ${lastEnd.code})`
+  const says = `It connects and drops again and again: ${numberText(recentEnds)} of its connections ended in the last hour${last}.`
+  return [
+    {
+      tone: 'bad',
+      says,
+      advice: "Look at its network and its log. Two stations with the same identity also end each other's connections.",
+    },
+  ]
+}
+
+function silence({ sid, state, lastMessageAt, connectedAt, heartbeatSeconds }: StationView, now: number) {
+  const since = lastMessageAt ?? connectedAt
+  if (sid === null || state === 'attaching' || since === null || heartbeatSeconds === null) return []
+  const seconds = (now - Date.parse(since)) / 1000
+  if (seconds <= silentIntervals * heartbeatSeconds) return []
+  const says = `It has sent nothing for ${durationText(seconds)}, and should send a Heartbeat every ${durationText(heartbeatSeconds)}.`
+  const advice =
+    'Its connection is open, but its software may be stuck: send TriggerMessage or Reset, and see whether it answers.'
+  return [{ tone: 'warn', says, advice } as const]
 }
 
 function isLater(time: string, other: string | null): boolean {
@@ -67,13 +114,14 @@ function refusalAdvice(status: number): string {
   }
 }
 
-function boot({ state }: StationView): readonly Finding[] {
+function boot({ state, appAway }: StationView): readonly Finding[] {
+  if (appAway) return [{ tone: 'bad', says: 'The app does not answer the bridge.', advice: appAdvice(state) }]
   if (state === 'attaching')
     return [
       {
         tone: 'warn',
         says: 'The app has not accepted it yet.',
-        advice: 'If this lasts, the app is away, or the station says nothing: look at the overview.',
+        advice: 'The app is slow, or the station has not said anything yet: the messages below show which.',
       },
     ]
   if (state === 'pending')
@@ -88,6 +136,11 @@ function boot({ state }: StationView): readonly Finding[] {
   return [
     { tone: 'bad', says: 'Its boot was answered with Rejected.', advice: 'The app does not accept this station.' },
   ]
+}
+
+function appAdvice(state: StationView['state']): string {
+  const now = 'This is not the fault of the station: start the app, or look at its log.'
+  return state === 'attaching' ? `${now} The station is accepted once the app is back.` : now
 }
 
 function waiting({ calls, queues }: StationView): readonly Finding[] {
@@ -117,7 +170,7 @@ function waiting({ calls, queues }: StationView): readonly Finding[] {
     found.push({
       tone: 'warn',
       says: 'Transaction messages of it are stored, because the app could not take them.',
-      advice: 'They are delivered when the app is back; GET /v1/outbox lists them.',
+      advice: 'They are delivered when the app is back. They are listed under Waiting for the app.',
     })
   return found
 }
@@ -138,6 +191,14 @@ function errors({ errors: all }: StationView, now: number): readonly Finding[] {
     const says = `${who} answered ${action} with ${code}${text} ${agoText(at, now)}${more}.`
     return [{ tone: 'warn', says, advice: errorAdvice(latest) } as const]
   })
+}
+
+function violation({ violation: latest }: StationView, now: number): readonly Finding[] {
+  if (latest === null) return []
+  const { at, action, count } = latest
+  const those = count === 1 ? 'A message of it breaks its' : `${numberText(count)} messages of it break their`
+  const says = `${those} official schema, the latest ${action} ${agoText(at, now)} at ${violationText(latest)}.`
+  return [{ tone: 'warn', says, advice: 'Its firmware or its settings may be at fault. The next one is marked below.' }]
 }
 
 function breaches(breach: Breach | null): readonly Finding[] {
@@ -164,4 +225,18 @@ function errorAdvice({ from, cause }: StationView['errors'][number]): string {
     default:
       return 'The message breaks OCPP: open it below.'
   }
+}
+
+const troubleWords: Readonly<Record<Trouble, (station: StationSummary) => string>> = {
+  refused: () => 'connection refused',
+  reconnects: () => 'reconnects again and again',
+  silent: () => 'missed its heartbeats',
+  violations: () => 'breaks the schema',
+  errors: ({ recentErrors, lastError }) => `${countText(recentErrors, 'error')}: ${lastError ?? ''}`,
+  stored: () => 'messages wait for the app',
+}
+
+/** The worst first. */
+export function troubleTexts(station: StationSummary): readonly string[] {
+  return station.troubles.map(trouble => troubleWords[trouble](station))
 }

@@ -3,6 +3,7 @@
  */
 import type { StationState } from '../../admin/answers.ts'
 import type { AnswerOf } from '../../admin/routes.ts'
+import { troubleTexts } from '../model/diagnosis.ts'
 import { stationLink, stationsLink } from '../model/places.ts'
 import { states } from '../model/states.ts'
 import { bytesText, countText, numberText, visible } from '../model/text.ts'
@@ -30,7 +31,7 @@ export class OverviewPage implements Page {
   #stats: Stats | null = null
   #series: Series = { seconds: 0, samples: [] }
   #warnings: AnswerOf<'listWarnings'>['warnings'] = []
-  #troubled: AnswerOf<'listStations'>['stations'] = []
+  #troubled: AnswerOf<'listStations'> = { stations: [], matched: 0, next: null }
   #error: Error | null = null
 
   constructor(context: Context) {
@@ -57,16 +58,16 @@ export class OverviewPage implements Page {
   async #ask(): Promise<void> {
     const { api } = this.#context
     this.#error = await asking(this.#context, async () => {
-      const [stats, series, { warnings }, { stations }] = await Promise.all([
+      const [stats, series, { warnings }, troubled] = await Promise.all([
         api.get<'getStats'>('/v1/stats'),
         api.get<'getSeries'>('/v1/series'),
         api.get<'listWarnings'>('/v1/warnings'),
-        api.get<'listStations'>(`/v1/stations?sort=-errors&limit=${troubledShown}`),
+        api.get<'listStations'>(`/v1/stations?state=troubled&sort=-errors&limit=${troubledShown}`),
       ])
       this.#stats = stats
       this.#series = series
       this.#warnings = warnings
-      this.#troubled = stations.filter(({ recentErrors }) => recentErrors > 0)
+      this.#troubled = troubled
     })
   }
 
@@ -83,30 +84,38 @@ export class OverviewPage implements Page {
         ${bytesText(stats.memory.bytes)} of memory
       </p>
       <div class="tiles">${tilesOf(stats, this.#series)}</div>
-      ${this.#charts.view(this.#series)}
       <div class="columns">
-        ${section('troubled', 'Stations with errors', this.#troubledList(now), html`<a href=${stationsLink({ sort: '-errors' })}>All</a>`)}
+        ${section('troubled', 'Stations in trouble', this.#troubledList(now), this.#allTroubled())}
         ${section('warnings', 'Warnings of the log', warningList(this.#warnings, now))}
       </div>
+      ${this.#charts.view(this.#series)}
     `
   }
 
+  #allTroubled(): TemplateResult {
+    const { matched } = this.#troubled
+    const text = matched > troubledShown ? `All ${numberText(matched)}` : 'All'
+    return html`<a href=${stationsLink({ state: 'troubled', sort: '-errors' })}>${text}</a>`
+  }
+
   #troubledList(now: number): TemplateResult {
-    if (this.#troubled.length === 0)
+    const { stations } = this.#troubled
+    if (stations.length === 0)
       return emptyNote(
         'None',
-        'No connected station has had an error lately. Stations that left are under Disconnected.',
+        html`Nothing was wrong with any station in the last hour. Stations that left are under
+          <a href=${stationsLink({ state: 'disconnected' })}>Disconnected</a>.`,
       )
     return html`<ul class="lines">
-      ${this.#troubled.map(
-        ({ id, state, recentErrors, lastError, lastMessageAt }) =>
-          html`<li>
-            <a class="id" href=${stationLink(id)}>${visible(id)}</a>
-            ${stateBadge(state)}
-            <span class="bad-text">${visible(lastError ?? '')}</span>
-            <span class="muted">${countText(recentErrors, 'error')}, last message ${timeAgo(lastMessageAt, now)}</span>
-          </li>`,
-      )}
+      ${stations.map(station => {
+        const { id, state, lastMessageAt } = station
+        return html`<li>
+          <a class="id" href=${stationLink(id)}>${visible(id)}</a>
+          ${stateBadge(state)}
+          <span class="bad-text">${visible(troubleTexts(station).join('; '))}</span>
+          ${lastMessageAt === null ? nothing : html`<span class="muted">last message ${timeAgo(lastMessageAt, now)}</span>`}
+        </li>`
+      })}
     </ul>`
   }
 }
@@ -124,14 +133,14 @@ function tilesOf(stats: Stats, { samples }: Series): readonly TemplateResult[] {
     tile(
       'Errors per second',
       perSecond(latest?.errors),
-      isErring ? 'Look at the stations with errors' : 'None in the last seconds',
+      isErring ? 'Look at the stations in trouble' : 'None in the last seconds',
       isErring ? 'warn' : 'good',
     ),
     tile(
       'The app',
       rpc.away ? 'Away' : p95 === null ? 'Idle' : msText(p95),
       rpc.away
-        ? 'It does not answer; its stations wait'
+        ? 'It does not answer the bridge: start it, or look at its log'
         : p95 === null
           ? 'No call in the last seconds'
           : `95 of 100 calls take less; ${numberText(latest?.rpcCalls ?? 0)} per second`,
@@ -162,5 +171,5 @@ function byState({ byState: counts, departed }: Stats): TemplateResult {
     const { word } = states[state as StationState]
     return html`<a href=${stationsLink({ state })}>${numberText(count)} ${word.toLowerCase()}</a> `
   })}
-  ${departed === 0 ? nothing : html`<a href=${stationsLink({ state: 'disconnected' })}>${numberText(departed)} gone</a>`}`
+  ${departed === 0 ? nothing : html`<a href=${stationsLink({ state: 'disconnected' })}>${numberText(departed)} disconnected</a>`}`
 }

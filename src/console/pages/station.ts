@@ -15,12 +15,13 @@ import { findingList, stationFacts } from '../views/about.ts'
 import { CommandPanel } from '../views/command.ts'
 import { emptyNote, errorNote, loadingNote, section, stateBadge } from '../views/parts.ts'
 import { TimelinePanel } from '../views/timeline.ts'
-import { transactionList } from '../views/transactions.ts'
+import { storedList, transactionList, type Stored } from '../views/transactions.ts'
 import { asking, type Context, type Page } from './page.ts'
 import { Schemas } from './schemas.ts'
 
 const everyMs = 2_000
 const historyFrames = 200
+const storedShown = 8
 const historySeconds = 3_600
 
 export class StationPage implements Page {
@@ -34,6 +35,8 @@ export class StationPage implements Page {
   readonly #panel: TimelinePanel
   readonly #command: CommandPanel
   #view: StationView | null = null
+  /** `null` if nothing of it waits. */
+  #stored: Stored | null = null
   #history: Pick<AnswerOf<'listMessages'>, 'kept' | 'until'> = { kept: 0, until: null }
   #stream: StreamState = 'connecting'
   #error: Error | null = null
@@ -65,7 +68,7 @@ export class StationPage implements Page {
       <p class="crumbs"><a href="#/stations">Stations</a> /</p>
       <div class="title-line">
         <h1 tabindex="-1" class="id">${this.title}</h1>
-        ${view === null ? '' : html`${stateBadge(view.state)} <span class="chip">OCPP ${view.version ?? 'unknown'}</span>`}
+        ${view === null ? '' : html`${stateBadge(view.state)} ${view.version === null ? '' : html`<span class="chip">OCPP ${view.version}</span>`}`}
       </div>
       ${view === null ? this.#waiting() : this.#shown(view)}
     </main>`
@@ -100,6 +103,7 @@ export class StationPage implements Page {
     return html`<div class="station-columns">
       <div class="station-main">
         ${section('wrong', 'What is wrong', findingList(findingsOf(view, this.#breach(view), now)))}
+        ${this.#stored === null ? '' : section('stored', 'Waiting for the app', storedList(this.#stored, now))}
         ${section('timeline', 'Messages', timeline, this.#panel.tools(this.#stream))}
       </div>
       <div class="station-side">
@@ -127,7 +131,11 @@ export class StationPage implements Page {
 
   async #refresh(): Promise<void> {
     this.#error = await asking(this.#context, async () => {
-      this.#view = await this.#context.api.get<'getStation'>(this.#path)
+      const view = await this.#context.api.get<'getStation'>(this.#path)
+      this.#view = view
+      const { api } = this.#context
+      const query = `station=${encodeURIComponent(view.id)}&limit=${storedShown}`
+      this.#stored = view.queues.stored ? await api.get<'listOutbox'>(`/v1/outbox?${query}`) : null
     })
   }
 

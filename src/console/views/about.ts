@@ -29,7 +29,7 @@ export function findingList(findings: readonly Finding[]): TemplateResult {
 }
 
 export function stationFacts(view: StationView, now: number): TemplateResult {
-  const { sn, address, connectedAt, lastMessageAt, tls, profile, url, streams, queues, sid } = view
+  const { sn, address, connectedAt, lastMessageAt, tls, profile, url, streams, queues, sid, heartbeatSeconds } = view
   const waiting = [
     countText(queues.messages, 'message'),
     bytesText(queues.messageBytes),
@@ -38,14 +38,15 @@ export function stationFacts(view: StationView, now: number): TemplateResult {
   return html`${factList([
     ['Serial number for the app', sn === null ? null : code(sn)],
     ['Address', address === null ? null : code(address)],
-    ['Connected', timeAgo(connectedAt, now)],
-    ['Last message', timeAgo(lastMessageAt, now)],
+    ['Connected', connectedAt === null ? null : timeAgo(connectedAt, now)],
+    ['Last message', lastMessageAt === null ? null : timeAgo(lastMessageAt, now)],
+    ['Heartbeat interval', heartbeatSeconds === null ? null : durationText(heartbeatSeconds)],
     ['Encrypted', tls === null ? null : tls ? 'Yes, up to the bridge' : 'No'],
     ['Security profile', profile],
     ['URL for the app', url === null ? null : code(url)],
     ['Streams', streams.length === 0 ? null : streams.map(code)],
     ['Connection id', sid === null ? null : code(sid)],
-    ['Waiting', waiting.join(', ')],
+    ['Waiting', sid === null ? null : waiting.join(', ')],
   ])}
   ${openCalls(view)} ${countTable('Messages from the station', view.counts.fromStation)}
   ${countTable('Commands to the station', view.counts.toStation)} ${errorTable(view, now)}`

@@ -45,14 +45,15 @@ export function errorNote(title: string, error: Error): TemplateResult {
 
 export type Fact = readonly [name: string, value: unknown]
 
-/** Names and values, in columns. */
+/** Names and values, in columns, without those that are not known. */
 export function factList(facts: readonly Fact[]): TemplateResult {
+  const known = facts.filter(([, value]) => value !== null)
   return html`<dl class="facts">
-    ${facts.map(
+    ${known.map(
       ([name, value]) =>
         html`<div>
           <dt>${name}</dt>
-          <dd>${value ?? '–'}</dd>
+          <dd>${value}</dd>
         </div>`,
     )}
   </dl>`

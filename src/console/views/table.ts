@@ -2,6 +2,7 @@
  * The table of stations: its filter, its head and a row.
  */
 import type { StationSummary } from '../../admin/answers.ts'
+import { troubleTexts } from '../model/diagnosis.ts'
 import { stationLink, type Filter } from '../model/places.ts'
 import { sparkline } from '../model/rates.ts'
 import { states } from '../model/states.ts'
@@ -21,6 +22,7 @@ type Choice = readonly [value: string, text: string]
 
 const stateChoices: readonly Choice[] = [
   ['', 'All states'],
+  ['troubled', 'In trouble'],
   ['connected', 'Any connected'],
   ...Object.entries(states).map(([state, { word }]) => [state, word] as const),
 ]
@@ -66,7 +68,7 @@ export function filterBar(filter: Filter, onFilter: (filter: Filter) => void): T
 }
 
 export function tableHead(): TemplateResult {
-  const names = ['Station', 'State', 'OCPP', 'Last message', 'Messages', 'Errors', 'Left because']
+  const names = ['Station', 'State', 'OCPP', 'Last message', 'Messages', 'Trouble', 'Left because']
   return html`<div role="rowgroup" class="table-head">
     <div class="row" role="row" aria-rowindex="1">
       ${names.map((name, at) => html`<span role="columnheader" class="cell-${at}">${name}</span>`)}
@@ -86,9 +88,11 @@ export function tableRow({ index, station, steps }: Row, now: number): TemplateR
     <span role="cell" class="cell-0"><a class="id" href=${stationLink(id)}>${visible(id)}</a></span>
     <span role="cell" class="cell-1">${stateBadge(state)}</span>
     <span role="cell" class="cell-2">${version ?? '–'}</span>
-    <span role="cell" class="cell-3">${isGone ? html`left ${timeAgo(leftAt, now)}` : timeAgo(lastMessageAt, now)}</span>
+    <span role="cell" class="cell-3">
+      ${isGone ? html`${state === 'refused' ? 'refused' : 'left'} ${timeAgo(leftAt, now)}` : timeAgo(lastMessageAt, now)}
+    </span>
     <span role="cell" class="cell-4">${isGone ? '' : html`${spark(steps)}<span>${numberText(messages)}</span>`}</span>
-    <span role="cell" class="cell-5">${errorsOf(station)}</span>
+    <span role="cell" class="cell-5">${troublesOf(station)}</span>
     <span role="cell" class="cell-6 muted" title=${leftBecause ?? ''}>
       ${isGone && leftBecause !== null ? visible(leftBecause) : nothing}
     </span>
@@ -101,11 +105,11 @@ function spark(steps: readonly number[]): TemplateResult {
   </svg>`
 }
 
-function errorsOf({ recentErrors, lastError }: StationSummary): TemplateResult | string {
-  if (recentErrors === 0) return ''
-  return html`<span class="bad-text"
-    ><span aria-hidden="true">▲</span> ${recentErrors} ${visible(lastError ?? '')}</span
-  >`
+function troublesOf(station: StationSummary): TemplateResult | string {
+  const texts = troubleTexts(station).map(visible).join('; ')
+  return texts === ''
+    ? ''
+    : html`<span class="bad-text" title=${texts}><span aria-hidden="true">▲</span> ${texts}</span>`
 }
 
 export function noneFound(filter: Filter): TemplateResult {
@@ -115,6 +119,12 @@ export function noneFound(filter: Filter): TemplateResult {
       'No station has connected yet',
       html`Stations connect to the stations' port of this bridge, not to this one. When one is refused, it is listed
       here with the reason.`,
+    )
+  if (filter.state === 'troubled' && filter.search === '' && filter.version === '')
+    return emptyNote(
+      'No station is in trouble',
+      html`Nothing was wrong with any of them in the last hour. Stations that left are under
+        <a href="#/stations?state=disconnected">Disconnected</a>.`,
     )
   return emptyNote(
     'No station fits',

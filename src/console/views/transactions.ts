@@ -1,6 +1,7 @@
 /**
- * The transactions of a station, as far as its frames were seen.
+ * The transactions of a station, as far as its frames were seen, and its messages that the app does not have yet.
  */
+import type { AnswerOf } from '../../admin/routes.ts'
 import type { Transaction } from '../model/transactions.ts'
 import { countText, numberText, visible } from '../model/text.ts'
 import { durationText } from '../model/time.ts'
@@ -31,5 +32,33 @@ function transactionLine(transaction: Transaction, now: number): TemplateResult 
     ${state} ${id === null ? html`<span class="muted">no id yet</span>` : code(id)}
     <span class="muted">${facts.filter(fact => fact !== '').join(' · ')}</span>
     ${endedAt === null ? html`<span class="muted">last seen ${timeAgo(seenAt, now)}</span>` : nothing}
+  </li>`
+}
+
+export type Stored = AnswerOf<'listOutbox'>
+
+export function storedList({ messages, next }: Stored, now: number): TemplateResult {
+  return html`<ul class="lines">
+      ${messages.map(each => storedLine(each, now))}
+    </ul>
+    ${next === null ? nothing : html`<p class="help">There are more; <code>ocpp-cable outbox</code> lists all of them.</p>`}`
+}
+
+function storedLine({ action, state, storedAt, attempts, error }: Stored['messages'][number], now: number) {
+  const isDead = state === 'dead'
+  return html`<li>
+    ${code(action)} ${isDead ? toned('bad', 'Given up') : toned('warn', 'Waits')}
+    <span class="muted"
+      >stored ${timeAgo(storedAt, now)}${attempts === 0 ? '' : `, ${countText(attempts, 'attempt')}`}</span
+    >
+    ${error === null ? nothing : html`<p class="muted">${visible(error)}</p>`}
+    ${
+      isDead
+        ? html`<p class="help">
+            The app raised on it for too long. Mend the app, and deliver it again with
+            <code>ocpp-cable outbox retry</code>.
+          </p>`
+        : nothing
+    }
   </li>`
 }

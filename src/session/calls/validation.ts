@@ -63,7 +63,7 @@ export class Validation {
     mayRefuse: boolean,
     value?: unknown,
   ): Finding {
-    const { handshake, row, settings, world, who } = this.#station
+    const { handshake, row, settings, world, who, record } = this.#station
     const rules = this.#rules
     const mode = rules.length === 0 ? settings[optionOf[direction]] : modeOf(direction, action, rules, settings)
     if (mode === 'off') return nothing
@@ -72,6 +72,7 @@ export class Validation {
     if (first === undefined) return nothing
     const { number: version } = row
     world.meter.count('ocpp_violation_total', { version, action, direction })
+    if (direction === 'in') record.keepViolation(world.now(), action, first)
     const words = violationsInWords(violations)
     const fields = { ...who, version, action, violations: words }
     world.once(`violation ${version} ${direction} ${action}`, fields, sentences[direction], words)

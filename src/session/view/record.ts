@@ -5,6 +5,7 @@
 import { idKey, type Call, type CallError } from '../../ocpp/frame.ts'
 import { copyOf, emptyObject, isObject, parseObject, type JsonText } from '../../ocpp/json.ts'
 import type { Version } from '../../ocpp/version.ts'
+import type { Violation } from '../../ocpp/violations.ts'
 import { redactDescription } from '../../ops/redact/redact.ts'
 import type { StationId } from '../../translate/handshake.ts'
 
@@ -22,6 +23,16 @@ export type KeptError = {
   readonly cause: string
 }
 
+/** How many messages of a connection broke their official schema, and where the latest did. */
+export type KeptViolation = {
+  /** In ms of `World.now`. */
+  readonly at: number
+  readonly action: string
+  readonly path: string
+  readonly rule: string
+  readonly count: number
+}
+
 /** How a connection ended. */
 export type SessionEnd = { readonly code: number; readonly reason: string }
 
@@ -33,6 +44,8 @@ export type Departure = SessionEnd & {
   readonly sn: string | null
   /** The last ones of the connection, the latest last. */
   readonly errors: readonly KeptError[]
+  /** When its last connections ended, in ms of `World.now`, the latest last; a few. */
+  readonly ends: readonly number[]
 }
 
 /** The last refused upgrade of a station; `at` in ms of `World.now`. */
@@ -67,6 +80,7 @@ export class ConnectionRecord {
   received: Map<string, number> | null = null
   /** Commands sent, by action. */
   sent: Map<string, number> | null = null
+  violation: KeptViolation | null = null
   #errors: KeptError[] | null = null
 
   /** The latest last. */
@@ -77,6 +91,12 @@ export class ConnectionRecord {
   onReceived(action: string): void {
     this.received ??= new Map<string, number>()
     this.received.set(action, (this.received.get(action) ?? 0) + 1)
+  }
+
+  /** @param at in ms of `World.now` */
+  keepViolation(at: number, action: string, { path, rule }: Violation): void {
+    const count = (this.violation?.count ?? 0) + 1
+    this.violation = { at, action: shortCopy(action), path: shortCopy(path), rule, count }
   }
 
   /**

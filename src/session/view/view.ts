@@ -48,6 +48,10 @@ export class View implements Inspected {
     return this.#station.record.errors
   }
 
+  get violation(): Inspected['violation'] {
+    return this.#station.record.violation
+  }
+
   get messages(): number {
     const { received, sent } = this.#station.record
     return sumOf(received) + sumOf(sent)

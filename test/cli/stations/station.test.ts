@@ -19,6 +19,7 @@ const view: StationView = {
   messages: 13,
   recentErrors: 1,
   lastError: 'InternalError',
+  troubles: ['errors'],
   sid: 's1',
   tls: false,
   profile: 1,
@@ -43,6 +44,10 @@ const view: StationView = {
   ],
   lastEnd: { at: ago(4_000), code: 1006, reason: 'the connection was lost' },
   remembered: { profile: 2, serialNumber: 'SN\u001b', mayDowngrade: false },
+  heartbeatSeconds: 300,
+  recentEnds: 1,
+  violation: null,
+  appAway: false,
   lastRefusal: { at: ago(3_700), status: 503, reason: 'The CSMS is shutting down', address: '192.0.2.1' },
 }
 

@@ -20,6 +20,7 @@ const connected: StationSummary = {
   messages: 13,
   recentErrors: 1,
   lastError: 'InternalError',
+  troubles: ['errors'],
 }
 const left: StationSummary = {
   ...connected,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { StationView } from '../../../src/admin/answers.ts'
-import { findingsOf } from '../../../src/console/model/diagnosis.ts'
+import { troubleKinds, type StationView } from '../../../src/admin/answers.ts'
+import { findingsOf, troubleTexts } from '../../../src/console/model/diagnosis.ts'
 
 const now = Date.parse('2026-01-31T12:00:00Z')
 const ago = (seconds: number): string => new Date(now - seconds * 1000).toISOString()
@@ -19,6 +19,7 @@ const healthy: StationView = {
   messages: 3,
   recentErrors: 0,
   lastError: null,
+  troubles: [],
   sid: 's1',
   tls: false,
   profile: 1,
@@ -31,6 +32,10 @@ const healthy: StationView = {
   lastEnd: null,
   lastRefusal: null,
   remembered: null,
+  heartbeatSeconds: 300,
+  recentEnds: 0,
+  violation: null,
+  appAway: false,
 }
 const error = {
   at: ago(10),
@@ -62,6 +67,29 @@ const rows: readonly (readonly [Partial<StationView>, readonly RegExp[], string]
   ],
   [{ state: 'refused', sid: null, lastRefusal: refusal }, [/refused/], 'it has never been let in'],
   [{ lastRefusal: refusal }, [/refused/], 'something else tries with its identity'],
+  [{ lastRefusal: { ...refusal, at: ago(3_700) } }, [], 'it was refused before it was let in'],
+  [{ ...gone, leftBecause: '' }, [/It left 1 min ago: no reason was given\./], 'it closed the connection itself'],
+  [{ recentEnds: 2 }, [], 'a connection may end now and then'],
+  [
+    { recentEnds: 4, lastEnd: { at: ago(60), code: 1006, reason: '' } },
+    [/4 of its connections ended in the last hour; the last end was: no reason was given \(close code 1006\)/],
+    'it is in a reconnect loop',
+  ],
+  [{ lastMessageAt: ago(600) }, [], 'it may be silent for two heartbeat intervals'],
+  [
+    { lastMessageAt: ago(720) },
+    [/nothing for 12 min, and should send a Heartbeat every 5 min/],
+    'its software is stuck',
+  ],
+  [{ lastMessageAt: null, connectedAt: ago(720) }, [/nothing for 12 min/], 'it has said nothing since it connected'],
+  [{ lastMessageAt: ago(720), heartbeatSeconds: null }, [], 'it was told no interval'],
+  [{ appAway: true }, [/The app does not answer the bridge/], 'the app is away'],
+  [{ appAway: true, state: 'attaching' }, [/The app does not answer the bridge/], 'it waits for an app that is away'],
+  [
+    { violation: { at: ago(60), action: 'MeterValues', path: '/connectorId', rule: 'required', count: 2 } },
+    [/2 messages of it break .* MeterValues 1 min ago at \/connectorId: it is missing/],
+    'the bridge saw them before the page was opened',
+  ],
   [
     { calls: { fromStation: [], toStation: [{ id: 'a', action: 'Reset', seconds: 12 }] } },
     [/not answered Reset for 12 s/],
@@ -112,3 +140,11 @@ for (const status of [400, 401, 403, 404, 409, 429, 503])
     const [finding] = findingsOf({ ...healthy, lastRefusal: { ...refusal, status } }, null, now)
     assert.match(finding?.advice ?? '', /\.$/)
   })
+
+test('each trouble has words of its own, and errors have their number and the latest code', () => {
+  const station = { ...healthy, troubles: troubleKinds, recentErrors: 3, lastError: 'NotSupported' }
+  const texts = troubleTexts(station)
+  assert.equal(new Set(texts).size, troubleKinds.length)
+  assert.ok(texts.includes('3 errors: NotSupported'), texts.join('; '))
+  assert.deepEqual(troubleTexts({ ...station, troubles: [] }), [])
+})

@@ -74,7 +74,9 @@ test('readHello reads a message that comes in up to 64 records, of whichever siz
 })
 
 test('readHello reads a message that comes byte by byte', () => {
-  const bytes = recordsOf(named.subarray(5), 10)
+  const message = named.subarray(5)
+  // Its length depends on the OpenSSL of the Node that runs the tests: post-quantum key shares are long.
+  const bytes = recordsOf(message, Math.ceil(message.length / 64))
   const read = helloReader()
   for (let end = 1; end < bytes.length; end += 1) assert.deepEqual(read(bytes.subarray(0, end)), partial)
   assert.deepEqual(read(bytes), hello('csms.example'))
