@@ -93,16 +93,16 @@ export class Inbox<Entry> {
   }
 
   async #run(first: Entry): Promise<void> {
-    for (let entry: Entry | undefined = first; entry !== undefined; entry = this.#next()) {
+    for (let entry: Entry | undefined = first; entry !== undefined;) {
       const served = this.#server.serve(entry)
       if (served !== null) await served
-      this.#resumeIfRoom()
+      if (this.#isPaused) this.#resumeIfRoom()
+      entry = this.#waiting.length === 0 ? undefined : this.#next()
     }
     this.#isServing = false
   }
 
   #next(): Entry | undefined {
-    if (this.#waiting.length === 0) return undefined
     const preferred = this.stationFirst ? this.#waiting.findIndex(({ bytes }) => bytes !== null) : 0
     const [next] = this.#waiting.splice(Math.max(0, preferred), 1)
     if (next !== undefined && next.bytes !== null) {

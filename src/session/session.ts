@@ -101,8 +101,8 @@ export class Session implements Member {
    * @param bytes the message's size
    */
   receive(text: string, bytes: number): void {
-    const { handshake, who, world, record } = this.#station
-    if (this.isClosed) return
+    const { handshake, who, world, record, closed } = this.#station
+    if (closed.aborted) return
     try {
       world.meter.totals.client_msg_total.value++
       record.lastMessageAt = world.now()

@@ -72,7 +72,7 @@ export class Station<Settings = unknown> {
   }
 
   send(frame: Frame): void {
-    if (this.isClosed) return
+    if (this.closed.aborted) return
     const text = serializeFrame(frame, this.handshake.version)
     this.world.meter.totals.server_msg_total.value++
     this.world.trace?.(this.who, 'sent', text)

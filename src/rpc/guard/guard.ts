@@ -164,17 +164,17 @@ export class Guard implements Rpc {
    *
    * @returns when the budget begins from now on: anew for a call with a queue deadline of its own
    */
-  async #queue({ priority, signal, queueDeadline }: Task<unknown>, budgetFrom: number): Promise<number> {
+  #queue({ priority, signal, queueDeadline }: Task<unknown>, budgetFrom: number): Promise<number> {
     const usual = (): number => this.#lastStart(budgetFrom)
     const deadline = queueDeadline === undefined ? usual : () => Math.max(usual(), queueDeadline())
-    try {
-      await this.#permits.wait(priority, signal, deadline)
-    } catch (error) {
-      // Nobody awaits a Disconnect; it is retried later.
-      if (error instanceof RpcError && !error.isLocal && priority !== 'leaving') this.presence.onQueueTimeout(error)
-      throw error
-    }
-    return queueDeadline === undefined ? budgetFrom : performance.now()
+    return this.#permits.wait(priority, signal, deadline).then(
+      () => (queueDeadline === undefined ? budgetFrom : performance.now()),
+      (error: unknown) => {
+        // Nobody awaits a Disconnect; it is retried later.
+        if (error instanceof RpcError && !error.isLocal && priority !== 'leaving') this.presence.onQueueTimeout(error)
+        throw error
+      },
+    )
   }
 
   /** Of one call, as of now. */

@@ -238,6 +238,7 @@ export class AppConnection {
   }
 
   #merged(before: State, changes: State): State {
+    if (Object.keys(changes).length === 0) return before
     const { state, dropped } = mergeState(before, changes)
     for (let left = dropped; left > 0; left--) this.#station.drop('state', stateText)
     return state

@@ -288,11 +288,11 @@ export class Answering {
     if (answer.kind === 'callResult' && call.action === 'BootNotification')
       this.#parts.boot.onAnswer(answer.payload, by === 'failed')
     this.#station.send(answer.id === call.id ? answer : { ...answer, id: call.id })
-    const { row, world, isClosed, record } = this.#station
+    const { row, world, closed, record } = this.#station
     world.traces?.onAnswer(call, by)
     if (answer.kind === 'callError') record.keepError(world.now(), call, answer, cause)
     else if (cardRefusal.test(answer.payload)) record.keepRefusal(world.now(), call, answer.payload, cause)
-    if (isClosed || !world.meter.isRead) return
+    if (closed.aborted || !world.meter.isRead) return
     const action = isFromStation(row, call.action) ? call.action : 'other'
     world.meter.count('ocpp_call_total', { version: row.number, action, answer: by })
     world.meter.observe('ocpp_call_seconds', { version: row.number }, (world.now() - pending.receivedAt) / 1000)

@@ -90,7 +90,7 @@ export class Performing {
 
   /** Whether the app accepts the station, and need not see this CALL. */
   isLocal({ action }: Call): boolean {
-    return action === 'Heartbeat' && !this.#station.settings.forwardHeartbeats && this.isAttached
+    return action === 'Heartbeat' && this.#parts.app.identifier !== null && !this.#station.settings.forwardHeartbeats
   }
 
   /**
@@ -99,9 +99,9 @@ export class Performing {
    * A transaction message is retried while the station waits. In time before the station gives up, the connection is closed,
    * also over an attempt under way: its reply is kept for the next connection.
    */
-  call(pending: PendingCall, violations: readonly Violation[]): Promise<Reached> {
-    const { tracked } = pending
-    const extras = extrasOf(pending.transactionId, violations)
+  call(pending: PendingCall, violations: readonly Violation[]): Promise<Reached> | Reached {
+    const { tracked, transactionId } = pending
+    const extras = transactionId === null && violations.length === 0 ? noExtras : extrasOf(transactionId, violations)
     return tracked === null ? this.#attempt(pending, extras) : this.#callTransaction(pending, tracked, extras)
   }
 
@@ -152,29 +152,46 @@ export class Performing {
     this.#retryPause.end()
   }
 
-  /** @param queueDeadline of a transaction message, as in `Rpc` */
-  async #attempt(pending: PendingCall, extras: Extras, queueDeadline?: () => number): Promise<Reached> {
+  /**
+   * Throws or rejects with `RpcError`.
+   *
+   * @param queueDeadline of a transaction message, as in `Rpc`
+   */
+  #attempt(pending: PendingCall, extras: Extras, queueDeadline?: () => number): Promise<Reached> | Reached {
     const { call, tracked } = pending
-    const { app, fleet, unanswered } = this.#parts
-    const { world } = this.#station
+    const { app, unanswered } = this.#parts
     // The CALL may have waited behind earlier ones.
-    const isTooLate = world.now() >= pending.receivedAt + (tracked === null ? patienceMs : unanswered.longestMs)
-    const isAttached = app.identifier !== null && call.action !== 'BootNotification'
+    const longestMs = tracked === null ? patienceMs : unanswered.longestMs
+    const isTooLate = this.#station.world.now() >= pending.receivedAt + longestMs
     if (isTooLate && app.identifier === null) throw tooLate()
-    if (!isAttached && !(await this.#attach(call, queueDeadline))) return { kind: 'unauthorized' }
+    if (app.identifier !== null && call.action !== 'BootNotification')
+      return this.#reach(pending, isTooLate, extras, queueDeadline)
+    return this.#attach(call, queueDeadline).then(isAccepted =>
+      isAccepted ? this.#reach(pending, isTooLate, extras, queueDeadline) : { kind: 'unauthorized' },
+    )
+  }
+
+  /** With the station attached. */
+  #reach(
+    pending: PendingCall,
+    isTooLate: boolean,
+    extras: Extras,
+    queueDeadline?: () => number,
+  ): Promise<Reached> | Reached {
+    const { call, tracked } = pending
+    const { collecting, fleet } = this.#parts
     if (this.isLocal(call)) return { kind: 'local' }
     // Only now: an attempt on an older connection may have been in flight.
     const known = tracked === null ? null : fleet.transactions.find(tracked)
     if (known !== null && known.answer !== null) return { kind: 'replayed', answer: known.answer }
     if (isTooLate) throw tooLate()
-    if (known === null) {
-      const { collecting } = this.#parts
-      const reply = await (collecting === null ? this.#perform(call, null, extras) : collecting.perform(call, extras))
-      // Parts of a report are collected; none of them is a transaction message.
-      return reply === null ? { kind: 'local' } : { kind: 'performed', reply }
+    if (known !== null) {
+      pending.attempts = Math.max(pending.attempts, known.attempts)
+      return this.#performTransaction(pending, extras, queueDeadline).then(performed)
     }
-    pending.attempts = Math.max(pending.attempts, known.attempts)
-    return { kind: 'performed', reply: await this.#performTransaction(pending, extras, queueDeadline) }
+    if (collecting === null) return this.#perform(call, null, extras).then(performed)
+    // Parts of a report are collected; none of them is a transaction message.
+    return collecting.perform(call, extras).then(reply => (reply === null ? { kind: 'local' } : performed(reply)))
   }
 
   async #performTransaction(pending: PendingCall, extras: Extras, queueDeadline?: () => number): Promise<CommandReply> {
@@ -208,8 +225,11 @@ export class Performing {
 
 const noExtras: Extras = {}
 
+function performed(reply: CommandReply): Reached {
+  return { kind: 'performed', reply }
+}
+
 function extrasOf(transactionId: number | null, violations: readonly Violation[]): Extras {
-  if (transactionId === null && violations.length === 0) return noExtras
   return { ...(transactionId !== null && { transactionId }), ...(violations.length > 0 && { violations }) }
 }
 
