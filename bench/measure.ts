@@ -29,6 +29,11 @@ function ranFor(thread: string): string {
   }
 }
 
+/** Time that the main thread of a process was ready to run, and others had the core. */
+export function queuedSeconds(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e9
+}
+
 export function residentKilobytes(pid: number): number {
   return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
 }

@@ -7,6 +7,10 @@ import { test } from 'node:test'
 import { rows as optionRows } from '../src/config/options.ts'
 import { nameOf, textOf } from '../src/config/option.ts'
 import { limits } from '../src/config/table/limits.ts'
+import { checkLimits } from '../src/server/auth/station-keys.ts'
+import { usualTimeouts } from '../src/server/http-server.ts'
+import { maxFragments } from '../src/server/websocket/receiver.ts'
+import { inboxLimits } from '../src/session/inbox.ts'
 import { table as metrics, type Row as MetricRow } from '../src/ops/metric-table.ts'
 
 const read = (path: string): string => readFileSync(new URL(`../${path}`, import.meta.url), 'utf8')
@@ -44,14 +48,36 @@ test('each option of a limit exists, and each option of the group has a row', ()
   )
 })
 
-test('the default of each option of the group is the one in its row', () => {
+test('the default of each option is the one in its row', () => {
   for (const row of rows) {
     const option = names.get(optionOf(row))
-    if (option === undefined || !Object.values(limits.options).some(each => each === option)) continue
-    const shown = cell(row, 2).replaceAll(/[ ,](?=\d{3}\b|s\b|[KM]iB)/g, '')
+    if (option === undefined || typeof option.default !== 'number' || option.default === 0) continue
+    const shown = cell(row, 2).replaceAll(/[ ,](?=\d{3}\b|s\b|[KMG]iB)/g, '')
     assert.ok(shown.startsWith(textOf(option.kind, option.default)), `${optionOf(row)}: ${shown}`)
   }
 })
+
+const { tlsHandshake, head, request, idle } = usualTimeouts
+const seconds = (ms: number): string => `${ms / 1000} s`
+const grouped = (count: number): string => count.toLocaleString('en-US')
+/** [the beginning of a row, its figures in the code] */
+const figures: readonly (readonly [string, readonly string[]])[] = [
+  ['time for a TLS handshake', [seconds(tlsHandshake)]],
+  ['time for a header of the PROXY protocol', [seconds(head)]],
+  ["time for a request's head", [seconds(head)]],
+  ['time for a request |', [seconds(request)]],
+  ['time without a byte before the upgrade', [seconds(idle)]],
+  ['fragments of a message', [grouped(maxFragments.accepted), grouped(maxFragments.unaccepted)]],
+  ['messages of a station that wait', [grouped(inboxLimits.entries), `${inboxLimits.bytes / 2 ** 20} MiB`]],
+  ['keys that wait for their check', [grouped(checkLimits.waitingOfAddress), grouped(checkLimits.waiting)]],
+]
+for (const [begins, expected] of figures) {
+  test(`the row of limits "${begins}" has the figures of the code: ${expected.join(', ')}`, () => {
+    const row = rows.find(each => `${cell(each, 1)} |`.startsWith(begins))
+    const shown = cell(row ?? [], 2).match(/\d+(?:,\d{3})*(?: (?:s|[KMG]iB)\b)?/g) ?? []
+    assert.deepEqual(shown.slice(0, expected.length), expected)
+  })
+}
 
 const known = new Map<string, MetricRow<string>>(Object.entries(metrics))
 

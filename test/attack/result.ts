@@ -5,12 +5,14 @@ import { percentile } from '../../bench/table.ts'
 import type { Attack } from './attack.ts'
 import type { Ends } from './connections.ts'
 import type { Service } from './fleet.ts'
-import type { Holdings } from './site.ts'
+import type { Holdings, Strain } from './site.ts'
 
 export type Result = {
   readonly attack: Attack
   readonly quiet: Service
   readonly during: Service
+  /** The worst of all rounds. */
+  readonly strain: { readonly quiet: Strain; readonly during: Strain }
   readonly ends: Ends['counts']
   /** In bytes. */
   readonly rss: { readonly before: number; readonly peak: number; readonly after: number }
@@ -32,6 +34,11 @@ export function p99Of({ took }: Service): number {
   return took.length === 0 ? Infinity : percentile(took, 0.99)
 }
 
+export function worstOf(strains: readonly Strain[]): Strain {
+  const most = (of: keyof Strain): number => Math.max(...strains.map(strain => strain[of]))
+  return { busy: most('busy'), queued: most('queued'), lateMs: most('lateMs') }
+}
+
 /** Counts only: they do not depend on the speed of the machine. */
 export function wrongEnds({ ends, mustEnd }: Attack, counts: Ends['counts']): string[] {
   const others = Object.entries(counts).filter(([end]) => !ends.includes(end))
@@ -39,12 +46,16 @@ export function wrongEnds({ ends, mustEnd }: Attack, counts: Ends['counts']): st
   return [...others.map(([end, count]) => `${count} ended with ${end}`), ...missing]
 }
 
-export function missesOf({ attack, quiet, during, ends, before, after, lines, counted }: Result): string[] {
+export const percent = (share: number): string => `${(share * 100).toFixed(0)} %`
+
+export function missesOf({ attack, quiet, during, ends, before, after, lines, counted, strain }: Result): string[] {
   const misses = wrongEnds(attack, ends)
   if (quiet.errors + during.errors > 0)
     misses.push(`${quiet.errors} errors when quiet, ${during.errors} during the attack`)
   if (p99Of(during) > Math.max(2 * p99Of(quiet), goodMs))
-    misses.push('the p99 is more than twice that of the quiet phase')
+    misses.push(
+      `the p99 is more than twice that of the quiet phase; the bridge waited for a core ${percent(strain.during.queued)} of the time, ${percent(strain.quiet.queued)} when quiet`,
+    )
   if (after.files > before.files) misses.push(`${after.files - before.files} descriptors are not back`)
   if (after.memory > before.memory + spareMemory) misses.push(`${after.memory - before.memory} bytes are not back`)
   if (attack.mostLines !== undefined && lines > attack.mostLines) misses.push(`${lines} lines of log`)

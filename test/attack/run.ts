@@ -17,8 +17,8 @@ import { run } from '../support/process.ts'
 import type { Attack } from './attack.ts'
 import { attacks } from './rows/all.ts'
 import { together, type Service } from './fleet.ts'
-import { missesOf, type Result } from './result.ts'
-import { openSite, type Site } from './site.ts'
+import { missesOf, worstOf, type Result } from './result.ts'
+import { openSite, type Site, type Strain } from './site.ts'
 import { sites, type SiteName } from './sites.ts'
 import { tableOf } from './table.ts'
 
@@ -53,15 +53,21 @@ async function measure(site: Site, attack: Attack): Promise<Result> {
   const counted = await count()
   const quiet: Service[] = []
   const during: Service[] = []
+  const strains = { quiet: [] as Strain[], during: [] as Strain[] }
   const ends: Record<string, number> = {}
   let peak = 0
   const sampling = setInterval(() => (peak = Math.max(peak, site.resident())), 100)
   try {
     for (let round = 0; round < (attack.seconds === undefined ? rounds : 1); round++) {
+      await site.strain()
       quiet.push(await site.watchQuiet(phaseMs))
+      strains.quiet.push(await site.strain())
       const attackMs = attack.seconds === undefined ? phaseMs : attack.seconds * 1000
-      const [service, ended] = await Promise.all([site.watch(phaseMs), site.attack(attack, attackMs, 1)])
-      during.push(service)
+      const watching = async (): Promise<void> => {
+        during.push(await site.watch(phaseMs))
+        strains.during.push(await site.strain())
+      }
+      const [ended] = await Promise.all([site.attack(attack, attackMs, 1), watching()])
       for (const [end, count] of Object.entries(ended)) ends[end] = (ends[end] ?? 0) + count
     }
   } finally {
@@ -74,6 +80,7 @@ async function measure(site: Site, attack: Attack): Promise<Result> {
     attack,
     quiet: together(quiet),
     during: together(during),
+    strain: { quiet: worstOf(strains.quiet), during: worstOf(strains.during) },
     ends,
     rss: { before: rssBefore, peak, after: site.resident() },
     before,

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { openWorker } from '../../bench/children.ts'
+import { openWorker, type Worker } from '../../bench/children.ts'
 import { askable, keptBytes } from '../../bench/heap.ts'
-import { residentKilobytes } from '../../bench/measure.ts'
+import { cpuSeconds, queuedSeconds, residentKilobytes } from '../../bench/measure.ts'
 import { hashOf } from '../../src/server/auth/hash.ts'
 import { openBridge, type Bridge } from '../support/bridge.ts'
 import { makeKeyPair } from '../support/certificate.ts'
@@ -19,11 +19,22 @@ import { openProcess, type Process } from '../support/process.ts'
 import type { Attack } from './attack.ts'
 import type { Task } from './attacker.ts'
 import type { Ends } from './connections.ts'
-import { Booters, Callers, together, Visitors, type FleetOptions, type Service, type Watched } from './fleet.ts'
+import type { FleetOptions, Service } from './fleet.ts'
+import type { Task as FleetTask } from './healthy.ts'
 import { keyLines, sites, type SiteName } from './sites.ts'
 
 /** What the bridge holds: memory in bytes after a collection of garbage, and open files. */
 export type Holdings = { readonly memory: number; readonly files: number }
+
+/** What the bridge did since it was last asked. */
+export type Strain = {
+  /** On a core, as a share of the time. */
+  readonly busy: number
+  /** Its main thread was ready, and others had the core, as a share of the time: the machine's part in a slow answer. */
+  readonly queued: number
+  /** By how much its event loop was late at most, in ms. */
+  readonly lateMs: number
+}
 
 export type SiteOptions = {
   readonly name: SiteName
@@ -32,14 +43,18 @@ export type SiteOptions = {
   readonly onBridge?: (pid: number) => Promise<void>
 }
 
-export type Site = {
-  readonly bridge: Bridge
-  /** What the stations see in the next ms, during an attack or without one. */
+/** What the healthy stations see in the next ms, during an attack or without one. */
+type Fleet = {
   readonly watch: (ms: number) => Promise<Service>
   readonly watchQuiet: (ms: number) => Promise<Service>
+}
+
+export type Site = Fleet & {
+  readonly bridge: Bridge
   /** How the attackers' connections ended. */
   readonly attack: (attack: Attack, ms: number, share: number) => Promise<Ends['counts']>
   readonly holdings: () => Promise<Holdings>
+  readonly strain: () => Promise<Strain>
   /** Of the whole process, now. */
   readonly resident: () => number
   /** The open files, once they are no more than that, or after so many ms. */
@@ -75,8 +90,9 @@ export async function openSite(keep: Keep, { name, stations, onBridge }: SiteOpt
   const { pid = 0 } = bridge.process
   await onBridge?.(pid)
   const attacker = keep(openWorker(new URL('attacker.ts', import.meta.url).href))
+  const worker = keep(openWorker(new URL('healthy.ts', import.meta.url).href))
   const key = row.hasKeys === true ? stationKey : null
-  const watched = await openFleet(keep, name, { url: bridge.url, stations, key }, app)
+  const fleet = await openFleet(worker, name, { url: bridge.url, stations, key }, app)
   const files = (): number => readdirSync(`/proc/${pid}/fd`).length
   const task = {
     port: bridge.port,
@@ -87,8 +103,7 @@ export async function openSite(keep: Keep, { name, stations, onBridge }: SiteOpt
   }
   return {
     bridge,
-    watch: async ms => together(await Promise.all(watched.map(each => each.watch(ms)))),
-    watchQuiet: async ms => together(await Promise.all(watched.map(each => each.watchQuiet(ms)))),
+    ...fleet,
     attack: async (attack, ms, share) => {
       if (row.isLogUnread === true) bridge.process.stopReading()
       try {
@@ -98,6 +113,7 @@ export async function openSite(keep: Keep, { name, stations, onBridge }: SiteOpt
       }
     },
     holdings: async () => ({ memory: await keptBytes(pid), files: files() }),
+    strain: strainOf(bridge, pid),
     resident: () => residentKilobytes(pid) * 1024,
     settled: async (most, withinMs) => {
       const deadline = performance.now() + withinMs
@@ -108,20 +124,36 @@ export async function openSite(keep: Keep, { name, stations, onBridge }: SiteOpt
   }
 }
 
+function strainOf({ metricsPort }: Bridge, pid: number): Site['strain'] {
+  const read = () => ({ at: performance.now(), busy: cpuSeconds(pid), queued: queuedSeconds(pid) })
+  let last = read()
+  return async () => {
+    const metrics = await (await fetch(`http://${host}:${metricsPort}/metrics`)).text()
+    const [before, now] = [last, read()]
+    last = now
+    const share = (of: 'busy' | 'queued'): number => ((now[of] - before[of]) * 1000) / (now.at - before.at)
+    const [, late] = /^ocpp_cable_event_loop_delay_seconds\{quantile="1"\} (\S+)/m.exec(metrics) ?? []
+    return { busy: share('busy'), queued: share('queued'), lateMs: Number(late) * 1000 }
+  }
+}
+
 function openApp(checksKeys: boolean): Process {
   const file = fileURLToPath(new URL('app.ts', import.meta.url))
   return openProcess(process.execPath, ['--import', 'tsx', file, ...(checksKeys ? ['--keys-are-checked'] : [])])
 }
 
-async function openFleet(keep: Keep, name: SiteName, options: FleetOptions, app: Process): Promise<Watched[]> {
-  const callers = keep(new Callers())
-  await callers.connect(options)
-  if (sites[name].hasKeys === true) return [callers, keep(new Visitors(options))]
-  if (sites[name].isAppAway !== true) return [callers]
-  callers.close()
-  app.signal('SIGKILL')
-  await app.exited
-  return [keep(new Booters(options))]
+async function openFleet(worker: Worker, name: SiteName, options: FleetOptions, app: Process): Promise<Fleet> {
+  const ask = (task: FleetTask): Promise<unknown> => worker.ask(task)
+  await ask({ kind: 'connect', who: 'callers', options })
+  if (sites[name].hasKeys === true) await ask({ kind: 'connect', who: 'visitors', options })
+  if (sites[name].isAppAway === true) {
+    await ask({ kind: 'leave' })
+    app.signal('SIGKILL')
+    await app.exited
+    await ask({ kind: 'connect', who: 'booters', options })
+  }
+  const watchBy = (kind: 'watch' | 'watchQuiet') => async (ms: number) => (await ask({ kind, ms })) as Service
+  return { watch: watchBy('watch'), watchQuiet: watchBy('watchQuiet') }
 }
 
 /** @param sans one certificate each, the first one for those that ask for no name */

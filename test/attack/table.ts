@@ -2,12 +2,14 @@
  * The results as a table.
  */
 import { markdownTable } from '../../bench/table.ts'
-import { p99Of, type Result } from './result.ts'
+import { p99Of, percent, type Result } from './result.ts'
 
 const head = [
   'attack',
   'p99 quiet → during, ms',
   'ratio',
+  'bridge on a core',
+  'event loop late at most, ms',
   'errors of calls',
   'RSS before / peak / after, MiB',
   'descriptors before / after',
@@ -18,10 +20,12 @@ const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0)
 const grouped = (count: number): string => count.toLocaleString('en-US')
 
 export function tableOf(results: readonly Result[]): string {
-  const rows = results.map(({ attack, quiet, during, ends, rss, before, after, lines }) => [
+  const rows = results.map(({ attack, quiet, during, strain, ends, rss, before, after, lines }) => [
     attack.name,
     `${p99Of(quiet).toFixed(1)} → ${p99Of(during).toFixed(1)}`,
     (p99Of(during) / p99Of(quiet)).toFixed(1),
+    `${percent(strain.quiet.busy)} → ${percent(strain.during.busy)}`,
+    `${strain.quiet.lateMs.toFixed(0)} → ${strain.during.lateMs.toFixed(0)}`,
     `${during.errors} of ${grouped(during.took.length)}`,
     `${mebibytes(rss.before)} / ${mebibytes(rss.peak)} / ${mebibytes(rss.after)}`,
     `${before.files} / ${after.files}`,

@@ -760,6 +760,8 @@ const mebibyteOf = (head: string, item: string, tail: string): string => {
   const count = Math.floor((1024 * 1024 - head.length - tail.length) / (item.length + 1))
   return head + Array.from({ length: count }, () => item).join(',') + tail
 }
+const callOfNumbers = (count: number): string =>
+  `[2,"1","DataTransfer",{"vendorId":"v","data":[${'1,'.repeat(count - 1)}1]}]`
 const largest = [
   [
     mebibyteOf(
@@ -787,6 +789,8 @@ const largest = [
     'malformed',
     '5,000 different names',
   ],
+  [callOfNumbers(79_994), 'call', '80,000 values, six of them around the numbers'],
+  [callOfNumbers(79_995), 'malformed', 'one value more'],
 ] as const
 for (const [text, kind, because] of largest) {
   test(`a message of ${text.length} bytes is a ${kind}: ${because}`, () => {

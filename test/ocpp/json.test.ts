@@ -190,7 +190,8 @@ const costs = [
   [`${'['.repeat(65)}${' '.repeat(20_000)}`, false, '65 levels'],
   [`[${'{},'.repeat(9_999)}{}]`, true, 'a batch of 10,000'],
   [`[${'{},'.repeat(10_000)}{}]`, false, 'a batch of 10,001'],
-  [`[[${'1,'.repeat(80_000)}1]]`, false, '80,000 values'],
+  [`[[${'1,'.repeat(79_998)}1]]`, true, '80,000 values, the inner array being one'],
+  [`[[${'1,'.repeat(79_999)}1]]`, false, 'one value more'],
   [JSON.stringify('['.repeat(100_000)), true, 'a string'],
   ['1'.repeat(1_000_000), true, 'a number'],
 ] as const

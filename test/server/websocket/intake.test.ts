@@ -129,6 +129,16 @@ for (const [frame, send] of [
   })
 }
 
+test('the socket is paused beyond 1 MiB of held messages, each counting 100 bytes more', t => {
+  const { intake, flow, says } = open(t, { frameRate: 1_000 })
+  intake.accept()
+  intake.hold()
+  says(16, 64 * KiB - 100)
+  assert.equal(flow.isPaused, false)
+  says(1)
+  assert.equal(flow.isPaused, true)
+})
+
 test('the end of a connection waits for the messages before it', t => {
   const { intake, received, says } = open(t)
   intake.accept()
