@@ -219,8 +219,10 @@ export class Session implements Member {
   }
 
   async #serve(entry: Entry): Promise<void> {
+    const { traces } = this.#station.world
     try {
-      if (entry.kind === 'call') await this.#serveCall(entry.call, entry.receivedAt)
+      if (entry.kind === 'call')
+        await (traces?.ofCall(this, entry, () => this.#serveCall(entry)) ?? this.#serveCall(entry))
       else if (entry.kind === 'report') await this.#collecting?.report(entry.whole)
       else if (entry.kind === 'outcome') await this.#tell(entry)
       else if (entry.kind === 'answer') await this.#serveAnswer(entry.answer)
@@ -233,11 +235,9 @@ export class Session implements Member {
     }
   }
 
-  async #serveCall(call: Call | Send, receivedAt: number): Promise<void> {
-    const isAccepted = await (call.kind === 'send'
-      ? this.#answering.performSend(call)
-      : (this.#station.world.traces?.ofCall(this, call, receivedAt, () => this.#answering.answer(call, receivedAt)) ??
-        this.#answering.answer(call, receivedAt)))
+  async #serveCall({ call, receivedAt }: Entry & { kind: 'call' }): Promise<void> {
+    const answering = this.#answering
+    const isAccepted = await (call.kind === 'send' ? answering.performSend(call) : answering.answer(call, receivedAt))
     if (call.kind === 'call' && call.action === 'BootNotification') this.commands.release()
     if (!isAccepted) this.close(1008, 'Not authorized')
   }
