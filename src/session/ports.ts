@@ -120,8 +120,8 @@ export type World = {
   readonly once: (key: string, fields: object | (() => object), message: string, detail?: string) => boolean
   /** Takes a frame; `null` while neither the log nor an operator watches. Read for each frame: it changes. */
   readonly trace: Trace | null
-  /** Has a span made of each CALL; `null` where traces are off. */
-  readonly traces: Pick<Traces, 'ofCall' | 'onAnswer'> | null
+  /** Has a span made of each CALL, SEND and command; `null` where traces are off. */
+  readonly traces: Pick<Traces, 'ofCall' | 'onAnswer' | 'onCommand' | 'onOutcome' | 'ofOutcome'> | null
   /** Takes what happens to stations; `null` while nothing is watched. */
   readonly events: ((event: StationEvent) => void) | null
   /** Monotonic, in ms, with the origin of `performance.now()`: for durations and deadlines. */

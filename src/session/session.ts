@@ -62,9 +62,8 @@ export class Session implements Member {
     this.#station = station
     this.#fleet = fleet
     this.#allowance = allowanceFor(station, fleet, this.openedAt)
-    this.#inFlight = new InFlight(row)
-    this.#inbox = new Inbox(this, station, inboxLimits)
-    const [inFlight, lane, member] = [this.#inFlight, this.#inbox, this as Member]
+    const inFlight = (this.#inFlight = new InFlight(row))
+    const lane = (this.#inbox = new Inbox(this, station, inboxLimits))
     const app = (this.#app = new AppConnection(station, fleet, this))
     const boot = new Boot(station, fleet.known)
     const validation = new Validation(station)
@@ -76,12 +75,12 @@ export class Session implements Member {
     const collects = settings.collectReports && row.reports.size > 0
     const collecting = (this.#collecting = collects ? new Collecting(station, app, messages, lane) : null)
     const unanswered = (this.#unanswered = new Unanswered(station, fleet, this, inFlight))
-    const attaching = (this.attaching = new Attaching(station, { app, boot, fleet, member, messages, lane }))
+    const attaching = (this.attaching = new Attaching(station, { app, boot, fleet, member: this, messages, lane }))
     const delivered = { app, attaching, fleet, messages, lane }
     const delivering = (this.delivering = fleet.backlog && new Delivering(station, fleet.backlog, delivered))
     const performed = { app, attaching, collecting, delivering, fleet, messages, unanswered }
     const performing = (this.#performing = new Performing(station, performed))
-    const answered = { boot, fleet, inFlight, member, messages, performing, unanswered, validation }
+    const answered = { boot, fleet, inFlight, member: this, messages, performing, unanswered, validation }
     const answering = (this.#answering = new Answering(station, answered))
     this.view = new View(station, { app, boot, inbox: lane, answering, commands: this.commands, outcomes })
     station.owner = this
@@ -152,8 +151,12 @@ export class Session implements Member {
 
   /** @returns `null` for a CALL that nothing had to be awaited for, such as a Heartbeat */
   serve(entry: Entry): Promise<void> | null {
+    const { traces } = this.#station.world
     try {
-      const accepts = entry.kind === 'call' ? this.#serveCall(entry.call, entry.receivedAt) : this.#serveOther(entry)
+      const accepts =
+        entry.kind === 'call'
+          ? (traces?.ofCall(this, entry, async () => this.#serveCall(entry)) ?? this.#serveCall(entry))
+          : this.#serveOther(entry)
       if (accepts !== true) return accepts.then(is => this.#onServed(entry, is)).catch((e: unknown) => this.onFault(e))
       this.#onServed(entry, true)
     } catch (error) {
@@ -227,11 +230,8 @@ export class Session implements Member {
     this.#isHeard = true
   }
 
-  #serveCall(call: Call | Send, receivedAt: number): Promise<boolean> | true {
-    if (call.kind === 'send') return this.#answering.performSend(call)
-    const { traces } = this.#station.world
-    if (traces === null) return this.#answering.answer(call, receivedAt)
-    return traces.ofCall(this, call, receivedAt, async () => this.#answering.answer(call, receivedAt))
+  #serveCall({ call, receivedAt }: Entry & { kind: 'call' }): Promise<boolean> | true {
+    return call.kind === 'send' ? this.#answering.performSend(call) : this.#answering.answer(call, receivedAt)
   }
 
   async #serveOther(entry: Exclude<Entry, { kind: 'call' }>): Promise<boolean> {

@@ -73,7 +73,7 @@ export const traces = group('Traces', {
   enabled: option(
     onOff,
     false,
-    'Whether to send a span for each CALL of a station, and one for each RPC, to an OpenTelemetry collector; needs the packages @opentelemetry/api and @opentelemetry/sdk-node, whose variables (OTEL_EXPORTER_OTLP_ENDPOINT and others) configure it.',
+    'Whether to send a span for each message of a station, each command to it and each RPC to an OpenTelemetry collector; needs the packages @opentelemetry/api and @opentelemetry/sdk-node, whose variables (OTEL_EXPORTER_OTLP_ENDPOINT and others) configure it.',
     { flag: 'traces' },
   ),
 })

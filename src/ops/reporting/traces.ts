@@ -5,12 +5,17 @@
  * Spec: OpenTelemetry specification "Trace"; W3C Trace Context §3.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Attributes, Span, SpanOptions } from '@opentelemetry/api'
+import type * as Api from '@opentelemetry/api'
+import type { Attributes, Span, SpanOptions, Tracer } from '@opentelemetry/api'
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node'
 import type { Opened } from '../server.ts'
 
-/** What the span of a CALL says of its station and of the message. */
-type TracedCall = { readonly id: string | number | null; readonly action: string }
+/** What the span of a CALL or SEND says of its station and of the message. */
+type TracedCall = { /** JSON. */ readonly id: string; readonly action: string }
+/** `receivedAt` in ms of `performance.now()`. */
+type ReceivedCall = { readonly call: TracedCall; readonly receivedAt: number }
+/** A command to a station; `asked` by an operator, or `null` for one of the app; `givenAt` in ms of `performance.now()`. */
+type TracedCommand = TracedCall & { readonly asked: object | null; readonly givenAt: number }
 type TracedStation = {
   readonly who: { readonly sid: string; readonly station: string }
   readonly handshake: { readonly version: string }
@@ -20,20 +25,17 @@ type TracedStation = {
 export type TraceHeaders = Readonly<Record<string, string>>
 
 export interface Traces extends Opened {
-  /**
-   * Runs within a span for a CALL of a station; the RPCs and the log lines of what runs belong to it.
-   *
-   * @param receivedAt when the span begins, in ms of `performance.now()`
-   */
-  ofCall<Result>(
-    station: TracedStation,
-    call: TracedCall,
-    receivedAt: number,
-    answer: () => Promise<Result>,
-  ): Promise<Result>
+  /** Runs within a span for a CALL or SEND of a station; the RPCs and the log lines of what runs belong to it. */
+  ofCall<Result>(station: TracedStation, received: ReceivedCall, answer: () => Promise<Result>): Promise<Result>
   /** Says on the span of a CALL who answered it. */
   onAnswer(call: TracedCall, by: string): void
-  /** Runs within a span for an RPC: a child of the CALL that it is for, if there is one. */
+  /** Begins the span of a command to a station: a child of the CALL in whose reply the app gave it, if it did. */
+  onCommand(station: TracedStation, command: TracedCommand): void
+  /** Ends it, at the first outcome of the command. */
+  onOutcome(command: TracedCommand, outcome: { readonly late: boolean }, label: string): void
+  /** Runs what tells the app of an outcome: its RPCs belong to the command. */
+  ofOutcome<Result>(outcome: object, tell: () => Promise<Result>): Promise<Result>
+  /** Runs within a span for an RPC: a child of the CALL or command that it is for, if there is one. */
   ofRpc<Result>(method: string, send: (headers: TraceHeaders) => Promise<Result>): Promise<Result>
   /** The fields of a log line that is written now; none outside of a span. */
   readonly logFields: () => { readonly trace_id?: string; readonly span_id?: string }
@@ -49,7 +51,8 @@ export async function openTraces(settings: Partial<NodeSDKConfiguration> = {}): 
   const sdk = new NodeSDK({ ...defaultName(process.env), metricReaders: [], logRecordProcessors: [], ...settings })
   sdk.start()
   const tracer = api.trace.getTracer('ocpp-cable')
-  const spans = new WeakMap<TracedCall, Span>()
+  /** By the CALL, the command or the outcome. */
+  const spans = new WeakMap<object, Span>()
   const within = <Result>(name: string, options: SpanOptions, run: (span: Span) => Promise<Result>): Promise<Result> =>
     tracer.startActiveSpan(name, options, async span => {
       try {
@@ -62,14 +65,17 @@ export async function openTraces(settings: Partial<NodeSDKConfiguration> = {}): 
       }
     })
   return {
-    ofCall: (station, call, receivedAt, answer) => {
-      const options = { kind: api.SpanKind.SERVER, attributes: attributesOf(station, call), startTime: receivedAt }
+    ofCall: (station, { call, receivedAt }, answer) => {
+      const attributes = attributesOf(station, call)
+      // The inbox may run in the context of other work, which this message is no part of.
+      const options = { kind: api.SpanKind.SERVER, attributes, startTime: receivedAt, root: true }
       return within(call.action, options, span => {
         spans.set(call, span)
         return answer()
       })
     },
     onAnswer: (call, by) => void spans.get(call)?.setAttribute('ocpp.answer', by),
+    ...tracedCommands(api, tracer, spans),
     ofRpc: (method, send) => {
       const attributes = { 'rpc.system': 'grpc', 'rpc.service': 'anycable.RPC', 'rpc.method': method }
       return within(`anycable.RPC/${method}`, { kind: api.SpanKind.CLIENT, attributes }, () => {
@@ -83,6 +89,35 @@ export async function openTraces(settings: Partial<NodeSDKConfiguration> = {}): 
       return context === undefined ? {} : { trace_id: context.traceId, span_id: context.spanId }
     },
     close: () => Promise.race([sdk.shutdown().catch(() => undefined), sleep(flushMs, undefined, { ref: false })]),
+  }
+}
+
+/** The spans of commands. None is active while its command waits for the station. */
+function tracedCommands(
+  api: typeof Api,
+  tracer: Tracer,
+  spans: WeakMap<object, Span>,
+): Pick<Traces, 'onCommand' | 'onOutcome' | 'ofOutcome'> {
+  return {
+    onCommand: (station, command) => {
+      const origin = command.asked === null ? {} : { 'ocpp.origin': 'admin' }
+      const attributes = { ...attributesOf(station, command), ...origin }
+      const options = { kind: api.SpanKind.CLIENT, attributes, startTime: command.givenAt }
+      spans.set(command, tracer.startSpan(command.action, options))
+    },
+    onOutcome: (command, outcome, label) => {
+      const span = spans.get(command)
+      if (span === undefined) return
+      spans.set(outcome, span)
+      if (outcome.late) return
+      span.setAttribute('ocpp.outcome', label)
+      if (label !== 'ack') span.setStatus({ code: api.SpanStatusCode.ERROR })
+      span.end()
+    },
+    ofOutcome: (outcome, tell) => {
+      const span = spans.get(outcome)
+      return span === undefined ? tell() : api.context.with(api.trace.setSpan(api.context.active(), span), tell)
+    },
   }
 }
 
@@ -103,6 +138,10 @@ function defaultName({ OTEL_SERVICE_NAME: name = '', OTEL_RESOURCE_ATTRIBUTES: a
 }
 
 function attributesOf({ who, handshake }: TracedStation, { id, action }: TracedCall): Attributes {
-  const message = { 'ocpp.version': handshake.version, 'ocpp.action': action, 'ocpp.message_id': String(id) }
+  const message = {
+    'ocpp.version': handshake.version,
+    'ocpp.action': action,
+    'ocpp.message_id': String(JSON.parse(id)),
+  }
   return { ...message, 'ocpp.station': who.station, 'ocpp.sid': who.sid }
 }

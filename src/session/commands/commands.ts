@@ -25,7 +25,7 @@ import type { Station } from '../station.ts'
 import type { Validation } from '../calls/validation.ts'
 import { failures, type CommandFailure } from './failures.ts'
 import { aboutOf, ackOf, errorOf, ownIdStart, type Outcomes } from './outcomes.ts'
-import type { Asked, Command, Ended, Sent, UnansweredCommands } from './unanswered.ts'
+import type { Asked, Command, Ended, UnansweredCommands } from './unanswered.ts'
 
 /** OCPP-J 1.6 §4.2.1 table 3, OCPP 2.0.1 Part 4 table 4. */
 const maxIdLength = 36
@@ -89,9 +89,10 @@ export class Commands {
   add({ id: given, action, payload }: RemoteCommand, asked: Asked | null = null): void {
     const { row, world, isClosed } = this.#station
     if (isClosed) return this.#station.drop('closed', 'dropped a command to a station that has left')
-    const about = { id: given ?? messageId(world.newId()), action, asked, givenAt: world.now() }
-    if (payload === null) return this.#fail(about, 'InvalidPayload')
-    const call: Command = { kind: 'call', ...about, payload }
+    const id = given ?? messageId(world.newId())
+    const call: Command = { kind: 'call', id, action, asked, givenAt: world.now(), payload: payload ?? emptyObject }
+    world.traces?.onCommand(this.#station, call)
+    if (payload === null) return this.#fail(call, 'InvalidPayload')
     if (this.#isStopped) return this.#fail(call, 'ConnectionClosed')
     if (!row.toStation.has(action)) return this.#fail(call, 'UnknownAction')
     if (this.#isInvalid(call)) return this.#fail(call, 'InvalidId')
@@ -208,10 +209,8 @@ export class Commands {
   /** The operator waits no longer, whether the command was sent or not. */
   #expire(call: Command): void {
     const at = this.#queue.indexOf(call)
-    if (this.#open?.call === call) {
-      this.#close()
-      this.#onTimeout(call)
-    } else if (at !== -1) {
+    if (this.#open?.call === call) this.#onTimeout(call)
+    else if (at !== -1) {
       this.#queue.splice(at, 1)
       this.#queueBytes -= Buffer.byteLength(call.payload)
       this.#fail(call, 'NotSent')
@@ -219,7 +218,7 @@ export class Commands {
   }
 
   #onTimeout(call: Command): void {
-    this.#open = null
+    this.#close()
     this.#late ??= new Map()
     setRecent(this.#late, idKey(call.id), call, maxLate)
     this.#fail(call, 'CallTimeout')
@@ -231,7 +230,7 @@ export class Commands {
     this.#open = null
   }
 
-  #takeLate(id: MessageId): Sent | null {
+  #takeLate(id: MessageId): Ended | null {
     const key = idKey(id)
     const call = this.#late?.get(key)
     this.#late?.delete(key)
@@ -239,13 +238,13 @@ export class Commands {
   }
 
   /** Without a subscription there is no channel to tell, and no proof that the peer is the station. */
-  #takeEarlier(id: MessageId): Sent | null {
+  #takeEarlier(id: MessageId): Ended | null {
     if (this.#parts.app.identifier === null) return null
     const earlier = this.#parts.unanswered.take(this.#station.handshake.stationId, id)
     return earlier === null ? null : { ...earlier, late: true }
   }
 
-  #settleSent(sent: Sent, answer: StationAnswer): void {
+  #settleSent(sent: Ended, answer: StationAnswer): void {
     const { boot, outcomes, validation } = this.#parts
     const { row, handshake, world } = this.#station
     if (answer.kind === 'callError') {
@@ -266,13 +265,13 @@ export class Commands {
   }
 
   /** Tells the station too, in a version that has a message for that (2.1 Part 2 FR.06). */
-  #refuse(sent: Sent, code: ErrorCode, description: string, payload: CallResult['payload']): void {
+  #refuse(sent: Ended, code: ErrorCode, description: string, payload: CallResult['payload']): void {
     if (this.#station.row.answersResults)
       this.#station.send({ kind: 'callResultError', id: sent.call.id, code, description, details: emptyObject })
     this.#failSent(sent, 'InvalidResult', description, payload)
   }
 
-  #fail(call: Ended['call'], code: CommandFailure, detail = ''): void {
+  #fail(call: Command, code: CommandFailure, detail = ''): void {
     this.#failSent({ call, late: false }, code, detail)
   }
 

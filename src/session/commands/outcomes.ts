@@ -16,7 +16,7 @@ import type { AppConnection } from '../app/connection.ts'
 import { warnOfError } from '../app/errors.ts'
 import { Deferred } from '../deferred.ts'
 import type { Station } from '../station.ts'
-import type { Ended, Sent } from './unanswered.ts'
+import type { Command, Ended } from './unanswered.ts'
 
 /** An outcome that the app does not have yet. */
 export type PendingOutcome = {
@@ -90,25 +90,25 @@ export class Outcomes {
     return this.#settled.count + this.#refused.count
   }
 
-  /**
-   * How a remote command ended.
-   *
-   * @param asked by an operator; `null` for one of the app
-   * @param givenAt in ms of `World.now`
-   */
-  ofCommand(outcome: CommandOutcome, { asked, givenAt, payload }: Ended['call']): void {
-    if (outcome.id.startsWith(ownIdStart)) return this.#lane.push({ kind: 'own', outcome }, null)
-    const { request, failure, kind } = outcome
+  /** How a remote command ended. */
+  ofCommand(given: CommandOutcome, call: Command): void {
+    const { request, failure, kind } = given
+    const isRefusal = !afterQueue.includes(failure)
+    // A flood of them waits: none may keep the text that its id is a slice of.
+    const outcome = isRefusal ? { ...given, id: copyOf(given.id) } : given
     const { row, world, who, handshake } = this.#station
-    const action = row.toStation.has(request) ? request : 'other'
     const label = failure ?? kind
+    world.traces?.onOutcome(call, outcome, label)
+    if (outcome.id.startsWith(ownIdStart)) return this.#lane.push({ kind: 'own', outcome }, null)
+    const { asked, givenAt, payload } = call
+    const action = row.toStation.has(request) ? request : 'other'
     world.meter.count('ocpp_command_total', { version: row.number, action, outcome: label })
     if (!outcome.late) world.meter.observe('ocpp_command_seconds', { outcome: label }, (world.now() - givenAt) / 1000)
     world.events?.({ type: 'command', who, version: handshake.version, outcome: shown(outcome, payload) })
     asked?.onEnd(outcome)
     if (asked?.notify === false) return
-    if (afterQueue.includes(failure)) this.#add(outcome, outcome.late)
-    else this.#refuse(outcome)
+    if (isRefusal) this.#refuse(outcome)
+    else this.#add(outcome, outcome.late)
   }
 
   /**
@@ -195,7 +195,7 @@ export class Outcomes {
   }
 
   #refuse(outcome: CommandOutcome): void {
-    const pending = this.#pending({ ...outcome, id: copyOf(outcome.id) }, true)
+    const pending = this.#pending(outcome, true)
     if (this.#refused.bytes + pending.bytes > refusalBytes) return this.#dropOne()
     this.#refused.count++
     this.#refused.bytes += pending.bytes
@@ -252,9 +252,11 @@ export class Outcomes {
   async #perform(outcome: CommandOutcome): Promise<CommandReply | 'mayRepeat' | 'lost'> {
     if (this.#app.identifier === null) return 'lost'
     try {
-      const { row, settings, who } = this.#station
+      const { row, settings, who, world } = this.#station
       const form = { granular: settings.granularActions, version: row.number }
-      const reply = await this.#app.performToTheEnd(outcomeData(outcome, form, outcome.sid ?? who.sid))
+      const data = outcomeData(outcome, form, outcome.sid ?? who.sid)
+      const reply = await (world.traces?.ofOutcome(outcome, () => this.#app.performToTheEnd(data)) ??
+        this.#app.performToTheEnd(data))
       this.isFailing = false
       return reply
     } catch (error) {
@@ -271,7 +273,7 @@ export class Outcomes {
 }
 
 /** For those who watch: a station may repeat a secret of the command. */
-function shown(outcome: CommandOutcome, payload: string = emptyObject): CommandOutcome {
+function shown(outcome: CommandOutcome, payload: string): CommandOutcome {
   if (outcome.kind === 'ack' || outcome.failure !== null) return outcome
   const code = redactDescription(outcome.code, emptyObject)
   return { ...outcome, code, message: redactDescription(outcome.message, payload) }
@@ -287,10 +289,10 @@ export function aboutOf({ call, ...rest }: Ended) {
   return { id: call.id, request: call.action, ...rest, ...(call.asked !== null && { origin: 'admin' as const }) }
 }
 
-export function ackOf(sent: Sent, { payload }: CallResult, violations: readonly Violation[]): CommandOutcome {
+export function ackOf(sent: Ended, { payload }: CallResult, violations: readonly Violation[]): CommandOutcome {
   return { kind: 'ack', ...aboutOf(sent), failure: null, payload, violations }
 }
 
-export function errorOf(sent: Sent, error: CallError): CommandOutcome {
+export function errorOf(sent: Ended, error: CallError): CommandOutcome {
   return { kind: 'error', ...aboutOf(sent), failure: null, ...reasonOf(error) }
 }

@@ -22,14 +22,12 @@ export type Command = Call & { readonly asked: Asked | null; readonly givenAt: n
 
 /** A command that is about to end. */
 export type Ended = {
-  readonly call: Pick<Command, 'id' | 'action' | 'asked' | 'givenAt'> & { readonly payload?: Command['payload'] }
+  readonly call: Command
   /** Whether the app has been told before that it failed. */
   readonly late: boolean
   /** Of the connection that it was sent on, if that was an earlier one. */
   readonly sid?: string
 }
-
-export type Sent = Ended & { readonly call: Command }
 
 export type Unanswered = {
   /** Without its payload if that is long. */
