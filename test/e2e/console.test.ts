@@ -152,6 +152,26 @@ test('the list draws the rows that are seen, from the first of 2,000 to the last
   assert.deepEqual(person.complaints, [])
 })
 
+test('a search is answered while stations come and go all the time', async t => {
+  const person = await personAt(t)
+  await person.signIn(tokens.full)
+  await person.page.goto(`${fleet.adminUrl}/#/stations`)
+  await person.page.waitForSelector('.live.on')
+  const end = new AbortController()
+  const busy = (async () => {
+    while (!end.signal.aborted) await (await fleet.open('CP-busy')).close()
+  })()
+  try {
+    await person.page.keyboard.press('/')
+    await person.type('1203')
+    await person.reads('h1 + p', /^1 station$/)
+  } finally {
+    end.abort()
+    await busy
+  }
+  assert.deepEqual(person.complaints, [])
+})
+
 test('what a station says stays text', async t => {
   const id = '"><img src=x onerror=alert(1)>'
   const station = await fleet.open(id)
