@@ -152,6 +152,26 @@ test('the list draws the rows that are seen, from the first of 2,000 to the last
   assert.deepEqual(person.complaints, [])
 })
 
+test('a search is answered while stations come and go all the time', async t => {
+  const person = await personAt(t)
+  await person.signIn(tokens.full)
+  await person.page.goto(`${fleet.adminUrl}/#/stations`)
+  await person.page.waitForSelector('.live.on')
+  const end = new AbortController()
+  const busy = (async () => {
+    while (!end.signal.aborted) await (await fleet.open('CP-busy')).close()
+  })()
+  try {
+    await person.page.keyboard.press('/')
+    await person.type('1203')
+    await person.reads('h1 + p', /^1 station$/)
+  } finally {
+    end.abort()
+    await busy
+  }
+  assert.deepEqual(person.complaints, [])
+})
+
 test('what a station says stays text', async t => {
   const id = '"><img src=x onerror=alert(1)>'
   const station = await fleet.open(id)
@@ -185,6 +205,67 @@ test('a station that was refused is found, with the reason', async t => {
   await person.reads('section', /A command needs a connected station/)
   await person.page.goto(`${fleet.adminUrl}/#/stations/CP-none`)
   await person.reads('.note', /does not know this station/)
+})
+
+const troubles: readonly (readonly [
+  id: string,
+  inList: RegExp,
+  finding: RegExp,
+  trouble: (id: string) => Promise<unknown>,
+])[] = [
+  [
+    'CP-loop',
+    /reconnects again and again/,
+    /connects and drops again and again: 3 of its connections ended/,
+    async id => {
+      for (let time = 0; time < 3; time++) await (await fleet.open(id)).close()
+      await fleet.open(id)
+    },
+  ],
+  [
+    'CP-schema',
+    /breaks the schema/,
+    /A message of it breaks its official schema, the latest StatusNotification .* \/errorCode/,
+    async id =>
+      (await fleet.open(id)).call('s', 'StatusNotification', '{"connectorId":1,"errorCode":"No","status":"Faulted"}'),
+  ],
+  [
+    'CP-refused',
+    /connection refused/,
+    /was refused .* with HTTP 400/,
+    async id => assert.rejects(fleet.open(id, 'ocpp1.5')),
+  ],
+]
+for (const [id, inList, finding, trouble] of troubles)
+  test(`${id} is found in the list of stations in trouble, and its page says what is wrong`, async t => {
+    await trouble(id)
+    const person = await personAt(t)
+    await person.signIn(tokens.full)
+    await person.press('section[aria-labelledby="troubled"] a[href^="#/stations?"]')
+    await person.reads('.rows .row', new RegExp(`${id}.*${inList.source}`, 's'))
+    await person.press(`.row a[href="#/stations/${id}"]`)
+    await person.reads('.finding', finding)
+    assert.deepEqual(person.complaints, [])
+  })
+
+test('while the app is away, a station and the overview say so, and what waits for the app is listed', async t => {
+  const person = await personAt(t)
+  await person.signIn(tokens.full)
+  fleet.app.stop()
+  const stop = { transactionId: 4711, meterStop: 9_000, timestamp: new Date().toISOString() }
+  await fleet.troubled.call('stop', 'StopTransaction', JSON.stringify(stop))
+  await person.page.goto(`${fleet.adminUrl}/#/stations/${troubledId}`)
+  await person.reads('.finding', /The app does not answer the bridge/)
+  await person.reads('section[aria-labelledby="stored"] li', /StopTransaction\s*▲ Waits/)
+  await person.press('nav a[href="#/"]')
+  await person.reads('.tile.bad', /The app\s*✕\s*Away/)
+  await person.reads(
+    'section[aria-labelledby="troubled"] li',
+    new RegExp(`${troubledId}.*messages wait for the app`, 's'),
+  )
+  await fleet.app.start()
+  await person.reads('.tile', /Outbox\s*●\s*0/)
+  assert.deepEqual(person.complaints, [])
 })
 
 test('nothing moves for those who do not want it', async t => {

@@ -1,6 +1,9 @@
 /**
  * A fleet for the console: a bridge with tokens, many stations, some of which talk, and a few in trouble.
  */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { bootOf, openAdminBridge, type AdminBridge } from './admin-bridge.ts'
 import type { PerformData } from './app.ts'
 import type { Keep } from './keep.ts'
@@ -24,7 +27,10 @@ const everyMs = 150
 
 /** @param count stations in all */
 export async function openFleet(keep: Keep, count: number): Promise<Fleet> {
-  const flags = [`--admin_token=${tokens.full}`, `--admin_read_token=${tokens.read}`, '--ocpp_history=50']
+  const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-console-'))
+  keep({ close: () => rmSync(folder, { recursive: true }) })
+  const tokenFlags = [`--admin_token=${tokens.full}`, `--admin_read_token=${tokens.read}`]
+  const flags = [...tokenFlags, '--ocpp_history=50', `--state_dir=${folder}`]
   const bridge = await openAdminBridge(keep, flags, answerOf)
   // The bridge closes their connections when it ends.
   const connect = (id: string, version: string) => openRawStation(bridge.bridge.url, id, { version })

@@ -3,13 +3,15 @@
  */
 
 export interface Poll {
-  /** Asks at once. */
+  /** Something happened: asks within a second, however often this is called meanwhile. */
   soon(): void
+  /** Somebody waits for the answer: asks at once. */
+  now(): void
   close(): void
 }
 
 /** Between two requests, however much happens. */
-const leastMs = 250
+const leastMs = 1_000
 
 /**
  * Asks at once, and `everyMs` after each answer; not while the page is hidden.
@@ -19,13 +21,16 @@ const leastMs = 250
 export function openPoll(everyMs: number, ask: () => Promise<void>): Poll {
   let timer: ReturnType<typeof setTimeout> | undefined
   let state: 'idle' | 'asking' | 'again' | 'closed' = 'idle'
+  let isSoon = false
   const later = (ms: number): void => {
     clearTimeout(timer)
+    isSoon = ms <= leastMs
     timer = setTimeout(() => void turn(), ms)
   }
   const turn = async (): Promise<void> => {
     if (state !== 'idle' || document.hidden) return
     clearTimeout(timer)
+    isSoon = false
     state = 'asking'
     await ask()
     const isAgain = stateNow() === 'again'
@@ -37,13 +42,19 @@ export function openPoll(everyMs: number, ask: () => Promise<void>): Poll {
   const stateNow = (): string => state
   const soon = (): void => {
     if (state === 'asking') state = 'again'
-    else if (state === 'idle') later(leastMs)
+    // A pending timer stays: in a large fleet something happens all the time.
+    else if (state === 'idle' && !isSoon) later(leastMs)
+  }
+  const now = (): void => {
+    if (state === 'asking') state = 'again'
+    else void turn()
   }
   const onVisible = (): void => void turn()
   document.addEventListener('visibilitychange', onVisible)
   void turn()
   return {
     soon,
+    now,
     close: () => {
       state = 'closed'
       clearTimeout(timer)

@@ -54,7 +54,7 @@ export class StationsPage implements Page {
     this.#pages = []
     this.#asked++
     document.getElementById('rows')?.scrollTo(0, 0)
-    this.#poll.soon()
+    this.#poll.now()
     this.#context.redraw()
   }
 
@@ -75,7 +75,7 @@ export class StationsPage implements Page {
     const range = this.#rangeNow()
     if (range.from === this.#range.from && range.to === this.#range.to) return
     this.#range = range
-    if (pagesOf(range, pageSize).some(page => this.#pages[page] === undefined)) this.#poll.soon()
+    if (pagesOf(range, pageSize).some(page => this.#pages[page] === undefined)) this.#poll.now()
     this.#context.redraw()
   }
 
