@@ -18,7 +18,7 @@ import type { Addresses } from './limits/addresses.ts'
 import type { ConnectionCount } from './limits/connection-count.ts'
 import type { Turnstile } from './limits/turnstile.ts'
 import { onUpgrade, turnAway, type Reception } from './upgrade/upgrade.ts'
-import type { Sockets } from './websocket/socket.ts'
+import type { Sockets } from './websocket/ports.ts'
 
 /** Shared by all listeners, so that a second port adds no budget. */
 export type Shared = {
