@@ -67,7 +67,8 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
   readonly #stationId: StationId
   readonly #shared: Shared<LiveSocket>
   readonly #liveness: Liveness
-  readonly #progress: Progress
+  /** `null` while no message is in progress and nothing waits to be sent: most of the time. */
+  #progress: Progress | null = null
   readonly #intake: Intake
   /** Sends messages compressed; `null` where that is not negotiated. */
   readonly #compressing: Ws | null
@@ -85,7 +86,6 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
     this.#stationId = stationId
     this.#shared = shared
     this.#liveness = new Liveness(shared.patience)
-    this.#progress = new Progress(settings)
     this.#compressing = isCompressed(ws) ? ws : null
     this.#intake = new Intake(ws, settings, this, shared.strangers, shared.now)
     const bytes = Math.min(settings.unacceptedMessageSize, settings.maxMessageSize)
@@ -234,7 +234,10 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
     const { isAccepted } = this.#intake
     const message = { messagesBefore: this.#messages, bytes: arrived, mayBeSlow: isAccepted || this.#isProven }
     const arriving = unfinished === null || this.#ws.isPaused ? null : message
-    const late = this.#progress.look({ now, arriving, bytesBefore: pending === 0 ? null : taken })
+    const bytesBefore = pending === 0 ? null : taken
+    if (arriving === null && bytesBefore === null) this.#progress = null
+    else this.#progress ??= new Progress(this.#shared.settings)
+    const late = this.#progress?.look({ now, arriving, bytesBefore })
     if (late === 'message') this.#refuse('message_time', 1008, 'A message took too long')
     else if (late === 'write') this.#onSlow('Does not read')
     if (isAccepted && pending === 0) this.#shared.watched.delete(this)
