@@ -80,6 +80,8 @@ export async function openStations(
       await sleep(config.lifecycle.shutdownDelayMs)
       clearInterval(sweep)
       await drain(config, hub, admission, log)
+      // Pending upgrades get the answer of a bridge that stops.
+      shared.turnstile.runAll()
       await closeAll(listeners)
       sockets.close()
       log.info({}, 'all active connections closed')
