@@ -23,7 +23,8 @@ import type { Readiness } from './server/requests.ts'
 import type { Tls } from './server/tls/tls.ts'
 import { Peers } from './server/upgrade/peer.ts'
 import type { Reception } from './server/upgrade/upgrade.ts'
-import { openSockets, type Sockets } from './server/websocket/socket.ts'
+import type { Sockets } from './server/websocket/ports.ts'
+import { openSockets } from './server/websocket/sockets.ts'
 import type { World } from './session/ports.ts'
 import { broadcastEndpoint } from './settings.ts'
 
@@ -79,6 +80,8 @@ export async function openStations(
       await sleep(config.lifecycle.shutdownDelayMs)
       clearInterval(sweep)
       await drain(config, hub, admission, log)
+      // Pending upgrades get the answer of a bridge that stops.
+      shared.turnstile.runAll()
       await closeAll(listeners)
       sockets.close()
       log.info({}, 'all active connections closed')

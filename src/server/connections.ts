@@ -5,7 +5,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ConnectionCount } from './limits/connection-count.ts'
-import { giveBack, readAhead } from './ahead.ts'
+import { giveBack, readAhead } from './ahead/ahead.ts'
 import type { Peers } from './upgrade/peer.ts'
 import { readHeader } from './proxy/header.ts'
 

@@ -18,7 +18,7 @@ import type { Addresses } from './limits/addresses.ts'
 import type { ConnectionCount } from './limits/connection-count.ts'
 import type { Turnstile } from './limits/turnstile.ts'
 import { onUpgrade, turnAway, type Reception } from './upgrade/upgrade.ts'
-import type { Sockets } from './websocket/socket.ts'
+import type { Sockets } from './websocket/ports.ts'
 
 /** Shared by all listeners, so that a second port adds no budget. */
 export type Shared = {
@@ -46,7 +46,7 @@ export type ListenerSettings = RequestSettings &
 export interface Listener {
   /** The port in use, also when port 0 was requested. */
   readonly port: number
-  /** Stops accepting connections and decides all pending upgrades, those of other listeners too. Upgraded connections stay open. May be called twice. */
+  /** Stops accepting connections. Pending upgrades are the turnstile's, and upgraded connections stay open. May be called twice. */
   close(): Promise<void>
 }
 
@@ -89,10 +89,7 @@ export async function openListener(
   const port = await listen(server, settings)
   return {
     port,
-    close: () => {
-      turnstile.runAll()
-      return closeServer(server)
-    },
+    close: () => closeServer(server),
   }
 }
 

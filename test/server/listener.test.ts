@@ -12,7 +12,7 @@ import { Turnstile } from '../../src/server/limits/turnstile.ts'
 import type { Shared } from '../../src/server/listener.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { refused as refusalOf, type Refusal } from '../../src/translate/handshake.ts'
-import type { Sockets } from '../../src/server/websocket/socket.ts'
+import type { Sockets } from '../../src/server/websocket/ports.ts'
 import { keepUntil } from '../support/keep.ts'
 import { dial, frameOf, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
 import { openPort, openTestSockets, portHost as host, sharedLimits } from '../support/stations-port.ts'
@@ -62,7 +62,8 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade, ask =
   const shared = { ...sharedLimits(), turnstile: new Turnstile(() => now), ...limits }
   const listener = await openPort(keep, reception, shared, watched)
   const second = await openPort(keep, reception, shared, watched)
-  return { listener, port: listener.port, secondPort: second.port, admitted, refused, faults, released }
+  const ends = { admitted, refused, faults, released }
+  return { listener, turnstile: shared.turnstile, port: listener.port, secondPort: second.port, ...ends }
 }
 
 type Guest = {
@@ -182,15 +183,16 @@ test('a bug in one upgrade ends its connection alone, and is reported', async t 
   assert.deepEqual(idsOf(guests.filter(({ socket }) => socket.closed)), ['CP0', 'CP5'])
 })
 
-test('pending upgrades get the answer of later ones when the port closes', async t => {
+test('pending upgrades get the answer of later ones when the turnstile runs all before the port closes', async t => {
   const leaving = refusalOf(503, 'draining', 'The CSMS is shutting down')
   let isLeaving = false
   let refusedAtOnce = 0
-  const { listener, port, admitted, refused } = await open(t, {
+  const { listener, turnstile, port, admitted, refused } = await open(t, {
     refusal: () => (isLeaving ? leaving : null),
     onAdmit: id => {
       if (id !== 'CP3') return
       isLeaving = true
+      turnstile.runAll()
       void listener.close()
       refusedAtOnce = refused.length
     },

@@ -8,7 +8,7 @@
 import type { Server as HttpServer } from 'node:http'
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls'
-import { giveBack, readAhead } from '../ahead.ts'
+import { giveBack, readAhead } from '../ahead/ahead.ts'
 import { helloReader } from './client-hello.ts'
 import type { Tls } from './tls.ts'
 

@@ -18,7 +18,7 @@ import {
 } from '../../translate/handshake.ts'
 import type { Reports } from '../reports.ts'
 import type { Answers } from '../requests.ts'
-import type { SocketEnd, Sockets } from '../websocket/socket.ts'
+import type { SocketEnd, Sockets } from '../websocket/ports.ts'
 import { accessOf, type Access } from './access.ts'
 import type { Peers } from './peer.ts'
 import { refuse } from './refusals.ts'

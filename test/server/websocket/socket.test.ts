@@ -1,88 +1,25 @@
 /**
- * The sockets of stations, on real connections: compression, and stations that read too slowly or send too much.
+ * The socket of a station, on real connections: compression, and stations that read too slowly or send too much.
  */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { constants, inflateRawSync } from 'node:zlib'
 import { WebSocket } from 'ws'
-import type { Version } from '../../../src/ocpp/version.ts'
-import type { Compression } from '../../../src/server/websocket/compression.ts'
-import { openSockets, type SocketSettings } from '../../../src/server/websocket/socket.ts'
-import type { UpgradeEnd } from '../../../src/server/websocket/ports.ts'
+import type { SocketSettings } from '../../../src/server/websocket/ports.ts'
 import type { StationSocket } from '../../../src/session/ports.ts'
-import type { StationId } from '../../../src/translate/handshake.ts'
-import { FakeMeter } from '../../support/fakes.ts'
-import { keepUntil } from '../../support/keep.ts'
 import { socketLimits } from '../../support/limits.ts'
 import { closeCode, compressedFrameOf, ended, frameOf, openPeer, opcodes } from '../../support/peer.ts'
-import { socketSettings } from '../../support/stations-port.ts'
-
-type Gone = { readonly code: number; readonly reason: string }
-type Opened = { readonly socket: StationSocket; readonly received: string[]; readonly gone: Promise<Gone> }
+import { openUpgraded } from '../../support/sockets.ts'
 
 const MiB = 1024 * 1024
-const usual: SocketSettings = {
-  ...socketSettings,
-  // Has tests of its own.
-  frameRate: 1_000_000,
-  compression: 'on',
-}
 const offer = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'
-
-/** Accepts stations of one version; `onReceive` is called with each message. */
-async function open(
-  t: TestContext,
-  settings: Partial<SocketSettings> = {},
-  version: Version = 'ocpp2.1',
-  onReceive: (socket: StationSocket) => void = () => undefined,
-  isAccepted = true,
-) {
-  const meter = new FakeMeter()
-  const warnings: object[] = []
-  const warn = (key: string, fields: object, _message: string, detail?: string): boolean =>
-    warnings.push({ key, ...fields, detail }) > 0
-  const keep = keepUntil(end => t.after(end))
-  const sockets = keep(openSockets({ ...usual, ...settings }, { meter, once: warn }))
-  const waiting: ((opened: Opened) => void)[] = []
-  const server = keep(createServer())
-  const onOpen: UpgradeEnd['onOpen'] = socket => {
-    const received: string[] = []
-    let end: (gone: Gone) => void = () => undefined
-    const gone = new Promise<Gone>(resolve => (end = resolve))
-    if (isAccepted) socket.accept()
-    waiting.shift()?.({ socket, received, gone })
-    return {
-      receive: text => {
-        received.push(text)
-        onReceive(socket)
-      },
-      gone: (code, reason) => end({ code, reason }),
-    }
-  }
-  server.on('upgrade', (request, stream, head) => {
-    const agreed = { stationId: 'CP1' as StationId, subprotocol: null, version }
-    const onRefused = (problem: string) => stream.end(`HTTP/1.1 400 Bad Request\r\n\r\n${problem}`)
-    sockets.upgrade(request, stream, head, agreed, { onOpen, onRefused })
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    meter,
-    warnings,
-    port: (server.address() as AddressInfo).port,
-    /** The bridge's socket of the next station that connects. */
-    next: () => new Promise<Opened>(resolve => waiting.push(resolve)),
-  }
-}
 
 /** Connects a client that offers compression, and returns both ends. */
 async function connected(t: TestContext, settings: Partial<SocketSettings> = {}) {
-  const { meter, port, next } = await open(t, settings)
+  const { meter, port, next } = await openUpgraded(t, settings)
   const opened = next()
   const client = new WebSocket(`ws://127.0.0.1:${port}/`, { perMessageDeflate: true })
   t.after(() => client.terminate())
@@ -91,63 +28,8 @@ async function connected(t: TestContext, settings: Partial<SocketSettings> = {})
   return { client, meter, ...(await opened) }
 }
 
-const agreed = 'permessage-deflate; server_no_context_takeover; server_max_window_bits=10'
-/** [setting, version, Sec-WebSocket-Extensions, the answer's or null, because] */
-const offers: readonly (readonly [Compression, Version, string, string | null, string])[] = [
-  ['auto', 'ocpp1.6', 'permessage-deflate', null, '1.6 does not require it'],
-  ['auto', 'ocpp2.0.1', 'permessage-deflate', agreed, 'a SHALL of 2.0.1 Part 4 §3.3'],
-  ['auto', 'ocpp2.1', 'permessage-deflate', agreed, 'a SHALL of 2.1 Part 4 §3.4'],
-  ['on', 'ocpp1.6', 'permessage-deflate', agreed, '1.6 does not forbid it'],
-  ['off', 'ocpp2.1', 'permessage-deflate', null, 'switched off'],
-  ['auto', 'ocpp2.1', 'x-webkit-deflate-frame', null, 'another extension'],
-  ['auto', 'ocpp2.1', 'x-other, permessage-deflate', agreed, 'one of several extensions'],
-  ['auto', 'ocpp2.1', 'permessage-deflate; client_max_window_bits', agreed, 'any client window is accepted'],
-  [
-    'auto',
-    'ocpp2.1',
-    'permessage-deflate; client_no_context_takeover',
-    'permessage-deflate; client_no_context_takeover; server_no_context_takeover; server_max_window_bits=10',
-    'accepted if offered, but not requested, as Netty would close the connection',
-  ],
-  [
-    'auto',
-    'ocpp2.1',
-    'permessage-deflate; server_max_window_bits=15',
-    'permessage-deflate; server_max_window_bits=10; server_no_context_takeover',
-    'a smaller window than asked for',
-  ],
-  ['auto', 'ocpp2.1', 'permessage-deflate; server_max_window_bits=8', null, "a window smaller than the bridge's"],
-  [
-    'auto',
-    'ocpp2.1',
-    'permessage-deflate; server_max_window_bits=8, permessage-deflate',
-    agreed,
-    'its second choice is looked at',
-  ],
-  ['auto', 'ocpp2.1', 'permessage-deflate; server_max_window_bits=99', null, 'an invalid window (RFC 7692 §7)'],
-  ['auto', 'ocpp2.1', 'permessage-deflate; more=1', null, 'an unknown parameter'],
-  ['auto', 'ocpp2.1', 'permessage-deflate; client_no_context_takeover=1', null, 'a value for a parameter without one'],
-  ['auto', 'ocpp2.1', ';;, =', null, 'an invalid header, treated as no offer'],
-]
-for (const [compression, version, extensions, expected, because] of offers) {
-  test(`compression=${compression}, ${version}: the offer ${extensions} is ${expected === null ? 'declined' : 'accepted'}: ${because}`, async t => {
-    const { port } = await open(t, { compression }, version)
-    const { head, socket } = await openPeer(port, '/', [`Sec-WebSocket-Extensions: ${extensions}`])
-    socket.destroy()
-    assert.equal(/^sec-websocket-extensions: (.*)$/im.exec(head)?.[1] ?? null, expected)
-  })
-}
-
-test('an upgrade without a key is refused with and without compression', async t => {
-  for (const compression of ['on', 'off'] as const) {
-    const { port } = await open(t, { compression })
-    const request = openPeer(port, '/', ['Sec-WebSocket-Key: none of the kind', offer])
-    await assert.rejects(request, /^Error: HTTP\/1\.1 400 /)
-  }
-})
-
 test('messages from 1 KiB on are compressed without context from earlier ones', async t => {
-  const { port, next } = await open(t)
+  const { port, next } = await openUpgraded(t)
   const opened = next()
   const peer = await openPeer(port, '/', [offer])
   t.after(() => peer.socket.destroy())
@@ -231,7 +113,7 @@ test('a message above the pending-size limit reaches a reading station', async t
 
 for (const perMessageDeflate of [true, false]) {
   test(`a station that does not read is disconnected ${perMessageDeflate ? 'with' : 'without'} compression`, async t => {
-    const { meter, port, next } = await open(t)
+    const { meter, port, next } = await openUpgraded(t)
     const opening = next()
     const client = new WebSocket(`ws://127.0.0.1:${port}/`, { perMessageDeflate })
     t.after(() => client.terminate())
@@ -254,7 +136,7 @@ test(
   'a paused socket is closed with 1009 when it receives far more than one read can hold',
   { timeout: 30_000 },
   async t => {
-    const { port, next } = await open(t, {}, 'ocpp2.1', socket => socket.pause())
+    const { port, next } = await openUpgraded(t, {}, 'ocpp2.1', socket => socket.pause())
     const opening = next()
     const peer = await openPeer(port, '/', [offer])
     t.after(() => peer.socket.destroy())
@@ -272,7 +154,7 @@ test(
 test('a burst of ordinary messages to a paused socket is not treated as a flood', async t => {
   let left = 400
   const done = new Promise<void>(resolve => {
-    void open(t, { maxMessageSize: 2_000, compression: 'off' }, 'ocpp1.6', socket => {
+    void openUpgraded(t, { maxMessageSize: 2_000, compression: 'off' }, 'ocpp1.6', socket => {
       socket.pause()
       void setImmediate().then(() => socket.resume())
       if (--left === 0) resolve()
@@ -289,7 +171,7 @@ test('a burst of ordinary messages to a paused socket is not treated as a flood'
 /** A station whose session takes one message and then none, until the test lets it. */
 async function heldUp(t: TestContext, settings: Partial<SocketSettings> = {}) {
   let pauses = true
-  const { port, next } = await open(t, { compression: 'off', ...settings }, 'ocpp1.6', socket => {
+  const { port, next } = await openUpgraded(t, { compression: 'off', ...settings }, 'ocpp1.6', socket => {
     if (pauses) socket.pause()
   })
   const opening = next()
@@ -439,7 +321,7 @@ const texts: readonly (readonly [
 for (const [invalidUtf8, binary, isCompressed, expected, warns, because] of texts) {
   const what = `${isCompressed ? 'compressed ' : ''}${binary ? 'binary' : 'text'}`
   test(`a ${what} message that is not UTF-8 ${expected === 1007 ? 'closes with 1007' : 'is served with U+FFFD'} when ocpp_invalid_utf8=${invalidUtf8}: ${because}`, async t => {
-    const { port, next, warnings } = await open(t, { invalidUtf8 })
+    const { port, next, warnings } = await openUpgraded(t, { invalidUtf8 })
     const opening = next()
     const client = new WebSocket(`ws://127.0.0.1:${port}/`, {
       perMessageDeflate: isCompressed ? { threshold: 0 } : false,
@@ -460,7 +342,7 @@ test(
   'a socket is pinged once when it is probed, and knows whether its station answers',
   { timeout: 10_000 },
   async t => {
-    const { port, next } = await open(t, {}, 'ocpp2.1', socket => socket.send('read'))
+    const { port, next } = await openUpgraded(t, {}, 'ocpp2.1', socket => socket.send('read'))
     const opened = next()
     const peer = await openPeer(port, '/', [])
     t.after(() => peer.socket.destroy())
@@ -485,7 +367,13 @@ async function arrival(received: readonly string[]): Promise<readonly string[]> 
 
 /** A station that the app has not accepted, on a bare TCP socket. */
 async function stranger(t: TestContext, settings: Partial<SocketSettings> = {}, headers: readonly string[] = []) {
-  const { port, next, meter } = await open(t, { ...socketLimits, ...settings }, 'ocpp2.1', () => undefined, false)
+  const { port, next, meter } = await openUpgraded(
+    t,
+    { ...socketLimits, ...settings },
+    'ocpp2.1',
+    () => undefined,
+    false,
+  )
   const opened = next()
   const peer = await openPeer(port, '/', headers)
   t.after(() => peer.socket.destroy())

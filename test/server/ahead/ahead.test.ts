@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import { giveBack, readAhead } from '../../src/server/ahead.ts'
+import { giveBack, readAhead } from '../../../src/server/ahead/ahead.ts'
 
 async function openPair(t: TestContext): Promise<{ client: Socket; socket: Socket }> {
   const server = createServer().listen(0, '127.0.0.1')
