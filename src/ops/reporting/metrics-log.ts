@@ -1,6 +1,6 @@
 /**
- * The metrics as one line of the log for each interval, a field each, with AnyCable's names. A counter with labels is the
- * sum of its series; a gauge with labels has no sum, and is left out.
+ * The metrics as one line of the log for each interval, a field each, with AnyCable's names. A counter with labels is
+ * the sum of its series; a gauge with labels has no sum, and is left out.
  */
 import type { Log } from '../log.ts'
 import { table, type Row } from '../metric-table.ts'

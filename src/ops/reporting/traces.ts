@@ -14,7 +14,7 @@ import type { Opened } from '../server.ts'
 type TracedCall = { /** JSON. */ readonly id: string; readonly action: string }
 /** `receivedAt` in ms of `performance.now()`. */
 type ReceivedCall = { readonly call: TracedCall; readonly receivedAt: number }
-/** A command to a station; `asked` by an operator, or `null` for one of the app; `givenAt` in ms of `performance.now()`. */
+/** `asked` by an operator, or `null` for a command of the app; `givenAt` in ms of `performance.now()`. */
 type TracedCommand = TracedCall & { readonly asked: object | null; readonly givenAt: number }
 type TracedStation = {
   readonly who: { readonly sid: string; readonly station: string }
