@@ -1,19 +1,16 @@
 /**
- * The attackers' process: runs one attack after another, and returns how the connections of each ended. It gets a core
- * when nobody else wants it: the stations whose answers are measured, and the app, do not wait for it.
+ * The attackers' process: runs one attack after another, and returns how the connections of each ended. It gives way to
+ * the stations whose answers are measured on the same machine.
  */
 import { setPriority } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { serveTasks } from '../../bench/children.ts'
-import { run } from '../support/process.ts'
 import { attacks } from './rows/all.ts'
 import { Ends, type Target } from './connections.ts'
 
 export type Task = Omit<Target, 'until'> & { readonly name: string; readonly ms: number }
 
 setPriority(19)
-// On Linux, a process of this class makes way at once.
-await run('chrt', ['--idle', '-a', '-p', '0', `${process.pid}`])
 serveTasks(async ({ name, ms, ...rest }: Task): Promise<Ends['counts']> => {
   const attack = attacks.find(each => each.name === name)
   if (attack === undefined) throw new Error(`no attack is called ${name}`)

@@ -44,6 +44,11 @@ async function pin(pid: number, core: number): Promise<void> {
   if (isPinned) await run('taskset', ['-a', '-c', '-p', `${core}`, `${pid}`])
 }
 
+/** On Linux: the process gets a core when nobody else wants it, so that neither the stations nor the app wait for it. */
+async function yieldCores(pid: number): Promise<void> {
+  await run('chrt', ['--idle', '-a', '-p', '0', `${pid}`])
+}
+
 async function measure(site: Site, attack: Attack): Promise<Result> {
   const before = await site.holdings()
   const rssBefore = site.resident()
@@ -95,6 +100,7 @@ async function runAll(keep: Keep, name: SiteName, chosen: readonly Attack[]): Pr
     name,
     stations: Number(values.stations),
     onBridge: pid => pin(pid, 1),
+    onAttackers: yieldCores,
   })
   await site.watchQuiet(phaseMs) // code is compiled, stations are accepted
   const results: Result[] = []

@@ -41,6 +41,8 @@ export type SiteOptions = {
   readonly stations: number
   /** Before stations connect. */
   readonly onBridge?: (pid: number) => Promise<void>
+  /** Before the first attack. */
+  readonly onAttackers?: (pid: number) => Promise<void>
 }
 
 /** What the healthy stations see in the next ms, during an attack or without one. */
@@ -65,7 +67,7 @@ const adminToken = 'a-token-of-the-operator'
 const stationKey = 'a key of twenty bytes'
 const host = '127.0.0.1'
 
-export async function openSite(keep: Keep, { name, stations, onBridge }: SiteOptions): Promise<Site> {
+export async function openSite(keep: Keep, { name, stations, onBridge, onAttackers }: SiteOptions): Promise<Site> {
   const row = sites[name]
   const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-attack-'))
   keep({ close: () => rmSync(folder, { recursive: true }) })
@@ -90,6 +92,7 @@ export async function openSite(keep: Keep, { name, stations, onBridge }: SiteOpt
   const { pid = 0 } = bridge.process
   await onBridge?.(pid)
   const attacker = keep(openWorker(new URL('attacker.ts', import.meta.url).href))
+  await onAttackers?.(attacker.pid)
   const worker = keep(openWorker(new URL('healthy.ts', import.meta.url).href))
   const key = row.hasKeys === true ? stationKey : null
   const fleet = await openFleet(worker, name, { url: bridge.url, stations, key }, app)
