@@ -13,7 +13,8 @@ import { setRecent } from '../../ops/recent.ts'
 const maxAnswered = 8
 
 export class InFlight {
-  readonly #calls = new Map<string, Call>()
+  /** Rarely more than one: a `Map` would allocate anew for each. The inbox limits them. */
+  readonly #calls: Call[] = []
   /** Actions by id; `null` in a version that has no CALLRESULTERROR. */
   readonly #answered: Map<string, string> | null
 
@@ -24,18 +25,21 @@ export class InFlight {
   /** @returns how the CALL stands to one in flight with the same id; a `repeated` one is not served */
   admit(call: Call): 'new' | 'repeated' | 'superseding' {
     const key = idKey(call.id)
-    const before = this.#calls.get(key)
+    const at = this.#calls.findIndex(({ id }) => idKey(id) === key)
+    const before = this.#calls[at]
     if (before?.action === call.action && before.payload === call.payload) return 'repeated'
-    this.#calls.set(key, call)
+    if (before === undefined) this.#calls.push(call)
+    else this.#calls[at] = call
     return before === undefined ? 'new' : 'superseding'
   }
 
   /** @returns whether the station waited for the answer: `false` if another CALL has superseded this one */
   done(call: Call): boolean {
-    const key = idKey(call.id)
-    if (this.#calls.get(key) !== call) return false
-    this.#calls.delete(key)
-    if (this.#answered !== null) setRecent(this.#answered, copyOf(key), call.action, maxAnswered)
+    const at = this.#calls.indexOf(call)
+    if (at === -1) return false
+    const last = this.#calls.pop()
+    if (last !== undefined && last !== call) this.#calls[at] = last
+    if (this.#answered !== null) setRecent(this.#answered, copyOf(idKey(call.id)), call.action, maxAnswered)
     return true
   }
 
