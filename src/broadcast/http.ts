@@ -98,7 +98,8 @@ function readBody(request: IncomingMessage, response: ServerResponse, { deliver,
   request.on('end', () => {
     if (response.headersSent) return
     deliver(Buffer.concat(chunks).toString())
-    end(response, 201)
+    // After the stations' messages, which leave at the end of this turn: nobody is in a hurry for this answer.
+    setImmediate(end, response, 201)
   })
   request.once('close', () => (open.bytes -= kept))
 }

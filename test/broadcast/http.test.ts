@@ -50,6 +50,21 @@ test('a POST is delivered unchanged and answered 201, even if it is unreadable',
   assert.deepEqual(delivered, bodies)
 })
 
+test('a broadcast leaves to its station before its publisher is answered', async t => {
+  const order: string[] = []
+  const deliver = (): void => void setImmediate(() => order.push('sent'))
+  const route = broadcastRoute({ path: '/_broadcast', key: null }, deliver, new FakeMeter())
+  const server = createServer((request, response) => {
+    response.once('finish', () => order.push('answered'))
+    route(request, response)
+  }).listen(0, '127.0.0.1')
+  t.after(() => server.close())
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  assert.equal(await statusOf(`http://127.0.0.1:${port}/_broadcast`, { body: 'x' }), 201)
+  assert.deepEqual(order, ['sent', 'answered'])
+})
+
 const refusals = [
   ['', { method: 'GET' }, 422, 'not a POST'],
   ['', { method: 'HEAD' }, 422, 'not a POST'],

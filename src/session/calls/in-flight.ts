@@ -9,15 +9,12 @@ import { copyOf } from '../../ocpp/json.ts'
 import type { VersionRow } from '../../ocpp/version.ts'
 import { setRecent } from '../../ops/recent.ts'
 
-type Open = { readonly key: string; readonly call: Call }
-const none: readonly Open[] = []
-
 /** A CALLRESULTERROR directly follows the CALLRESULT that it is about. */
 const maxAnswered = 8
 
 export class InFlight {
-  /** Seldom more than one, and at most as many as the inbox takes. Even an empty Map would take 180 bytes of a station. */
-  #open = none
+  /** Rarely more than one: a `Map` would allocate anew for each. The inbox limits them. */
+  readonly #calls: Call[] = []
   /** Actions by id; `null` in a version that has no CALLRESULTERROR. */
   readonly #answered: Map<string, string> | null
 
@@ -28,18 +25,21 @@ export class InFlight {
   /** @returns how the CALL stands to one in flight with the same id; a `repeated` one is not served */
   admit(call: Call): 'new' | 'repeated' | 'superseding' {
     const key = idKey(call.id)
-    const before = this.#open.find(open => open.key === key)
-    if (before?.call.action === call.action && before.call.payload === call.payload) return 'repeated'
-    this.#open = [...this.#open.filter(open => open !== before), { key, call }]
+    const at = this.#calls.findIndex(({ id }) => idKey(id) === key)
+    const before = this.#calls[at]
+    if (before?.action === call.action && before.payload === call.payload) return 'repeated'
+    if (before === undefined) this.#calls.push(call)
+    else this.#calls[at] = call
     return before === undefined ? 'new' : 'superseding'
   }
 
   /** @returns whether the station waited for the answer: `false` if another CALL has superseded this one */
   done(call: Call): boolean {
-    const open = this.#open.find(open => open.call === call)
-    if (open === undefined) return false
-    this.#open = this.#open.length === 1 ? none : this.#open.filter(other => other !== open)
-    if (this.#answered !== null) setRecent(this.#answered, copyOf(open.key), call.action, maxAnswered)
+    const at = this.#calls.indexOf(call)
+    if (at === -1) return false
+    const last = this.#calls.pop()
+    if (last !== undefined && last !== call) this.#calls[at] = last
+    if (this.#answered !== null) setRecent(this.#answered, copyOf(idKey(call.id)), call.action, maxAnswered)
     return true
   }
 
