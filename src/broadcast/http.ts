@@ -98,7 +98,7 @@ function readBody(request: IncomingMessage, response: ServerResponse, { deliver,
   request.on('end', () => {
     if (response.headersSent) return
     deliver(Buffer.concat(chunks).toString())
-    // After the stations' messages, which leave at the end of this turn: nobody is in a hurry for this answer.
+    // Answers after the stations' messages, which leave at the end of this turn.
     setImmediate(end, response, 201)
   })
   request.once('close', () => (open.bytes -= kept))

@@ -14,7 +14,7 @@ export type StreamName = string & { readonly __brand: 'StreamName' }
 /** `cstate` (of a connection) and `istate` (of a subscription): state of the app, stored between calls. */
 export type State = Readonly<Record<string, string>>
 
-/** One for all stations: an object for each state of each station would take 220 bytes of a station. */
+/** Shared by all stations: objects of their own would take 220 bytes each. */
 export const noState: State = {}
 
 /** Sent with every call: the station's HTTP request as of the handshake, and the current state. */

@@ -11,9 +11,9 @@ export type InboxLimits = { readonly entries: number; readonly bytes: number }
 /** Of one station. */
 export const inboxLimits: InboxLimits = { entries: 64, bytes: 1024 * 1024 }
 
-export interface Server<Entry> {
+export interface Serving<Entry> {
   /**
-   * Called with one entry after another. Must not reject.
+   * Serves one entry after another. Must neither throw nor reject.
    * @returns `null` if the entry is served already
    */
   serve(entry: Entry): Promise<void> | null
@@ -25,7 +25,7 @@ type Waiting<Entry> = { readonly entry: Entry; readonly bytes: number | null }
 export class Inbox<Entry> {
   /** Whether the station's own messages go before the other entries. */
   stationFirst = false
-  readonly #server: Server<Entry>
+  readonly #server: Serving<Entry>
   readonly #station: Paused
   readonly #limits: InboxLimits
   readonly #waiting: Waiting<Entry>[] = []
@@ -38,7 +38,7 @@ export class Inbox<Entry> {
   /** Resolves when nothing waits any more. */
   #served: Promise<void> = Promise.resolve()
 
-  constructor(server: Server<Entry>, station: Paused, limits: InboxLimits) {
+  constructor(server: Serving<Entry>, station: Paused, limits: InboxLimits) {
     this.#server = server
     this.#station = station
     this.#limits = limits

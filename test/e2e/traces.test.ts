@@ -99,7 +99,7 @@ test('the app gets the traceparent of the RPC, whose span is a child of the CALL
 })
 
 test(
-  'a SEND and each command have a span, and what the app is told of them names it',
+  'a SEND and each command have a span, and the RPC that reports an outcome is its child',
   { timeout: 60_000 },
   async () => {
     const collector = keep(await openCollector())

@@ -183,7 +183,7 @@ test('a bug in one upgrade ends its connection alone, and is reported', async t 
   assert.deepEqual(idsOf(guests.filter(({ socket }) => socket.closed)), ['CP0', 'CP5'])
 })
 
-test('pending upgrades get the answer of later ones when the turnstile runs all before the port closes', async t => {
+test('upgrades that wait get the answer of later ones when the turnstile runs them all', async t => {
   const leaving = refusalOf(503, 'draining', 'The CSMS is shutting down')
   let isLeaving = false
   let refusedAtOnce = 0

@@ -31,7 +31,7 @@ export interface Traces extends Opened {
   onAnswer(call: TracedCall, by: string): void
   /** Begins the span of a command to a station: a child of the CALL in whose reply the app gave it, if it did. */
   onCommand(station: TracedStation, command: TracedCommand): void
-  /** Ends it, at the first outcome of the command. */
+  /** Ends the span of a command at its first outcome. */
   onOutcome(command: TracedCommand, outcome: { readonly late: boolean }, label: string): void
   /** Runs what tells the app of an outcome: its RPCs belong to the command. */
   ofOutcome<Result>(outcome: object, tell: () => Promise<Result>): Promise<Result>

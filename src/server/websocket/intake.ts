@@ -122,7 +122,7 @@ export class Intake {
     this.unsettled = 0
     const left = this.#budget.spend(cost, this.#now())
     if (this.#hasEnded) {
-      // The station's close frame is awaited, but not behind more than that.
+      // Reads on for the station's close frame until the budget is spent.
       if (left < 0) this.#flow.pause()
       return false
     }

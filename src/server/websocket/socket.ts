@@ -1,5 +1,5 @@
 /**
- * One station's WebSocket: what comes in and goes out, how long it may be silent, and how it is closed.
+ * One station's WebSocket: what comes in and goes out, how long it may be silent, how it is closed; and the look at all of them.
  *
  * Spec: RFC 6455.
  */
@@ -110,7 +110,7 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
     ws.on('close', onClose)
   }
 
-  /** `ws` has validated text messages, unless invalid ones are replaced. Binary ones are served as text, and may hold anything. */
+  /** `ws` has validated text messages, unless invalid ones are replaced. Binary ones, which may hold anything, are served as text. */
   onMessage(bytes: Buffer, isBinary: boolean): void {
     const { settings, meter } = this.#shared
     this.#messages++
@@ -257,7 +257,7 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
     this.#stop(limit, code, reason)
   }
 
-  /** Closes, and reads nothing more, not even the station's close frame: it would come behind what the limit is about. */
+  /** Closes and reads nothing more, not even the station's close frame, which would come behind the violation. */
   #stop(limit: Limit | null, code: number, reason: string): void {
     if (limit !== null) this.#shared.meter.count('ocpp_limit_total', { limit })
     this.#ending ??= { code, reason }

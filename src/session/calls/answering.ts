@@ -254,8 +254,8 @@ export class Answering {
     const identity = row.transactionMessages.get(call.action)
     const tracked = identity === undefined ? null : trackedOf(handshake.stationId, call, identity)
     const transactionId = tracked !== null && this.#mintingActions.has(call.action) ? transactionIdFor(tracked) : null
-    const [isAnswered, isSuperseded, isStored] = [false, false, false]
-    return { call, receivedAt, tracked, transactionId, attempts: 0, isAnswered, isSuperseded, isStored }
+    const marks = { isAnswered: false, isSuperseded: false, isStored: false }
+    return { call, receivedAt, tracked, transactionId, attempts: 0, ...marks }
   }
 
   #completed(pending: PendingCall, answer: Answer): Answer {

@@ -94,7 +94,7 @@ export class Performing {
   }
 
   /**
-   * Takes a CALL to the app. Rejects with `RpcError`.
+   * Takes a CALL to the app. Throws or rejects with `RpcError`.
    *
    * A transaction message is retried while the station waits. In time before the station gives up, the connection is closed,
    * also over an attempt under way: its reply is kept for the next connection.

@@ -255,8 +255,8 @@ export class Outcomes {
       const { row, settings, who, world } = this.#station
       const form = { granular: settings.granularActions, version: row.number }
       const data = outcomeData(outcome, form, outcome.sid ?? who.sid)
-      const reply = await (world.traces?.ofOutcome(outcome, () => this.#app.performToTheEnd(data)) ??
-        this.#app.performToTheEnd(data))
+      const tell = (): Promise<CommandReply> => this.#app.performToTheEnd(data)
+      const reply = await (world.traces?.ofOutcome(outcome, tell) ?? tell())
       this.isFailing = false
       return reply
     } catch (error) {
