@@ -275,14 +275,14 @@ export class Answering {
   #reply(pending: PendingCall, answer: Answer, by: AnsweredBy, cause: string = by): void {
     const { call, tracked, attempts } = pending
     pending.isAnswered = true
-    if (pending.isStored) return this.#parts.unanswered.storing?.onTaken(pending)
+    // Such an answer is kept, also where nothing awaits it. After a CALLERROR from the bridge, a retry is performed.
+    const isBooked = by === 'app' || (by === 'silent' && answer.kind === 'callResult')
+    if (pending.isStored) return this.#parts.unanswered.storing?.onTaken(pending, isBooked ? answer : null)
     const isAwaited = this.#parts.inFlight.done(call)
     if (tracked !== null && this.#parts.unanswered.isOwing) this.#parts.unanswered.settle(tracked)
-    if (tracked !== null && by !== 'replayed') {
-      // A CALLERROR from the bridge is not kept: the app has not booked the message, and a retry is performed.
-      const isKept = isAwaited && (answer.kind === 'callResult' || by === 'app')
+    const isKept = isBooked || (isAwaited && answer.kind === 'callResult')
+    if (tracked !== null && by !== 'replayed')
       this.#parts.fleet.transactions.record(tracked, { attempts, answer: isKept ? answer : null })
-    }
     // The station has superseded the CALL with another one of the same id.
     if (!isAwaited) return this.#station.world.meter.count('ocpp_dropped_total', { reason: 'superseded' })
     if (answer.kind === 'callResult' && call.action === 'BootNotification')

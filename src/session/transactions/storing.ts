@@ -2,13 +2,14 @@
  * Stores a station's transaction messages for an app that cannot take them, and confirms them to the station: only after
  * they are on the disk, and only where no decision of the app is needed, or the operator lets the bridge accept.
  */
-import type { Call } from '../../ocpp/frame.ts'
+import type { Answer, Call } from '../../ocpp/frame.ts'
 import type { SilentSettings } from '../../translate/answers.ts'
 import { confirmationFor, isDecidable, needsDecision } from '../../translate/stored.ts'
 import type { Cause } from '../../translate/unanswered.ts'
 import type { Backlog, Fleet } from '../ports.ts'
 import type { Station } from '../station.ts'
 import { mintedIdOf, type Tracked } from './digest.ts'
+import type { TransactionOutcome } from './transactions.ts'
 
 export type StoringSettings = SilentSettings & {
   /** What becomes of a message that needs a decision of the app, and cannot be performed. */
@@ -77,9 +78,13 @@ export class Storing {
   /**
    * The app has answered a message that is stored, or about to be: it need not get the message again. It gets a
    * StartTransaction again, because it does not know the transaction id that the station has.
+   *
+   * @param answer what the station gets if the message cannot be stored; `null` if the app has not booked it
    */
-  onTaken({ tracked }: Storable): void {
-    if (tracked !== null && tracked.transaction !== 'begins') this.#backlog.onTaken(tracked)
+  onTaken({ tracked, attempts }: Storable, answer: Answer | null): void {
+    if (tracked === null) return
+    if (tracked.transaction !== 'begins') this.#backlog.onTaken(tracked)
+    this.#recordFirst(tracked, { attempts, answer })
   }
 
   /** Resolves when no message is on its way to the disk any more. */
@@ -108,7 +113,7 @@ export class Storing {
     const isKept = known !== null || (await this.#append(message, attempts, tracked))
     if (!isKept) {
       message.isStored = false
-      transactions.record(tracked, { attempts, answer: null })
+      this.#recordFirst(tracked, { attempts, answer: null })
       return false
     }
     const { version } = handshake
@@ -118,6 +123,12 @@ export class Storing {
     if (known === null) transactions.record(tracked, { attempts, answer: { ...answer, id: call.id } })
     this.#confirm(message, answer)
     return true
+  }
+
+  /** Keeps an answer that is known already: the station has it, or will get it. */
+  #recordFirst(tracked: Tracked, outcome: TransactionOutcome): void {
+    const { transactions } = this.#fleet
+    if (transactions.find(tracked).answer === null) transactions.record(tracked, outcome)
   }
 
   #append({ call, receivedAt }: Storable, attempts: number, { key, content }: Tracked): Promise<boolean> {

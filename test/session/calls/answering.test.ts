@@ -279,6 +279,41 @@ test('a CALL is performed at once when it supersedes a CALL that waits for its A
   assert.equal(world.meter.total('ocpp_dropped_total', { reason: 'superseded' }), 1)
 })
 
+const time = '2026-01-02T03:04:05Z'
+const stop = { transactionId: 1, meterStop: 9, timestamp: time }
+for (const [action, payload, name, script, answer] of [
+  [
+    'StartTransaction',
+    { connectorId: 1, idTag: 'A', meterStart: 0, timestamp: time },
+    'start_transaction',
+    acks({ transactionId: 7, idTagInfo: { status: 'Accepted' } }),
+    { transactionId: 7, idTagInfo: { status: 'Accepted' } },
+  ],
+  [
+    'StopTransaction',
+    stop,
+    'stop_transaction',
+    acks({ idTagInfo: { status: 'Blocked' } }),
+    { idTagInfo: { status: 'Blocked' } },
+  ],
+  ['StopTransaction', stop, 'stop_transaction', silent, {}],
+] as const) {
+  test(`a retry of a superseded ${action} gets ${JSON.stringify(answer)}, and is not performed again`, async t => {
+    const { world, rpc, station } = await setUp(t)
+    const running = rpc.hold(name)
+    station.call(action, payload, 'x')
+    const call = await running.arrived()
+    station.call('Heartbeat', {}, 'x')
+    running.release(await script(call))
+    await quiet()
+    station.vanish()
+    const next = world.plug('CP1')
+    next.call(action, payload, 'y')
+    assert.deepEqual(await next.next(), [3, 'y', answer])
+    assert.equal(rpc.names().filter(made => made === name).length, 1)
+  })
+}
+
 test('a CALL still waits for its Ack when a CALL behind it is superseded', async t => {
   const { rpc, station } = await setUp(t, { ackTimeoutMs: 60_000 })
   station.call('Authorize', { idTag: 'A' }, 'x')

@@ -103,6 +103,46 @@ for (const [what, appending] of [
   })
 }
 
+test('an answer of the app is kept when the message cannot be stored: a retry gets it, and is not performed', async t => {
+  const { world, rpc, station, outbox } = setUp(t)
+  await station.boot()
+  const appends: ((outcome: 'refused') => void)[] = []
+  outbox.appending = () => new Promise(resolve => appends.push(resolve))
+  const slow = rpc.hold('stop_transaction')
+  station.call('StopTransaction', stop, 'x')
+  await slow.arrived()
+  while (appends.length === 0) await world.pass(100)
+  const answer = { idTagInfo: { status: 'Blocked' } }
+  slow.release(transmittedAck('x', answer))
+  await world.pass(100)
+  appends[0]?.('refused')
+  await world.pass(100)
+  const again = world.plug('CP1')
+  again.call('StopTransaction', stop, 'y')
+  await world.pass(1_000, 100)
+  assert.deepEqual(again.got, [[3, 'y', answer]])
+  assert.equal(rpc.names().filter(name => name === 'stop_transaction').length, 1)
+})
+
+test('a message behind a stored one gets the Ack that came meanwhile when it cannot be stored', async t => {
+  const { world, rpc, station, outbox } = setUp(t)
+  await station.boot()
+  rpc.on('meter_values', fails(faults.raised))
+  station.call('MeterValues', { ...meterValues, transactionId: 2 }, 'm')
+  await world.pass(16_000, 100)
+  assert.equal(outbox.stored.length, 1)
+  let fail: (outcome: 'refused') => void = () => assert.fail('nothing was stored')
+  outbox.appending = () => new Promise(resolve => (fail = resolve))
+  station.call('StopTransaction', stop, 's')
+  await world.pass(100)
+  const answer = { idTagInfo: { status: 'Accepted' } }
+  station.session.deliver(JSON.stringify({ command: 'Ack', id: 's', payload: answer }))
+  await world.pass(100)
+  fail('refused')
+  await world.pass(1_000, 100)
+  assert.deepEqual(station.got.at(-1), [3, 's', answer])
+})
+
 test('a disk that hangs is not waited for a second time: the app performs the next messages at once', async t => {
   const { world, rpc, station, outbox } = setUp(t)
   outbox.appending = () => new Promise(() => undefined)
