@@ -19,7 +19,7 @@ import type { Log, RootLog } from './ops/log.ts'
 import { Metrics, noMeter, openMetrics } from './ops/metrics.ts'
 import { Notices } from './ops/notices.ts'
 import { openIntervals } from './ops/reporting/intervals.ts'
-import { openMetricsLog } from './ops/reporting/metrics-log.ts'
+import { metricsLog } from './ops/reporting/metrics-log.ts'
 import { openStatsd } from './ops/reporting/statsd.ts'
 import { openSystemd } from './ops/reporting/systemd.ts'
 import type { Traces } from './ops/reporting/traces.ts'
@@ -157,7 +157,7 @@ async function openMetering(
     keep(await listening('metrics_port', openMetrics({ host, port, path }, metrics, gauges(), world.log)))
   const statsd = statsdSettings(config)
   const reports = [
-    ...(config.metrics.log ? [openMetricsLog(logFilter, rotateIntervalMs, log)] : []),
+    ...(config.metrics.log ? [metricsLog(logFilter, rotateIntervalMs, log)] : []),
     ...(statsd === null ? [] : [openStatsd(statsd, world)]),
   ]
   if (reports.length > 0) keep(openIntervals(rotateIntervalMs, metrics, gauges(), reports))

@@ -4,14 +4,12 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { broadcastKey, type BroadcastEndpoint } from './broadcast/http.ts'
 import type { NatsOptions } from './broadcast/nats.ts'
+import { statsdPort } from './config/addresses.ts'
 import type { Asked, ConfigFile } from './config/resolve.ts'
 import type { Config } from './config/rules.ts'
 import type { StatsdSettings } from './ops/reporting/statsd.ts'
 import { rpcKey } from './rpc/http/client.ts'
 import type { TransportSettings } from './rpc/open.ts'
-
-/** Of a `statsd_host` without a port. */
-const statsdPort = 8125
 
 /** Reads the file; `null` when it is optional and missing. */
 export function readConfigFile(asked: Asked['file']): ConfigFile | null {

@@ -39,11 +39,12 @@ const state = oneOf(
 )
 const version = text('The version of OCPP: 1.6, 2.0.1 or 2.1.')
 
+/** The worst first. */
 export const troubleKinds = ['refused', 'reconnects', 'silent', 'violations', 'errors', 'stored'] as const
 export type Trouble = (typeof troubleKinds)[number]
 
 const trouble = oneOf(
-  'In the last hour: refused (its upgrade was refused, after its connection began), reconnects (at least three of its connections ended), violations (a message of it broke its official schema), errors (see recentErrors). Now: silent (no message for two heartbeat intervals), stored (the outbox has messages of it).',
+  'In the last hour: refused (its upgrade was refused, after its connection began), reconnects (at least three of its connections ended), violations (a message of this connection broke its official schema), errors (see recentErrors). Now: silent (no message for two heartbeat intervals), stored (the outbox has messages of it).',
   troubleKinds,
 )
 

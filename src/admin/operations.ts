@@ -17,7 +17,7 @@ import type { AnswerOf, BodyOf, QueryOf, RouteName } from './routes.ts'
 import type { Calls } from './stations/calls.ts'
 import type { StationList } from './stations/list.ts'
 import type { Scans } from './stations/scan.ts'
-import { viewOf } from './stations/summary.ts'
+import { knownOf, viewOf } from './stations/summary.ts'
 import type { Events } from './watch/events.ts'
 import type { Frames } from './watch/frames.ts'
 import type { Start, Streams } from './watch/streams.ts'
@@ -76,10 +76,7 @@ type StationRoute = 'listStations' | 'getStation' | 'callStation' | 'disconnectS
 function stationOperations({ stations, clock, list, calls, facts }: Parts): Pick<Operations, StationRoute> {
   return {
     listStations: ({ query }) => list.page(query),
-    getStation: ({ parameters }) => ({
-      ...viewOf(idOf(parameters), stations, clock),
-      appAway: facts.rpc().away,
-    }),
+    getStation: ({ parameters }) => viewOf(idOf(parameters), stations, clock, facts.rpc().away),
     callStation: async ({ parameters, body, text }) => {
       const { action, timeout, notify } = body
       const payload = membersOf(text).get('payload') ?? emptyObject
@@ -108,7 +105,7 @@ function watchOperations({ stations, clock, scans, frames, events }: Parts): Pic
       const station = idOf(parameters)
       const { messages, ...about } = frames.historyOf(station, limit)
       // A station may be unknown by now, and have a history.
-      if (messages.length === 0) viewOf(station, stations, clock)
+      if (messages.length === 0) knownOf(station, stations)
       const texts: string[] = []
       await scans.each(messages, frame => texts.push(JSON.stringify(frame)), framesPerLook)
       return new Written(`${JSON.stringify(about).slice(0, -1)},"messages":[${texts.join(',')}]}`)
@@ -202,11 +199,10 @@ function idOf({ id = '' }: Readonly<Record<string, string>>): StationId {
 
 /** Throws `ProblemError` for a station that is not connected. */
 function sessionOf(parameters: Readonly<Record<string, string>>, stations: Stations, clock: Clock): Member {
-  const id = idOf(parameters)
-  const session = stations.claims.current(id)
+  const { session, left } = knownOf(idOf(parameters), stations)
   if (session !== null) return session
-  const { lastEnd } = viewOf(id, stations, clock)
-  throw new ProblemError('not-connected', lastEnd === null ? undefined : `It left at ${lastEnd.at}: ${lastEnd.reason}`)
+  const detail = left === null ? undefined : `It left at ${clock.timeOf(left.at)}: ${left.reason}`
+  throw new ProblemError('not-connected', detail)
 }
 
 /** Rejects with `ProblemError` where there is no outbox, or its disk fails. */

@@ -58,7 +58,7 @@ export const routes = {
       version: optional(oneOf('The version of OCPP.', answers.versionNumbers)),
       state: optional(
         oneOf(
-          'The state; connected: any state of a connected station; troubled: any state, with troubles.',
+          'The state. connected: any connected station; troubled: any station with troubles.',
           answers.stateFilters,
         ),
       ),

@@ -68,7 +68,7 @@ export const commands: readonly Command[] = [
     about: 'Lists stations: connected ones, and those that have left.',
     details: [
       globDetail,
-      'On a terminal it prints a table. Otherwise each line has these cells, with tabs between them: id, state, version, address, connected at, last message at, sn, left at, left because.',
+      'On a terminal it prints a table. Otherwise each line has these cells, with tabs between them: id, state, version, address, connected at, last message at, sn, left at, left because; with --state=troubled also what is wrong, the worst first.',
     ],
     args: [glob],
     flags: flags.stations,

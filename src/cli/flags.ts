@@ -48,7 +48,7 @@ export const stations = {
   state: option(
     optional(oneOf(...stateFilters)),
     null,
-    'Only stations in this state; connected: in any state but disconnected and refused; troubled: in any state, with something wrong in the last hour.',
+    'Only stations in this state; connected: in any state but disconnected and refused; troubled: any station with a trouble now or in the last hour.',
     { flag: 'state' },
   ),
   json: option(onOff, false, 'Prints one line of JSON for each station.', { flag: 'json' }),

@@ -38,10 +38,13 @@ export function isHttp(rpcHost: string): boolean {
   return rpcHost.startsWith('http://') || rpcHost.startsWith('https://')
 }
 
+/** Of a `statsd_host` without a port. */
+export const statsdPort = 8125
+
 /** `statsd_host`. The port may be left out. */
 export const statsdAddress: Kind<string> = scalar({
   placeholder: '<address>',
-  accepts: 'host:port; without a port, 8125',
+  accepts: `host:port; without a port, ${statsdPort}`,
   parse: given => (!given.includes('/') && isHttpTarget(given) ? given : undefined),
   toToml: given => given,
 })

@@ -184,7 +184,7 @@ const tagList = listOf(tag)
 export const tags: Kind<Readonly<Record<string, string>>> = {
   ...tagList,
   accepts:
-    'a comma-separated list, each name:value; a name has letters, digits and _, a value no space and none of , : ; = | #',
+    'a comma-separated list, each name:value; a name has letters, digits and _, and begins with neither a digit nor __; a value has no space and none of , : ; = | #',
   parse: given => tagsOf(tagList.parse(given)),
   fromToml: (given, fault) => {
     const list = isTable(given) ? Object.entries(given).map(([name, value]) => `${name}:${String(value)}`) : given

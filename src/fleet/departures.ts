@@ -10,7 +10,7 @@ import { addressOf, type StationId } from '../translate/handshake.ts'
 const maxStations = 10_000
 /** Of each departure: all that a connection keeps is too much for so many stations. */
 const maxErrors = 3
-/** Of the ends of connections, so that a station in a reconnect loop can be told. */
+/** Ends of connections that are kept, to recognize a reconnect loop. */
 const maxEnds = 10
 
 export class Departures {

@@ -1,7 +1,7 @@
 /**
  * What the log and the metrics say of refused and invalid connections. The log is bounded: a client chooses the path.
  */
-import { addressOf, type Refusal, type UpgradeRequest } from '../translate/handshake.ts'
+import { addressOf, likelyIdentity, type Refusal, type UpgradeRequest } from '../translate/handshake.ts'
 import type { Member, World } from '../session/ports.ts'
 
 /** In characters: longer than any host name. */
@@ -27,7 +27,9 @@ export function newReports({ log, once, meter }: Pick<World, 'log' | 'once' | 'm
     onRefused: ({ target, remoteAddress }, { status, reason, problem }, header = null) => {
       meter.count('ocpp_refused_total', { reason })
       const path = loggedPath(target)
-      const fields = { path, remoteAddress, status, problem, ...(header !== null && { header }) }
+      const station = reason === 'path' ? null : likelyIdentity(target)
+      const about = { ...(station !== null && { station }), ...(header !== null && { header }) }
+      const fields = { path, remoteAddress, status, problem, ...about }
       // 503 refuses many stations for one reason: one line. The rest is one station's fault: a line for each path, for
       // behind a proxy all have one address. 409 is about an identity, whatever its address.
       const whose = status === 503 || status === 409 ? '' : ` ${remoteAddress}`

@@ -1,6 +1,6 @@
 /**
- * The process of the healthy stations. It does nothing else, so that how long a call took is not how long another task of
- * the same process did.
+ * The process of the healthy stations. It does nothing else, so that how long a call took is not how long another task
+ * of the same process did.
  */
 import { serveTasks } from '../../bench/children.ts'
 import { Booters, Callers, together, Visitors, type FleetOptions, type Service, type Watched } from './fleet.ts'

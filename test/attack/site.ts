@@ -30,7 +30,7 @@ export type Holdings = { readonly memory: number; readonly files: number }
 export type Strain = {
   /** On a core, as a share of the time. */
   readonly busy: number
-  /** Its main thread was ready, and others had the core, as a share of the time: the machine's part in a slow answer. */
+  /** Share of the time in which its main thread was ready, but others had the core: the machine's part in slowness. */
   readonly queued: number
   /** By how much its event loop was late at most, in ms. */
   readonly lateMs: number

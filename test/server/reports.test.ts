@@ -31,10 +31,21 @@ for (const [status, key, detail, because] of rows) {
   test(`a refusal with ${status} is logged under ${JSON.stringify([key, detail])}: ${because}`, () => {
     const { reports, warned } = setUp()
     reports.onRefused(request('/ocpp/CP1?token=secret'), refused(status, 'request', 'No'))
-    const fields = { path: '/ocpp/CP1', remoteAddress: '192.0.2.7', status, problem: 'No' }
+    const fields = { path: '/ocpp/CP1', remoteAddress: '192.0.2.7', status, problem: 'No', station: 'CP1' }
     assert.deepEqual(warned, [{ key, detail, fields }])
   })
 }
+
+for (const [target, reason, station] of [
+  ['/ocpp/CP%201', 'unknown', 'CP 1'],
+  ['/foo/bar', 'path', undefined],
+  ['/ocpp/%ZZ', 'identity', undefined],
+] as const)
+  test(`a refusal of ${target} for the reason ${reason} names the station ${station}`, () => {
+    const { reports, warned } = setUp()
+    reports.onRefused(request(target), refused(404, reason, 'Not found'))
+    assert.equal((warned[0]?.fields as { readonly station?: string }).station, station)
+  })
 
 test('a refusal is counted by its reason', () => {
   const { reports, meter } = setUp()
@@ -45,7 +56,13 @@ test('a refusal is counted by its reason', () => {
 test('a refusal names the header that cannot be read, and no user of an absolute target', () => {
   const { reports, warned } = setUp()
   reports.onRefused(request('http://user:pass@csms/ocpp/CP1'), refused(400, 'request', 'No'), 'x-name')
-  const fields = { path: 'http://***@csms/ocpp/CP1', remoteAddress: '192.0.2.7', status: 400, problem: 'No' }
+  const fields = {
+    path: 'http://***@csms/ocpp/CP1',
+    remoteAddress: '192.0.2.7',
+    status: 400,
+    problem: 'No',
+    station: 'CP1',
+  }
   assert.deepEqual(warned[0]?.fields, { ...fields, header: 'x-name' })
 })
 

@@ -65,20 +65,26 @@ export function departedState(left: Departure | null): StationState {
 }
 
 /** Throws `ProblemError` for a station that the bridge does not know. */
-export function viewOf(stationId: StationId, stations: Stations, clock: Clock): Omit<StationView, 'appAway'> {
-  const { claims, departures, backlog } = stations
+export function knownOf(stationId: StationId, { claims, departures }: Stations) {
   const session = claims.current(stationId)
   const [left, refused] = [departures.leftOf(stationId), departures.refusedOf(stationId)]
   if (session === null && left === null && refused === null) throw new ProblemError('unknown-station')
+  return { session, left, refused }
+}
+
+/** Throws as `knownOf`. */
+export function viewOf(stationId: StationId, stations: Stations, clock: Clock, appAway: boolean): StationView {
+  const { session, left, refused } = knownOf(stationId, stations)
   const timed = <Kept extends { readonly at: number }>(kept: Kept) => ({ ...kept, at: clock.timeOf(kept.at) })
   const about = session === null ? noConnection : connectionOf(session, stations, clock)
   return {
     ...summaryOf(stationId, stations, clock),
     ...about,
-    queues: { ...about.queues, stored: backlog?.has(stationId) ?? false },
+    queues: { ...about.queues, stored: stations.backlog?.has(stationId) ?? false },
     remembered: rememberedOf(stationId, stations),
     heartbeatSeconds: secondsOrNull(stations.known.heartbeatIntervalOf(stationId)),
     recentEnds: recentEndsOf(left, clock.now()),
+    appAway,
     violation: session?.view.violation ? timed(session.view.violation) : null,
     errors: errorsOf(stationId, stations).map(timed).reverse(),
     lastEnd: left === null ? null : { at: clock.timeOf(left.at), code: left.code, reason: left.reason },

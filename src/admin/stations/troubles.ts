@@ -3,7 +3,7 @@
  */
 import type { Departure, KeptError, Member } from '../../session/ports.ts'
 import type { StationId } from '../../translate/handshake.ts'
-import type { Trouble } from '../answers.ts'
+import { troubleKinds, type Trouble } from '../answers.ts'
 import type { Stations } from '../ports.ts'
 
 const hourMs = 3_600_000
@@ -44,8 +44,7 @@ export function troublesOf(stationId: StationId, stations: Stations, now: number
   const session = stations.claims.current(stationId)
   const left = stations.departures.leftOf(stationId)
   const about = { stationId, session, left, stations, now }
-  const all = Object.entries(kinds) as [Trouble, Kind][]
-  return all.filter(([, isThere]) => isThere(about)).map(([kind]) => kind)
+  return troubleKinds.filter(kind => kinds[kind](about))
 }
 
 /** The latest last, those of the connection before included. */

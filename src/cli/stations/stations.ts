@@ -19,8 +19,6 @@ const watchMs = 1_000
 /** Lines of the screen besides the stations: the header, and the one that counts them. */
 const otherLines = 2
 
-const header = ['ID', 'STATE', 'OCPP', 'ADDRESS', 'SINCE', 'LAST MESSAGE', 'SN', 'LEFT BECAUSE']
-
 export async function run({ words: [id], flags, terminal }: Call<typeof stations>): Promise<number> {
   const { json, watch, state } = flags
   if (watch && json) throw new UsageError('--watch and --json exclude each other')
@@ -34,10 +32,9 @@ export async function run({ words: [id], flags, terminal }: Call<typeof stations
       const lines = elementsOf(membersOf(text).get('stations') ?? '[]')
       await terminal.write(lines.map(line => `${escaped(line)}\n`).join(''))
     } else if (terminal.isTerminal) shown.push(...page)
-    else await terminal.write(page.map(station => `${tabbed(plainCells(station))}\n`).join(''))
+    else await terminal.write(page.map(station => `${tabbed(plainCells(station, query))}\n`).join(''))
   }
-  if (!json && terminal.isTerminal)
-    await terminal.write(`${aligned(header, shown.map(cellsAt(Date.now()))).join('\n')}\n`)
+  if (!json && terminal.isTerminal) await terminal.write(`${tableOf(shown, query).join('\n')}\n`)
   return exits.done
 }
 
@@ -59,30 +56,43 @@ async function watchStations(client: AdminClient, query: Query, terminal: Termin
   for (;;) {
     const limit = Math.max(1, Math.min(limits.page, terminal.rows - otherLines))
     const { value } = await client.ask('listStations', { query: { ...query, limit } })
-    const { columns } = terminal
-    const lines = aligned(header, value.stations.map(cellsAt(Date.now())), columns)
+    const lines = tableOf(value.stations, query, terminal.columns)
     const count = `${value.stations.length} of ${value.matched} stations; Ctrl-C ends`
     await terminal.write(`\u001b[H${[...lines, count].map(line => `${line}\u001b[K`).join('\r\n')}\u001b[J`)
     await sleep(watchMs)
   }
 }
 
-function cellsAt(now: number): (station: StationSummary) => string[] {
+/** @param columns of the screen */
+function tableOf(stations: readonly StationSummary[], query: Query, columns?: number): string[] {
+  const now = Date.now()
   const since = (at: string | null): string => (at === null ? '-' : sinceText(at, now))
-  return ({ id, state, version, address, connectedAt, lastMessageAt, sn, leftAt, leftBecause }) => [
-    id,
-    state,
-    version ?? '-',
-    address ?? '-',
-    since(connectedAt ?? leftAt),
-    since(lastMessageAt),
-    sn ?? '-',
-    connectedAt === null ? leftBecause || '-' : '',
-  ]
+  const header = ['ID', 'STATE', ...ifTroubled(query, 'TROUBLE'), 'OCPP', 'ADDRESS', 'SINCE', 'LAST MESSAGE', 'SN', 'LEFT BECAUSE'] // prettier-ignore
+  const rows = stations.map(station => {
+    const { id, state, troubles, version, address, connectedAt, lastMessageAt, sn, leftAt, leftBecause } = station
+    return [
+      id,
+      state,
+      ...ifTroubled(query, troubles.join(', ')),
+      version ?? '-',
+      address ?? '-',
+      since(connectedAt ?? leftAt),
+      since(lastMessageAt),
+      sn ?? '-',
+      connectedAt === null ? leftBecause || '-' : '',
+    ]
+  })
+  return aligned(header, rows, columns)
 }
 
 /** For programs: times as they are, empty where there is no value. */
-function plainCells(station: StationSummary): string[] {
-  const { id, state, version, address, connectedAt, lastMessageAt, sn, leftAt, leftBecause } = station
-  return [id, state, version, address, connectedAt, lastMessageAt, sn, leftAt, leftBecause].map(cell => cell ?? '')
+function plainCells(station: StationSummary, query: Query): string[] {
+  const { id, state, version, address, connectedAt, lastMessageAt, sn, leftAt, leftBecause, troubles } = station
+  const cells = [id, state, version, address, connectedAt, lastMessageAt, sn, leftAt, leftBecause]
+  return [...cells, ...ifTroubled(query, troubles.join(', '))].map(cell => cell ?? '')
+}
+
+/** Only a list of stations in trouble has a column for it. */
+function ifTroubled({ state }: Query, cell: string): string[] {
+  return state === 'troubled' ? [cell] : []
 }

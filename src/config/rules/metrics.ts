@@ -60,7 +60,7 @@ function unusedByStatsd(name: string, key: 'prefix' | 'tagsFormat' | 'maxPacketS
   )
 }
 
-/** @param of the unused option first, then the others that are read */
+/** The unused option comes first, then the others that decide whether it is used. */
 function unused([name, ...others]: readonly [string, ...string[]], is: (config: Metering) => boolean, why: string) {
   const broken = (config: Metering) => (is(config) ? `${name} is set, but ${why}` : null)
   return { of: [name, ...others], broken }

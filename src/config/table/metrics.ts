@@ -43,16 +43,21 @@ export const statsd = group('StatsD', {
     'Address of the StatsD server that gets the metrics by UDP, every metrics_rotate_interval. When empty, nothing is sent.',
     { toml: 'metrics.statsd.host' },
   ),
-  prefix: option(statsdPrefix, 'ocpp_cable.', "Prefix of every name for StatsD; anycable_go. fits AnyCable's.", {
-    toml: 'metrics.statsd.prefix',
-  }),
+  prefix: option(
+    statsdPrefix,
+    'ocpp_cable.',
+    "Prefix of every name for StatsD; anycable_go. fits AnyCable's dashboards.",
+    {
+      toml: 'metrics.statsd.prefix',
+    },
+  ),
   tagsFormat: option(
     oneOf('datadog', 'influxdb', 'graphite'),
     'datadog',
     'How labels and metrics_tags are written: name:1|c|#a:b (datadog), name,a=b:1|c (influxdb) or name;a=b:1|c (graphite).',
     { toml: 'metrics.statsd.tags_format' },
   ),
-  maxPacketSize: option(bytes({ min: 512, max: maxDatagram }), 1400, 'Largest packet that is sent.', {
+  maxPacketSize: option(bytes({ min: 512, max: maxDatagram }), 1400, 'Largest UDP packet to StatsD.', {
     toml: 'metrics.statsd.max_packet_size',
   }),
 })

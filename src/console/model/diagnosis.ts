@@ -1,6 +1,6 @@
 /**
- * What is wrong with a station, in sentences, and in a few words for a list; the worst first. Each is a fact that the bridge
- * has seen.
+ * What is wrong with a station, in sentences, and in a few words for a list; the worst first. Each is a fact that the
+ * bridge has seen.
  *
  * Pure: no DOM.
  */
@@ -20,24 +20,21 @@ export type Finding = {
 /** After so many seconds, a CALL without an answer is worth a look. */
 const slowSeconds = 5
 const mostKinds = 4
-
-/** As many of its connections end within an hour in a reconnect loop. */
-const endsOfLoop = 3
-/** A station sends a Heartbeat, or anything else, within one. */
-const silentIntervals = 2
+/** The bridge counts no more of `recentEnds`. */
+const mostEnds = 10
 
 /** The latest message that breaks its schema, and how many do, of those that were seen. */
 export type Breach = { readonly action: string; readonly violation: Violation; readonly count: number }
 
 /**
- * @param breach in the messages that the page shows; the bridge itself tells of others
+ * @param breach of the messages shown on the page; without one, the bridge's own record is used
  * @param now in ms since the epoch
  */
 export function findingsOf(view: StationView, breach: Breach | null, now: number): readonly Finding[] {
   return [
     ...absence(view, now),
     ...loop(view),
-    ...boot(view),
+    ...(view.appAway ? app(view) : boot(view)),
     ...silence(view, now),
     ...waiting(view),
     ...errors(view, now),
@@ -67,10 +64,11 @@ function endReason(reason: string | null): string {
   return reason === null || reason === '' ? 'no reason was given' : reason
 }
 
-function loop({ recentEnds, lastEnd }: StationView): readonly Finding[] {
-  if (recentEnds < endsOfLoop) return []
+function loop({ troubles, recentEnds, lastEnd }: StationView): readonly Finding[] {
+  if (!troubles.includes('reconnects')) return []
+  const ends = `${numberText(recentEnds)}${recentEnds < mostEnds ? '' : ' or more'}`
   const last = lastEnd === null ? '' : `; the last end was: ${endReason(lastEnd.reason)} (close code ${lastEnd.code})`
-  const says = `It connects and drops again and again: ${numberText(recentEnds)} of its connections ended in the last hour${last}.`
+  const says = `It connects and drops again and again: ${ends} of its connections ended in the last hour${last}.`
   return [
     {
       tone: 'bad',
@@ -80,11 +78,10 @@ function loop({ recentEnds, lastEnd }: StationView): readonly Finding[] {
   ]
 }
 
-function silence({ sid, state, lastMessageAt, connectedAt, heartbeatSeconds }: StationView, now: number) {
+function silence({ troubles, lastMessageAt, connectedAt, heartbeatSeconds }: StationView, now: number) {
   const since = lastMessageAt ?? connectedAt
-  if (sid === null || state === 'attaching' || since === null || heartbeatSeconds === null) return []
+  if (!troubles.includes('silent') || since === null || heartbeatSeconds === null) return []
   const seconds = (now - Date.parse(since)) / 1000
-  if (seconds <= silentIntervals * heartbeatSeconds) return []
   const says = `It has sent nothing for ${durationText(seconds)}, and should send a Heartbeat every ${durationText(heartbeatSeconds)}.`
   const advice =
     'Its connection is open, but its software may be stuck: send TriggerMessage or Reset, and see whether it answers.'
@@ -114,8 +111,13 @@ function refusalAdvice(status: number): string {
   }
 }
 
-function boot({ state, appAway }: StationView): readonly Finding[] {
-  if (appAway) return [{ tone: 'bad', says: 'The app does not answer the bridge.', advice: appAdvice(state) }]
+function app({ state }: StationView): readonly Finding[] {
+  const blame = 'This is not the fault of the station: start the app, or look at its log.'
+  const advice = state === 'attaching' ? `${blame} The station is accepted once the app is back.` : blame
+  return [{ tone: 'bad', says: 'The app does not answer the bridge.', advice }]
+}
+
+function boot({ state }: StationView): readonly Finding[] {
   if (state === 'attaching')
     return [
       {
@@ -136,11 +138,6 @@ function boot({ state, appAway }: StationView): readonly Finding[] {
   return [
     { tone: 'bad', says: 'Its boot was answered with Rejected.', advice: 'The app does not accept this station.' },
   ]
-}
-
-function appAdvice(state: StationView['state']): string {
-  const now = 'This is not the fault of the station: start the app, or look at its log.'
-  return state === 'attaching' ? `${now} The station is accepted once the app is back.` : now
 }
 
 function waiting({ calls, queues }: StationView): readonly Finding[] {

@@ -24,7 +24,7 @@ export function placeOf(hash: string): Place {
   const [path = '', query = ''] = hash.replace(/^#/, '').split(/\?(.*)/s)
   const [, page, id] = path.split('/')
   if (page !== 'stations') return { page: 'overview' }
-  if (id !== undefined && id !== '') return { page: 'station', id: decodedOr(id) }
+  if (id !== undefined && id !== '') return { page: 'station', id: decodedOrSame(id) }
   const given = new URLSearchParams(query)
   const text = (name: keyof Filter) => given.get(name) ?? noFilter[name]
   const filter = { search: text('search'), state: text('state'), version: text('version'), sort: text('sort') }
@@ -54,7 +54,7 @@ export function queryOf({ search, state, version, sort }: Filter): string {
 }
 
 /** The text itself where it is not encoded as in a URL. */
-export function decodedOr(text: string): string {
+function decodedOrSame(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {

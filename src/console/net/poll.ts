@@ -5,12 +5,12 @@
 export interface Poll {
   /** Something happened: asks within a second, however often this is called meanwhile. */
   soon(): void
-  /** Somebody waits for the answer: asks at once. */
+  /** Somebody waits for the answer: asks at once, or as soon as the request under way ends. */
   now(): void
   close(): void
 }
 
-/** Between two requests, however much happens. */
+/** From `soon` to its request. */
 const leastMs = 1_000
 
 /**
@@ -20,7 +20,7 @@ const leastMs = 1_000
  */
 export function openPoll(everyMs: number, ask: () => Promise<void>): Poll {
   let timer: ReturnType<typeof setTimeout> | undefined
-  let state: 'idle' | 'asking' | 'again' | 'closed' = 'idle'
+  let state: 'idle' | 'asking' | 'again' | 'atOnce' | 'closed' = 'idle'
   let isSoon = false
   const later = (ms: number): void => {
     clearTimeout(timer)
@@ -33,10 +33,10 @@ export function openPoll(everyMs: number, ask: () => Promise<void>): Poll {
     isSoon = false
     state = 'asking'
     await ask()
-    const isAgain = stateNow() === 'again'
-    if (stateNow() === 'closed') return
+    const ended = stateNow()
+    if (ended === 'closed') return
     state = 'idle'
-    later(isAgain ? leastMs : everyMs)
+    later(ended === 'atOnce' ? 0 : ended === 'again' ? leastMs : everyMs)
   }
   // It changes while `ask` runs.
   const stateNow = (): string => state
@@ -46,7 +46,7 @@ export function openPoll(everyMs: number, ask: () => Promise<void>): Poll {
     else if (state === 'idle' && !isSoon) later(leastMs)
   }
   const now = (): void => {
-    if (state === 'asking') state = 'again'
+    if (state === 'asking' || state === 'again') state = 'atOnce'
     else void turn()
   }
   const onVisible = (): void => void turn()

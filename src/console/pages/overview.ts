@@ -11,7 +11,7 @@ import { durationText, msText } from '../model/time.ts'
 import { openPoll, type Poll } from '../net/poll.ts'
 import { html, nothing, type TemplateResult } from '../vendor/lit-html/lit-html.js'
 import { Charts } from '../views/charts.ts'
-import { emptyNote, errorNote, loadingNote, section, stateBadge, tile, timeAgo } from '../views/parts.ts'
+import { errorNote, loadingNote, noTroubleNote, section, stateBadge, tile, timeAgo } from '../views/parts.ts'
 import { warningList } from '../views/warnings.ts'
 import { asking, type Context, type Page } from './page.ts'
 
@@ -100,12 +100,7 @@ export class OverviewPage implements Page {
 
   #troubledList(now: number): TemplateResult {
     const { stations } = this.#troubled
-    if (stations.length === 0)
-      return emptyNote(
-        'None',
-        html`Nothing was wrong with any station in the last hour. Stations that left are under
-          <a href=${stationsLink({ state: 'disconnected' })}>Disconnected</a>.`,
-      )
+    if (stations.length === 0) return noTroubleNote('None')
     return html`<ul class="lines">
       ${stations.map(station => {
         const { id, state, lastMessageAt } = station

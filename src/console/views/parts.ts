@@ -2,6 +2,7 @@
  * Small parts that several pages show.
  */
 import type { StationState } from '../../admin/answers.ts'
+import { stationsLink } from '../model/places.ts'
 import { signs, states, type Tone } from '../model/states.ts'
 import { visible } from '../model/text.ts'
 import { agoText, dateText } from '../model/time.ts'
@@ -30,6 +31,14 @@ export function emptyNote(title: string, text: string | TemplateResult): Templat
     <p class="note-title">${title}</p>
     <p>${text}</p>
   </div>`
+}
+
+export function noTroubleNote(title: string): TemplateResult {
+  return emptyNote(
+    title,
+    html`No station has a trouble now, or had one in the last hour. Stations that left are under
+      <a href=${stationsLink({ state: 'disconnected' })}>Disconnected</a>.`,
+  )
 }
 
 export function loadingNote(what: string): TemplateResult {

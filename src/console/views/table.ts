@@ -8,7 +8,7 @@ import { sparkline } from '../model/rates.ts'
 import { states } from '../model/states.ts'
 import { numberText, visible } from '../model/text.ts'
 import { html, nothing, type TemplateResult } from '../vendor/lit-html/lit-html.js'
-import { emptyNote, stateBadge, timeAgo } from './parts.ts'
+import { emptyNote, noTroubleNote, stateBadge, timeAgo } from './parts.ts'
 
 export type Row = {
   readonly index: number
@@ -121,11 +121,7 @@ export function noneFound(filter: Filter): TemplateResult {
       here with the reason.`,
     )
   if (filter.state === 'troubled' && filter.search === '' && filter.version === '')
-    return emptyNote(
-      'No station is in trouble',
-      html`Nothing was wrong with any of them in the last hour. Stations that left are under
-        <a href="#/stations?state=disconnected">Disconnected</a>.`,
-    )
+    return noTroubleNote('No station is in trouble')
   return emptyNote(
     'No station fits',
     html`The search tells capital letters apart. <a href="#/stations">Show all stations</a>`,

@@ -2,7 +2,7 @@
  * What the log warned about.
  */
 import type { AnswerOf } from '../../admin/routes.ts'
-import { decodedOr, stationLink } from '../model/places.ts'
+import { stationLink } from '../model/places.ts'
 import { visible } from '../model/text.ts'
 import { html, nothing, type TemplateResult } from '../vendor/lit-html/lit-html.js'
 import { emptyNote, timeAgo, toned } from './parts.ts'
@@ -21,7 +21,7 @@ export function warningList(warnings: readonly Warning[], now: number): Template
 
 function warningLine({ at, level, message, fields }: Warning, now: number): TemplateResult {
   const given = fields as Readonly<Record<string, unknown>>
-  const station = stationIn(given)
+  const station = typeof given['station'] === 'string' ? given['station'] : null
   const rest = Object.entries(given).filter(([name]) => !hidden.includes(name))
   return html`<li>
     ${level === 'error' ? toned('bad', 'Error') : toned('warn', 'Warning')}
@@ -30,13 +30,6 @@ function warningLine({ at, level, message, fields }: Warning, now: number): Temp
     <p>${visible(message)}</p>
     ${rest.length === 0 ? nothing : html`<p class="fields">${rest.map(([name, value]) => fieldText(name, value))}</p>`}
   </li>`
-}
-
-/** Of a refused upgrade, the log has the path, which ends with the identity. */
-function stationIn({ station, path }: Readonly<Record<string, unknown>>): string | null {
-  if (typeof station === 'string') return station
-  const last = typeof path === 'string' ? (path.split('/').at(-1) ?? '') : ''
-  return last === '' ? null : decodedOr(last)
 }
 
 function fieldText(name: string, value: unknown): TemplateResult {

@@ -7,13 +7,16 @@ import type { Gauges } from '../metric-table.ts'
 import type { Metrics, Reading } from '../metrics.ts'
 import type { Opened } from '../server.ts'
 
-/** Takes the readings of one interval. Never rejects. */
-export type Report = (readings: readonly Reading[]) => Promise<void>
+export interface Report {
+  /** Takes the readings of one interval. Never rejects. */
+  send(readings: readonly Reading[]): Promise<void>
+  close(): void
+}
 
 /** How long the last report may take when the program ends, in ms. */
 const lastMs = 1_000
 
-/** Reports every `intervalMs`, and the rest at the end. */
+/** Reports every `intervalMs`, and the rest at the end; then closes the reports. */
 export function openIntervals(
   intervalMs: number,
   metrics: Pick<Metrics, 'readings'>,
@@ -23,12 +26,13 @@ export function openIntervals(
   const before = new Map<string, number>()
   const report = async (): Promise<void> => {
     const readings = metrics.readings(gauges).map(reading => grown(reading, before))
-    await Promise.all(reports.map(each => each(readings)))
+    await Promise.all(reports.map(each => each.send(readings)))
   }
   const timer = setInterval(() => void report(), intervalMs).unref()
   const last = async (): Promise<void> => {
     clearInterval(timer)
     await Promise.race([report(), sleep(lastMs, undefined, { ref: false })])
+    for (const each of reports) each.close()
   }
   let closing: Promise<void> | null = null
   return { close: () => (closing ??= last()) }

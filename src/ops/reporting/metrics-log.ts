@@ -9,18 +9,21 @@ import type { Report } from './intervals.ts'
 const fields = new Set(Object.entries<Row<'gauge' | 'counter' | 'histogram'>>(table).flatMap(fieldsOf))
 
 /** @param filter the only fields to log; empty for all */
-export function openMetricsLog(filter: readonly string[], intervalMs: number, log: Pick<Log, 'info' | 'warn'>): Report {
+export function metricsLog(filter: readonly string[], intervalMs: number, log: Pick<Log, 'info' | 'warn'>): Report {
   const unknown = filter.filter(name => !fields.has(name))
   // AnyCable has some that mean nothing here, such as `goroutines_num`.
   if (unknown.length > 0) log.warn({ unknown }, 'metrics_log_filter names metrics that are not logged')
   const chosen = filter.length === 0 ? fields : new Set(filter)
   log.info({}, `Log metrics every ${intervalMs / 1000}s`)
-  return readings => {
-    const sums: Record<string, number> = {}
-    for (const { name, value } of readings)
-      if (fields.has(name) && chosen.has(name)) sums[name] = (sums[name] ?? 0) + value
-    log.info(Object.fromEntries(Object.entries(sums).sort()), 'metrics')
-    return Promise.resolve()
+  return {
+    send: readings => {
+      const sums: Record<string, number> = {}
+      for (const { name, value } of readings)
+        if (fields.has(name) && chosen.has(name)) sums[name] = (sums[name] ?? 0) + value
+      log.info(Object.fromEntries(Object.entries(sums).sort()), 'metrics')
+      return Promise.resolve()
+    },
+    close: () => undefined,
   }
 }
 

@@ -37,26 +37,34 @@ export function openStatsd(settings: StatsdSettings, notices: Pick<Notices, 'onc
     void notices.once('statsd', { error, host, port }, 'StatsD does not get the metrics')
   let socket: Socket | null = null
   let isSending = false
-  return async readings => {
-    // A name server that does not answer must not make the lookups pile up.
-    if (isSending) return
-    isSending = true
-    try {
-      const { address, family } = await lookup(host)
-      // It stays open until here: a server refuses a packet later.
-      socket?.close()
-      socket = createSocket(family === 6 ? 'udp6' : 'udp4')
-        .unref()
-        .on('error', onError)
-      socket.connect(port, address)
-      await once(socket, 'connect')
-      for (const packet of packetsOf(readings.flatMap(linesOf(settings)), settings.maxPacketSize))
-        await send(socket, packet)
-    } catch (error) {
-      onError(error)
-    } finally {
+  let isClosed = false
+  const sendAll = async (readings: readonly Reading[]): Promise<void> => {
+    const { address, family } = await lookup(host)
+    if (isClosed) return
+    // The last socket stays open until now: a refused packet is reported after it was sent.
+    socket?.close()
+    const opened = createSocket(family === 6 ? 'udp6' : 'udp4')
+      .unref()
+      .on('error', onError)
+    socket = opened
+    opened.connect(port, address)
+    await once(opened, 'connect')
+    for (const packet of packetsOf(readings.flatMap(linesOf(settings)), settings.maxPacketSize))
+      await send(opened, packet)
+  }
+  return {
+    send: async readings => {
+      // A name server that does not answer must not make the lookups pile up.
+      if (isSending) return
+      isSending = true
+      await sendAll(readings).catch(onError)
       isSending = false
-    }
+    },
+    close: () => {
+      isClosed = true
+      socket?.close()
+      socket = null
+    },
   }
 }
 

@@ -69,6 +69,24 @@ test('stations prints tabs for a program, page by page', async t => {
   )
 })
 
+test('stations --state=troubled says the troubles, on a terminal and for a program', async t => {
+  const api = await openFakeApi(t, json(page([connected, { ...left, id: 'CP2', troubles: ['refused', 'stored'] }])))
+  const terminal = new FakeTerminal()
+  assert.equal(await api.run(terminal, 'stations', '--state=troubled'), 0)
+  assert.deepEqual(
+    terminal.lines.map(line => line.split('\t').at(-1)),
+    ['errors', 'refused, stored'],
+  )
+  const screen = new FakeTerminal()
+  screen.isTerminal = true
+  assert.equal(await api.run(screen, 'stations', '--state=troubled'), 0)
+  assert.deepEqual(screen.lines, [
+    'ID   STATE         TROUBLE          OCPP  ADDRESS    SINCE  LAST MESSAGE  SN   LEFT BECAUSE',
+    'CP1  accepted      errors           1.6   192.0.2.1  2h     20s           SN1',
+    'CP2  disconnected  refused, stored  1.6   192.0.2.1  1m 5s  -             -    1006',
+  ])
+})
+
 test('stations --json prints one line of JSON for each station, on a terminal too', async t => {
   const api = await openFakeApi(t, json(page([connected, { ...left, id: 'CP\u009b' }])))
   const terminal = new FakeTerminal()

@@ -69,20 +69,32 @@ const rows: readonly (readonly [Partial<StationView>, readonly RegExp[], string]
   [{ lastRefusal: refusal }, [/refused/], 'something else tries with its identity'],
   [{ lastRefusal: { ...refusal, at: ago(3_700) } }, [], 'it was refused before it was let in'],
   [{ ...gone, leftBecause: '' }, [/It left 1 min ago: no reason was given\./], 'it closed the connection itself'],
-  [{ recentEnds: 2 }, [], 'a connection may end now and then'],
+  [{ recentEnds: 9, lastMessageAt: ago(9_000) }, [], 'the bridge sees no trouble'],
   [
-    { recentEnds: 4, lastEnd: { at: ago(60), code: 1006, reason: '' } },
+    { troubles: ['reconnects'], recentEnds: 4, lastEnd: { at: ago(60), code: 1006, reason: '' } },
     [/4 of its connections ended in the last hour; the last end was: no reason was given \(close code 1006\)/],
     'it is in a reconnect loop',
   ],
-  [{ lastMessageAt: ago(600) }, [], 'it may be silent for two heartbeat intervals'],
   [
-    { lastMessageAt: ago(720) },
+    { troubles: ['reconnects'], recentEnds: 10 },
+    [/: 10 or more of its connections ended/],
+    'the bridge counts no more than ten',
+  ],
+  [
+    { troubles: ['silent'], lastMessageAt: ago(720) },
     [/nothing for 12 min, and should send a Heartbeat every 5 min/],
     'its software is stuck',
   ],
-  [{ lastMessageAt: null, connectedAt: ago(720) }, [/nothing for 12 min/], 'it has said nothing since it connected'],
-  [{ lastMessageAt: ago(720), heartbeatSeconds: null }, [], 'it was told no interval'],
+  [
+    { troubles: ['silent'], lastMessageAt: null, connectedAt: ago(720) },
+    [/nothing for 12 min/],
+    'it has said nothing since it connected',
+  ],
+  [
+    { state: 'attaching', troubles: ['silent'], lastMessageAt: ago(720) },
+    [/not accepted it yet/, /nothing for 12 min/],
+    'the list, too, says that an attaching station missed its heartbeats',
+  ],
   [{ appAway: true }, [/The app does not answer the bridge/], 'the app is away'],
   [{ appAway: true, state: 'attaching' }, [/The app does not answer the bridge/], 'it waits for an app that is away'],
   [

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Gauges } from '../../../src/ops/metric-table.ts'
 import type { Reading } from '../../../src/ops/metrics.ts'
-import { openIntervals } from '../../../src/ops/reporting/intervals.ts'
+import { openIntervals, type Report } from '../../../src/ops/reporting/intervals.ts'
 
 const dayMs = 86_400_000
 const gauges = {} as Gauges
@@ -11,12 +11,17 @@ const counted = (value: number, labels = {}): Reading => ({ type: 'counter', nam
 /** Reports by hand: reads the next of `all` each time. */
 function intervalsOf(all: Reading[][]) {
   const reported: (readonly Reading[])[] = []
+  /** How many were reported when the report was closed. */
+  const closed: number[] = []
   const metrics = { readings: () => all.shift() ?? [] }
-  const report = (readings: readonly Reading[]) => {
-    reported.push(readings)
-    return Promise.resolve()
+  const report: Report = {
+    send: readings => {
+      reported.push(readings)
+      return Promise.resolve()
+    },
+    close: () => void closed.push(reported.length),
   }
-  return { reported, metrics, report }
+  return { reported, closed, metrics, report }
 }
 
 test('a counter is reported by its growth, each series by its own, and a gauge as it is', async t => {
@@ -45,16 +50,19 @@ test('a sum of seconds has no noise of floating point', async () => {
   )
 })
 
-test('what is left is reported once at the end, to all', async () => {
-  const { reported, metrics, report } = intervalsOf([[counted(3)], [counted(4)]])
+test('what is left is reported once at the end, to all, before they are closed', async () => {
+  const { reported, closed, metrics, report } = intervalsOf([[counted(3)], [counted(4)]])
   const intervals = openIntervals(dayMs, metrics, gauges, [report, report])
   await Promise.all([intervals.close(), intervals.close()])
   assert.deepEqual(reported, [[counted(3)], [counted(3)]])
+  assert.deepEqual(closed, [2, 2])
 })
 
 test('a report that does not end does not hold the end up', async t => {
   const alive = setInterval(() => undefined, 1_000)
   t.after(() => clearInterval(alive))
-  const { metrics } = intervalsOf([])
-  await openIntervals(dayMs, metrics, gauges, [() => new Promise(() => undefined)]).close()
+  const { closed, metrics, report } = intervalsOf([])
+  const stuck = { ...report, send: () => new Promise<void>(() => undefined) }
+  await openIntervals(dayMs, metrics, gauges, [stuck]).close()
+  assert.deepEqual(closed, [0])
 })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Gauges } from '../../../src/ops/metric-table.ts'
 import { Metrics } from '../../../src/ops/metrics.ts'
-import { openMetricsLog } from '../../../src/ops/reporting/metrics-log.ts'
+import { metricsLog } from '../../../src/ops/reporting/metrics-log.ts'
 
 const gauges = {
   clients_num: () => 7,
@@ -18,8 +18,8 @@ function logged(filter: readonly string[] = []) {
   metrics.count('ocpp_call_total', { version: '1.6', action: 'Authorize', answer: 'app' })
   metrics.observe('ocpp_call_seconds', { version: '1.6' }, 0.25)
   metrics.observe('ocpp_call_seconds', { version: '2.1' }, 0.5)
-  const report = openMetricsLog(filter, 15_000, { info: at('info'), warn: at('warn') })
-  return { lines, report: () => report(metrics.readings(gauges)) }
+  const report = metricsLog(filter, 15_000, { info: at('info'), warn: at('warn') })
+  return { lines, report: () => report.send(metrics.readings(gauges)) }
 }
 
 test("the line has AnyCable's names, sums over labels, and no gauge with labels", async () => {

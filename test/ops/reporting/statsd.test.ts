@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
 import { after, test } from 'node:test'
 import type { Reading } from '../../../src/ops/metrics.ts'
 import { linesOf, openStatsd, packetsOf, type StatsdSettings } from '../../../src/ops/reporting/statsd.ts'
@@ -83,9 +84,9 @@ for (const host of ['127.0.0.1', 'localhost'])
   test(`${host} gets each report in packets of the size that is set`, async () => {
     const server = keep(await openStatsdServer())
     const { warnings, once } = recorded()
-    const report = openStatsd(settingsFor(host, server.port), { once })
-    await report([calls, clients])
-    await report([{ ...calls, value: 3 }])
+    const report = keep(openStatsd(settingsFor(host, server.port), { once }))
+    await report.send([calls, clients])
+    await report.send([{ ...calls, value: 3 }])
     await server.line(/rpc_call_total:3\|c/)
     assert.deepEqual(server.packets, [
       'ocpp_cable.rpc_call_total:10|c\nocpp_cable.clients_num:123|g',
@@ -99,18 +100,30 @@ test('a server that is not there costs a warning, and gets the reports once it i
   const { warnings, next, once } = recorded()
   const warned = next()
   const report = openStatsd(settingsFor('127.0.0.1', port), { once })
-  await report([calls])
+  await report.send([calls])
   await warned
   assert.equal(warnings[0]?.message, 'StatsD does not get the metrics')
   assert.match(JSON.stringify(warnings[0].fields), /ECONNREFUSED/)
   const server = keep(await openStatsdServer(port))
-  await report([{ ...calls, value: 4 }])
+  await report.send([{ ...calls, value: 4 }])
   assert.equal(await server.line(/./), 'ocpp_cable.rpc_call_total:4|c')
+})
+
+test('a closed report has no socket open', { skip: process.platform !== 'linux' }, async () => {
+  const descriptors = () => readdirSync('/proc/self/fd').length
+  const server = keep(await openStatsdServer())
+  const { once } = recorded()
+  const report = openStatsd(settingsFor('127.0.0.1', server.port), { once })
+  const before = descriptors()
+  await report.send([calls])
+  assert.equal(descriptors(), before + 1)
+  report.close()
+  assert.equal(descriptors(), before)
 })
 
 test('a host without an address costs a warning', async () => {
   const { warnings, once } = recorded()
-  await openStatsd(settingsFor('nowhere.invalid', 8125), { once })([calls])
+  await openStatsd(settingsFor('nowhere.invalid', 8125), { once }).send([calls])
   assert.deepEqual(
     warnings.map(({ message }) => message),
     ['StatsD does not get the metrics'],
