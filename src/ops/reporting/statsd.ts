@@ -42,7 +42,8 @@ export function openStatsd(settings: StatsdSettings, notices: Pick<Notices, 'onc
     if (isSending) return
     isSending = true
     try {
-      const { address, family } = await lookup(host)
+      // Only one address is tried, and most servers listen on IPv4 only.
+      const { address, family } = await lookup(host, { order: 'ipv4first' })
       // It stays open until here: a server refuses a packet later.
       socket?.close()
       socket = createSocket(family === 6 ? 'udp6' : 'udp4')
@@ -81,9 +82,9 @@ export function linesOf({ prefix, tagsFormat, tags }: Pick<StatsdSettings, 'pref
   }
 }
 
-/** Without what separates the parts of a line, in any format. */
+/** Valid in any format: without what separates the parts of a line, not empty, and without Graphite's leading `~`. */
 function tagValue(text: string): string {
-  return text.replace(/[\s,:;=|#]/g, '_')
+  return text.replace(/[\s,:;=|#]|^~/g, '_') || '_'
 }
 
 /** Bundles lines; one that is longer than a packet has its own. */
