@@ -13,6 +13,7 @@ import { commands } from './cli/commands.ts'
 import { commandList } from './cli/help.ts'
 import { runCommand } from './cli/run.ts'
 import { openTerminal } from './cli/terminal.ts'
+import { isAction } from './config/actions.ts'
 import { helpText, printedConfig } from './config/help.ts'
 import { askedOf, resolve, type Asked, type ConfigFile, type Resolution } from './config/resolve.ts'
 import type { Config } from './config/rules.ts'
@@ -57,7 +58,9 @@ function levelIn(resolution: Resolution): Level {
 /** @param readLevel reads the log level of the configuration again */
 async function run(config: Config, file: ConfigFile | null, readLevel: () => Level): Promise<void> {
   const { level, format, sensitive: isSensitive } = config.log
-  const traces = config.traces.enabled ? await openTraces().catch((error: unknown) => fail([String(error)])) : null
+  const traces = config.traces.enabled
+    ? await openTraces(isAction).catch((error: unknown) => fail([String(error)]))
+    : null
   if (traces === undefined) return
   const log = openLog({ level, format, isSensitive, nodeId: config.node.id, fields: traces?.logFields })
   endOnFault(log)

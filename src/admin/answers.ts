@@ -44,7 +44,7 @@ export const troubleKinds = ['refused', 'reconnects', 'silent', 'violations', 'e
 export type Trouble = (typeof troubleKinds)[number]
 
 const trouble = oneOf(
-  'In the last hour: refused (its upgrade was refused, after its connection began), reconnects (at least three of its connections ended), violations (a message of this connection broke its official schema), errors (see recentErrors). Now: silent (no message for two heartbeat intervals), stored (the outbox has messages of it).',
+  'In the last hour: refused (its upgrade was refused after its last connection; of a connected station, only until the app has accepted it), reconnects (at least three of its connections that the app had accepted ended), violations (a message of this connection broke its official schema), errors (see recentErrors). Now: silent (no message for two heartbeat intervals), stored (the outbox has messages of it).',
   troubleKinds,
 )
 

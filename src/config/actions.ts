@@ -20,12 +20,17 @@ const sends = new Set(rows.flatMap(row => [...row.sends]))
 const fromStation = new Set(rows.flatMap(row => Object.keys(row.silentAnswers)))
 const actions = new Set([...fromStation, ...sends, ...rows.flatMap(row => [...row.toStation])])
 
+/** Whether any version of OCPP has an action of this name, in either direction. */
+export function isAction(name: string): boolean {
+  return actions.has(name)
+}
+
 /** The name of an action, of any version and in either direction, or `*` for all actions. */
 const anyAction: Kind<string> = {
   ...text('an OCPP action name, or *'),
   fromToml: (given, fault) => {
     if (typeof given !== 'string') return undefined
-    if (given !== '*' && !actions.has(given)) fault('', noSuchAction(given, actions, 'OCPP has no such action'))
+    if (given !== '*' && !isAction(given)) fault('', noSuchAction(given, actions, 'OCPP has no such action'))
     return given
   },
 }

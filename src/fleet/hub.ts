@@ -275,7 +275,7 @@ export class Hub implements Fleet {
   remove(session: Member, end: SessionEnd): void {
     this.#world.visitLog.info({ ...visitOf(session), ...end }, 'station disconnected')
     this.#world.events?.({ type: 'disconnected', who: session.who, version: session.handshake.version, ...end })
-    this.departures.onLeft(session, end)
+    this.departures.onLeft(session, end, this.#connected.has(session))
     this.#sessions.delete(session)
     this.#unsettled.delete(session)
     this.#streams.deleteAll(session)

@@ -131,7 +131,7 @@ test(
     for (const [message, name, outcome] of [
       ['sent', 'NotifyPeriodicEventStream', undefined],
       ['asked', 'ClearCache', 'ack'],
-      ['refused', 'Nonsense', 'UnknownAction'],
+      ['refused', 'other', 'UnknownAction'],
       [id, 'ClearCache', 'ack'],
     ] as const) {
       const span = await collector.span(each => each.attributes['ocpp.message_id'] === message)

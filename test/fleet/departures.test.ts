@@ -16,22 +16,71 @@ test('a station that leaves is remembered with its sn and the reason', async t =
   assert.deepEqual([left?.code, left?.sn, left?.version, left?.address], [1006, 'SN1', 'ocpp1.6', '192.0.2.1'])
 })
 
-test('ten thousand refusals are remembered, and evict no departure', t => {
+const evicted = ({ meter }: FakeWorld, kind: string) => meter.total('ocpp_evicted_total', { kind })
+
+test('ten thousand refusals are remembered, and evict no departure', async t => {
   const world = new FakeWorld(t)
   const { departures } = world.hub
   const station = world.plug('CP1')
+  await station.boot()
   station.vanish()
   for (let at = 0; at <= 10_000; at++) departures.onRefused(`X${at}` as StationId, refusal)
   assert.notEqual(departures.leftOf(station.handshake.stationId), null)
   assert.equal(departures.refusedOf('X0' as StationId), null)
   assert.equal([...departures.stationIds()].length, 10_001)
+  assert.deepEqual([evicted(world, 'refusals'), evicted(world, 'departures')], [1, 0])
+})
+
+test('ten thousand connections that the app had not accepted are remembered, and evict no departure', async t => {
+  const world = new FakeWorld(t)
+  const { departures } = world.hub
+  const station = world.plug('CP1')
+  await station.boot()
+  station.vanish()
+  for (let at = 0; at <= 10_000; at++) world.plug(`X${at}`).vanish()
+  assert.deepEqual([departures.leftOf(one)?.sn, departures.leftOf('X0' as StationId)], ['SN-CP1', null])
+  assert.equal(departures.leftOf('X1' as StationId)?.code, 1006)
+  assert.deepEqual([[...departures.stationIds()].length, departures.size], [10_001, 10_001])
+  assert.deepEqual([evicted(world, 'strangers'), evicted(world, 'departures')], [1, 0])
+})
+
+test('ten thousand departures are remembered', t => {
+  const world = new FakeWorld(t)
+  const { departures } = world.hub
+  for (let at = 0; at <= 10_000; at++) departures.onLeft(world.plug(`X${at}`).session, { code: 1006, reason: '' }, true)
+  assert.deepEqual([departures.leftOf('X0' as StationId), evicted(world, 'departures')], [null, 1])
+})
+
+test('a connection that the app had not accepted changes nothing of the station that has left', async t => {
+  const memory = new FakeMemory()
+  const world = new FakeWorld(t, {}, {}, memory)
+  const { departures } = world.hub
+  const station = world.plug('CP1')
+  await station.boot('SN1')
+  station.vanish()
+  const [left, seen] = [departures.leftOf(one), memory.seen.get(one)]
+  await world.pass(10)
+  world.plug('CP1').vanish()
+  world.plug('CP2').vanish()
+  assert.deepEqual([departures.leftOf(one), [...memory.seen.values()]], [left, [seen]])
+  assert.deepEqual([...departures.stationIds()], ['CP1', 'CP2'])
+})
+
+test('a connection that the app had not accepted is not shown as the last one of a connected station', async t => {
+  const world = new FakeWorld(t)
+  const { departures } = world.hub
+  world.plug('CP1').vanish()
+  assert.equal(departures.leftOf(one)?.code, 1006)
+  await world.plug('CP1').boot()
+  assert.equal(departures.leftOf(one), null)
 })
 
 test('a station that was refused and has left is listed once', t => {
   const world = new FakeWorld(t)
-  const departures = new Departures({ now: () => 7, date: () => new Date() }, null, () => null)
+  const { meter } = world
+  const departures = new Departures({ now: () => 7, date: () => new Date(), meter }, null, () => null)
   const { session } = world.plug('CP1')
-  departures.onLeft(session, { code: 1000, reason: '' })
+  departures.onLeft(session, { code: 1000, reason: '' }, true)
   departures.onRefused(session.handshake.stationId, refusal)
   assert.deepEqual([...departures.stationIds()], ['CP1'])
   assert.deepEqual(departures.refusedOf(session.handshake.stationId), { at: 7, ...refusal })

@@ -137,7 +137,7 @@ for (const [impl, openApp] of [
           assert.equal((await reply).status, 'success')
         } else {
           await assert.rejects(reply, rpcError('unavailable', 'notRun', problem))
-          assert.ok(rpcError('unavailable', 'notRun', problem)(await rpc.problem(2_000)), 'the start tells the same')
+          assert.ok(rpcError('unavailable', 'notRun', problem)(await rpc.problem(20_000)), 'the start tells the same')
         }
       },
     )

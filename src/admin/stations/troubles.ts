@@ -26,6 +26,8 @@ type About = {
 const kinds: Readonly<Record<Trouble, Kind>> = {
   refused: ({ stationId, session, left, stations, now }) => {
     const refused = stations.departures.refusedOf(stationId)
+    // Anybody may be refused under its id.
+    if (session !== null && session.view.state !== 'attaching') return false
     return refused !== null && isRecent(refused.at, now) && refused.at > (session?.openedAt ?? left?.at ?? -Infinity)
   },
   reconnects: ({ left, now }) => recentEndsOf(left, now) >= endsOfLoop,

@@ -43,12 +43,17 @@ export function findingsOf(view: StationView, breach: Breach | null, now: number
 }
 
 function absence(view: StationView, now: number): readonly Finding[] {
-  const { state, connectedAt, leftAt, leftBecause, lastRefusal, lastEnd } = view
+  const { id, sid, state, connectedAt, leftAt, leftBecause, lastRefusal, lastEnd } = view
   const refused = (): Finding[] => {
     if (lastRefusal === null) return []
     const { status, reason, address, at } = lastRefusal
-    const says = `Its connection from ${address} was refused ${agoText(at, now)} with HTTP ${status}: ${reason}.`
-    return [{ tone: 'bad', says, advice: refusalAdvice(status) }]
+    const when = `${agoText(at, now)} with HTTP ${status}: ${reason}.`
+    // Of a connected station, it may be anybody's.
+    const isServed = sid !== null && state !== 'attaching'
+    const says = isServed
+      ? `Somebody at ${address} was refused as ${id} ${when}`
+      : `Its connection from ${address} was refused ${when}`
+    return [{ tone: isServed ? 'warn' : 'bad', says, advice: refusalAdvice(status) }]
   }
   if (state === 'refused') return refused()
   if (state !== 'disconnected') return lastRefusal !== null && isLater(lastRefusal.at, connectedAt) ? refused() : []

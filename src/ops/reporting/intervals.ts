@@ -16,7 +16,10 @@ export interface Report {
 /** How long the last report may take when the program ends, in ms. */
 const lastMs = 1_000
 
-/** Reports every `intervalMs`, and the rest at the end; then closes the reports. */
+/**
+ * Reports every `intervalMs`, and the rest at the end; then closes the reports. A gauge that is gone is 0 once: StatsD keeps
+ * the last value.
+ */
 export function openIntervals(
   intervalMs: number,
   metrics: Pick<Metrics, 'readings'>,
@@ -24,8 +27,12 @@ export function openIntervals(
   reports: readonly Report[],
 ): Opened {
   const before = new Map<string, number>()
+  let shown = new Map<string, Reading>()
   const report = async (): Promise<void> => {
     const readings = metrics.readings(gauges).map(reading => grown(reading, before))
+    const current = new Map(readings.filter(({ type }) => type === 'gauge').map(gauge => [keyOf(gauge), gauge]))
+    for (const [key, gauge] of shown) if (!current.has(key)) readings.push({ ...gauge, value: 0 })
+    shown = current
     await Promise.all(reports.map(each => each.send(readings)))
   }
   const timer = setInterval(() => void report(), intervalMs).unref()
@@ -41,10 +48,14 @@ export function openIntervals(
 /** @param before the last value of each counter; gets the new one */
 function grown(reading: Reading, before: Map<string, number>): Reading {
   if (reading.type === 'gauge') return { ...reading, value: rounded(reading.value) }
-  const key = [reading.name, ...Object.values(reading.labels)].join('\n')
+  const key = keyOf(reading)
   const since = before.get(key) ?? 0
   before.set(key, reading.value)
   return { ...reading, value: rounded(reading.value - since) }
+}
+
+function keyOf({ name, labels }: Reading): string {
+  return [name, ...Object.values(labels)].join('\n')
 }
 
 /** To a millionth: a sum of seconds has no exponent and no noise of floating point. */

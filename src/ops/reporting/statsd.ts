@@ -39,7 +39,8 @@ export function openStatsd(settings: StatsdSettings, notices: Pick<Notices, 'onc
   let isSending = false
   let isClosed = false
   const sendAll = async (readings: readonly Reading[]): Promise<void> => {
-    const { address, family } = await lookup(host)
+    // Only one address is tried, and most servers listen on IPv4 only.
+    const { address, family } = await lookup(host, { order: 'ipv4first' })
     if (isClosed) return
     // The last socket stays open until now: a refused packet is reported after it was sent.
     socket?.close()
@@ -89,9 +90,9 @@ export function linesOf({ prefix, tagsFormat, tags }: Pick<StatsdSettings, 'pref
   }
 }
 
-/** Without what separates the parts of a line, in any format. */
+/** Valid in any format: without what separates the parts of a line, not empty, and without Graphite's leading `~`. */
 function tagValue(text: string): string {
-  return text.replace(/[\s,:;=|#]/g, '_')
+  return text.replace(/[\s,:;=|#]|^~/g, '_') || '_'
 }
 
 /** Bundles lines; one that is longer than a packet has its own. */

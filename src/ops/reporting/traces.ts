@@ -44,13 +44,23 @@ export interface Traces extends Opened {
 /** How long the last spans may take on their way to the collector, in ms. */
 const flushMs = 2_000
 
-/** @throws an error that says what to install, where the packages are missing */
-export async function openTraces(settings: Partial<NodeSDKConfiguration> = {}): Promise<Traces> {
+/** In characters: of what a station chooses. A message id of OCPP has at most 36. */
+const maxText = 64
+
+/**
+ * @param isAction whether OCPP knows an action: any other is `other` as the name of a span
+ * @throws an error that says what to install, where the packages are missing
+ */
+export async function openTraces(
+  isAction: (name: string) => boolean,
+  settings: Partial<NodeSDKConfiguration> = {},
+): Promise<Traces> {
   const [api, { NodeSDK }] = await loadPackages()
   // Only spans: without these two, the SDK would send metrics and log lines of its own.
   const sdk = new NodeSDK({ ...defaultName(process.env), metricReaders: [], logRecordProcessors: [], ...settings })
   sdk.start()
   const tracer = api.trace.getTracer('ocpp-cable')
+  const nameOf = ({ action }: TracedCall): string => (isAction(action) ? action : 'other')
   /** By the CALL, the command or the outcome. */
   const spans = new WeakMap<object, Span>()
   const within = <Result>(name: string, options: SpanOptions, run: (span: Span) => Promise<Result>): Promise<Result> =>
@@ -69,13 +79,13 @@ export async function openTraces(settings: Partial<NodeSDKConfiguration> = {}): 
       const attributes = attributesOf(station, call)
       // The inbox may run in the context of other work, which this message is no part of.
       const options = { kind: api.SpanKind.SERVER, attributes, startTime: receivedAt, root: true }
-      return within(call.action, options, span => {
+      return within(nameOf(call), options, span => {
         spans.set(call, span)
         return answer()
       })
     },
     onAnswer: (call, by) => void spans.get(call)?.setAttribute('ocpp.answer', by),
-    ...tracedCommands(api, tracer, spans),
+    ...tracedCommands(api, tracer, nameOf, spans),
     ofRpc: (method, send) => {
       const attributes = { 'rpc.system': 'grpc', 'rpc.service': 'anycable.RPC', 'rpc.method': method }
       return within(`anycable.RPC/${method}`, { kind: api.SpanKind.CLIENT, attributes }, () => {
@@ -96,6 +106,7 @@ export async function openTraces(settings: Partial<NodeSDKConfiguration> = {}): 
 function tracedCommands(
   api: typeof Api,
   tracer: Tracer,
+  nameOf: (command: TracedCall) => string,
   spans: WeakMap<object, Span>,
 ): Pick<Traces, 'onCommand' | 'onOutcome' | 'ofOutcome'> {
   return {
@@ -103,7 +114,7 @@ function tracedCommands(
       const origin = command.asked === null ? {} : { 'ocpp.origin': 'admin' }
       const attributes = { ...attributesOf(station, command), ...origin }
       const options = { kind: api.SpanKind.CLIENT, attributes, startTime: command.givenAt }
-      spans.set(command, tracer.startSpan(command.action, options))
+      spans.set(command, tracer.startSpan(nameOf(command), options))
     },
     onOutcome: (command, outcome, label) => {
       const span = spans.get(command)
@@ -140,8 +151,13 @@ function defaultName({ OTEL_SERVICE_NAME: name = '', OTEL_RESOURCE_ATTRIBUTES: a
 function attributesOf({ who, handshake }: TracedStation, { id, action }: TracedCall): Attributes {
   const message = {
     'ocpp.version': handshake.version,
-    'ocpp.action': action,
-    'ocpp.message_id': String(JSON.parse(id)),
+    'ocpp.action': cut(action),
+    'ocpp.message_id': cut(String(JSON.parse(id))),
   }
   return { ...message, 'ocpp.station': who.station, 'ocpp.sid': who.sid }
+}
+
+/** A copy: a slice would keep a whole message alive while its span waits for the collector. */
+function cut(text: string): string {
+  return Buffer.from(text.slice(0, maxText)).toString()
 }

@@ -32,6 +32,21 @@ function says(action: string, payload: object): Story {
   }
 }
 
+/** Each opens a connection under the station's id, is refused by the app, and closes it. */
+const meetsStrangers: Story = async (world, station) => {
+  world.rpc.on('connect', () => ({ status: 'failure' }))
+  for (let time = 0; time < 3; time++) {
+    const stranger = world.plug(id, { authorization: 'Basic d3Jvbmc=' })
+    stranger.call('Fly', {})
+    await stranger.next()
+    stranger.vanish()
+    world.plug(id, { authorization: 'Basic d3Jvbmc=' }).vanish()
+  }
+  await world.pass(10)
+  world.hub.departures.onRefused(id, refusal)
+  assert.equal(station.session.isClosed, false)
+}
+
 const isRefused: Story = async (world, station) => {
   station.vanish()
   await world.pass(10)
@@ -43,6 +58,7 @@ const rows: readonly (readonly [story: Story, afterMs: number, expected: readonl
   [stays, 0, [], 'all is well'],
   [isRefused, 0, ['refused'], 'it may not come back'],
   [isRefused, hourMs, [], 'an hour has passed since it was refused'],
+  [meetsStrangers, 0, [], 'strangers come and go under its id'],
   [drops(1), 0, [], 'its connection ended twice'],
   [drops(2), 0, ['reconnects'], 'its connection ended three times'],
   [drops(2), hourMs, [], 'an hour has passed since its connection ended three times'],

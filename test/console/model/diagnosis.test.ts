@@ -66,7 +66,11 @@ const rows: readonly (readonly [Partial<StationView>, readonly RegExp[], string]
     'a refusal before its last connection is of no matter',
   ],
   [{ state: 'refused', sid: null, lastRefusal: refusal }, [/refused/], 'it has never been let in'],
-  [{ lastRefusal: refusal }, [/refused/], 'something else tries with its identity'],
+  [
+    { lastRefusal: refusal },
+    [/Somebody at 192\.0\.2\.1 was refused as CP1 10 s ago/],
+    'something else tries with its identity',
+  ],
   [{ lastRefusal: { ...refusal, at: ago(3_700) } }, [], 'it was refused before it was let in'],
   [{ ...gone, leftBecause: '' }, [/It left 1 min ago: no reason was given\./], 'it closed the connection itself'],
   [{ recentEnds: 9, lastMessageAt: ago(9_000) }, [], 'the bridge sees no trouble'],
@@ -146,6 +150,13 @@ for (const from of ['station', 'bridge', 'app'] as const)
       const [finding] = findingsOf({ ...healthy, errors: [{ ...error, from, cause }] }, null, now)
       assert.match(finding?.advice ?? '', /\.$/)
     })
+
+test('a refusal is worse for a station that is not served than for one that is', () => {
+  const tones = [{}, { state: 'attaching' }, { ...gone, lastRefusal: refusal }] as const
+  const found = tones.map(about => findingsOf({ ...healthy, lastRefusal: refusal, ...about }, null, now))
+  const toneOf = (pattern: RegExp) => found.map(all => all.find(({ says }) => pattern.test(says))?.tone)
+  assert.deepEqual(toneOf(/refused/), ['warn', 'bad', 'bad'])
+})
 
 for (const status of [400, 401, 403, 404, 409, 429, 503])
   test(`a refusal with ${status} comes with advice`, () => {

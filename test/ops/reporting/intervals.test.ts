@@ -30,6 +30,7 @@ test('a counter is reported by its growth, each series by its own, and a gauge a
   const { reported, metrics, report } = intervalsOf([
     [clients, counted(3), counted(1, { version: '1.6' })],
     [clients, counted(3), counted(5, { version: '1.6' }), counted(2, { version: '2.1' })],
+    [clients],
   ])
   const intervals = openIntervals(15_000, metrics, gauges, [report])
   t.mock.timers.tick(15_000)
@@ -37,8 +38,25 @@ test('a counter is reported by its growth, each series by its own, and a gauge a
   await intervals.close()
   assert.deepEqual(
     reported.map(readings => readings.map(({ value }) => value)),
-    [[7, 3, 1], [7, 0, 4, 2], []],
+    [[7, 3, 1], [7, 0, 4, 2], [7]],
   )
+})
+
+test('a series of a gauge that is gone is reported as 0 once', async t => {
+  t.mock.timers.enable({ apis: ['setInterval'] })
+  const stations = (version: string): Reading => ({
+    type: 'gauge',
+    name: 'ocpp_stations_num',
+    labels: { version },
+    value: 7,
+  })
+  const [old, current] = [stations('1.6'), stations('2.1')]
+  const { reported, metrics, report } = intervalsOf([[old, current], [counted(3), current], [current], [old]])
+  const intervals = openIntervals(15_000, metrics, gauges, [report])
+  for (let time = 0; time < 3; time++) t.mock.timers.tick(15_000)
+  await intervals.close()
+  const gone = (gauge: Reading): Reading => ({ ...gauge, value: 0 })
+  assert.deepEqual(reported, [[old, current], [counted(3), current, gone(old)], [current], [old, gone(current)]])
 })
 
 test('a sum of seconds has no noise of floating point', async () => {

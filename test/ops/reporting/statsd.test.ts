@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
+import { setDefaultResultOrder } from 'node:dns'
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import { after, test } from 'node:test'
@@ -41,6 +42,12 @@ const lines: readonly [reading: Reading, changes: Partial<StatsdSettings>, expec
       'ocpp_cable.clients_num:123|g|#file:C___a_b_c_d_e_f',
       'what separates the parts of a line is replaced',
     ],
+    [
+      { ...clients, labels: { file: '' } },
+      { tags: { env: '~a~b' }, tagsFormat: 'graphite' },
+      'ocpp_cable.clients_num;env=_a~b;file=_:123|g',
+      'Graphite takes no empty value, and none that begins with ~',
+    ],
   ]
 for (const [reading, changes, expected, because] of lines) {
   test(`${reading.name} with ${JSON.stringify(changes)} is ${expected ?? 'not sent'}: ${because}`, () => {
@@ -81,7 +88,9 @@ function settingsFor(host: string, port: number): StatsdSettings {
 }
 
 for (const host of ['127.0.0.1', 'localhost'])
-  test(`${host} gets each report in packets of the size that is set`, async () => {
+  test(`${host} gets each report in packets of the size that is set, by IPv4`, async () => {
+    // Where localhost has both addresses, ::1 would be the first.
+    setDefaultResultOrder('ipv6first')
     const server = keep(await openStatsdServer())
     const { warnings, once } = recorded()
     const report = keep(openStatsd(settingsFor(host, server.port), { once }))

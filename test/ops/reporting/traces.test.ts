@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { after, before, beforeEach, test } from 'node:test'
 import { SpanKind, SpanStatusCode } from '@opentelemetry/api'
 import { tracing } from '@opentelemetry/sdk-node'
+import { isAction } from '../../../src/config/actions.ts'
 import { openLog } from '../../../src/ops/log.ts'
 import { openTraces, type Traces } from '../../../src/ops/reporting/traces.ts'
 
@@ -13,7 +14,7 @@ const heartbeat = { id: '"m1"', action: 'Heartbeat' }
 let traces: Traces
 
 before(async () => {
-  traces = await openTraces({ spanProcessors: [processor] })
+  traces = await openTraces(isAction, { spanProcessors: [processor] })
 })
 after(() => traces.close())
 beforeEach(() => {
@@ -51,6 +52,18 @@ test('the span of a CALL says which message of which station it is, and who answ
     'ocpp.sid': 'sid1',
     'ocpp.answer': 'silent',
   })
+})
+
+test('a span is named other for an action that OCPP does not know, and its attributes have 64 characters', async () => {
+  const long = { id: `"${'m'.repeat(60_000)}"`, action: 'A'.repeat(60_000) }
+  const command = { ...long, asked: null, givenAt: 0 }
+  await traces.ofCall(station, { call: long, receivedAt: 0 }, () => Promise.resolve())
+  traces.onCommand(station, command)
+  traces.onOutcome(command, { late: false }, 'ack')
+  assert.deepEqual(
+    (await ended()).map(({ name, attributes }) => [name, attributes['ocpp.action'], attributes['ocpp.message_id']]),
+    Array(2).fill(['other', 'A'.repeat(64), 'm'.repeat(64)]),
+  )
 })
 
 test('the span of a CALL is the root of its trace, whatever was going on when it was served', async () => {
