@@ -8,7 +8,9 @@ import { after, before, test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
+import type { RpcError } from '../../src/cable/rpc.ts'
 import { openTransport, type TransportSettings } from '../../src/rpc/open.ts'
+import type { Transport } from '../../src/rpc/transport.ts'
 import { rpcError } from '../contract/rpc.ts'
 import { ScriptedApp } from '../support/app.ts'
 import { HttpApp } from '../support/http-app.ts'
@@ -120,6 +122,12 @@ const rows: readonly (readonly [
 const skipped = (impl: string) =>
   impl === 'grpc-js' && Number(process.versions.node.split('.')[0]) >= 26 && 'grpc-js needs a host name'
 
+/** On a loaded machine, the time may end in the middle of an attempt. */
+async function problemOf(rpc: Transport): Promise<RpcError | null> {
+  const problem = await rpc.problem(2_000)
+  return problem?.code === 'timeout' ? problemOf(rpc) : problem
+}
+
 for (const [impl, openApp] of [
   ['grpc', overGrpc],
   ['grpc-js', overGrpc],
@@ -137,7 +145,7 @@ for (const [impl, openApp] of [
           assert.equal((await reply).status, 'success')
         } else {
           await assert.rejects(reply, rpcError('unavailable', 'notRun', problem))
-          assert.ok(rpcError('unavailable', 'notRun', problem)(await rpc.problem(20_000)), 'the start tells the same')
+          assert.ok(rpcError('unavailable', 'notRun', problem)(await problemOf(rpc)), 'the start tells the same')
         }
       },
     )
