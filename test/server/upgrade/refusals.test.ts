@@ -142,7 +142,8 @@ describe('the plain port', { timeout: 60_000 }, () => {
       )
       const lines = await linesOf(site.log, () => send(site.listener.port, bytes))
       const status = problem.includes('OVERFLOW') ? 431 : 400
-      assert.deepEqual(lines, [{ path, remoteAddress: host, status, problem, ...(header !== undefined && { header }) }])
+      const about = { ...(path !== '' && { station: 'CP1' }), ...(header !== undefined && { header }) }
+      assert.deepEqual(lines, [{ path, remoteAddress: host, status, problem, ...about }])
       assert.doesNotMatch(JSON.stringify(lines), new RegExp(secret.slice(0, 8)))
     })
   }
