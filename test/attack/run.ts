@@ -44,7 +44,7 @@ async function pin(pid: number, core: number): Promise<void> {
   if (isPinned) await run('taskset', ['-a', '-c', '-p', `${core}`, `${pid}`])
 }
 
-/** On Linux: the process gets a core when nobody else wants it, so that the stations and the app do not wait for it. */
+/** On Linux: the process runs only while a core is idle, so that the stations and the app do not wait for it. */
 async function yieldCores(pid: number): Promise<void> {
   await run('chrt', ['--idle', '-a', '-p', '0', `${pid}`])
 }

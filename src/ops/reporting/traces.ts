@@ -77,7 +77,7 @@ export async function openTraces(
   return {
     ofCall: (station, { call, receivedAt }, answer) => {
       const attributes = attributesOf(station, call)
-      // The inbox may run in the context of other work, which this message is no part of.
+      // The inbox may run in the context of other work, to which this message does not belong.
       const options = { kind: api.SpanKind.SERVER, attributes, startTime: receivedAt, root: true }
       return within(nameOf(call), options, span => {
         spans.set(call, span)
