@@ -18,6 +18,7 @@ const callTimeoutMs = 5_000
 const versions: readonly Version[] = ['ocpp1.6', 'ocpp2.1']
 const transactionActions = ['StartTransaction', 'StopTransaction', 'MeterValues', 'TransactionEvent']
 const callActions = [...transactionActions, 'BootNotification', 'Heartbeat', 'Authorize', 'StatusNotification', 'Reset']
+const outcomeNames = ['ack', 'error']
 const commandActions = ['Reset', 'TriggerMessage', 'MakeCoffee']
 const junk = [
   '',
@@ -84,7 +85,7 @@ class Scene {
   readonly faults: string[] = []
   readonly #outcomes: Outcome[]
   readonly #pending: (() => void)[] = []
-  readonly #inFlight = new Set<string>()
+  readonly #inFlight = new Map<string, RpcCall[]>()
   readonly #current: Connection[]
   #ids = 0
 
@@ -188,8 +189,10 @@ class Scene {
 
   async #say(call: RpcCall): Promise<Said> {
     const { sid } = call
-    if (this.#inFlight.has(sid)) this.faults.push(`two RPCs in flight for ${sid}: ${call.name}`)
-    this.#inFlight.add(sid)
+    const others = this.#inFlight.get(sid) ?? []
+    const isEndOfMany = this.#hasLeft(sid) && [call, ...others].every(({ name }) => outcomeNames.includes(name))
+    if (others.length > 0 && !isEndOfMany) this.faults.push(`two RPCs in flight for ${sid}: ${call.name}`)
+    this.#inFlight.set(sid, [...others, call])
     try {
       let next = this.#outcomes.shift() ?? 'silent'
       if (next === 'pending') {
@@ -198,8 +201,16 @@ class Scene {
       }
       return this.#saidOf(next, call)
     } finally {
-      this.#inFlight.delete(sid)
+      this.#inFlight.set(
+        sid,
+        (this.#inFlight.get(sid) ?? []).filter(other => other !== call),
+      )
     }
+  }
+
+  /** From then on the outcomes of a station's commands are performed several at a time. */
+  #hasLeft(sid: string): boolean {
+    return this.connections.some(({ station }) => station.sid === sid && station.session.isClosed)
   }
 
   /** Calls that never reached the app, and may be retried. */
@@ -234,7 +245,7 @@ function checkAnswers({ connections }: Scene): void {
 
 /** Each command that reached a session has one outcome, and a late one only after a CallTimeout. */
 function checkCommands({ world, commands, notSent }: Scene): void {
-  const outcomes = performs(world, ['ack', 'error'], null, notSent)
+  const outcomes = performs(world, outcomeNames, null, notSent)
   for (const id of commands) {
     const [end, ...more] = outcomes.filter(outcome => outcome.id === id)
     if (end === undefined) {
