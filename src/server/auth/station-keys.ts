@@ -20,13 +20,13 @@ import { changeFile } from './key-file.ts'
 import { hashesOf, parseKeys, withKeys, type Hashes, type KeyLines } from './lines.ts'
 import { secretIn, secretOf } from './secret.ts'
 
-/** One thread of Node's four stays free for files and names. */
-const atOnce = Math.min(3, availableParallelism())
+/** Checks at a time: one thread of Node's four stays free for files and names. */
+export const checksAtOnce = (cores: number): number => Math.min(3, cores)
 /**
  * All stations behind one address may wait. A few threads take more than a minute for them, and a station that has left
  * meanwhile joins its check when it is back, or finds its verdict.
  */
-export const checkLimits = { atOnce, waitingOfAddress: 10_000, waiting: 20_000 }
+export const checkLimits = { atOnce: checksAtOnce(availableParallelism()), waitingOfAddress: 10_000, waiting: 20_000 }
 /** Wrong keys remembered for each station. */
 const maxWrong = 8
 
