@@ -57,7 +57,7 @@ export type OpenedKeys = StationKeys &
 export async function openStationKeys(file: string, log: Pick<Log, 'info' | 'warn' | 'error'>): Promise<OpenedKeys> {
   const keys = new Keys(file, log)
   await keys.load()
-  logCautions(await cautionsOf(file, (await readKeyLines(file)).keys), file, log)
+  logCautions(await cautionsOf(file, keys), file, log)
   return keys
 }
 
@@ -96,6 +96,11 @@ class Keys implements OpenedKeys {
     this.#entries = entries
     this.#save()
     return lost.map(([stationId]) => stationId)
+  }
+
+  /** Stations with a key in the file. */
+  get size(): number {
+    return this.#entries.size
   }
 
   recall(stationId: StationId, authorization: string): KeyVerdict | null {
