@@ -123,12 +123,14 @@ function closeAll(listeners: readonly Listener[]): Promise<unknown> {
 type Capacity = { readonly room: number; readonly maxConnections: number }
 
 export function capacityOf(maxConn: number, log: Log): Capacity {
-  const files = maxConn > 0 ? null : readOpenFiles()
+  const files = readOpenFiles()
   if (files === null) return { room: maxConn || Infinity, maxConnections: Infinity }
+  const maxConnections = mostConnections(files)
+  if (maxConn > 0) return { room: maxConn, maxConnections }
   const room = roomFor(files)
   if (files.limit < ampleOpenFiles)
     log.warn({ limit: files.limit, stations: room }, 'the open-files limit allows few stations; raise it (ulimit -n)')
-  return { room, maxConnections: mostConnections(files) }
+  return { room, maxConnections }
 }
 
 async function drain({ lifecycle }: Config, hub: Hub, admission: Admission, log: Log): Promise<void> {

@@ -161,7 +161,6 @@ const untested = [
   'main.ts',
   'app.ts',
   'administration.ts',
-  'stations.ts',
   // One upgrade; `server/listener.test.ts` and `upgrade/refusals.test.ts` make them.
   'server/upgrade/upgrade.ts',
   // Rows of options; `config/options.test.ts` reads all of them.

@@ -7,8 +7,10 @@ import { test } from 'node:test'
 import { rows as optionRows } from '../src/config/options.ts'
 import { nameOf, textOf } from '../src/config/option.ts'
 import { limits } from '../src/config/table/limits.ts'
-import { checkLimits } from '../src/server/auth/station-keys.ts'
+import { checkLimits, checksAtOnce } from '../src/server/auth/station-keys.ts'
 import { usualTimeouts } from '../src/server/http-server.ts'
+import { turnMs } from '../src/server/limits/turnstile.ts'
+import { mostConnections, roomFor } from '../src/server/open-files.ts'
 import { maxFragments } from '../src/server/websocket/receiver.ts'
 import { inboxLimits } from '../src/session/inbox.ts'
 import { table as metrics, type Row as MetricRow } from '../src/ops/metric-table.ts'
@@ -60,8 +62,12 @@ test('the default of each option is the one in its row', () => {
 const { tlsHandshake, head, request, idle } = usualTimeouts
 const seconds = (ms: number): string => `${ms / 1000} s`
 const grouped = (count: number): string => count.toLocaleString('en-US')
+const ample = { limit: 1_000_000, open: 0 }
 /** [the beginning of a row, its figures in the code] */
 const figures: readonly (readonly [string, readonly string[]])[] = [
+  ['connections that are not upgraded', [grouped(mostConnections(ample) - roomFor(ample))]],
+  ['time of a turn of the event loop for upgrades', [`${turnMs} ms`]],
+  ['time of a turn for messages of all stations that are not accepted', [`${turnMs} ms`]],
   ['time for a TLS handshake', [seconds(tlsHandshake)]],
   ['time for a header of the PROXY protocol', [seconds(head)]],
   ["time for a request's head", [seconds(head)]],
@@ -69,12 +75,15 @@ const figures: readonly (readonly [string, readonly string[]])[] = [
   ['time without a byte before the upgrade', [seconds(idle)]],
   ['fragments of a message', [grouped(maxFragments.accepted), grouped(maxFragments.unaccepted)]],
   ['messages of a station that wait', [grouped(inboxLimits.entries), `${inboxLimits.bytes / 2 ** 20} MiB`]],
-  ['keys that wait for their check', [grouped(checkLimits.waitingOfAddress), grouped(checkLimits.waiting)]],
+  [
+    'keys that wait for their check',
+    [grouped(checkLimits.waitingOfAddress), grouped(checkLimits.waiting), grouped(checksAtOnce(Infinity))],
+  ],
 ]
 for (const [begins, expected] of figures) {
   test(`the row of limits "${begins}" has the figures of the code: ${expected.join(', ')}`, () => {
     const row = rows.find(each => `${cell(each, 1)} |`.startsWith(begins))
-    const shown = cell(row ?? [], 2).match(/\d+(?:,\d{3})*(?: (?:s|[KMG]iB)\b)?/g) ?? []
+    const shown = cell(row ?? [], 2).match(/\d+(?:,\d{3})*(?: (?:m?s|[KMG]iB)\b)?/g) ?? []
     assert.deepEqual(shown.slice(0, expected.length), expected)
   })
 }

@@ -9,7 +9,7 @@ import { giveBack, readAhead } from './ahead/ahead.ts'
 import type { Peers } from './upgrade/peer.ts'
 import { readHeader } from './proxy/header.ts'
 
-export type Connections = {
+export type ConnectionSettings = {
   readonly proxyProtocol: boolean
   readonly peers: Peers
   readonly connections: Pick<ConnectionCount, 'admit'>
@@ -24,7 +24,7 @@ export type Connections = {
 }
 
 /** Call it before the server listens. */
-export function takeConnections(server: Server, connections: Connections): void {
+export function takeConnections(server: Server, settings: ConnectionSettings): void {
   const listeners = server.listeners('connection')
   const known = new WeakSet<Socket>()
   const pass = (socket: Socket): void => {
@@ -32,28 +32,28 @@ export function takeConnections(server: Server, connections: Connections): void 
   }
   const accept = (socket: Socket): void => {
     known.add(socket)
-    connections.onConnection(socket)
+    settings.onConnection(socket)
     if (!socket.destroyed) pass(socket)
   }
   server.removeAllListeners('connection')
   // `replayAsPlain` emits a connection a second time.
   server.on('connection', (socket: Socket) => {
     if (known.has(socket)) pass(socket)
-    else if (!connections.connections.admit(socket)) turnAway(socket, connections)
-    else if (connections.proxyProtocol) readProxyHeader(socket, connections, accept)
+    else if (!settings.connections.admit(socket)) turnAway(socket, settings)
+    else if (settings.proxyProtocol) readProxyHeader(socket, settings, accept)
     else accept(socket)
   })
 }
 
-function turnAway(socket: Socket, { peers, onCrowded }: Connections): void {
+function turnAway(socket: Socket, { peers, onCrowded }: ConnectionSettings): void {
   const address = peers.addressOf(socket)
   socket.destroy()
   onCrowded(address)
 }
 
 /** Does not log a connection that closes without a byte, as a proxy's health checks do. */
-function readProxyHeader(socket: Socket, connections: Connections, accept: (socket: Socket) => void): void {
-  const { peers, headerMs, onRefused } = connections
+function readProxyHeader(socket: Socket, settings: ConnectionSettings, accept: (socket: Socket) => void): void {
+  const { peers, headerMs, onRefused } = settings
   const proxy = peers.addressOf(socket)
   const refuse = (problem: string): void => {
     socket.destroy()

@@ -97,7 +97,7 @@ test('tail prints a CALL and its answer on adjacent lines until Ctrl-C, coloured
   const calls = setInterval(() => {
     station.send('[2,"hb","Heartbeat",{}]')
     other.send('[2,"hb","Heartbeat",{}]')
-    station.send('[2,"card","Authorize",{"idTag":"A"}]')
+    station.send('[2,"card","Authorize",{"idTag":"TAG-OF-TAIL"}]')
     station.send('[2,"odd","FluxCapacitor",{"x":"\\u001b[2J"}]')
   }, 50)
   t.after(() => clearInterval(calls))
@@ -140,6 +140,11 @@ test('call prints the answer, and has an exit code for each way in which it may 
     answer(station, 'ClearCache', id => `[4,"${id}","NotSupported","no \\u001b[2J",{"a":1}]`),
   ])
   assert.deepEqual([error.code, error.stdout, error.stderr], [3, '', 'CALLERROR NotSupported: no \\u001b[2J {"a":1}\n'])
+  const [changed] = await Promise.all([
+    cli.run('call', 'CALL', 'ChangeConfiguration', '{"key":"AuthorizationKey","value":"key-of-the-station-1"}'),
+    answer(station, 'ChangeConfiguration', id => `[3,"${id}",{"status":"Rejected"}]`),
+  ])
+  assert.equal(changed.stdout, '{"status":"Rejected"}\n')
   const late = await cli.run('call', 'CALL', 'GetDiagnostics', '{"location":"ftp://x"}', '--timeout=1s')
   assert.equal(late.code, 4, late.stderr)
   const away = await cli.run('call', 'NOBODY', 'Reset', '{"type":"Soft"}')

@@ -7,7 +7,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { openBridge, program, programEnv } from '../support/bridge.ts'
+import { openBridge } from '../support/bridge.ts'
+import { cliWith } from '../support/cli.ts'
 import { commandsOf } from '../support/pages.ts'
 import { run } from '../support/process.ts'
 import { openStation, type StationOptions } from '../support/station.ts'
@@ -25,10 +26,8 @@ before(async () => {
     `openssl req -x509 -newkey rsa:2048 -nodes -days 1 ${another.join(' ')}`,
   ]
   for (const line of lines) assert.equal((await run('sh', ['-c', line], { cwd: folder })).code, 0, line)
-  const [, ...words] = commands.find(line => line.startsWith('ocpp-cable auth add'))?.split(' ') ?? []
-  const added = await run(process.execPath, [program, ...words], { cwd: folder, env: programEnv() })
-  assert.equal(added.code, 0, added.stderr)
-  key = added.stdout.trim()
+  const [, , , id = '', ...flags] = commands.find(line => line.startsWith('ocpp-cable auth add'))?.split(' ') ?? []
+  key = await cliWith({}, folder).newKey('add', id, ...flags)
 })
 
 const tls = (): StationOptions => ({ ca: pem('ca.crt'), servername: 'csms.example' })

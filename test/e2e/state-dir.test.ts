@@ -13,6 +13,7 @@ import { outboxMessage } from '../store/messages.ts'
 import type { AdminClient } from '../support/admin.ts'
 import { connectTo, openAdminBridge } from '../support/admin-bridge.ts'
 import { ScriptedApp } from '../support/app.ts'
+import { cliWith } from '../support/cli.ts'
 import { commandBroadcast, openBridge, program, type Bridge } from '../support/bridge.ts'
 import { keepUntil } from '../support/keep.ts'
 import { Performs } from '../support/performs.ts'
@@ -183,7 +184,7 @@ test('outbox reads the directory of a running bridge, and changes that of a stop
   const dir = temporaryDirectory(t)
   const bridge = await opened(t, dir)
   const outbox = (...words: readonly string[]) =>
-    run(process.execPath, [program, 'outbox', ...words, `--state_dir=${dir}`, '--ignore-config-path'])
+    cliWith({}).run('outbox', ...words, `--state_dir=${dir}`, '--ignore-config-path')
   const none = { code: 0, signal: null, stdout: '', stderr: '' }
   assert.deepEqual(await outbox('list'), none)
   const refused = await outbox('drop', 'all')

@@ -7,10 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { openAdminBridge, type AdminBridge } from '../support/admin-bridge.ts'
-import { commandBroadcast, program } from '../support/bridge.ts'
+import { commandBroadcast } from '../support/bridge.ts'
+import { cliWith } from '../support/cli.ts'
 import { keepUntil } from '../support/keep.ts'
 import { dial, protocol, upgradeHeaders } from '../support/peer.ts'
-import { run } from '../support/process.ts'
 import { openStation, type Station, type StationOptions } from '../support/station.ts'
 
 const keep = keepUntil(after)
@@ -18,6 +18,7 @@ const within = { timeout: 120_000 }
 const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-auth-'))
 keep({ close: () => rmSync(folder, { recursive: true }) })
 const file = join(folder, 'keys')
+const cli = cliWith({})
 /** Every key of this file: none of them may be written anywhere. */
 const secrets: string[] = []
 let parts: AdminBridge
@@ -26,17 +27,15 @@ let earlier = ''
 let key16 = ''
 let key201 = ''
 
-async function auth(...words: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(process.execPath, [program, 'auth', ...words, `--ocpp_auth_file=${file}`])
-  assert.equal(code, 0, stderr)
-  const key = stdout.trim()
+async function addKey(stationId: string, ...flags: readonly string[]): Promise<string> {
+  const key = await cli.newKey('add', stationId, `--ocpp_auth_file=${file}`, ...flags)
   secrets.push(key)
   return key
 }
 
 before(async () => {
-  key16 = await auth('add', 'AL:1000')
-  key201 = await auth('add', 'CP2', '--ocpp_version=2.0.1')
+  key16 = await addKey('AL:1000')
+  key201 = await addKey('CP2', '--ocpp_version=2.0.1')
   parts = await openAdminBridge(keep, [`--ocpp_auth_file=${file}`, '--ocpp_history=50', '--debug'])
 }, within)
 
@@ -137,12 +136,12 @@ test(
   within,
   async () => {
     const { bridge } = parts
-    const key = await auth('add', 'CP 4')
+    const key = await addKey('CP 4')
     bridge.process.signal('SIGHUP')
     await bridge.logged(/reloaded.*ocpp_auth_file|ocpp_auth_file.*reloaded/)
     const station = await openStation(bridge.url, 'CP 4', { password: key })
     await boot(station)
-    await auth('remove', 'CP 4')
+    assert.equal((await cli.run('auth', 'remove', 'CP 4', `--ocpp_auth_file=${file}`)).code, 0)
     bridge.process.signal('SIGHUP')
     assert.equal((await station.closed).code, 1008)
     assert.equal(await statusOf('CP 4', { password: key }), 404)

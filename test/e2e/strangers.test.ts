@@ -7,10 +7,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { openBridge, program, programEnv, type Bridge } from '../support/bridge.ts'
+import { openBridge, type Bridge } from '../support/bridge.ts'
+import { cliWith } from '../support/cli.ts'
 import { openCa, type Files } from '../support/certificate.ts'
 import { keepUntil } from '../support/keep.ts'
-import { run } from '../support/process.ts'
 import { strangers, type Credentials } from '../support/strangers.ts'
 
 const keep = keepUntil(after)
@@ -40,11 +40,7 @@ before(async () => {
   await ca.revoke(certificates['revoked'] ?? assert.fail())
   const file = join(folder, 'keys')
   for (const id of ['CP1', 'CP2', 'CP3', 'CP4', 'other']) {
-    const added = await run(process.execPath, [program, 'auth', 'add', id, `--ocpp_auth_file=${file}`], {
-      env: programEnv(),
-    })
-    assert.equal(added.code, 0, added.stderr)
-    keys[id] = Buffer.from(added.stdout.trim(), 'hex')
+    keys[id] = Buffer.from(await cliWith({}).newKey('add', id, `--ocpp_auth_file=${file}`), 'hex')
   }
   const tls = [`--ssl_cert=${server.cert}`, `--ssl_key=${server.key}`]
   const flags: Readonly<Record<Profile, readonly string[]>> = {

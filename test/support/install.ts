@@ -5,6 +5,7 @@ import { installChromium } from './chromium.ts'
 import { installGrpcGo } from './grpc-go.ts'
 import { installNats } from './nats.ts'
 import { installNewApp } from './new-app.ts'
+import { installPackages } from './process.ts'
 import { installPrometheus } from './prometheus.ts'
 import { installProxies } from './proxies.ts'
 import { installRails } from './rails.ts'
@@ -18,3 +19,5 @@ await installProxies()
 await installGrpcGo()
 await installStrangers()
 await installChromium()
+// For `systemd-analyze`, which needs no systemd that runs.
+await installPackages('systemd')

@@ -14,8 +14,10 @@ import type { Opened } from '../server.ts'
 type TracedCall = { /** JSON. */ readonly id: string; readonly action: string }
 /** `receivedAt` in ms of `performance.now()`. */
 type ReceivedCall = { readonly call: TracedCall; readonly receivedAt: number }
-/** `asked` by an operator, or `null` for a command of the app; `givenAt` in ms of `performance.now()`. */
-type TracedCommand = TracedCall & { readonly asked: object | null; readonly givenAt: number }
+/** `givenAt` in ms of `performance.now()`. */
+type TracedCommand = TracedCall & { readonly givenAt: number }
+/** Who has given a command: an operator by the admin API, the bridge itself, or for `null` the app. */
+export type Origin = 'admin' | 'bridge' | null
 type TracedStation = {
   readonly who: { readonly sid: string; readonly station: string }
   readonly handshake: { readonly version: string }
@@ -30,7 +32,7 @@ export interface Traces extends Opened {
   /** Says on the span of a CALL who answered it. */
   onAnswer(call: TracedCall, by: string): void
   /** Begins the span of a command to a station: a child of the CALL in whose reply the app gave it, if it did. */
-  onCommand(station: TracedStation, command: TracedCommand): void
+  onCommand(station: TracedStation, command: TracedCommand, origin: Origin): void
   /** Ends the span of a command at its first outcome. */
   onOutcome(command: TracedCommand, outcome: { readonly late: boolean }, label: string): void
   /** Runs what tells the app of an outcome: its RPCs belong to the command. */
@@ -110,9 +112,8 @@ function tracedCommands(
   spans: WeakMap<object, Span>,
 ): Pick<Traces, 'onCommand' | 'onOutcome' | 'ofOutcome'> {
   return {
-    onCommand: (station, command) => {
-      const origin = command.asked === null ? {} : { 'ocpp.origin': 'admin' }
-      const attributes = { ...attributesOf(station, command), ...origin }
+    onCommand: (station, command, origin) => {
+      const attributes = { ...attributesOf(station, command), ...(origin !== null && { 'ocpp.origin': origin }) }
       const options = { kind: api.SpanKind.CLIENT, attributes, startTime: command.givenAt }
       spans.set(command, tracer.startSpan(nameOf(command), options))
     },

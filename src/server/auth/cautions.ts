@@ -5,7 +5,6 @@ import { constants } from 'node:fs'
 import { access, realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
 import type { Log } from '../../ops/log.ts'
-import type { KeyLines } from './lines.ts'
 
 export type Caution = 'exposed' | 'empty' | 'readOnly'
 
@@ -20,8 +19,11 @@ export const cautions: Readonly<Record<Caution, string>> = {
 /** Others may read or write it, or its group may write it. */
 const exposedModes = 0o026
 
-/** @param file one that could be read */
-export async function cautionsOf(file: string, keys: KeyLines['keys']): Promise<readonly Caution[]> {
+/**
+ * @param file one that could be read
+ * @param keys one for each station
+ */
+export async function cautionsOf(file: string, keys: { readonly size: number }): Promise<readonly Caution[]> {
   const { mode } = await stat(file)
   const directory = path.dirname(await realpath(file))
   const isReadOnly = await access(directory, constants.W_OK).then(

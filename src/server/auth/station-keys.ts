@@ -20,13 +20,13 @@ import { changeFile } from './key-file.ts'
 import { hashesOf, parseKeys, withKeys, type Hashes, type KeyLines } from './lines.ts'
 import { secretIn, secretOf } from './secret.ts'
 
-/** One thread of Node's four stays free for files and names. */
-const atOnce = Math.min(3, availableParallelism())
+/** Checks at a time: one thread of Node's four stays free for files and names. */
+export const checksAtOnce = (cores: number): number => Math.min(3, cores)
 /**
  * All stations behind one address may wait. A few threads take more than a minute for them, and a station that has left
  * meanwhile joins its check when it is back, or finds its verdict.
  */
-export const checkLimits = { atOnce, waitingOfAddress: 10_000, waiting: 20_000 }
+export const checkLimits = { atOnce: checksAtOnce(availableParallelism()), waitingOfAddress: 10_000, waiting: 20_000 }
 /** Wrong keys remembered for each station. */
 const maxWrong = 8
 
@@ -57,7 +57,7 @@ export type OpenedKeys = StationKeys &
 export async function openStationKeys(file: string, log: Pick<Log, 'info' | 'warn' | 'error'>): Promise<OpenedKeys> {
   const keys = new Keys(file, log)
   await keys.load()
-  logCautions(await cautionsOf(file, (await readKeyLines(file)).keys), file, log)
+  logCautions(await cautionsOf(file, keys), file, log)
   return keys
 }
 
@@ -96,6 +96,11 @@ class Keys implements OpenedKeys {
     this.#entries = entries
     this.#save()
     return lost.map(([stationId]) => stationId)
+  }
+
+  /** Stations with a key in the file. */
+  get size(): number {
+    return this.#entries.size
   }
 
   recall(stationId: StationId, authorization: string): KeyVerdict | null {

@@ -9,7 +9,7 @@
 type Work = () => void
 
 /** Per turn of the event loop: enough for about ten upgrades. */
-const turnMs = 2
+export const turnMs = 2
 
 export class Turnstile {
   readonly #now: () => number

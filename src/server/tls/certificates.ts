@@ -4,13 +4,16 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
-import { validityOf } from './revocation-list.ts'
+import { validityOf, type Validity } from './revocation-list.ts'
 
 /** One certificate chain with its key, both PEM. A server may have several pairs, such as RSA and ECDSA. */
 export type KeyPair = { readonly cert: string; readonly key: string }
 
+/** A revocation list as PEM, and when it is valid. */
+type RevocationList = Validity & { readonly pem: string }
+
 /** Who issues stations' certificates: PEM, and each revocation list by itself. */
-export type ClientTrust = { readonly ca: string; readonly crls: readonly string[] }
+export type ClientTrust = { readonly ca: string; readonly crls: readonly RevocationList[] }
 
 /** Throws if a file cannot be read or is not PEM, or if they do not match. The message names the option and the file. */
 export function readKeyPair(certFile: string, keyFile: string): KeyPair {
@@ -26,13 +29,13 @@ export function readClientTrust(caFile: string, crlFile: string | null): ClientT
   const ca = read('ssl_client_ca', caFile)
   attempt(() => certificatesIn(ca), `ssl_client_ca: ${caFile} is not a PEM certificate`)
   if (crlFile === null) return { ca, crls: [] }
-  const crls = read('ssl_client_crl', crlFile).match(crlBlocks) ?? []
+  const blocks = read('ssl_client_crl', crlFile).match(crlBlocks) ?? []
   attempt(
-    () => createSecureContext({ crl: assertSome(crls) }),
+    () => createSecureContext({ crl: assertSome(blocks) }),
     `ssl_client_crl: ${crlFile} is not a PEM revocation list`,
   )
-  attempt(
-    () => crls.forEach(assertExpires),
+  const crls = attempt(
+    () => blocks.map(expiringList),
     `ssl_client_crl: ${crlFile} has a list that never expires (RFC 5280 §5.1.2.5)`,
   )
   return { ca, crls }
@@ -47,8 +50,10 @@ export function expiryOf(chain: string): number {
 }
 
 /** Without an end, a list that has not been renewed for years would look valid. */
-function assertExpires(crl: string): void {
-  if (validityOf(crl).until === null) throw new Error('it has no nextUpdate')
+function expiringList(pem: string): RevocationList {
+  const validity = validityOf(pem)
+  if (validity.until === null) throw new Error('it has no nextUpdate')
+  return { ...validity, pem }
 }
 
 /** Throws for a text that has none. */
@@ -67,9 +72,9 @@ function match({ cert, key }: KeyPair): void {
   if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) throw new Error('the key types differ')
 }
 
-function attempt(check: () => void, problem: string): void {
+function attempt<Result>(check: () => Result, problem: string): Result {
   try {
-    check()
+    return check()
   } catch (error) {
     throw new Error(problem, { cause: error })
   }

@@ -94,7 +94,7 @@ export class Contexts {
       ...(clients !== null && {
         ca: clients.ca,
         secureOptions: constants.SSL_OP_NO_TICKET,
-        ...(clients.crls.length > 0 && { crl: [...clients.crls] }),
+        ...(clients.crls.length > 0 && { crl: clients.crls.map(({ pem }) => pem) }),
       }),
     }
   }

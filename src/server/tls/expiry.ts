@@ -43,12 +43,13 @@ export function openExpiryWarnings(
 ): ExpiryWarnings {
   /** When each file was last named, and whether it had expired then. */
   const named = new Map<string, { readonly at: number; readonly isOver: boolean }>()
-  const warn = ({ file, kind, until, noticeS }: Expiry, isDaily: boolean): void => {
+  /** @param isRepeat whether the hourly look asks: it names a file once a day */
+  const warn = ({ file, kind, until, noticeS }: Expiry, isRepeat: boolean): void => {
     const leftMs = until * 1000 - now()
     if (leftMs > noticeS * 1000) return
     const isOver = leftMs < 0
     const last = named.get(file)
-    if (isDaily && last?.isOver === isOver && now() - last.at < dayMs) return
+    if (isRepeat && last?.isOver === isOver && now() - last.at < dayMs) return
     named.set(file, { at: now(), isOver })
     const fields = { file, until: new Date(until * 1000).toISOString(), days: Math.floor(leftMs / dayMs) }
     if (kind === 'certificate')
@@ -61,10 +62,10 @@ export function openExpiryWarnings(
           : 'a revocation list expires soon: renew it',
       )
   }
-  const check = (isDaily: boolean): void => {
+  const check = (isRepeat: boolean): void => {
     // Listeners may share a file.
     const expiries = new Map(certificates.flatMap(each => each.expiries).map(each => [each.file, each]))
-    for (const expiry of expiries.values()) warn(expiry, isDaily)
+    for (const expiry of expiries.values()) warn(expiry, isRepeat)
   }
   check(false)
   // A list of a day expires between two daily checks.

@@ -5,7 +5,6 @@ import type { SecureContextOptions, Server, TlsOptions } from 'node:tls'
 import { expiryOf, readClientTrust, readKeyPair } from './certificates.ts'
 import { Contexts, type TlsCredentials } from './contexts.ts'
 import { expiryOfChain, expiryOfLists, type Expiry } from './expiry.ts'
-import { validityOf } from './revocation-list.ts'
 
 export type TlsFiles = {
   readonly sslCert: readonly string[]
@@ -85,7 +84,7 @@ export class Tls {
     const file = (at: number): string => this.files[at] ?? ''
     const ofChains = chains.map((chain, at) => expiryOfChain(file(at), expiryOf(chain)))
     if (clients === null || clients.crls.length === 0) return ofChains
-    return [...ofChains, expiryOfLists(file(chains.length), clients.crls.map(validityOf))]
+    return [...ofChains, expiryOfLists(file(chains.length), clients.crls)]
   }
 }
 

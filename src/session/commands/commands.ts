@@ -24,7 +24,8 @@ import type { OpenCall } from '../ports.ts'
 import type { Station } from '../station.ts'
 import type { Validation } from '../calls/validation.ts'
 import { failures, type CommandFailure } from './failures.ts'
-import { aboutOf, ackOf, errorOf, ownIdStart, type Outcomes } from './outcomes.ts'
+import { aboutOf, ackOf, errorOf, type Outcomes } from './outcomes.ts'
+import { originOf, ownIdStart } from './own.ts'
 import type { Asked, Command, Ended, UnansweredCommands } from './unanswered.ts'
 
 /** OCPP-J 1.6 §4.2.1 table 3, OCPP 2.0.1 Part 4 table 4. */
@@ -91,7 +92,7 @@ export class Commands {
     if (isClosed) return this.#station.drop('closed', 'dropped a command to a station that has left')
     const id = given ?? messageId(world.newId())
     const call: Command = { kind: 'call', id, action, asked, givenAt: world.now(), payload: payload ?? emptyObject }
-    world.traces?.onCommand(this.#station, call)
+    world.traces?.onCommand(this.#station, call, originOf(call))
     if (payload === null) return this.#fail(call, 'InvalidPayload')
     if (this.#isStopped) return this.#fail(call, 'ConnectionClosed')
     if (!row.toStation.has(action)) return this.#fail(call, 'UnknownAction')

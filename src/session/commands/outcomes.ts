@@ -7,7 +7,7 @@
  * which floods a station does not keep the station from being served.
  */
 import { isAway, mayRepeat, RpcError, type CommandReply } from '../../cable/rpc.ts'
-import { messageId, type CallError, type CallResult, type CallResultError, type MessageId } from '../../ocpp/frame.ts'
+import type { CallError, CallResult, CallResultError } from '../../ocpp/frame.ts'
 import { copyOf, emptyObject } from '../../ocpp/json.ts'
 import type { Violation } from '../../ocpp/violations.ts'
 import { redactDescription } from '../../ops/redact/redact.ts'
@@ -16,6 +16,7 @@ import type { AppConnection } from '../app/connection.ts'
 import { warnOfError } from '../app/errors.ts'
 import { Deferred } from '../deferred.ts'
 import type { Station } from '../station.ts'
+import { ownIdStart } from './own.ts'
 import type { Command, Ended } from './unanswered.ts'
 
 /** An outcome that the app does not have yet. */
@@ -30,14 +31,6 @@ export type PendingOutcome = {
 
 /** The outcome of a command of the bridge's own, which the app is not told. */
 export type OwnOutcome = { readonly kind: 'own'; readonly outcome: CommandOutcome }
-
-/** How the ids of the bridge's own commands begin, as JSON text. */
-export const ownIdStart = '"ocpp-cable-'
-
-/** The id of a command of the bridge's own; at most 36 characters. */
-export function ownId(uuid: string): MessageId {
-  return messageId(ownIdStart.slice(1) + uuid.replaceAll('-', '').slice(-25))
-}
 
 export type OutcomesSettings = { readonly granularActions: boolean }
 

@@ -8,9 +8,9 @@ import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ScriptedApp } from '../../support/app.ts'
 import { Books } from '../../support/books.ts'
-import { openBridge, program, type Bridge } from '../../support/bridge.ts'
+import { openBridge, type Bridge } from '../../support/bridge.ts'
 import { keepUntil } from '../../support/keep.ts'
-import { run } from '../../support/process.ts'
+import { cliWith } from '../../support/cli.ts'
 import { QueueingStation, viaOcppRpc16, viaOcppRpc201, viaOcppTs } from '../../support/queueing-station.ts'
 import { temporaryDirectory } from '../../support/store.ts'
 import { until } from '../failures/scene.ts'
@@ -158,8 +158,7 @@ function wordOf(fact: string): string {
 /** The lines of `ocpp-cable outbox list`. */
 async function keptIn({ dir }: Side): Promise<readonly string[]> {
   if (dir === null) return []
-  const list = ['outbox', 'list', `--state_dir=${dir}`, '--ignore-config-path']
-  const { stdout, stderr } = await run(process.execPath, [program, ...list])
+  const { stdout, stderr } = await cliWith({}).run('outbox', 'list', `--state_dir=${dir}`, '--ignore-config-path')
   assert.equal(stderr, '')
   return stdout.split('\n').filter(line => line !== '')
 }

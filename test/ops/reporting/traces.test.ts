@@ -58,7 +58,7 @@ test('a span is named other for an action that OCPP does not know, and its attri
   const long = { id: `"${'m'.repeat(60_000)}"`, action: 'A'.repeat(60_000) }
   const command = { ...long, asked: null, givenAt: 0 }
   await traces.ofCall(station, { call: long, receivedAt: 0 }, () => Promise.resolve())
-  traces.onCommand(station, command)
+  traces.onCommand(station, command, null)
   traces.onOutcome(command, { late: false }, 'ack')
   assert.deepEqual(
     (await ended()).map(({ name, attributes }) => [name, attributes['ocpp.action'], attributes['ocpp.message_id']]),
@@ -78,11 +78,11 @@ test('the span of a CALL is the root of its trace, whatever was going on when it
   assert.equal(new Set(spans.map(span => span.spanContext().traceId)).size, 2)
 })
 
-const reset = () => ({ id: '"r1"', action: 'Reset', asked: null, givenAt: performance.now() })
+const reset = () => ({ id: '"r1"', action: 'Reset', givenAt: performance.now() })
 
 test('the span of a command ends with its outcome, and the RPC that tells the app belongs to it', async () => {
   const [command, outcome] = [reset(), { late: false }]
-  traces.onCommand(station, command)
+  traces.onCommand(station, command, null)
   assert.deepEqual(await ended(), [])
   traces.onOutcome(command, outcome, 'ack')
   await traces.ofOutcome(outcome, () => traces.ofRpc('Command', () => Promise.resolve()))
@@ -101,8 +101,8 @@ test('the span of a command ends with its outcome, and the RPC that tells the ap
 })
 
 test('the span of a command that failed is an error, and a late outcome changes nothing of it', async () => {
-  const [command, late] = [{ ...reset(), asked: {} }, { late: true }]
-  traces.onCommand(station, command)
+  const [command, late] = [reset(), { late: true }]
+  traces.onCommand(station, command, 'admin')
   traces.onOutcome(command, { late: false }, 'CallTimeout')
   traces.onOutcome(command, late, 'ack')
   await traces.ofOutcome(late, () => traces.ofRpc('Command', () => Promise.resolve()))
@@ -117,9 +117,9 @@ test('a command in the reply to a CALL belongs to it; any other has a trace of i
   const [within, alone] = [reset(), reset()]
   await traces.ofCall(station, { call: { ...heartbeat }, receivedAt: 0 }, async () => {
     await Promise.resolve()
-    traces.onCommand(station, within)
+    traces.onCommand(station, within, null)
   })
-  traces.onCommand(station, alone)
+  traces.onCommand(station, alone, null)
   for (const command of [within, alone]) traces.onOutcome(command, { late: false }, 'ack')
   const [call, ...commands] = await ended()
   assert.deepEqual(

@@ -2,13 +2,14 @@
  * `ocpp_auth_file` in memory: verdicts, what a check costs, new keys. Real files, real scrypt.
  */
 import assert from 'node:assert/strict'
+import { createHook } from 'node:async_hooks'
 import { mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { hashOf, matches } from '../../../src/server/auth/hash.ts'
 import { parseKeys, withKeys } from '../../../src/server/auth/lines.ts'
 import { secretOf } from '../../../src/server/auth/secret.ts'
-import { openStationKeys } from '../../../src/server/auth/station-keys.ts'
+import { checkLimits, checksAtOnce, openStationKeys } from '../../../src/server/auth/station-keys.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
 import { FakeLog } from '../../support/fakes.ts'
 import { temporaryDirectory } from '../../support/store.ts'
@@ -73,6 +74,35 @@ test('a station is checked before the guesses of a stranger, who has filled the 
   assert.ok(verdicts.length < guesses.length / 2, `${verdicts.length} guesses came first`)
   await Promise.all(guesses)
   assert.deepEqual(new Set(verdicts), new Set(['wrong']))
+})
+
+/** [cores, checks at a time] */
+const cores: readonly (readonly [number, number])[] = [
+  [1, 1],
+  [2, 2],
+  [3, 3],
+  [64, 3],
+]
+for (const [count, atOnce] of cores) {
+  test(`${count} cores check ${atOnce} keys at a time`, () => assert.equal(checksAtOnce(count), atOnce))
+}
+
+test('so many keys are checked at a time as the limit says, and the others afterwards', async t => {
+  const { keys } = await setUp(t)
+  const running = new Set<number>()
+  let most = 0
+  const hook = createHook({
+    init: (id, type) => {
+      if (type !== 'SCRYPTREQUEST') return
+      running.add(id)
+      most = Math.max(most, running.size)
+    },
+    before: id => running.delete(id),
+  }).enable()
+  t.after(() => hook.disable())
+  const guesses = Array.from({ length: 12 }, (_, at) => keys.check(cp1, basic('CP1', `guess ${at}`), address))
+  assert.deepEqual(new Set(await Promise.all(guesses)), new Set(['wrong']))
+  assert.equal(most, checkLimits.atOnce)
 })
 
 test('a random key is checked before the costly checks that wait, and is known as random until another replaces it', async t => {
