@@ -18,7 +18,7 @@ import {
   parseControlFrame,
   serializeNumbers,
   serializeSettings,
-  type PeerSettings,
+  type SettingChange,
 } from './frames.ts'
 import { Fragments } from './fragments.ts'
 import { Decoder, Encoder, type Fields } from './hpack.ts'
@@ -240,9 +240,9 @@ export class Connection {
     }
   }
 
-  #onSettings(changes: Partial<PeerSettings>): void {
+  #onSettings(changes: readonly SettingChange[]): void {
     this.#streams.apply(changes)
-    if (changes.headerTableBytes !== undefined) this.#encoder.tableBytes = changes.headerTableBytes
+    for (const [name, value] of changes) if (name === 'headerTableBytes') this.#encoder.tableBytes = value
     this.#output.frame(settings, flagBits.ack, 0, Buffer.alloc(0))
     this.#countUseless()
     if (this.#state !== 'opening') return this.#proceed()

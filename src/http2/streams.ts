@@ -14,7 +14,7 @@ import {
   Http2Error,
   maxWindowBytes,
   serializeNumbers,
-  type PeerSettings,
+  type SettingChange,
 } from './frames.ts'
 import type { Output } from './output.ts'
 
@@ -45,7 +45,7 @@ export class Streams {
   sendWindow = defaultWindowBytes
   /** What this client takes on all streams together. */
   receiveWindow = connectionWindowBytes
-  peer = defaultPeerSettings
+  readonly peer = { ...defaultPeerSettings }
   readonly #output: Output
   readonly #cancelled = new Set<number>()
 
@@ -55,11 +55,13 @@ export class Streams {
   }
 
   /** The server's settings change the windows of open streams too (RFC 9113 §6.9.2). */
-  apply(changes: Partial<PeerSettings>): void {
-    const { windowBytes } = this.peer
-    this.peer = { ...this.peer, ...changes }
-    for (const stream of this.byId.values())
-      stream.sendWindow = widened(stream.sendWindow, this.peer.windowBytes - windowBytes, null)
+  apply(changes: readonly SettingChange[]): void {
+    for (const [name, value] of changes) {
+      const increment = value - this.peer[name]
+      this.peer[name] = value
+      if (name !== 'windowBytes') continue
+      for (const stream of this.byId.values()) stream.sendWindow = widened(stream.sendWindow, increment, null)
+    }
   }
 
   widenSendWindow(id: number, increment: number): void {

@@ -73,7 +73,7 @@ test('sendBodies spends the windows of streams and connection', () => {
   streams.widenSendWindow(1, 5)
   streams.sendBodies()
   assert.deepEqual([first.sentBytes, second.sentBytes, streams.sendWindow], [15, 10, 88])
-  streams.apply({ windowBytes: 65_535 + 3 })
+  streams.apply([['windowBytes', 65_535 + 3]])
   streams.sendBodies()
   assert.deepEqual([first.sentBytes, second.sentBytes], [18, 13])
 })
