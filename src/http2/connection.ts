@@ -5,7 +5,6 @@
  */
 import type { ConnectionOwner, Exchange, Wire } from './exchange.ts'
 import {
-  brokenHttp2,
   contentOf,
   defaultMaxFrameBytes,
   defaultWindowBytes,
@@ -266,7 +265,7 @@ export class Connection {
   #onError(error: unknown): void {
     const { code, streamId, message } =
       error instanceof Http2Error ? error : new Http2Error('internalError', String(error))
-    if (streamId === null) return this.#close(code, brokenHttp2 + message)
+    if (streamId === null) return this.#close(code, `the app broke HTTP/2: ${message}`)
     const stream = this.#streams.byId.get(streamId)
     if (stream === undefined) return
     this.#streams.reset(stream, code)

@@ -43,9 +43,6 @@ export const defaultWindowBytes = 65_535
 export const maxWindowBytes = 2 ** 31 - 1
 export const maxStreamId = 2 ** 31 - 1
 
-/** How the reason begins when a connection ends over a rule of HTTP/2. */
-export const brokenHttp2 = 'the app broke HTTP/2: '
-
 /** Ends the connection, or only the stream where it has a `streamId`. */
 export class Http2Error extends Error {
   override readonly name = 'Http2Error'
