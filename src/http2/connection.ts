@@ -112,6 +112,7 @@ export class Connection {
   /** The listeners of the socket. It may close before it has opened. */
   readonly onDrain = (): void => {
     this.#output.isBlocked = false
+    this.#streams.sendBodies()
     this.#proceed()
   }
 
@@ -198,10 +199,9 @@ export class Connection {
     if (this.#streams.waiting.size > 0 || this.#state !== 'open') this.#proceed()
   }
 
-  /** Sends what is left of the bodies, and opens what waits. Closes an ending connection after its last stream. */
+  /** Opens what waits. Closes an ending connection after its last stream. */
   #proceed(): void {
     const { waiting, byId, peer } = this.#streams
-    this.#streams.sendBodies()
     for (const exchange of waiting) {
       if (this.#output.isBlocked || byId.size >= peer.maxStreams) return
       waiting.delete(exchange)
@@ -216,8 +216,7 @@ export class Connection {
       case 'settings':
         return this.#onSettings(frame.changes)
       case 'windowUpdate':
-        this.#streams.widenSendWindow(id, frame.increment)
-        return this.#proceed()
+        return this.#streams.widenSendWindow(id, frame.increment)
       case 'rstStream':
         return this.#onReset(id, frame.code)
       case 'goaway':
@@ -243,6 +242,7 @@ export class Connection {
     this.#streams.apply(changes)
     for (const [name, value] of changes) if (name === 'headerTableBytes') this.#encoder.tableBytes = value
     this.#output.frame(settings, flagBits.ack, 0, Buffer.alloc(0))
+    this.#streams.sendBodies()
     this.#countUseless()
     if (this.#state !== 'opening') return this.#proceed()
     this.#state = 'open'

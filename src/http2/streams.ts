@@ -64,11 +64,16 @@ export class Streams {
     }
   }
 
+  /** Sends what the window then allows. */
   widenSendWindow(id: number, increment: number): void {
+    if (id === 0) {
+      this.sendWindow = widened(this.sendWindow, increment, null)
+      return this.sendBodies()
+    }
     const stream = this.byId.get(id)
-    if (id === 0) this.sendWindow = widened(this.sendWindow, increment, null)
-    else if (stream !== undefined) stream.sendWindow = widened(stream.sendWindow, increment, id)
-    else this.checkOpened(id)
+    if (stream === undefined) return this.checkOpened(id)
+    stream.sendWindow = widened(stream.sendWindow, increment, id)
+    this.sendBody(stream)
   }
 
   widenReceiveWindow(): void {
@@ -100,8 +105,9 @@ export class Streams {
     this.#output.frame(frameTypes.rstStream, 0, id, serializeNumbers(code))
     this.byId.delete(id)
     this.#cancelled.add(id)
-    const [oldest] = this.#cancelled
-    if (this.#cancelled.size > maxCancelled && oldest !== undefined) this.#cancelled.delete(oldest)
+    if (this.#cancelled.size <= maxCancelled) return
+    const [oldest = id] = this.#cancelled
+    this.#cancelled.delete(oldest)
   }
 
   /** The server has sent RST_STREAM. @returns the stream, if it was open */

@@ -212,6 +212,20 @@ test('a request waits while as many streams are open as the server allows', asyn
   )
 })
 
+test('the end of a request looks at no body of the others', async () => {
+  const server = await Server.open()
+  const requests = Array.from({ length: 100 }, () => new Request())
+  let reads = 0
+  const body = Buffer.from('body')
+  for (const request of requests) Object.defineProperty(request, 'body', { get: () => (reads++, body) })
+  await server.gets(...requests)
+  const toOpen = reads
+  for (const request of requests.slice(0, 50)) server.connection.cancel(request)
+  await server.says(...requests.slice(50).map(({ streamId }) => response(streamId)))
+  assert.equal(requests.filter(({ end }) => end === 'fine').length, 50)
+  assert.ok(reads - toOpen <= 100, `${reads - toOpen} reads`)
+})
+
 test('a body is sent as far as the windows of stream and connection allow, and on when the server widens them', async () => {
   const server = await Server.open([4, 10])
   const request = new Request('x'.repeat(25))
