@@ -5,7 +5,6 @@
  */
 import type { ConnectionOwner, Exchange, Wire } from './exchange.ts'
 import {
-  brokenHttp2,
   contentOf,
   defaultMaxFrameBytes,
   defaultWindowBytes,
@@ -18,7 +17,7 @@ import {
   parseControlFrame,
   serializeNumbers,
   serializeSettings,
-  type PeerSettings,
+  type SettingChange,
 } from './frames.ts'
 import { Fragments } from './fragments.ts'
 import { Decoder, Encoder, type Fields } from './hpack.ts'
@@ -113,6 +112,7 @@ export class Connection {
   /** The listeners of the socket. It may close before it has opened. */
   readonly onDrain = (): void => {
     this.#output.isBlocked = false
+    this.#streams.sendBodies()
     this.#proceed()
   }
 
@@ -199,10 +199,9 @@ export class Connection {
     if (this.#streams.waiting.size > 0 || this.#state !== 'open') this.#proceed()
   }
 
-  /** Sends what is left of the bodies, and opens what waits. Closes an ending connection after its last stream. */
+  /** Opens what waits. Closes an ending connection after its last stream. */
   #proceed(): void {
     const { waiting, byId, peer } = this.#streams
-    this.#streams.sendBodies()
     for (const exchange of waiting) {
       if (this.#output.isBlocked || byId.size >= peer.maxStreams) return
       waiting.delete(exchange)
@@ -217,8 +216,7 @@ export class Connection {
       case 'settings':
         return this.#onSettings(frame.changes)
       case 'windowUpdate':
-        this.#streams.widenSendWindow(id, frame.increment)
-        return this.#proceed()
+        return this.#streams.widenSendWindow(id, frame.increment)
       case 'rstStream':
         return this.#onReset(id, frame.code)
       case 'goaway':
@@ -240,10 +238,11 @@ export class Connection {
     }
   }
 
-  #onSettings(changes: Partial<PeerSettings>): void {
+  #onSettings(changes: readonly SettingChange[]): void {
     this.#streams.apply(changes)
-    if (changes.headerTableBytes !== undefined) this.#encoder.tableBytes = changes.headerTableBytes
+    for (const [name, value] of changes) if (name === 'headerTableBytes') this.#encoder.tableBytes = value
     this.#output.frame(settings, flagBits.ack, 0, Buffer.alloc(0))
+    this.#streams.sendBodies()
     this.#countUseless()
     if (this.#state !== 'opening') return this.#proceed()
     this.#state = 'open'
@@ -266,7 +265,7 @@ export class Connection {
   #onError(error: unknown): void {
     const { code, streamId, message } =
       error instanceof Http2Error ? error : new Http2Error('internalError', String(error))
-    if (streamId === null) return this.#close(code, brokenHttp2 + message)
+    if (streamId === null) return this.#close(code, `the app broke HTTP/2: ${message}`)
     const stream = this.#streams.byId.get(streamId)
     if (stream === undefined) return
     this.#streams.reset(stream, code)

@@ -43,9 +43,6 @@ export const defaultWindowBytes = 65_535
 export const maxWindowBytes = 2 ** 31 - 1
 export const maxStreamId = 2 ** 31 - 1
 
-/** How the reason begins when a connection ends over a rule of HTTP/2. */
-export const brokenHttp2 = 'the app broke HTTP/2: '
-
 /** Ends the connection, or only the stream where it has a `streamId`. */
 export class Http2Error extends Error {
   override readonly name = 'Http2Error'
@@ -61,14 +58,17 @@ export class Http2Error extends Error {
 
 /** What the server allows; the defaults apply until its SETTINGS have come. */
 export type PeerSettings = {
-  readonly headerTableBytes: number
-  readonly maxStreams: number
-  readonly windowBytes: number
-  readonly maxFrameBytes: number
-  readonly maxHeaderListBytes: number
+  headerTableBytes: number
+  maxStreams: number
+  windowBytes: number
+  maxFrameBytes: number
+  maxHeaderListBytes: number
 }
 
-export const defaultPeerSettings: PeerSettings = {
+/** One value of SETTINGS; a frame may have several of a name, which apply in order (RFC 9113 §6.5.3). */
+export type SettingChange = readonly [name: keyof PeerSettings, value: number]
+
+export const defaultPeerSettings: Readonly<PeerSettings> = {
   headerTableBytes: 4096,
   maxStreams: Infinity,
   windowBytes: defaultWindowBytes,
@@ -91,7 +91,7 @@ const settingNames = new Map<number, keyof PeerSettings>([
 ])
 
 export type ControlFrame =
-  | { readonly kind: 'settings'; readonly changes: Partial<PeerSettings> }
+  | { readonly kind: 'settings'; readonly changes: readonly SettingChange[] }
   | { readonly kind: 'ping'; readonly payload: Buffer }
   | { readonly kind: 'goaway'; readonly lastStreamId: number; readonly code: number }
   | { readonly kind: 'windowUpdate'; readonly increment: number }
@@ -140,9 +140,9 @@ function checkFrame(name: string, isRightStream: boolean, isRightLength: boolean
   if (!isRightLength) throw new Http2Error('frameSizeError', `${name} of a wrong length`)
 }
 
-/** Unknown settings must be ignored (RFC 9113 §6.5.2). Of a setting that occurs twice, the last value applies. */
-function parseSettings(payload: Buffer): Partial<PeerSettings> {
-  const changes: { -readonly [Name in keyof PeerSettings]?: number } = {}
+/** Unknown settings must be ignored (RFC 9113 §6.5.2). */
+function parseSettings(payload: Buffer): SettingChange[] {
+  const changes: SettingChange[] = []
   for (let at = 0; at < payload.length; at += 6) {
     const number = payload.readUInt16BE(at)
     const value = payload.readUInt32BE(at + 2)
@@ -152,7 +152,7 @@ function parseSettings(payload: Buffer): Partial<PeerSettings> {
       throw new Http2Error('flowControlError', 'SETTINGS_INITIAL_WINDOW_SIZE above the maximum')
     if (name === 'maxFrameBytes' && (value < defaultMaxFrameBytes || value >= 2 ** 24))
       throw new Http2Error('protocolError', 'SETTINGS_MAX_FRAME_SIZE out of its range')
-    if (name !== undefined) changes[name] = value
+    if (name !== undefined) changes.push([name, value])
   }
   return changes
 }

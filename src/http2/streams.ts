@@ -14,7 +14,7 @@ import {
   Http2Error,
   maxWindowBytes,
   serializeNumbers,
-  type PeerSettings,
+  type SettingChange,
 } from './frames.ts'
 import type { Output } from './output.ts'
 
@@ -45,7 +45,7 @@ export class Streams {
   sendWindow = defaultWindowBytes
   /** What this client takes on all streams together. */
   receiveWindow = connectionWindowBytes
-  peer = defaultPeerSettings
+  readonly peer = { ...defaultPeerSettings }
   readonly #output: Output
   readonly #cancelled = new Set<number>()
 
@@ -55,18 +55,25 @@ export class Streams {
   }
 
   /** The server's settings change the windows of open streams too (RFC 9113 §6.9.2). */
-  apply(changes: Partial<PeerSettings>): void {
-    const { windowBytes } = this.peer
-    this.peer = { ...this.peer, ...changes }
-    for (const stream of this.byId.values())
-      stream.sendWindow = widened(stream.sendWindow, this.peer.windowBytes - windowBytes, null)
+  apply(changes: readonly SettingChange[]): void {
+    for (const [name, value] of changes) {
+      const increment = value - this.peer[name]
+      this.peer[name] = value
+      if (name !== 'windowBytes') continue
+      for (const stream of this.byId.values()) stream.sendWindow = widened(stream.sendWindow, increment, null)
+    }
   }
 
+  /** Sends what the window then allows. */
   widenSendWindow(id: number, increment: number): void {
+    if (id === 0) {
+      this.sendWindow = widened(this.sendWindow, increment, null)
+      return this.sendBodies()
+    }
     const stream = this.byId.get(id)
-    if (id === 0) this.sendWindow = widened(this.sendWindow, increment, null)
-    else if (stream !== undefined) stream.sendWindow = widened(stream.sendWindow, increment, id)
-    else this.checkOpened(id)
+    if (stream === undefined) return this.checkOpened(id)
+    stream.sendWindow = widened(stream.sendWindow, increment, id)
+    this.sendBody(stream)
   }
 
   widenReceiveWindow(): void {
@@ -98,8 +105,9 @@ export class Streams {
     this.#output.frame(frameTypes.rstStream, 0, id, serializeNumbers(code))
     this.byId.delete(id)
     this.#cancelled.add(id)
-    const [oldest] = this.#cancelled
-    if (this.#cancelled.size > maxCancelled && oldest !== undefined) this.#cancelled.delete(oldest)
+    if (this.#cancelled.size <= maxCancelled) return
+    const [oldest = id] = this.#cancelled
+    this.#cancelled.delete(oldest)
   }
 
   /** The server has sent RST_STREAM. @returns the stream, if it was open */

@@ -37,6 +37,8 @@ export type HourReport = Reading & {
   readonly failures: readonly string[]
   /** RPCs that the bridge made again. */
   readonly retries: number
+  /** How often each status other than OK came from the app's server: why RPCs are made again. */
+  readonly statuses: Readonly<Record<string, number>>
 }
 
 type Count = { readonly last: number; readonly lost: number; readonly doubled: number }
@@ -62,7 +64,9 @@ export async function runHour({ stations, connectionAge, next, read }: HourOptio
     do await next()
     while (read(await reading()))
     const sent = await load.end()
-    return { ...(await reading(sent)), failures: load.failures, retries: await bridge.metric('rpc_retries_total') }
+    const { failures } = load
+    const retries = await bridge.metric('rpc_retries_total')
+    return { ...(await reading(sent)), failures, retries, statuses: { ...tap.failures } }
   } finally {
     await bridge.close()
     tap.close()

@@ -45,8 +45,9 @@ const quarter = Math.ceil(readings.length / 4)
 const residentOf = (part: readonly Reading[]): number => median(part.map(({ residentMegabytes }) => residentMegabytes))
 const early = residentOf(readings.slice(quarter, 2 * quarter))
 const late = residentOf(readings.slice(-quarter))
-const { calls, lost, doubled, goaways, retries, failures } = report
+const { calls, lost, doubled, goaways, retries, statuses, failures } = report
 note(`${calls} calls answered, ${lost} lost, ${doubled} doubled, ${failures.length} failed, ${retries} RPCs made again`)
+for (const [status, count] of Object.entries(statuses)) note(`${count} RPCs failed with ${status}`)
 note(`${goaways} GOAWAYs; RSS, median: ${early.toFixed(1)} MB in the second quarter, ${late.toFixed(1)} in the last`)
 const expected = Math.floor((minutes * minuteMs) / 1000 / connectionAge) - 1
 const wrong = [

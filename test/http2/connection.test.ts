@@ -166,6 +166,25 @@ test('the table of fields is not used any more when the server allows none', asy
   )
 })
 
+/** [what the server sends, because]: RFC 9113 §6.5.3, RFC 7541 §4.2 */
+const tables = [
+  [[settings([1, 0], [1, 4096])], 'in one frame'],
+  [[settings([1, 0]), settings([1, 4096])], 'in two frames'],
+] as const
+for (const [frames, because] of tables) {
+  test(`the table of fields is emptied, and then used, when the server allows none and then some: ${because}`, async () => {
+    const server = await Server.open()
+    const before = await server.gets(new Request(''), new Request(''))
+    await server.says(...frames)
+    const after = await server.gets(new Request(''), new Request(''))
+    const blocks = [...before, ...after].filter(({ type }) => type === types.headers)
+    for (const one of blocks) assert.equal(server.read(one).length, 5, 'it is read')
+    assert.deepEqual(blocks[2]?.payload.subarray(0, 4), Buffer.of(0x20, 0x3f, 0xe1, 0x1f), 'to 0, and to 4096')
+    assert.equal(blocks[2].payload.subarray(4).equals(blocks[0]?.payload ?? Buffer.of()), true, 'as the first one')
+    assert.deepEqual(blocks[3]?.payload, blocks[1]?.payload)
+  })
+}
+
 test('a request waits while as many streams are open as the server allows', async () => {
   const server = await Server.open([3, 1])
   const requests = [new Request(), new Request(), new Request()]
@@ -191,6 +210,20 @@ test('a request waits while as many streams are open as the server allows', asyn
     more.map(({ streamId }) => streamId),
     [5, 7],
   )
+})
+
+test('the end of a request looks at no body of the others', async () => {
+  const server = await Server.open()
+  const requests = Array.from({ length: 100 }, () => new Request())
+  let reads = 0
+  const body = Buffer.from('body')
+  for (const request of requests) Object.defineProperty(request, 'body', { get: () => (reads++, body) })
+  await server.gets(...requests)
+  const toOpen = reads
+  for (const request of requests.slice(0, 50)) server.connection.cancel(request)
+  await server.says(...requests.slice(50).map(({ streamId }) => response(streamId)))
+  assert.equal(requests.filter(({ end }) => end === 'fine').length, 50)
+  assert.ok(reads - toOpen <= 100, `${reads - toOpen} reads`)
 })
 
 test('a body is sent as far as the windows of stream and connection allow, and on when the server widens them', async () => {

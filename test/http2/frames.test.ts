@@ -8,7 +8,7 @@ const setting = (number: number, value: number): Buffer => Buffer.concat([Buffer
 
 /** [type, flags, stream, payload, what it reads as, because] */
 const frames: readonly (readonly [number, number, number, Buffer, object, string])[] = [
-  [types.settings, 0, 0, Buffer.of(), { kind: 'settings', changes: {} }, 'no settings'],
+  [types.settings, 0, 0, Buffer.of(), { kind: 'settings', changes: [] }, 'no settings'],
   [
     types.settings,
     0,
@@ -27,9 +27,16 @@ const frames: readonly (readonly [number, number, number, Buffer, object, string
     ),
     {
       kind: 'settings',
-      changes: { headerTableBytes: 0, maxStreams: 8, windowBytes: 6, maxFrameBytes: 2 ** 14, maxHeaderListBytes: 7 },
+      changes: [
+        ['headerTableBytes', 0],
+        ['maxStreams', 5],
+        ['windowBytes', 6],
+        ['maxFrameBytes', 2 ** 14],
+        ['maxHeaderListBytes', 7],
+        ['maxStreams', 8],
+      ],
     },
-    'all settings; of one that occurs twice, the last applies',
+    'all settings, in order; one occurs twice',
   ],
   [types.settings, 1, 0, Buffer.of(), { kind: 'settingsAck' }, 'an acknowledgement'],
   [types.ping, 0, 0, Buffer.from('12345678'), { kind: 'ping', payload: Buffer.from('12345678') }, 'a ping'],

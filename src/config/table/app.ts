@@ -40,7 +40,7 @@ export const rpc = group('RPC: reaching the app', {
   concurrency: option(
     integer(),
     28,
-    "Limit on RPC calls in flight; calls beyond it are queued. Keep it below the app's RPC pool (30 by default). 0 adapts the limit: it shrinks when the app refuses calls and grows while calls are queued.",
+    "Limit on RPC calls in flight; calls beyond it are queued. Keep it below the app's RPC pool (30 by default); the closer to it, the more calls the app refuses and the bridge retries. 0 adapts the limit: it shrinks when the app refuses calls and grows while calls are queued.",
   ),
   requestTimeoutMs: option(
     duration({ bare: 'ms' }),

@@ -11,6 +11,8 @@ import { aborted } from '../transport.ts'
 import { prefixBytes, type Request } from './client.ts'
 import { decodeMessage, rpcErrorFor, rpcErrorForHttp, rpcErrorForReset } from './status.ts'
 
+const nothing: Buffer = Buffer.alloc(0)
+
 /** A call, as its channel uses it. */
 export interface OpenCall extends Exchange {
   /** In ms of `performance.now()`; `Infinity` for none. */
@@ -45,7 +47,8 @@ export class Call<Reply> implements OpenCall {
   readonly #owner: CallOwner
   readonly #resolve: (reply: Reply) => void
   readonly #reject: (error: unknown) => void
-  #chunks: Buffer[] = []
+  /** Its first `#receivedBytes` have come: the message, with its prefix. */
+  #received = nothing
   #receivedBytes = 0
   /** With its prefix; 0 until the prefix has come. */
   #messageBytes = 0
@@ -97,14 +100,14 @@ export class Call<Reply> implements OpenCall {
 
   /** Keeps no bytes beyond those of the one message. */
   onData(bytes: Buffer): void {
+    const before = this.#receivedBytes
     this.#receivedBytes += bytes.length
     if (this.#isCompressed || (this.#messageBytes > 0 && this.#receivedBytes > this.#messageBytes)) return
-    this.#chunks.push(bytes)
+    this.#received = before === 0 ? bytes : appended(this.#received, before, bytes)
     if (this.#messageBytes > 0 || this.#receivedBytes < prefixBytes) return
-    const prefix = this.#chunks.length === 1 ? bytes : Buffer.concat(this.#chunks)
-    this.#isCompressed = prefix[0] !== 0
-    if (this.#isCompressed) return void (this.#chunks = [])
-    const length = prefix.readUInt32BE(1)
+    this.#isCompressed = this.#received[0] !== 0
+    if (this.#isCompressed) return void (this.#received = nothing)
+    const length = this.#received.readUInt32BE(1)
     this.#messageBytes = prefixBytes + length
     if (length <= this.#owner.maxReceived) return
     this.#cancel(new RpcError('application', 'ran', `${length} bytes: the reply is larger than rpc_max_call_recv_size`))
@@ -116,11 +119,10 @@ export class Call<Reply> implements OpenCall {
     if (status === '') return this.onEnd({ kind: 'ended' })
     if (status !== '0') return this.fail(errorOf(status, fields))
     if (this.#messageBytes === 0 || this.#receivedBytes !== this.#messageBytes) return this.fail(this.#incomplete())
-    const [first] = this.#chunks
-    const message = first !== undefined && this.#chunks.length === 1 ? first : Buffer.concat(this.#chunks)
+    const message = this.#received.subarray(prefixBytes, this.#messageBytes)
     if (!this.#owner.calls.delete(this)) return
     try {
-      this.#resolve(this.#request.deserialize(message.subarray(prefixBytes)))
+      this.#resolve(this.#request.deserialize(message))
     } catch (error) {
       this.#reject(error)
     }
@@ -168,6 +170,18 @@ export class Call<Reply> implements OpenCall {
     this.fail(error)
     this.connection?.cancel(this)
   }
+}
+
+/**
+ * Adds bytes after the first `length` of a buffer, or of a copy twice as large as needed: a message in any number of frames
+ * takes a small multiple of its bytes.
+ */
+function appended(to: Buffer, length: number, bytes: Buffer): Buffer {
+  const end = length + bytes.length
+  const result = end > to.length ? Buffer.allocUnsafe(2 * end) : to
+  if (result !== to) to.copy(result, 0, 0, length)
+  bytes.copy(result, length)
+  return result
 }
 
 function errorOf(status: string, fields: Fields): RpcError {

@@ -4,7 +4,7 @@
  * Spec: RFC 9113 §3.4 (the server's preface), §6.7 (PING); gRPC over HTTP/2, "Requests".
  */
 import type { Connection as Http2Connection } from '../../http2/connection.ts'
-import { brokenHttp2, errorCodes } from '../../http2/frames.ts'
+import { errorCodes } from '../../http2/frames.ts'
 import type { Fields } from '../../http2/hpack.ts'
 import { noAlpn, openConnection, type SocketOwner } from '../../http2/socket.ts'
 import { authorityOf } from '../../ops/server.ts'
@@ -33,7 +33,8 @@ export interface ConnectionOwner {
 
 /** How long the app may take to send its preface. */
 const attemptMs = 5_000
-/** grpc-js is less strict about what a server sends first, and does not require ALPN. */
+const noPreface = `no HTTP/2 preface in ${attemptMs} ms`
+/** grpc-js does not require ALPN, and waits for the preface without a limit. It is as strict about the rules of HTTP/2. */
 const mayTryLibrary = 'if the app does speak gRPC there, rpc_impl=grpc-js may connect'
 
 export class Connection implements SocketOwner {
@@ -53,7 +54,7 @@ export class Connection implements SocketOwner {
     this.#owner = owner
     const tls = trust === null ? null : { host, ...trust }
     this.http2 = openConnection({ address, port, tls }, fieldsOf(settings), this)
-    this.#attempt = setTimeout(() => this.http2.destroy(`no HTTP/2 preface in ${attemptMs} ms`), attemptMs)
+    this.#attempt = setTimeout(() => this.http2.destroy(noPreface), attemptMs)
   }
 
   /** Takes no more calls; those in flight run to their end. */
@@ -101,9 +102,9 @@ export class Connection implements SocketOwner {
   /** With the remedy. A peer that accepts the connection and sends no preface is something other than the app. */
   #whyNotReady(reason: string): string {
     if (!this.#isConnected) return withRemedy(reason)
-    if (this.#settings.trust === null) return `${reason}; ${mayExpectTls}`
-    const isStrictness = reason === noAlpn || reason.startsWith(brokenHttp2)
-    return `the app does not speak HTTP/2 there: ${reason}${isStrictness ? `; ${mayTryLibrary}` : ''}`
+    const failure =
+      this.#settings.trust === null ? `${reason}; ${mayExpectTls}` : `the app does not speak HTTP/2 there: ${reason}`
+    return reason === noAlpn || reason === noPreface ? `${failure}; ${mayTryLibrary}` : failure
   }
 }
 

@@ -7,7 +7,9 @@ import { once } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
+import { queryObjects } from 'node:v8'
 import type { RpcError } from '../../../src/cable/rpc.ts'
+import { Call, type CallOwner } from '../../../src/rpc/grpc/call.ts'
 import { openGrpc } from '../../../src/rpc/grpc/channel.ts'
 import { localRpcError, rpcError } from '../../contract/rpc.ts'
 import { openTcp } from '../../support/tcp.ts'
@@ -277,3 +279,28 @@ for (const [speak, message, because] of strangers) {
     await assert.rejects(reply, rpcError('unavailable', 'notRun', message))
   })
 }
+
+test('a reply in many small frames is kept in one buffer', async () => {
+  const length = 50_000
+  const text = Buffer.from(Array.from({ length }, (_, at) => at % 251))
+  const bytes = Buffer.concat([Buffer.of(0, 0, 0, length >> 8, length & 255), text])
+  const owner = { calls: new Set(), maxReceived: length, place: () => undefined } as unknown as CallOwner
+  const request = {
+    path: '/anycable.RPC/Command',
+    sid: 's1',
+    trace: undefined,
+    bytes,
+    deserialize: (message: Buffer) => Buffer.from(message),
+    signal: never,
+    deadline: Infinity,
+  }
+  const reply = new Promise((resolve, reject) => {
+    const call = new Call(request, owner, resolve, reject)
+    const before = queryObjects(Buffer, { format: 'count' })
+    for (let at = 0; at < bytes.length; at++) call.onData(bytes.subarray(at, at + 1))
+    const kept = queryObjects(Buffer, { format: 'count' }) - before
+    assert.ok(kept < 100, `${kept} buffers`)
+    call.onTrailers([['grpc-status', '0']])
+  })
+  assert.deepEqual(await reply, text)
+})

@@ -1,12 +1,13 @@
 /** The connections of our gRPC client: keepalive, GOAWAY, the end, and that they leave nothing behind. */
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import type { ServerHttp2Stream } from 'node:http2'
-import type { AddressInfo, Socket } from 'node:net'
+import { EventEmitter, once } from 'node:events'
+import { performServerHandshake, type ServerHttp2Stream } from 'node:http2'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import path from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { describe, test, type TestContext } from 'node:test'
 import { createServer as createTlsServer } from 'node:tls'
 import { openGrpc } from '../../../src/rpc/grpc/channel.ts'
+import { openGrpcJs } from '../../../src/rpc/grpc-js/channel.ts'
 import { rpcError } from '../../contract/rpc.ts'
 import { makeKeyPair } from '../../support/certificate.ts'
 import { freePort } from '../../support/ports.ts'
@@ -112,32 +113,68 @@ test('a connection is dropped with its calls when a ping gets no answer', within
   assert.equal((await rpc.command(perform, never)).status, 'success')
 })
 
-/** [what the server does once TLS is up, ALPN, because] */
-const strict = [
-  [() => undefined, undefined, 'no ALPN'],
-  [(socket: Socket) => void socket.write(goaway(0)), ['h2'], 'GOAWAY before SETTINGS'],
-] as const
-for (const [speak, protocols, because] of strict) {
-  test(
-    `a call fails with grpc-js as the remedy when a TLS server breaks a rule at the start: ${because}`,
-    within,
-    async t => {
-      const { cert, key } = await makeKeyPair()
-      const server = createTlsServer({ cert, key, ...(protocols && { ALPNProtocols: [...protocols] }) }, socket => {
-        speak(socket.on('error', () => undefined))
-      })
+/** Speaks HTTP/2 as Node.js does, and gRPC. */
+function speakGrpc(socket: Socket): void {
+  const session = performServerHandshake(socket)
+  session.on('error', () => undefined)
+  session.on('stream', (stream: ServerHttp2Stream) => void stream.resume().once('end', () => yes(stream)))
+}
+
+type Speak = (socket: Socket, ourFailure: Promise<unknown>) => unknown
+const late: Speak = (socket, ourFailure) => ourFailure.then(() => speakGrpc(socket))
+const after =
+  (bytes: Buffer): Speak =>
+  socket =>
+    socket.write(Buffer.concat([bytes, settings()]))
+const ping = frame(6, 0, 0, Buffer.alloc(8))
+
+/** [what the app does with each connection, its protocols of ALPN or `null` for no TLS, whether grpc-js connects, because] */
+const peers: readonly (readonly [Speak, readonly string[] | null, boolean, string])[] = [
+  [speakGrpc, [], true, 'TLS without ALPN'],
+  [late, null, true, 'a late preface'],
+  [late, ['h2'], true, 'a late preface over TLS'],
+  [after(goaway(0)), ['h2'], false, 'GOAWAY before SETTINGS, over TLS'],
+  [after(ping), ['h2'], false, 'PING before SETTINGS, over TLS'],
+  [after(ping), null, false, 'PING before SETTINGS'],
+  [after(frame(8, 0, 0, [0, 0, 4, 0])), null, false, 'WINDOW_UPDATE before SETTINGS'],
+  [after(frame(4, 1, 0)), null, false, 'an acknowledgement before SETTINGS'],
+  [after(settings([5, 2 ** 14 - 1])), null, false, 'SETTINGS with frames below the minimum'],
+  [after(settings([2, 1])), null, false, 'SETTINGS with push'],
+]
+describe('the failure of a connection names grpc-js if that connects, and only then', { concurrency: true }, () => {
+  for (const [speak, protocols, connects, because] of peers) {
+    test(because, within, async t => {
+      const pair = protocols === null ? null : await makeKeyPair('IP:127.0.0.1,DNS:localhost')
+      const events = new EventEmitter()
+      const ourFailure = once(events, 'failure')
+      const onSocket = (socket: Socket): unknown =>
+        speak(
+          socket.on('error', () => undefined),
+          ourFailure,
+        )
+      const alpn = protocols?.length ? { ALPNProtocols: [...protocols] } : {}
+      const server = pair === null ? createServer(onSocket) : createTlsServer({ ...pair, ...alpn }, onSocket)
       server.listen(0, '127.0.0.1')
       t.after(() => server.close())
       await once(server, 'listening')
       const { port } = server.address() as AddressInfo
-      const rpc = open(t, `127.0.0.1:${port}`, { trust: { ca: cert, verify: true } })
-      await assert.rejects(
-        rpc.command(perform, never),
-        rpcError('unavailable', 'notRun', /; .*rpc_impl=grpc-js may connect/),
+      const trust = pair === null ? null : { ca: pair.cert, verify: true }
+      const clients = [open(t, `127.0.0.1:${port}`, { trust }), openGrpcJs(`localhost:${port}`, { trust })] as const
+      t.after(() => clients[1].close())
+      const outcomes = clients.map(client =>
+        client.command(perform, never).then(
+          ({ status }) => status,
+          (error: unknown) => String(error),
+        ),
       )
-    },
-  )
-}
+      const failure = (await outcomes[0]) ?? ''
+      events.emit('failure')
+      assert.match(failure, /No connection: /)
+      assert.equal(/; if the app does speak gRPC there, rpc_impl=grpc-js may connect$/.test(failure), connects, failure)
+      assert.match((await outcomes[1]) ?? '', connects ? /^success$/ : /No connection: /)
+    })
+  }
+})
 
 test('close ends connections and attempts at once, but for a connection whose call is on the wire', within, async t => {
   const app = await RawApp.start(t)
