@@ -17,7 +17,7 @@ function newInbox(limits: { entries?: number; bytes?: number } = {}) {
     {
       serve: entry => new Promise(resolve => (begun.push(entry), running.push(resolve))),
       onServed: () => undefined,
-      onFault: assert.fail,
+      onFault: assert.ifError,
     },
     stationOf({ pause: () => gate.push('pause'), resume: () => gate.push('resume') }),
     { entries: 3, bytes: 100, ...limits },
@@ -139,7 +139,7 @@ test('entries of the station are served first while stationFirst is set, and eac
     inbox.stationFirst = entry !== 'call 2'
     return Promise.resolve(true)
   }
-  const server = { serve, onServed: () => undefined, onFault: assert.fail }
+  const server = { serve, onServed: () => undefined, onFault: assert.ifError }
   const inbox: Inbox<string> = new Inbox(server, station, { entries: 10, bytes: 10 })
   for (const entry of ['outcome 0', 'outcome 1', 'call 1', 'outcome 2', 'call 2', 'outcome 3', 'call 3'])
     inbox.push(entry, entry.startsWith('call') ? 1 : null)
