@@ -13,10 +13,12 @@ export const inboxLimits: InboxLimits = { entries: 64, bytes: 1024 * 1024 }
 
 export interface Serving<Entry> {
   /**
-   * Serves one entry after another. Must neither throw nor reject.
-   * @returns `null` if the entry is served already
+   * Serves one entry after another. Must not throw.
+   * @returns `null` if the entry is served already; a promise ends with `onServed`, or with `onFault`
    */
-  serve(entry: Entry): Promise<void> | null
+  serve(entry: Entry): Promise<boolean> | null
+  onServed(entry: Entry, isAccepted: boolean): void
+  onFault(error: unknown): void
 }
 
 type Waiting<Entry> = { readonly entry: Entry; readonly bytes: number | null }
@@ -61,7 +63,7 @@ export class Inbox<Entry> {
       this.#isServing = true
       const served = this.#server.serve(entry)
       if (served === null && this.#waiting.length === 0 && !this.#isPaused) this.#isServing = false
-      else this.#served = this.#run(served)
+      else this.#served = this.#run(entry, served)
       return
     }
     this.#waiting.push({ entry, bytes })
@@ -94,13 +96,21 @@ export class Inbox<Entry> {
     while (this.#isServing) await this.#served
   }
 
-  /** @param served ends the entry that is being served */
-  async #run(served: Promise<void> | null): Promise<void> {
-    for (let ended = served; ;) {
-      if (ended !== null) await ended
+  /** @param served the end of the first entry */
+  async #run(first: Entry, served: Promise<boolean> | null): Promise<void> {
+    for (let [entry, ended] = [first, served]; ;) {
+      // Here, not in a promise of the server's own: hundreds of stations may wait for the app at once.
+      if (ended !== null) {
+        try {
+          this.#server.onServed(entry, await ended)
+        } catch (error) {
+          this.#server.onFault(error)
+        }
+      }
       if (this.#isPaused) this.#resumeIfRoom()
       const next = this.#waiting.length === 0 ? undefined : this.#next()
       if (next === undefined) break
+      entry = next
       ended = this.#server.serve(next)
     }
     this.#isServing = false

@@ -151,15 +151,15 @@ export class Session implements Member {
   }
 
   /** @returns `null` for a CALL that nothing had to be awaited for, such as a Heartbeat */
-  serve(entry: Entry): Promise<void> | null {
+  serve(entry: Entry): Promise<boolean> | null {
     const { traces } = this.#station.world
     try {
       const accepts =
         entry.kind === 'call'
           ? (traces?.ofCall(this, entry, async () => this.#serveCall(entry)) ?? this.#serveCall(entry))
           : this.#serveOther(entry)
-      if (accepts !== true) return accepts.then(is => this.#onServed(entry, is)).catch((e: unknown) => this.onFault(e))
-      this.#onServed(entry, true)
+      if (accepts !== true) return accepts
+      this.onServed(entry, true)
     } catch (error) {
       this.onFault(error)
     }
@@ -245,7 +245,7 @@ export class Session implements Member {
     return attached !== 'refused'
   }
 
-  #onServed(entry: Entry, isAccepted: boolean): void {
+  onServed(entry: Entry, isAccepted: boolean): void {
     if (entry.kind === 'call' && entry.call.kind === 'call' && entry.call.action === 'BootNotification')
       this.commands.release()
     if (!isAccepted) this.close(1008, 'Not authorized')

@@ -12,15 +12,19 @@ function stationOf(socket: { pause(): void; resume(): void }) {
 function newInbox(limits: { entries?: number; bytes?: number } = {}) {
   const begun: string[] = []
   const gate: string[] = []
-  const running: (() => void)[] = []
+  const running: ((isAccepted: boolean) => void)[] = []
   const inbox = new Inbox<string>(
-    { serve: entry => new Promise(resolve => (begun.push(entry), running.push(resolve))) },
+    {
+      serve: entry => new Promise(resolve => (begun.push(entry), running.push(resolve))),
+      onServed: () => undefined,
+      onFault: assert.ifError,
+    },
     stationOf({ pause: () => gate.push('pause'), resume: () => gate.push('resume') }),
     { entries: 3, bytes: 100, ...limits },
   )
   const finish = async (count = 1): Promise<void> => {
     for (let left = count; left > 0; left--) {
-      running.shift()?.()
+      running.shift()?.(true)
       await quiet()
     }
   }
@@ -130,16 +134,48 @@ test('take returns the waiting entries in order, and leaves the entry being serv
 test('entries of the station are served first while stationFirst is set, and each kind keeps its order', async () => {
   const begun: string[] = []
   const station = stationOf({ pause: () => undefined, resume: () => undefined })
-  const serve = (entry: string): Promise<void> => {
+  const serve = (entry: string): Promise<boolean> => {
     begun.push(entry)
     inbox.stationFirst = entry !== 'call 2'
-    return Promise.resolve()
+    return Promise.resolve(true)
   }
-  const inbox: Inbox<string> = new Inbox({ serve }, station, { entries: 10, bytes: 10 })
+  const server = { serve, onServed: () => undefined, onFault: assert.ifError }
+  const inbox: Inbox<string> = new Inbox(server, station, { entries: 10, bytes: 10 })
   for (const entry of ['outcome 0', 'outcome 1', 'call 1', 'outcome 2', 'call 2', 'outcome 3', 'call 3'])
     inbox.push(entry, entry.startsWith('call') ? 1 : null)
   await inbox.idle()
   assert.deepEqual(begun, ['outcome 0', 'call 1', 'call 2', 'outcome 1', 'call 3', 'outcome 2', 'outcome 3'])
+})
+
+test('the end of an entry is reported before the next one is served, a failure as well', async () => {
+  const events: unknown[] = []
+  const failure = new Error('a bug')
+  const served = new Map<string, Promise<boolean> | null>([
+    ['accepted', Promise.resolve(true)],
+    ['at once', null],
+    ['rejected', Promise.resolve(false)],
+    ['failing', Promise.reject(failure)],
+  ])
+  const server = {
+    serve: (entry: string) => (events.push(entry), served.get(entry) ?? null),
+    onServed: (entry: string, isAccepted: boolean) => void events.push([entry, isAccepted]),
+    onFault: (error: unknown) => void events.push(error),
+  }
+  const inbox = new Inbox<string>(server, stationOf({ pause: () => undefined, resume: () => undefined }), {
+    entries: 10,
+    bytes: 10,
+  })
+  for (const entry of served.keys()) inbox.push(entry, 1)
+  await inbox.idle()
+  assert.deepEqual(events, [
+    'accepted',
+    ['accepted', true],
+    'at once',
+    'rejected',
+    ['rejected', false],
+    'failing',
+    failure,
+  ])
 })
 
 test('idle waits for the entry being served, for waiting entries and for entries pushed meanwhile', async () => {

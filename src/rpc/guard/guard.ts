@@ -20,7 +20,7 @@ import type { Meter } from '../../ops/metrics.ts'
 import type { Cancellation, Rpc } from '../../session/ports.ts'
 import { aborted, type Transport } from '../transport.ts'
 import { initialLimit, limitAfter, type Limit } from './limit.ts'
-import { maxPending, Permits, type Priority } from './permits.ts'
+import { maxPending, Permits } from './permits.ts'
 import { Presence, type PresenceSettings } from './presence.ts'
 
 type GuardSettings = PresenceSettings & {
@@ -35,17 +35,20 @@ type GuardSettings = PresenceSettings & {
   readonly commandTimeoutMs: number
 }
 
-type Task<Reply> = {
+type Task = {
   readonly method: 'connect' | 'command' | 'disconnect'
-  readonly priority: Priority
   /** Whether the app may run it twice. */
   readonly isIdempotent: boolean
   readonly signal: Cancellation
-  readonly send: (deadline: number) => Promise<Reply>
   /** As in `Rpc`. */
   readonly queueDeadline?: (() => number) | undefined
 }
+type TaskOf<Call, Reply> = Task & {
+  readonly call: Call
+  readonly send: (call: Call, signal: Cancellation, deadline: number) => Promise<Reply>
+}
 
+const priorities = { connect: 'new', command: 'connected', disconnect: 'leaving' } as const
 /** Before the second attempt; doubled before each further one. */
 const initialBackoffMs = { unavailable: 100, exhausted: 10 }
 /** A timer of a busy event loop fires this late. */
@@ -63,6 +66,10 @@ const minAttempt = { share: 1 / 3, ms: 1_000 }
 export class Guard implements Rpc {
   readonly presence: Presence
   readonly #transport: Transport
+  // Bound once: a closure for each call would be kept for as long as the call waits.
+  readonly #connect: Transport['connect']
+  readonly #command: Transport['command']
+  readonly #disconnect: Transport['disconnect']
   readonly #settings: GuardSettings
   readonly #meter: Meter
   readonly #permits: Permits
@@ -75,11 +82,14 @@ export class Guard implements Rpc {
 
   constructor(transport: Transport, settings: GuardSettings, meter: Meter, log: Log) {
     this.#transport = transport
+    this.#connect = transport.connect.bind(transport)
+    this.#command = transport.command.bind(transport)
+    this.#disconnect = transport.disconnect.bind(transport)
     this.#settings = settings
     this.#meter = meter
     this.presence = new Presence(settings, log)
     this.#adaptive = settings.concurrency === 0 ? initialLimit : null
-    this.#permits = new Permits(this.#adaptive?.calls ?? settings.concurrency)
+    this.#permits = new Permits(this.#adaptive?.calls ?? settings.concurrency, this.presence)
   }
 
   get capacity(): number {
@@ -105,20 +115,17 @@ export class Guard implements Rpc {
   }
 
   connect(call: ConnectCall, signal: Cancellation, queueDeadline?: () => number): Promise<ConnectReply> {
-    const send = (deadline: number): Promise<ConnectReply> => this.#transport.connect(call, signal, deadline)
-    return this.#run({ method: 'connect', priority: 'new', isIdempotent: true, signal, send, queueDeadline })
+    return this.#run({ method: 'connect', isIdempotent: true, call, signal, send: this.#connect, queueDeadline })
   }
 
   /** A perform that the app may have run is not retried: running it twice may do harm. */
   command(call: CommandCall, signal: Cancellation, queueDeadline?: () => number): Promise<CommandReply> {
-    const send = (deadline: number): Promise<CommandReply> => this.#transport.command(call, signal, deadline)
     const isIdempotent = call.command !== 'message'
-    return this.#run({ method: 'command', priority: 'connected', isIdempotent, signal, send, queueDeadline })
+    return this.#run({ method: 'command', isIdempotent, call, signal, send: this.#command, queueDeadline })
   }
 
   disconnect(call: DisconnectCall, signal: Cancellation): Promise<void> {
-    const send = (deadline: number): Promise<void> => this.#transport.disconnect(call, signal, deadline)
-    return this.#run({ method: 'disconnect', priority: 'leaving', isIdempotent: true, signal, send })
+    return this.#run({ method: 'disconnect', isIdempotent: true, call, signal, send: this.#disconnect })
   }
 
   abort(): void {
@@ -128,20 +135,23 @@ export class Guard implements Rpc {
     this.#transport.abort()
   }
 
-  /** Not split further: this runs once for each message of a station. */
-  async #run<Reply>(task: Task<Reply>): Promise<Reply> {
-    const { method, signal, send } = task
+  /** Not split further: this runs once for each message of a station, and hundreds may wait in it for a permit. */
+  async #run<Call, Reply>(task: TaskOf<Call, Reply>): Promise<Reply> {
+    const { method, call, signal, send, queueDeadline } = task
     const meter = this.#meter
     const startedAt = performance.now()
     let budgetFrom = startedAt
     meter.totals.rpc_call_total.value++
     try {
       if (signal.aborted || this.#isAborted) throw aborted()
-      if (!this.#permits.take()) budgetFrom = await this.#queue(task, budgetFrom)
+      if (!this.#permits.take()) {
+        await this.#queue(task, budgetFrom)
+        if (queueDeadline !== undefined) budgetFrom = performance.now()
+      }
       let failure: RpcError | null = null
       for (let retries = 0; ; retries++) {
         try {
-          const reply = await send(this.#deadline(budgetFrom))
+          const reply = await send(call, signal, this.#deadline(budgetFrom))
           this.#onReply()
           return reply
         } catch (error) {
@@ -159,22 +169,10 @@ export class Guard implements Rpc {
     }
   }
 
-  /**
-   * Waits for a permit. Not async, which would take some 400 bytes of each call that waits.
-   *
-   * @returns when the budget begins from now on: anew for a call with a queue deadline of its own
-   */
-  #queue({ priority, signal, queueDeadline }: Task<unknown>, budgetFrom: number): Promise<number> {
-    const usual = (): number => this.#lastStart(budgetFrom)
-    const deadline = queueDeadline === undefined ? usual : () => Math.max(usual(), queueDeadline())
-    return this.#permits.wait(priority, signal, deadline).then(
-      () => (queueDeadline === undefined ? budgetFrom : performance.now()),
-      (error: unknown) => {
-        // Nobody awaits a Disconnect; it is retried later.
-        if (error instanceof RpcError && !error.isLocal && priority !== 'leaving') this.presence.onQueueTimeout(error)
-        throw error
-      },
-    )
+  /** Waits for a permit; the budget may shrink meanwhile. */
+  #queue({ method, signal, queueDeadline }: Task, budgetFrom: number): Promise<void> {
+    const deadline = (): number => Math.max(this.#lastStart(budgetFrom), queueDeadline?.() ?? 0)
+    return this.#permits.wait(priorities[method], signal, deadline)
   }
 
   /** Of one call, as of now. */
@@ -231,9 +229,9 @@ export class Guard implements Rpc {
   /**
    * Backs off and takes a permit for the next attempt. Throws the failure where there must be none, or no time is left.
    *
-   * @returns when the budget begins, as `#queue` does
+   * @returns when the budget begins from now on: anew for a call with a queue deadline of its own
    */
-  async #retry(task: Task<unknown>, failure: RpcError, retries: number, budgetFrom: number): Promise<number> {
+  async #retry(task: Task, failure: RpcError, retries: number, budgetFrom: number): Promise<number> {
     const backoffMs = backoffFor(failure, retries, task)
     if (backoffMs === null) throw failure
     // The last attempt begins as late as it may: an app that is back by then is found.
@@ -253,11 +251,12 @@ export class Guard implements Rpc {
     return begun
   }
 
-  /** A permit for a further attempt, as `#queue` has it; `null` where it does not come in time. */
-  async #permit(task: Task<unknown>, budgetFrom: number): Promise<number | null> {
+  /** A permit for a further attempt; returns as `#retry` does, or `null` where it does not come in time. */
+  async #permit(task: Task, budgetFrom: number): Promise<number | null> {
     if (this.#permits.take()) return budgetFrom
     try {
-      return await this.#queue(task, budgetFrom)
+      await this.#queue(task, budgetFrom)
+      return task.queueDeadline === undefined ? budgetFrom : performance.now()
     } catch (error) {
       if (error instanceof RpcError) return null
       throw error
@@ -292,7 +291,7 @@ export class Guard implements Rpc {
  * Less up to half of jitter, so that calls that failed together are not retried together. `null` where the call must not
  * be retried: after a timeout or a verdict of the app, and where the app may have run what it must not run twice.
  */
-function backoffFor(failure: RpcError, retries: number, { isIdempotent }: Task<unknown>): number | null {
+function backoffFor(failure: RpcError, retries: number, { isIdempotent }: Task): number | null {
   const { code } = failure
   if (code !== 'unavailable' && code !== 'exhausted') return null
   if (!isIdempotent && !mayRepeat(failure)) return null

@@ -4,6 +4,7 @@
 import { RpcError } from '../../cable/rpc.ts'
 import type { Cancellation } from '../../session/ports.ts'
 import { aborted } from '../transport.ts'
+import type { Presence } from './presence.ts'
 
 /**
  * By priority; first in, first out within each. Calls of connected stations go before the Disconnects of those that left,
@@ -27,6 +28,7 @@ const sweepMs = 50
 const rejectedPerTurn = 20
 
 type Waiter = {
+  readonly priority: Priority
   readonly signal: Cancellation
   readonly deadline: () => number
   readonly resolve: () => void
@@ -44,9 +46,11 @@ export class Permits {
   readonly #expired: { readonly waiter: Waiter; readonly reason: RpcError }[] = []
   /** Runs while a call waits. */
   #sweep: NodeJS.Timeout | null = null
+  readonly #presence: Pick<Presence, 'onQueueTimeout'>
 
-  constructor(limit: number) {
+  constructor(limit: number, presence: Pick<Presence, 'onQueueTimeout'>) {
     this.limit = limit
+    this.#presence = presence
   }
 
   /** How many calls wait. */
@@ -76,10 +80,13 @@ export class Permits {
    */
   wait(priority: Priority, signal: Cancellation, deadline: () => number): Promise<void> {
     const queue = this.#queue[priority]
-    if (queue.length >= maxPending)
-      return Promise.reject(new RpcError('exhausted', 'notRun', 'too many calls to the app are pending'))
-    this.#sweep ??= setInterval(() => this.#removeExpired(), sweepMs)
-    return new Promise((resolve, reject) => queue.push({ signal, deadline, resolve, reject }))
+    return new Promise((resolve, reject) => {
+      const waiter = { priority, signal, deadline, resolve, reject }
+      if (queue.length >= maxPending)
+        return this.#reject(waiter, new RpcError('exhausted', 'notRun', 'too many calls to the app are pending'))
+      this.#sweep ??= setInterval(() => this.#removeExpired(), sweepMs)
+      queue.push(waiter)
+    })
   }
 
   release(): void {
@@ -101,7 +108,7 @@ export class Permits {
 
   /** Rejects every call that waits, with the code `aborted`. */
   abort(): void {
-    for (const { waiter, reason } of this.#expired.splice(0)) waiter.reject(reason)
+    for (const { waiter, reason } of this.#expired.splice(0)) this.#reject(waiter, reason)
     for (const priority of priorities) for (const waiter of this.#queue[priority].splice(0)) waiter.reject(aborted())
     this.#stopSweepIfEmpty()
   }
@@ -138,8 +145,14 @@ export class Permits {
   }
 
   #rejectExpired(): void {
-    for (const { waiter, reason } of this.#expired.splice(0, rejectedPerTurn)) waiter.reject(reason)
+    for (const { waiter, reason } of this.#expired.splice(0, rejectedPerTurn)) this.#reject(waiter, reason)
     if (this.#expired.length > 0) setImmediate(() => this.#rejectExpired())
+  }
+
+  /** Nobody awaits a Disconnect; it is retried later. */
+  #reject({ priority, reject }: Waiter, reason: RpcError): void {
+    if (!reason.isLocal && priority !== 'leaving') this.#presence.onQueueTimeout(reason)
+    reject(reason)
   }
 
   #stopSweepIfEmpty(): void {

@@ -94,14 +94,14 @@ export class Answering {
       warnOfError(this.#station, pending.call.action, error)
       reached = { kind: 'failed', cause: causeOf(error, this.#parts.performing.isAttached) }
     }
-    if (reached.kind === 'performed') {
-      this.#onReply(pending, reached.reply)
-      if (!pending.isAnswered) await this.#onSilence(pending, reached.reply.status)
+    if (!('kind' in reached)) {
+      this.#onReply(pending, reached)
+      if (!pending.isAnswered) await this.#onSilence(pending, reached.status)
     } else if (reached.kind === 'replayed') this.#reply(pending, { ...reached.answer, id: pending.call.id }, 'replayed')
     else if (reached.kind === 'failed') this.#replyWithoutApp(pending, 'failed', reached.cause)
     else if (reached.kind !== 'stored') this.#replyWithoutApp(pending, reached.kind)
     this.#pending = null
-    return reached.kind !== 'unauthorized'
+    return !('kind' in reached) || reached.kind !== 'unauthorized'
   }
 
   /**
@@ -254,8 +254,8 @@ export class Answering {
     const identity = row.transactionMessages.get(call.action)
     const tracked = identity === undefined ? null : trackedOf(handshake.stationId, call, identity)
     const transactionId = tracked !== null && this.#mintingActions.has(call.action) ? transactionIdFor(tracked) : null
-    const marks = { isAnswered: false, isSuperseded: false, isStored: false }
-    return { call, receivedAt, tracked, transactionId, attempts: 0, ...marks }
+    const [isAnswered, isSuperseded, isStored] = [false, false, false]
+    return { call, receivedAt, tracked, transactionId, attempts: 0, isAnswered, isSuperseded, isStored }
   }
 
   #completed(pending: PendingCall, answer: Answer): Answer {

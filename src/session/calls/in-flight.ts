@@ -29,7 +29,8 @@ export class InFlight {
     const at = this.#calls.findIndex(({ id }) => idKey(id) === key)
     const before = this.#calls[at]
     if (before?.action === call.action && before.payload === call.payload) return 'repeated'
-    this.#calls = before === undefined ? [...this.#calls, call] : this.#calls.with(at, call)
+    // Not spread, which makes room for 17.
+    this.#calls = before === undefined ? this.#calls.concat(call) : this.#calls.with(at, call)
     return before === undefined ? 'new' : 'superseding'
   }
 

@@ -58,7 +58,7 @@ export type PendingCall = {
 export type Failed = { readonly kind: 'failed'; readonly cause: Cause }
 /** How far a CALL came. */
 export type Reached =
-  | { readonly kind: 'performed'; readonly reply: CommandReply }
+  | CommandReply
   /** It was performed before, and this was its answer. */
   | { readonly kind: 'replayed'; readonly answer: KeptAnswer }
   /** The app accepts the station, and need not see this CALL. */
@@ -187,11 +187,11 @@ export class Performing {
     if (isTooLate) throw tooLate()
     if (known !== null) {
       pending.attempts = Math.max(pending.attempts, known.attempts)
-      return this.#performTransaction(pending, extras, queueDeadline).then(performed)
+      return this.#performTransaction(pending, extras, queueDeadline)
     }
-    if (collecting === null) return this.#perform(call, null, extras).then(performed)
+    if (collecting === null) return this.#perform(call, null, extras)
     // Parts of a report are collected; none of them is a transaction message.
-    return collecting.perform(call, extras).then(reply => (reply === null ? { kind: 'local' } : performed(reply)))
+    return collecting.perform(call, extras).then(reply => reply ?? { kind: 'local' })
   }
 
   async #performTransaction(pending: PendingCall, extras: Extras, queueDeadline?: () => number): Promise<CommandReply> {
@@ -224,10 +224,6 @@ export class Performing {
 }
 
 const noExtras: Extras = {}
-
-function performed(reply: CommandReply): Reached {
-  return { kind: 'performed', reply }
-}
 
 function extrasOf(transactionId: number | null, violations: readonly Violation[]): Extras {
   return { ...(transactionId !== null && { transactionId }), ...(violations.length > 0 && { violations }) }

@@ -7,9 +7,11 @@ import { Clock } from '../../support/clock.ts'
 import { quiet } from '../../support/fakes.ts'
 import { never } from '../calls.ts'
 
+const presence = { onQueueTimeout: () => undefined }
+
 /** One permit, which is taken, and a queue of calls. */
 class Queue {
-  readonly permits = new Permits(1)
+  readonly permits = new Permits(1, presence)
   readonly admitted: string[] = []
   readonly #clock: Clock
 
@@ -43,7 +45,7 @@ const tooLong = rpcError('timeout', 'notRun', /pending for too long/)
 const sessionEnded = rpcError('aborted', 'notRun', /session/)
 
 test('permits are as many as the limit, and free again when released', () => {
-  const permits = new Permits(2)
+  const permits = new Permits(2, presence)
   assert.deepEqual([permits.take(), permits.take(), permits.take()], [true, true, false])
   permits.release()
   assert.deepEqual([permits.take(), permits.take()], [true, false])
@@ -206,7 +208,7 @@ test('abort rejects every call at once: those that wait, and those that have exp
 test('the queue has one timer when 10,000 calls wait, and none when it is empty', async () => {
   const timers = (): number => process.getActiveResourcesInfo().filter(resource => resource === 'Timeout').length
   const before = timers()
-  const permits = new Permits(1)
+  const permits = new Permits(1, presence)
   permits.take()
   const waiting = Array.from({ length: 10_000 }, () => permits.wait('new', never, () => Infinity))
   assert.equal(timers(), before + 1)
