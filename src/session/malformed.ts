@@ -102,10 +102,10 @@ export class MalformedMessages {
 
   /** Strangers may have used up the limit that this peer shares with them: it is asked again once it is accepted. */
   #logWhole(message: { readonly action: string; readonly wholeMessage: string }, digest: string): void {
-    const { world, who, isClosed } = this.#station
+    const { world, who, closed } = this.#station
     const key = this.#key('energy', digest)
     const isLogged = world.once(key, { ...who, ...message }, energyText, `${who.station} ${digest}`)
-    if (isLogged || this.#isAccepted || isClosed) return
+    if (isLogged || this.#isAccepted || closed.aborted) return
     this.#station.after(againMs, () => this.#logWhole(message, digest))
   }
 

@@ -51,10 +51,6 @@ export class Station<Settings = unknown> {
     this.socket = socket
   }
 
-  get isClosed(): boolean {
-    return this.closed.aborted
-  }
-
   /** Marks the session as ended. */
   end(): void {
     this.closed.abort()

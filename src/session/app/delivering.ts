@@ -60,7 +60,7 @@ export class Delivering {
 
   /** Delivers the next message, in its turn: behind what the station has sent meanwhile. */
   next(): Promise<DeliveryAttempt> {
-    if (this.#station.isClosed) return Promise.resolve('none')
+    if (this.#station.closed.aborted) return Promise.resolve('none')
     return new Promise(settle => this.#parts.lane.push({ kind: 'delivery', settle }, null))
   }
 
@@ -106,7 +106,7 @@ export class Delivering {
   }
 
   get #hasNone(): boolean {
-    return this.#station.isClosed || !this.#backlog.has(this.#station.handshake.stationId)
+    return this.#station.closed.aborted || !this.#backlog.has(this.#station.handshake.stationId)
   }
 
   async #attach(): Promise<'accepted' | 'away' | 'refused' | 'unready'> {
@@ -124,7 +124,7 @@ export class Delivering {
     return this.#backlog.inTurn(this.#station.handshake.stationId, this, async isFirst => {
       if (isFirst) this.#restart()
       try {
-        const message = this.#station.isClosed ? null : await this.#nextMessage()
+        const message = this.#station.closed.aborted ? null : await this.#nextMessage()
         if (message === null) return 'none'
         return message === 'unreadable' ? 'unready' : await this.#deliver(message)
       } catch (error) {
