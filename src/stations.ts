@@ -14,7 +14,6 @@ import { versions } from './ocpp/version.ts'
 import type { Log } from './ops/log.ts'
 import { listening, originOf, type Opened } from './ops/server.ts'
 import { Addresses } from './server/limits/addresses.ts'
-import { ConnectionCount } from './server/limits/connection-count.ts'
 import { Turnstile } from './server/limits/turnstile.ts'
 import { openListener, type Listener, type Shared } from './server/listener.ts'
 import { ampleOpenFiles, mostConnections, readOpenFiles, roomFor } from './server/open-files.ts'
@@ -63,9 +62,8 @@ export async function openStations(
   }
   const shared = {
     peers: new Peers(server),
-    addresses: new Addresses(limits, world.now),
+    addresses: new Addresses(limits, world.now, maxConnections),
     turnstile: new Turnstile(world.now),
-    connections: new ConnectionCount(maxConnections),
   }
   const listeners = await openListeners(config, tls, shared, sockets, reception).catch((error: unknown) => {
     sockets.close()

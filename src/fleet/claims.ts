@@ -19,10 +19,8 @@ export class Claims {
   readonly #takeover: Takeover
   readonly #world: Pick<World, 'now' | 'meter' | 'once'>
   readonly #takeovers = new Takeovers()
-  /** Open sessions by station, with their numbers in the order of arrival. */
+  /** Open sessions by station, in the order of arrival. */
   readonly #open = new Relation<StationId, Member>()
-  readonly #numbers = new WeakMap<Member, number>()
-  #opened = 0
   /** The session that the app has accepted, for each station. */
   readonly #accepted = new Map<StationId, Member>()
   readonly #leaving = new Relation<StationId, Leaving>()
@@ -71,7 +69,6 @@ export class Claims {
   /** Notes an open session. With the same credentials it takes over at once, unless the station is slowed down. */
   open(session: Member): void {
     const { stationId } = session.handshake
-    this.#numbers.set(session, ++this.#opened)
     this.#open.add(stationId, session)
     const before = this.#accepted.get(stationId)
     if (before === undefined || this.#takeover === 'refuse') return
@@ -145,7 +142,8 @@ export class Claims {
   }
 
   #isNewer(one: Member, other: Member): boolean {
-    return (this.#numbers.get(one) ?? 0) > (this.#numbers.get(other) ?? 0)
+    const open = this.#open.get(one.handshake.stationId)
+    return open.indexOf(one) > open.indexOf(other)
   }
 
   #replace(before: Member): void {

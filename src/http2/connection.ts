@@ -224,7 +224,7 @@ export class Connection {
       case 'goaway':
         this.#owner.onGoaway(frame.code)
         this.#end(`the app closed the connection with HTTP/2 code ${frame.code}`)
-        for (const { exchange } of this.#streams.takeAbove(frame.lastStreamId)) exchange.onEnd({ kind: 'refused' })
+        for (const { exchange } of this.#streams.takeRefused(frame.lastStreamId)) exchange.onEnd({ kind: 'refused' })
         return this.#proceed()
       case 'pong':
         if (this.#pings === 0) return this.#countUseless()
@@ -294,7 +294,7 @@ export class Connection {
     this.#owner.onClose()
     this.#wire.end() // Its other side may never close it; what was written before is flushed first.
     setImmediate(() => this.#wire.destroy())
-    for (const { id, exchange } of this.#streams.takeAbove(0))
+    for (const { id, exchange } of this.#streams.takeOpen())
       exchange.onEnd(id > this.#output.writtenId ? { kind: 'refused' } : { kind: 'lost', reason })
   }
 }

@@ -34,7 +34,7 @@ export const noAlpn = 'the server did not select HTTP/2 by ALPN'
 export function openConnection(target: Target, fields: Fields, owner: SocketOwner): Connection {
   const socket = openSocket(target)
   const connection = new Connection(socket, fields, owner)
-  let reason = 'the app closed the connection'
+  const onHangUp = (): void => connection.onClose('the app closed the connection')
   socket.setNoDelay(true)
   socket.once(target.tls === null ? 'connect' : 'secureConnect', () => {
     owner.onConnect()
@@ -42,8 +42,10 @@ export function openConnection(target: Target, fields: Fields, owner: SocketOwne
   })
   socket.on('data', connection.receive)
   socket.on('drain', connection.onDrain)
-  socket.on('error', (error: Error) => (reason = error.message))
-  socket.once('close', () => connection.onClose(reason))
+  // Not at `close` alone, which is later: what is written in between is not sent.
+  socket.on('error', (error: Error) => connection.onClose(error.message))
+  socket.once('end', onHangUp)
+  socket.once('close', onHangUp)
   return connection
 }
 

@@ -111,10 +111,16 @@ export class Streams {
     return stream
   }
 
-  /** Removes those above this id, which the server does not process. */
-  takeAbove(lastId: number): Stream[] {
-    const taken = [...this.byId.values()].filter(({ id }) => id > lastId)
+  /** Removes those that the server does not process: above this id, and without a response. */
+  takeRefused(lastId: number): Stream[] {
+    const taken = [...this.byId.values()].filter(({ id, exchange }) => id > lastId && exchange.status === 0)
     for (const { id } of taken) this.byId.delete(id)
+    return taken
+  }
+
+  takeOpen(): Stream[] {
+    const taken = [...this.byId.values()]
+    this.byId.clear()
     return taken
   }
 

@@ -4,7 +4,7 @@
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import type { ConnectionCount } from './limits/connection-count.ts'
+import type { Addresses } from './limits/addresses.ts'
 import { giveBack, readAhead } from './ahead/ahead.ts'
 import type { Peers } from './upgrade/peer.ts'
 import { readHeader } from './proxy/header.ts'
@@ -12,7 +12,7 @@ import { readHeader } from './proxy/header.ts'
 export type ConnectionSettings = {
   readonly proxyProtocol: boolean
   readonly peers: Peers
-  readonly connections: Pick<ConnectionCount, 'admit'>
+  readonly addresses: Pick<Addresses, 'admit'>
   /** How long a header may take, in ms. */
   readonly headerMs: number
   /** Called with each connection whose peer is known, before the server gets it. */
@@ -39,7 +39,7 @@ export function takeConnections(server: Server, settings: ConnectionSettings): v
   // `replayAsPlain` emits a connection a second time.
   server.on('connection', (socket: Socket) => {
     if (known.has(socket)) pass(socket)
-    else if (!settings.connections.admit(socket)) turnAway(socket, settings)
+    else if (!settings.addresses.admit(socket)) turnAway(socket, settings)
     else if (settings.proxyProtocol) readProxyHeader(socket, settings, accept)
     else accept(socket)
   })

@@ -15,7 +15,6 @@ import type { Access } from './upgrade/access.ts'
 import { unreadRequest, type Peers } from './upgrade/peer.ts'
 import { readClientError, refuse, type ClientError } from './upgrade/refusals.ts'
 import type { Addresses } from './limits/addresses.ts'
-import type { ConnectionCount } from './limits/connection-count.ts'
 import type { Turnstile } from './limits/turnstile.ts'
 import { onUpgrade, turnAway, type Reception } from './upgrade/upgrade.ts'
 import type { Sockets } from './websocket/ports.ts'
@@ -23,11 +22,10 @@ import type { Sockets } from './websocket/ports.ts'
 /** Shared by all listeners, so that a second port adds no budget. */
 export type Shared = {
   readonly peers: Peers
+  /** Connections without room are closed without an answer. */
   readonly addresses: Addresses
   /** The line of all upgrades. */
   readonly turnstile: Turnstile
-  /** Connections without room are closed without an answer. */
-  readonly connections: ConnectionCount
 }
 
 export type ListenerSettings = RequestSettings &
@@ -56,13 +54,13 @@ export async function openListener(
   sockets: Sockets,
   reception: Reception,
 ): Promise<Listener> {
-  const { peers, addresses, turnstile, timeouts = usualTimeouts } = settings
+  const { peers, turnstile, timeouts = usualTimeouts } = settings
   const server = newServer(settings, (request, response) => answerRequest(request, response, settings, reception))
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     if (!asksForWebSocket(request)) return replayAsPlain(server, request, stream, head)
     // A station may disconnect during its upgrade.
     stream.on('error', destroyThis)
-    const crowded = crowdingOf(request, peers, addresses)
+    const crowded = crowdingOf(request, settings)
     if (crowded !== null) return turnAway(stream, peers.upgradeRequest(request), crowded, reception)
     // Nothing reads the stream before its turn: Node buffers up to the high-water mark, and stops.
     turnstile.enter(() => {
@@ -72,7 +70,7 @@ export async function openListener(
   takeConnections(server, {
     ...settings,
     headerMs: timeouts.head,
-    onConnection: socket => onConnection(socket, peers, addresses, reception),
+    onConnection: socket => onConnection(socket, settings, reception),
     onCrowded: address => reception.onRefused(unreadRequest(address), crowded),
     onRefused: (address, problem) => reception.onRefused(unreadRequest(address), refused(400, 'proxy', problem)),
   })
@@ -101,28 +99,21 @@ function destroyThis(this: Duplex): void {
 const crowded = refused(503, 'full', 'The connection limit is reached')
 
 /** Why a station's address gets no upgrade now; `null` if it does. */
-function crowdingOf(request: IncomingMessage, peers: Peers, addresses: Addresses): Refusal | null {
+function crowdingOf(request: IncomingMessage, { peers, addresses }: Shared): Refusal | null {
   const { socket } = request
   const address = peers.stationOf(request)
-  if (peers.isTrusted(peers.addressOf(socket))) count(socket, address, addresses)
+  if (peers.isTrusted(peers.addressOf(socket))) addresses.onConnected(address, socket)
   const problem = addresses.isFull(address) ? 'connections' : addresses.isTooFast(address) ? 'upgrades' : null
   if (problem === null) return null
   return refused(429, 'address', `Too many ${problem} from one address`, { 'Retry-After': 30 })
 }
 
 /** A connection of a trusted proxy is counted once it upgrades, as its station's. */
-function onConnection(socket: Socket, peers: Peers, addresses: Addresses, reception: Reception): void {
+function onConnection(socket: Socket, { peers, addresses }: Shared, reception: Reception): void {
   const address = peers.addressOf(socket)
-  if (peers.isTrusted(address) || !count(socket, address, addresses)) return
+  if (peers.isTrusted(address) || !addresses.onConnected(address, socket)) return
   reception.onRefused(unreadRequest(address), refused(429, 'address', 'Too many connections from one address'))
   socket.destroy()
-}
-
-/** @returns as `onConnected` */
-function count(socket: Socket, address: string, addresses: Addresses): boolean {
-  // Not `once`, which wraps the listener: 200 bytes for each connection.
-  socket.on('close', () => addresses.onDisconnected(address))
-  return addresses.onConnected(address)
 }
 
 /** Answers bytes that Node cannot parse as a request, such as a path with a space. The answer does not repeat them. */

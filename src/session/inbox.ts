@@ -34,9 +34,9 @@ export class Inbox<Entry> {
   #bytes = 0
   #isPaused = false
   #isServing = false
+  /** Resolves when nothing waits any more; `null` while all is served at once. */
+  #served: Promise<void> | null = null
   #slowed: NodeJS.Timeout | null = null
-  /** Resolves when nothing waits any more. */
-  #served: Promise<void> = Promise.resolve()
 
   constructor(server: Serving<Entry>, station: Paused, limits: InboxLimits) {
     this.#server = server
@@ -59,7 +59,9 @@ export class Inbox<Entry> {
     if (!this.#isServing) {
       // Set first: what is served may push in turn.
       this.#isServing = true
-      this.#served = this.#run(entry)
+      const served = this.#server.serve(entry)
+      if (served === null && this.#waiting.length === 0 && !this.#isPaused) this.#isServing = false
+      else this.#served = this.#run(served)
       return
     }
     this.#waiting.push({ entry, bytes })
@@ -92,14 +94,17 @@ export class Inbox<Entry> {
     while (this.#isServing) await this.#served
   }
 
-  async #run(first: Entry): Promise<void> {
-    for (let entry: Entry | undefined = first; entry !== undefined;) {
-      const served = this.#server.serve(entry)
-      if (served !== null) await served
+  /** @param served ends the entry that is being served */
+  async #run(served: Promise<void> | null): Promise<void> {
+    for (let ended = served; ;) {
+      if (ended !== null) await ended
       if (this.#isPaused) this.#resumeIfRoom()
-      entry = this.#waiting.length === 0 ? undefined : this.#next()
+      const next = this.#waiting.length === 0 ? undefined : this.#next()
+      if (next === undefined) break
+      ended = this.#server.serve(next)
     }
     this.#isServing = false
+    this.#served = null
   }
 
   #next(): Entry | undefined {

@@ -29,7 +29,7 @@ const againMs = 10_000
 export class MalformedMessages {
   /** Whoever takes a good frame sets it to 0. */
   inARow = 0
-  /** Whether a broken CALL or a sign of life has come. */
+  /** Whether a message has come that shows that a station sent it: a known or a broken CALL, an answer, a sign of life. */
   isAlive = false
   readonly #station: Station
   readonly #parts: MalformedParts

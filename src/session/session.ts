@@ -4,7 +4,6 @@
  */
 import { parseFrame, type Call, type Send } from '../ocpp/frame.ts'
 import { isFromStation } from '../ocpp/version.ts'
-import type { StationHandshake } from '../translate/handshake.ts'
 import { readMessage } from '../translate/messages.ts'
 import { allowanceFor, type Allowance } from './allowance.ts'
 import { Answering } from './calls/answering.ts'
@@ -31,15 +30,15 @@ import { View } from './view/view.ts'
 
 export class Session implements Member {
   readonly who: Who
-  readonly handshake: StationHandshake
+  readonly handshake: Station['handshake']
   readonly openedAt: number
   readonly attaching: Attaching
-  readonly view: View
   readonly commands: Commands
   readonly delivering: Delivering | null
   readonly #station: Station<SessionSettings>
   readonly #fleet: Fleet
   #allowance: Allowance | null
+  readonly #boot: Boot
   readonly #inFlight: InFlight
   readonly #inbox: Inbox<Entry>
   readonly #app: AppConnection
@@ -51,28 +50,26 @@ export class Session implements Member {
   readonly #answering: Answering
   readonly #unanswered: Unanswered
   readonly #ending = new Ending()
-  #isHeard = false
   #isDraining = false
 
   constructor(station: Station<SessionSettings>, fleet: Fleet) {
-    const { row, settings } = station
     this.who = station.who
     this.handshake = station.handshake
     this.openedAt = station.world.now()
     this.#station = station
     this.#fleet = fleet
     this.#allowance = allowanceFor(station, fleet, this.openedAt)
-    const inFlight = (this.#inFlight = new InFlight(row))
+    const inFlight = (this.#inFlight = new InFlight(station.row))
     const lane = (this.#inbox = new Inbox(this, station, inboxLimits))
     const app = (this.#app = new AppConnection(station, fleet, this))
-    const boot = new Boot(station, fleet.known)
+    const boot = (this.#boot = new Boot(station, fleet.known))
     const validation = new Validation(station)
     const outcomes = (this.#outcomes = new Outcomes(station, app, lane))
     // Parts are listed, not spread: a spread gives each session hidden classes of its own, of some 200 bytes each.
     this.commands = new Commands(station, { app, outcomes, unanswered: fleet.unansweredCommands, boot, validation })
     this.#malformed = new MalformedMessages(station, { app, inbox: lane, known: fleet.known })
     const messages = (this.#messages = new AppMessages(station, this.commands))
-    const collects = settings.collectReports && row.reports.size > 0
+    const collects = station.settings.collectReports && station.row.reports.size > 0
     const collecting = (this.#collecting = collects ? new Collecting(station, app, messages, lane) : null)
     const unanswered = (this.#unanswered = new Unanswered(station, fleet, this, inFlight))
     const attaching = (this.attaching = new Attaching(station, { app, boot, fleet, member: this, messages, lane }))
@@ -81,13 +78,17 @@ export class Session implements Member {
     const performed = { app, attaching, collecting, delivering, fleet, messages, unanswered }
     const performing = (this.#performing = new Performing(station, performed))
     const answered = { boot, fleet, inFlight, member: this, messages, performing, unanswered, validation }
-    const answering = (this.#answering = new Answering(station, answered))
-    this.view = new View(station, { app, boot, inbox: lane, answering, commands: this.commands, outcomes })
+    this.#answering = new Answering(station, answered)
     station.owner = this
   }
 
   get isHeard(): boolean {
-    return this.#isHeard || this.#malformed.isAlive || this.#station.socket.answersPings
+    return this.#malformed.isAlive || this.#station.socket.answersPings
+  }
+
+  get view(): View {
+    const [boot, inbox, answering, outcomes] = [this.#boot, this.#inbox, this.#answering, this.#outcomes]
+    return new View(this.#station, { app: this.#app, boot, inbox, answering, commands: this.commands, outcomes })
   }
 
   get isClosed(): boolean {
@@ -197,9 +198,8 @@ export class Session implements Member {
 
   #onCall(call: Call | Send, bytes: number): void {
     const { row, world, record } = this.#station
-    this.#malformed.inARow = 0
     const isKnown = call.kind === 'call' ? isFromStation(row, call.action) : row.sends.has(call.action)
-    this.#isHeard ||= isKnown
+    this.#onGood(isKnown)
     record.onReceived(isKnown ? call.action : 'other')
     // The station sends it again on its next connection.
     if (this.#isDraining) return
@@ -216,14 +216,14 @@ export class Session implements Member {
 
   /** An answer to a command of an earlier connection counts once the app has accepted the station. */
   #onAnswer(answer: StationAnswer, bytes: number): void {
-    if (this.commands.settle(answer)) return this.#onSettled()
+    if (this.commands.settle(answer)) return this.#onGood()
     if (this.#app.identifier === null && !this.#isDraining) return this.#inbox.push({ kind: 'answer', answer }, bytes)
-    if (this.commands.settleEarlier(answer)) this.#onSettled()
+    if (this.commands.settleEarlier(answer)) this.#onGood()
   }
 
-  #onSettled(): void {
+  #onGood(isAlive = true): void {
     this.#malformed.inARow = 0
-    this.#isHeard = true
+    this.#malformed.isAlive ||= isAlive
   }
 
   #serveCall({ call, receivedAt }: Entry & { kind: 'call' }): Promise<boolean> | true {
@@ -234,7 +234,7 @@ export class Session implements Member {
     if (entry.kind === 'attach' || entry.kind === 'own') return this.attaching.serve(entry)
     if (entry.kind === 'answer') {
       const attached = await this.attaching.attachUnprompted()
-      if (this.commands.settleEarlier(entry.answer)) this.#onSettled()
+      if (this.commands.settleEarlier(entry.answer)) this.#onGood()
       return attached !== 'refused'
     }
     if (entry.kind === 'report') await this.#collecting?.report(entry.whole)

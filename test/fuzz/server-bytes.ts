@@ -13,6 +13,13 @@ const common: Fields = [
   [':method', 'POST'],
   ['te', 'trailers'],
 ]
+/** Blocks with Huffman codes and references to the dynamic table, each relative to those before it (RFC 7541 C.6). */
+const examples = [
+  '488264025885aec3771a4b6196d07abe941054d444a8200595040b8166e082a62d1bff6e919d29ad171863c78f0b97c8e9ae82ae43d3',
+  '4883640effc1c0bf',
+  `88c16196d07abe941054d444a8200595040b8166e084a62d1bffc05a839bd9ab77ad94e7821dd7f2e6c7b335dfdfcd5b3960d5af2708\
+7f3672c1ab270fb5291f9587316065c003ed4ee5b1063d5007`,
+].map(block => Buffer.from(block, 'hex'))
 const ends: ReadonlySet<string> = new Set<End['kind']>(['refused', 'unsendable', 'reset', 'ended', 'malformed', 'lost'])
 
 /** A request of the fuzzer: counts its ends. */
@@ -45,7 +52,7 @@ class Request implements Exchange {
   }
 }
 
-/** Throws for a frame that no server accepts. */
+/** Throws for a frame that no server accepts, and for one that tells of a bug. */
 class Socket implements Wire {
   #rest: Buffer = Buffer.alloc(0)
   #hasPreface = false
@@ -59,6 +66,8 @@ class Socket implements Wire {
       const [length, type] = [all.readUIntBE(at, 3), all[at + 3] ?? 0]
       if (at + 9 + length > all.length) throw new Error('half a frame was written')
       if (length > 2 ** 14 || ![0, 1, 3, 4, 6, 7, 8].includes(type)) throw new Error(`frame ${type} of ${length} bytes`)
+      // GOAWAY with INTERNAL_ERROR: the connection has caught an error of its own.
+      if (type === 7 && all.readUInt32BE(at + 13) === 2) throw new Error('an internal error')
     }
     return this.takesMore
   }
@@ -97,11 +106,15 @@ function framesOf(random: Random): Buffer[] {
       0,
       random.integer(2),
     )
+  let used = 0
+  const example = (): Buffer => examples[used++ % examples.length] ?? Buffer.of()
   const status = (): Buffer =>
-    Buffer.concat([
-      Buffer.of(random.pick([0x88, 0x88, 0x88, 0x8d, 0x80])),
-      block([['a', 'b']]).subarray(random.integer(30)),
-    ])
+    random.chance(0.3)
+      ? example()
+      : Buffer.concat([
+          Buffer.of(random.pick([0x88, 0x88, 0x88, 0x8d, 0x80])),
+          block([['a', 'b']]).subarray(random.integer(30)),
+        ])
   const end = Buffer.from('000b677270632d737461747573' + '0130', 'hex')
   const id = (): number => random.pick([1, 1, 3, 3, 5, 5, 0, 2, 7])
   const kinds: readonly (() => Buffer)[] = [
@@ -129,7 +142,7 @@ function framesOf(random: Random): Buffer[] {
   ]
   const whole = (): Buffer => {
     const id = random.pick([1, 3, 5])
-    const response = frame(1, 4, id, Buffer.of(0x88))
+    const response = frame(1, 4, id, random.chance(0.5) ? example() : Buffer.of(0x88))
     return Buffer.concat([response, frame(0, 0, id, Buffer.alloc(random.integer(400))), frame(1, 5, id, end)])
   }
   const usual = [0, 0, 0, 1, 1, 2, 2, 2, 4, 6]
@@ -167,6 +180,7 @@ export function playServerBytes(seed: number, index: number): string[] {
   const opening = frames.shift() ?? Buffer.alloc(0)
   connection.receive(opening)
   const open = connection.isOpen ? requests : []
+  const gone: Request[] = []
   for (const request of open) connection.open(request)
   const bytes = mutated(Buffer.concat(frames), random)
   for (let at = 0; at < bytes.length;) {
@@ -174,16 +188,24 @@ export function playServerBytes(seed: number, index: number): string[] {
     connection.receive(bytes.subarray(at, next))
     at = next
     const cancelled = random.chance(0.05) ? open.findIndex(({ ends }) => ends.length === 0) : -1
-    for (const request of open.splice(cancelled, cancelled === -1 ? 0 : 1)) connection.cancel(request)
+    for (const request of open.splice(cancelled, cancelled === -1 ? 0 : 1)) {
+      connection.cancel(request)
+      gone.push(request)
+    }
     if (random.chance(0.1)) connection.onDrain()
   }
   connection.onClose('the stream of bytes is over')
   const found = open.map(({ ends }) => ends)
   if (found.some(({ length }) => length !== 1)) throw new Error(`requests have ended: ${JSON.stringify(found)}`)
+  if (gone.some(({ ends }) => ends.length > 0)) throw new Error('a request has ended after it was cancelled')
   return found.flat()
 }
 
-/** Plays as many streams of bytes. Throws the first problem, with the number of the stream. @returns the heap, warm and at the end */
+/**
+ * Plays as many streams of bytes. Throws the first problem, with the number of the stream; and where the heap has grown.
+ *
+ * @returns the heap, warm and at the end
+ */
 export async function playManyServerBytes(seed: number, count: number): Promise<readonly [number, number]> {
   let warm = 0
   for (let index = 0; index < count; index++) {
@@ -196,5 +218,7 @@ export async function playManyServerBytes(seed: number, count: number): Promise<
     if (index % 1_000 === 0) await new Promise(setImmediate)
     if (index === Math.floor(count / 10)) warm = process.memoryUsage().heapUsed
   }
-  return [warm, process.memoryUsage().heapUsed]
+  const end = process.memoryUsage().heapUsed
+  if (end > 2 * warm + 50 * 2 ** 20) throw new Error(`the heap has grown from ${warm} to ${end} bytes`)
+  return [warm, end]
 }

@@ -167,6 +167,7 @@ const rows: readonly Row[] = [
   ['6.8', [filled(types.goaway, 0, 1, 8)], ['connection', 'protocolError'], 'GOAWAY on a stream'],
   ['6.8', [filled(types.goaway, 0, 0, 7)], ['connection', 'frameSizeError'], 'GOAWAY of 7 bytes'],
   ['6.8', [Buffer.concat([goaway(1)]), goaway(1, 2), response(1)], 'fine', 'the streams that GOAWAY leaves'],
+  ['6.8', [headers(1), goaway(0), data(1, 'x'), trailers(1)], 'fine', 'GOAWAY below a stream whose response has begun'],
   ['6.9', [frame(windowUpdate, 0, 0, numbers(0))], ['connection', 'protocolError'], 'an increment of 0'],
   ['6.9', [frame(windowUpdate, 0, 1, numbers(0))], ['stream', 'protocolError'], 'an increment of 0 for a stream'],
   ['6.9', [filled(windowUpdate, 0, 1, 3)], ['connection', 'frameSizeError'], 'WINDOW_UPDATE of 3 bytes'],

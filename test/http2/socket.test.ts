@@ -12,12 +12,13 @@ import type { AddressInfo } from 'node:net'
 import { before, test, type TestContext } from 'node:test'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
 import type { Connection } from '../../src/http2/connection.ts'
+import type { End } from '../../src/http2/exchange.ts'
 import { noAlpn, openConnection, type SocketOwner, type Target } from '../../src/http2/socket.ts'
 import { makeKeyPair } from '../support/certificate.ts'
 import { Mailbox } from '../support/fakes.ts'
 import { freePort } from '../support/ports.ts'
 import { openTcp } from '../support/tcp.ts'
-import { Request } from './server.ts'
+import { framesOf, Request, settings, types } from './server.ts'
 
 const within = { timeout: 20_000 }
 let pair: { readonly cert: string; readonly key: string }
@@ -137,4 +138,34 @@ test('a connection ends when the server hangs up, and hangs up itself when it br
   const [socket] = wrong.sockets
   assert.ok(socket, 'it was accepted')
   if (!socket.readableEnded) await once(socket.resume(), 'end')
+})
+
+test('a request that comes after the server has hung up is refused, as it is not sent', within, async t => {
+  const received = new Mailbox<Buffer>()
+  const tcp = await openTcp(
+    t,
+    socket => {
+      socket.on('data', bytes => received.put(bytes))
+      socket.write(settings())
+    },
+    { allowHalfOpen: true },
+  )
+  const { connection, owner } = open(t, Number(tcp.host.split(':')[1]))
+  await next(owner, 'connected', 'ready')
+  const requests: Request[] = []
+  const [socket] = tcp.sockets
+  assert.ok(socket, 'it was accepted')
+  await received.next()
+  socket.end()
+  while (connection.isOpen) {
+    const request = new Request()
+    requests.push(request)
+    connection.open(request)
+    await new Promise(setImmediate)
+  }
+  if (!socket.readableEnded) await once(socket, 'end')
+  while (requests.some(({ ends }) => ends.length === 0)) await new Promise(setImmediate)
+  const sent = framesOf(Buffer.concat(received.all).subarray(24)).filter(({ type }) => type === types.headers)
+  const lost = requests.filter(({ end }) => (end as End).kind === 'lost')
+  assert.equal(lost.length, sent.length)
 })

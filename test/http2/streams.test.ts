@@ -51,14 +51,16 @@ test('onReset has the stream that was open, and throws for one that never was', 
   assert.throws(() => streams.onReset(2), /never opened/)
 })
 
-test('takeAbove and takeWaiting remove what they return', () => {
+test('takeRefused, takeOpen and takeWaiting remove what they return', () => {
   const streams = new Streams(new Output(wire), 1)
-  const [, second, third] = [add(streams), add(streams), add(streams)]
-  assert.deepEqual(streams.takeAbove(1), [second, third])
+  const [first, second, third, fourth] = [add(streams), add(streams), add(streams), add(streams)]
+  third.exchange.status = 200
+  assert.deepEqual(streams.takeRefused(1), [second, fourth])
+  assert.deepEqual(streams.takeOpen(), [first, third])
   const waiting = new Request()
   streams.waiting.add(waiting)
   assert.deepEqual(streams.takeWaiting(), [waiting])
-  assert.deepEqual([[...streams.byId.keys()], streams.waiting.size], [[1], 0])
+  assert.deepEqual([streams.byId.size, streams.waiting.size], [0, 0])
 })
 
 test('sendBodies spends the windows of streams and connection', () => {

@@ -184,7 +184,7 @@ describe('takeConnections', { concurrency: true }, () => {
     takeConnections(server, {
       proxyProtocol: true,
       peers: new Peers({ trustedProxies: [host], proxyClientCert: null }),
-      connections: { admit: () => true },
+      addresses: { admit: () => true },
       headerMs: 5_000,
       onConnection: () => assert.fail(),
       onCrowded: () => assert.fail(),

@@ -7,13 +7,13 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
 import { Addresses, burstSeconds } from '../../src/server/limits/addresses.ts'
-import { ConnectionCount } from '../../src/server/limits/connection-count.ts'
 import { Turnstile } from '../../src/server/limits/turnstile.ts'
 import type { Shared } from '../../src/server/listener.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { refused as refusalOf, type Refusal } from '../../src/translate/handshake.ts'
 import type { Sockets } from '../../src/server/websocket/ports.ts'
 import { keepUntil } from '../support/keep.ts'
+import { addressLimits } from '../support/limits.ts'
 import { dial, frameOf, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
 import { openPort, openTestSockets, portHost as host, sharedLimits } from '../support/stations-port.ts'
 
@@ -297,7 +297,9 @@ describe('two listeners', () => {
   })
 
   test('share the limit on connections, upgraded or not', async t => {
-    const { port, secondPort, refused } = await open(t, { limits: { connections: new ConnectionCount(2) } })
+    const { port, secondPort, refused } = await open(t, {
+      limits: { addresses: new Addresses(addressLimits, () => 0, 2) },
+    })
     const [first = assert.fail()] = await comeIn(t, port, 1)
     await comeIn(t, secondPort, 1)
     for (const full of [port, secondPort]) {

@@ -3,7 +3,6 @@
  * something else.
  */
 import { Addresses } from '../../src/server/limits/addresses.ts'
-import { ConnectionCount } from '../../src/server/limits/connection-count.ts'
 import { Turnstile } from '../../src/server/limits/turnstile.ts'
 import { openListener, type Listener, type ListenerSettings, type Shared } from '../../src/server/listener.ts'
 import { Peers } from '../../src/server/upgrade/peer.ts'
@@ -67,7 +66,6 @@ export function sharedLimits(): Shared {
     peers: new Peers(noProxies),
     addresses: new Addresses(addressLimits, now),
     turnstile: new Turnstile(now),
-    connections: new ConnectionCount(Infinity),
   }
 }
 

@@ -26,8 +26,15 @@ const rows: readonly StatusRow[] = [
   // DEADLINE_EXCEEDED
   { code: 4, means: 'timeout', outcome: 'unknown' },
 
-  // RESOURCE_EXHAUSTED: the call is above the size limit of the app's server, and would be again; or the server has no
-  // free thread, which it says before it runs anything.
+  // RESOURCE_EXHAUSTED: the reply is above the size limit of the app's server; or the call is, and would be again; or the
+  // server has no free thread, which it says before it runs anything.
+  {
+    code: 8,
+    text: /sen[dt] message .*larger than/i,
+    means: 'application',
+    outcome: 'unknown',
+    remedy: "the reply is larger than the app's server may send",
+  },
   {
     code: 8,
     text: /larger than/,

@@ -1,6 +1,8 @@
 /**
- * What each address has: its open connections, and its budget of upgrades. Remembers as much as it has to, and no more.
+ * How many connections the stations' ports have, upgraded or not: all together, as the process needs descriptors for other
+ * things too, and of each address; and each address's budget of upgrades. Remembers as much as it has to, and no more.
  */
+import type { EventEmitter } from 'node:events'
 import { Budget, type Rate } from '../../ops/limits/budget.ts'
 import { networkOf } from '../../ops/limits/network.ts'
 import { setRecent } from '../../ops/recent.ts'
@@ -22,29 +24,46 @@ const maxBudgets = 10_000
 export class Addresses {
   readonly #limits: AddressLimits
   readonly #now: () => number
+  readonly #most: number
+  #open = 0
+  /** The address that each connection counts for. */
+  readonly #counted = new WeakMap<EventEmitter, string>()
+  readonly #onClose: (this: EventEmitter) => void
   readonly #connections = new Map<string, number>()
   readonly #budgets = new Map<string, Budget>()
 
-  /** @param now monotonic, in ms */
-  constructor(limits: AddressLimits, now: () => number) {
+  /** @param now monotonic, in ms; @param most connections of all addresses together */
+  constructor(limits: AddressLimits, now: () => number, most = Infinity) {
     this.#limits = limits
     this.#now = now
+    this.#most = most
+    const release = this.#release.bind(this)
+    this.#onClose = function () {
+      release(this)
+    }
   }
 
-  /** @returns whether the address has so many connections that this one must be closed without an answer */
-  onConnected(address: string): boolean {
+  /** Counts a connection until it is closed. @returns whether there is room for it; one without room is not counted */
+  admit(connection: EventEmitter): boolean {
+    if (this.#open >= this.#most) return false
+    this.#open++
+    // Not `once`, and one listener for all: a listener for each takes 250 bytes of a connection.
+    connection.on('close', this.#onClose)
+    return true
+  }
+
+  /**
+   * Counts a connection that is admitted for its address too.
+   *
+   * @returns whether the address has so many that this one must be closed without an answer
+   */
+  onConnected(address: string, connection: EventEmitter): boolean {
+    this.#counted.set(connection, address)
     const network = networkOf(address)
     const count = (this.#connections.get(network) ?? 0) + 1
     this.#connections.set(network, count)
     const { connPerAddress: limit } = this.#limits
     return limit > 0 && count > limit + answeredBeyond
-  }
-
-  onDisconnected(address: string): void {
-    const network = networkOf(address)
-    const count = (this.#connections.get(network) ?? 0) - 1
-    if (count > 0) this.#connections.set(network, count)
-    else this.#connections.delete(network)
   }
 
   /** Whether it has more connections than it may have. */
@@ -62,6 +81,16 @@ export class Addresses {
     const budget = this.#budgets.get(network) ?? new Budget(rateOf(upgradeRate), now)
     setRecent(this.#budgets, network, budget, maxBudgets)
     return !budget.take(1, now)
+  }
+
+  #release(connection: EventEmitter): void {
+    this.#open--
+    const address = this.#counted.get(connection)
+    if (address === undefined) return
+    const network = networkOf(address)
+    const count = (this.#connections.get(network) ?? 0) - 1
+    if (count > 0) this.#connections.set(network, count)
+    else this.#connections.delete(network)
   }
 }
 

@@ -11,10 +11,11 @@ import { setRecent } from '../../ops/recent.ts'
 
 /** A CALLRESULTERROR directly follows the CALLRESULT that it is about. */
 const maxAnswered = 8
+const none: readonly Call[] = []
 
 export class InFlight {
-  /** Rarely more than one: a `Map` would allocate anew for each. The inbox limits them. */
-  readonly #calls: Call[] = []
+  /** Rarely more than one: a list that grew would keep 150 bytes of an idle station. The inbox limits them. */
+  #calls = none
   /** Actions by id; `null` in a version that has no CALLRESULTERROR. */
   readonly #answered: Map<string, string> | null
 
@@ -28,17 +29,14 @@ export class InFlight {
     const at = this.#calls.findIndex(({ id }) => idKey(id) === key)
     const before = this.#calls[at]
     if (before?.action === call.action && before.payload === call.payload) return 'repeated'
-    if (before === undefined) this.#calls.push(call)
-    else this.#calls[at] = call
+    this.#calls = before === undefined ? [...this.#calls, call] : this.#calls.with(at, call)
     return before === undefined ? 'new' : 'superseding'
   }
 
   /** @returns whether the station waited for the answer: `false` if another CALL has superseded this one */
   done(call: Call): boolean {
-    const at = this.#calls.indexOf(call)
-    if (at === -1) return false
-    const last = this.#calls.pop()
-    if (last !== undefined && last !== call) this.#calls[at] = last
+    if (!this.#calls.includes(call)) return false
+    this.#calls = this.#calls.length === 1 ? none : this.#calls.filter(other => other !== call)
     if (this.#answered !== null) setRecent(this.#answered, copyOf(idKey(call.id)), call.action, maxAnswered)
     return true
   }

@@ -2,6 +2,7 @@
  * What one address may have, with a clock of the test's.
  */
 import assert from 'node:assert/strict'
+import { EventEmitter } from 'node:events'
 import { test } from 'node:test'
 import { Addresses, burstSeconds } from '../../../src/server/limits/addresses.ts'
 import { addressLimits } from '../../support/limits.ts'
@@ -14,7 +15,7 @@ function open(limits: Partial<typeof addressLimits | Record<keyof typeof address
 
 test('the connection after the limit is full, and the one 50 further gets no answer', () => {
   const { addresses } = open({ connPerAddress: 2 })
-  const connect = () => addresses.onConnected('192.0.2.1')
+  const connect = () => addresses.onConnected('192.0.2.1', new EventEmitter())
   assert.deepEqual([connect(), connect(), addresses.isFull('192.0.2.1')], [false, false, false])
   assert.deepEqual([connect(), addresses.isFull('192.0.2.1')], [false, true])
   assert.equal(addresses.isFull('192.0.2.2'), false, 'another address')
@@ -25,10 +26,27 @@ test('the connection after the limit is full, and the one 50 further gets no ans
 
 test('a connection that ends makes room', () => {
   const { addresses } = open({ connPerAddress: 1 })
-  for (let count = 0; count < 2; count++) addresses.onConnected('192.0.2.1')
+  const connections = [new EventEmitter(), new EventEmitter()]
+  for (const connection of connections) {
+    addresses.admit(connection)
+    addresses.onConnected('192.0.2.1', connection)
+  }
   assert.equal(addresses.isFull('192.0.2.1'), true)
-  addresses.onDisconnected('192.0.2.1')
+  connections[0]?.emit('close')
   assert.equal(addresses.isFull('192.0.2.1'), false)
+})
+
+test('the connection after the limit of all addresses has no room until an earlier one is closed', () => {
+  const addresses = new Addresses(addressLimits, () => 0, 2)
+  const [first, second, third] = [new EventEmitter(), new EventEmitter(), new EventEmitter()]
+  assert.deepEqual(
+    [first, second, third].map(each => addresses.admit(each)),
+    [true, true, false],
+  )
+  third.emit('close')
+  assert.equal(addresses.admit(third), false, 'its end makes no room: it was not counted')
+  first.emit('close')
+  assert.deepEqual([addresses.admit(third), addresses.admit(first)], [true, false])
 })
 
 test('upgrades beyond the rate are too fast until time passes, and refused ones cost nothing', () => {
@@ -42,7 +60,8 @@ test('upgrades beyond the rate are too fast until time passes, and refused ones 
 
 test('the defaults admit 10,000 stations behind one address, twice in a row', () => {
   const { addresses } = open()
-  for (let count = 0; count < 10_000; count++) assert.equal(addresses.onConnected('192.0.2.1'), false)
+  for (let count = 0; count < 10_000; count++)
+    assert.equal(addresses.onConnected('192.0.2.1', new EventEmitter()), false)
   for (let count = 0; count < 20_000; count++) assert.equal(addresses.isTooFast('192.0.2.1'), false)
   assert.equal(addresses.isFull('192.0.2.1'), false)
 })
@@ -50,7 +69,7 @@ test('the defaults admit 10,000 stations behind one address, twice in a row', ()
 test('0 means no limit', () => {
   const { addresses } = open({ connPerAddress: 0, upgradeRate: 0 })
   for (let count = 0; count < 30_000; count++) {
-    assert.equal(addresses.onConnected('192.0.2.1'), false)
+    assert.equal(addresses.onConnected('192.0.2.1', new EventEmitter()), false)
     assert.equal(addresses.isTooFast('192.0.2.1'), false)
   }
   assert.equal(addresses.isFull('192.0.2.1'), false)
@@ -67,8 +86,8 @@ const pairs = [
 for (const [one, other, areOne, because] of pairs) {
   test(`${one} and ${other} count ${areOne ? 'as one' : 'as two'}: ${because}`, () => {
     const { addresses } = open({ connPerAddress: 1 })
-    addresses.onConnected(one)
-    addresses.onConnected(other)
+    addresses.onConnected(one, new EventEmitter())
+    addresses.onConnected(other, new EventEmitter())
     assert.equal(addresses.isFull(one), areOne)
   })
 }
