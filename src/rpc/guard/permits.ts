@@ -13,6 +13,12 @@ import { aborted } from '../transport.ts'
 const priorities = ['connected', 'leaving', 'new'] as const
 export type Priority = (typeof priorities)[number]
 
+/**
+ * One permit in so many goes to those that are not connected, if any wait: an app that connected stations keep at its
+ * limit would let none in.
+ */
+const newcomersEvery = 8
+
 /** For each priority. A station waits with one call at a time, so more stations than a process is meant for reach it. */
 export const maxPending = 10_000
 /** How often the queue is searched for expired calls: one timer for all of them. */
@@ -31,6 +37,8 @@ export class Permits {
   /** How many calls may be in flight. A higher one applies from the next `release` on. */
   limit: number
   #inFlight = 0
+  /** Permits that connected stations got since the last newcomer. */
+  #inARow = 0
   readonly #queue: Record<Priority, Waiter[]> = { connected: [], leaving: [], new: [] }
   /** Removed from the queue, not yet rejected. */
   readonly #expired: { readonly waiter: Waiter; readonly reason: RpcError }[] = []
@@ -79,7 +87,7 @@ export class Permits {
     if (this.#sweep === null) return
     const now = performance.now()
     while (this.#inFlight < this.limit) {
-      const next = this.#queue.connected.shift() ?? this.#queue.leaving.shift() ?? this.#queue.new.shift()
+      const next = this.#next()
       if (next === undefined) break
       const reason = this.#reasonToExpire(next, now)
       if (reason !== null) this.#expire(next, reason)
@@ -96,6 +104,15 @@ export class Permits {
     for (const { waiter, reason } of this.#expired.splice(0)) waiter.reject(reason)
     for (const priority of priorities) for (const waiter of this.#queue[priority].splice(0)) waiter.reject(aborted())
     this.#stopSweepIfEmpty()
+  }
+
+  #next(): Waiter | undefined {
+    const { connected, leaving, new: fresh } = this.#queue
+    const newcomers = leaving.length > 0 ? leaving : fresh
+    const isTheirTurn = newcomers.length > 0 && this.#inARow >= newcomersEvery - 1
+    const queue = connected.length === 0 || isTheirTurn ? newcomers : connected
+    this.#inARow = queue === connected ? this.#inARow + 1 : 0
+    return queue.shift()
   }
 
   #removeExpired(): void {

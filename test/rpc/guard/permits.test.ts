@@ -65,6 +65,20 @@ test('release admits calls by priority when the limit has risen', async t => {
   assert.equal(queue.permits.pending, 1)
 })
 
+test('while connected stations always wait, each eighth permit goes to a station that leaves or is new', async t => {
+  const queue = new Queue(t)
+  for (let at = 1; at <= 30; at++) void queue.wait('c', 'connected')
+  for (const [name, priority] of [
+    ['new 1', 'new'],
+    ['leaving 1', 'leaving'],
+    ['new 2', 'new'],
+  ] as const)
+    void queue.wait(name, priority)
+  for (let at = 1; at <= 25; at++) await queue.release()
+  const places = ['leaving 1', 'new 1', 'new 2'].map(name => queue.admitted.indexOf(name) + 1)
+  assert.deepEqual(places, [8, 16, 24])
+})
+
 test('release admits no call when more are in flight than a limit that has fallen', async t => {
   const queue = new Queue(t)
   queue.permits.limit = 3
