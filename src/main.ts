@@ -1,6 +1,6 @@
 /**
- * The program. With a subcommand it runs that (`cli/`). Without, it resolves the configuration from arguments, environment
- * and file, opens the bridge, and closes it on SIGINT or SIGTERM. SIGHUP reloads the files that can
+ * The program. With a subcommand it runs that (`cli/`). Without, it resolves the configuration from arguments,
+ * environment and file, opens the bridge, and closes it on SIGINT or SIGTERM. SIGHUP reloads the files that can
  * change while it runs.
  *
  * Exit codes of the bridge: 0 after a clean shutdown; 1 when it cannot start, does not close within

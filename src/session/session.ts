@@ -1,6 +1,6 @@
 /**
- * One station's conversation: its CALLs go to the app and the answers back, the app's commands go to the station and their
- * outcomes back. No network library and no clock: the socket, the app and the time come in.
+ * One station's conversation: its CALLs go to the app and the answers back, the app's commands go to the station and
+ * their outcomes back. No network library and no clock: the socket, the app and the time come in.
  */
 import { parseFrame, type Call, type Send } from '../ocpp/frame.ts'
 import { isFromStation } from '../ocpp/version.ts'

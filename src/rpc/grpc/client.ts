@@ -1,8 +1,9 @@
 /**
- * The app over gRPC: the calls of `protos/rpc.proto` as bytes on a channel, our own or that of grpc-js; and its replies.
+ * The app over gRPC: the calls of `protos/rpc.proto` as bytes on a channel, our own or that of grpc-js; and its
+ * replies.
  *
- * The messages are written and read here, without descriptors, as they are the most frequent ones; `client.test.ts` holds
- * them against `rpc.proto`. Spec: Protocol Buffers, "Encoding"; gRPC over HTTP/2, "Length-Prefixed-Message".
+ * The messages are written and read here, without descriptors, as they are the most frequent ones; `client.test.ts`
+ * holds them against `rpc.proto`. Spec: Protocol Buffers, "Encoding"; gRPC over HTTP/2, "Length-Prefixed-Message".
  */
 import { RpcError, type Caller, type CommandCall, type CommandReply, type ConnectCall } from '../../cable/rpc.ts'
 import type { ConnectReply, DisconnectCall, SessionEnv, State, StreamName } from '../../cable/rpc.ts'

@@ -70,7 +70,10 @@ export class Attaching {
     return canAttach || !this.#hasAsked
   }
 
-  /** Takes over from older connections where the app has accepted this one before the upgrade; with a known sn, attaches it. */
+  /**
+   * Takes over from older connections where the app has accepted this one before the upgrade; with a known sn, attaches
+   * it.
+   */
   onOpen(): void {
     const { connected, settings } = this.#station
     if (connected === null) return

@@ -67,7 +67,8 @@ export class Answering {
 
   /**
    * @param receivedAt when the CALL came in, in ms of `World.now`; the station has been waiting since
-   * @returns whether the app accepts the station, as far as the app was asked; no promise for a CALL that it is not asked for
+   * @returns whether the app accepts the station, as far as the app was asked; no promise for a CALL that it is not
+   * asked for
    */
   answer(call: Call, receivedAt: number): Promise<boolean> | true {
     const pending = this.#newPending(call, receivedAt)
@@ -99,8 +100,8 @@ export class Answering {
   }
 
   /**
-   * Answers a CALL without the app, where no time is left to ask it: the connection is about to close. A station that has
-   * left gets no answer, and a transaction message gets none either, so that the station keeps it.
+   * Answers a CALL without the app, where no time is left to ask it: the connection is about to close. A station that
+   * has left gets no answer, and a transaction message gets none either, so that the station keeps it.
    */
   answerWithoutApp(call: Call, receivedAt: number): void {
     const { unanswered, inFlight } = this.#parts

@@ -1,6 +1,6 @@
 /**
- * Stores a station's transaction messages for an app that cannot take them, and confirms them to the station: only after
- * they are on the disk, and only where no decision of the app is needed, or the operator lets the bridge accept.
+ * Stores a station's transaction messages for an app that cannot take them, and confirms them to the station: only
+ * after they are on the disk, and only where no decision of the app is needed, or the operator lets the bridge accept.
  */
 import type { Answer, Call } from '../../ocpp/frame.ts'
 import type { SilentSettings } from '../../translate/answers.ts'
@@ -27,7 +27,10 @@ export type Storable = {
   isStored: boolean
 }
 
-/** From a message's arrival until its answer or its close, as `Unanswered` has it; the disk has the last second at least. */
+/**
+ * From a message's arrival until its answer or its close, as `Unanswered` has it; the disk has the last second at
+ * least.
+ */
 const longestMs = 15_000
 const leastDiskMs = 1_000
 

@@ -1,6 +1,6 @@
 /**
- * Decides what becomes of a transaction message that cannot be performed: it is stored and confirmed, or the connection is
- * closed, so that the station keeps the message, or the message gets the bridge's CALLERROR.
+ * Decides what becomes of a transaction message that cannot be performed: it is stored and confirmed, or the connection
+ * is closed, so that the station keeps the message, or the message gets the bridge's CALLERROR.
  *
  * The table of causes is `translate/unanswered.ts`. All times are in ms of `World.now`.
  */
