@@ -1,6 +1,6 @@
 /**
- * The program. With a subcommand it runs that (`cli/`). Without, it resolves the configuration from arguments, environment
- * and file, opens the bridge, and closes it on SIGINT or SIGTERM. SIGHUP reloads the files that can
+ * The program. With a subcommand it runs that (`cli/`). Without, it resolves the configuration from arguments,
+ * environment and file, opens the bridge, and closes it on SIGINT or SIGTERM. SIGHUP reloads the files that can
  * change while it runs.
  *
  * Exit codes of the bridge: 0 after a clean shutdown; 1 when it cannot start, does not close within
@@ -8,7 +8,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { openApp, type App } from './app.ts'
+import type { App } from './app.ts'
 import { commands } from './cli/commands.ts'
 import { commandList } from './cli/help.ts'
 import { runCommand } from './cli/run.ts'
@@ -66,7 +66,8 @@ async function run(config: Config, file: ConfigFile | null, readLevel: () => Lev
   endOnFault(log)
   log.info({}, `Starting ocpp-cable ${manifest.version} (pid: ${process.pid}, node: ${process.version})`)
   if (file !== null) log.info({}, `Using configuration from file: ${file.path}`)
-  const opening = openApp(config, log, manifest.version, traces)
+  // Loaded here, because commands, help and a wrong configuration start three times as fast without it.
+  const opening = import('./app.ts').then(({ openApp }) => openApp(config, log, manifest.version, traces))
   endOnSignal(opening, config.lifecycle.shutdownTimeoutMs, log)
   reloadOnSignal(opening)
   try {

@@ -212,6 +212,28 @@ test('a folder holds a dozen files at most', () => {
   )
 })
 
+test('no line of a comment in src has more than 120 columns', () => {
+  const long = [...readHouse(path.join(import.meta.dirname, '../src'))].flatMap(([file, text]) =>
+    text.split('\n').flatMap((line, at) => (isLongComment(line) ? [`${file}:${at + 1}`] : [])),
+  )
+  assert.deepEqual(long, [])
+})
+
+const isLongComment = (line: string): boolean => line.length > 120 && /^\s*(?:\/\*|\*|\/\/)/.test(line)
+
+/** [a line, whether it is a comment that is too long] */
+const lines: readonly (readonly [line: string, isLong: boolean])[] = [
+  [`/** ${'x'.repeat(117)} */`, true],
+  [`   * ${'x'.repeat(116)}`, true],
+  [`  // ${'x'.repeat(116)}`, true],
+  [`   * ${'x'.repeat(115)}`, false],
+  [`const text = '${'x'.repeat(120)}'`, false],
+]
+for (const [line, isLong] of lines) {
+  test(`a line of ${line.length} columns that begins with ${line.trim().slice(0, 3)} is ${isLong ? '' : 'not '}refused`, () =>
+    assert.equal(isLongComment(line), isLong))
+}
+
 test('each source file has a test file of the same path', () => {
   const sources = [...readHouse(path.join(import.meta.dirname, '../src')).keys()]
   const tests = new Set(readHouse(import.meta.dirname).keys())

@@ -1,6 +1,6 @@
 /**
- * The problems that the admin API answers with (RFC 9457). The `type` of a problem is `/problems/` and its name here, and
- * never changes: clients branch on it.
+ * The problems that the admin API answers with (RFC 9457). The `type` of a problem is `/problems/` and its name here,
+ * and never changes: clients branch on it.
  *
  * Pure: no I/O, no Node.
  */

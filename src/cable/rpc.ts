@@ -19,7 +19,10 @@ export const noState: State = {}
 
 /** Sent with every call: the station's HTTP request as of the handshake, and the current state. */
 export type SessionEnv = {
-  /** `http(s)://authority/path?query`, built from the validated parts of the request; a valid URI, or Ruby answers ERROR. */
+  /**
+   * `http(s)://authority/path?query`, built from the validated parts of the request; a valid URI, or Ruby answers
+   * ERROR.
+   */
   readonly url: string
   /** Names are lower case, except `REMOTE_ADDR`. */
   readonly headers: State

@@ -1,6 +1,6 @@
 /**
- * Reads the arguments of one subcommand, by the rules of the bridge's own flags: `--flag=value` and `--flag value`, with
- * one dash or two; `--flag` or `--flag=false` for a switch.
+ * Reads the arguments of one subcommand, by the rules of the bridge's own flags: `--flag=value` and `--flag value`,
+ * with one dash or two; `--flag` or `--flag=false` for a switch.
  *
  * Pure.
  */

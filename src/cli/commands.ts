@@ -1,6 +1,6 @@
 /**
- * The table of subcommands. Dispatch, `--help`, the completion of shells and docs/cli.md derive from it; a new subcommand
- * is a row here, and the file that runs it.
+ * The table of subcommands. Dispatch, `--help`, the completion of shells and docs/cli.md derive from it; a new
+ * subcommand is a row here, and the file that runs it.
  *
  * The files are loaded when a command runs: the bridge also runs where SQLite is not installed.
  */

@@ -1,6 +1,6 @@
 /**
- * `ocpp-cable outbox`: the transaction messages in `state_dir`, through the admin API of the bridge that runs, or else in
- * the directory.
+ * `ocpp-cable outbox`: the transaction messages in `state_dir`, through the admin API of the bridge that runs, or else
+ * in the directory.
  */
 import { limits } from '../admin/limits.ts'
 import { listedOf, messageText } from '../admin/outbox.ts'

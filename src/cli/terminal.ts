@@ -13,7 +13,8 @@ const signals = Object.keys(signalExits) as Signal[]
 
 /**
  * The process ends at once with SIGINT, SIGTERM and SIGHUP, also while a write to a slow reader blocks it: the system's
- * own way, without a handler. It ends quietly with 0 when its output has no reader any more and its exit code is not known.
+ * own way, without a handler. It ends quietly with 0 when its output has no reader any more and its exit code is not
+ * known.
  */
 export function openTerminal(): Terminal {
   const { stdin, stdout, stderr, env } = process

@@ -48,8 +48,8 @@ export const secret = secretOf('text without control characters', /^\P{Cc}+$/u)
 export const token = secretOf('printable ASCII characters, without a space at either end', /^[!-~]([ -~]*[!-~])?$/)
 
 /**
- * Hidden in problems and in `--print-config`. `none` means no secret, and is not hidden. A mounted file often ends with a
- * line break, which is cut.
+ * Hidden in problems and in `--print-config`. `none` means no secret, and is not hidden. A mounted file often ends with
+ * a line break, which is cut.
  */
 function secretOf(accepts: string, pattern: RegExp): Kind<string> {
   return {

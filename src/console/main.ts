@@ -1,5 +1,6 @@
 /**
- * The console: a page for people, on the admin API. Draws the page that the address names, and again whenever it has news.
+ * The console: a page for people, on the admin API. Draws the page that the address names, and again whenever it has
+ * news.
  */
 import { placeOf, type Place } from './model/places.ts'
 import { Api, type Grant } from './net/api.ts'

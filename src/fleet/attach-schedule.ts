@@ -1,6 +1,6 @@
 /**
- * When stations that say nothing are attached to the app: a station that reconnects need not boot again, nor say anything
- * for hours, and commands must reach it all the same.
+ * When stations that say nothing are attached to the app: a station that reconnects need not boot again, nor say
+ * anything for hours, and commands must reach it all the same.
  *
  * Spec: OCPP-J 1.6 §5.3 and §5.4, OCPP 2.0.1 Part 4 §5.3, OCPP 2.1 Part 4 §5.4.
  */
@@ -8,7 +8,10 @@ import type { Member, World } from '../session/ports.ts'
 
 /** How long a station may take to say something by itself: at least, and at random on top. */
 const grace = { leastMs: 5_000, jitterMs: 2_000 }
-/** Over all stations. `rpc_concurrency` may be lower: then some wait for a permit, behind the calls of connected stations. */
+/**
+ * Over all stations. `rpc_concurrency` may be lower: then some wait for a permit, behind the calls of connected
+ * stations.
+ */
 const maxAtOnce = 16
 /** While the app is away: the time between two attempts, of any station. */
 const pause = { leastMs: 1_000, mostMs: 30_000 }

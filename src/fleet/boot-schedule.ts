@@ -1,10 +1,11 @@
 /**
- * When a station that cannot be served now should boot again: a fleet that was sent away comes back one after another, as
- * fast as the app accepts stations, and not all at once. Stations that the app knows go first: whoever connects while it
- * is away chooses an id, and must not delay them.
+ * When a station that cannot be served now should boot again: a fleet that was sent away comes back one after another,
+ * as fast as the app accepts stations, and not all at once. Stations that the app knows go first: whoever connects
+ * while it is away chooses an id, and must not delay them.
  *
  * Has no clock and no randomness of its own. Keeps one time for each station that was sent away, and a few counts.
- * Spec: OCPP 1.6 §4.2, OCPP 2.0.1 and 2.1 Part 2 B02 (the `interval` of `Pending`: the least wait before the next boot).
+ * Spec: OCPP 1.6 §4.2, OCPP 2.0.1 and 2.1 Part 2 B02 (the `interval` of `Pending`: the least wait before the next
+ * boot).
  */
 import { setRecent } from '../ops/recent.ts'
 

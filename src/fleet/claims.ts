@@ -1,8 +1,8 @@
 /**
  * Which connection is a station's only one, and how a newer connection takes over.
  *
- * The app sees the end of an older connection before the newer one's subscribe: it would otherwise mark a station offline
- * that is connected.
+ * The app sees the end of an older connection before the newer one's subscribe: it would otherwise mark a station
+ * offline that is connected.
  */
 import type { Member, World } from '../session/ports.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'

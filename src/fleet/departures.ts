@@ -3,7 +3,7 @@
  * `state_dir`, also those of the last process.
  */
 import type { Remembered } from '../ops/metrics.ts'
-import { remember, setRecent, type Surroundings } from '../ops/recent.ts'
+import { remember, setRecent, type ClockAndMeter } from '../ops/recent.ts'
 import type { Departure, DurableMemory, LastSeen, Member, RefusedUpgrade, SessionEnd, World } from '../session/ports.ts'
 import { addressOf, type StationId } from '../translate/handshake.ts'
 
@@ -15,7 +15,7 @@ const maxErrors = 3
 const maxEnds = 10
 
 export class Departures {
-  readonly #world: Surroundings & Pick<World, 'date'>
+  readonly #world: ClockAndMeter & Pick<World, 'date'>
   readonly #durable: DurableMemory | null
   readonly #sessionOf: (stationId: StationId) => Member | null
   /** Of connections that the app had accepted, and of the last process. */
@@ -29,7 +29,7 @@ export class Departures {
    * @param sessionOf the connection of a station
    */
   constructor(
-    world: Surroundings & Pick<World, 'date'>,
+    world: ClockAndMeter & Pick<World, 'date'>,
     durable: DurableMemory | null,
     sessionOf: (stationId: StationId) => Member | null,
   ) {

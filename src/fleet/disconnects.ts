@@ -1,8 +1,9 @@
 /**
- * Disconnect RPCs at a steady rate: a network outage that ends ten thousand sessions at once must not flood the app. While
- * the app is away they are kept, so that a restart of the app leaves no departed station marked online.
+ * Disconnect RPCs at a steady rate: a network outage that ends ten thousand sessions at once must not flood the app.
+ * While the app is away they are kept, so that a restart of the app leaves no departed station marked online.
  *
- * Source: AnyCable `node/disconnect_queue.go`; unlike there, a Disconnect that the app cannot have run is not lost at once.
+ * Source: AnyCable `node/disconnect_queue.go`; unlike there, a Disconnect that the app cannot have run is not lost at
+ * once.
  */
 import { isAway, mayRepeat, RpcError } from '../cable/rpc.ts'
 import type { QueuedDisconnect, World } from '../session/ports.ts'
@@ -68,8 +69,8 @@ export class Disconnects {
   /**
    * Queues a Disconnect; it is retried while the app cannot have run it.
    *
-   * An expedited one that fails is lost: a later one would come after the subscribe of the station's next connection, and
-   * the app would mark that connection as gone.
+   * An expedited one that fails is lost: a later one would come after the subscribe of the station's next connection,
+   * and the app would mark that connection as gone.
    *
    * @param send the RPC
    */
@@ -90,8 +91,8 @@ export class Disconnects {
 
   /**
    * Drops the rate and the queue limit, because the bridge is shutting down. An attempt that finds the app away is the
-   * last: the station may be at another bridge by then, and its end here must not come long after that. Only a call that
-   * did not leave the bridge's own queue is retried.
+   * last: the station may be at another bridge by then, and its end here must not come long after that. Only a call
+   * that did not leave the bridge's own queue is retried.
    */
   flush(): void {
     this.#isFlushing = true

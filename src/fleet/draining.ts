@@ -1,8 +1,8 @@
 /**
  * How the time left at shutdown is spent, and how the stations' closes are spread over it.
  *
- * Pure. Source: AnyCable Pro's slow drain (`docs/configuration.md`); unlike there, each station's open calls are answered
- * before its close, and the Disconnects keep a share of the time.
+ * Pure. Source: AnyCable Pro's slow drain (`docs/configuration.md`); unlike there, each station's open calls are
+ * answered before its close, and the Disconnects keep a share of the time.
  */
 
 export type Drain = {

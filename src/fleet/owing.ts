@@ -2,8 +2,8 @@
  * The stations whose connection was closed over a transaction message: who owes one, who waits outside until the app is
  * back, and who has not returned.
  *
- * Some stations count each send of a message as an attempt, and discard it after three. So a station that owes a message
- * is let in only when there is an app to take it.
+ * Some stations count each send of a message as an attempt, and discard it after three. So a station that owes a
+ * message is let in only when there is an app to take it.
  */
 import { setRecent } from '../ops/recent.ts'
 import type { Debts, World } from '../session/ports.ts'
@@ -17,8 +17,8 @@ const lifeMs = 60 * 60_000
 /** A station has few messages that the app raises on. */
 const maxMessages = 4
 /**
- * An app that hangs shows that it is back only by a reply, and there may be nobody else to reply to: unless the app is known
- * to be away, the station is let in after this time at the latest, less up to half of it.
+ * An app that hangs shows that it is back only by a reply, and there may be nobody else to reply to: unless the app is
+ * known to be away, the station is let in after this time at the latest, less up to half of it.
  */
 const longestOutsideMs = 10 * 60_000
 /** A station that has not returned by then is named in the log. */
@@ -51,8 +51,8 @@ type Debt = {
   /** `null` if the station need not wait. */
   readonly outside: Outside | null
   /**
-   * By content, how often the connection was closed over a message for a cause that lies in the message. The key of a station
-   * without a clock has the message's id, which may be another one at each retry.
+   * By content, how often the connection was closed over a message for a cause that lies in the message. The key of a
+   * station without a clock has the message's id, which may be another one at each retry.
    */
   readonly closes: Map<string, number>
 }
@@ -152,7 +152,10 @@ export class Owing implements Debts {
     return { kind, from: at + leastMs, until, sign: this.#signOf(kind), inARow }
   }
 
-  /** Changes when the app shows that it can do what the station waits for; a time would not tell two events of one ms apart. */
+  /**
+   * Changes when the app shows that it can do what the station waits for; a time would not tell two events of one ms
+   * apart.
+   */
   #signOf(kind: Outside['kind']): number {
     return kind === 'untilReply' ? this.#world.rpc.presence.repliedAt : this.#accepted
   }

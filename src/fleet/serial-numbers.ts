@@ -1,6 +1,6 @@
 /**
- * The serial numbers of stations: each station's last one, for when it reconnects without a boot, and the `sn` under which
- * each connected station is subscribed now.
+ * The serial numbers of stations: each station's last one, for when it reconnects without a boot, and the `sn` under
+ * which each connected station is subscribed now.
  */
 import { remember } from '../ops/recent.ts'
 import type { DurableMemory, Member, World } from '../session/ports.ts'
@@ -39,7 +39,9 @@ export class SerialNumbers {
     if (serialNumber !== before) this.#durable?.keepSerialNumber(stationId, serialNumber)
   }
 
-  /** Notes the `sn` of a station's subscription, which replaces the one before. Warns if another station has it, too. */
+  /**
+   * Notes the `sn` of a station's subscription, which replaces the one before. Warns if another station has it, too.
+   */
   onSubscribed(member: Member, sn: string): void {
     this.#subscribed.deleteAll(member)
     // A reply may come after the session has left.

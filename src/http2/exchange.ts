@@ -31,7 +31,10 @@ export interface Exchange {
 
 /** Why a response has no trailers. */
 export type End =
-  /** The server has not processed the request and never will (RFC 9113 §6.8, §8.7), or it was not sent: it is safe to repeat. */
+  /**
+   * The server has not processed the request and never will (RFC 9113 §6.8, §8.7), or it was not sent: it is safe to
+   * repeat.
+   */
   | { readonly kind: 'refused' }
   /** Its fields are more than the server accepts. */
   | { readonly kind: 'unsendable' }

@@ -94,7 +94,10 @@ const huffmanLengths: readonly number[] = [
   30,
 ]
 
-/** Two entries for each node: where its 0 and its 1 lead, to another node, or as a negative number to the symbol -1 - it. */
+/**
+ * Two entries for each node: where its 0 and its 1 lead, to another node, or as a negative number to the symbol -1 -
+ * it.
+ */
 export const huffmanTree = makeHuffmanTree()
 function makeHuffmanTree(): Int16Array {
   const tree = new Int16Array(2 * huffmanLengths.length)

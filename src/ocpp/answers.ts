@@ -45,8 +45,8 @@ export type SilentAnswer = {
 }
 
 /**
- * The text of a CALLRESULT that refuses a card: `idTagInfo` (1.6) or `idTokenInfo` (2.x) with another status than Accepted.
- * Most answers are not parsed for it.
+ * The text of a CALLRESULT that refuses a card: `idTagInfo` (1.6) or `idTokenInfo` (2.x) with another status than
+ * Accepted. Most answers are not parsed for it.
  */
 export const cardRefusal = /^(?!.*"Accepted").*"idT(?:ag|oken)Info"/s
 

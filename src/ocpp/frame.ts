@@ -20,7 +20,10 @@ export type Call = {
   readonly id: MessageId
   readonly action: string
   readonly payload: JsonText
-  /** What the payload's text was parsed to; absent where it has to be parsed again. It takes ten times the text's memory. */
+  /**
+   * What the payload's text was parsed to; absent where it has to be parsed again. It takes ten times the text's
+   * memory.
+   */
   value?: unknown
 }
 /** 2.1: a CALL that is never answered. */
@@ -59,8 +62,8 @@ const maxDepth = 32
 /** Most elements of a message that is parsed. A CALLERROR has five; a message of six is parsed and then refused. */
 const maxElements = 6
 /**
- * Most values of a message that is parsed. 1 MiB of meter values, each of them with no more than a timestamp and a number,
- * has 75,000, and 1 MiB of a report 70,000. A million values would take 200 ms.
+ * Most values of a message that is parsed. 1 MiB of meter values, each of them with no more than a timestamp and a
+ * number, has 75,000, and 1 MiB of a report 70,000. A million values would take 200 ms.
  */
 const maxValues = 80_000
 const maxIdLength = 255
@@ -186,7 +189,9 @@ function textOf(value: unknown, text: JsonText | undefined): JsonText | null {
   return value === undefined || value === null || text === undefined ? null : text
 }
 
-/** errorDetails must be an object (OCPP-J 1.6 §4.2.3, OCPP 2.0.1 Part 4 §4.2.3); some stations write their reason there. */
+/**
+ * errorDetails must be an object (OCPP-J 1.6 §4.2.3, OCPP 2.0.1 Part 4 §4.2.3); some stations write their reason there.
+ */
 function readDetails(value: unknown, text: JsonText | undefined): Pick<CallError, 'details' | 'otherDetails'> {
   const details = readPayload(value, text)
   if (details !== null) return { details }

@@ -1,6 +1,6 @@
 /**
- * Which fields tell one transaction message from another, whatever their message ids: some stations retry a message under
- * a new id, others count their ids from 1 after each start.
+ * Which fields tell one transaction message from another, whatever their message ids: some stations retry a message
+ * under a new id, others count their ids from 1 after each start.
  *
  * Pure: no I/O, no clock. Imports nothing outside `ocpp/`.
  * Spec: OCPP 1.6 §4.7, §4.8, §4.10; OCPP 2.0.1 and 2.1 Part 2 E01 (TransactionEvent), J01 (MeterValues).
@@ -11,7 +11,9 @@ export type Identity = {
   /** Without one of these, a message has its message id in its identity. `a.b`: the member `b` of the object `a`. */
   readonly required: readonly string[]
   readonly optional: readonly string[]
-  /** `begins`: the answer gives the transaction its id. `ends`: the message ends it. `event`: its `eventType` says so. */
+  /**
+   * `begins`: the answer gives the transaction its id. `ends`: the message ends it. `event`: its `eventType` says so.
+   */
   readonly transaction?: 'begins' | 'ends' | 'event'
   /** The field with the transaction's id. */
   readonly of?: string
@@ -71,8 +73,8 @@ export const identities2x: ReadonlyMap<string, Identity> = new Map<string, Ident
 ])
 
 /**
- * Times outside these are those of a clock that was never set (1970, 1980, 2000) or has overflowed; OCPP 1.6 is of 2015.
- * They are fixed, not relative to now: the same message has the same identity whenever and wherever it is read.
+ * Times outside these are those of a clock that was never set (1970, 1980, 2000) or has overflowed; OCPP 1.6 is of
+ * 2015. They are fixed, not relative to now: the same message has the same identity whenever and wherever it is read.
  */
 const plausible = { from: Date.UTC(2016, 0), before: Date.UTC(2100, 0) }
 

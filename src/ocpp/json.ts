@@ -58,7 +58,10 @@ export function boundedElementsOf(text: string, bounds: Bounds): JsonText[] | nu
   return isWithin ? parts.map(part => part.trim() as JsonText) : null
 }
 
-/** Whether a text of the app can be parsed at little cost. True for a text that is neither an array nor an object, which is cheap. */
+/**
+ * Whether a text of the app can be parsed at little cost. True for a text that is neither an array nor an object, which
+ * is cheap.
+ */
 export function isParsable(text: string): boolean {
   return text.length <= alwaysCheap || scan(text, appBounds).isWithin
 }
@@ -88,8 +91,8 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
 }
 
 /**
- * Where a text stops being JSON: the index of the first character that no JSON text has there, or the text's length where
- * the rest is missing. `JSON.parse` names the place only for some faults.
+ * Where a text stops being JSON: the index of the first character that no JSON text has there, or the text's length
+ * where the rest is missing. `JSON.parse` names the place only for some faults.
  *
  * @param text of bounded depth, see `boundedElementsOf`
  */

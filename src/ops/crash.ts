@@ -1,12 +1,12 @@
 /**
- * The end of the process by a bug that no session confines. Node would print the error with all its properties, which may
- * hold messages of stations.
+ * The end of the process by a bug that no session confines. Node would print the error with all its properties, which
+ * may hold messages of stations.
  */
 import { placesOf, type Log } from './log.ts'
 
 /**
- * Logs an exception that nobody catches, or a rejection that nobody handles, and ends the process with 1. The line has its
- * name, its code and its places: a message may repeat what a station has sent.
+ * Logs an exception that nobody catches, or a rejection that nobody handles, and ends the process with 1. The line has
+ * its name, its code and its places: a message may repeat what a station has sent.
  */
 export function endOnFault(log: Pick<Log, 'error'>): void {
   process.on('uncaughtException', (error: unknown) => {

@@ -1,9 +1,9 @@
 /**
  * The log: one line per event on stdout, in AnyCable's formats, `text` or `json`. The only import of pino.
  *
- * Field names with a meaning: `error` is written as the messages of the error and its causes; `frame`, `wholeMessage` and
- * `excerpt` are redacted, lazily, when their line passes the level, and the first and the last are truncated; `nodeid`,
- * `sid`, `station` and `context` identify the source of a line. `time`, `level` and `msg` are reserved.
+ * Field names with a meaning: `error` is written as the messages of the error and its causes; `frame`, `wholeMessage`
+ * and `excerpt` are redacted, lazily, when their line passes the level, and the first and the last are truncated;
+ * `nodeid`, `sid`, `station` and `context` identify the source of a line. `time`, `level` and `msg` are reserved.
  */
 import { isatty } from 'node:tty'
 import { pino, stdTimeFunctions } from 'pino'
@@ -148,7 +148,9 @@ function valueText(value: unknown): string {
   }
 }
 
-/** What V8 and Node repeat of values, which may be a message of a station: what `JSON.parse` cannot read, and others. */
+/**
+ * What V8 and Node repeat of values, which may be a message of a station: what `JSON.parse` cannot read, and others.
+ */
 const repeatedValues =
   /".*"|(?<=' in ).*|(?<= on (?:string|number|boolean|bigint) ).*|(?<=^Cannot convert ).*(?= to )|(?<= Received type string ).*/gs
 
@@ -162,8 +164,8 @@ function errorWithStack(error: unknown): string {
 }
 
 /**
- * Where an error was made, the innermost place first. They are looked for behind its message, which may have such lines,
- * too; there are none if the message was replaced.
+ * Where an error was made, the innermost place first. They are looked for behind its message, which may have such
+ * lines, too; there are none if the message was replaced.
  */
 export function placesOf(error: unknown): string[] {
   if (!(error instanceof Error)) return []

@@ -1,8 +1,8 @@
 /**
  * The metrics, one row each: from it counting, exposition and docs/metrics.md derive.
  *
- * Pure. A metric that AnyCable has keeps AnyCable's name and help text, so that AnyCable's dashboards work with the prefix
- * `anycable_go_`.
+ * Pure. A metric that AnyCable has keeps AnyCable's name and help text, so that AnyCable's dashboards work with the
+ * prefix `anycable_go_`.
  */
 
 /** The values of a label: a list, or a map to their meanings; or a description of an open set. */

@@ -51,8 +51,8 @@ export class Metrics implements Meter {
   }
 
   /**
-   * Runs six times for each call of a station, so it does not ask prom-client: with labels this takes 50 ns, and there, where
-   * a text is made of all labels each time, 500 ns. An observation takes twice as long in each.
+   * Runs six times for each call of a station, so it does not ask prom-client: with labels this takes 50 ns, and there,
+   * where a text is made of all labels each time, 500 ns. An observation takes twice as long in each.
    */
   count(metric: CounterName, labels: Labels = {}, by = 1): void {
     const series = this.#tallies.get(metric)?.of(labels)
@@ -157,14 +157,18 @@ function exposed(metric: MetricConfig, labels: Row<'counter'>['labels']): Tally<
   return tally
 }
 
-/** How many observations each bucket has, those of the buckets below it left out; the last one is for all that is longer. */
+/**
+ * How many observations each bucket has, those of the buckets below it left out; the last one is for all that is
+ * longer.
+ */
 type Observations = { readonly inBuckets: number[]; sum: number }
 
 /** Has prom-client read the observations at each scrape, as one of its own histograms. */
 function exposedHistogram({ name, help, labelNames, registers }: MetricConfig): Tally<Observations> {
   const tally = new Tally<Observations>(labelNames, () => ({ inBuckets: [...BUCKETS, Infinity].map(() => 0), sum: 0 }))
   const get = () => Promise.resolve({ name, help, type: 'histogram', values: tally.all.flatMap(valuesOf(name)) })
-  // The registry reads these two members of a metric. Its types know only its own classes, whose observations take longer.
+  // The registry reads these two members of a metric. Its types know only its own classes, whose observations take
+  // longer.
   for (const registry of registers) registry.registerMetric({ name, get } as unknown as Histogram)
   return tally
 }
@@ -185,8 +189,8 @@ function valuesOf(name: string) {
 }
 
 /**
- * Every combination of labels whose values are all known: counted from 0, because Prometheus sees no increase in a series
- * that begins with 1. None where a label is an open set.
+ * Every combination of labels whose values are all known: counted from 0, because Prometheus sees no increase in a
+ * series that begins with 1. None where a label is an open set.
  */
 function knownLabels(labels: Row<'counter'>['labels']): Labels[] {
   let all: Labels[] = [{}]

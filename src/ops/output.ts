@@ -70,7 +70,10 @@ export class Output {
     }
   }
 
-  /** Writes what the reader takes. A full disk may have room again later, so every error is one of a reader that does not read. */
+  /**
+   * Writes what the reader takes. A full disk may have room again later, so every error is one of a reader that does
+   * not read.
+   */
   #isSent(): boolean {
     try {
       while (this.#waiting.length > 0) this.#remove(this.#write(this.#fd, this.#waiting.slice(0, maxChunks)))

@@ -20,13 +20,13 @@ export function setRecent<Key, Value>(map: Map<Key, Value>, key: Key, value: Val
 }
 
 /** What the owner of such maps needs; `now` is monotonic, in ms. */
-export type Surroundings = { readonly now: () => number; readonly meter: Meter }
+export type ClockAndMeter = { readonly now: () => number; readonly meter: Meter }
 
 /** Of how many entries a map consists, and as what an eviction is counted. */
-export type Memory = { readonly limit: number; readonly kind: Remembered; readonly meter: Meter }
+export type Eviction = { readonly limit: number; readonly kind: Remembered; readonly meter: Meter }
 
 /** As `setRecent`; counts the eviction. */
-export function remember<Key, Value>(map: Map<Key, Value>, key: Key, value: Value, memory: Memory): void {
-  const evicted = setRecent(map, key, value, memory.limit)
-  if (evicted !== null) memory.meter.count('ocpp_evicted_total', { kind: memory.kind })
+export function remember<Key, Value>(map: Map<Key, Value>, key: Key, value: Value, eviction: Eviction): void {
+  const evicted = setRecent(map, key, value, eviction.limit)
+  if (evicted !== null) eviction.meter.count('ocpp_evicted_total', { kind: eviction.kind })
 }

@@ -1,6 +1,6 @@
 /**
- * The lines that each connection of a station writes. A station in a reconnect loop would fill a disk with them, so their
- * number is limited for each station and for each address, and what was left out is counted.
+ * The lines that each connection of a station writes. A station in a reconnect loop would fill a disk with them, so
+ * their number is limited for each station and for each address, and what was left out is counted.
  */
 import type { Log } from './log.ts'
 import { Budget, type Rate } from './limits/budget.ts'
@@ -9,7 +9,9 @@ import { setRecent } from './recent.ts'
 
 /** Ten reconnects within a minute are a loop, or a network to look at; the first five of them show which. */
 const perStation: Rate = { burst: 10, perSecond: 10 / 60 }
-/** Behind one address may be a proxy: 10,000 stations reconnect, are rejected and come again, and each line is written. */
+/**
+ * Behind one address may be a proxy: 10,000 stations reconnect, are rejected and come again, and each line is written.
+ */
 const perAddress: Rate = { burst: 40_000, perSecond: 100 }
 /** Clients choose their identities; the oldest are evicted. */
 const maxKeys = 20_000

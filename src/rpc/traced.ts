@@ -1,6 +1,6 @@
 /**
- * Calls to the app with a span each. Only where traces are on: it stands before the guard, so that a span lasts from the
- * queue to the reply, all attempts included.
+ * Calls to the app with a span each. Only where traces are on: it stands before the guard, so that a span lasts from
+ * the queue to the reply, all attempts included.
  */
 import type { CommandCall, CommandReply, ConnectCall, ConnectReply, DisconnectCall } from '../cable/rpc.ts'
 import type { Traces } from '../ops/reporting/traces.ts'

@@ -49,8 +49,8 @@ export function closed(): RpcError {
 }
 
 /**
- * Most transmissions, streams and state keys of one reply together. A station may have 1,000 streams, and fewer commands
- * than that can wait for it. Two million of them fit into 4 MiB.
+ * Most transmissions, streams and state keys of one reply together. A station may have 1,000 streams, and fewer
+ * commands than that can wait for it. Two million of them fit into 4 MiB.
  */
 export const maxReplyItems = 1_000
 

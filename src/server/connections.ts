@@ -1,6 +1,6 @@
 /**
- * Takes the connections of a server, and with the PROXY protocol reads the header in front of each. The server, and TLS,
- * see a connection once its header is read.
+ * Takes the connections of a server, and with the PROXY protocol reads the header in front of each. The server, and
+ * TLS, see a connection once its header is read.
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'

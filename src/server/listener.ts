@@ -44,7 +44,10 @@ export type ListenerSettings = RequestSettings &
 export interface Listener {
   /** The port in use, also when port 0 was requested. */
   readonly port: number
-  /** Stops accepting connections. Pending upgrades are the turnstile's, and upgraded connections stay open. May be called twice. */
+  /**
+   * Stops accepting connections. Pending upgrades are the turnstile's, and upgraded connections stay open. May be
+   * called twice.
+   */
   close(): Promise<void>
 }
 

@@ -1,6 +1,6 @@
 /**
- * How many bytes a station may send before the app has accepted it: reading messages costs more than sending them, above all
- * compressed ones, and whoever has no credentials can send them.
+ * How many bytes a station may send before the app has accepted it: reading messages costs more than sending them,
+ * above all compressed ones, and whoever has no credentials can send them.
  */
 import { Budget } from '../ops/limits/budget.ts'
 import type { Meter } from '../ops/metrics.ts'
@@ -9,7 +9,10 @@ import type { Fleet } from './ports.ts'
 import type { Station } from './station.ts'
 import { credentialsOf } from './transactions/credentials.ts'
 
-/** One large message, and smaller ones beside it. The largest of a station that the app accepted before has the default maximum size. */
+/**
+ * One large message, and smaller ones beside it. The largest of a station that the app accepted before has the default
+ * maximum size.
+ */
 const capacityBytes = { known: 1024 * 1024 + 64 * 1024, unknown: 2 * 64 * 1024 }
 /** Far more than a station sends while it waits for a slow app. */
 const refillPerSecond = 16 * 1024
@@ -40,7 +43,10 @@ export class Allowance {
   }
 }
 
-/** The larger one for a station that the app accepted before; if it compresses, only with the same credentials, or the same certificate, as then. */
+/**
+ * The larger one for a station that the app accepted before; if it compresses, only with the same credentials, or the
+ * same certificate, as then.
+ */
 export function allowanceFor({ handshake, socket, world }: Station, fleet: Fleet, now: number): Allowance {
   const hasProof = hasAcceptedCredentials(handshake, fleet)
   const isKnown = hasProof || fleet.serialNumberOf(handshake.stationId) !== null

@@ -87,7 +87,9 @@ export class Boot {
     for (const triggered of this.#station.row.triggeredBy(action, parseObject(payload))) this.#triggered.add(triggered)
   }
 
-  /** Whether a station's CALL may pass; otherwise it is refused with SecurityError (B01.FR.10, B02.FR.09, B03.FR.07). */
+  /**
+   * Whether a station's CALL may pass; otherwise it is refused with SecurityError (B01.FR.10, B02.FR.09, B03.FR.07).
+   */
   passesCall(action: string): boolean {
     if (this.#status === 'unknown' || this.#status === 'accepted') return true
     return action === 'BootNotification' || (this.#status === 'pending' && this.#triggered?.has(action) === true)

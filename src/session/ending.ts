@@ -10,13 +10,17 @@ export class Ending {
   #disconnect: QueuedDisconnect | null = null
   #isExpedited = false
 
-  /** Resolves when the app has seen the end, or the Disconnect is lost. Made when first asked for: few wait so early. */
+  /**
+   * Resolves when the app has seen the end, or the Disconnect is lost. Made when first asked for: few wait so early.
+   */
   get done(): Promise<void> {
     this.#done ??= this.#hasEnded ? Promise.resolve() : new Promise(resolve => (this.#resolve = resolve))
     return this.#done
   }
 
-  /** Sends the Disconnect now rather than in its turn, or as soon as work in progress has ended. Resolves with `done`. */
+  /**
+   * Sends the Disconnect now rather than in its turn, or as soon as work in progress has ended. Resolves with `done`.
+   */
   expedite(): Promise<void> {
     this.#isExpedited = true
     this.#disconnect?.expedite()

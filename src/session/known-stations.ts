@@ -24,8 +24,8 @@ export class KnownStations {
   readonly #meter: Meter
   readonly #heartbeats = new Map<StationId, number>()
   /**
-   * A digest of the credentials, and the certificate, with which the app last accepted each station: broken messages of a known station
-   * do not end its connection. It needs no `state_dir`, and a wrong guess costs little.
+   * A digest of the credentials, and the certificate, with which the app last accepted each station: broken messages of
+   * a known station do not end its connection. It needs no `state_dir`, and a wrong guess costs little.
    *
    * `AcceptedCredentials` has another use: it decides whose messages are stored. So it outlives the process.
    */

@@ -1,6 +1,6 @@
 /**
- * What becomes of a station's messages that are not frames: answered where the version allows it, explained in the log, and
- * counted, so that a peer which sends nothing else is closed or slowed down.
+ * What becomes of a station's messages that are not frames: answered where the version allows it, explained in the log,
+ * and counted, so that a peer which sends nothing else is closed or slowed down.
  */
 import { createHash } from 'node:crypto'
 import { faults } from '../ocpp/faults.ts'
@@ -23,13 +23,17 @@ const maxInARow = 20
 const pauseMs = 1_000
 /** How far into a message its action is looked for: behind an id of 255 characters. */
 const headLength = 400
-/** Until a message of a station that the app has yet to accept is logged after all: a silent one is attached by then. */
+/**
+ * Until a message of a station that the app has yet to accept is logged after all: a silent one is attached by then.
+ */
 const againMs = 10_000
 
 export class MalformedMessages {
   /** Whoever takes a good frame sets it to 0. */
   inARow = 0
-  /** Whether a message has come that shows that a station sent it: a known or a broken CALL, an answer, a sign of life. */
+  /**
+   * Whether a message has come that shows that a station sent it: a known or a broken CALL, an answer, a sign of life.
+   */
   isAlive = false
   readonly #station: Station
   readonly #parts: MalformedParts
@@ -102,10 +106,10 @@ export class MalformedMessages {
 
   /** Strangers may have used up the limit that this peer shares with them: it is asked again once it is accepted. */
   #logWhole(message: { readonly action: string; readonly wholeMessage: string }, digest: string): void {
-    const { world, who, isClosed } = this.#station
+    const { world, who, closed } = this.#station
     const key = this.#key('energy', digest)
     const isLogged = world.once(key, { ...who, ...message }, energyText, `${who.station} ${digest}`)
-    if (isLogged || this.#isAccepted || isClosed) return
+    if (isLogged || this.#isAccepted || closed.aborted) return
     this.#station.after(againMs, () => this.#logWhole(message, digest))
   }
 
@@ -121,8 +125,8 @@ const signOfLifeText = 'ignored a short text of a station that is not an OCPP me
 const unknownTypeText = 'ignored a message of a station: its version has no such message type'
 
 /**
- * Whether a message calls an action, as an element of its own before the payload. One that begins as an answer does not;
- * one that has lost its beginning may.
+ * Whether a message calls an action, as an element of its own before the payload. One that begins as an answer does
+ * not; one that has lost its beginning may.
  */
 function calls(text: string, action: string): boolean {
   const head = text.slice(0, headLength).replace(/\{[^]*/, '')

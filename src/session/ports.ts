@@ -50,8 +50,8 @@ export interface StationSocket {
   /**
    * The app accepted the station before: its messages may be of any size before it does so again.
    *
-   * @param isProven whether it has the credentials of then: its messages may be compressed, although a few bytes then become
-   * a large one, and may take any time while their bytes arrive
+   * @param isProven whether it has the credentials of then: its messages may be compressed, although a few bytes then
+   * become a large one, and may take any time while their bytes arrive
    * @returns whether they may be of any size
    */
   expectLargeMessages(isProven: boolean): boolean
@@ -195,7 +195,10 @@ export interface Member {
   readonly handshake: StationHandshake
   /** In ms of `World.now`. */
   readonly openedAt: number
-  /** Whether the station has shown life: a CALL or SEND, if only a broken one, an answer to a command or ping, a short text. */
+  /**
+   * Whether the station has shown life: a CALL or SEND, if only a broken one, an answer to a command or ping, a short
+   * text.
+   */
   readonly isHeard: boolean
   readonly attaching: UnpromptedAttach
   readonly view: Inspected
@@ -218,8 +221,8 @@ export interface Member {
 }
 
 /**
- * What is remembered of transaction messages across a station's connections: how each one stands, by the station's id and
- * the message's key and content.
+ * What is remembered of transaction messages across a station's connections: how each one stands, by the station's id
+ * and the message's key and content.
  */
 export interface TransactionMemory {
   find(message: Tracked): TransactionOutcome<KeptAnswer>
@@ -227,8 +230,8 @@ export interface TransactionMemory {
 }
 
 /**
- * The transaction messages over which connections were closed: stations owe them. `digest` is that of the credentials, so that a
- * peer with other ones does not make a station owe.
+ * The transaction messages over which connections were closed: stations owe them. `digest` is that of the credentials,
+ * so that a peer with other ones does not make a station owe.
  */
 export interface Debts {
   /** Whether the station owes a message. */

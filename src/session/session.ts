@@ -1,6 +1,6 @@
 /**
- * One station's conversation: its CALLs go to the app and the answers back, the app's commands go to the station and their
- * outcomes back. No network library and no clock: the socket, the app and the time come in.
+ * One station's conversation: its CALLs go to the app and the answers back, the app's commands go to the station and
+ * their outcomes back. No network library and no clock: the socket, the app and the time come in.
  */
 import { parseFrame, type Call, type Send } from '../ocpp/frame.ts'
 import { isFromStation } from '../ocpp/version.ts'
@@ -92,14 +92,10 @@ export class Session implements Member {
   }
 
   get isClosed(): boolean {
-    return this.#station.isClosed
+    return this.#station.closed.aborted
   }
 
-  /**
-   * Takes one message from the station. An answer settles its command at once; a CALL waits in the inbox.
-   *
-   * @param bytes the message's size
-   */
+  /** Takes one message from the station. An answer settles its command at once; a CALL waits in the inbox. */
   receive(text: string, bytes: number): void {
     const { handshake, who, world, record, closed } = this.#station
     if (closed.aborted) return
@@ -132,7 +128,7 @@ export class Session implements Member {
   }
 
   deliver(data: string): void {
-    if (this.#station.isClosed) return
+    if (this.#station.closed.aborted) return
     try {
       const message = readMessage(data)
       if (message.kind === 'command') this.commands.add(message)
@@ -235,14 +231,16 @@ export class Session implements Member {
   }
 
   async #serveOther(entry: Exclude<Entry, { kind: 'call' }>): Promise<boolean> {
+    if (entry.kind === 'attach' || entry.kind === 'own') return this.attaching.serve(entry)
+    if (entry.kind === 'answer') {
+      const attached = await this.attaching.attachUnprompted()
+      if (this.commands.settleEarlier(entry.answer)) this.#onGood()
+      return attached !== 'refused'
+    }
     if (entry.kind === 'report') await this.#collecting?.report(entry.whole)
     else if (entry.kind === 'outcome') await this.#tell(entry)
-    else if (entry.kind === 'delivery') await this.delivering?.serve(entry)
-    else if (entry.kind !== 'answer') return this.attaching.serve(entry)
-    if (entry.kind !== 'answer') return true
-    const attached = await this.attaching.attachUnprompted()
-    if (this.commands.settleEarlier(entry.answer)) this.#onGood()
-    return attached !== 'refused'
+    else await this.delivering?.serve(entry)
+    return true
   }
 
   onServed(entry: Entry, isAccepted: boolean): void {

@@ -32,7 +32,10 @@ export class Station<Settings = unknown> {
   readonly record = new ConnectionRecord()
   /** How the app wants the session closed once the current entry is served; `null` if it does not. */
   closing: { readonly code: CloseCode; readonly reason: string } | null = null
-  /** Told of a bug that a timer met: it ends the session, not the process. Its session sets it; a promise takes 310 bytes. */
+  /**
+   * Told of a bug that a timer met: it ends the session, not the process. Its session sets it; a promise takes 310
+   * bytes.
+   */
   owner: { onFault(error: unknown): void } | null = null
 
   constructor(
@@ -49,10 +52,6 @@ export class Station<Settings = unknown> {
     this.settings = settings
     this.world = world
     this.socket = socket
-  }
-
-  get isClosed(): boolean {
-    return this.closed.aborted
   }
 
   /** Marks the session as ended. */

@@ -15,8 +15,8 @@ export type Reply = { readonly value: unknown } | Failure
 export type Failure = { readonly fault: StoreFault; readonly cause: string | null }
 
 /**
- * The replies in the order of the requests. When the transaction fails, every write in it fails; those that must not be lost
- * are tried once without those that may.
+ * The replies in the order of the requests. When the transaction fails, every write in it fails; those that must not be
+ * lost are tried once without those that may.
  */
 export function runBatch(database: Database, operations: Operations, requests: readonly Request[]): Reply[] {
   const runAll = (): Reply[] => requests.map(request => ({ value: run(operations, request) }))

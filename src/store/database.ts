@@ -1,8 +1,8 @@
 /**
  * One SQLite database in a directory that belongs to one process. The only import of SQLite.
  *
- * Synchronous, so it runs in a worker. A transaction that has returned is on the disk: SQLite syncs its log at each commit
- * (`synchronous=FULL`).
+ * Synchronous, so it runs in a worker. A transaction that has returned is on the disk: SQLite syncs its log at each
+ * commit (`synchronous=FULL`).
  */
 import { chmodSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -94,7 +94,9 @@ export function readDatabase(dir: string): Pick<Database, 'prepare' | 'close'> {
   }
 }
 
-/** Makes the file whole without its log. SQLite does so itself, but not while statements wait for the garbage collector. */
+/**
+ * Makes the file whole without its log. SQLite does so itself, but not while statements wait for the garbage collector.
+ */
 function emptyLog(database: DatabaseSyncInstance): void {
   try {
     database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
@@ -127,7 +129,8 @@ function syncDirectory(dir: string): void {
 /**
  * The path of a file for the owner only; SQLite gives the files beside it the same mode.
  *
- * An existing file is not opened here: closing it would release the locks that this process holds on it (POSIX `fcntl`).
+ * An existing file is not opened here: closing it would release the locks that this process holds on it (POSIX
+ * `fcntl`).
  */
 function fileIn(dir: string, name: string): string {
   const file = path.join(dir, name)
@@ -141,8 +144,8 @@ function fileIn(dir: string, name: string): string {
 }
 
 /**
- * Node has no file locks, so a database of its own is the lock, in a transaction that never ends. The system releases it
- * when the process dies. The data's own lock would keep readers out.
+ * Node has no file locks, so a database of its own is the lock, in a transaction that never ends. The system releases
+ * it when the process dies. The data's own lock would keep readers out.
  */
 function lock(database: DatabaseSyncInstance): void {
   database.exec('BEGIN EXCLUSIVE')

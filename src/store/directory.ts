@@ -15,8 +15,8 @@ export function hasOutbox(dir: string): boolean {
 }
 
 /**
- * In the order of their numbers. Reads in pages: a read that goes on for long would keep a running bridge from emptying its
- * log.
+ * In the order of their numbers. Reads in pages: a read that goes on for long would keep a running bridge from emptying
+ * its log.
  *
  * @param seqs numbers of messages; `null` for all
  * @param pageSize replaced in tests

@@ -26,8 +26,8 @@ type Around = Pick<World, 'meter' | 'log' | 'once' | 'date'>
 type Opened = { readonly store: Store; readonly accepted: Credentials; readonly seen: SeenStations }
 
 /**
- * Opens what the last process has left. Never rejects: where the store cannot be opened, the bridge goes on without one.
- * While another process uses it, it is tried again.
+ * Opens what the last process has left. Never rejects: where the store cannot be opened, the bridge goes on without
+ * one. While another process uses it, it is tried again.
  *
  * @param outboxSize in bytes
  * @param open replaced in tests

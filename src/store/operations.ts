@@ -156,7 +156,10 @@ function pruneOperationsOn(database: Database) {
     ),
   }
   return {
-    /** Once for each process: drops the serial numbers and proofs that were kept longest ago, and the sessions of unknown stations. */
+    /**
+     * Once for each process: drops the serial numbers and proofs that were kept longest ago, and the sessions of
+     * unknown stations.
+     */
     prune: (): void => {
       sql.pruneSerialNumbers.run()
       sql.pruneProofs.run()

@@ -21,7 +21,10 @@ const maxSession = 16_384
 /** In characters: what the app said may be long. */
 const maxError = 1_000
 
-/** For an operator: what each command does to the messages that it names. Attempts that may have reached the app still count. */
+/**
+ * For an operator: what each command does to the messages that it names. Attempts that may have reached the app still
+ * count.
+ */
 export const changes = {
   retry: 'UPDATE outbox SET dead_at = NULL, next_attempt_at = 0',
   drop: 'DELETE FROM outbox',

@@ -1,6 +1,6 @@
 /**
- * The store on disk, as the rest of the program sees it: operations by name, each of which resolves when what it wrote is
- * synced. SQLite runs in a worker, so a slow disk delays the operations and nothing else.
+ * The store on disk, as the rest of the program sees it: operations by name, each of which resolves when what it wrote
+ * is synced. SQLite runs in a worker, so a slow disk delays the operations and nothing else.
  */
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
@@ -69,8 +69,8 @@ export class Store {
   }
 
   /**
-   * Runs an operation; operations run in the order of their calls. Rejects with `StoreError`: then nothing of it is kept,
-   * or it is not known to be on the disk.
+   * Runs an operation; operations run in the order of their calls. Rejects with `StoreError`: then nothing of it is
+   * kept, or it is not known to be on the disk.
    */
   call<Name extends keyof Operations>(
     name: Name,

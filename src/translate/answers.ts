@@ -92,8 +92,8 @@ export function answerFor(
 
 /**
  * What to tell the app's developer of a message that the app performed without an Ack; `null` where it may leave the
- * answer to the bridge, or where the operator has set the answer. To the bridge, an action that the channel lacks and one
- * that books the message look alike.
+ * answer to the bridge, or where the operator has set the answer. To the bridge, an action that the channel lacks and
+ * one that books the message look alike.
  *
  * @param isDecision as `answerFor` returned it
  * @param isTransaction whether the loss of the message costs money

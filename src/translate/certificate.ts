@@ -6,7 +6,9 @@
  */
 import type { Version } from '../ocpp/version.ts'
 
-/** What secures a connection: 0, nothing; 1, Basic credentials; 2, Basic credentials over TLS; 3, a client certificate. */
+/**
+ * What secures a connection: 0, nothing; 1, Basic credentials; 2, Basic credentials over TLS; 3, a client certificate.
+ */
 export type Profile = 0 | 1 | 2 | 3
 
 export type ClientCertificate = {

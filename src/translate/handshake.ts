@@ -1,5 +1,6 @@
 /**
- * A station's HTTP upgrade request: the station's identity, the OCPP version, and what the app is told about the request.
+ * A station's HTTP upgrade request: the station's identity, the OCPP version, and what the app is told about the
+ * request.
  *
  * Pure: no I/O, no clock.
  * Spec: OCPP-J 1.6 §3.1 and §3.2; OCPP 2.0.1 and 2.1 Part 4 §3.1 to §3.3; AnyCable `server/request_info.go`.

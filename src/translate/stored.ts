@@ -1,10 +1,10 @@
 /**
- * What the bridge may do with a transaction message that it keeps for the app: whether the station can be answered before
- * the app has seen the message, and with what.
+ * What the bridge may do with a transaction message that it keeps for the app: whether the station can be answered
+ * before the app has seen the message, and with what.
  *
  * Pure: no I/O, no clock.
- * Spec: OCPP 1.6 §4.7, §4.10 (the CSMS cannot prevent a stop); OCPP 2.0.1 and 2.1 Part 2 E04, E06, E12 (offline and ended
- * transactions).
+ * Spec: OCPP 1.6 §4.7, §4.10 (the CSMS cannot prevent a stop); OCPP 2.0.1 and 2.1 Part 2 E04, E06, E12 (offline and
+ * ended transactions).
  */
 import { emptyObject, isObject, membersOf, parseObject, type JsonText } from '../ocpp/json.ts'
 import { tokenOf } from '../ocpp/requests.ts'

@@ -1,7 +1,7 @@
 /**
- * What becomes of a transaction message that the bridge cannot have performed: one row for each CALLERROR of the bridge's
- * own that could meet it. OCPP has a station keep the message after a CALLERROR (OCPP 1.6 errata 2025-04 §3.3, OCPP 2.0.1
- * Part 2 E13), but stations in the field drop it; all of them keep it when the connection closes.
+ * What becomes of a transaction message that the bridge cannot have performed: one row for each CALLERROR of the
+ * bridge's own that could meet it. OCPP has a station keep the message after a CALLERROR (OCPP 1.6 errata 2025-04 §3.3,
+ * OCPP 2.0.1 Part 2 E13), but stations in the field drop it; all of them keep it when the connection closes.
  *
  * Pure: no I/O, no clock.
  */
@@ -15,7 +15,9 @@ type Remedy = {
   readonly because: string
 }
 
-/** Stations that count each send as an attempt often discard a message after three (1.6 `TransactionMessageAttempts`). */
+/**
+ * Stations that count each send as an attempt often discard a message after three (1.6 `TransactionMessageAttempts`).
+ */
 const triesOfBadMessage = 3
 
 /** The connection is closed. */

@@ -1,6 +1,6 @@
 /**
- * The console over HTTP: `GET /` and its files, and its sessions. All that it shows comes from the admin API, by the same
- * access rules as for every client.
+ * The console over HTTP: `GET /` and its files, and its sessions. All that it shows comes from the admin API, by the
+ * same access rules as for every client.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Access, Grant } from '../http/access.ts'
@@ -47,7 +47,9 @@ export class Console {
     return true
   }
 
-  /** GET: by what the browser is let in, `null` if it has to sign in. POST with a token: signs in. DELETE: signs out. */
+  /**
+   * GET: by what the browser is let in, `null` if it has to sign in. POST with a token: signs in. DELETE: signs out.
+   */
   #session({ method = '', headers }: IncomingMessage, response: ServerResponse): void {
     if (method === 'DELETE') {
       response.writeHead(204, { 'set-cookie': this.#sessions.noCookie }).end()

@@ -25,7 +25,10 @@ const types: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 }
 
-/** Files of the libraries, below `/console/vendor/` and without a folder `dist`: browsers know no package names, and an import map is an inline script. */
+/**
+ * Files of the libraries, below `/console/vendor/` and without a folder `dist`: browsers know no package names, and an
+ * import map is an inline script.
+ */
 const libraries = {
   'lit-html': ['lit-html.js', 'directive.js', 'directive-helpers.js', 'directives/repeat.js'],
   uplot: ['dist/uPlot.esm.js'],
@@ -64,8 +67,8 @@ function readPage(file: string): Page {
 }
 
 /**
- * Nothing but the files above runs, and nothing goes to another host. Trusted Types keep text out of every place where it
- * would become markup: lit-html's policy makes templates of the page's own text only.
+ * Nothing but the files above runs, and nothing goes to another host. Trusted Types keep text out of every place where
+ * it would become markup: lit-html's policy makes templates of the page's own text only.
  */
 export const pageHeaders = {
   'content-security-policy': [

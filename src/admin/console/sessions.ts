@@ -1,7 +1,7 @@
 /**
- * Sessions of the console: a signed cookie stands for a token that was checked once. The browser never stores the token,
- * and scripts cannot read the cookie. Nothing is kept here, so a session outlives a restart of the bridge, and ends when a
- * token is changed.
+ * Sessions of the console: a signed cookie stands for a token that was checked once. The browser never stores the
+ * token, and scripts cannot read the cookie. Nothing is kept here, so a session outlives a restart of the bridge, and
+ * ends when a token is changed.
  *
  * Pure but for the clock that it is given.
  */

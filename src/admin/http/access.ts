@@ -1,6 +1,6 @@
 /**
- * Who may use the admin API: clients with a bearer token, or with the cookie of the console. Without tokens, every process of this machine, but no web page
- * from another host.
+ * Who may use the admin API: clients with a bearer token, or with the cookie of the console. Without tokens, every
+ * process of this machine, but no web page from another host.
  */
 import type { IncomingHttpHeaders } from 'node:http'
 import { bearer } from '../../ops/bearer.ts'

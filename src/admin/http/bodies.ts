@@ -41,8 +41,8 @@ export class Bodies {
   }
 
   /**
-   * Never rejects. Beyond a limit, resolves at once; the rest of the body is received and discarded, so that the client gets
-   * the answer.
+   * Never rejects. Beyond a limit, resolves at once; the rest of the body is received and discarded, so that the client
+   * gets the answer.
    */
   #read(request: IncomingMessage): Promise<Body> {
     return new Promise(resolve => {

@@ -89,7 +89,9 @@ export function readQuery(query: string, { query: fields }: Pick<Route, 'query'>
   return checked('parameter', values, fields)
 }
 
-/** Converts a parameter to the type of its schema. A text that does not fit stays as it is, and `faultOf` refuses it. */
+/**
+ * Converts a parameter to the type of its schema. A text that does not fit stays as it is, and `faultOf` refuses it.
+ */
 function valueOf(text: string, { type }: JsonSchema): unknown {
   if (type === 'boolean') return text === 'true' || (text === 'false' ? false : text)
   return (type === 'number' || type === 'integer') && /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text

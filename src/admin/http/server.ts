@@ -123,7 +123,10 @@ async function answer(response: ServerResponse, name: RouteName, asked: Asked, s
   else write(response, 200, 'application/json', result instanceof Written ? result.json : JSON.stringify(result))
 }
 
-/** Apart from the line's own fields, such as its level. Without the payload of a command, which may hold secrets, and without a whole list of numbers. */
+/**
+ * Apart from the line's own fields, such as its level. Without the payload of a command, which may hold secrets, and
+ * without a whole list of numbers.
+ */
 function givenOf(values: Readonly<Record<string, unknown>>): Audit {
   const shown = Object.entries(values).filter(([name, value]) => name !== 'payload' && value !== undefined)
   return Object.fromEntries(shown.map(([name, value]) => [name, Array.isArray(value) ? value.slice(0, 10) : value]))

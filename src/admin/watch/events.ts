@@ -1,5 +1,6 @@
 /**
- * What happens to stations, for the streams of `GET /v1/events`. While there is none, the sessions do not call it at all.
+ * What happens to stations, for the streams of `GET /v1/events`. While there is none, the sessions do not call it at
+ * all.
  */
 import type { StationEvent } from '../../session/ports.ts'
 import { versions } from '../../ocpp/version.ts'

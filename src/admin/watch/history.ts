@@ -1,6 +1,6 @@
 /**
- * The last frames of each station, bounded for each and in total. Where they are too many in total, the station that has
- * been silent for longest loses its frames first.
+ * The last frames of each station, bounded for each and in total. Where they are too many in total, the station that
+ * has been silent for longest loses its frames first.
  */
 import { setRecent } from '../../ops/recent.ts'
 import type { FrameView } from '../answers.ts'

@@ -1,6 +1,6 @@
 /**
- * Server-sent events to clients, each of which has a bounded buffer: what does not fit is lost to that client alone, and
- * counted. Nothing waits for a client.
+ * Server-sent events to clients, each of which has a bounded buffer: what does not fit is lost to that client alone,
+ * and counted. Nothing waits for a client.
  *
  * Spec: HTML Living Standard §9.2 (`text/event-stream`).
  */

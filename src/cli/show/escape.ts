@@ -1,5 +1,6 @@
 /**
- * Escapes what a terminal would not show as text. Everything that a station, the app or the API sends goes through here.
+ * Escapes what a terminal would not show as text. Everything that a station, the app or the API sends goes through
+ * here.
  *
  * Pure.
  */

@@ -1,6 +1,6 @@
 /**
- * Rules of the options that decide who may command stations, by the admin API and by broadcasts over HTTP, and who checks
- * the keys of stations.
+ * Rules of the options that decide who may command stations, by the admin API and by broadcasts over HTTP, and who
+ * checks the keys of stations.
  *
  * Pure.
  */

@@ -1,5 +1,6 @@
 /**
- * Server-sent events, while somebody can see them. A browser has six connections for one host, so a hidden page has none.
+ * Server-sent events, while somebody can see them. A browser has six connections for one host, so a hidden page has
+ * none.
  */
 
 export type StreamState = 'connecting' | 'open' | 'lost'

@@ -1,9 +1,9 @@
 /**
- * Decides before the 101 which stations may connect: by the state of the bridge, by their keys where the bridge holds them,
- * and by the app's Connect where `ocpp_connect_on` is `upgrade`.
+ * Decides before the 101 which stations may connect: by the state of the bridge, by their keys where the bridge holds
+ * them, and by the app's Connect where `ocpp_connect_on` is `upgrade`.
  *
- * Spec: OCPP-J 1.6 §3.2 and white paper "Improved security" §2.3, OCPP 2.0.1 and 2.1 Part 4 §3.2: an unknown station gets
- * 404, wrong credentials are refused before the upgrade; RFC 9110 §11.6.1 (401), RFC 6585 §4 (429).
+ * Spec: OCPP-J 1.6 §3.2 and white paper "Improved security" §2.3, OCPP 2.0.1 and 2.1 Part 4 §3.2: an unknown station
+ * gets 404, wrong credentials are refused before the upgrade; RFC 9110 §11.6.1 (401), RFC 6585 §4 (429).
  */
 import { RpcError, type Connected } from '../../cable/rpc.ts'
 import { reportRejected, warnOfError } from '../../session/app/errors.ts'
@@ -24,7 +24,10 @@ export type AdmissionSettings = {
 /** How long a Connect may wait for a permit, less than stations wait for an upgrade; then it has a whole timeout. */
 const queueMs = 10_000
 const retryLater = { 'Retry-After': 30 }
-/** The Retry-After of stations that could not be judged: at least so long, and a random time on top, so that they spread out. */
+/**
+ * The Retry-After of stations that could not be judged: at least so long, and a random time on top, so that they spread
+ * out.
+ */
 const unjudgedSeconds = { least: 10, spread: 50 }
 
 export class Admission {

@@ -1,6 +1,6 @@
 /**
- * Delivers what the app publishes at a stretch, such as a batch of ten thousand broadcasts, in slices, in its order: between
- * slices, stations are served.
+ * Delivers what the app publishes at a stretch, such as a batch of ten thousand broadcasts, in slices, in its order:
+ * between slices, stations are served.
  */
 import type { Broadcast } from '../../cable/broadcast.ts'
 

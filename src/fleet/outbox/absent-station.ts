@@ -1,7 +1,8 @@
 /**
- * Delivers the stored messages of a station that is not connected. The app restores a connection for each command from what
- * the call carries, so the call carries what the station's last subscribe had. There is no Connect, which would need the
- * station's credentials, and no Disconnect, which would mark a station offline that is connected to another bridge.
+ * Delivers the stored messages of a station that is not connected. The app restores a connection for each command from
+ * what the call carries, so the call carries what the station's last subscribe had. There is no Connect, which would
+ * need the station's credentials, and no Disconnect, which would mark a station offline that is connected to another
+ * bridge.
  *
  * Source: anycable-rb `rpc/handlers/command.rb`, anycable-rails `connection.rb`.
  */

@@ -23,7 +23,7 @@ type OfStation = {
   absentSince: number | null
 }
 
-/** Messages that the app has answered while they were being stored, and that are not removed yet; also, late messages. */
+/** Messages that the app answered while they were being stored, and that are not removed yet; also, late messages. */
 const maxNames = 10_000
 /** The other headers, and the query of the URL, may be credentials. */
 const keptHeaders: readonly string[] = ['REMOTE_ADDR', versionHeader]
@@ -258,8 +258,8 @@ export class Backlog implements ports.Backlog {
   }
 
   /**
-   * The disk may still keep a message whose append has counted as failed. The station was not answered and sends it again:
-   * the app may have performed that one already, so the stored one carries `attempt`.
+   * The disk may still keep a message whose append has counted as failed. The station was not answered and sends it
+   * again: the app may have performed that one already, so the stored one carries `attempt`.
    */
   #awaitLate(message: OutboxMessage, appending: Promise<'stored' | 'present' | 'refused'>): void {
     const onOutcome = (outcome: 'stored' | 'present' | 'refused'): void => {

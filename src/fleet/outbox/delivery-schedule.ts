@@ -1,6 +1,7 @@
 /**
  * When stored messages are delivered, and through which sessions: of a few stations at a time, so that the app has room
- * for live messages; while the app does not reply, of one. A station that does not connect for a while needs no session.
+ * for live messages; while the app does not reply, of one. A station that does not connect for a while needs no
+ * session.
  */
 import type { DeliveryAttempt, Member, World } from '../../session/ports.ts'
 import type { StationId } from '../../translate/handshake.ts'

@@ -1,6 +1,6 @@
 /**
- * How long the bridge waits for the disk: a station waits for the answer meanwhile. A disk that has hung or failed is not
- * waited for again for a while, so that it does not stop live messages.
+ * How long the bridge waits for the disk: a station waits for the answer meanwhile. A disk that has hung or failed is
+ * not waited for again for a while, so that it does not stop live messages.
  */
 import type { DurableOutbox, World } from '../../session/ports.ts'
 

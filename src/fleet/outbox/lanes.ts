@@ -1,6 +1,6 @@
 /**
- * One delivery of a station at a time. A station may have two open connections: without credentials the older one ends only
- * when the app has accepted the newer one.
+ * One delivery of a station at a time. A station may have two open connections: without credentials the older one ends
+ * only when the app has accepted the newer one.
  */
 import type { StationId } from '../../translate/handshake.ts'
 

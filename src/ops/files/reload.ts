@@ -1,6 +1,6 @@
 /**
- * Files that are read again while the program runs: at once on `reload` (SIGHUP), and after a change on disk. The files of
- * one part are loaded together; while they cannot be, what was loaded before stays in effect.
+ * Files that are read again while the program runs: at once on `reload` (SIGHUP), and after a change on disk. The files
+ * of one part are loaded together; while they cannot be, what was loaded before stays in effect.
  *
  * Polls. A watch on a path misses what replaces the file (a rename, the symlinks of Kubernetes) and changes on network
  * file systems; a `stat` of a few files every other second costs nothing.

@@ -13,7 +13,9 @@ const HEAD = /^\ufeff?\s*\[\s*[45]\s*,\s*(?:"(?:[^"\\]|\\[^])*"|[^\s",][^",]*)?,
 /** Members of details with the refused value. */
 const REPEATED = /value$|^key/i
 
-/** As long as the shortest BasicAuthPassword (OCPP 2.0.1 A00.FR.205), in its characters; a key of 1.6 has 32 and more. */
+/**
+ * As long as the shortest BasicAuthPassword (OCPP 2.0.1 A00.FR.205), in its characters; a key of 1.6 has 32 and more.
+ */
 const LONG_WORD = /[\w*=:+|@.-]{16,}/g
 const KEY = /\d|^[a-f]{32,}$/i
 

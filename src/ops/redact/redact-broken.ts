@@ -2,8 +2,8 @@
  * Masks a text that is not JSON, where nobody can tell which value belongs to which member: shows what is known to be
  * harmless, and masks all the rest.
  *
- * Pure. What is shown: punctuation, the words of `vocabulary.ts`, timestamps, and the numbers right behind members whose
- * values are numbers, so that the energy of a broken StopTransaction can be booked.
+ * Pure. What is shown: punctuation, the words of `vocabulary.ts`, timestamps, and the numbers right behind members
+ * whose values are numbers, so that the energy of a broken StopTransaction can be booked.
  */
 import { isCount, isKnownWord } from './vocabulary.ts'
 

@@ -1,8 +1,8 @@
 /**
  * Masks the secrets of drivers and stations in frames before they are logged.
  *
- * Pure. Works on the text, so the rest of the frame stays exactly as sent. In a text that is not JSON nobody can tell the
- * secrets from the rest: `redact-broken.ts` shows only what is known to be harmless.
+ * Pure. Works on the text, so the rest of the frame stays exactly as sent. In a text that is not JSON nobody can tell
+ * the secrets from the rest: `redact-broken.ts` shows only what is known to be harmless.
  */
 import { errorTextsFrom, hasKey, isRepeated, isRevealing, SECRET_VARIABLE } from './errors.ts'
 import { redactBroken } from './redact-broken.ts'
@@ -21,11 +21,16 @@ const BEFORE = 60
 
 const MASK = '"***"'
 
-/** Members with secret values: tokens of drivers (1.6 and 2.x), certificates, passwords and PINs of connection profiles. */
+/**
+ * Members with secret values: tokens of drivers (1.6 and 2.x), certificates, passwords and PINs of connection profiles.
+ */
 const SECRET_MEMBER =
   /^(parentIdTag|idTag|idToken|additionalIdToken|certificate|certificateChain|csr|exiRequest|exiResponse)$|password|simPin/i
 
-/** A secret member of JSON inside a string, as in DataTransfer, or in a string of that. The end of its name is looked for once. */
+/**
+ * A secret member of JSON inside a string, as in DataTransfer, or in a string of that. The end of its name is looked
+ * for once.
+ */
 const SECRET_INSIDE =
   /\\"(?=\w*\\+")\w*(idTag|idToken|password|authorizationKey|certificate|csr|exiRequest|exiResponse)/i
 
@@ -70,8 +75,8 @@ export function redactWhole(text: string): string {
 }
 
 /**
- * The description of a CALLERROR, for what is kept of it. It is masked whole where it may repeat a key, or where the CALL
- * that it answers has one.
+ * The description of a CALLERROR, for what is kept of it. It is masked whole where it may repeat a key, or where the
+ * CALL that it answers has one.
  *
  * @param payload of that CALL
  */
@@ -81,7 +86,8 @@ export function redactDescription(description: string, payload: string): string 
 }
 
 /**
- * The last characters before the place where a text stops being JSON, masked; none where that is beyond what is scanned.
+ * The last characters before the place where a text stops being JSON, masked; none where that is beyond what is
+ * scanned.
  */
 export function redactBefore(text: string, at: number): string {
   return at > READ ? '' : redactBroken(text.slice(0, at)).slice(-BEFORE)
@@ -93,8 +99,8 @@ export function cutBefore(text: string, at: number): string {
 }
 
 /**
- * Whether a text is JSON, behind a byte order mark. One that nests deeper than any frame counts as none: endless nesting
- * costs a hundred times as much to parse as other texts.
+ * Whether a text is JSON, behind a byte order mark. One that nests deeper than any frame counts as none: endless
+ * nesting costs a hundred times as much to parse as other texts.
  */
 function isJson(text: string): boolean {
   if (isDeep(text)) return false

@@ -17,8 +17,8 @@ export interface Report {
 const lastMs = 1_000
 
 /**
- * Reports every `intervalMs`, and the rest at the end; then closes the reports. A gauge that is gone is 0 once: StatsD keeps
- * the last value.
+ * Reports every `intervalMs`, and the rest at the end; then closes the reports. A gauge that is gone is 0 once: StatsD
+ * keeps the last value.
  */
 export function openIntervals(
   intervalMs: number,

@@ -1,6 +1,7 @@
 /**
- * Tells systemd how the program is, for a unit with `Type=notify`: that it serves stations, that its event loop turns, that
- * it stops. Node has no datagram sockets of Unix, so `systemd-notify` sends the messages: the unit needs `NotifyAccess=all`.
+ * Tells systemd how the program is, for a unit with `Type=notify`: that it serves stations, that its event loop turns,
+ * that it stops. Node has no datagram sockets of Unix, so `systemd-notify` sends the messages: the unit needs
+ * `NotifyAccess=all`.
  *
  * Spec: sd_notify(3), sd_watchdog_enabled(3).
  */

@@ -1,9 +1,9 @@
 /**
- * The app over gRPC by grpc-js: at one address, at all addresses of a name, or at each name of a list. The only import of
- * @grpc/grpc-js.
+ * The app over gRPC by grpc-js: at one address, at all addresses of a name, or at each name of a list. The only import
+ * of @grpc/grpc-js.
  *
- * Calls go to its `Channel`: its `Client` adds an emitter, an interceptor chain and a stack trace to each call, a quarter
- * of the call's cost.
+ * Calls go to its `Channel`: its `Client` adds an emitter, an interceptor chain and a stack trace to each call, a
+ * quarter of the call's cost.
  */
 import {
   Channel as GrpcJsChannel,

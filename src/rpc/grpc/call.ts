@@ -1,7 +1,8 @@
 /**
  * One unary call: waits for a connection, sends its message, and reads the reply and its status.
  *
- * Spec: gRPC over HTTP/2, "Requests", "Responses", "Length-Prefixed-Message"; AnyCable `rpc/rpc.go` for the metadata `sid`.
+ * Spec: gRPC over HTTP/2, "Requests", "Responses", "Length-Prefixed-Message"; AnyCable `rpc/rpc.go` for the metadata
+ * `sid`.
  */
 import { RpcError } from '../../cable/rpc.ts'
 import type { Connection } from '../../http2/connection.ts'

@@ -1,21 +1,12 @@
 /**
- * The app over gRPC: the calls of `protos/rpc.proto` as bytes on a channel, our own or that of grpc-js; and its replies.
+ * The app over gRPC: the calls of `protos/rpc.proto` as bytes on a channel, our own or that of grpc-js; and its
+ * replies.
  *
- * The messages are written and read here, without descriptors, as they are the most frequent ones; `client.test.ts` holds
- * them against `rpc.proto`. Spec: Protocol Buffers, "Encoding"; gRPC over HTTP/2, "Length-Prefixed-Message".
+ * The messages are written and read here, without descriptors, as they are the most frequent ones; `client.test.ts`
+ * holds them against `rpc.proto`. Spec: Protocol Buffers, "Encoding"; gRPC over HTTP/2, "Length-Prefixed-Message".
  */
-import {
-  RpcError,
-  type Caller,
-  type CommandCall,
-  type CommandReply,
-  type ConnectCall,
-  type ConnectReply,
-  type DisconnectCall,
-  type SessionEnv,
-  type State,
-  type StreamName,
-} from '../../cable/rpc.ts'
+import { RpcError, type Caller, type CommandCall, type CommandReply, type ConnectCall } from '../../cable/rpc.ts'
+import type { ConnectReply, DisconnectCall, SessionEnv, State, StreamName } from '../../cable/rpc.ts'
 import type { Cancellation } from '../../session/ports.ts'
 import { errorReply } from '../messages.ts'
 import { aborted, maxReplyItems, tooLarge, tooManyItems, type OpenTransport, type SizeLimits } from '../transport.ts'
@@ -172,13 +163,17 @@ type Cursor = {
   left: number
 }
 
+function cursorAt(bytes: Buffer, at: number, end: number, left = maxReplyItems): Cursor {
+  return { bytes, end, at, tag: 0, value: 0, text: '', left }
+}
+
 /** By their numbers; any other is ERROR, also one that is omitted. */
 const statuses: readonly (CommandReply['status'] | undefined)[] = [undefined, 'success', 'failure']
 type Changes = { readonly cstate: State; readonly istate: State }
 const noChanges: Changes = { cstate: {}, istate: {} }
 
 function connectReply(bytes: Buffer): ConnectReply {
-  const cursor = { bytes, end: bytes.length, at: 0, tag: 0, value: 0, text: '', left: maxReplyItems }
+  const cursor = cursorAt(bytes, 0, bytes.length)
   const transmissions: string[] = []
   let [number, connectionIdentifiers, message] = [0, '', '']
   let env = noChanges
@@ -199,7 +194,7 @@ function connectReply(bytes: Buffer): ConnectReply {
 }
 
 function commandReply(bytes: Buffer): CommandReply {
-  const cursor = { bytes, end: bytes.length, at: 0, tag: 0, value: 0, text: '', left: maxReplyItems }
+  const cursor = cursorAt(bytes, 0, bytes.length)
   const [streams, transmissions, stoppedStreams]: [StreamName[], string[], StreamName[]] = [[], [], []]
   let [number, disconnect, stopAllStreams, message] = [0, false, false, '']
   let env = noChanges
@@ -224,7 +219,7 @@ function commandReply(bytes: Buffer): CommandReply {
 
 /** FAILURE is not an error: nobody awaits the answer to a Disconnect. */
 function disconnectReply(bytes: Buffer): void {
-  const cursor = { bytes, end: bytes.length, at: 0, tag: 0, value: 0, text: '', left: maxReplyItems }
+  const cursor = cursorAt(bytes, 0, bytes.length)
   let [number, message] = [0, '']
   while (next(cursor)) {
     if (cursor.tag === 0x08) number = cursor.value
@@ -236,7 +231,7 @@ function disconnectReply(bytes: Buffer): void {
 /** An EnvResponse; of one that comes in parts, the maps are joined. */
 function changesAt(outer: Cursor, before: Changes): Changes {
   const { bytes, at, value, left } = outer
-  const cursor = { bytes, end: at, at: at - value, tag: 0, value: 0, text: '', left }
+  const cursor = cursorAt(bytes, at - value, at, left)
   const entries: { cstate: [string, string][]; istate: [string, string][] } = { cstate: [], istate: [] }
   while (next(cursor)) {
     if (cursor.tag === 0x0a) entries.cstate.push(entryAt(cursor))
@@ -250,7 +245,7 @@ function changesAt(outer: Cursor, before: Changes): Changes {
 }
 
 function entryAt({ bytes, at, value }: Cursor): [string, string] {
-  const cursor = { bytes, end: at, at: at - value, tag: 0, value: 0, text: '', left: maxReplyItems }
+  const cursor = cursorAt(bytes, at - value, at)
   const entry: [string, string] = ['', '']
   while (next(cursor)) {
     if (cursor.tag === 0x0a) entry[0] = cursor.text

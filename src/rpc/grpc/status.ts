@@ -2,8 +2,8 @@
  * What the end of a call says about it, above all whether the app can have run it: a gRPC status, or what ended the
  * stream without one.
  *
- * Pure. The codes are gRPC's, the texts those of its server for Ruby. Spec: gRPC over HTTP/2, "HTTP2 Transport Mapping";
- * "HTTP to gRPC Status Code Mapping"; RFC 9113 §7, §8.7.
+ * Pure. The codes are gRPC's, the texts those of its server for Ruby. Spec: gRPC over HTTP/2, "HTTP2 Transport
+ * Mapping"; "HTTP to gRPC Status Code Mapping"; RFC 9113 §7, §8.7.
  */
 import { RpcError } from '../../cable/rpc.ts'
 import { errorCodes } from '../../http2/frames.ts'
@@ -26,8 +26,8 @@ const rows: readonly StatusRow[] = [
   // DEADLINE_EXCEEDED
   { code: 4, means: 'timeout', outcome: 'unknown' },
 
-  // RESOURCE_EXHAUSTED: the reply is above the size limit of the app's server; or the call is, and would be again; or the
-  // server has no free thread, which it says before it runs anything.
+  // RESOURCE_EXHAUSTED: the reply is above the size limit of the app's server; or the call is, and would be again; or
+  // the server has no free thread, which it says before it runs anything.
   {
     code: 8,
     text: /sen[dt] message .*larger than/i,

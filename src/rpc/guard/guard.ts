@@ -29,8 +29,8 @@ type GuardSettings = PresenceSettings & {
   /** Limits one attempt; 0: only the budget does. */
   readonly requestTimeoutMs: number
   /**
-   * The budget of a call: its time in the queue, all attempts, and the backoff between them. A call with a queue deadline
-   * of its own gets a new budget when it leaves the queue.
+   * The budget of a call: its time in the queue, all attempts, and the backoff between them. A call with a queue
+   * deadline of its own gets a new budget when it leaves the queue.
    */
   readonly commandTimeoutMs: number
 }
@@ -288,8 +288,8 @@ export class Guard implements Rpc {
 }
 
 /**
- * Less up to half of jitter, so that calls that failed together are not retried together. `null` where the call must not
- * be retried: after a timeout or a verdict of the app, and where the app may have run what it must not run twice.
+ * Less up to half of jitter, so that calls that failed together are not retried together. `null` where the call must
+ * not be retried: after a timeout or a verdict of the app, and where the app may have run what it must not run twice.
  */
 function backoffFor(failure: RpcError, retries: number, { isIdempotent }: Task): number | null {
   const { code } = failure

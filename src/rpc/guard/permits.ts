@@ -7,9 +7,9 @@ import { aborted } from '../transport.ts'
 import type { Presence } from './presence.ts'
 
 /**
- * By priority; first in, first out within each. Calls of connected stations go before the Disconnects of those that left,
- * which nobody awaits. Disconnects go before Connects: a station that reconnects is let in once the app has seen the end
- * of its previous connection.
+ * By priority; first in, first out within each. Calls of connected stations go before the Disconnects of those that
+ * left, which nobody awaits. Disconnects go before Connects: a station that reconnects is let in once the app has seen
+ * the end of its previous connection.
  */
 const priorities = ['connected', 'leaving', 'new'] as const
 export type Priority = (typeof priorities)[number]
@@ -20,7 +20,9 @@ export type Priority = (typeof priorities)[number]
  */
 const newcomersEvery = 8
 
-/** For each priority. A station waits with one call at a time, so more stations than a process is meant for reach it. */
+/**
+ * For each priority. A station waits with one call at a time, so more stations than a process is meant for reach it.
+ */
 export const maxPending = 10_000
 /** How often the queue is searched for expired calls: one timer for all of them. */
 const sweepMs = 50
@@ -73,8 +75,8 @@ export class Permits {
   /**
    * Resolves once a permit is taken for the caller.
    *
-   * Rejects with `RpcError`, the call not sent: at once with `exhausted` where the queue is full; soon after its deadline
-   * with `timeout`, or after its signal with `aborted`.
+   * Rejects with `RpcError`, the call not sent: at once with `exhausted` where the queue is full; soon after its
+   * deadline with `timeout`, or after its signal with `aborted`.
    *
    * @param deadline  in ms of `performance.now()`; called again while the call waits
    */

@@ -86,7 +86,9 @@ export class Presence {
     this.isInDoubt = true
   }
 
-  /** A call was pending for too long, or the queue was full. Says something only about an app that replies to others. */
+  /**
+   * A call was pending for too long, or the queue was full. Says something only about an app that replies to others.
+   */
   onQueueTimeout(error: RpcError): void {
     if (this.#absentSince !== null || this.#isSilent()) return
     const remedy = "raise rpc_concurrency and the app's pool, or add an app"

@@ -103,7 +103,9 @@ class HttpClient implements OpenTransport {
     disconnectReply(await this.#send(request, signal, deadline))
   }
 
-  /** What the last call or probe found out. Where that is stale, starts a probe, whose result the next query returns. */
+  /**
+   * What the last call or probe found out. Where that is stale, starts a probe, whose result the next query returns.
+   */
   isConnected(): boolean {
     const { isReachable, at } = this.#reachability
     if (!this.#isProbing && !this.#isClosed && performance.now() - at > freshMs) {

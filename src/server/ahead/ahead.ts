@@ -7,8 +7,8 @@ export type Ahead<Reading> = {
   /** How long the bytes may take, in ms. */
   readonly timeoutMs: number
   /**
-   * Reads all bytes so far; `null`: more are needed. Its own limit on their number ends the reading, and it looks at the
-   * bytes of earlier calls no further: a peer may send them one by one.
+   * Reads all bytes so far; `null`: more are needed. Its own limit on their number ends the reading, and it looks at
+   * the bytes of earlier calls no further: a peer may send them one by one.
    */
   readonly read: (bytes: Buffer) => Reading | null
   /** Called once. The connection is read no further, and keeps none of the bytes: see `giveBack`. */

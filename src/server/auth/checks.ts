@@ -1,6 +1,6 @@
 /**
- * Runs costly checks a few at a time. The others wait in one queue for each address, and the addresses take turns: a long
- * queue delays its own address only.
+ * Runs costly checks a few at a time. The others wait in one queue for each address, and the addresses take turns: a
+ * long queue delays its own address only.
  */
 
 export type CheckLimits = {

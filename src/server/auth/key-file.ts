@@ -1,6 +1,6 @@
 /**
- * Changes `ocpp_auth_file` on the disk. The bridge and `ocpp-cable auth` both write it: under a lock, each reads the file
- * again, and replaces it as a whole.
+ * Changes `ocpp_auth_file` on the disk. The bridge and `ocpp-cable auth` both write it: under a lock, each reads the
+ * file again, and replaces it as a whole.
  */
 import { randomUUID } from 'node:crypto'
 import { chmod, chown, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
@@ -10,7 +10,9 @@ const lock = { tryMs: 20, withinMs: 10_000, staleMs: 5_000 }
 /** Of a new file: only its owner may read it. */
 const newMode = 0o600
 
-/** @param change gets the text of the file, empty if there is none; where it returns the same text, nothing is written */
+/**
+ * @param change gets the text of the file, empty if there is none; where it returns the same text, nothing is written
+ */
 export async function changeFile(path: string, change: (text: string) => string | Promise<string>): Promise<void> {
   const file = await realpath(path).catch(() => path)
   const unlock = await locked(`${file}.lock`)

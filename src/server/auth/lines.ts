@@ -1,6 +1,7 @@
 /**
- * The text of `ocpp_auth_file`: one line a station with its identity, percent-encoded, and the hash of its key; with a second
- * hash, of a new key that the station has not accepted yet. Empty lines and lines with `#` at the start are comments.
+ * The text of `ocpp_auth_file`: one line a station with its identity, percent-encoded, and the hash of its key; with a
+ * second hash, of a new key that the station has not accepted yet. Empty lines and lines with `#` at the start are
+ * comments.
  */
 import type { StationId } from '../../translate/handshake.ts'
 import { isHash } from './hash.ts'

@@ -9,8 +9,8 @@
 const maxLength = 256
 
 /**
- * The bytes of a key. 1.6 configures hexadecimal digits and wants the bytes behind them in the header; stations that send the
- * digits exist, and those that send a 2.x password as digits. So digits stand for their bytes, in any key.
+ * The bytes of a key. 1.6 configures hexadecimal digits and wants the bytes behind them in the header; stations that
+ * send the digits exist, and those that send a 2.x password as digits. So digits stand for their bytes, in any key.
  */
 export function secretOf(key: Buffer): Buffer {
   const text = key.toString('latin1')
@@ -18,8 +18,8 @@ export function secretOf(key: Buffer): Buffer {
 }
 
 /**
- * The secret in an Authorization header; `null` for another scheme or user, an empty key, and what is not base64. The user
- * is the station's identity, which in 1.6 may hold a colon.
+ * The secret in an Authorization header; `null` for another scheme or user, an empty key, and what is not base64. The
+ * user is the station's identity, which in 1.6 may hold a colon.
  */
 export function secretIn(authorization: string, stationId: string): Buffer | null {
   const [, encoded] = /^basic +([a-z\d+/]+={0,2}) *$/i.exec(authorization) ?? []

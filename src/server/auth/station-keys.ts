@@ -1,9 +1,10 @@
 /**
- * The keys of `ocpp_auth_file` in memory. A check by scrypt is costly unless the key is random, so its verdict is remembered,
- * as a digest with a key of this process: a station that reconnects costs one check for each version of its line.
+ * The keys of `ocpp_auth_file` in memory. A check by scrypt is costly unless the key is random, so its verdict is
+ * remembered, as a digest with a key of this process: a station that reconnects costs one check for each version of its
+ * line.
  *
- * Spec: OCPP 1.6 security white paper A01, OCPP 2.0.1 and 2.1 Part 2 A01 (a new key that the station has accepted replaces
- * the one before).
+ * Spec: OCPP 1.6 security white paper A01, OCPP 2.0.1 and 2.1 Part 2 A01 (a new key that the station has accepted
+ * replaces the one before).
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { readFile } from 'node:fs/promises'

@@ -1,6 +1,7 @@
 /**
- * How many connections the stations' ports have, upgraded or not: all together, as the process needs descriptors for other
- * things too, and of each address; and each address's budget of upgrades. Remembers as much as it has to, and no more.
+ * How many connections the stations' ports have, upgraded or not: all together, as the process needs descriptors for
+ * other things too, and of each address; and each address's budget of upgrades. Remembers as much as it has to, and no
+ * more.
  */
 import type { EventEmitter } from 'node:events'
 import { Budget, type Rate } from '../../ops/limits/budget.ts'

@@ -1,6 +1,6 @@
 /**
- * A queue that limits the time its work takes per turn of the event loop: upgrades, so that a wave of reconnects does not
- * delay the stations already connected, and the messages of those that the app has not accepted yet.
+ * A queue that limits the time its work takes per turn of the event loop: upgrades, so that a wave of reconnects does
+ * not delay the stations already connected, and the messages of those that the app has not accepted yet.
  *
  * Independent of HTTP; the clock is passed in. Has no timer, so there is nothing to close.
  */

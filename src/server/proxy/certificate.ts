@@ -9,8 +9,8 @@ import { certificateOf } from '../tls/client-certificate.ts'
 import type { ProxyTls } from './header.ts'
 
 /**
- * A header's value; empty for none, `null` for one that is known to be unreadable. The proxy sends it only for a certificate that it has verified, so only the dates
- * are looked at again: a connection may outlive them.
+ * A header's value; empty for none, `null` for one that is known to be unreadable. The proxy sends it only for a
+ * certificate that it has verified, so only the dates are looked at again: a connection may outlive them.
  *
  * @param now in ms since the epoch
  */

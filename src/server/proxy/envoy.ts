@@ -9,7 +9,9 @@
 /** In lower case. */
 export const envoyHeader = 'x-forwarded-client-cert'
 
-/** The certificate of the last element, as URL-encoded PEM; empty for an empty header, `null` where it cannot be read. */
+/**
+ * The certificate of the last element, as URL-encoded PEM; empty for an empty header, `null` where it cannot be read.
+ */
 export function lastCertificate(value: string): string | null {
   if (value.trim() === '') return ''
   let certificates: string[] = []
@@ -27,7 +29,10 @@ export function lastCertificate(value: string): string | null {
 
 type Pair = { readonly key: string; readonly value: string; readonly separator: string; readonly end: number }
 
-/** A value in quotes may have separators in it, and quotes behind a backslash. No other has blanks: they would be matched twice. */
+/**
+ * A value in quotes may have separators in it, and quotes behind a backslash. No other has blanks: they would be
+ * matched twice.
+ */
 function pairAt(text: string, at: number): Pair | null {
   const pair = /\s*([a-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^",;\s]*))\s*([,;]|$)/iy
   pair.lastIndex = at

@@ -1,5 +1,6 @@
 /**
- * The headers in which HTTP proxies name the client that they forward: Forwarded, and X-Forwarded-For with X-Forwarded-Proto.
+ * The headers in which HTTP proxies name the client that they forward: Forwarded, and X-Forwarded-For with
+ * X-Forwarded-Proto.
  *
  * Pure. Each proxy adds to the right end: what stands left of the first untrusted address may be invented.
  * Spec: RFC 7239 §4 to §6.

@@ -134,7 +134,9 @@ function isChecked(header: Buffer, fields: Fields): boolean {
   return crc32c(copy) === checksum.readUInt32BE()
 }
 
-/** §2.2.5: bits of the client byte: TLS was used; a certificate came with this connection, or within the TLS session. */
+/**
+ * §2.2.5: bits of the client byte: TLS was used; a certificate came with this connection, or within the TLS session.
+ */
 const clientBits = { tls: 1, certificate: 2 | 4 }
 
 /** `undefined` if it is malformed. */

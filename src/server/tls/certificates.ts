@@ -15,7 +15,9 @@ type RevocationList = Validity & { readonly pem: string }
 /** Who issues stations' certificates: PEM, and each revocation list by itself. */
 export type ClientTrust = { readonly ca: string; readonly crls: readonly RevocationList[] }
 
-/** Throws if a file cannot be read or is not PEM, or if they do not match. The message names the option and the file. */
+/**
+ * Throws if a file cannot be read or is not PEM, or if they do not match. The message names the option and the file.
+ */
 export function readKeyPair(certFile: string, keyFile: string): KeyPair {
   const pair = { cert: read('ssl_cert', certFile), key: read('ssl_key', keyFile) }
   attempt(() => createSecureContext({ cert: pair.cert }), `ssl_cert: ${certFile} is not a PEM certificate`)

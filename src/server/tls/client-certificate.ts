@@ -36,7 +36,9 @@ function oneOf(value: string | readonly string[] | undefined): string | null {
   return typeof value === 'string' ? value : null
 }
 
-/** Names with a comma or a quote are written as JSON by Node; none is a DNS name or an identity, so they are left out. */
+/**
+ * Names with a comma or a quote are written as JSON by Node; none is a DNS name or an identity, so they are left out.
+ */
 function sansOf(text: string): readonly string[] {
   return text.split(', ').flatMap(name => /^(?:DNS|URI):([^"]+)$/.exec(name)?.[1] ?? [])
 }

@@ -14,7 +14,9 @@ const nameless: HelloReading = { kind: 'hello', host: null }
 
 const handshakeRecord = 22
 const clientHello = 1
-/** In bytes. With post-quantum key shares, a message takes some 2 KiB. A record of RFC 8446 §5.1 has no more, either. */
+/**
+ * In bytes. With post-quantum key shares, a message takes some 2 KiB. A record of RFC 8446 §5.1 has no more, either.
+ */
 const maxMessage = 16_384
 /** Of a record: type, version and length. In bytes. */
 const headLength = 5

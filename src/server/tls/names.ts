@@ -2,8 +2,8 @@
  * Serves each host that clients ask for with its own certificates, RSA and ECDSA side by side.
  *
  * Node's `SNICallback` and `addContext` set one certificate of a context: before Node 24, the default context's
- * certificates of other key types stay, those of another host; since then, the host has one key type. So the name is read
- * before TLS starts, and a server whose default certificates are those of the host does the handshake.
+ * certificates of other key types stay, those of another host; since then, the host has one key type. So the name is
+ * read before TLS starts, and a server whose default certificates are those of the host does the handshake.
  */
 import type { Server as HttpServer } from 'node:http'
 import type { Socket } from 'node:net'

@@ -58,7 +58,9 @@ export class Tls {
     return server
   }
 
-  /** An invalid certificate does not fail the handshake: the upgrade is refused, with the reason and the station's path. */
+  /**
+   * An invalid certificate does not fail the handshake: the upgrade is refused, with the reason and the station's path.
+   */
   #optionsWith(context: SecureContextOptions): TlsOptions {
     return { ...context, requestCert: this.#credentials.clients !== null, rejectUnauthorized: false }
   }
@@ -68,7 +70,9 @@ export class Tls {
     this.#servers.add(server)
   }
 
-  /** Reads the files again. Throws if they cannot be used, and then changes nothing. Open connections stay as they are. */
+  /**
+   * Reads the files again. Throws if they cannot be used, and then changes nothing. Open connections stay as they are.
+   */
   reload(): void {
     const credentials = this.#read()
     const contexts = new Contexts(credentials)

@@ -1,5 +1,6 @@
 /**
- * What a station must prove to a listener before the upgrade: its security profile, and that its certificate is its own.
+ * What a station must prove to a listener before the upgrade: its security profile, and that its certificate is its
+ * own.
  *
  * Spec: OCPP 1.6 security white paper edition 2, 2.0.1 Part 2 A00.FR.002 and A00.FR.401 to 408.
  */
@@ -15,13 +16,15 @@ import {
 export type Access = CertificateRules & {
   /** The lowest profile that a station may use. */
   readonly profile: Profile
-  /** Whether Basic credentials are known to be checked: by the bridge, or by the app of an operator who asks for them. */
+  /**
+   * Whether Basic credentials are known to be checked: by the bridge, or by the app of an operator who asks for them.
+   */
   readonly checksKeys: boolean
 }
 
 /**
- * The handshake, with what it proves and the serial number that the certificate names, or why it is refused. A certificate that does not fit
- * is refused even where none is needed: Basic credentials do not make up for it.
+ * The handshake, with what it proves and the serial number that the certificate names, or why it is refused. A
+ * certificate that does not fit is refused even where none is needed: Basic credentials do not make up for it.
  */
 export function accessOf(
   { certificate }: UpgradeRequest,

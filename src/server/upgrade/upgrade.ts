@@ -1,6 +1,6 @@
 /**
- * Decides an upgrade request: refuses it, or finishes it and opens the station's session. Where the app or the station's
- * key is asked first, the request waits for that.
+ * Decides an upgrade request: refuses it, or finishes it and opens the station's session. Where the app or the
+ * station's key is asked first, the request waits for that.
  *
  * Spec: OCPP-J 1.6 §3.2, OCPP 2.0.1 Part 4 §3.2.
  */

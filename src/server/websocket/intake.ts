@@ -1,10 +1,10 @@
 /**
- * What comes in on one socket: how much of it, in which turn of the event loop its session gets it, and when the socket is
- * paused.
+ * What comes in on one socket: how much of it, in which turn of the event loop its session gets it, and when the socket
+ * is paused.
  *
- * `ws` hands on one frame of a connection per turn (`allowSynchronousEvents`), so no connection can keep a turn to itself.
- * Beyond that, a connection has a budget of frames and bytes; and the messages of all stations that the app has not accepted
- * yet share a few ms of each turn, whatever it costs to read them.
+ * `ws` hands on one frame of a connection per turn (`allowSynchronousEvents`), so no connection can keep a turn to
+ * itself. Beyond that, a connection has a budget of frames and bytes; and the messages of all stations that the app has
+ * not accepted yet share a few ms of each turn, whatever it costs to read them.
  */
 import type { Limit } from '../../ops/metrics.ts'
 import { Budget, type Rate } from '../../ops/limits/budget.ts'
@@ -42,8 +42,8 @@ const maxOverrunBytes = 1024 * 1024
 /** So many seconds' worth may come at once; no message costs more. */
 const burstSeconds = 5
 /**
- * A station that is not accepted is closed this far beyond its budget. More than the CALLs of an impatient station in the data
- * that has been read when its socket is paused; a flood of control frames has ten times as many.
+ * A station that is not accepted is closed this far beyond its budget. More than the CALLs of an impatient station in
+ * the data that has been read when its socket is paused; a flood of control frames has ten times as many.
  */
 const maxOverdraft = 1_000
 const KiB = 1024
@@ -51,7 +51,10 @@ const KiB = 1024
 export const settleAt = 64
 
 export class Intake {
-  /** Whether a message may go straight to the session, if little is `unsettled`: most do, and nothing else runs for them. */
+  /**
+   * Whether a message may go straight to the session, if little is `unsettled`: most do, and nothing else runs for
+   * them.
+   */
   isOpen = false
   /** What has arrived and is not spent from the budget yet, in its unit. */
   unsettled = 0

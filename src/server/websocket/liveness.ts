@@ -1,8 +1,8 @@
 /**
  * When a silent station is pinged, and when it is given up.
  *
- * Pure: counts the sweeps that find a station silent, and never compares times. A clock that jumps or a process that was
- * suspended would make every station look silent.
+ * Pure: counts the sweeps that find a station silent, and never compares times. A clock that jumps or a process that
+ * was suspended would make every station look silent.
  *
  * Spec: OCPP-J 1.6 §5.4 and §7, OCPP 2.0.1 Part 4 §5.3 and §8.4: any byte from a station counts as life, and pongs
  * may stand for heartbeats.

@@ -21,8 +21,8 @@ export type Arriving = {
   /** How many bytes have come in. */
   readonly bytes: number
   /**
-   * Whether some of it has to arrive in time, not all of it: a slow link must not lose a large message of a station that
-   * the app has accepted, or of one that has the credentials with which the app accepted it before.
+   * Whether some of it has to arrive in time, not all of it: a slow link must not lose a large message of a station
+   * that the app has accepted, or of one that has the credentials with which the app accepted it before.
    */
   readonly mayBeSlow: boolean
 }

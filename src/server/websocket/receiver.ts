@@ -70,8 +70,8 @@ export function unfinishedBytes(ws: object): number | null {
 }
 
 /**
- * Makes it ignore all that has come, as `ws` itself does behind a close frame, and read nothing more: after an error of its
- * own, `ws` goes on to read whatever comes, as fast as it comes.
+ * Makes it ignore all that has come, as `ws` itself does behind a close frame, and read nothing more: after an error of
+ * its own, `ws` goes on to read whatever comes, as fast as it comes.
  */
 export function ignoreRest(ws: object): void {
   const { _receiver: receiver } = ws as Inside

@@ -1,5 +1,5 @@
 /**
- * One station's WebSocket: what comes in and goes out, how long it may be silent, how it is closed; and the look at all of them.
+ * One station's WebSocket: what comes in and goes out, how long it may be silent, how it is closed; the look at all.
  *
  * Spec: RFC 6455.
  */
@@ -110,7 +110,7 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
     ws.on('close', onClose)
   }
 
-  /** `ws` has validated text messages, unless invalid ones are replaced. Binary ones, which may hold anything, are served as text. */
+  /** `ws` has validated text, unless the invalid is replaced. A binary message may hold anything; it counts as text. */
   onMessage(bytes: Buffer, isBinary: boolean): void {
     const { settings, meter } = this.#shared
     this.#messages++

@@ -1,7 +1,7 @@
 /**
- * How many bytes have really moved on a connection. Node counts a write as sent when all of it has left, and a TLS record
- * as read when all of it has arrived; its handles know more, but are not its interface. So this file reads fields of
- * theirs, and the tests fail if a release changes them.
+ * How many bytes have really moved on a connection. Node counts a write as sent when all of it has left, and a TLS
+ * record as read when all of it has arrived; its handles know more, but are not its interface. So this file reads
+ * fields of theirs, and the tests fail if a release changes them.
  */
 import type { Socket } from 'node:net'
 

@@ -70,7 +70,10 @@ export class Attaching {
     return canAttach || !this.#hasAsked
   }
 
-  /** Takes over from older connections where the app has accepted this one before the upgrade; with a known sn, attaches it. */
+  /**
+   * Takes over from older connections where the app has accepted this one before the upgrade; with a known sn, attaches
+   * it.
+   */
   onOpen(): void {
     const { connected, settings } = this.#station
     if (connected === null) return
@@ -113,7 +116,7 @@ export class Attaching {
 
   /** Attaches the station without a CALL of its own, if that is wanted. Requires its turn in the inbox. */
   async attachUnprompted(): Promise<AttachAttempt> {
-    if (this.#station.isClosed || !this.isWanted) return 'skipped'
+    if (this.#station.closed.aborted || !this.isWanted) return 'skipped'
     try {
       const attached = await this.#attach(null)
       if (attached.isAccepted) return 'accepted'
@@ -178,7 +181,7 @@ export class Attaching {
   #warnOfId(): void {
     const { who, world } = this.#station
     const warn = (): void => {
-      if (this.#station.isClosed || this.isSettled) return
+      if (this.#station.closed.aborted || this.isSettled) return
       if (this.#isIdRejected) world.once('rejected id', who, idRejectedText)
       else world.once('serial number', who, byIdText)
     }

@@ -46,8 +46,8 @@ export class Attachment {
   }
 
   /**
-   * Attaches the station if it is not yet, and resubscribes if its boot has another serial number. Rejects with `RpcError`
-   * if the app gave no answer.
+   * Attaches the station if it is not yet, and resubscribes if its boot has another serial number. Rejects with
+   * `RpcError` if the app gave no answer.
    *
    * @param boot the payload of a BootNotification, `null` for any other message
    * @param queueDeadline as in `Rpc`

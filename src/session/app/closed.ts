@@ -1,5 +1,6 @@
 /**
- * The end of a session, as its calls to the app see it: 100 bytes for each station, where an `AbortController` takes 760.
+ * The end of a session, as its calls to the app see it: 100 bytes for each station, where an `AbortController` takes
+ * 760.
  */
 import type { Cancellation } from './rpc.ts'
 

@@ -104,8 +104,8 @@ export class AppConnection {
   }
 
   /**
-   * Rejects with `RpcError`, and closes the session, if the station is put off because of guesses: sockets that were opened
-   * before do not add up to more guesses.
+   * Rejects with `RpcError`, and closes the session, if the station is put off because of guesses: sockets that were
+   * opened before do not add up to more guesses.
    *
    * @param queueDeadline as in `Rpc`
    * @returns the app's name for this connection, `null` if the app rejects the station

@@ -1,7 +1,7 @@
 /**
- * Delivers a station's stored transaction messages to the app, through the station's session or what is remembered of it:
- * one at a time, in the order in which they came. A message that the app raises on is retried later, and blocks its own
- * transaction only.
+ * Delivers a station's stored transaction messages to the app, through the station's session or what is remembered of
+ * it: one at a time, in the order in which they came. A message that the app raises on is retried later, and blocks its
+ * own transaction only.
  */
 import { isAway, RpcError, type CommandReply } from '../../cable/rpc.ts'
 import { versions } from '../../ocpp/version.ts'
@@ -60,7 +60,7 @@ export class Delivering {
 
   /** Delivers the next message, in its turn: behind what the station has sent meanwhile. */
   next(): Promise<DeliveryAttempt> {
-    if (this.#station.isClosed) return Promise.resolve('none')
+    if (this.#station.closed.aborted) return Promise.resolve('none')
     return new Promise(settle => this.#parts.lane.push({ kind: 'delivery', settle }, null))
   }
 
@@ -85,8 +85,9 @@ export class Delivering {
   }
 
   /**
-   * Delivers all that can be delivered, before a message that came later. Rejects with `RpcError` where the app fails, and
-   * with the code `blocked` where a message of the same transaction is in backoff: the later message must not overtake it.
+   * Delivers all that can be delivered, before a message that came later. Rejects with `RpcError` where the app fails,
+   * and with the code `blocked` where a message of the same transaction is in backoff: the later message must not
+   * overtake it.
    *
    * @param later the later message
    * @param queueDeadline as in `Rpc`
@@ -106,7 +107,7 @@ export class Delivering {
   }
 
   get #hasNone(): boolean {
-    return this.#station.isClosed || !this.#backlog.has(this.#station.handshake.stationId)
+    return this.#station.closed.aborted || !this.#backlog.has(this.#station.handshake.stationId)
   }
 
   async #attach(): Promise<'accepted' | 'away' | 'refused' | 'unready'> {
@@ -117,14 +118,14 @@ export class Delivering {
   }
 
   /**
-   * Delivers the next message; the station is attached. Its other connection may have delivered what this one has read, so
-   * nothing is read before the turn.
+   * Delivers the next message; the station is attached. Its other connection may have delivered what this one has read,
+   * so nothing is read before the turn.
    */
   async #deliverNext(): Promise<'delivered' | 'failed' | 'unready' | 'none'> {
     return this.#backlog.inTurn(this.#station.handshake.stationId, this, async isFirst => {
       if (isFirst) this.#restart()
       try {
-        const message = this.#station.isClosed ? null : await this.#nextMessage()
+        const message = this.#station.closed.aborted ? null : await this.#nextMessage()
         if (message === null) return 'none'
         return message === 'unreadable' ? 'unready' : await this.#deliver(message)
       } catch (error) {
@@ -134,7 +135,9 @@ export class Delivering {
     })
   }
 
-  /** The first message that is due and not blocked. At the end of a round the next one begins with the oldest message. */
+  /**
+   * The first message that is due and not blocked. At the end of a round the next one begins with the oldest message.
+   */
   async #nextMessage(): Promise<StoredMessage | null | 'unreadable'> {
     const { stationId } = this.#station.handshake
     for (;;) {

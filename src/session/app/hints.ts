@@ -53,7 +53,10 @@ function itemsHint(message: string): Hint | null {
   }
 }
 
-/** Rails derives a class name from its file: `ocpp_channel.rb` holds OcppChannel, unless OCPP is registered as an acronym. */
+/**
+ * Rails derives a class name from its file: `ocpp_channel.rb` holds OcppChannel, unless OCPP is registered as an
+ * acronym.
+ */
 function channelHint(message: string): Hint | null {
   const [, name] = /^Channel not found: ([\w:]{1,100})$/.exec(message) ?? []
   if (name === undefined) return null

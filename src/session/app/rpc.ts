@@ -11,8 +11,8 @@ export type Cancellation = {
 /**
  * The app, over any transport. Rejects with `RpcError` only.
  *
- * An aborted `signal` cancels a call that is not on the wire yet, with the code `aborted`. A call on the wire runs to its
- * deadline: the app is working on it, and its reply changes states and streams.
+ * An aborted `signal` cancels a call that is not on the wire yet, with the code `aborted`. A call on the wire runs to
+ * its deadline: the app is working on it, and its reply changes states and streams.
  */
 export interface Rpc {
   /**

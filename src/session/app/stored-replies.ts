@@ -32,7 +32,10 @@ export class StoredReplies {
     this.#parts = parts
   }
 
-  /** Rejects with `RpcError` if the app could not be told of a mismatching transaction id: the message is then performed again. */
+  /**
+   * Rejects with `RpcError` if the app could not be told of a mismatching transaction id: the message is then performed
+   * again.
+   */
   async take(message: StoredMessage, { transmissions, disconnect }: CommandReply): Promise<void> {
     const { answer, others } = readReply(transmissions, message.id)
     this.#parts.messages.take(others, disconnect)
@@ -83,8 +86,8 @@ export class StoredReplies {
 }
 
 /**
- * The transaction of a stored message, as `Tracked.of` has it; that of a start is the one that the station was given. `null`
- * for a message outside transactions.
+ * The transaction of a stored message, as `Tracked.of` has it; that of a start is the one that the station was given.
+ * `null` for a message outside transactions.
  */
 export function transactionOfStored(message: StoredMessage): string | null {
   const { version, action, payload } = message

@@ -1,9 +1,11 @@
 /**
- * Attempts to authenticate, counted by address and station, and by address. An attempt with the right key is taken back.
+ * Attempts to authenticate, counted by address and station, and by address. An attempt with the right key is taken
+ * back.
  *
- * Beyond the free attempts for a station, one more is allowed after each wait. It goes to one of the credentials that were
- * put off and came back, by a draw in which each has one lot however often it asks: a station repeats its key, and new
- * guesses have no lot. So guessing gets slower, and no station is kept out by guesses, not even by those from its own address.
+ * Beyond the free attempts for a station, one more is allowed after each wait. It goes to one of the credentials that
+ * were put off and came back, by a draw in which each has one lot however often it asks: a station repeats its key, and
+ * new guesses have no lot. So guessing gets slower, and no station is kept out by guesses, not even by those from its
+ * own address.
  */
 import { Budget } from '../../ops/limits/budget.ts'
 import { networkOf } from '../../ops/limits/network.ts'
@@ -14,15 +16,20 @@ import { credentialsDigest } from '../transactions/credentials.ts'
 import { Lots, type Drawing } from './lots.ts'
 
 /**
- * For one station from one address: so many attempts are free, then each one doubles the wait. The longest wait is short,
- * so that a right key from the same address soon wins a draw.
+ * For one station from one address: so many attempts are free, then each one doubles the wait. The longest wait is
+ * short, so that a right key from the same address soon wins a draw.
  */
 const perStation = { free: 5, leastMs: 1_000, mostMs: 5_000 }
 /** Attempts further apart than this do not add up. */
 const forgottenAfterMs = 15 * 60_000
-/** For all stations behind one address: so many attempts at once, and a second. 10,000 stations may have one address. */
+/**
+ * For all stations behind one address: so many attempts at once, and a second. 10,000 stations may have one address.
+ */
 const perAddress = { burst: 10_000, perSecond: 50 }
-/** The Retry-After of an address beyond its limit: another attempt would be allowed sooner, but not to all of its stations. */
+/**
+ * The Retry-After of an address beyond its limit: another attempt would be allowed sooner, but not to all of its
+ * stations.
+ */
 const addressSeconds = 60
 const maxEntries = 100_000
 
@@ -66,8 +73,8 @@ export class Guesses {
   }
 
   /**
-   * An attempt that the app judges. Until it has, the attempt counts as a wrong one, so that guesses at the same time add
-   * up. The same credentials at once are one attempt: a station that reconnects does not wait for itself.
+   * An attempt that the app judges. Until it has, the attempt counts as a wrong one, so that guesses at the same time
+   * add up. The same credentials at once are one attempt: a station that reconnects does not wait for itself.
    *
    * @returns ends the attempt, whatever the app has said; may be called twice
    */

@@ -2,14 +2,14 @@
  * Who gets the next attempt, of the credentials that were put off: a draw among those that came back.
  */
 import type { Meter } from '../../ops/metrics.ts'
-import { remember, type Surroundings } from '../../ops/recent.ts'
+import { remember, type ClockAndMeter } from '../../ops/recent.ts'
 
 /** From the last visit on. */
 const rememberedMs = 60_000
 /** Credentials remembered: in all, and in the draw of one station at one address. */
 const limits = { all: 100_000, drawn: 256 }
 
-export type Drawing = Surroundings & { readonly random: () => number }
+export type Drawing = ClockAndMeter & { readonly random: () => number }
 
 /** `once`: put off, and not seen since. `back`: takes part in the draw. `won`: may attempt. */
 type Lot = { readonly guesser: string; readonly at: number; readonly state: 'once' | 'back' | 'won' }

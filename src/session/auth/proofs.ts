@@ -55,7 +55,9 @@ export class Proofs {
       : null
   }
 
-  /** The app has accepted the station. Only what is checked counts: a stranger cannot raise what a station has to prove. */
+  /**
+   * The app has accepted the station. Only what is checked counts: a stranger cannot raise what a station has to prove.
+   */
   onAccepted({ stationId, proven, serialNumber }: StationHandshake): void {
     const before = this.#best.get(stationId)
     const isLower = before !== undefined && proven < before.profile && !this.mayDowngrade(stationId)

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { Meter } from '../../ops/metrics.ts'
-import { remember, type Surroundings } from '../../ops/recent.ts'
+import { remember, type ClockAndMeter } from '../../ops/recent.ts'
 import type { StationHandshake } from '../../translate/handshake.ts'
 import type { Verdict } from './verdict.ts'
 
@@ -21,7 +21,7 @@ export class Rejections {
   readonly #meter: Meter
   readonly #rejections = new Map<string, Rejection>()
 
-  constructor({ now, meter }: Surroundings) {
+  constructor({ now, meter }: ClockAndMeter) {
     this.#now = now
     this.#meter = meter
   }

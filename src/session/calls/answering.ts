@@ -3,15 +3,9 @@
  */
 import { RpcError, type CommandReply } from '../../cable/rpc.ts'
 import { cardRefusal, completeAnswer, isCompletable, type Asked } from '../../ocpp/answers.ts'
-import {
-  callError,
-  isSameId,
-  type Answer,
-  type Call,
-  type CallError,
-  type MessageId,
-  type Send,
-} from '../../ocpp/frame.ts'
+import type { ErrorCode } from '../../ocpp/errors.ts'
+import { callError, isSameId, type Answer, type Call } from '../../ocpp/frame.ts'
+import type { CallError, MessageId, Send } from '../../ocpp/frame.ts'
 import { isFromStation } from '../../ocpp/version.ts'
 import type { Violation } from '../../ocpp/violations.ts'
 import { mintingActions, type NoAnswer } from '../../translate/answers.ts'
@@ -73,14 +67,15 @@ export class Answering {
 
   /**
    * @param receivedAt when the CALL came in, in ms of `World.now`; the station has been waiting since
-   * @returns whether the app accepts the station, as far as the app was asked; no promise for a CALL that it is not asked for
+   * @returns whether the app accepts the station, as far as the app was asked; no promise for a CALL that it is not
+   * asked for
    */
   answer(call: Call, receivedAt: number): Promise<boolean> | true {
     const pending = this.#newPending(call, receivedAt)
-    const checked = this.#check(call)
-    if ('kind' in checked) this.#refuse(pending, checked)
+    const { error, violations } = this.#check(call)
+    if (error !== null) this.#refuse(pending, error)
     else if (this.#parts.performing.isLocal(call)) this.#replyWithoutApp(pending, 'local')
-    else return this.#answerByApp(pending, checked)
+    else return this.#answerByApp(pending, violations)
     return true
   }
 
@@ -105,14 +100,14 @@ export class Answering {
   }
 
   /**
-   * Answers a CALL without the app, where no time is left to ask it: the connection is about to close. A station that has
-   * left gets no answer, and a transaction message gets none either, so that the station keeps it.
+   * Answers a CALL without the app, where no time is left to ask it: the connection is about to close. A station that
+   * has left gets no answer, and a transaction message gets none either, so that the station keeps it.
    */
   answerWithoutApp(call: Call, receivedAt: number): void {
     const { unanswered, inFlight } = this.#parts
     const pending = this.#newPending(call, receivedAt)
     const isKept = unanswered.closes && pending.tracked !== null
-    if (!this.#station.isClosed && !isKept) return this.#replyWithoutApp(pending, 'failed', 'ended')
+    if (!this.#station.closed.aborted && !isKept) return this.#replyWithoutApp(pending, 'failed', 'ended')
     if (unanswered.keep(pending, 'ended')) return
     inFlight.done(call)
     // Sent again under a new id, while the first one had no answer.
@@ -235,18 +230,19 @@ export class Answering {
     if (tracked !== null) this.#parts.fleet.transactions.record(tracked, { attempts, answer: null })
   }
 
-  /** Why a CALL cannot go to the app; or, for one that can, how it violates its schema. */
-  #check(call: Call): CallError | readonly Violation[] {
+  /** Why a CALL cannot go to the app, `null` if it can; and how it violates its schema. */
+  #check(call: Call): { readonly error: CallError | null; readonly violations: readonly Violation[] } {
     const { id, action } = call
     const { row } = this.#station
+    const refused = (code: ErrorCode, words: string) => ({ error: callError(id, code, words), violations: [] })
     if (!isFromStation(row, action)) {
-      if (row.toStation.has(action)) return callError(id, 'NotSupported', 'This action is sent by the CSMS')
-      return callError(id, 'NotImplemented', 'This version of OCPP has no such action from a Charging Station')
+      if (row.toStation.has(action)) return refused('NotSupported', 'This action is sent by the CSMS')
+      return refused('NotImplemented', 'This version of OCPP has no such action from a Charging Station')
     }
     if (!this.#parts.boot.passesCall(action))
-      return callError(id, 'SecurityError', 'The Charging Station has not been accepted yet')
+      return refused('SecurityError', 'The Charging Station has not been accepted yet')
     const { violations, refusal } = this.#parts.validation.ofCall(call)
-    return refusal === null ? violations : callError(id, refusal.code, refusal.words)
+    return { error: refusal === null ? null : callError(id, refusal.code, refusal.words), violations }
   }
 
   #newPending(call: Call, receivedAt: number): PendingCall {

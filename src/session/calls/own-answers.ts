@@ -50,6 +50,6 @@ export class OwnAnswers {
 
   /** A station that has left meanwhile does not read the answer, and reserves no time. */
   #bootInterval(): number {
-    return this.#station.isClosed ? 0 : this.#fleet.bootInterval(this.#member)
+    return this.#station.closed.aborted ? 0 : this.#fleet.bootInterval(this.#member)
   }
 }

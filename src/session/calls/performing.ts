@@ -1,6 +1,6 @@
 /**
- * Takes a station's CALLs and SENDs to the app: attaches the station first, retries transaction messages while the app is
- * away, and marks an attempt that may not be the first to reach the app.
+ * Takes a station's CALLs and SENDs to the app: attaches the station first, retries transaction messages while the app
+ * is away, and marks an attempt that may not be the first to reach the app.
  */
 import { isAway, RpcError, type CommandReply } from '../../cable/rpc.ts'
 import type { Call, Send } from '../../ocpp/frame.ts'
@@ -96,8 +96,8 @@ export class Performing {
   /**
    * Takes a CALL to the app. Throws or rejects with `RpcError`.
    *
-   * A transaction message is retried while the station waits. In time before the station gives up, the connection is closed,
-   * also over an attempt under way: its reply is kept for the next connection.
+   * A transaction message is retried while the station waits. In time before the station gives up, the connection is
+   * closed, also over an attempt under way: its reply is kept for the next connection.
    */
   call(pending: PendingCall, violations: readonly Violation[]): Promise<Reached> | Reached {
     const { tracked, transactionId } = pending

@@ -1,6 +1,6 @@
 /**
- * Validates one station's messages against their schemas, as its settings say. Violations are counted each time, and logged
- * once for each action and violation.
+ * Validates one station's messages against their schemas, as its settings say. Violations are counted each time, and
+ * logged once for each action and violation.
  *
  * Spec: OCPP 2.0.1 Part 4 §4.1.2 (both sides may reject what does not conform); stations in the field often do not.
  */

@@ -88,8 +88,8 @@ export class Commands {
    * @param asked by an operator; `null` for one of the app
    */
   add({ id: given, action, payload }: RemoteCommand, asked: Asked | null = null): void {
-    const { row, world, isClosed } = this.#station
-    if (isClosed) return this.#station.drop('closed', 'dropped a command to a station that has left')
+    const { row, world, closed } = this.#station
+    if (closed.aborted) return this.#station.drop('closed', 'dropped a command to a station that has left')
     const id = given ?? messageId(world.newId())
     const call: Command = { kind: 'call', id, action, asked, givenAt: world.now(), payload: payload ?? emptyObject }
     world.traces?.onCommand(this.#station, call, originOf(call))

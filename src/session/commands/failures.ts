@@ -1,5 +1,6 @@
 /**
- * Why a remote command failed without a word from the station: the bridge's own codes, and what the app reads beside them.
+ * Why a remote command failed without a word from the station: the bridge's own codes, and what the app reads beside
+ * them.
  */
 export const failures = {
   InvalidPayload: 'The payload is not an object, or violates its schema',

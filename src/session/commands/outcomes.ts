@@ -2,9 +2,9 @@
  * Reports to the app how its remote commands ended: through the session's inbox while the station is connected, and
  * several at a time once it has left.
  *
- * The outcome of a command that was sent keeps its place among the station's own messages. Refusals (`QueueFull` and the
- * like), which no station knows of, take turns with those messages: at most one refusal is in the inbox, so that an app
- * which floods a station does not keep the station from being served.
+ * The outcome of a command that was sent keeps its place among the station's own messages. Refusals (`QueueFull` and
+ * the like), which no station knows of, take turns with those messages: at most one refusal is in the inbox, so that an
+ * app which floods a station does not keep the station from being served.
  */
 import { isAway, mayRepeat, RpcError, type CommandReply } from '../../cable/rpc.ts'
 import type { CallError, CallResult, CallResultError } from '../../ocpp/frame.ts'

@@ -1,8 +1,8 @@
 /**
  * The parts that a station has sent of its reports, until each report is whole or times out.
  *
- * Takes parts in the order in which they go to the app. Nothing is lost: a part that does not fit, or that cannot be joined,
- * goes to the app as it came.
+ * Takes parts in the order in which they go to the app. Nothing is lost: a part that does not fit, or that cannot be
+ * joined, goes to the app as it came.
  */
 import { createHash } from 'node:crypto'
 import { idKey, type Call } from '../../ocpp/frame.ts'
@@ -95,8 +95,8 @@ export class Reports {
   /**
    * Ends what a `whole` began.
    *
-   * @param isTaken whether the app has the report. If not, its parts are kept until the station sends the last one again,
-   * or the report times out.
+   * @param isTaken whether the app has the report. If not, its parts are kept until the station sends the last one
+   * again, or the report times out.
    */
   settle(whole: Whole, isTaken: boolean): void {
     for (const [key, collection] of this.#collections) {
@@ -167,8 +167,8 @@ function newCollection(row: ReportRow, call: Call): Collection {
 }
 
 /**
- * Whether a part belongs to the next report with the same `requestId`: it follows the end, is whole by itself, or has the
- * number of a different part, which it would overwrite.
+ * Whether a part belongs to the next report with the same `requestId`: it follows the end, is whole by itself, or has
+ * the number of a different part, which it would overwrite.
  */
 function beginsAnother({ parts }: Collection, part: ReportPart): boolean {
   if (part.seqNo === null) return !parts.has(keyOf(part)) && isComplete([...parts.values()])

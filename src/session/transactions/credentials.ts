@@ -4,7 +4,9 @@
 import { createHash } from 'node:crypto'
 import type { StationHandshake } from '../../translate/handshake.ts'
 
-/** The Authorization header alone where there is neither a cookie nor a query; empty for a station without credentials. */
+/**
+ * The Authorization header alone where there is neither a cookie nor a query; empty for a station without credentials.
+ */
 export function credentialsOf({ env: { url, headers } }: Pick<StationHandshake, 'env'>): string {
   const { authorization = '', cookie = '' } = headers
   const [, query = ''] = /\?(.*)/s.exec(url) ?? []

@@ -40,8 +40,9 @@ export function trackedOf(stationId: StationId, { id, action, payload, value }: 
 }
 
 /**
- * The transaction id that a station gets where the app gives none (`ocpp_silent_ack=anycable`, `ocpp_outbox_decide=accept`):
- * positive, 31 bits (OCPP 1.6 errata §3.54), in the upper half of them, where few apps count their own ids.
+ * The transaction id that a station gets where the app gives none (`ocpp_silent_ack=anycable`,
+ * `ocpp_outbox_decide=accept`): positive, 31 bits (OCPP 1.6 errata §3.54), in the upper half of them, where few apps
+ * count their own ids.
  *
  * The same for each try of a message: an app that has booked the first one under this id finds it in the answer to the
  * second.

@@ -1,6 +1,6 @@
 /**
- * The outbox: transaction messages that wait on the disk for the app. Types alone: what the store gives, and what a session
- * sees of it.
+ * The outbox: transaction messages that wait on the disk for the app. Types alone: what the store gives, and what a
+ * session sees of it.
  */
 import type { Identifier, SessionEnv } from '../../cable/rpc.ts'
 import type { MessageId } from '../../ocpp/frame.ts'
@@ -33,8 +33,8 @@ export type StoredMessage = OutboxMessage & {
 }
 
 /**
- * What the app restores a station's connection from when it runs an action: as of the last subscribe that the app accepted.
- * On the disk without credentials.
+ * What the app restores a station's connection from when it runs an action: as of the last subscribe that the app
+ * accepted. On the disk without credentials.
  */
 export type AppSession = {
   readonly version: Version
@@ -53,13 +53,13 @@ export type OutboxSize = {
 }
 
 /**
- * Messages on the disk. Each operation resolves when it is synced, and rejects where it may not be: then nothing may rely
- * on it.
+ * Messages on the disk. Each operation resolves when it is synced, and rejects where it may not be: then nothing may
+ * rely on it.
  */
 export interface Outbox {
   /**
-   * @returns `present`: the same message, by key and content, is stored already. `refused`: the outbox is full; it is so
-   * earlier for MeterValues, so that stops still fit
+   * @returns `present`: the same message, by key and content, is stored already. `refused`: the outbox is full; it is
+   * so earlier for MeterValues, so that stops still fit
    */
   append(message: OutboxMessage): Promise<'stored' | 'present' | 'refused'>
   /** A station's first hundred messages after `afterSeq` that are still to be delivered, in the order of arrival. */
@@ -150,8 +150,8 @@ export interface Backlog {
 export type MessageName = Pick<Tracked, 'stationId' | 'key' | 'content'>
 
 /**
- * How an attempt to deliver one message ended: the app has it, raised on it, or is away; `unready`: the station could not be
- * attached, or the disk failed. `none`: there is nothing to deliver now.
+ * How an attempt to deliver one message ended: the app has it, raised on it, or is away; `unready`: the station could
+ * not be attached, or the disk failed. `none`: there is nothing to deliver now.
  */
 export type DeliveryAttempt = 'delivered' | 'failed' | 'away' | 'unready' | 'refused' | 'none'
 

@@ -1,6 +1,6 @@
 /**
- * Stores a station's transaction messages for an app that cannot take them, and confirms them to the station: only after
- * they are on the disk, and only where no decision of the app is needed, or the operator lets the bridge accept.
+ * Stores a station's transaction messages for an app that cannot take them, and confirms them to the station: only
+ * after they are on the disk, and only where no decision of the app is needed, or the operator lets the bridge accept.
  */
 import type { Answer, Call } from '../../ocpp/frame.ts'
 import type { SilentSettings } from '../../translate/answers.ts'
@@ -27,7 +27,10 @@ export type Storable = {
   isStored: boolean
 }
 
-/** From a message's arrival until its answer or its close, as `Unanswered` has it; the disk has the last second at least. */
+/**
+ * From a message's arrival until its answer or its close, as `Unanswered` has it; the disk has the last second at
+ * least.
+ */
 const longestMs = 15_000
 const leastDiskMs = 1_000
 
@@ -56,8 +59,8 @@ export class Storing {
    * @param cause why it cannot be performed; `null` for a message that was not tried, and is not decided for the app
    */
   accepts({ call, tracked, isSuperseded }: Storable, cause: Cause | null): boolean {
-    const { handshake, isClosed } = this.#station
-    if (tracked === null || isSuperseded || isClosed) return false
+    const { handshake, closed } = this.#station
+    if (tracked === null || isSuperseded || closed.aborted) return false
     if (needsDecision(call.action, call.payload) && !this.#mayDecide(call.action, cause)) return false
     return this.#backlog.knows(handshake)
   }
@@ -142,9 +145,9 @@ export class Storing {
   }
 
   #confirm({ call, receivedAt }: Storable, answer: ReturnType<Fleet['transactions']['find']>['answer']): void {
-    const { row, world, isClosed } = this.#station
+    const { row, world, closed } = this.#station
     const isAwaited = this.#inFlight.done(call)
-    if (!isAwaited || isClosed || answer === null) return
+    if (!isAwaited || closed.aborted || answer === null) return
     this.#station.send({ ...answer, id: call.id })
     world.meter.count('ocpp_call_total', { version: row.number, action: call.action, answer: 'stored' })
     world.meter.observe('ocpp_call_seconds', { version: row.number }, (world.now() - receivedAt) / 1000)

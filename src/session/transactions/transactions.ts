@@ -38,8 +38,8 @@ export type TransactionOutcome<Kept = Answer> = {
   /** Attempts that may have reached the app. */
   readonly attempts: number
   /**
-   * The app's answer or the silent one; `null` where the station got neither. A CALLERROR of the bridge's own is none: the
-   * app has not booked the message, and a retry is performed.
+   * The app's answer or the silent one; `null` where the station got neither. A CALLERROR of the bridge's own is none:
+   * the app has not booked the message, and a retry is performed.
    */
   readonly answer: Kept | null
 }
@@ -94,8 +94,8 @@ export class Transactions {
   }
 
   /**
-   * How the same message stood when it was last recorded. Other content under the same key may be another fact after all,
-   * which the app can tell: it counts as another message.
+   * How the same message stood when it was last recorded. Other content under the same key may be another fact after
+   * all, which the app can tell: it counts as another message.
    */
   find({ stationId, key, content }: Pick<Tracked, 'stationId' | 'key' | 'content'>): TransactionOutcome<KeptAnswer> {
     this.#expire()
@@ -158,8 +158,8 @@ export class Transactions {
   }
 
   /**
-   * A message that comes after its transaction's end says something else, even with the same content: of a station whose
-   * clock stands still and that uses its ids again, for one. The end itself may be retried.
+   * A message that comes after its transaction's end says something else, even with the same content: of a station
+   * whose clock stands still and that uses its ids again, for one. The end itself may be retried.
    */
   #forget(stationId: StationId, transactionId: string): void {
     for (const message of this.#stations.get(stationId)?.messages.values() ?? []) {

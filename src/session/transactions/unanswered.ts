@@ -1,6 +1,6 @@
 /**
- * Decides what becomes of a transaction message that cannot be performed: it is stored and confirmed, or the connection is
- * closed, so that the station keeps the message, or the message gets the bridge's CALLERROR.
+ * Decides what becomes of a transaction message that cannot be performed: it is stored and confirmed, or the connection
+ * is closed, so that the station keeps the message, or the message gets the bridge's CALLERROR.
  *
  * The table of causes is `translate/unanswered.ts`. All times are in ms of `World.now`.
  */
@@ -82,9 +82,9 @@ export class Unanswered {
    */
   leave(message: Storable, cause: Cause): boolean {
     const { call, tracked, attempts, isSuperseded } = message
-    const { isClosed, who, world } = this.#station
+    const { closed, who, world } = this.#station
     if (tracked === null || !this.closes || isSuperseded) return false
-    if (isClosed || message.isStored || (cause !== 'unauthorized' && this.keep(message, cause))) return true
+    if (closed.aborted || message.isStored || (cause !== 'unauthorized' && this.keep(message, cause))) return true
     if (this.#debts.closesOf(tracked, this.#digest) >= closedOver[cause].closes) {
       const fields = { ...who, action: call.action, key: tracked.key, attempts, reason: cause }
       world.log.error({ ...fields, wholeMessage: call.payload }, lostText)
@@ -118,8 +118,8 @@ export class Unanswered {
   }
 
   #close({ call, attempts }: Storable, tracked: Tracked, cause: Cause): void {
-    const { isClosed, who, world } = this.#station
-    if (isClosed) return
+    const { closed, who, world } = this.#station
+    if (closed.aborted) return
     world.meter.count('ocpp_unanswered_total', { cause })
     const fields = { ...who, action: call.action, key: tracked.key, attempts, reason: cause }
     world.once(`unanswered ${cause}`, fields, closedText)

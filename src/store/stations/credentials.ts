@@ -1,6 +1,6 @@
 /**
- * Which stations the app has accepted before, and with which credentials: what is stored while the app is away is stored
- * for them only. Of the credentials a keyed digest is kept, never themselves.
+ * Which stations the app has accepted before, and with which credentials: what is stored while the app is away is
+ * stored for them only. Of the credentials a keyed digest is kept, never themselves.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { setRecent } from '../../ops/recent.ts'

@@ -1,6 +1,7 @@
 /**
- * Which stations were connected, and how the connections of the others ended. A change is written a little later, together with others: no
- * station and no other write waits for it, and stations that leave together cost a few transactions.
+ * Which stations were connected, and how the connections of the others ended. A change is written a little later,
+ * together with others: no station and no other write waits for it, and stations that leave together cost a few
+ * transactions.
  */
 import { setRecent } from '../../ops/recent.ts'
 import type { LastSeen } from '../../session/ports.ts'
