@@ -1,10 +1,11 @@
 /**
  * Takes the connections of a server, and with the PROXY protocol reads the header in front of each. The server, and TLS,
- * see a connection once its header is read.
+ * see a connection in its turn, once its header is read.
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ConnectionCount } from './limits/connection-count.ts'
+import type { Line } from './limits/turnstile.ts'
 import { giveBack, readAhead } from './ahead/ahead.ts'
 import type { Peers } from './upgrade/peer.ts'
 import { readHeader } from './proxy/header.ts'
@@ -13,6 +14,7 @@ export type Connections = {
   readonly proxyProtocol: boolean
   readonly peers: Peers
   readonly connections: Pick<ConnectionCount, 'admit'>
+  readonly turnstile: Line
   /** How long a header may take, in ms. */
   readonly headerMs: number
   /** Called with each connection whose peer is known, before the server gets it. */
@@ -33,7 +35,11 @@ export function takeConnections(server: Server, connections: Connections): void 
   const accept = (socket: Socket): void => {
     known.add(socket)
     connections.onConnection(socket)
-    if (!socket.destroyed) pass(socket)
+    socket.on('error', destroyThis)
+    connections.turnstile.enter(() => {
+      socket.off('error', destroyThis)
+      if (!socket.destroyed) pass(socket)
+    })
   }
   server.removeAllListeners('connection')
   // `replayAsPlain` emits a connection a second time.
@@ -43,6 +49,11 @@ export function takeConnections(server: Server, connections: Connections): void 
     else if (connections.proxyProtocol) readProxyHeader(socket, connections, accept)
     else accept(socket)
   })
+}
+
+/** One listener for all: see `admit`. */
+function destroyThis(this: Socket): void {
+  this.destroy()
 }
 
 function turnAway(socket: Socket, { peers, onCrowded }: Connections): void {
