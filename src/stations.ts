@@ -42,7 +42,8 @@ export async function openStations(
 ): Promise<Opened> {
   const { server, limits, ocpp } = config
   const { log, once } = world
-  const sockets = openSockets({ ...server, ...ocpp, ...limits }, world)
+  const turnstile = new Turnstile(world.now)
+  const sockets = openSockets({ ...server, ...ocpp, ...limits }, world, turnstile)
   const leaving = new AbortController()
   const admission = new Admission({ connectOn: ocpp.connectOn, room }, hub, world)
   const reception: Reception = {
@@ -63,7 +64,7 @@ export async function openStations(
   const shared = {
     peers: new Peers(server),
     addresses: new Addresses(limits, world.now, maxConnections),
-    turnstile: new Turnstile(world.now),
+    turnstile,
   }
   const listeners = await openListeners(config, tls, shared, sockets, reception).catch((error: unknown) => {
     sockets.close()
@@ -79,7 +80,7 @@ export async function openStations(
       clearInterval(sweep)
       await drain(config, hub, admission, log)
       // Pending upgrades get the answer of a bridge that stops.
-      shared.turnstile.runAll()
+      turnstile.runAll()
       await closeAll(listeners)
       sockets.close()
       log.info({}, 'all active connections closed')

@@ -1,10 +1,12 @@
 /**
+/**
  * Takes the connections of a server, and with the PROXY protocol reads the header in front of each. The server, and
- * TLS, see a connection once its header is read.
+ * TLS, see a connection in its turn, once its header is read.
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Addresses } from './limits/addresses.ts'
+import type { Line } from './limits/turnstile.ts'
 import { giveBack, readAhead } from './ahead/ahead.ts'
 import type { Peers } from './upgrade/peer.ts'
 import { readHeader } from './proxy/header.ts'
@@ -13,6 +15,7 @@ export type ConnectionSettings = {
   readonly proxyProtocol: boolean
   readonly peers: Peers
   readonly addresses: Pick<Addresses, 'admit'>
+  readonly turnstile: Line
   /** How long a header may take, in ms. */
   readonly headerMs: number
   /** Called with each connection whose peer is known, before the server gets it. */
@@ -33,7 +36,11 @@ export function takeConnections(server: Server, settings: ConnectionSettings): v
   const accept = (socket: Socket): void => {
     known.add(socket)
     settings.onConnection(socket)
-    if (!socket.destroyed) pass(socket)
+    socket.on('error', destroyThis)
+    settings.turnstile.enter(() => {
+      socket.off('error', destroyThis)
+      if (!socket.destroyed) pass(socket)
+    })
   }
   server.removeAllListeners('connection')
   // `replayAsPlain` emits a connection a second time.
@@ -43,6 +50,11 @@ export function takeConnections(server: Server, settings: ConnectionSettings): v
     else if (settings.proxyProtocol) readProxyHeader(socket, settings, accept)
     else accept(socket)
   })
+}
+
+/** One listener for all: see `Addresses.admit`. */
+function destroyThis(this: Socket): void {
+  this.destroy()
 }
 
 function turnAway(socket: Socket, { peers, onCrowded }: ConnectionSettings): void {

@@ -4,6 +4,7 @@
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
+import type { Line } from './limits/turnstile.ts'
 import { asksForWebSocket } from './requests.ts'
 import { serveHosts } from './tls/names.ts'
 import type { Tls } from './tls/tls.ts'
@@ -30,11 +31,16 @@ export const usualTimeouts: Timeouts = {
   check: 2_000,
 }
 
-/** @param tls `null`: plain HTTP */
-export function newServer(
-  { tls, timeouts = usualTimeouts }: { readonly tls: Tls | null; readonly timeouts?: Timeouts },
-  listener: RequestListener,
-): Server {
+export type ServerSettings = {
+  /** `null`: plain HTTP. */
+  readonly tls: Tls | null
+  readonly timeouts?: Timeouts
+  /** The line of handshakes. */
+  readonly turnstile: Line
+}
+
+export function newServer(settings: ServerSettings, listener: RequestListener): Server {
+  const { tls, timeouts = usualTimeouts, turnstile } = settings
   const options = {
     headersTimeout: timeouts.head,
     requestTimeout: timeouts.request,
@@ -43,16 +49,20 @@ export function newServer(
     // Node versions without this option ignore it: see `replayAsPlain`.
     shouldUpgradeCallback: asksForWebSocket,
   }
-  const server = tls === null ? createServer(options, listener) : newTlsServer(options, tls, timeouts, listener)
+  const server =
+    tls === null ? createServer(options, listener) : newTlsServer(options, { tls, timeouts, turnstile }, listener)
   server.timeout = timeouts.idle
   // Caches the peer's address, which a connection that has been reset no longer tells.
   server.on('connection', ({ remoteAddress }: Socket) => remoteAddress)
   return server
 }
 
-function newTlsServer(options: ServerOptions, tls: Tls, timeouts: Timeouts, listener: RequestListener): Server {
+type TlsSettings = ServerSettings & { readonly tls: Tls; readonly timeouts: Timeouts }
+
+function newTlsServer(options: ServerOptions, settings: TlsSettings, listener: RequestListener): Server {
+  const { tls, timeouts, turnstile } = settings
   const server = createTlsServer({ ...options, ...tls.options, handshakeTimeout: timeouts.tlsHandshake }, listener)
   tls.attach(server)
-  serveHosts(server, tls, timeouts.tlsHandshake)
+  serveHosts(server, { tls, turnstile, timeoutMs: timeouts.tlsHandshake })
   return server
 }

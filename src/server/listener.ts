@@ -15,7 +15,7 @@ import type { Access } from './upgrade/access.ts'
 import { unreadRequest, type Peers } from './upgrade/peer.ts'
 import { readClientError, refuse, type ClientError } from './upgrade/refusals.ts'
 import type { Addresses } from './limits/addresses.ts'
-import type { Turnstile } from './limits/turnstile.ts'
+import type { Line } from './limits/turnstile.ts'
 import { onUpgrade, turnAway, type Reception } from './upgrade/upgrade.ts'
 import type { Sockets } from './websocket/ports.ts'
 
@@ -24,8 +24,8 @@ export type Shared = {
   readonly peers: Peers
   /** Connections without room are closed without an answer. */
   readonly addresses: Addresses
-  /** The line of all upgrades. */
-  readonly turnstile: Turnstile
+  /** The line of all that the app has not let in. */
+  readonly turnstile: Line
 }
 
 export type ListenerSettings = RequestSettings &
@@ -77,7 +77,12 @@ export async function openListener(
     onCrowded: address => reception.onRefused(unreadRequest(address), crowded),
     onRefused: (address, problem) => reception.onRefused(unreadRequest(address), refused(400, 'proxy', problem)),
   })
-  server.on('clientError', (error: ClientError, stream: Duplex) => onClientError(error, stream, peers, reception))
+  server.on('clientError', (error: ClientError, stream: Duplex) => {
+    const answer = (): void => onClientError(error, stream, peers, reception)
+    // Node ends all requests that are overdue at a stretch.
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') turnstile.enter(answer)
+    else answer()
+  })
   server.on('timeout', (socket: Socket) => {
     // The shorter keep-alive limit applies between requests and is not counted.
     if (socket.timeout === timeouts.idle) reception.onTimeout()

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import { connect, Socket } from 'node:net'
+import { connect, Socket, type AddressInfo } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { takeConnections } from '../../src/server/connections.ts'
 import { usualTimeouts } from '../../src/server/http-server.ts'
 import { Addresses } from '../../src/server/limits/addresses.ts'
+import { Turnstile } from '../../src/server/limits/turnstile.ts'
 import type { Listener } from '../../src/server/listener.ts'
 import { Peers } from '../../src/server/upgrade/peer.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
@@ -185,6 +186,7 @@ describe('takeConnections', { concurrency: true }, () => {
       proxyProtocol: true,
       peers: new Peers({ trustedProxies: [host], proxyClientCert: null }),
       addresses: { admit: () => true },
+      turnstile: new Turnstile(() => 0),
       headerMs: 5_000,
       onConnection: () => assert.fail(),
       onCrowded: () => assert.fail(),
@@ -192,6 +194,41 @@ describe('takeConnections', { concurrency: true }, () => {
     })
     server.emit('connection', socket)
     assert.equal(socket.destroyed, true)
+  })
+
+  test('takeConnections passes a connection on in its turn, unless it has ended by then', async () => {
+    const line: (() => void)[] = []
+    const taken: Socket[] = []
+    const passed: Socket[] = []
+    const server = createServer().on('connection', (socket: Socket) => passed.push(socket))
+    keep({ close: () => void server.close() })
+    takeConnections(server, {
+      proxyProtocol: false,
+      peers: new Peers({ trustedProxies: [], proxyClientCert: null }),
+      addresses: { admit: () => true },
+      turnstile: { enter: work => void line.push(work) },
+      headerMs: 5_000,
+      onConnection: socket => taken.push(socket),
+      onCrowded: () => assert.fail(),
+      onRefused: (address, problem) => assert.fail(`${address} ${problem}`),
+    })
+    server.listen(0, host)
+    await once(server, 'listening')
+    const dialNext = async (): Promise<readonly [client: Socket, socket: Socket | undefined]> => {
+      const client = connect((server.address() as AddressInfo).port, host)
+      keep({ close: () => void client.destroy() })
+      await Promise.all([once(server, 'connection'), once(client, 'connect')])
+      return [client, taken.at(-1)]
+    }
+    const [leaving, left] = await dialNext()
+    const [, stays] = await dialNext()
+    assert.ok(left !== undefined && stays !== undefined)
+    const closed = new Promise(resolve => left.once('close', resolve))
+    leaving.resetAndDestroy()
+    await closed
+    assert.deepEqual(passed, [])
+    for (const work of line) work()
+    assert.deepEqual(passed, [stays])
   })
 
   test('takeConnections names the station of a request that cannot be parsed', async () => {

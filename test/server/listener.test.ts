@@ -6,8 +6,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Addresses, burstSeconds } from '../../src/server/limits/addresses.ts'
-import { Turnstile } from '../../src/server/limits/turnstile.ts'
+import { usualTimeouts } from '../../src/server/http-server.ts'
+import { Turnstile, type Line } from '../../src/server/limits/turnstile.ts'
 import type { Shared } from '../../src/server/listener.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { refused as refusalOf, type Refusal } from '../../src/translate/handshake.ts'
@@ -19,7 +21,7 @@ import { openPort, openTestSockets, portHost as host, sharedLimits } from '../su
 
 const KiB = 1024
 /** So that two fit into a turn. */
-const admissionMs = 1
+const admissionMs = 0.5
 
 type Watch = {
   readonly refusal?: (stationId: string) => Refusal | null
@@ -59,11 +61,12 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade, ask =
     onRefused: (_request, { status, problem }) => refused.push([status, problem]),
     onFault: ({ target }, error) => faults.push([target, error]),
   }
-  const shared = { ...sharedLimits(), turnstile: new Turnstile(() => now), ...limits }
+  const turnstile = new Turnstile(() => now)
+  const shared = { ...sharedLimits(), turnstile, ...limits }
   const listener = await openPort(keep, reception, shared, watched)
   const second = await openPort(keep, reception, shared, watched)
   const ends = { admitted, refused, faults, released }
-  return { listener, turnstile: shared.turnstile, port: listener.port, secondPort: second.port, ...ends }
+  return { listener, turnstile, port: listener.port, secondPort: second.port, ...ends }
 }
 
 type Guest = {
@@ -317,4 +320,22 @@ describe('two listeners', () => {
       isIn = await Promise.race([once(next, 'data').then(() => true), once(next, 'close').then(() => false)])
     }
   })
+})
+
+test('requests that are overdue at the same time are answered in turns', { timeout: 20_000 }, async t => {
+  const line: (() => void)[] = []
+  let connections = 0
+  const turnstile: Line = { enter: work => (++connections > 2 ? void line.push(work) : work()) }
+  const keep = keepUntil(end => t.after(end))
+  const timeouts = { ...usualTimeouts, head: 100, check: 20 }
+  const { port } = await openPort(keep, {}, { turnstile, timeouts })
+  const guests = Array.from({ length: 2 }, () => connect(port, host))
+  t.after(() => guests.forEach(guest => guest.destroy()))
+  const answers = guests.map(guest => once(guest, 'data').then(([bytes]) => String(bytes)))
+  while (line.length < 2) await sleep(5)
+  line.shift()?.()
+  assert.match(await Promise.race(answers), /^HTTP\/1\.1 408 /)
+  assert.equal(line.length, 1)
+  line.shift()?.()
+  for (const answer of await Promise.all(answers)) assert.match(answer, /^HTTP\/1\.1 408 /)
 })

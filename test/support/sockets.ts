@@ -6,6 +6,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { Version } from '../../src/ocpp/version.ts'
+import { Turnstile } from '../../src/server/limits/turnstile.ts'
 import type { SocketSettings, UpgradeEnd } from '../../src/server/websocket/ports.ts'
 import { openSockets } from '../../src/server/websocket/sockets.ts'
 import type { StationSocket } from '../../src/session/ports.ts'
@@ -24,6 +25,8 @@ const usual: SocketSettings = {
   compression: 'on',
 }
 
+const now = (): number => performance.now()
+
 /** Accepts stations of one version; `onReceive` is called with each message. */
 export async function openUpgraded(
   t: TestContext,
@@ -37,7 +40,7 @@ export async function openUpgraded(
   const warn = (key: string, fields: object, _message: string, detail?: string): boolean =>
     warnings.push({ key, ...fields, detail }) > 0
   const keep = keepUntil(end => t.after(end))
-  const sockets = keep(openSockets({ ...usual, ...settings }, { meter, once: warn }))
+  const sockets = keep(openSockets({ ...usual, ...settings }, { meter, once: warn, now }, new Turnstile(now)))
   const waiting: ((opened: Opened) => void)[] = []
   const server = keep(createServer())
   const onOpen: UpgradeEnd['onOpen'] = socket => {

@@ -55,7 +55,7 @@ const anyReception: Reception = {
 }
 
 export function openTestSockets(keep: Keep): Sockets {
-  return keep(openSockets(socketSettings, { meter: new FakeMeter(), once: () => true }))
+  return keep(openSockets(socketSettings, { meter: new FakeMeter(), once: () => true, now }, new Turnstile(now)))
 }
 
 const now = (): number => performance.now()

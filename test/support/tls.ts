@@ -4,6 +4,7 @@ import type { AddressInfo, Server as NetServer } from 'node:net'
 import type { TestContext } from 'node:test'
 import { connect, type ConnectionOptions } from 'node:tls'
 import { newServer } from '../../src/server/http-server.ts'
+import { Turnstile } from '../../src/server/limits/turnstile.ts'
 import type { Tls } from '../../src/server/tls/tls.ts'
 
 type Client = Omit<ConnectionOptions, 'servername'> & {
@@ -13,7 +14,7 @@ type Client = Omit<ConnectionOptions, 'servername'> & {
 
 /** The fingerprint of the certificate that a client is served; `null` where the handshake fails. */
 export async function servedBy(t: TestContext, tls: Tls, client: Client): Promise<string | null> {
-  const server = newServer({ tls }, () => undefined)
+  const server = newServer({ tls, turnstile: new Turnstile(() => performance.now()) }, () => undefined)
   t.after(() => server.close())
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

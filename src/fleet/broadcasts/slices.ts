@@ -5,7 +5,7 @@
 import type { Broadcast } from '../../cable/broadcast.ts'
 
 /** How long broadcasts are delivered at a stretch. */
-const sliceMs = 5
+const sliceMs = 2
 /** Beyond so many characters, slices would let the app publish faster than stations are served: there are none. */
 const maxWaiting = 16 * 1024 * 1024
 

@@ -174,8 +174,8 @@ export class Call<Reply> implements OpenCall {
 }
 
 /**
- * Adds bytes after the first `length` of a buffer, or of a copy twice as large as needed: a message in any number of frames
- * takes a small multiple of its bytes.
+ * Adds bytes after the first `length` of a buffer, or of a copy twice as large as needed: a message in any number of
+ * frames takes a small multiple of its bytes.
  */
 function appended(to: Buffer, length: number, bytes: Buffer): Buffer {
   const end = length + bytes.length

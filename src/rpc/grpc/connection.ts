@@ -34,7 +34,7 @@ export interface ConnectionOwner {
 /** How long the app may take to send its preface. */
 const attemptMs = 5_000
 const noPreface = `no HTTP/2 preface in ${attemptMs} ms`
-/** grpc-js does not require ALPN, and waits for the preface without a limit. It is as strict about the rules of HTTP/2. */
+/** grpc-js requires no ALPN, and waits for the preface without a limit. It is as strict about the rules of HTTP/2. */
 const mayTryLibrary = 'if the app does speak gRPC there, rpc_impl=grpc-js may connect'
 
 export class Connection implements SocketOwner {

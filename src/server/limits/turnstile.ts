@@ -1,20 +1,28 @@
 /**
- * A queue that limits the time its work takes per turn of the event loop: upgrades, so that a wave of reconnects does
- * not delay the stations already connected, and the messages of those that the app has not accepted yet.
+/**
+ * A queue that limits the time its work takes per turn of the event loop: all that comes from stations that the app has
+ * not accepted, from the connection to its end, so that neither a wave of reconnects nor an attack delays the accepted
+ * ones.
  *
  * Independent of HTTP; the clock is passed in. Has no timer, so there is nothing to close.
  */
 
-/** An upgrade, or the delivery of a message. Must not throw. */
+/** A connection, an upgrade, data, a message, the end of a connection. Must not throw. */
 type Work = () => void
 
-/** Per turn of the event loop: enough for about ten upgrades. */
-export const turnMs = 2
+/**
+ * Per turn of the event loop: enough for about five upgrades. A call of an accepted station takes three turns, with the
+ * app's answer.
+ */
+export const turnMs = 1
+
+/** Where work waits for its turn. */
+export type Line = Pick<Turnstile, 'enter'>
 
 export class Turnstile {
   readonly #now: () => number
-  /** In order of arrival. */
-  readonly #line = new Set<Work>()
+  /** In order of arrival, each with whether it goes on. */
+  readonly #line = new Map<Work, boolean>()
   /** Time spent in the current turn. */
   #spentMs = 0
   #isCounting = false
@@ -25,9 +33,13 @@ export class Turnstile {
     this.#now = now
   }
 
-  /** Runs it at once if none is queued and the current turn has time left; otherwise queues it. */
-  enter(work: Work): void {
-    this.#line.add(work)
+  /**
+   * Runs it at once if none is queued and the current turn has time left; otherwise queues it.
+   *
+   * @param goesOn whether it goes on after it has returned, for how long is unknown: nothing else runs in that turn
+   */
+  enter(work: Work, goesOn = false): void {
+    this.#line.set(work, goesOn)
     // What enters from within is next in the loop that runs.
     if (!this.#isRunning) this.#run(turnMs)
   }
@@ -40,13 +52,13 @@ export class Turnstile {
   /** Runs at least one per turn, however long it takes. */
   #run(limitMs: number): void {
     this.#isRunning = true
-    for (const work of this.#line) {
+    for (const [work, goesOn] of this.#line) {
       if (this.#spentMs >= limitMs) break
       this.#line.delete(work)
       this.#count()
       const since = this.#now()
       work()
-      this.#spentMs += this.#now() - since
+      this.#spentMs += goesOn ? turnMs : this.#now() - since
     }
     this.#isRunning = false
   }

@@ -52,8 +52,6 @@ type Certificate = {
 export class Contexts {
   /** For a client that names no host, or one that no certificate has. */
   readonly usual: SecureContextOptions
-  /** Whether the host that a client asks for makes a difference. */
-  readonly dependOnHost: boolean
   readonly #credentials: TlsCredentials
   readonly #certificates: readonly Certificate[]
   /** By the certificates in it. */
@@ -64,8 +62,6 @@ export class Contexts {
     this.#certificates = credentials.keyPairs.map(certificateOf)
     const names = this.#certificates[0]?.names ?? []
     this.usual = this.#optionsFor(this.#certificates.filter(other => other.names.some(name => names.includes(name))))
-    const all = new Set(this.#certificates.map(certificate => certificate.names.toSorted().join()))
-    this.dependOnHost = all.size > 1
   }
 
   /** The same object for the same certificates. */

@@ -44,11 +44,6 @@ export class Tls {
     return this.#optionsWith(this.#contexts.usual)
   }
 
-  /** Whether clients that ask for different hosts are served by different certificates. */
-  get dependsOnHost(): boolean {
-    return this.#contexts.dependOnHost
-  }
-
   /** A server with the certificates of a host: `main`, or another one, which never listens. */
   serverFor(host: string | null, main: Server, newServer: (options: TlsOptions) => Server): Server {
     const context = host === null ? this.#contexts.usual : this.#contexts.for(host)

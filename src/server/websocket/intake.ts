@@ -8,7 +8,7 @@
  */
 import type { Limit } from '../../ops/metrics.ts'
 import { Budget, type Rate } from '../../ops/limits/budget.ts'
-import type { Turnstile } from '../limits/turnstile.ts'
+import type { Line } from '../limits/turnstile.ts'
 import { Held, type Message } from './held.ts'
 
 /** The socket below. */
@@ -61,7 +61,7 @@ export class Intake {
   readonly #flow: Flow
   readonly #settings: IntakeSettings
   readonly #end: IntakeEnd
-  readonly #strangers: Turnstile
+  readonly #strangers: Line
   readonly #now: () => number
   readonly #held = new Held()
   #rate: Rate
@@ -79,7 +79,7 @@ export class Intake {
   #onEmpty: (() => void) | null = null
 
   /** @param strangers the line of all stations that are not accepted; @param now monotonic, in ms */
-  constructor(flow: Flow, settings: IntakeSettings, end: IntakeEnd, strangers: Turnstile, now: () => number) {
+  constructor(flow: Flow, settings: IntakeSettings, end: IntakeEnd, strangers: Line, now: () => number) {
     this.#flow = flow
     this.#settings = settings
     this.#end = end
@@ -200,7 +200,9 @@ export class Intake {
   #emptied(): void {
     const run = this.#onEmpty
     this.#onEmpty = null
-    run?.()
+    if (run === null) return
+    if (this.#isAccepted) run()
+    else this.#strangers.enter(run)
   }
 
   #slow(): void {

@@ -1,14 +1,19 @@
 /**
- * What `ws` holds of a message that is not whole yet, and its limits on one message, which it only takes for all
- * connections of a server at once. It exposes neither, so this file reads fields that are not its interface; the tests
- * fail if a release changes them.
+ * What `ws` holds of a message that is not whole yet, its limits on one message, which it only takes for all
+ * connections of a server at once, and when it parses what has arrived. It exposes none of them, so this file uses
+ * fields that are not its interface; the tests fail if a release changes them.
  */
+import type { Line } from '../limits/turnstile.ts'
 
 type Limits = {
   _maxPayload: number
 }
 
+type Write = (chunk: Buffer, encoding: string, done: (error?: Error) => void) => void
+
 type Receiver = Limits & {
+  _write: Write
+  readonly writableLength: number
   _maxFragments: number
   _maxBufferedChunks: number
   /** Read, and not parsed yet. */
@@ -57,6 +62,23 @@ export function limitMessages(ws: object, { bytes, fragments }: MessageLimits): 
   if (deflate !== undefined) deflate._maxPayload = bytes
 }
 
+/** Parses what arrives in its turn. Until then the receiver is busy, and `ws` reads what fits into its buffer. */
+export function parseInTurn(ws: object, line: Line): void {
+  const { _receiver: receiver } = ws as Inside
+  const parse = writeOf(receiver)
+  receiver._write = (...data) => line.enter(() => parse.apply(receiver, data))
+}
+
+/** What still waits for its turn comes first. */
+export function parseAtOnce(ws: object): void {
+  const { _receiver: receiver } = ws as Inside
+  receiver._write = writeOf(receiver)
+}
+
+function writeOf(receiver: Receiver): Write {
+  return (Object.getPrototypeOf(receiver) as Receiver)._write
+}
+
 export function isCompressed(ws: object): boolean {
   return (ws as Inside)._extensions['permessage-deflate'] !== undefined
 }
@@ -64,9 +86,11 @@ export function isCompressed(ws: object): boolean {
 /** Bytes that wait for the rest of their message; `null` if none is in progress. */
 export function unfinishedBytes(ws: object): number | null {
   const { _receiver: receiver } = ws as Inside
-  if (receiver._state === 0 && receiver._fragmented === 0 && receiver._bufferedBytes === 0) return null
+  const unparsed = receiver._write === writeOf(receiver) ? 0 : receiver.writableLength
+  const arrived = receiver._bufferedBytes + unparsed
+  if (receiver._state === 0 && receiver._fragmented === 0 && arrived === 0) return null
   const parts = receiver._buffers.length + receiver._fragments.length
-  return receiver._bufferedBytes + receiver._messageLength + parts * overheadBytes
+  return arrived + receiver._messageLength + parts * overheadBytes
 }
 
 /**

@@ -1,5 +1,5 @@
 /**
- * One station's WebSocket: what comes in and goes out, how long it may be silent, how it is closed; the look at all.
+ * One station's WebSocket: what comes in and goes out, how long it may be silent, how it is closed.
  *
  * Spec: RFC 6455.
  */
@@ -14,7 +14,15 @@ import { Intake, settleAt, type Flow, type IntakeEnd } from './intake.ts'
 import { Liveness } from './liveness.ts'
 import type { Closing, Shared, SocketEnd, Watched } from './ports.ts'
 import { Progress } from './progress.ts'
-import { ignoreRest, isCompressed, limitMessages, maxFragments, unfinishedBytes } from './receiver.ts'
+import {
+  ignoreRest,
+  isCompressed,
+  limitMessages,
+  maxFragments,
+  parseAtOnce,
+  parseInTurn,
+  unfinishedBytes,
+} from './receiver.ts'
 import { trafficOf } from './traffic.ts'
 
 type Data = Buffer | ArrayBuffer | Buffer[]
@@ -40,26 +48,6 @@ interface Ws extends Flow {
 const openState = 1
 /** How long a station may take to answer a close frame. */
 const closeTimeoutMs = 2_000
-/** How often the watched connections are looked at, for what must not take long; the others at each sweep. */
-const lookMs = 250
-
-/** @returns ends the looks and the sweeps */
-export function watchSockets({ open, watched, patience, settings, now }: Shared<LiveSocket>): () => void {
-  const sweep = setInterval(() => {
-    for (const socket of open) {
-      socket.check()
-      socket.look(now(), Infinity)
-    }
-  }, patience.sweepMs)
-  const looks = setInterval(() => {
-    let unfinished = 0
-    for (const socket of watched) unfinished += socket.look(now(), settings.unfinishedSize - unfinished)
-  }, lookMs)
-  return () => {
-    clearInterval(sweep)
-    clearInterval(looks)
-  }
-}
 
 export class LiveSocket implements StationSocket, IntakeEnd, Watched {
   readonly #ws: Ws
@@ -90,6 +78,7 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
     this.#intake = new Intake(ws, settings, this, shared.strangers, shared.now)
     const bytes = Math.min(settings.unacceptedMessageSize, settings.maxMessageSize)
     limitMessages(ws, { bytes, fragments: maxFragments.unaccepted })
+    parseInTurn(ws, shared.strangers)
   }
 
   get isOpen(): boolean {
@@ -161,6 +150,7 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
 
   accept(): void {
     limitMessages(this.#ws, { bytes: this.#shared.settings.maxMessageSize, fragments: maxFragments.accepted })
+    parseAtOnce(this.#ws)
     this.#intake.accept()
     if (this.#connection.writableLength === 0) this.#shared.watched.delete(this)
   }

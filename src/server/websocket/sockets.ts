@@ -7,24 +7,27 @@ import type { IncomingMessage } from 'node:http'
 import { WebSocketServer } from 'ws'
 import type { World } from '../../session/ports.ts'
 import type { StationId } from '../../translate/handshake.ts'
-import { Turnstile } from '../limits/turnstile.ts'
+import type { Line } from '../limits/turnstile.ts'
 import { deflate, mayCompress } from './compression.ts'
 import { Patience } from './liveness.ts'
-import { LiveSocket, watchSockets } from './socket.ts'
+import { LiveSocket } from './socket.ts'
 import { Outgoing } from './outgoing.ts'
-import type { SocketSettings, Sockets, Watched } from './ports.ts'
+import type { Shared, SocketSettings, Sockets, Watched } from './ports.ts'
+
+/** How often the watched connections are looked at, for what must not take long; the others at each sweep. */
+const lookMs = 250
 
 export function openSockets(
   settings: SocketSettings,
-  { meter, once }: Pick<World, 'meter' | 'once'>,
-  now = (): number => performance.now(),
+  { meter, once, now }: Pick<World, 'meter' | 'once' | 'now'>,
+  strangers: Line,
 ): Sockets {
   const open = new Set<LiveSocket>()
   const watched = new Set<Watched>()
   const patience = new Patience(settings)
   const outgoing = new Outgoing(settings, meter, watched)
   const onReplaced = (station: StationId): void => void once('invalid UTF-8', { station }, replacedText, station)
-  const shared = { settings, patience, meter, strangers: new Turnstile(now), outgoing, open, watched, now, onReplaced }
+  const shared = { settings, patience, meter, strangers, outgoing, open, watched, now, onReplaced }
   /** What to do for a request that the server refuses. */
   const refused = new WeakMap<IncomingMessage, (problem: string) => void>()
   const plain = newServer(settings, false)
@@ -55,6 +58,24 @@ export function openSockets(
       stopWatching()
       for (const socket of open) socket.terminate()
     },
+  }
+}
+
+/** @returns ends the looks and the sweeps */
+function watchSockets({ open, watched, patience, settings, now }: Shared<LiveSocket>): () => void {
+  const sweep = setInterval(() => {
+    for (const socket of open) {
+      socket.check()
+      socket.look(now(), Infinity)
+    }
+  }, patience.sweepMs)
+  const looks = setInterval(() => {
+    let unfinished = 0
+    for (const socket of watched) unfinished += socket.look(now(), settings.unfinishedSize - unfinished)
+  }, lookMs)
+  return () => {
+    clearInterval(sweep)
+    clearInterval(looks)
   }
 }
 

@@ -21,13 +21,13 @@ function open() {
 
 /** [the duration of each upgrade in ms, the number of finished upgrades after each turn, because] */
 const lines: readonly (readonly [readonly number[], readonly number[], string])[] = [
-  [[1], [1], 'a single upgrade runs at once'],
-  [[0.3, 0.3, 0.3], [3], 'upgrades that fit into one turn run at once'],
-  [[1, 1, 1, 1, 1], [2, 4, 5], 'the rest runs in later turns'],
-  [[0.5, 0.5, 0.5, 0.5, 0.5], [4, 5], 'more upgrades fit into a turn if each takes less time'],
+  [[0.5], [1], 'a single upgrade runs at once'],
+  [[0.2, 0.2, 0.2], [3], 'upgrades that fit into one turn run at once'],
+  [[0.5, 0.5, 0.5, 0.5, 0.5], [2, 4, 5], 'the rest runs in later turns'],
+  [[0.25, 0.25, 0.25, 0.25, 0.25], [4, 5], 'more upgrades fit into a turn if each takes less time'],
   [[9, 9, 9], [1, 2, 3], 'at least one upgrade runs per turn, however long it takes'],
-  [[1.9, 9, 1], [2, 3], 'the last upgrade of a turn may exceed its limit'],
-  [[9, 1, 1, 9, 1], [1, 3, 4, 5], 'time above the limit does not count against the next turn'],
+  [[0.9, 9, 1], [2, 3], 'the last upgrade of a turn may exceed its limit'],
+  [[9, 0.5, 0.5, 9, 0.5], [1, 3, 4, 5], 'time above the limit does not count against the next turn'],
 ]
 for (const [each, turns, because] of lines) {
   test(`upgrades of ${each.join(', ')} ms finish in turns of ${turns.join(', ')}: ${because}`, async () => {
@@ -44,9 +44,9 @@ for (const [each, turns, because] of lines) {
 
 test('a later upgrade queues behind pending ones, even in a turn with time left', async () => {
   const { inside, enter } = open()
-  for (const name of ['a', 'b', 'c']) enter(name, 2)
+  for (const name of ['a', 'b', 'c']) enter(name, 1)
   await setImmediate()
-  enter('d', 2)
+  enter('d', 1)
   assert.deepEqual(inside, ['a', 'b'])
   await setImmediate()
   await setImmediate()
@@ -55,18 +55,28 @@ test('a later upgrade queues behind pending ones, even in a turn with time left'
 
 test('time outside upgrades does not count against the limit', () => {
   const { inside, enter, pass } = open()
-  enter('a', 1)
+  enter('a', 0.5)
   pass(60)
-  enter('b', 1)
+  enter('b', 0.5)
   assert.deepEqual(inside, ['a', 'b'])
+})
+
+test('work that goes on after it returns has the rest of its turn to itself', async () => {
+  const { turnstile, inside, enter } = open()
+  enter('a')
+  turnstile.enter(() => inside.push('handshake'), true)
+  enter('b')
+  assert.deepEqual(inside, ['a', 'handshake'])
+  await setImmediate()
+  assert.deepEqual(inside, ['a', 'handshake', 'b'])
 })
 
 test('runAll runs all pending upgrades at once, and later ones are limited again', async () => {
   const { turnstile, inside, enter } = open()
-  for (const name of ['a', 'b', 'c']) enter(name, 2)
+  for (const name of ['a', 'b', 'c']) enter(name, 1)
   turnstile.runAll()
   assert.deepEqual(inside, ['a', 'b', 'c'])
-  enter('d', 2)
+  enter('d', 1)
   assert.deepEqual(inside, ['a', 'b', 'c'], 'that turn is long over')
   await setImmediate()
   assert.deepEqual(inside, ['a', 'b', 'c', 'd'])

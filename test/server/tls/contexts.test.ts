@@ -72,13 +72,6 @@ for (const [sigalgs, served] of [
   })
 }
 
-test('certificates depend on the host where their names differ', () => {
-  assert.equal(tlsOf(['a rsa']).dependsOnHost, false)
-  assert.equal(tlsOf(['d ec', 'd rsa']).dependsOnHost, false)
-  assert.equal(tlsOf(['a rsa', 'a ec']).dependsOnHost, true)
-  assert.equal(tlsOf(['d ec', 'c rsa']).dependsOnHost, true)
-})
-
 for (const [isLegacy, suite, version, isServed] of [
   [false, 'AES128-SHA', 'TLSv1.2', false],
   [true, 'AES128-SHA', 'TLSv1.2', true],

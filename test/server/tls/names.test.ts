@@ -6,8 +6,10 @@ import { Agent, get } from 'node:https'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls, TLSSocket } from 'node:tls'
 import { newServer, usualTimeouts } from '../../../src/server/http-server.ts'
+import { Turnstile, type Line } from '../../../src/server/limits/turnstile.ts'
 import { Tls } from '../../../src/server/tls/tls.ts'
 import { makeKeyPair, tlsOf } from '../../support/certificate.ts'
 import { certificateOf } from '../../support/tls.ts'
@@ -20,8 +22,13 @@ const [first, further, renewed] = [
 ]
 const fingerprintOf = ({ cert }: { cert: string }): string => new X509Certificate(cert).fingerprint256
 
-async function serve(t: TestContext, tls = tlsOf(first, further), tlsHandshake = usualTimeouts.tlsHandshake) {
-  const server = newServer({ tls, timeouts: { ...usualTimeouts, tlsHandshake } }, ({ socket }, response) =>
+async function serve(
+  t: TestContext,
+  tls = tlsOf(first, further),
+  tlsHandshake = usualTimeouts.tlsHandshake,
+  turnstile: Line = new Turnstile(() => performance.now()),
+) {
+  const server = newServer({ tls, turnstile, timeouts: { ...usualTimeouts, tlsHandshake } }, ({ socket }, response) =>
     response.end(socket instanceof TLSSocket ? String(socket.servername) : ''),
   )
   const failures: string[] = []
@@ -96,11 +103,36 @@ test('a handshake with a further host that fails is reported as one of the serve
   assert.deepEqual(failures, ['ERR_SSL_NO_SHARED_CIPHER'])
 })
 
+for (const keyPairs of [[first], [first, further]]) {
+  test(`a handshake waits for its turn, which it has to itself, with ${keyPairs.length} certificates`, async t => {
+    const line: (readonly [work: () => void, goesOn: boolean | undefined])[] = []
+    const enter: Line['enter'] = (work, goesOn) => void line.push([work, goesOn])
+    const { port } = await serve(t, tlsOf(...keyPairs), undefined, { enter })
+    const sockets = ['first.example', 'further.example'].map(servername =>
+      connectTls({ port, host, servername, rejectUnauthorized: false }),
+    )
+    t.after(() => sockets.forEach(socket => socket.destroy()))
+    let handshakes = 0
+    const secured = sockets.map(socket => once(socket, 'secureConnect').then(() => handshakes++))
+    while (line.length < 2) await sleep(5)
+    assert.deepEqual([handshakes, line.map(([, goesOn]) => goesOn)], [0, [true, true]])
+    line[0]?.[0]()
+    await Promise.race(secured)
+    assert.equal(handshakes, 1)
+    line[1]?.[0]()
+    await Promise.all(secured)
+  })
+}
+
 const start = Buffer.from('16030100c8010000c40303', 'hex')
+const record = Buffer.from('160301000100', 'hex')
+/** The start of a message of 8 KiB, and the rest of it in records of one byte each. */
+const crumbs = Buffer.concat([Buffer.from('160301000401002000', 'hex'), ...Array<Buffer>(64).fill(record)])
 const ends: readonly (readonly [name: string, end: (socket: Socket) => void, failure: RegExp])[] = [
   ['ends', socket => void socket.end(start), /^ECONNRESET$/],
   ['resets the connection', socket => void socket.write(start, () => socket.resetAndDestroy()), /^ECONNRESET$/],
   ['sends no more', socket => void socket.write(start), /^TLS handshake timeout$/],
+  ['sends more than 64 records', socket => void socket.write(crumbs), /too long, or in too many records/],
   ['sends HTTP', socket => void socket.write('GET / HTTP/1.1\r\n\r\n'), /^ERR_SSL_HTTP_REQUEST$/],
 ]
 for (const [name, end, failure] of ends) {

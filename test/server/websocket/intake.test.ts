@@ -4,13 +4,13 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { Turnstile } from '../../../src/server/limits/turnstile.ts'
+import { Turnstile, type Line } from '../../../src/server/limits/turnstile.ts'
 import { Intake } from '../../../src/server/websocket/intake.ts'
 import { socketLimits } from '../../support/limits.ts'
 
 const KiB = 1024
 
-function open(t: TestContext, settings = {}, lineFor?: Turnstile, costMs = 0) {
+function open(t: TestContext, settings = {}, lineFor?: Line, costMs = 0) {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   let now = 0
   const clock = { pass: (ms: number) => (now += ms) }
@@ -57,7 +57,7 @@ test('messages of stations that are not accepted share the time of a turn, in tu
     const end = {
       receive: (text: string) => {
         order.push(name + text)
-        now += 1
+        now += 0.5
       },
       exceeded: () => undefined,
       slowed: () => undefined,
@@ -149,6 +149,16 @@ test('the end of a connection waits for the messages before it', t => {
   assert.deepEqual(events, [])
   intake.release()
   assert.deepEqual(events, ['gone after 2'])
+})
+
+test('the end of a connection that is not accepted waits for its turn', t => {
+  const line: (() => void)[] = []
+  const { intake } = open(t, {}, { enter: work => void line.push(work) })
+  const events: string[] = []
+  intake.whenEmpty(() => events.push('gone'))
+  assert.deepEqual(events, [])
+  for (const work of line) work()
+  assert.deepEqual(events, ['gone'])
 })
 
 test('nothing is handed on after the end', t => {

@@ -8,7 +8,14 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocketServer, type WebSocket } from 'ws'
 import { deflate } from '../../../src/server/websocket/compression.ts'
-import { ignoreRest, isCompressed, limitMessages, unfinishedBytes } from '../../../src/server/websocket/receiver.ts'
+import {
+  ignoreRest,
+  isCompressed,
+  limitMessages,
+  parseAtOnce,
+  parseInTurn,
+  unfinishedBytes,
+} from '../../../src/server/websocket/receiver.ts'
 import { closeCode, compressedFrameOf, frameOf, openPeer, opcodes } from '../../support/peer.ts'
 
 const offer = 'Sec-WebSocket-Extensions: permessage-deflate'
@@ -76,4 +83,33 @@ test('what comes after the rest is ignored reaches nobody', { timeout: 10_000 },
   ws.terminate()
   await once(ws, 'close')
   assert.deepEqual(received, ['first'])
+})
+
+test('what arrives is parsed in its turn, and counts as unfinished until then', { timeout: 10_000 }, async t => {
+  const { peer, ws } = await connected(t)
+  const line: (() => void)[] = []
+  const received: string[] = []
+  ws.on('message', (data: Buffer) => received.push(data.toString()))
+  parseInTurn(ws, { enter: work => void line.push(work) })
+  const first = frameOf('first')
+  peer.write(first)
+  while (line.length === 0) await sleep(5)
+  assert.deepEqual([received, unfinishedBytes(ws)], [[], first.length])
+  line.shift()?.()
+  assert.deepEqual([received, unfinishedBytes(ws)], [['first'], null])
+})
+
+test('what waits for its turn comes before what is parsed at once', { timeout: 10_000 }, async t => {
+  const { peer, ws } = await connected(t)
+  const line: (() => void)[] = []
+  const received: string[] = []
+  ws.on('message', (data: Buffer) => received.push(data.toString()))
+  parseInTurn(ws, { enter: work => void line.push(work) })
+  peer.write(frameOf('first'))
+  while (line.length === 0) await sleep(5)
+  parseAtOnce(ws)
+  peer.write(frameOf('second'))
+  line.shift()?.()
+  while (received.length < 2) await sleep(5)
+  assert.deepEqual([received, line], [['first', 'second'], []])
 })
