@@ -22,7 +22,7 @@ async function openHttp2App(t: TestContext) {
     const bytes = await buffer(stream)
     const method = methods.find(name => service[name]?.path === headers[':path'])
     const definition = method && service[method]
-    if (method === undefined || definition === undefined) return stream.close()
+    if (method === undefined || definition === undefined) throw new Error(`no method has the path ${headers[':path']}`)
     const message = definition.requestDeserialize(bytes.subarray(prefixBytes)) as Received['message']
     const call = { method, metadata: headersOf(headers), message }
     received.put(call)
