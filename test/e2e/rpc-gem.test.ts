@@ -4,18 +4,22 @@
  */
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import type { CommandCall, Identifier } from '../../src/cable/rpc.ts'
 import { openGrpcJs } from '../../src/rpc/grpc-js/channel.ts'
 import { openGrpc } from '../../src/rpc/grpc/channel.ts'
 import { openHttp, rpcKey } from '../../src/rpc/http/client.ts'
 import { defaultLimits, type OpenTransport } from '../../src/rpc/transport.ts'
 import { testGemContract } from '../contract/gem.ts'
-import { rpcError } from '../contract/rpc.ts'
+import { rpcError, testRpcContract } from '../contract/rpc.ts'
+import { ScriptedApp, type Received } from '../support/app.ts'
+import { Mailbox } from '../support/fakes.ts'
 import { gemSecret, openGemApp, type GemApp } from '../support/gem.ts'
 import { openHttp2Tap } from '../support/http2-tap.ts'
 import { keepUntil } from '../support/keep.ts'
 
 const never = new AbortController().signal
+const relay = fileURLToPath(new URL('../contract/relay.rb', import.meta.url))
 const implementations = [
   ['grpc', openGrpc],
   ['grpc-js', openGrpcJs],
@@ -40,6 +44,30 @@ async function openApp(t: TestContext, env: Readonly<Record<string, string>>): P
 
 const openHttpTo = (url: string, key = rpcKey(gemSecret)): OpenTransport =>
   openHttp({ url, key, trust: { ca: null, verify: true }, limits: defaultLimits })
+
+/**
+ * The cases of `testGrpcClient` besides the contract kill and restart the server, or need a reply that only a server of the
+ * test's gives: grpc-js's has them all.
+ */
+describe('the contract at the server of the gem', { timeout: 120_000 }, () => {
+  const keep = keepUntil(after)
+  let app: ScriptedApp
+  let gem: GemApp
+  before(async () => {
+    app = await ScriptedApp.start()
+    gem = keep(await openGemApp({ RELAYED_APP: app.host }, relay))
+  })
+  after(() => app.stop())
+  for (const [name, openTransport] of implementations) {
+    testRpcContract(`${name} at the gem`, t => {
+      const rpc = openTransport(gem.grpc)
+      t.after(() => rpc.close())
+      app.received = new Mailbox<Received>()
+      const { received } = app
+      return Promise.resolve({ rpc, app: { received, once: script => app.once(script) } })
+    })
+  }
+})
 
 /** What the app has received since the last call, the ids of boots among others. */
 async function toldBy(rpc: OpenTransport): Promise<unknown[]> {

@@ -2,14 +2,7 @@
  * An AnyCable gRPC server with scripted replies: real sockets on 127.0.0.1, messages in the names of rpc.proto.
  */
 import { fileURLToPath } from 'node:url'
-import {
-  Server,
-  ServerCredentials,
-  type handleUnaryCall,
-  type Metadata,
-  type ServiceDefinition,
-  type status,
-} from '@grpc/grpc-js'
+import { Server, ServerCredentials, type handleUnaryCall, type ServiceDefinition, type status } from '@grpc/grpc-js'
 import { loadSync } from '@grpc/proto-loader'
 import { streamOf } from './bridge.ts'
 import { Mailbox } from './fakes.ts'
@@ -81,8 +74,10 @@ export class GrpcStatus extends Error {
 }
 
 const proto = fileURLToPath(new URL('../../protos/rpc.proto', import.meta.url))
-const service = loadSync(proto, { keepCase: true, enums: String, defaults: true })['anycable.RPC'] as ServiceDefinition
-const methods: readonly RpcMethod[] = ['Connect', 'Command', 'Disconnect']
+export const service = loadSync(proto, { keepCase: true, enums: String, defaults: true })[
+  'anycable.RPC'
+] as ServiceDefinition
+export const methods: readonly RpcMethod[] = ['Connect', 'Command', 'Disconnect']
 
 export class ScriptedApp {
   received = new Mailbox<Received>()
@@ -156,7 +151,7 @@ export class ScriptedApp {
 
   #handler(method: RpcMethod): handleUnaryCall<Received['message'], Reply> {
     return ({ request, metadata }, callback) => {
-      const call = { method, metadata: headersOf(metadata), message: request }
+      const call = { method, metadata: headersOf(metadata.getMap()), message: request }
       this.received.put(call)
       this.mostRunning = Math.max(this.mostRunning, ++this.running)
       const script = this.#next.shift() ?? this.#always
@@ -172,8 +167,9 @@ export class ScriptedApp {
   }
 }
 
-/** The headers of a call without gRPC's own. */
-function headersOf(metadata: Metadata): Record<string, string> {
-  const own = Object.entries(metadata.getMap()).filter(([name]) => !/^(user-agent|grpc-.*|te|content-type)$/.test(name))
-  return Object.fromEntries(own.map(([name, value]) => [name, String(value)]))
+/** The headers of a call without those of gRPC and HTTP/2. */
+export function headersOf(headers: object): Record<string, string> {
+  const isOwn = /^(:.*|user-agent|grpc-.*|te|content-type|accept-encoding)$/
+  const others = Object.entries(headers).filter(([name]) => !isOwn.test(name))
+  return Object.fromEntries(others.map(([name, value]) => [name, String(value)]))
 }
