@@ -36,9 +36,10 @@ export function takeConnections(server: Server, settings: ConnectionSettings): v
   const accept = (socket: Socket): void => {
     known.add(socket)
     settings.onConnection(socket)
-    socket.on('error', destroyThis)
+    // The server does not listen yet.
+    socket.on('error', destroyThis).on('end', destroyThis)
     settings.turnstile.enter(() => {
-      socket.off('error', destroyThis)
+      socket.off('error', destroyThis).off('end', destroyThis)
       if (!socket.destroyed) pass(socket)
     })
   }

@@ -12,7 +12,7 @@ import { takeConnections } from './connections.ts'
 import { answerRequest, asksForWebSocket, replayAsPlain, type RequestSettings } from './requests.ts'
 import type { Tls } from './tls/tls.ts'
 import type { Access } from './upgrade/access.ts'
-import { unreadRequest, type Peers } from './upgrade/peer.ts'
+import { belowTls, unreadRequest, type Peers } from './upgrade/peer.ts'
 import { readClientError, refuse, type ClientError } from './upgrade/refusals.ts'
 import type { Addresses } from './limits/addresses.ts'
 import type { Line } from './limits/turnstile.ts'
@@ -110,7 +110,7 @@ const crowded = refused(503, 'full', 'The connection limit is reached')
 function crowdingOf(request: IncomingMessage, { peers, addresses }: Shared): Refusal | null {
   const { socket } = request
   const address = peers.stationOf(request)
-  if (peers.isTrusted(peers.addressOf(socket))) addresses.onConnected(address, socket)
+  if (peers.isTrusted(peers.addressOf(socket))) addresses.onConnected(address, belowTls(socket))
   const problem = addresses.isFull(address) ? 'connections' : addresses.isTooFast(address) ? 'upgrades' : null
   if (problem === null) return null
   return refused(429, 'address', `Too many ${problem} from one address`, { 'Retry-After': 30 })

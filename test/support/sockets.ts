@@ -6,7 +6,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { Version } from '../../src/ocpp/version.ts'
-import { Turnstile } from '../../src/server/limits/turnstile.ts'
+import { Turnstile, type Line } from '../../src/server/limits/turnstile.ts'
 import type { SocketSettings, UpgradeEnd } from '../../src/server/websocket/ports.ts'
 import { openSockets } from '../../src/server/websocket/sockets.ts'
 import type { StationSocket } from '../../src/session/ports.ts'
@@ -34,13 +34,14 @@ export async function openUpgraded(
   version: Version = 'ocpp2.1',
   onReceive: (socket: StationSocket) => void = () => undefined,
   isAccepted = true,
+  turnstile: Line = new Turnstile(now),
 ) {
   const meter = new FakeMeter()
   const warnings: object[] = []
   const warn = (key: string, fields: object, _message: string, detail?: string): boolean =>
     warnings.push({ key, ...fields, detail }) > 0
   const keep = keepUntil(end => t.after(end))
-  const sockets = keep(openSockets({ ...usual, ...settings }, { meter, once: warn, now }, new Turnstile(now)))
+  const sockets = keep(openSockets({ ...usual, ...settings }, { meter, once: warn, now }, turnstile))
   const waiting: ((opened: Opened) => void)[] = []
   const server = keep(createServer())
   const onOpen: UpgradeEnd['onOpen'] = socket => {

@@ -120,7 +120,7 @@ export function unreadRequest(remoteAddress: string): UpgradeRequest {
 }
 
 /** The TCP connection under a TLS one. */
-function belowTls(socket: Socket): Socket {
+export function belowTls(socket: Socket): Socket {
   const { _parent: below } = socket as { readonly _parent?: Socket | null }
   return below ?? socket
 }

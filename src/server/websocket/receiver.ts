@@ -9,10 +9,11 @@ type Limits = {
   _maxPayload: number
 }
 
-type Write = (chunk: Buffer, encoding: string, done: (error?: Error) => void) => void
+type Parse = (done: (error?: Error) => void) => void
 
 type Receiver = Limits & {
-  _write: Write
+  /** Parses one frame, and calls itself for the next one in another turn of the event loop. */
+  startLoop?: Parse
   readonly writableLength: number
   _maxFragments: number
   _maxBufferedChunks: number
@@ -62,21 +63,17 @@ export function limitMessages(ws: object, { bytes, fragments }: MessageLimits): 
   if (deflate !== undefined) deflate._maxPayload = bytes
 }
 
-/** Parses what arrives in its turn. Until then the receiver is busy, and `ws` reads what fits into its buffer. */
+/** Parses each frame in its turn. Until then the receiver is busy, and `ws` reads what fits into its buffer. */
 export function parseInTurn(ws: object, line: Line): void {
   const { _receiver: receiver } = ws as Inside
-  const parse = writeOf(receiver)
-  receiver._write = (...data) => line.enter(() => parse.apply(receiver, data))
+  const { startLoop: parse } = Object.getPrototypeOf(receiver) as { readonly startLoop: Parse }
+  receiver.startLoop = done => line.enter(() => parse.call(receiver, done))
 }
 
 /** What still waits for its turn comes first. */
 export function parseAtOnce(ws: object): void {
   const { _receiver: receiver } = ws as Inside
-  receiver._write = writeOf(receiver)
-}
-
-function writeOf(receiver: Receiver): Write {
-  return (Object.getPrototypeOf(receiver) as Receiver)._write
+  delete receiver.startLoop
 }
 
 export function isCompressed(ws: object): boolean {
@@ -86,8 +83,9 @@ export function isCompressed(ws: object): boolean {
 /** Bytes that wait for the rest of their message; `null` if none is in progress. */
 export function unfinishedBytes(ws: object): number | null {
   const { _receiver: receiver } = ws as Inside
-  const unparsed = receiver._write === writeOf(receiver) ? 0 : receiver.writableLength
-  const arrived = receiver._bufferedBytes + unparsed
+  const waiting = Object.hasOwn(receiver, 'startLoop') ? receiver.writableLength : 0
+  // What is being parsed is in both.
+  const arrived = Math.max(receiver._bufferedBytes, waiting)
   if (receiver._state === 0 && receiver._fragmented === 0 && arrived === 0) return null
   const parts = receiver._buffers.length + receiver._fragments.length
   return arrived + receiver._messageLength + parts * overheadBytes

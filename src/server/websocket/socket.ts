@@ -35,11 +35,13 @@ interface Ws extends Flow {
   [owner]?: LiveSocket
   readonly readyState: number
   on(event: 'message', listener: (this: Ws, data: Data, isBinary: boolean) => void): unknown
-  on(event: 'ping' | 'pong', listener: (this: Ws) => void): unknown
+  on(event: 'ping', listener: (this: Ws, data: Buffer) => void): unknown
+  on(event: 'pong', listener: (this: Ws) => void): unknown
   on(event: 'error', listener: (this: Ws, error: Error) => void): unknown
   on(event: 'close', listener: (this: Ws, code: number, reason: Buffer) => void): unknown
   send(text: string): void
   ping(): void
+  pong(data: Buffer): void
   close(code: number, reason: string): void
   terminate(): void
 }
@@ -114,7 +116,9 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
     } else intake.onMessage(bytes.toString(), bytes.length)
   }
 
-  onPing(): void {
+  onPing(data: Buffer): void {
+    if (this.#intake.isAccepted) this.#ws.pong(data)
+    else this.#shared.strangers.enter(() => this.#ws.pong(data))
     this.#intake.onFrame(0)
   }
 
@@ -268,8 +272,8 @@ function onMessage(this: Ws, data: Data, isBinary: boolean): void {
   this[owner]?.onMessage(bytesOf(data), isBinary)
 }
 
-function onPing(this: Ws): void {
-  this[owner]?.onPing()
+function onPing(this: Ws, data: Buffer): void {
+  this[owner]?.onPing(data)
 }
 
 function onPong(this: Ws): void {

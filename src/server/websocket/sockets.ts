@@ -85,6 +85,8 @@ function newServer(settings: SocketSettings, perMessageDeflate: typeof deflate |
     clientTracking: false,
     // One frame of a connection per turn of the event loop: see `Intake`.
     allowSynchronousEvents: false,
+    // `LiveSocket` sends them.
+    autoPong: false,
     // Each connection gets limits of its own: see `limitMessages`.
     maxPayload: settings.maxMessageSize,
     skipUTF8Validation: settings.invalidUtf8 === 'replace',

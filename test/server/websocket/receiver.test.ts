@@ -21,7 +21,8 @@ import { closeCode, compressedFrameOf, frameOf, openPeer, opcodes } from '../../
 const offer = 'Sec-WebSocket-Extensions: permessage-deflate'
 
 async function connected(t: TestContext, headers: readonly string[] = []) {
-  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', perMessageDeflate: deflate })
+  const options = { perMessageDeflate: deflate, allowSynchronousEvents: false }
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1', ...options })
   t.after(() => {
     for (const client of server.clients) client.terminate()
     server.close()
@@ -85,18 +86,24 @@ test('what comes after the rest is ignored reaches nobody', { timeout: 10_000 },
   assert.deepEqual(received, ['first'])
 })
 
-test('what arrives is parsed in its turn, and counts as unfinished until then', { timeout: 10_000 }, async t => {
+test('each frame is parsed in its turn, and counts as unfinished until then', { timeout: 10_000 }, async t => {
   const { peer, ws } = await connected(t)
   const line: (() => void)[] = []
   const received: string[] = []
   ws.on('message', (data: Buffer) => received.push(data.toString()))
   parseInTurn(ws, { enter: work => void line.push(work) })
-  const first = frameOf('first')
-  peer.write(first)
+  const [first, second] = [frameOf('first'), frameOf('second')]
+  peer.write(Buffer.concat([first, second]))
   while (line.length === 0) await sleep(5)
-  assert.deepEqual([received, unfinishedBytes(ws)], [[], first.length])
+  const part = 200
+  assert.deepEqual([received, unfinishedBytes(ws)], [[], first.length + second.length + part])
+  for (const frames of [['first'], ['first', 'second']]) {
+    line.shift()?.()
+    while (line.length === 0) await sleep(5)
+    assert.deepEqual(received, frames)
+  }
   line.shift()?.()
-  assert.deepEqual([received, unfinishedBytes(ws)], [['first'], null])
+  assert.deepEqual([line, unfinishedBytes(ws)], [[], null])
 })
 
 test('what waits for its turn comes before what is parsed at once', { timeout: 10_000 }, async t => {

@@ -285,6 +285,27 @@ test('many tiny messages count for the memory they take when the session takes n
   while (received.length < count) await sleep(10)
 })
 
+for (const isAccepted of [true, false]) {
+  const how = isAccepted ? 'that is accepted gets its pong at once' : 'that is not accepted gets its pong in a turn'
+  test(`a station ${how}`, { timeout: 10_000 }, async t => {
+    const line: (() => void)[] = []
+    const turnstile = { enter: (work: () => void) => void line.push(work) }
+    const { port } = await openUpgraded(t, {}, 'ocpp2.1', () => undefined, isAccepted, turnstile)
+    const peer = await openPeer(port, '/', [])
+    t.after(() => peer.socket.destroy())
+    peer.write(frameOf('payload', { opcode: opcodes.ping }))
+    if (!isAccepted) {
+      while (line.length === 0) await sleep(5)
+      line.shift()?.()
+      // The pong, and the frame after the ping.
+      while (line.length < 2) await sleep(5)
+      for (const work of line.splice(0)) work()
+    }
+    const { payload } = await peer.next(opcodes.pong)
+    assert.deepEqual([payload.toString(), line], ['payload', []])
+  })
+}
+
 test('nothing held reaches a session that has closed', { timeout: 10_000 }, async t => {
   const { client, socket, received, gone } = await heldUp(t)
   for (const text of numbered(20, 1_500)) client.send(text)
