@@ -4,13 +4,16 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request, type IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { WebSocket } from 'ws'
 import { cableApp, ScriptedApp } from '../support/app.ts'
 import { openBridge, program, programEnv } from '../support/bridge.ts'
+import { openCa } from '../support/certificate.ts'
 import { freePort } from '../support/ports.ts'
 import { openProcess } from '../support/process.ts'
 import { openRawStation, type RawStation } from '../support/station.ts'
@@ -90,6 +93,35 @@ test('a station gets 503 at the open-files limit, and the bridge reconnects to i
   for (let at = 0; (await status(`up-${at}`)) !== `[3,"up-${at}",{}]`; at++);
   assert.equal(bridge.lines.filter(line => line.includes('a station was refused')).length, 1)
 })
+
+for (const scheme of ['ws', 'wss'] as const) {
+  test(
+    `behind a proxy that connects by ${scheme}, a station that has left makes room at its address`,
+    within,
+    async t => {
+      const app = await openApp(t)
+      const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-no-room-'))
+      t.after(() => rmSync(folder, { recursive: true }))
+      const ca = await openCa(folder, 'Stations')
+      const { cert, key } = await ca.issue('bridge', { subject: '/CN=csms', san: 'IP:127.0.0.1', usage: 'serverAuth' })
+      const tls = scheme === 'wss' ? [`--ssl_cert=${cert}`, `--ssl_key=${key}`] : []
+      const flags = [`--rpc_host=${app.host}`, '--trusted_proxies=127.0.0.1', '--limits_conn_per_address=1', ...tls]
+      const bridge = await openBridge(flags)
+      t.after(() => bridge.close())
+      const headers = { 'X-Forwarded-For': '203.0.113.1' }
+      for (const id of ['CP1', 'CP2', 'CP3']) {
+        const url = `${scheme}://127.0.0.1:${bridge.port}/ocpp/${id}`
+        const station = new WebSocket(url, ['ocpp1.6'], { headers, ca: readFileSync(ca.cert) })
+        t.after(() => station.terminate())
+        await once(station, 'open')
+        const closed = once(station, 'close')
+        station.close()
+        await closed
+        while ((await bridge.metric('clients_num')) > 0) await sleep(10)
+      }
+    },
+  )
+}
 
 test('a second listener gives an address no second limit on connections', within, async t => {
   const app = await openApp(t)
