@@ -1,5 +1,4 @@
 /**
-/**
  * Takes the connections of a server, and with the PROXY protocol reads the header in front of each. The server, and
  * TLS, see a connection in its turn, once its header is read.
  */

@@ -1,5 +1,4 @@
 /**
-/**
  * A queue that limits the time its work takes per turn of the event loop: all that comes from stations that the app has
  * not accepted, from the connection to its end, so that neither a wave of reconnects nor an attack delays the accepted
  * ones.
