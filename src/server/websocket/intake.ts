@@ -3,8 +3,8 @@
  * is paused.
  *
  * `ws` hands on one frame of a connection per turn (`allowSynchronousEvents`), so no connection can keep a turn to
- * itself. Beyond that, a connection has a budget of frames and bytes; and the messages of all stations that the app has
- * not accepted yet share a few ms of each turn, whatever it costs to read them.
+ * itself. Beyond that, a connection has a budget of frames and bytes; and messages of stations that the app has not
+ * accepted yet share the turns of `limits/turnstile.ts`, whatever it costs to read them.
  */
 import type { Limit } from '../../ops/metrics.ts'
 import { Budget, type Rate } from '../../ops/limits/budget.ts'

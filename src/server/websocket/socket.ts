@@ -99,7 +99,10 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
     ws.on('close', onClose)
   }
 
-  /** `ws` has validated text, unless the invalid is replaced. A binary message may hold anything; it counts as text. */
+  /**
+   * `ws` has validated text messages, unless invalid ones are replaced. Binary ones, which may hold anything, are
+   * served as text.
+   */
   onMessage(bytes: Buffer, isBinary: boolean): void {
     const { settings, meter } = this.#shared
     this.#messages++
