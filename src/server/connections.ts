@@ -4,6 +4,7 @@
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Addresses } from './limits/addresses.ts'
 import type { Line } from './limits/turnstile.ts'
 import { giveBack, readAhead } from './ahead/ahead.ts'
@@ -51,8 +52,11 @@ export function takeConnections(server: Server, settings: ConnectionSettings): v
   })
 }
 
-/** One listener for all: see `Addresses.admit`. */
-function destroyThis(this: Socket): void {
+/**
+ * One listener for all connections: a closure for each would take 250 bytes, and keep its request, for as long as the
+ * connection lives.
+ */
+export function destroyThis(this: Duplex): void {
   this.destroy()
 }
 

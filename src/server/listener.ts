@@ -8,7 +8,7 @@ import type { TLSSocket } from 'node:tls'
 import { listen } from '../ops/server.ts'
 import { refused, type HandshakeSettings, type Refusal } from '../translate/handshake.ts'
 import { newServer, usualTimeouts, type Timeouts } from './http-server.ts'
-import { takeConnections } from './connections.ts'
+import { destroyThis, takeConnections } from './connections.ts'
 import { answerRequest, asksForWebSocket, replayAsPlain, type RequestSettings } from './requests.ts'
 import type { Tls } from './tls/tls.ts'
 import type { Access } from './upgrade/access.ts'
@@ -97,11 +97,6 @@ export async function openListener(
     port,
     close: () => closeServer(server),
   }
-}
-
-/** One listener for all: a closure would keep the request for as long as the connection lives. */
-function destroyThis(this: Duplex): void {
-  this.destroy()
 }
 
 const crowded = refused(503, 'full', 'The connection limit is reached')
