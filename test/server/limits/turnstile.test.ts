@@ -1,5 +1,6 @@
 /**
- * The turnstile: which upgrades run in which turn of the event loop. Each upgrade advances a fake clock.
+ * The turnstile: which work runs in which turn of the event loop. Upgrades stand for all work; each advances a fake
+ * clock.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

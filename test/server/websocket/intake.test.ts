@@ -69,7 +69,7 @@ test('messages of stations that are not accepted share the time of a turn, in tu
   const [a, b] = strangers
   for (let at = 0; at < 4; at++) a?.onMessage(`${at}`, 1)
   for (let at = 0; at < 2; at++) b?.onMessage(`${at}`, 1)
-  assert.deepEqual(order, ['a0', 'a1'], 'two messages of 1 ms fill the 2 ms of a turn')
+  assert.deepEqual(order, ['a0', 'a1'], 'two messages of 0.5 ms fill the 1 ms of a turn')
   for (let turns = 0; turns < 6; turns++) await setImmediate()
   assert.deepEqual(order, ['a0', 'a1', 'a2', 'b0', 'a3', 'b1'])
 })
