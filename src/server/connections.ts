@@ -6,7 +6,7 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Addresses } from './limits/addresses.ts'
-import type { Line } from './limits/turnstile.ts'
+import type { Turns } from './limits/turnstile.ts'
 import { giveBack, readAhead } from './ahead/ahead.ts'
 import type { Peers } from './upgrade/peer.ts'
 import { readHeader } from './proxy/header.ts'
@@ -15,7 +15,7 @@ export type ConnectionSettings = {
   readonly proxyProtocol: boolean
   readonly peers: Peers
   readonly addresses: Pick<Addresses, 'admit'>
-  readonly turnstile: Line
+  readonly turnstile: Turns
   /** How long a header may take, in ms. */
   readonly headerMs: number
   /** Called with each connection whose peer is known, before the server gets it. */

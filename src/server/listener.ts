@@ -15,17 +15,17 @@ import type { Access } from './upgrade/access.ts'
 import { unreadRequest, type Peers } from './upgrade/peer.ts'
 import { readClientError, refuse, type ClientError } from './upgrade/refusals.ts'
 import type { Addresses } from './limits/addresses.ts'
-import type { Line } from './limits/turnstile.ts'
+import type { Turns } from './limits/turnstile.ts'
 import { onUpgrade, turnAway, type Reception } from './upgrade/upgrade.ts'
 import type { Sockets } from './websocket/ports.ts'
 
 /** Shared by all listeners, so that a second port adds no budget. */
 export type Shared = {
   readonly peers: Peers
-  /** Connections without room are closed without an answer. */
+  /** Counts the connections of all listeners. */
   readonly addresses: Addresses
-  /** The line of all that the app has not let in. */
-  readonly turnstile: Line
+  /** Where stations wait for their turns until the app has accepted them. */
+  readonly turnstile: Turns
 }
 
 export type ListenerSettings = RequestSettings &

@@ -18,6 +18,7 @@ import { keepUntil } from '../support/keep.ts'
 import { openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
 import { binaryHeader, field, ipv4, tlsField } from '../support/proxy-header.ts'
 import { openPort, portHost as host } from '../support/stations-port.ts'
+import { holdTurns } from '../support/turns.ts'
 
 const keyPair = await makeKeyPair()
 const certificate = new X509Certificate(keyPair.cert)
@@ -197,7 +198,7 @@ describe('takeConnections', { concurrency: true }, () => {
   })
 
   test('takeConnections passes a connection on in its turn, unless it has ended by then', async () => {
-    const line: (() => void)[] = []
+    const { turnstile, waiting } = holdTurns()
     const taken: Socket[] = []
     const passed: Socket[] = []
     const server = createServer().on('connection', (socket: Socket) => passed.push(socket))
@@ -206,7 +207,7 @@ describe('takeConnections', { concurrency: true }, () => {
       proxyProtocol: false,
       peers: new Peers({ trustedProxies: [], proxyClientCert: null }),
       addresses: { admit: () => true },
-      turnstile: { enter: work => void line.push(work) },
+      turnstile,
       headerMs: 5_000,
       onConnection: socket => taken.push(socket),
       onCrowded: () => assert.fail(),
@@ -227,7 +228,7 @@ describe('takeConnections', { concurrency: true }, () => {
     leaving.resetAndDestroy()
     await closed
     assert.deepEqual(passed, [])
-    for (const work of line) work()
+    for (const work of waiting) work()
     assert.deepEqual(passed, [stays])
   })
 

@@ -9,7 +9,7 @@ import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Addresses, burstSeconds } from '../../src/server/limits/addresses.ts'
 import { usualTimeouts } from '../../src/server/http-server.ts'
-import { Turnstile, type Line } from '../../src/server/limits/turnstile.ts'
+import { Turnstile } from '../../src/server/limits/turnstile.ts'
 import type { Shared } from '../../src/server/listener.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { refused as refusalOf, type Refusal } from '../../src/translate/handshake.ts'
@@ -18,6 +18,7 @@ import { keepUntil } from '../support/keep.ts'
 import { addressLimits } from '../support/limits.ts'
 import { dial, frameOf, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
 import { openPort, openTestSockets, portHost as host, sharedLimits } from '../support/stations-port.ts'
+import { holdTurns } from '../support/turns.ts'
 
 const KiB = 1024
 /** So that two fit into a turn. */
@@ -323,19 +324,20 @@ describe('two listeners', () => {
 })
 
 test('requests that are overdue at the same time are answered in turns', { timeout: 20_000 }, async t => {
-  const line: (() => void)[] = []
+  const { turnstile: held, waiting } = holdTurns()
   let connections = 0
-  const turnstile: Line = { enter: work => (++connections > 2 ? void line.push(work) : work()) }
+  const enter = (work: () => void): void => (++connections > 2 ? held.enter(work) : work())
+  const turnstile = { ...held, enter }
   const keep = keepUntil(end => t.after(end))
   const timeouts = { ...usualTimeouts, head: 100, check: 20 }
   const { port } = await openPort(keep, {}, { turnstile, timeouts })
   const guests = Array.from({ length: 2 }, () => connect(port, host))
   t.after(() => guests.forEach(guest => guest.destroy()))
   const answers = guests.map(guest => once(guest, 'data').then(([bytes]) => String(bytes)))
-  while (line.length < 2) await sleep(5)
-  line.shift()?.()
+  while (waiting.length < 2) await sleep(5)
+  waiting.shift()?.()
   assert.match(await Promise.race(answers), /^HTTP\/1\.1 408 /)
-  assert.equal(line.length, 1)
-  line.shift()?.()
+  assert.equal(waiting.length, 1)
+  waiting.shift()?.()
   for (const answer of await Promise.all(answers)) assert.match(answer, /^HTTP\/1\.1 408 /)
 })

@@ -75,10 +75,10 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
     this.#shared = shared
     this.#liveness = new Liveness(shared.patience)
     this.#compressing = isCompressed(ws) ? ws : null
-    this.#intake = new Intake(ws, settings, this, shared.strangers, shared.now)
+    this.#intake = new Intake(ws, settings, this, shared.turnstile, shared.now)
     const bytes = Math.min(settings.unacceptedMessageSize, settings.maxMessageSize)
     limitMessages(ws, { bytes, fragments: maxFragments.unaccepted })
-    parseInTurn(ws, shared.strangers)
+    parseInTurn(ws, shared.turnstile)
   }
 
   get isOpen(): boolean {

@@ -65,7 +65,7 @@ test('time outside upgrades does not count against the limit', () => {
 test('work that goes on after it returns has the rest of its turn to itself', async () => {
   const { turnstile, inside, enter } = open()
   enter('a')
-  turnstile.enter(() => inside.push('handshake'), true)
+  turnstile.enterAlone(() => inside.push('handshake'))
   enter('b')
   assert.deepEqual(inside, ['a', 'handshake'])
   await setImmediate()
