@@ -22,6 +22,8 @@ export type HandshakeTurns = {
   readonly timeoutMs: number
 }
 
+const refusedHello = 'the first message is too long, has an empty record, or is in too many records'
+
 /** Call it before the server listens. */
 export function takeHandshakes(server: HttpServer & Server, { tls, turnstile, timeoutMs }: HandshakeTurns): void {
   const listeners = server.listeners('connection')
@@ -46,8 +48,7 @@ export function takeHandshakes(server: HttpServer & Server, { tls, turnstile, ti
         return reading.kind === 'partial' ? null : reading
       },
       onRead: (reading, bytes) => {
-        if (reading.kind === 'oversized')
-          return fail(new Error('the first message is too long, or in too many records'))
+        if (reading.kind === 'refused') return fail(new Error(refusedHello))
         socket.off('error', fail).on('error', () => socket.destroy())
         giveBack(socket, bytes, () =>
           // Alone: OpenSSL gets its bytes in a tick of its own.
