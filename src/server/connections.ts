@@ -5,7 +5,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Addresses } from './limits/addresses.ts'
+import type { OpenConnections } from './limits/connections.ts'
 import type { Turns } from './limits/turnstile.ts'
 import { giveBack, readAhead } from './ahead/ahead.ts'
 import type { Peers } from './upgrade/peer.ts'
@@ -14,7 +14,7 @@ import { readHeader } from './proxy/header.ts'
 export type ConnectionSettings = {
   readonly proxyProtocol: boolean
   readonly peers: Peers
-  readonly addresses: Pick<Addresses, 'admit'>
+  readonly connections: Pick<OpenConnections, 'admit'>
   readonly turnstile: Turns
   /** How long a header may take, in ms. */
   readonly headerMs: number
@@ -46,7 +46,7 @@ export function takeConnections(server: Server, settings: ConnectionSettings): v
   // `replayAsPlain` emits a connection a second time.
   server.on('connection', (socket: Socket) => {
     if (known.has(socket)) pass(socket)
-    else if (!settings.addresses.admit(socket)) turnAway(socket, settings)
+    else if (!settings.connections.admit(socket)) turnAway(socket, settings)
     else if (settings.proxyProtocol) readProxyHeader(socket, settings, accept)
     else accept(socket)
   })

@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { takeConnections } from '../../src/server/connections.ts'
 import { usualTimeouts } from '../../src/server/http-server.ts'
-import { Addresses } from '../../src/server/limits/addresses.ts'
+import { OpenConnections } from '../../src/server/limits/connections.ts'
 import { Turnstile } from '../../src/server/limits/turnstile.ts'
 import type { Listener } from '../../src/server/listener.ts'
 import { Peers } from '../../src/server/upgrade/peer.ts'
@@ -47,7 +47,7 @@ describe('takeConnections', { concurrency: true }, () => {
         tls,
         peers: known,
         proxyProtocol: name !== 'forwarded',
-        addresses: new Addresses({ connPerAddress: 1, upgradeRate: 0 }, () => 0),
+        connections: new OpenConnections({ connPerAddress: 1, upgradeRate: 0 }, () => 0),
         timeouts: { ...usualTimeouts, head },
       }
       opened.set(name, await openPort(keep, receptionOf(name, known), settings))
@@ -186,7 +186,7 @@ describe('takeConnections', { concurrency: true }, () => {
     takeConnections(server, {
       proxyProtocol: true,
       peers: new Peers({ trustedProxies: [host], proxyClientCert: null }),
-      addresses: { admit: () => true },
+      connections: { admit: () => true },
       turnstile: new Turnstile(() => 0),
       headerMs: 5_000,
       onConnection: () => assert.fail(),
@@ -206,7 +206,7 @@ describe('takeConnections', { concurrency: true }, () => {
     takeConnections(server, {
       proxyProtocol: false,
       peers: new Peers({ trustedProxies: [], proxyClientCert: null }),
-      addresses: { admit: () => true },
+      connections: { admit: () => true },
       turnstile,
       headerMs: 5_000,
       onConnection: socket => taken.push(socket),

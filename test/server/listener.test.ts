@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Addresses, burstSeconds } from '../../src/server/limits/addresses.ts'
+import { OpenConnections, burstSeconds } from '../../src/server/limits/connections.ts'
 import { usualTimeouts } from '../../src/server/http-server.ts'
 import { Turnstile } from '../../src/server/limits/turnstile.ts'
 import type { Shared } from '../../src/server/listener.ts'
@@ -283,8 +283,8 @@ describe('two listeners', () => {
   })
 
   test('share the limit on connections of an address', async t => {
-    const addresses = new Addresses({ connPerAddress: 2, upgradeRate: 0 }, () => 0)
-    const { port, secondPort, refused } = await open(t, { limits: { addresses } })
+    const connections = new OpenConnections({ connPerAddress: 2, upgradeRate: 0 }, () => 0)
+    const { port, secondPort, refused } = await open(t, { limits: { connections } })
     const guests = [...(await comeIn(t, port, 2)), ...(await comeIn(t, secondPort, 1))]
     for (const guest of guests.slice(1)) upgrade(guest)
     assert.deepEqual(await Promise.all(guests.slice(1).map(({ status }) => status)), [429, 429])
@@ -292,8 +292,8 @@ describe('two listeners', () => {
   })
 
   test('share the rate of upgrades of an address', async t => {
-    const addresses = new Addresses({ connPerAddress: 0, upgradeRate: 1 }, () => 0)
-    const { port, secondPort } = await open(t, { limits: { addresses } })
+    const connections = new OpenConnections({ connPerAddress: 0, upgradeRate: 1 }, () => 0)
+    const { port, secondPort } = await open(t, { limits: { connections } })
     const guests = [...(await comeIn(t, port, burstSeconds)), ...(await comeIn(t, secondPort, 1))]
     for (const guest of guests) upgrade(guest)
     const statuses = await Promise.all(guests.map(({ status }) => status))
@@ -302,7 +302,7 @@ describe('two listeners', () => {
 
   test('share the limit on connections, upgraded or not', async t => {
     const { port, secondPort, refused } = await open(t, {
-      limits: { addresses: new Addresses(addressLimits, () => 0, 2) },
+      limits: { connections: new OpenConnections(addressLimits, () => 0, 2) },
     })
     const [first = assert.fail()] = await comeIn(t, port, 1)
     await comeIn(t, secondPort, 1)
