@@ -13,7 +13,7 @@ import type { Hub } from './fleet/hub.ts'
 import { versions } from './ocpp/version.ts'
 import type { Log } from './ops/log.ts'
 import { listening, originOf, type Opened } from './ops/server.ts'
-import { Addresses } from './server/limits/addresses.ts'
+import { OpenConnections } from './server/limits/connections.ts'
 import { Turnstile } from './server/limits/turnstile.ts'
 import { openListener, type Listener, type Shared } from './server/listener.ts'
 import { ampleOpenFiles, mostConnections, readOpenFiles, roomFor } from './server/open-files.ts'
@@ -63,7 +63,7 @@ export async function openStations(
   }
   const shared = {
     peers: new Peers(server),
-    addresses: new Addresses(limits, world.now, maxConnections),
+    connections: new OpenConnections(limits, world.now, maxConnections),
     turnstile,
   }
   const listeners = await openListeners(config, tls, shared, sockets, reception).catch((error: unknown) => {

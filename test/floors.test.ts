@@ -234,6 +234,27 @@ for (const [line, isLong] of lines) {
     assert.equal(isLongComment(line), isLong))
 }
 
+const opensTwice = (text: string): boolean => /^\/\*\*\s*\/\*\*/.test(text)
+
+test('no file of src begins with two openings of a comment', () => {
+  const files = [...readHouse(path.join(import.meta.dirname, '../src'))].flatMap(([file, text]) =>
+    opensTwice(text) ? [file] : [],
+  )
+  assert.deepEqual(files, [])
+})
+
+/** [the beginning of a file, whether it opens a comment twice] */
+const beginnings: readonly (readonly [text: string, isTwice: boolean])[] = [
+  ['/**\n/**\n * Pure.\n */\n', true],
+  ['/** /** Pure. */\n', true],
+  ['/**\n * Pure.\n */\n', false],
+  ['/** Pure. */\n/** In ms. */\n', false],
+]
+for (const [text, isTwice] of beginnings) {
+  test(`a file that begins with ${JSON.stringify(text)} is ${isTwice ? '' : 'not '}refused`, () =>
+    assert.equal(opensTwice(text), isTwice))
+}
+
 test('each source file has a test file of the same path', () => {
   const sources = [...readHouse(path.join(import.meta.dirname, '../src')).keys()]
   const tests = new Set(readHouse(import.meta.dirname).keys())

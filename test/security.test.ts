@@ -66,7 +66,7 @@ const ample = { limit: 1_000_000, open: 0 }
 /** [the beginning of a row, its figures in the code] */
 const figures: readonly (readonly [string, readonly string[]])[] = [
   ['connections that are not upgraded', [grouped(mostConnections(ample) - roomFor(ample))]],
-  ['time of a turn of the event loop for all that comes from stations', [`${turnMs} ms`]],
+  ['time of a turn of the event loop for connections', [`${turnMs} ms`]],
   ['time for a TLS handshake', [seconds(tlsHandshake)]],
   ['time for a header of the PROXY protocol', [seconds(head)]],
   ["time for a request's head", [seconds(head)]],

@@ -95,8 +95,8 @@ const huffmanLengths: readonly number[] = [
 ]
 
 /**
- * Two entries for each node: where its 0 and its 1 lead, to another node, or as a negative number to the symbol -1 -
- * it.
+ * Two entries for each node: where its 0 and its 1 lead, to another node, or as a negative number n to the symbol
+ * -1 - n.
  */
 export const huffmanTree = makeHuffmanTree()
 function makeHuffmanTree(): Int16Array {

@@ -1,12 +1,12 @@
 /**
-/**
  * Takes the connections of a server, and with the PROXY protocol reads the header in front of each. The server, and
  * TLS, see a connection in its turn, once its header is read.
  */
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Addresses } from './limits/addresses.ts'
-import type { Line } from './limits/turnstile.ts'
+import type { Duplex } from 'node:stream'
+import type { OpenConnections } from './limits/connections.ts'
+import type { Turns } from './limits/turnstile.ts'
 import { giveBack, readAhead } from './ahead/ahead.ts'
 import type { Peers } from './upgrade/peer.ts'
 import { readHeader } from './proxy/header.ts'
@@ -14,8 +14,8 @@ import { readHeader } from './proxy/header.ts'
 export type ConnectionSettings = {
   readonly proxyProtocol: boolean
   readonly peers: Peers
-  readonly addresses: Pick<Addresses, 'admit'>
-  readonly turnstile: Line
+  readonly connections: Pick<OpenConnections, 'admit'>
+  readonly turnstile: Turns
   /** How long a header may take, in ms. */
   readonly headerMs: number
   /** Called with each connection whose peer is known, before the server gets it. */
@@ -47,14 +47,17 @@ export function takeConnections(server: Server, settings: ConnectionSettings): v
   // `replayAsPlain` emits a connection a second time.
   server.on('connection', (socket: Socket) => {
     if (known.has(socket)) pass(socket)
-    else if (!settings.addresses.admit(socket)) turnAway(socket, settings)
+    else if (!settings.connections.admit(socket)) turnAway(socket, settings)
     else if (settings.proxyProtocol) readProxyHeader(socket, settings, accept)
     else accept(socket)
   })
 }
 
-/** One listener for all: see `Addresses.admit`. */
-function destroyThis(this: Socket): void {
+/**
+ * One listener for all connections: a closure for each would take 250 bytes, and keep its request, for as long as the
+ * connection lives.
+ */
+export function destroyThis(this: Duplex): void {
   this.destroy()
 }
 

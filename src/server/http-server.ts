@@ -4,9 +4,9 @@
 import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
-import type { Line } from './limits/turnstile.ts'
+import type { Turns } from './limits/turnstile.ts'
 import { asksForWebSocket } from './requests.ts'
-import { serveHosts } from './tls/names.ts'
+import { takeHandshakes } from './tls/handshakes.ts'
 import type { Tls } from './tls/tls.ts'
 
 /** In ms. None of them may hold a descriptor for ever. */
@@ -35,8 +35,8 @@ export type ServerSettings = {
   /** `null`: plain HTTP. */
   readonly tls: Tls | null
   readonly timeouts?: Timeouts
-  /** The line of handshakes. */
-  readonly turnstile: Line
+  /** Shared with all listeners; handshakes wait here for their turn. */
+  readonly turnstile: Turns
 }
 
 export function newServer(settings: ServerSettings, listener: RequestListener): Server {
@@ -63,6 +63,6 @@ function newTlsServer(options: ServerOptions, settings: TlsSettings, listener: R
   const { tls, timeouts, turnstile } = settings
   const server = createTlsServer({ ...options, ...tls.options, handshakeTimeout: timeouts.tlsHandshake }, listener)
   tls.attach(server)
-  serveHosts(server, { tls, turnstile, timeoutMs: timeouts.tlsHandshake })
+  takeHandshakes(server, { tls, turnstile, timeoutMs: timeouts.tlsHandshake })
   return server
 }

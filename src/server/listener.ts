@@ -8,24 +8,24 @@ import type { TLSSocket } from 'node:tls'
 import { listen } from '../ops/server.ts'
 import { refused, type HandshakeSettings, type Refusal } from '../translate/handshake.ts'
 import { newServer, usualTimeouts, type Timeouts } from './http-server.ts'
-import { takeConnections } from './connections.ts'
+import { destroyThis, takeConnections } from './connections.ts'
 import { answerRequest, asksForWebSocket, replayAsPlain, type RequestSettings } from './requests.ts'
 import type { Tls } from './tls/tls.ts'
 import type { Access } from './upgrade/access.ts'
 import { belowTls, unreadRequest, type Peers } from './upgrade/peer.ts'
 import { readClientError, refuse, type ClientError } from './upgrade/refusals.ts'
-import type { Addresses } from './limits/addresses.ts'
-import type { Line } from './limits/turnstile.ts'
+import type { OpenConnections } from './limits/connections.ts'
+import type { Turns } from './limits/turnstile.ts'
 import { onUpgrade, turnAway, type Reception } from './upgrade/upgrade.ts'
 import type { Sockets } from './websocket/ports.ts'
 
 /** Shared by all listeners, so that a second port adds no budget. */
 export type Shared = {
   readonly peers: Peers
-  /** Connections without room are closed without an answer. */
-  readonly addresses: Addresses
-  /** The line of all that the app has not let in. */
-  readonly turnstile: Line
+  /** Counts the connections of all listeners. */
+  readonly connections: OpenConnections
+  /** Where stations wait for their turns until the app has accepted them. */
+  readonly turnstile: Turns
 }
 
 export type ListenerSettings = RequestSettings &
@@ -99,27 +99,22 @@ export async function openListener(
   }
 }
 
-/** One listener for all: a closure would keep the request for as long as the connection lives. */
-function destroyThis(this: Duplex): void {
-  this.destroy()
-}
-
 const crowded = refused(503, 'full', 'The connection limit is reached')
 
 /** Why a station's address gets no upgrade now; `null` if it does. */
-function crowdingOf(request: IncomingMessage, { peers, addresses }: Shared): Refusal | null {
+function crowdingOf(request: IncomingMessage, { peers, connections }: Shared): Refusal | null {
   const { socket } = request
   const address = peers.stationOf(request)
-  if (peers.isTrusted(peers.addressOf(socket))) addresses.onConnected(address, belowTls(socket))
-  const problem = addresses.isFull(address) ? 'connections' : addresses.isTooFast(address) ? 'upgrades' : null
+  if (peers.isTrusted(peers.addressOf(socket))) connections.countAddress(address, belowTls(socket))
+  const problem = connections.isFull(address) ? 'connections' : connections.isTooFast(address) ? 'upgrades' : null
   if (problem === null) return null
   return refused(429, 'address', `Too many ${problem} from one address`, { 'Retry-After': 30 })
 }
 
 /** A connection of a trusted proxy is counted once it upgrades, as its station's. */
-function onConnection(socket: Socket, { peers, addresses }: Shared, reception: Reception): void {
+function onConnection(socket: Socket, { peers, connections }: Shared, reception: Reception): void {
   const address = peers.addressOf(socket)
-  if (peers.isTrusted(address) || !addresses.onConnected(address, socket)) return
+  if (peers.isTrusted(address) || !connections.countAddress(address, socket)) return
   reception.onRefused(unreadRequest(address), refused(429, 'address', 'Too many connections from one address'))
   socket.destroy()
 }

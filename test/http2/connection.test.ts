@@ -212,7 +212,7 @@ test('a request waits while as many streams are open as the server allows', asyn
   )
 })
 
-test('the end of a request looks at no body of the others', async () => {
+test('the end of a request reads no body of other requests', async () => {
   const server = await Server.open()
   const requests = Array.from({ length: 100 }, () => new Request())
   let reads = 0
@@ -347,7 +347,7 @@ const ends: readonly (readonly [(server: Server) => unknown, readonly unknown[],
   [
     server => server.says(goaway(0, 2)),
     [undefined, 'refused', 'refused'],
-    'GOAWAY for all streams: but a response was begun',
+    'GOAWAY for all streams, after one response has begun',
   ],
   [
     server => server.says(goaway(2 ** 31 - 1), goaway(1)),

@@ -8,7 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { takeConnections } from '../../src/server/connections.ts'
 import { usualTimeouts } from '../../src/server/http-server.ts'
-import { Addresses } from '../../src/server/limits/addresses.ts'
+import { OpenConnections } from '../../src/server/limits/connections.ts'
 import { Turnstile } from '../../src/server/limits/turnstile.ts'
 import type { Listener } from '../../src/server/listener.ts'
 import { Peers } from '../../src/server/upgrade/peer.ts'
@@ -18,6 +18,7 @@ import { keepUntil } from '../support/keep.ts'
 import { openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
 import { binaryHeader, field, ipv4, tlsField } from '../support/proxy-header.ts'
 import { openPort, portHost as host } from '../support/stations-port.ts'
+import { holdTurns } from '../support/turns.ts'
 
 const keyPair = await makeKeyPair()
 const certificate = new X509Certificate(keyPair.cert)
@@ -46,7 +47,7 @@ describe('takeConnections', { concurrency: true }, () => {
         tls,
         peers: known,
         proxyProtocol: name !== 'forwarded',
-        addresses: new Addresses({ connPerAddress: 1, upgradeRate: 0 }, () => 0),
+        connections: new OpenConnections({ connPerAddress: 1, upgradeRate: 0 }, () => 0),
         timeouts: { ...usualTimeouts, head },
       }
       opened.set(name, await openPort(keep, receptionOf(name, known), settings))
@@ -185,7 +186,7 @@ describe('takeConnections', { concurrency: true }, () => {
     takeConnections(server, {
       proxyProtocol: true,
       peers: new Peers({ trustedProxies: [host], proxyClientCert: null }),
-      addresses: { admit: () => true },
+      connections: { admit: () => true },
       turnstile: new Turnstile(() => 0),
       headerMs: 5_000,
       onConnection: () => assert.fail(),
@@ -197,7 +198,7 @@ describe('takeConnections', { concurrency: true }, () => {
   })
 
   test('takeConnections passes a connection on in its turn, unless it has ended by then', async () => {
-    const line: (() => void)[] = []
+    const { turnstile, waiting } = holdTurns()
     const taken: Socket[] = []
     const passed: Socket[] = []
     const server = createServer().on('connection', (socket: Socket) => passed.push(socket))
@@ -205,8 +206,8 @@ describe('takeConnections', { concurrency: true }, () => {
     takeConnections(server, {
       proxyProtocol: false,
       peers: new Peers({ trustedProxies: [], proxyClientCert: null }),
-      addresses: { admit: () => true },
-      turnstile: { enter: work => void line.push(work) },
+      connections: { admit: () => true },
+      turnstile,
       headerMs: 5_000,
       onConnection: socket => taken.push(socket),
       onCrowded: () => assert.fail(),
@@ -220,14 +221,16 @@ describe('takeConnections', { concurrency: true }, () => {
       await Promise.all([once(server, 'connection'), once(client, 'connect')])
       return [client, taken.at(-1)]
     }
-    const [leaving, left] = await dialNext()
+    for (const leave of ['resetAndDestroy', 'end'] as const) {
+      const [leaving, left] = await dialNext()
+      assert.ok(left !== undefined)
+      const closed = new Promise(resolve => left.once('close', resolve))
+      leaving[leave]()
+      await closed
+    }
     const [, stays] = await dialNext()
-    assert.ok(left !== undefined && stays !== undefined)
-    const closed = new Promise(resolve => left.once('close', resolve))
-    leaving.resetAndDestroy()
-    await closed
     assert.deepEqual(passed, [])
-    for (const work of line) work()
+    for (const work of waiting) work()
     assert.deepEqual(passed, [stays])
   })
 

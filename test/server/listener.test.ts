@@ -7,9 +7,9 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Addresses, burstSeconds } from '../../src/server/limits/addresses.ts'
+import { OpenConnections, burstSeconds } from '../../src/server/limits/connections.ts'
 import { usualTimeouts } from '../../src/server/http-server.ts'
-import { Turnstile, type Line } from '../../src/server/limits/turnstile.ts'
+import { Turnstile } from '../../src/server/limits/turnstile.ts'
 import type { Shared } from '../../src/server/listener.ts'
 import type { Reception } from '../../src/server/upgrade/upgrade.ts'
 import { refused as refusalOf, type Refusal } from '../../src/translate/handshake.ts'
@@ -18,6 +18,7 @@ import { keepUntil } from '../support/keep.ts'
 import { addressLimits } from '../support/limits.ts'
 import { dial, frameOf, openPeer, protocol, upgradeHeaders } from '../support/peer.ts'
 import { openPort, openTestSockets, portHost as host, sharedLimits } from '../support/stations-port.ts'
+import { holdTurns } from '../support/turns.ts'
 
 const KiB = 1024
 /** So that two fit into a turn. */
@@ -282,8 +283,8 @@ describe('two listeners', () => {
   })
 
   test('share the limit on connections of an address', async t => {
-    const addresses = new Addresses({ connPerAddress: 2, upgradeRate: 0 }, () => 0)
-    const { port, secondPort, refused } = await open(t, { limits: { addresses } })
+    const connections = new OpenConnections({ connPerAddress: 2, upgradeRate: 0 }, () => 0)
+    const { port, secondPort, refused } = await open(t, { limits: { connections } })
     const guests = [...(await comeIn(t, port, 2)), ...(await comeIn(t, secondPort, 1))]
     for (const guest of guests.slice(1)) upgrade(guest)
     assert.deepEqual(await Promise.all(guests.slice(1).map(({ status }) => status)), [429, 429])
@@ -291,8 +292,8 @@ describe('two listeners', () => {
   })
 
   test('share the rate of upgrades of an address', async t => {
-    const addresses = new Addresses({ connPerAddress: 0, upgradeRate: 1 }, () => 0)
-    const { port, secondPort } = await open(t, { limits: { addresses } })
+    const connections = new OpenConnections({ connPerAddress: 0, upgradeRate: 1 }, () => 0)
+    const { port, secondPort } = await open(t, { limits: { connections } })
     const guests = [...(await comeIn(t, port, burstSeconds)), ...(await comeIn(t, secondPort, 1))]
     for (const guest of guests) upgrade(guest)
     const statuses = await Promise.all(guests.map(({ status }) => status))
@@ -301,7 +302,7 @@ describe('two listeners', () => {
 
   test('share the limit on connections, upgraded or not', async t => {
     const { port, secondPort, refused } = await open(t, {
-      limits: { addresses: new Addresses(addressLimits, () => 0, 2) },
+      limits: { connections: new OpenConnections(addressLimits, () => 0, 2) },
     })
     const [first = assert.fail()] = await comeIn(t, port, 1)
     await comeIn(t, secondPort, 1)
@@ -323,19 +324,20 @@ describe('two listeners', () => {
 })
 
 test('requests that are overdue at the same time are answered in turns', { timeout: 20_000 }, async t => {
-  const line: (() => void)[] = []
+  const { turnstile: held, waiting } = holdTurns()
   let connections = 0
-  const turnstile: Line = { enter: work => (++connections > 2 ? void line.push(work) : work()) }
+  const enter = (work: () => void): void => (++connections > 2 ? held.enter(work) : work())
+  const turnstile = { ...held, enter }
   const keep = keepUntil(end => t.after(end))
   const timeouts = { ...usualTimeouts, head: 100, check: 20 }
   const { port } = await openPort(keep, {}, { turnstile, timeouts })
   const guests = Array.from({ length: 2 }, () => connect(port, host))
   t.after(() => guests.forEach(guest => guest.destroy()))
   const answers = guests.map(guest => once(guest, 'data').then(([bytes]) => String(bytes)))
-  while (line.length < 2) await sleep(5)
-  line.shift()?.()
+  while (waiting.length < 2) await sleep(5)
+  waiting.shift()?.()
   assert.match(await Promise.race(answers), /^HTTP\/1\.1 408 /)
-  assert.equal(line.length, 1)
-  line.shift()?.()
+  assert.equal(waiting.length, 1)
+  waiting.shift()?.()
   for (const answer of await Promise.all(answers)) assert.match(answer, /^HTTP\/1\.1 408 /)
 })

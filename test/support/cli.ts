@@ -1,6 +1,6 @@
 /**
- * The commands of the built program, in processes of their own. Each rejects if what it has written holds a secret of the
- * tests.
+ * The commands of the built program, in processes of their own. Each rejects if what it has written holds a secret of
+ * the tests.
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'

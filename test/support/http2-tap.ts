@@ -1,6 +1,6 @@
 /**
- * A proxy before a gRPC server that counts HTTP/2 frames (RFC 9113 §4.1): the client's pings, the server's GOAWAYs, and its
- * statuses.
+ * A proxy before a gRPC server that counts HTTP/2 frames (RFC 9113 §4.1): the client's pings, the server's GOAWAYs, and
+ * its statuses.
  */
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'

@@ -6,7 +6,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import type { Version } from '../../src/ocpp/version.ts'
-import { Turnstile, type Line } from '../../src/server/limits/turnstile.ts'
+import { Turnstile, type Turns } from '../../src/server/limits/turnstile.ts'
 import type { SocketSettings, UpgradeEnd } from '../../src/server/websocket/ports.ts'
 import { openSockets } from '../../src/server/websocket/sockets.ts'
 import type { StationSocket } from '../../src/session/ports.ts'
@@ -34,7 +34,7 @@ export async function openUpgraded(
   version: Version = 'ocpp2.1',
   onReceive: (socket: StationSocket) => void = () => undefined,
   isAccepted = true,
-  turnstile: Line = new Turnstile(now),
+  turnstile: Turns = new Turnstile(now),
 ) {
   const meter = new FakeMeter()
   const warnings: object[] = []

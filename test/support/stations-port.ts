@@ -2,7 +2,7 @@
  * The stations' port without a bridge around it: a listener with sockets, and settings for tests that are about
  * something else.
  */
-import { Addresses } from '../../src/server/limits/addresses.ts'
+import { OpenConnections } from '../../src/server/limits/connections.ts'
 import { Turnstile } from '../../src/server/limits/turnstile.ts'
 import { openListener, type Listener, type ListenerSettings, type Shared } from '../../src/server/listener.ts'
 import { Peers } from '../../src/server/upgrade/peer.ts'
@@ -64,7 +64,7 @@ const now = (): number => performance.now()
 export function sharedLimits(): Shared {
   return {
     peers: new Peers(noProxies),
-    addresses: new Addresses(addressLimits, now),
+    connections: new OpenConnections(addressLimits, now),
     turnstile: new Turnstile(now),
   }
 }

@@ -1,28 +1,27 @@
 /**
-/**
- * A queue that limits the time its work takes per turn of the event loop: all that comes from stations that the app has
- * not accepted, from the connection to its end, so that neither a wave of reconnects nor an attack delays the accepted
+ * A queue that limits the time its work takes per turn of the event loop. The work is that of stations that the app has
+ * not accepted, as `docs/security.md` lists it, so that neither a wave of reconnects nor an attack delays the accepted
  * ones.
  *
  * Independent of HTTP; the clock is passed in. Has no timer, so there is nothing to close.
  */
 
-/** A connection, an upgrade, data, a message, the end of a connection. Must not throw. */
+/** Must not throw. */
 type Work = () => void
 
 /**
  * Per turn of the event loop: enough for about five upgrades. A call of an accepted station takes three turns, with the
- * app's answer.
+ * app's answer: so strangers delay it by some 3 ms.
  */
 export const turnMs = 1
 
 /** Where work waits for its turn. */
-export type Line = Pick<Turnstile, 'enter'>
+export type Turns = Pick<Turnstile, 'enter' | 'enterAlone'>
 
 export class Turnstile {
   readonly #now: () => number
-  /** In order of arrival, each with whether it goes on. */
-  readonly #line = new Map<Work, boolean>()
+  /** In order of arrival, each with whether it has the rest of its turn to itself. */
+  readonly #waiting = new Map<Work, boolean>()
   /** Time spent in the current turn. */
   #spentMs = 0
   #isCounting = false
@@ -33,15 +32,17 @@ export class Turnstile {
     this.#now = now
   }
 
+  /** Runs it at once if none is queued and the current turn has time left; otherwise queues it. */
+  enter(work: Work): void {
+    this.#add(work, false)
+  }
+
   /**
-   * Runs it at once if none is queued and the current turn has time left; otherwise queues it.
-   *
-   * @param goesOn whether it goes on after it has returned, for how long is unknown: nothing else runs in that turn
+   * As `enter`, for work that goes on after it has returned, such as a handshake in OpenSSL: the rest of the turn is
+   * left to it.
    */
-  enter(work: Work, goesOn = false): void {
-    this.#line.set(work, goesOn)
-    // What enters from within is next in the loop that runs.
-    if (!this.#isRunning) this.#run(turnMs)
+  enterAlone(work: Work): void {
+    this.#add(work, true)
   }
 
   /** Runs all that is queued now. */
@@ -49,16 +50,22 @@ export class Turnstile {
     this.#run(Infinity)
   }
 
+  #add(work: Work, isAlone: boolean): void {
+    this.#waiting.set(work, isAlone)
+    // What enters from within is next in the loop that runs.
+    if (!this.#isRunning) this.#run(turnMs)
+  }
+
   /** Runs at least one per turn, however long it takes. */
   #run(limitMs: number): void {
     this.#isRunning = true
-    for (const [work, goesOn] of this.#line) {
+    for (const [work, isAlone] of this.#waiting) {
       if (this.#spentMs >= limitMs) break
-      this.#line.delete(work)
+      this.#waiting.delete(work)
       this.#count()
       const since = this.#now()
       work()
-      this.#spentMs += goesOn ? turnMs : this.#now() - since
+      this.#spentMs += isAlone ? turnMs : this.#now() - since
     }
     this.#isRunning = false
   }

@@ -8,16 +8,15 @@
 
 /**
  * `host` is `null` where the client names none, or the bytes are not a ClientHello: TLS itself reports the fault.
- * `oversized`: no client sends as many bytes, or records; OpenSSL takes 100 ms to read as many as fit into 64 KiB.
+ * `refused`: no client sends so many bytes or records; OpenSSL takes 100 ms for the records that fit into 64 KiB. Empty
+ * ones are forbidden (RFC 8446 §5.1).
  */
 export type HelloReading =
-  | { readonly kind: 'partial' }
-  | { readonly kind: 'hello'; readonly host: string | null }
-  | { readonly kind: 'oversized' }
+  { readonly kind: 'partial' } | { readonly kind: 'hello'; readonly host: string | null } | { readonly kind: 'refused' }
 
 const partial: HelloReading = { kind: 'partial' }
 const nameless: HelloReading = { kind: 'hello', host: null }
-const oversized: HelloReading = { kind: 'oversized' }
+const refused: HelloReading = { kind: 'refused' }
 
 const handshakeRecord = 22
 const clientHello = 1
@@ -47,18 +46,18 @@ export function helloReader(): (bytes: Buffer) => HelloReading {
     for (;;) {
       const from = (records.at(-1)?.[1] ?? 0) + headLength
       if (bytes.length === from - headLength) return partial
-      if (records.length === maxRecords) return oversized
+      if (records.length === maxRecords) return refused
       if (bytes[from - headLength] !== handshakeRecord) return nameless
       if (bytes.length < from) return partial
       const size = bytes.readUInt16BE(from - 2)
-      if (size === 0 || length + size > maxMessage) return oversized
+      if (size === 0 || length + size > maxMessage) return refused
       if (bytes.length < from + size) return partial
       records.push([from, from + size])
       length += size
       if (bytes[headLength] !== clientHello) return nameless
       if (length < 4) continue
       const end = 4 + message(bytes, 4).readUIntBE(1, 3)
-      if (end > maxMessage) return oversized
+      if (end > maxMessage) return refused
       if (length >= end) return { kind: 'hello', host: hostIn(message(bytes, end).subarray(4)) }
     }
   }

@@ -3,12 +3,12 @@
  * is paused.
  *
  * `ws` hands on one frame of a connection per turn (`allowSynchronousEvents`), so no connection can keep a turn to
- * itself. Beyond that, a connection has a budget of frames and bytes; and the messages of all stations that the app has
- * not accepted yet share a few ms of each turn, whatever it costs to read them.
+ * itself. Beyond that, a connection has a budget of frames and bytes; and messages of stations that the app has not
+ * accepted yet share the turns of `limits/turnstile.ts`, whatever it costs to read them.
  */
 import type { Limit } from '../../ops/metrics.ts'
 import { Budget, type Rate } from '../../ops/limits/budget.ts'
-import type { Line } from '../limits/turnstile.ts'
+import type { Turns } from '../limits/turnstile.ts'
 import { Held, type Message } from './held.ts'
 
 /** The socket below. */
@@ -61,7 +61,7 @@ export class Intake {
   readonly #flow: Flow
   readonly #settings: IntakeSettings
   readonly #end: IntakeEnd
-  readonly #strangers: Line
+  readonly #turnstile: Turns
   readonly #now: () => number
   readonly #held = new Held()
   #rate: Rate
@@ -69,8 +69,8 @@ export class Intake {
   #isAccepted = false
   /** Whether the session takes no messages at present. */
   #isHolding = false
-  /** Whether it waits for its turn among those that are not accepted. */
-  #isInLine = false
+  /** Whether a message waits in the turnstile. */
+  #isQueued = false
   /** Set while the socket is paused because the budget is overdrawn. */
   #refilling: NodeJS.Timeout | null = null
   #overrunBytes = 0
@@ -78,12 +78,12 @@ export class Intake {
   /** Called once nothing is held any more. */
   #onEmpty: (() => void) | null = null
 
-  /** @param strangers the line of all stations that are not accepted; @param now monotonic, in ms */
-  constructor(flow: Flow, settings: IntakeSettings, end: IntakeEnd, strangers: Line, now: () => number) {
+  /** @param turnstile where messages wait until the station is accepted; @param now monotonic, in ms */
+  constructor(flow: Flow, settings: IntakeSettings, end: IntakeEnd, turnstile: Turns, now: () => number) {
     this.#flow = flow
     this.#settings = settings
     this.#end = end
-    this.#strangers = strangers
+    this.#turnstile = turnstile
     this.#now = now
     this.#rate = rateOf(settings.unacceptedFrameRate)
     this.#budget = new Budget(this.#rate, now())
@@ -177,12 +177,12 @@ export class Intake {
     this.#resume()
   }
 
-  /** One message per turn in the line of the others that are not accepted. */
+  /** One message at a time, so that stations that are not accepted take turns. */
   #queue(): void {
-    if (this.#isInLine || this.#isHolding || this.#held.bytes === 0) return
-    this.#isInLine = true
-    this.#strangers.enter(() => {
-      this.#isInLine = false
+    if (this.#isQueued || this.#isHolding || this.#held.bytes === 0) return
+    this.#isQueued = true
+    this.#turnstile.enter(() => {
+      this.#isQueued = false
       const message = this.#next()
       if (message !== undefined) this.#hand(message)
       this.#deliver()
@@ -202,7 +202,7 @@ export class Intake {
     this.#onEmpty = null
     if (run === null) return
     if (this.#isAccepted) run()
-    else this.#strangers.enter(run)
+    else this.#turnstile.enter(run)
   }
 
   #slow(): void {

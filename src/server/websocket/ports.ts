@@ -7,7 +7,7 @@ import type { Meter } from '../../ops/metrics.ts'
 import type { StationSocket } from '../../session/ports.ts'
 import type { CloseRule } from '../../translate/closing.ts'
 import type { StationHandshake, StationId } from '../../translate/handshake.ts'
-import type { Line } from '../limits/turnstile.ts'
+import type { Turns } from '../limits/turnstile.ts'
 import type { Compression } from './compression.ts'
 import type { IntakeSettings } from './intake.ts'
 import type { LivenessSettings, Patience } from './liveness.ts'
@@ -76,7 +76,7 @@ export type Shared<Open> = {
   readonly settings: SocketSettings
   readonly patience: Patience
   readonly meter: Meter
-  readonly strangers: Line
+  readonly turnstile: Turns
   readonly open: Set<Open>
   readonly outgoing: Outgoing<Watched>
   /** Those to look at often: not accepted, or with data that waits to be read. */

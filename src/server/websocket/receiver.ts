@@ -3,7 +3,7 @@
  * connections of a server at once, and when it parses what has arrived. It exposes none of them, so this file uses
  * fields that are not its interface; the tests fail if a release changes them.
  */
-import type { Line } from '../limits/turnstile.ts'
+import type { Turns } from '../limits/turnstile.ts'
 
 type Limits = {
   _maxPayload: number
@@ -64,10 +64,10 @@ export function limitMessages(ws: object, { bytes, fragments }: MessageLimits): 
 }
 
 /** Parses each frame in its turn. Until then the receiver is busy, and `ws` reads what fits into its buffer. */
-export function parseInTurn(ws: object, line: Line): void {
+export function parseInTurn(ws: object, turnstile: Turns): void {
   const { _receiver: receiver } = ws as Inside
   const { startLoop: parse } = Object.getPrototypeOf(receiver) as { readonly startLoop: Parse }
-  receiver.startLoop = done => line.enter(() => parse.call(receiver, done))
+  receiver.startLoop = done => turnstile.enter(() => parse.call(receiver, done))
 }
 
 /** What still waits for its turn comes first. */

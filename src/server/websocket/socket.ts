@@ -77,10 +77,10 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
     this.#shared = shared
     this.#liveness = new Liveness(shared.patience)
     this.#compressing = isCompressed(ws) ? ws : null
-    this.#intake = new Intake(ws, settings, this, shared.strangers, shared.now)
+    this.#intake = new Intake(ws, settings, this, shared.turnstile, shared.now)
     const bytes = Math.min(settings.unacceptedMessageSize, settings.maxMessageSize)
     limitMessages(ws, { bytes, fragments: maxFragments.unaccepted })
-    parseInTurn(ws, shared.strangers)
+    parseInTurn(ws, shared.turnstile)
   }
 
   get isOpen(): boolean {
@@ -101,7 +101,10 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
     ws.on('close', onClose)
   }
 
-  /** `ws` has validated text, unless the invalid is replaced. A binary message may hold anything; it counts as text. */
+  /**
+   * `ws` has validated text messages, unless invalid ones are replaced. Binary ones, which may hold anything, are
+   * served as text.
+   */
   onMessage(bytes: Buffer, isBinary: boolean): void {
     const { settings, meter } = this.#shared
     this.#messages++
@@ -118,7 +121,7 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
 
   onPing(data: Buffer): void {
     if (this.#intake.isAccepted) this.#ws.pong(data)
-    else this.#shared.strangers.enter(() => this.#ws.pong(data))
+    else this.#shared.turnstile.enter(() => this.#ws.pong(data))
     this.#intake.onFrame(0)
   }
 

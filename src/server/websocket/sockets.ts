@@ -7,7 +7,7 @@ import type { IncomingMessage } from 'node:http'
 import { WebSocketServer } from 'ws'
 import type { World } from '../../session/ports.ts'
 import type { StationId } from '../../translate/handshake.ts'
-import type { Line } from '../limits/turnstile.ts'
+import type { Turns } from '../limits/turnstile.ts'
 import { deflate, mayCompress } from './compression.ts'
 import { Patience } from './liveness.ts'
 import { LiveSocket } from './socket.ts'
@@ -20,14 +20,14 @@ const lookMs = 250
 export function openSockets(
   settings: SocketSettings,
   { meter, once, now }: Pick<World, 'meter' | 'once' | 'now'>,
-  strangers: Line,
+  turnstile: Turns,
 ): Sockets {
   const open = new Set<LiveSocket>()
   const watched = new Set<Watched>()
   const patience = new Patience(settings)
   const outgoing = new Outgoing(settings, meter, watched)
   const onReplaced = (station: StationId): void => void once('invalid UTF-8', { station }, replacedText, station)
-  const shared = { settings, patience, meter, strangers, outgoing, open, watched, now, onReplaced }
+  const shared = { settings, patience, meter, turnstile, outgoing, open, watched, now, onReplaced }
   /** What to do for a request that the server refuses. */
   const refused = new WeakMap<IncomingMessage, (problem: string) => void>()
   const plain = newServer(settings, false)

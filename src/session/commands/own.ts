@@ -13,7 +13,6 @@ export function ownId(uuid: string): MessageId {
   return messageId(ownIdStart.slice(1) + uuid.replaceAll('-', '').slice(-25))
 }
 
-/** Who has given a command. */
 export function originOf({ id, asked }: Pick<Command, 'id' | 'asked'>): Origin {
   if (asked !== null) return 'admin'
   return id.startsWith(ownIdStart) ? 'bridge' : null

@@ -67,7 +67,7 @@ test('release admits calls by priority when the limit has risen', async t => {
   assert.equal(queue.permits.pending, 1)
 })
 
-test('while connected stations always wait, each eighth permit goes to a station that leaves or is new', async t => {
+test('while connected stations always wait, every eighth permit goes to a station that leaves or is new', async t => {
   const queue = new Queue(t)
   for (let at = 1; at <= 30; at++) void queue.wait('c', 'connected')
   for (const [name, priority] of [

@@ -87,7 +87,7 @@ for (const [count, atOnce] of cores) {
   test(`${count} cores check ${atOnce} keys at a time`, () => assert.equal(checksAtOnce(count), atOnce))
 }
 
-test('so many keys are checked at a time as the limit says, and the others afterwards', async t => {
+test('keys are checked as many at a time as the limit allows, and the others afterwards', async t => {
   const { keys } = await setUp(t)
   const running = new Set<number>()
   let most = 0

@@ -1,5 +1,6 @@
 /**
- * The turnstile: which upgrades run in which turn of the event loop. Each upgrade advances a fake clock.
+ * The turnstile: which work runs in which turn of the event loop. Upgrades stand for all work; each advances a fake
+ * clock.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
@@ -64,7 +65,7 @@ test('time outside upgrades does not count against the limit', () => {
 test('work that goes on after it returns has the rest of its turn to itself', async () => {
   const { turnstile, inside, enter } = open()
   enter('a')
-  turnstile.enter(() => inside.push('handshake'), true)
+  turnstile.enterAlone(() => inside.push('handshake'))
   enter('b')
   assert.deepEqual(inside, ['a', 'handshake'])
   await setImmediate()

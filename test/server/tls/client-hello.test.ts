@@ -26,7 +26,7 @@ async function helloOf(options: ConnectionOptions): Promise<Buffer> {
 
 const readHello = (bytes: Buffer): HelloReading => helloReader()(bytes)
 const hello = (host: string | null): HelloReading => ({ kind: 'hello', host })
-const oversized: HelloReading = { kind: 'oversized' }
+const refused: HelloReading = { kind: 'refused' }
 const partial: HelloReading = { kind: 'partial' }
 const named = await helloOf({ servername: 'csms.example' })
 
@@ -88,8 +88,8 @@ test('a first message of TLS is read no further after 64 records', () => {
   const bytes = recordsOf(Buffer.concat([declared, Buffer.alloc(16_000)]), 1)
   const read = helloReader()
   for (let end = 1; end <= 64 * 6; end += 1) assert.deepEqual(read(bytes.subarray(0, end)), partial)
-  assert.deepEqual(read(bytes.subarray(0, 64 * 6 + 1)), oversized)
-  assert.deepEqual(readHello(bytes), oversized)
+  assert.deepEqual(read(bytes.subarray(0, 64 * 6 + 1)), refused)
+  assert.deepEqual(readHello(bytes), refused)
 })
 
 test('readHello reads each record once, in however many chunks it comes', t => {
@@ -152,13 +152,13 @@ const made: readonly (readonly [bytes: Buffer, reading: HelloReading, because: s
   [record(messageOf(Buffer.alloc(0))), hello(null), 'the message is empty'],
   [record(messageOf(Buffer.alloc(34).fill(255))), hello(null), 'the message ends before its session id'],
   [record(messageOf(body(), 2)), hello(null), 'the message is of another type'],
-  [record(messageOf(Buffer.alloc(20_000))), oversized, 'the message is too long'],
-  [Buffer.from([22, 3, 1, 0, 4, 1, 255, 255, 255]), oversized, 'the message says that it is too long'],
-  [Buffer.from([22, 3, 1, 0, 0]), oversized, 'the record is empty'],
-  [Buffer.from([22, 3, 1, 255, 255]), oversized, 'the record is too long'],
+  [record(messageOf(Buffer.alloc(20_000))), refused, 'the message is too long'],
+  [Buffer.from([22, 3, 1, 0, 4, 1, 255, 255, 255]), refused, 'the message says that it is too long'],
+  [Buffer.from([22, 3, 1, 0, 0]), refused, 'the record is empty'],
+  [Buffer.from([22, 3, 1, 255, 255]), refused, 'the record is too long'],
   [
     Buffer.concat([recordsOf(Buffer.from([1, 0, 0x3e, 0x80]), 4), Buffer.from([22, 3, 1, 0x40, 0])]),
-    oversized,
+    refused,
     'the second record makes it too long',
   ],
   [Buffer.from([21]), hello(null), 'the record is of another type'],
@@ -176,7 +176,7 @@ test('readHello never throws, whichever byte of a message is another', () => {
     for (const byte of [0, 1, 127, 255]) {
       const bytes = Buffer.from(named)
       bytes[at] = byte
-      assert.ok(['partial', 'hello', 'oversized'].includes(readHello(bytes).kind))
+      assert.ok(['partial', 'hello', 'refused'].includes(readHello(bytes).kind))
     }
   }
 })

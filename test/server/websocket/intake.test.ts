@@ -1,20 +1,21 @@
 /**
- * What comes in on one socket, with a clock of the test's and a line that ends each turn when the test says so.
+ * What comes in on one socket, with a clock of the test's and a turnstile whose turns the test ends.
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { Turnstile, type Line } from '../../../src/server/limits/turnstile.ts'
+import { Turnstile, type Turns } from '../../../src/server/limits/turnstile.ts'
 import { Intake } from '../../../src/server/websocket/intake.ts'
 import { socketLimits } from '../../support/limits.ts'
+import { holdTurns } from '../../support/turns.ts'
 
 const KiB = 1024
 
-function open(t: TestContext, settings = {}, lineFor?: Line, costMs = 0) {
+function open(t: TestContext, settings = {}, turns?: Turns, costMs = 0) {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   let now = 0
   const clock = { pass: (ms: number) => (now += ms) }
-  const line = lineFor ?? new Turnstile(() => now)
+  const turnstile = turns ?? new Turnstile(() => now)
   const received: string[] = []
   const limits: string[] = []
   const flow = {
@@ -31,7 +32,7 @@ function open(t: TestContext, settings = {}, lineFor?: Line, costMs = 0) {
     slowed: () => limits.push('slowed'),
   }
   const all = { ...socketLimits, maxMessageSize: 64 * KiB, frameRate: 100, unacceptedFrameRate: 10, ...settings }
-  const intake = new Intake(flow, all, end, line, () => now)
+  const intake = new Intake(flow, all, end, turnstile, () => now)
   const says = (count: number, bytes = 1) => {
     for (let at = 0; at < count; at++) intake.onMessage(`${at}`, bytes)
   }
@@ -39,7 +40,7 @@ function open(t: TestContext, settings = {}, lineFor?: Line, costMs = 0) {
     clock.pass(ms)
     t.mock.timers.tick(ms)
   }
-  return { intake, flow, received, limits, says, wait, line }
+  return { intake, flow, received, limits, says, wait }
 }
 
 test('a message of an accepted station is handed on at once', t => {
@@ -50,7 +51,7 @@ test('a message of an accepted station is handed on at once', t => {
 })
 
 test('messages of stations that are not accepted share the time of a turn, in turns', async t => {
-  const line = new Turnstile(() => now)
+  const turnstile = new Turnstile(() => now)
   let now = 0
   const order: string[] = []
   const strangers = ['a', 'b'].map(name => {
@@ -63,13 +64,13 @@ test('messages of stations that are not accepted share the time of a turn, in tu
       slowed: () => undefined,
     }
     const flow = { isPaused: false, pause: () => undefined, resume: () => undefined }
-    return new Intake(flow, { ...socketLimits, maxMessageSize: 64 * KiB }, end, line, () => now)
+    return new Intake(flow, { ...socketLimits, maxMessageSize: 64 * KiB }, end, turnstile, () => now)
   })
   t.after(() => strangers.forEach(intake => intake.end()))
   const [a, b] = strangers
   for (let at = 0; at < 4; at++) a?.onMessage(`${at}`, 1)
   for (let at = 0; at < 2; at++) b?.onMessage(`${at}`, 1)
-  assert.deepEqual(order, ['a0', 'a1'], 'two messages of 1 ms fill the 2 ms of a turn')
+  assert.deepEqual(order, ['a0', 'a1'], 'two messages of 0.5 ms fill the 1 ms of a turn')
   for (let turns = 0; turns < 6; turns++) await setImmediate()
   assert.deepEqual(order, ['a0', 'a1', 'a2', 'b0', 'a3', 'b1'])
 })
@@ -152,12 +153,12 @@ test('the end of a connection waits for the messages before it', t => {
 })
 
 test('the end of a connection that is not accepted waits for its turn', t => {
-  const line: (() => void)[] = []
-  const { intake } = open(t, {}, { enter: work => void line.push(work) })
+  const { turnstile, waiting } = holdTurns()
+  const { intake } = open(t, {}, turnstile)
   const events: string[] = []
   intake.whenEmpty(() => events.push('gone'))
   assert.deepEqual(events, [])
-  for (const work of line) work()
+  for (const work of waiting) work()
   assert.deepEqual(events, ['gone'])
 })
 

@@ -17,6 +17,7 @@ import {
   unfinishedBytes,
 } from '../../../src/server/websocket/receiver.ts'
 import { closeCode, compressedFrameOf, frameOf, openPeer, opcodes } from '../../support/peer.ts'
+import { holdTurns } from '../../support/turns.ts'
 
 const offer = 'Sec-WebSocket-Extensions: permessage-deflate'
 
@@ -88,35 +89,35 @@ test('what comes after the rest is ignored reaches nobody', { timeout: 10_000 },
 
 test('each frame is parsed in its turn, and counts as unfinished until then', { timeout: 10_000 }, async t => {
   const { peer, ws } = await connected(t)
-  const line: (() => void)[] = []
+  const { turnstile, waiting } = holdTurns()
   const received: string[] = []
   ws.on('message', (data: Buffer) => received.push(data.toString()))
-  parseInTurn(ws, { enter: work => void line.push(work) })
+  parseInTurn(ws, turnstile)
   const [first, second] = [frameOf('first'), frameOf('second')]
   peer.write(Buffer.concat([first, second]))
-  while (line.length === 0) await sleep(5)
+  while (waiting.length === 0) await sleep(5)
   const part = 200
   assert.deepEqual([received, unfinishedBytes(ws)], [[], first.length + second.length + part])
   for (const frames of [['first'], ['first', 'second']]) {
-    line.shift()?.()
-    while (line.length === 0) await sleep(5)
+    waiting.shift()?.()
+    while (waiting.length === 0) await sleep(5)
     assert.deepEqual(received, frames)
   }
-  line.shift()?.()
-  assert.deepEqual([line, unfinishedBytes(ws)], [[], null])
+  waiting.shift()?.()
+  assert.deepEqual([waiting, unfinishedBytes(ws)], [[], null])
 })
 
 test('what waits for its turn comes before what is parsed at once', { timeout: 10_000 }, async t => {
   const { peer, ws } = await connected(t)
-  const line: (() => void)[] = []
+  const { turnstile, waiting } = holdTurns()
   const received: string[] = []
   ws.on('message', (data: Buffer) => received.push(data.toString()))
-  parseInTurn(ws, { enter: work => void line.push(work) })
+  parseInTurn(ws, turnstile)
   peer.write(frameOf('first'))
-  while (line.length === 0) await sleep(5)
+  while (waiting.length === 0) await sleep(5)
   parseAtOnce(ws)
   peer.write(frameOf('second'))
-  line.shift()?.()
+  waiting.shift()?.()
   while (received.length < 2) await sleep(5)
-  assert.deepEqual([received, line], [['first', 'second'], []])
+  assert.deepEqual([received, waiting], [['first', 'second'], []])
 })

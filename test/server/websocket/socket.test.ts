@@ -13,6 +13,7 @@ import type { StationSocket } from '../../../src/session/ports.ts'
 import { socketLimits } from '../../support/limits.ts'
 import { closeCode, compressedFrameOf, ended, frameOf, openPeer, opcodes } from '../../support/peer.ts'
 import { openUpgraded } from '../../support/sockets.ts'
+import { holdTurns } from '../../support/turns.ts'
 
 const MiB = 1024 * 1024
 const offer = 'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits'
@@ -288,21 +289,20 @@ test('many tiny messages count for the memory they take when the session takes n
 for (const isAccepted of [true, false]) {
   const how = isAccepted ? 'that is accepted gets its pong at once' : 'that is not accepted gets its pong in a turn'
   test(`a station ${how}`, { timeout: 10_000 }, async t => {
-    const line: (() => void)[] = []
-    const turnstile = { enter: (work: () => void) => void line.push(work) }
+    const { turnstile, waiting } = holdTurns()
     const { port } = await openUpgraded(t, {}, 'ocpp2.1', () => undefined, isAccepted, turnstile)
     const peer = await openPeer(port, '/', [])
     t.after(() => peer.socket.destroy())
     peer.write(frameOf('payload', { opcode: opcodes.ping }))
     if (!isAccepted) {
-      while (line.length === 0) await sleep(5)
-      line.shift()?.()
+      while (waiting.length === 0) await sleep(5)
+      waiting.shift()?.()
       // The pong, and the frame after the ping.
-      while (line.length < 2) await sleep(5)
-      for (const work of line.splice(0)) work()
+      while (waiting.length < 2) await sleep(5)
+      for (const work of waiting.splice(0)) work()
     }
     const { payload } = await peer.next(opcodes.pong)
-    assert.deepEqual([payload.toString(), line], ['payload', []])
+    assert.deepEqual([payload.toString(), waiting], ['payload', []])
   })
 }
 

@@ -22,7 +22,7 @@ const answeredBeyond = 50
 /** Budgets of addresses; the ones used longest ago are dropped first, and an address that comes back begins anew. */
 const maxBudgets = 10_000
 
-export class Addresses {
+export class OpenConnections {
   readonly #limits: AddressLimits
   readonly #now: () => number
   readonly #most: number
@@ -30,7 +30,7 @@ export class Addresses {
   /** The address that each connection counts for. */
   readonly #counted = new WeakMap<EventEmitter, string>()
   readonly #onClose: (this: EventEmitter) => void
-  readonly #connections = new Map<string, number>()
+  readonly #perNetwork = new Map<string, number>()
   readonly #budgets = new Map<string, Budget>()
 
   /** @param now monotonic, in ms; @param most connections of all addresses together */
@@ -54,15 +54,15 @@ export class Addresses {
   }
 
   /**
-   * Counts a connection that is admitted for its address too.
+   * Counts an admitted connection for its address too, until `admit`'s listener releases it.
    *
    * @returns whether the address has so many that this one must be closed without an answer
    */
-  onConnected(address: string, connection: EventEmitter): boolean {
+  countAddress(address: string, connection: EventEmitter): boolean {
     this.#counted.set(connection, address)
     const network = networkOf(address)
-    const count = (this.#connections.get(network) ?? 0) + 1
-    this.#connections.set(network, count)
+    const count = (this.#perNetwork.get(network) ?? 0) + 1
+    this.#perNetwork.set(network, count)
     const { connPerAddress: limit } = this.#limits
     return limit > 0 && count > limit + answeredBeyond
   }
@@ -70,7 +70,7 @@ export class Addresses {
   /** Whether it has more connections than it may have. */
   isFull(address: string): boolean {
     const { connPerAddress: limit } = this.#limits
-    return limit > 0 && (this.#connections.get(networkOf(address)) ?? 0) > limit
+    return limit > 0 && (this.#perNetwork.get(networkOf(address)) ?? 0) > limit
   }
 
   /** Counts an upgrade. @returns whether it is one too many; those that are refused cost nothing */
@@ -89,9 +89,9 @@ export class Addresses {
     const address = this.#counted.get(connection)
     if (address === undefined) return
     const network = networkOf(address)
-    const count = (this.#connections.get(network) ?? 0) - 1
-    if (count > 0) this.#connections.set(network, count)
-    else this.#connections.delete(network)
+    const count = (this.#perNetwork.get(network) ?? 0) - 1
+    if (count > 0) this.#perNetwork.set(network, count)
+    else this.#perNetwork.delete(network)
   }
 }
 

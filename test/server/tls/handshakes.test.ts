@@ -9,10 +9,11 @@ import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls, TLSSocket } from 'node:tls'
 import { newServer, usualTimeouts } from '../../../src/server/http-server.ts'
-import { Turnstile, type Line } from '../../../src/server/limits/turnstile.ts'
+import { Turnstile, type Turns } from '../../../src/server/limits/turnstile.ts'
 import { Tls } from '../../../src/server/tls/tls.ts'
 import { makeKeyPair, tlsOf } from '../../support/certificate.ts'
 import { certificateOf } from '../../support/tls.ts'
+import { holdTurns } from '../../support/turns.ts'
 
 const host = '127.0.0.1'
 const [first, further, renewed] = [
@@ -26,7 +27,7 @@ async function serve(
   t: TestContext,
   tls = tlsOf(first, further),
   tlsHandshake = usualTimeouts.tlsHandshake,
-  turnstile: Line = new Turnstile(() => performance.now()),
+  turnstile: Turns = new Turnstile(() => performance.now()),
 ) {
   const server = newServer({ tls, turnstile, timeouts: { ...usualTimeouts, tlsHandshake } }, ({ socket }, response) =>
     response.end(socket instanceof TLSSocket ? String(socket.servername) : ''),
@@ -103,26 +104,41 @@ test('a handshake with a further host that fails is reported as one of the serve
   assert.deepEqual(failures, ['ERR_SSL_NO_SHARED_CIPHER'])
 })
 
-for (const keyPairs of [[first], [first, further]]) {
-  test(`a handshake waits for its turn, which it has to itself, with ${keyPairs.length} certificates`, async t => {
-    const line: (readonly [work: () => void, goesOn: boolean | undefined])[] = []
-    const enter: Line['enter'] = (work, goesOn) => void line.push([work, goesOn])
-    const { port } = await serve(t, tlsOf(...keyPairs), undefined, { enter })
+for (const [keyPairs, names] of [
+  [[first], 'one name is'],
+  [[first, further], 'two names are'],
+] as const) {
+  test(`a handshake waits for its turn, which it has to itself, where ${names} served`, async t => {
+    const { turnstile, waiting } = holdTurns()
+    const { port } = await serve(t, tlsOf(...keyPairs), undefined, { ...turnstile, enter: () => assert.fail() })
     const sockets = ['first.example', 'further.example'].map(servername =>
       connectTls({ port, host, servername, rejectUnauthorized: false }),
     )
     t.after(() => sockets.forEach(socket => socket.destroy()))
     let handshakes = 0
     const secured = sockets.map(socket => once(socket, 'secureConnect').then(() => handshakes++))
-    while (line.length < 2) await sleep(5)
-    assert.deepEqual([handshakes, line.map(([, goesOn]) => goesOn)], [0, [true, true]])
-    line[0]?.[0]()
+    while (waiting.length < 2) await sleep(5)
+    assert.equal(handshakes, 0)
+    waiting[0]?.()
     await Promise.race(secured)
     assert.equal(handshakes, 1)
-    line[1]?.[0]()
+    waiting[1]?.()
     await Promise.all(secured)
   })
 }
+
+test('a client that leaves while its handshake waits for its turn is closed', { timeout: 10_000 }, async t => {
+  const { turnstile, waiting } = holdTurns()
+  const { server, port } = await serve(t, tlsOf(first), undefined, turnstile)
+  server.on('secureConnection', () => assert.fail())
+  const socket = connect(port, host)
+  connectTls({ socket, rejectUnauthorized: false }).on('error', () => undefined)
+  while (waiting.length === 0) await sleep(5)
+  const closed = once(socket, 'close')
+  socket.end()
+  await closed
+  waiting[0]?.()
+})
 
 const start = Buffer.from('16030100c8010000c40303', 'hex')
 const record = Buffer.from('160301000100', 'hex')
@@ -132,7 +148,11 @@ const ends: readonly (readonly [name: string, end: (socket: Socket) => void, fai
   ['ends', socket => void socket.end(start), /^ECONNRESET$/],
   ['resets the connection', socket => void socket.write(start, () => socket.resetAndDestroy()), /^ECONNRESET$/],
   ['sends no more', socket => void socket.write(start), /^TLS handshake timeout$/],
-  ['sends more than 64 records', socket => void socket.write(crumbs), /too long, or in too many records/],
+  [
+    'sends more than 64 records',
+    socket => void socket.write(crumbs),
+    /too long, has an empty record, or is in too many records/,
+  ],
   ['sends HTTP', socket => void socket.write('GET / HTTP/1.1\r\n\r\n'), /^ERR_SSL_HTTP_REQUEST$/],
 ]
 for (const [name, end, failure] of ends) {

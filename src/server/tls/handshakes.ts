@@ -1,7 +1,6 @@
 /**
- * Starts TLS on a connection once its first message is there, and so one handshake at a time: they share the turns of
- * the event loop with all else that the app has not let in. Serves each host that clients ask for with its own
- * certificates, RSA and ECDSA side by side.
+ * Starts TLS on a connection once its first message is there, one handshake in a turn of the event loop. Serves each
+ * host that clients ask for with its own certificates, RSA and ECDSA side by side.
  *
  * Node's `SNICallback` and `addContext` set one certificate of a context: before Node 24, the default context's
  * certificates of other key types stay, those of another host; since then, the host has one key type. So the name is
@@ -11,20 +10,22 @@ import type { Server as HttpServer } from 'node:http'
 import type { Socket } from 'node:net'
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls'
 import { giveBack, readAhead } from '../ahead/ahead.ts'
-import type { Line } from '../limits/turnstile.ts'
+import type { Turns } from '../limits/turnstile.ts'
 import { helloReader } from './client-hello.ts'
 import type { Tls } from './tls.ts'
 
-export type Handshakes = {
+export type HandshakeTurns = {
   readonly tls: Tls
-  /** The line in which they wait for their turn. */
-  readonly turnstile: Line
+  /** Where handshakes wait for their turn. */
+  readonly turnstile: Turns
   /** How long the first message may take, and then the rest of the handshake. */
   readonly timeoutMs: number
 }
 
+const refusedHello = 'the first message is too long, has an empty record, or is in too many records'
+
 /** Call it before the server listens. */
-export function serveHosts(server: HttpServer & Server, { tls, turnstile, timeoutMs }: Handshakes): void {
+export function takeHandshakes(server: HttpServer & Server, { tls, turnstile, timeoutMs }: HandshakeTurns): void {
   const listeners = server.listeners('connection')
   const newServer = (options: TlsOptions): Server => handshakesFor(server, options, timeoutMs)
   const start = (socket: Socket, host: string | null): void => {
@@ -47,13 +48,13 @@ export function serveHosts(server: HttpServer & Server, { tls, turnstile, timeou
         return reading.kind === 'partial' ? null : reading
       },
       onRead: (reading, bytes) => {
-        if (reading.kind === 'oversized')
-          return fail(new Error('the first message is too long, or in too many records'))
+        if (reading.kind === 'refused') return fail(new Error(refusedHello))
         socket.off('error', fail).on('error', () => socket.destroy())
-        giveBack(socket, bytes, () =>
-          // OpenSSL gets its bytes in a tick of its own.
-          turnstile.enter(() => socket.destroyed || start(socket, reading.host), true),
-        )
+        // Alone: OpenSSL gets its bytes in a tick of its own. They are given back only then: while they are unread, the
+        // end of a client that has left behind them is not seen.
+        turnstile.enterAlone(() => {
+          if (!socket.destroyed) giveBack(socket, bytes, () => start(socket, reading.host))
+        })
       },
       onOverdue: () => fail(new Error('TLS handshake timeout')),
       onEnd: () => fail(Object.assign(new Error('the peer closed the connection'), { code: 'ECONNRESET' })),
