@@ -9,7 +9,7 @@ import type { Member, World } from '../session/ports.ts'
 /** How long a station may take to say something by itself: at least, and at random on top. */
 const grace = { leastMs: 5_000, jitterMs: 2_000 }
 /**
- * Over all stations. `rpc_concurrency` may be lower: then some wait for a permit, behind the calls of connected
+ * Over all stations. `rpc_concurrency` may be lower: then some wait for a permit, mostly behind the calls of connected
  * stations.
  */
 const maxAtOnce = 16
