@@ -48,7 +48,7 @@ export class Call<Reply> implements OpenCall {
   readonly #owner: CallOwner
   readonly #resolve: (reply: Reply) => void
   readonly #reject: (error: unknown) => void
-  /** Its first `#receivedBytes` have come: the message, with its prefix. */
+  /** The message with its prefix in the first `#receivedBytes`; the rest is room for more. */
   #received = nothing
   #receivedBytes = 0
   /** With its prefix; 0 until the prefix has come. */
