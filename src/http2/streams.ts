@@ -14,6 +14,7 @@ import {
   Http2Error,
   maxWindowBytes,
   serializeNumbers,
+  type PeerSettings,
   type SettingChange,
 } from './frames.ts'
 import type { Output } from './output.ts'
@@ -45,7 +46,8 @@ export class Streams {
   sendWindow = defaultWindowBytes
   /** What this client takes on all streams together. */
   receiveWindow = connectionWindowBytes
-  readonly peer = { ...defaultPeerSettings }
+  readonly #peer: PeerSettings = { ...defaultPeerSettings }
+  readonly peer: Readonly<PeerSettings> = this.#peer
   readonly #output: Output
   readonly #cancelled = new Set<number>()
 
@@ -57,14 +59,14 @@ export class Streams {
   /** The server's settings change the windows of open streams too (RFC 9113 §6.9.2). */
   apply(changes: readonly SettingChange[]): void {
     for (const [name, value] of changes) {
-      const increment = value - this.peer[name]
-      this.peer[name] = value
+      const increment = value - this.#peer[name]
+      this.#peer[name] = value
       if (name !== 'windowBytes') continue
       for (const stream of this.byId.values()) stream.sendWindow = widened(stream.sendWindow, increment, null)
     }
   }
 
-  /** Sends what the window then allows. */
+  /** Widens a window of the server's, and sends what it then allows. */
   widenSendWindow(id: number, increment: number): void {
     if (id === 0) {
       this.sendWindow = widened(this.sendWindow, increment, null)
@@ -106,8 +108,8 @@ export class Streams {
     this.byId.delete(id)
     this.#cancelled.add(id)
     if (this.#cancelled.size <= maxCancelled) return
-    const [oldest = id] = this.#cancelled
-    this.#cancelled.delete(oldest)
+    const [oldest] = this.#cancelled
+    if (oldest !== undefined) this.#cancelled.delete(oldest)
   }
 
   /** The server has sent RST_STREAM. @returns the stream, if it was open */

@@ -14,7 +14,9 @@ export const inboxLimits: InboxLimits = { entries: 64, bytes: 1024 * 1024 }
 export interface Serving<Entry> {
   /**
    * Serves one entry after another. Must not throw.
-   * @returns `null` if the entry is served already; a promise ends with `onServed`, or with `onFault`
+   *
+   * @returns a promise, whose end the inbox reports to `onServed` or `onFault`; `null` if the entry is served and its
+   * end is reported
    */
   serve(entry: Entry): Promise<boolean> | null
   onServed(entry: Entry, isAccepted: boolean): void
@@ -98,8 +100,10 @@ export class Inbox<Entry> {
 
   /** @param served the end of the first entry */
   async #run(first: Entry, served: Promise<boolean> | null): Promise<void> {
-    for (let [entry, ended] = [first, served]; ;) {
-      // Here, not in a promise of the server's own: hundreds of stations may wait for the app at once.
+    let entry = first
+    let ended = served
+    for (;;) {
+      // Awaited here: a promise of the server's own would be kept by each of the hundreds of stations that wait.
       if (ended !== null) {
         try {
           this.#server.onServed(entry, await ended)

@@ -31,10 +31,6 @@ const againMs = 10_000
 export class MalformedMessages {
   /** Whoever takes a good frame sets it to 0. */
   inARow = 0
-  /**
-   * Whether a message has come that shows that a station sent it: a known or a broken CALL, an answer, a sign of life.
-   */
-  isAlive = false
   readonly #station: Station
   readonly #parts: MalformedParts
   /** Whether a CALL has come whose id can be read. */
@@ -53,13 +49,13 @@ export class MalformedMessages {
    * @returns whether to close the connection
    */
   take({ fault, answer }: Malformed, text: string): boolean {
-    const { world, who, socket } = this.#station
+    const { world, who, socket, record } = this.#station
     world.meter.count('failed_client_msg_total')
     world.log.debug({ ...who, fault }, 'received a malformed message')
     if (answer !== null) {
       this.#station.send(answer)
       this.#hasCalled ||= !isUnreadableId(answer.id)
-      this.isAlive ||= this.#hasCalled
+      record.isHeard ||= this.#hasCalled
     }
     this.#warn(fault, text)
     this.#keepEnergy(text)
@@ -72,8 +68,8 @@ export class MalformedMessages {
 
   /** Warns of a message that is ignored: a station's signs of life once in each spelling, its unknown types once. */
   ignore({ as }: Ignored, text: string): void {
-    const { world, who } = this.#station
-    this.isAlive = true
+    const { world, who, record } = this.#station
+    record.isHeard = true
     const fields = { ...who, frame: text }
     if (as === 'signOfLife') world.once(this.#key('sign of life'), fields, signOfLifeText, `${who.station} ${text}`)
     else world.once(this.#key('message type'), fields, unknownTypeText, who.station)

@@ -4,6 +4,7 @@
  */
 import { parseFrame, type Call, type Send } from '../ocpp/frame.ts'
 import { isFromStation } from '../ocpp/version.ts'
+import type { StationHandshake } from '../translate/handshake.ts'
 import { readMessage } from '../translate/messages.ts'
 import { allowanceFor, type Allowance } from './allowance.ts'
 import { Answering } from './calls/answering.ts'
@@ -30,7 +31,7 @@ import { View } from './view/view.ts'
 
 export class Session implements Member {
   readonly who: Who
-  readonly handshake: Station['handshake']
+  readonly handshake: StationHandshake
   readonly openedAt: number
   readonly attaching: Attaching
   readonly commands: Commands
@@ -83,9 +84,10 @@ export class Session implements Member {
   }
 
   get isHeard(): boolean {
-    return this.#malformed.isAlive || this.#station.socket.answersPings
+    return this.#station.record.isHeard || this.#station.socket.answersPings
   }
 
+  /** Made at each read: a kept one costs every idle station memory. */
   get view(): View {
     const [boot, inbox, answering, outcomes] = [this.#boot, this.#inbox, this.#answering, this.#outcomes]
     return new View(this.#station, { app: this.#app, boot, inbox, answering, commands: this.commands, outcomes })
@@ -170,13 +172,13 @@ export class Session implements Member {
 
   /** Ends the session from this side. Answers sent before are still delivered. */
   close(code: CloseCode, reason: string): void {
-    if (this.isClosed) return
+    if (this.#station.closed.aborted) return
     this.#station.socket.close(code, reason)
     this.#end(code, reason)
   }
 
   gone(code: number, reason: string): void {
-    if (!this.isClosed) this.#end(code, reason)
+    if (!this.#station.closed.aborted) this.#end(code, reason)
   }
 
   async drain(graceMs: number): Promise<void> {
@@ -221,9 +223,9 @@ export class Session implements Member {
     if (this.commands.settleEarlier(answer)) this.#onGood()
   }
 
-  #onGood(isAlive = true): void {
+  #onGood(isHeard = true): void {
     this.#malformed.inARow = 0
-    this.#malformed.isAlive ||= isAlive
+    this.#station.record.isHeard ||= isHeard
   }
 
   #serveCall({ call, receivedAt }: Entry & { kind: 'call' }): Promise<boolean> | true {

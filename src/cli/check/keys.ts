@@ -20,7 +20,7 @@ export async function keysProbe(file: string | null): Promise<Finding> {
     return fail(`${file}: ${named}`, 'correct or remove these lines: the bridge does not start')
   }
   const found = `${file}: ${keys.size} ${keys.size === 1 ? 'station' : 'stations'}`
-  const doubts = (await cautionsOf(file, keys)).map(caution => cautions[caution].split(': '))
+  const doubts = (await cautionsOf(file, keys.size)).map(caution => cautions[caution].split(': '))
   if (doubts.length === 0) return ok(found)
   return warn([found, ...doubts.map(([problem]) => problem)].join('; '), doubts.map(([, fix]) => fix).join('; '))
 }

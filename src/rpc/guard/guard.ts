@@ -19,6 +19,7 @@ import type { Log } from '../../ops/log.ts'
 import type { Meter } from '../../ops/metrics.ts'
 import type { Cancellation, Rpc } from '../../session/ports.ts'
 import { aborted, type Transport } from '../transport.ts'
+import { backoffFor } from './backoff.ts'
 import { initialLimit, limitAfter, type Limit } from './limit.ts'
 import { maxPending, Permits } from './permits.ts'
 import { Presence, type PresenceSettings } from './presence.ts'
@@ -48,9 +49,7 @@ type TaskOf<Call, Reply> = Task & {
   readonly send: (call: Call, signal: Cancellation, deadline: number) => Promise<Reply>
 }
 
-const priorities = { connect: 'new', command: 'connected', disconnect: 'leaving' } as const
-/** Before the second attempt; doubled before each further one. */
-const initialBackoffMs = { unavailable: 100, exhausted: 10 }
+const priorityOf = { connect: 'new', command: 'connected', disconnect: 'leaving' } as const
 /** A timer of a busy event loop fires this late. */
 const oversleptMs = 10
 const readyWithinMs = 3_000
@@ -137,7 +136,7 @@ export class Guard implements Rpc {
 
   /** Not split further: this runs once for each message of a station, and hundreds may wait in it for a permit. */
   async #run<Call, Reply>(task: TaskOf<Call, Reply>): Promise<Reply> {
-    const { method, call, signal, send, queueDeadline } = task
+    const { method, call, signal, send } = task
     const meter = this.#meter
     const startedAt = performance.now()
     let budgetFrom = startedAt
@@ -146,7 +145,7 @@ export class Guard implements Rpc {
       if (signal.aborted || this.#isAborted) throw aborted()
       if (!this.#permits.take()) {
         await this.#queue(task, budgetFrom)
-        if (queueDeadline !== undefined) budgetFrom = performance.now()
+        budgetFrom = budgetAfterQueue(task, budgetFrom)
       }
       let failure: RpcError | null = null
       for (let retries = 0; ; retries++) {
@@ -172,7 +171,7 @@ export class Guard implements Rpc {
   /** Waits for a permit; the budget may shrink meanwhile. */
   #queue({ method, signal, queueDeadline }: Task, budgetFrom: number): Promise<void> {
     const deadline = (): number => Math.max(this.#lastStart(budgetFrom), queueDeadline?.() ?? 0)
-    return this.#permits.wait(priorities[method], signal, deadline)
+    return this.#permits.wait(priorityOf[method], signal, deadline)
   }
 
   /** Of one call, as of now. */
@@ -232,7 +231,7 @@ export class Guard implements Rpc {
    * @returns when the budget begins from now on: anew for a call with a queue deadline of its own
    */
   async #retry(task: Task, failure: RpcError, retries: number, budgetFrom: number): Promise<number> {
-    const backoffMs = backoffFor(failure, retries, task)
+    const backoffMs = backoffFor(failure, retries, task.isIdempotent)
     if (backoffMs === null) throw failure
     // The last attempt begins as late as it may: an app that is back by then is found.
     const longestMs = this.#lastStart(budgetFrom) - performance.now() - oversleptMs
@@ -256,7 +255,7 @@ export class Guard implements Rpc {
     if (this.#permits.take()) return budgetFrom
     try {
       await this.#queue(task, budgetFrom)
-      return task.queueDeadline === undefined ? budgetFrom : performance.now()
+      return budgetAfterQueue(task, budgetFrom)
     } catch (error) {
       if (error instanceof RpcError) return null
       throw error
@@ -287,13 +286,7 @@ export class Guard implements Rpc {
   }
 }
 
-/**
- * Less up to half of jitter, so that calls that failed together are not retried together. `null` where the call must
- * not be retried: after a timeout or a verdict of the app, and where the app may have run what it must not run twice.
- */
-function backoffFor(failure: RpcError, retries: number, { isIdempotent }: Task): number | null {
-  const { code } = failure
-  if (code !== 'unavailable' && code !== 'exhausted') return null
-  if (!isIdempotent && !mayRepeat(failure)) return null
-  return initialBackoffMs[code] * 2 ** retries * (1 - Math.random() / 2)
+/** When the budget of a call that leaves the queue begins: anew for a call with a queue deadline of its own. */
+function budgetAfterQueue({ queueDeadline }: Task, before: number): number {
+  return queueDeadline === undefined ? before : performance.now()
 }

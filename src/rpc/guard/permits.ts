@@ -1,5 +1,6 @@
 /**
- * One permit for each call in flight, and the queue of the calls that wait for one.
+ * One permit for each call in flight, and the queue of the calls that wait for one. Tells `presence` of calls that get
+ * none.
  */
 import { RpcError } from '../../cable/rpc.ts'
 import type { Cancellation } from '../../session/ports.ts'
@@ -18,7 +19,7 @@ export type Priority = (typeof priorities)[number]
  * One permit in so many goes to those that are not connected, if any wait: an app that connected stations keep at its
  * limit would let none in.
  */
-const newcomersEvery = 8
+const othersEvery = 8
 
 /**
  * For each priority. A station waits with one call at a time, so more stations than a process is meant for reach it.
@@ -41,7 +42,7 @@ export class Permits {
   /** How many calls may be in flight. A higher one applies from the next `release` on. */
   limit: number
   #inFlight = 0
-  /** Permits that connected stations got since the last newcomer. */
+  /** Calls of connected stations taken from the queue in a row, expired ones included. */
   #inARow = 0
   readonly #queue: Record<Priority, Waiter[]> = { connected: [], leaving: [], new: [] }
   /** Removed from the queue, not yet rejected. */
@@ -116,10 +117,10 @@ export class Permits {
   }
 
   #next(): Waiter | undefined {
-    const { connected, leaving, new: fresh } = this.#queue
-    const newcomers = leaving.length > 0 ? leaving : fresh
-    const isTheirTurn = newcomers.length > 0 && this.#inARow >= newcomersEvery - 1
-    const queue = connected.length === 0 || isTheirTurn ? newcomers : connected
+    const { connected, leaving, new: connects } = this.#queue
+    const others = leaving.length > 0 ? leaving : connects
+    const isTheirTurn = others.length > 0 && this.#inARow >= othersEvery - 1
+    const queue = connected.length === 0 || isTheirTurn ? others : connected
     this.#inARow = queue === connected ? this.#inARow + 1 : 0
     return queue.shift()
   }
@@ -151,7 +152,10 @@ export class Permits {
     if (this.#expired.length > 0) setImmediate(() => this.#rejectExpired())
   }
 
-  /** Nobody awaits a Disconnect; it is retried later. */
+  /**
+   * Tells `presence` that the app does not keep up, but not for a Disconnect: nobody awaits it, and it is retried
+   * later.
+   */
   #reject({ priority, reject }: Waiter, reason: RpcError): void {
     if (!reason.isLocal && priority !== 'leaving') this.#presence.onQueueTimeout(reason)
     reject(reason)

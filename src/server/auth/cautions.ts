@@ -21,9 +21,9 @@ const exposedModes = 0o026
 
 /**
  * @param file one that could be read
- * @param keys one for each station
+ * @param keys how many there are
  */
-export async function cautionsOf(file: string, keys: { readonly size: number }): Promise<readonly Caution[]> {
+export async function cautionsOf(file: string, keys: number): Promise<readonly Caution[]> {
   const { mode } = await stat(file)
   const directory = path.dirname(await realpath(file))
   const isReadOnly = await access(directory, constants.W_OK).then(
@@ -32,7 +32,7 @@ export async function cautionsOf(file: string, keys: { readonly size: number }):
   )
   return [
     ...((mode & exposedModes) === 0 ? [] : (['exposed'] as const)),
-    ...(keys.size > 0 ? [] : (['empty'] as const)),
+    ...(keys > 0 ? [] : (['empty'] as const)),
     ...(isReadOnly ? (['readOnly'] as const) : []),
   ]
 }

@@ -58,7 +58,7 @@ export type OpenedKeys = StationKeys &
 export async function openStationKeys(file: string, log: Pick<Log, 'info' | 'warn' | 'error'>): Promise<OpenedKeys> {
   const keys = new Keys(file, log)
   await keys.load()
-  logCautions(await cautionsOf(file, keys), file, log)
+  logCautions(await cautionsOf(file, keys.size), file, log)
   return keys
 }
 

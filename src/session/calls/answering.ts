@@ -4,8 +4,15 @@
 import { RpcError, type CommandReply } from '../../cable/rpc.ts'
 import { cardRefusal, completeAnswer, isCompletable, type Asked } from '../../ocpp/answers.ts'
 import type { ErrorCode } from '../../ocpp/errors.ts'
-import { callError, isSameId, type Answer, type Call } from '../../ocpp/frame.ts'
-import type { CallError, MessageId, Send } from '../../ocpp/frame.ts'
+import {
+  callError,
+  isSameId,
+  type Answer,
+  type Call,
+  type CallError,
+  type MessageId,
+  type Send,
+} from '../../ocpp/frame.ts'
 import { isFromStation } from '../../ocpp/version.ts'
 import type { Violation } from '../../ocpp/violations.ts'
 import { mintingActions, type NoAnswer } from '../../translate/answers.ts'
@@ -18,10 +25,9 @@ import type { Boot } from '../boot.ts'
 import type { InFlight } from './in-flight.ts'
 import { OwnAnswers, type AnsweredBy } from './own-answers.ts'
 import { Pause } from './pause.ts'
-import type { Failed, PendingCall, Performing, Reached } from './performing.ts'
+import { pendingCall, type Failed, type PendingCall, type Performing, type Reached } from './performing.ts'
 import type { Fleet, Member } from '../ports.ts'
 import type { Station } from '../station.ts'
-import { trackedOf, transactionIdFor } from '../transactions/digest.ts'
 import type { Unanswered } from '../transactions/unanswered.ts'
 import type { Validation } from './validation.ts'
 
@@ -71,7 +77,7 @@ export class Answering {
    * asked for
    */
   answer(call: Call, receivedAt: number): Promise<boolean> | true {
-    const pending = this.#newPending(call, receivedAt)
+    const pending = pendingCall(this.#station, call, receivedAt, this.#mintingActions)
     const { error, violations } = this.#check(call)
     if (error !== null) this.#refuse(pending, error)
     else if (this.#parts.performing.isLocal(call)) this.#replyWithoutApp(pending, 'local')
@@ -105,7 +111,7 @@ export class Answering {
    */
   answerWithoutApp(call: Call, receivedAt: number): void {
     const { unanswered, inFlight } = this.#parts
-    const pending = this.#newPending(call, receivedAt)
+    const pending = pendingCall(this.#station, call, receivedAt, this.#mintingActions)
     const isKept = unanswered.closes && pending.tracked !== null
     if (!this.#station.closed.aborted && !isKept) return this.#replyWithoutApp(pending, 'failed', 'ended')
     if (unanswered.keep(pending, 'ended')) return
@@ -243,15 +249,6 @@ export class Answering {
       return refused('SecurityError', 'The Charging Station has not been accepted yet')
     const { violations, refusal } = this.#parts.validation.ofCall(call)
     return { error: refusal === null ? null : callError(id, refusal.code, refusal.words), violations }
-  }
-
-  #newPending(call: Call, receivedAt: number): PendingCall {
-    const { handshake, row } = this.#station
-    const identity = row.transactionMessages.get(call.action)
-    const tracked = identity === undefined ? null : trackedOf(handshake.stationId, call, identity)
-    const transactionId = tracked !== null && this.#mintingActions.has(call.action) ? transactionIdFor(tracked) : null
-    const [isAnswered, isSuperseded, isStored] = [false, false, false]
-    return { call, receivedAt, tracked, transactionId, attempts: 0, isAnswered, isSuperseded, isStored }
   }
 
   #completed(pending: PendingCall, answer: Answer): Answer {

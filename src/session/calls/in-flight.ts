@@ -14,7 +14,10 @@ const maxAnswered = 8
 const none: readonly Call[] = []
 
 export class InFlight {
-  /** Rarely more than one: a list that grew would keep 150 bytes of an idle station. The inbox limits them. */
+  /**
+   * Rarely more than one, and limited by the inbox. Replaced, not changed: a list that has grown keeps 150 bytes for an
+   * idle station.
+   */
   #calls = none
   /** Actions by id; `null` in a version that has no CALLRESULTERROR. */
   readonly #answered: Map<string, string> | null
@@ -29,7 +32,7 @@ export class InFlight {
     const at = this.#calls.findIndex(({ id }) => idKey(id) === key)
     const before = this.#calls[at]
     if (before?.action === call.action && before.payload === call.payload) return 'repeated'
-    // Not spread, which makes room for 17.
+    // `concat`, because a spread allocates room for 17 elements.
     this.#calls = before === undefined ? this.#calls.concat(call) : this.#calls.with(at, call)
     return before === undefined ? 'new' : 'superseding'
   }

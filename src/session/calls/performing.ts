@@ -15,7 +15,7 @@ import { Pause } from './pause.ts'
 import type { Fleet } from '../ports.ts'
 import type { Collecting } from '../reports/collecting.ts'
 import type { Station } from '../station.ts'
-import type { Tracked } from '../transactions/digest.ts'
+import { trackedOf, transactionIdFor, type Tracked } from '../transactions/digest.ts'
 import type { KeptAnswer } from '../transactions/transactions.ts'
 import type { Unanswered } from '../transactions/unanswered.ts'
 
@@ -58,6 +58,7 @@ export type PendingCall = {
 export type Failed = { readonly kind: 'failed'; readonly cause: Cause }
 /** How far a CALL came. */
 export type Reached =
+  /** The app's reply itself: an object around it would be one more for each call that waits. */
   | CommandReply
   /** It was performed before, and this was its answer. */
   | { readonly kind: 'replayed'; readonly answer: KeptAnswer }
@@ -220,6 +221,28 @@ export class Performing {
 
   #attach({ action, payload }: Call | Send, queueDeadline?: () => number): Promise<boolean> {
     return this.#parts.attaching.attach(action === 'BootNotification' ? payload : null, queueDeadline)
+  }
+}
+
+/** @param minting actions whose CALL gets a transaction id before the app is asked */
+export function pendingCall(
+  { handshake, row }: Station,
+  call: Call,
+  receivedAt: number,
+  minting: ReadonlySet<string>,
+): PendingCall {
+  const identity = row.transactionMessages.get(call.action)
+  const tracked = identity === undefined ? null : trackedOf(handshake.stationId, call, identity)
+  const transactionId = tracked !== null && minting.has(call.action) ? transactionIdFor(tracked) : null
+  return {
+    call,
+    receivedAt,
+    tracked,
+    transactionId,
+    attempts: 0,
+    isAnswered: false,
+    isSuperseded: false,
+    isStored: false,
   }
 }
 

@@ -1,6 +1,7 @@
 /**
- * What is kept of a connection for the admin API: when its last message came, counts, and the last errors. Maps are
- * made on first use, and fields are written in place, because this runs for each message.
+ * What is kept of a connection: whether its station has shown life, and for the admin API when its last message came,
+ * counts, and the last errors. Maps are made on first use, and fields are written in place, because this runs for each
+ * message.
  */
 import { idKey, type Call, type CallError } from '../../ocpp/frame.ts'
 import { copyOf, emptyObject, isObject, parseObject, type JsonText } from '../../ocpp/json.ts'
@@ -74,6 +75,10 @@ const maxErrors = 10
 const maxText = 255
 
 export class ConnectionRecord {
+  /**
+   * Whether a message has come that shows that a station sent it: a known or a broken CALL, an answer, a sign of life.
+   */
+  isHeard = false
   /** In ms of `World.now`. */
   lastMessageAt: number | null = null
   /** CALLs and SENDs of the station, by action; unknown actions count as `other`. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { limits } from '../../../src/admin/limits.ts'
 import { openFakeAdmin } from '../support.ts'
 
@@ -43,6 +44,31 @@ test('a failed change is one line of the log', async t => {
     given: { reason: 'Closed by an operator' },
     status: 404,
     problem: '/problems/unknown-station',
+  })
+})
+
+test('a failed change is logged without the key that it sets when a CALLERROR repeats the key to its caller', async t => {
+  const { world, client } = await openFakeAdmin(t)
+  const station = world.plug('CP1')
+  await station.boot()
+  station.socket.sent.all.length = 0
+  const payload = { key: 'AuthorizationKey', value: 'c0ffee5ecret' }
+  const asking = client(null).ask('POST', '/v1/stations/CP1/calls', { action: 'ChangeConfiguration', payload })
+  while (station.socket.sent.all[0] === undefined) await setImmediate()
+  const [, id] = JSON.parse(station.socket.sent.all[0]) as [number, string]
+  station.says([4, id, 'PropertyConstraintViolation', 'c0ffee5ecret is too short', { value: 'c0ffee5ecret' }])
+  const { body } = await asking
+  assert.equal(body['description'], 'c0ffee5ecret is too short')
+  const [line] = world.log.lines.filter(({ message }) => message === 'a change asked for by an operator failed')
+  const { remoteAddress, ...fields } = line?.fields as Record<string, unknown>
+  assert.match(String(remoteAddress), /127\.0\.0\.1/)
+  assert.deepEqual(fields, {
+    by: 'loopback',
+    operation: 'callStation',
+    id: 'CP1',
+    given: { action: 'ChangeConfiguration', notify: true },
+    status: 502,
+    problem: '/problems/call-error',
   })
 })
 
