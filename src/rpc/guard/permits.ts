@@ -44,6 +44,8 @@ export class Permits {
   #inFlight = 0
   /** Calls of connected stations taken from the queue in a row, expired ones included. */
   #inARow = 0
+  /** Whether the last call of the others was a Disconnect: then a Connect is next, or thousands of Disconnects go first. */
+  #wasLeaving = false
   readonly #queue: Record<Priority, Waiter[]> = { connected: [], leaving: [], new: [] }
   /** Removed from the queue, not yet rejected. */
   readonly #expired: { readonly waiter: Waiter; readonly reason: RpcError }[] = []
@@ -118,11 +120,16 @@ export class Permits {
 
   #next(): Waiter | undefined {
     const { connected, leaving, new: connects } = this.#queue
-    const others = leaving.length > 0 ? leaving : connects
-    const isTheirTurn = others.length > 0 && this.#inARow >= othersEvery - 1
-    const queue = connected.length === 0 || isTheirTurn ? others : connected
-    this.#inARow = queue === connected ? this.#inARow + 1 : 0
-    return queue.shift()
+    const isTurnOfOthers = this.#inARow >= othersEvery - 1
+    const isTurnOfConnects = isTurnOfOthers && this.#wasLeaving && connects.length > 0
+    const others = leaving.length > 0 && !isTurnOfConnects ? leaving : connects
+    if (connected.length > 0 && (others.length === 0 || !isTurnOfOthers)) {
+      this.#inARow++
+      return connected.shift()
+    }
+    this.#inARow = 0
+    this.#wasLeaving = others === leaving
+    return others.shift()
   }
 
   #removeExpired(): void {

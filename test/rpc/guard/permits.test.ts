@@ -67,18 +67,20 @@ test('release admits calls by priority when the limit has risen', async t => {
   assert.equal(queue.permits.pending, 1)
 })
 
-test('while connected stations always wait, every eighth permit goes to a station that leaves or is new', async t => {
+test('while connected stations always wait, every eighth permit goes to one that leaves and to one that is new, in turns', async t => {
   const queue = new Queue(t)
   for (let at = 1; at <= 30; at++) void queue.wait('c', 'connected')
   for (const [name, priority] of [
     ['new 1', 'new'],
     ['leaving 1', 'leaving'],
+    ['leaving 2', 'leaving'],
+    ['leaving 3', 'leaving'],
     ['new 2', 'new'],
   ] as const)
     void queue.wait(name, priority)
-  for (let at = 1; at <= 25; at++) await queue.release()
-  const places = ['leaving 1', 'new 1', 'new 2'].map(name => queue.admitted.indexOf(name) + 1)
-  assert.deepEqual(places, [8, 16, 24])
+  for (let at = 1; at <= 45; at++) await queue.release()
+  const places = queue.admitted.flatMap((name, at) => (name === 'c' ? [] : [`${at + 1} ${name}`]))
+  assert.deepEqual(places, ['8 leaving 1', '16 new 1', '24 leaving 2', '32 new 2', '35 leaving 3'])
 })
 
 test('release admits no call when more are in flight than a limit that has fallen', async t => {
