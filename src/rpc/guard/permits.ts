@@ -44,7 +44,7 @@ export class Permits {
   #inFlight = 0
   /** Calls of connected stations taken from the queue in a row, expired ones included. */
   #inARow = 0
-  /** Whether the last call of the others was a Disconnect: then a Connect is next, or thousands of Disconnects go first. */
+  /** Whether the last of the others was a Disconnect: then a Connect is next, or thousands of Disconnects go first. */
   #wasLeaving = false
   readonly #queue: Record<Priority, Waiter[]> = { connected: [], leaving: [], new: [] }
   /** Removed from the queue, not yet rejected. */
