@@ -46,8 +46,8 @@ export async function openServer(
   return { pid: child.pid, port: message.port, close: () => end(child) }
 }
 
-export function openWorker(file: string, ...args: readonly string[]): Worker {
-  const child = forked(file, args, [])
+export function openWorker(file: string, nodeFlags: readonly string[] = []): Worker {
+  const child = forked(file, [], nodeFlags)
   return {
     pid: child.pid,
     ask: async task => {

@@ -8,7 +8,7 @@ import { keepUntil } from '../support/keep.ts'
 import { attacks } from './rows/all.ts'
 import { dialStation, Ends, type Target } from './connections.ts'
 import { spareMemory, wrongEnds } from './result.ts'
-import { openSite, type Holdings, type Site } from './site.ts'
+import { openSite, type Site } from './site.ts'
 import { sites, type SiteName } from './sites.ts'
 
 const within = { timeout: 300_000, skip: process.platform !== 'linux' && 'open files are read from /proc' }
@@ -21,12 +21,12 @@ for (const name of Object.keys(sites) as SiteName[]) {
 
   describe(`stations beside an attack lose no call (${name})`, within, () => {
     let site: Site
-    let start: Holdings
+    let start: { readonly memory: number; readonly files: number }
     const keep = keepUntil(after)
 
     before(async () => {
       site = await openSite(keep, { name, stations })
-      start = await site.holdings()
+      start = { memory: await site.memory(), files: site.files() }
       await site.watchQuiet(0)
     })
 
@@ -64,7 +64,7 @@ for (const name of Object.keys(sites) as SiteName[]) {
     test('memory and open files are back after the attacks', within, async () => {
       const files = await site.settled(start.files, 30_000)
       assert.ok(files <= start.files, `${files} open files, ${start.files} before`)
-      const { memory } = await site.holdings()
+      const memory = await site.memory()
       assert.ok(memory < start.memory + spareMemory, `${memory} bytes, ${start.memory} before`)
     })
   })

@@ -153,13 +153,22 @@ export async function repeat(
 /** How long an attack waits, after its end, for what the bridge must do: a slow machine does it late. */
 export const graceMs = 30_000
 
-/** Opens so many, in batches, until the attack ends, and keeps them until the bridge has ended all of them. */
-export async function hold(count: number, until: number, open: (at: number) => Promise<Socket | null>): Promise<void> {
-  const sockets: (Socket | null)[] = []
-  for (let at = 0; at < count && performance.now() < until; at += 50) {
-    sockets.push(...(await Promise.all(Array.from({ length: Math.min(50, count - at) }, (_, of) => open(at + of)))))
+/**
+ * Opens so many, in batches, and another one for each that the bridge ends, until the attack ends; then waits until the
+ * bridge has ended all of them.
+ */
+export async function hold(count: number, until: number, open: () => Promise<Socket | null>): Promise<void> {
+  const held = new Set<Socket>()
+  const add = async (): Promise<void> => {
+    const socket = await open()
+    if (socket === null || socket.destroyed) return
+    held.add(socket)
+    socket.once('close', () => held.delete(socket))
   }
-  const isOpen = (): boolean => sockets.some(socket => socket?.destroyed === false)
-  while (isOpen() && performance.now() < until + graceMs) await sleep(100)
-  sockets.forEach(hangUp)
+  while (performance.now() < until) {
+    await Promise.all(Array.from({ length: Math.min(50, count - held.size) }, add))
+    await sleep(held.size < count ? 0 : 50)
+  }
+  while (held.size > 0 && performance.now() < until + graceMs) await sleep(100)
+  held.forEach(hangUp)
 }

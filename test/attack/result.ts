@@ -5,7 +5,8 @@ import { percentile } from '../../bench/table.ts'
 import type { Attack } from './attack.ts'
 import type { Ends } from './connections.ts'
 import type { Service } from './fleet.ts'
-import type { Holdings, Strain } from './site.ts'
+import type { Strain } from './site.ts'
+import type { SiteName } from './sites.ts'
 
 export type Result = {
   readonly attack: Attack
@@ -16,12 +17,20 @@ export type Result = {
   readonly ends: Ends['counts']
   /** In bytes. */
   readonly rss: { readonly before: number; readonly peak: number; readonly after: number }
-  readonly before: Holdings
-  readonly after: Holdings
+  /** How many were open. */
+  readonly files: { readonly before: number; readonly after: number }
   /** Of the log. */
   readonly lines: number
   /** By how much the counter that the attack moves has grown. */
   readonly counted: number
+}
+
+/** All attacks on one bridge. */
+export type SiteResult = {
+  readonly site: SiteName
+  readonly results: readonly Result[]
+  /** What it held, in bytes, without garbage. */
+  readonly memory: { readonly before: number; readonly after: number }
 }
 
 /** For garbage that is not collected at once, code that is compiled meanwhile, and what is remembered up to a limit. */
@@ -48,7 +57,11 @@ export function wrongEnds({ ends, mustEnd }: Attack, counts: Ends['counts']): st
 
 export const percent = (share: number): string => `${(share * 100).toFixed(0)} %`
 
-export function missesOf({ attack, quiet, during, ends, before, after, lines, counted, strain }: Result): string[] {
+export function keepsMemory({ memory: { before, after } }: SiteResult): boolean {
+  return after > before + spareMemory
+}
+
+export function missesOf({ attack, quiet, during, ends, files, lines, counted, strain }: Result): string[] {
   const misses = wrongEnds(attack, ends)
   if (quiet.errors + during.errors > 0)
     misses.push(`${quiet.errors} errors when quiet, ${during.errors} during the attack`)
@@ -56,8 +69,7 @@ export function missesOf({ attack, quiet, during, ends, before, after, lines, co
     misses.push(
       `the p99 is more than twice that of the quiet phase; the bridge waited for a core ${percent(strain.during.queued)} of the time, ${percent(strain.quiet.queued)} when quiet`,
     )
-  if (after.files > before.files) misses.push(`${after.files - before.files} descriptors are not back`)
-  if (after.memory > before.memory + spareMemory) misses.push(`${after.memory - before.memory} bytes are not back`)
+  if (files.after > files.before) misses.push(`${files.after - files.before} descriptors are not back`)
   if (attack.mostLines !== undefined && lines > attack.mostLines) misses.push(`${lines} lines of log`)
   const counter = attack.counted ?? attack.countedLong
   if (counter !== undefined && counted === 0) misses.push(`${counter} has not counted it`)

@@ -3,13 +3,12 @@
  * attack, in turns. Prints a table; exits with 1 if an attack misses the goal.
  *
  *   --only=TEXT        the attacks whose name contains it
- *   --seconds=2.5      how long a phase lasts
- *   --rounds=2         of a quiet phase and an attack
+ *   --seconds=10       how long a phase lasts
+ *   --rounds=1         of a quiet phase and an attack
  *   --stations=200     beside it
  *   --write            puts the table into docs/security.md
  */
 import { availableParallelism } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { fillPage } from '../../bench/page.ts'
 import { keepUntil, type Keep } from '../support/keep.ts'
@@ -17,16 +16,16 @@ import { run } from '../support/process.ts'
 import type { Attack } from './attack.ts'
 import { attacks } from './rows/all.ts'
 import { together, type Service } from './fleet.ts'
-import { missesOf, worstOf, type Result } from './result.ts'
+import { keepsMemory, missesOf, worstOf, type Result, type SiteResult } from './result.ts'
 import { openSite, type Site, type Strain } from './site.ts'
 import { sites, type SiteName } from './sites.ts'
-import { tableOf } from './table.ts'
+import { memoryTable, tableOf } from './table.ts'
 
 const { values } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
-    seconds: { type: 'string', default: '2.5' },
-    rounds: { type: 'string', default: '2' },
+    seconds: { type: 'string', default: '10' },
+    rounds: { type: 'string', default: '1' },
     stations: { type: 'string', default: '200' },
     write: { type: 'boolean', default: false },
   },
@@ -50,7 +49,7 @@ async function yieldCores(pid: number): Promise<void> {
 }
 
 async function measure(site: Site, attack: Attack): Promise<Result> {
-  const before = await site.holdings()
+  const filesBefore = site.files()
   const rssBefore = site.resident()
   const lines = site.bridge.process.lines.length
   const counter = attack.counted ?? attack.countedLong
@@ -67,7 +66,7 @@ async function measure(site: Site, attack: Attack): Promise<Result> {
       await site.strain()
       quiet.push(await site.watchQuiet(phaseMs))
       strains.quiet.push(await site.strain())
-      const attackMs = attack.seconds === undefined ? phaseMs : attack.seconds * 1000
+      const attackMs = Math.max(phaseMs, (attack.seconds ?? 0) * 1000)
       const watching = async (): Promise<void> => {
         during.push(await site.watch(phaseMs))
         strains.during.push(await site.strain())
@@ -78,9 +77,7 @@ async function measure(site: Site, attack: Attack): Promise<Result> {
   } finally {
     clearInterval(sampling)
   }
-  const files = await site.settled(before.files, settleMs)
-  await sleep(500)
-  const after = { ...(await site.holdings()), files }
+  const files = { before: filesBefore, after: await site.settled(filesBefore, settleMs) }
   return {
     attack,
     quiet: together(quiet),
@@ -88,20 +85,20 @@ async function measure(site: Site, attack: Attack): Promise<Result> {
     strain: { quiet: worstOf(strains.quiet), during: worstOf(strains.during) },
     ends,
     rss: { before: rssBefore, peak, after: site.resident() },
-    before,
-    after,
+    files,
     lines: site.bridge.process.lines.length - lines,
     counted: (await count()) - counted,
   }
 }
 
-async function runAll(keep: Keep, name: SiteName, chosen: readonly Attack[]): Promise<Result[]> {
+async function runAll(keep: Keep, name: SiteName, chosen: readonly Attack[]): Promise<SiteResult> {
   const site = await openSite(keep, {
     name,
     stations: Number(values.stations),
     onBridge: pid => pin(pid, 1),
     onAttackers: yieldCores,
   })
+  const before = await site.memory()
   await site.watchQuiet(phaseMs) // code is compiled, stations are accepted
   const results: Result[] = []
   for (const attack of chosen) {
@@ -110,23 +107,18 @@ async function runAll(keep: Keep, name: SiteName, chosen: readonly Attack[]): Pr
     process.stderr.write(`${tableOf([result]).split('\n')[2] ?? ''}\n`)
     for (const miss of missesOf(result)) process.stderr.write(`  MISSED: ${miss}\n`)
   }
-  return results
+  return { site: name, results, memory: { before, after: await site.memory() } }
 }
 
 await pin(process.pid, 0)
-const results: Result[] = []
+const siteResults: SiteResult[] = []
 for (const name of Object.keys(sites) as SiteName[]) {
   const chosen = attacks.filter(({ name: title, site = 'plain' }) => site === name && title.includes(values.only))
   if (chosen.length === 0) continue
   let close: () => Promise<void> = () => Promise.resolve()
   try {
-    results.push(
-      ...(await runAll(
-        keepUntil(end => (close = end)),
-        name,
-        chosen,
-      )),
-    )
+    const keep = keepUntil(end => (close = end))
+    siteResults.push(await runAll(keep, name, chosen))
   } finally {
     await close()
   }
@@ -134,7 +126,9 @@ for (const name of Object.keys(sites) as SiteName[]) {
 const caption = `Node ${process.versions.node}, ${values.stations} stations, ${values.rounds} rounds of ${values.seconds} s${
   isPinned ? ', the bridge on a core of its own' : ''
 }.`
-const text = `${caption}\n\n${tableOf(results)}`
+const results = siteResults.flatMap(each => each.results)
+const text = `${caption}\n\n${tableOf(results)}\n\n${memoryTable(siteResults)}`
 process.stdout.write(`${text}\n`)
 if (values.write) fillPage(page, { attack: text })
-process.exit(results.some(result => missesOf(result).length > 0) ? 1 : 0)
+const isMissed = results.some(result => missesOf(result).length > 0) || siteResults.some(keepsMemory)
+process.exit(isMissed ? 1 : 0)

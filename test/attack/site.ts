@@ -23,9 +23,6 @@ import type { FleetOptions, Service } from './fleet.ts'
 import type { Task as FleetTask } from './healthy.ts'
 import { keyLines, sites, type SiteName } from './sites.ts'
 
-/** What the bridge holds: memory in bytes after a collection of garbage, and open files. */
-export type Holdings = { readonly memory: number; readonly files: number }
-
 /** What the bridge did since it was last asked. */
 export type Strain = {
   /** On a core, as a share of the time. */
@@ -55,7 +52,13 @@ export type Site = Fleet & {
   readonly bridge: Bridge
   /** How the attackers' connections ended. */
   readonly attack: (attack: Attack, ms: number, share: number) => Promise<Ends['counts']>
-  readonly holdings: () => Promise<Holdings>
+  /**
+   * What the bridge holds, in bytes. Collects all garbage first, and compiled code with it: until it is compiled again,
+   * the bridge is slower.
+   */
+  readonly memory: () => Promise<number>
+  /** Open files. */
+  readonly files: () => number
   readonly strain: () => Promise<Strain>
   /** Of the whole process, now. */
   readonly resident: () => number
@@ -66,6 +69,8 @@ export type Site = Fleet & {
 const adminToken = 'a-token-of-the-operator'
 const stationKey = 'a key of twenty bytes'
 const host = '127.0.0.1'
+/** For a process that has no core of its own, as `docs/operations.md` says: it would wait for its own helper threads. */
+const onOneCore = '--v8-pool-size=1'
 
 export async function openSite(keep: Keep, { name, stations, onBridge, onAttackers }: SiteOptions): Promise<Site> {
   const row = sites[name]
@@ -88,12 +93,12 @@ export async function openSite(keep: Keep, { name, stations, onBridge, onAttacke
       ? [`--nats_servers=nats://${host}:${ports.natsPort}`, '--broadcast_adapter=http,nats']
       : []),
   ]
-  const bridge = keep(await openBridge(flags, { NODE_OPTIONS: askable.join(' ') }))
+  const bridge = keep(await openBridge(flags, { NODE_OPTIONS: [...askable, onOneCore].join(' ') }))
   const { pid = 0 } = bridge.process
   await onBridge?.(pid)
-  const attacker = keep(openWorker(new URL('attacker.ts', import.meta.url).href))
+  const attacker = keep(openWorker(new URL('attacker.ts', import.meta.url).href, [onOneCore]))
   await onAttackers?.(attacker.pid)
-  const worker = keep(openWorker(new URL('healthy.ts', import.meta.url).href))
+  const worker = keep(openWorker(new URL('healthy.ts', import.meta.url).href, [onOneCore]))
   const key = row.hasKeys === true ? stationKey : null
   const fleet = await openFleet(worker, name, { url: bridge.url, stations, key }, app)
   const files = (): number => readdirSync(`/proc/${pid}/fd`).length
@@ -115,7 +120,8 @@ export async function openSite(keep: Keep, { name, stations, onBridge, onAttacke
         bridge.process.readOn()
       }
     },
-    holdings: async () => ({ memory: await keptBytes(pid), files: files() }),
+    memory: () => keptBytes(pid),
+    files,
     strain: strainOf(bridge, pid),
     resident: () => residentKilobytes(pid) * 1024,
     settled: async (most, withinMs) => {
@@ -142,7 +148,7 @@ function strainOf({ metricsPort }: Bridge, pid: number): Site['strain'] {
 
 function openApp(checksKeys: boolean): Process {
   const file = fileURLToPath(new URL('app.ts', import.meta.url))
-  return openProcess(process.execPath, ['--import', 'tsx', file, ...(checksKeys ? ['--keys-are-checked'] : [])])
+  return openProcess(process.execPath, [onOneCore, '--import', 'tsx', file, ...(checksKeys ? ['--keys-are-checked'] : [])])
 }
 
 async function openFleet(worker: Worker, name: SiteName, options: FleetOptions, app: Process): Promise<Fleet> {

@@ -2,7 +2,7 @@
  * The results as a table.
  */
 import { markdownTable } from '../../bench/table.ts'
-import { p99Of, percent, type Result } from './result.ts'
+import { p99Of, percent, type Result, type SiteResult } from './result.ts'
 
 const head = [
   'attack',
@@ -20,7 +20,7 @@ const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0)
 const grouped = (count: number): string => count.toLocaleString('en-US')
 
 export function tableOf(results: readonly Result[]): string {
-  const rows = results.map(({ attack, quiet, during, strain, ends, rss, before, after, lines }) => [
+  const rows = results.map(({ attack, quiet, during, strain, ends, rss, files, lines }) => [
     attack.name,
     `${p99Of(quiet).toFixed(1)} → ${p99Of(during).toFixed(1)}`,
     (p99Of(during) / p99Of(quiet)).toFixed(1),
@@ -28,7 +28,7 @@ export function tableOf(results: readonly Result[]): string {
     `${strain.quiet.lateMs.toFixed(0)} → ${strain.during.lateMs.toFixed(0)}`,
     `${during.errors} of ${grouped(during.took.length)}`,
     `${mebibytes(rss.before)} / ${mebibytes(rss.peak)} / ${mebibytes(rss.after)}`,
-    `${before.files} / ${after.files}`,
+    `${files.before} / ${files.after}`,
     grouped(lines),
     Object.entries(ends)
       .sort(([, one], [, other]) => other - one)
@@ -36,4 +36,13 @@ export function tableOf(results: readonly Result[]): string {
       .join(', '),
   ])
   return markdownTable(head, rows)
+}
+
+export function memoryTable(sites: readonly SiteResult[]): string {
+  const rows = sites.map(({ site, results, memory }) => [
+    site,
+    `${results.length}`,
+    `${mebibytes(memory.before)} / ${mebibytes(memory.after)}`,
+  ])
+  return markdownTable(['bridge', 'attacks', 'memory without garbage before / after all of them, MiB'], rows)
 }
