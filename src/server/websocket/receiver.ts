@@ -23,8 +23,8 @@ type Receiver = Limits & {
   /** Of the last frame. */
   _opcode: number
   /** Of the fragments before, inflated. */
-  readonly _messageLength: number
-  readonly _fragments: readonly Buffer[]
+  _messageLength: number
+  readonly _fragments: Buffer[]
   /** The opcode of a fragmented message in progress, else 0. */
   readonly _fragmented: number
   /** 0 between two frames. */
@@ -99,6 +99,8 @@ export function ignoreRest(ws: object): void {
   const { _receiver: receiver } = ws as Inside
   receiver._buffers.length = 0
   receiver._bufferedBytes = 0
+  receiver._fragments.length = 0
+  receiver._messageLength = 0
   receiver._opcode = closeOpcode
   // `ws` resumes the socket in a tick of its own.
   process.nextTick(() => (ws as Inside).pause())

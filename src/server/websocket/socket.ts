@@ -48,8 +48,6 @@ interface Ws extends Flow {
 
 /** As in the WebSocket API of browsers. */
 const openState = 1
-/** How long a station may take to answer a close frame. */
-const closeTimeoutMs = 2_000
 
 export class LiveSocket implements StationSocket, IntakeEnd, Watched {
   readonly #ws: Ws
@@ -180,7 +178,7 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
     if (this.#ws.readyState !== openState) return
     this.#ws.resume()
     const isCut = closeModeFor(this.#stationId, this.#shared.settings.close) === 'abort'
-    if (!isCut || (code !== 1001 && code !== 1012)) return this.#closeWithin(code, reason)
+    if (!isCut || (code !== 1001 && code !== 1012)) return this.#ws.close(code, closeReason(reason))
     this.#ending = { code, reason }
     this.#connection.destroySoon()
   }
@@ -259,13 +257,8 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
     if (limit !== null) this.#shared.meter.count('ocpp_limit_total', { limit })
     this.#ending ??= { code, reason }
     this.#intake.stop()
-    this.#closeWithin(code, reason)
-    ignoreRest(this.#ws)
-  }
-
-  #closeWithin(code: number, reason: string): void {
     this.#ws.close(code, closeReason(reason))
-    setTimeout(() => this.#ws.terminate(), closeTimeoutMs).unref()
+    ignoreRest(this.#ws)
   }
 }
 

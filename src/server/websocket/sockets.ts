@@ -4,7 +4,7 @@
  * Spec: RFC 6455.
  */
 import type { IncomingMessage } from 'node:http'
-import { WebSocketServer } from 'ws'
+import { WebSocketServer, type ServerOptions } from 'ws'
 import type { World } from '../../session/ports.ts'
 import type { StationId } from '../../translate/handshake.ts'
 import type { Turns } from '../limits/turnstile.ts'
@@ -16,6 +16,8 @@ import type { Shared, SocketSettings, Sockets, Watched } from './ports.ts'
 
 /** How often the watched connections are looked at, for what must not take long; the others at each sweep. */
 const lookMs = 250
+/** How long a station may take to answer a close frame. */
+const closeTimeoutMs = 2_000
 
 export function openSockets(
   settings: SocketSettings,
@@ -80,18 +82,20 @@ function watchSockets({ open, watched, patience, settings, now }: Shared<LiveSoc
 }
 
 function newServer(settings: SocketSettings, perMessageDeflate: typeof deflate | false): WebSocketServer {
-  return new WebSocketServer({
+  const options: ServerOptions & { readonly closeTimeout: number } = {
     noServer: true,
     clientTracking: false,
     // One frame of a connection per turn of the event loop: see `Intake`.
     allowSynchronousEvents: false,
     // `LiveSocket` sends them.
     autoPong: false,
+    closeTimeout: closeTimeoutMs,
     // Each connection gets limits of its own: see `limitMessages`.
     maxPayload: settings.maxMessageSize,
     skipUTF8Validation: settings.invalidUtf8 === 'replace',
     perMessageDeflate,
-  })
+  }
+  return new WebSocketServer(options)
 }
 
 const replacedText =

@@ -87,6 +87,15 @@ test('what comes after the rest is ignored reaches nobody', { timeout: 10_000 },
   assert.deepEqual(received, ['first'])
 })
 
+test('of a message whose rest is ignored nothing is kept', { timeout: 10_000 }, async t => {
+  const { peer, ws } = await connected(t)
+  peer.write(frameOf('x'.repeat(1_000), { fin: false }))
+  peer.write(frameOf('y'.repeat(1_000), { opcode: opcodes.continuation, fin: false }))
+  while ((unfinishedBytes(ws) ?? 0) < 2_000) await sleep(5)
+  ignoreRest(ws)
+  assert.equal(unfinishedBytes(ws), 0)
+})
+
 test('each frame is parsed in its turn, and counts as unfinished until then', { timeout: 10_000 }, async t => {
   const { peer, ws } = await connected(t)
   const { turnstile, waiting } = holdTurns()

@@ -6,6 +6,8 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { constants, inflateRawSync } from 'node:zlib'
 import { WebSocket } from 'ws'
 import type { SocketSettings } from '../../../src/server/websocket/ports.ts'
@@ -80,6 +82,38 @@ test('the connection ends with a close frame when ocpp_close=abort and the stati
     assert.equal(((await once(client, 'close')) as [number])[0], code)
   }
 })
+
+test('a station that does not answer the close frame is cut off', async t => {
+  const { port, next } = await openUpgraded(t)
+  const opened = next()
+  const peer = await openPeer(port, '/', [offer])
+  t.after(() => peer.socket.destroy())
+  const { socket, gone } = await opened
+  socket.close(1008, 'bye')
+  await ended(peer)
+  assert.equal((await gone).code, 1006, 'no close frame came back')
+})
+
+test('a connection is let go when it ends, and not when its close would have been overdue', async t => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const socket = await closedSocket(t)
+  // Node lets go of its own handles in later turns.
+  for (let turn = 0; turn < 20 && socket.deref() !== undefined; turn++) {
+    await setImmediate()
+    collect()
+  }
+  assert.equal(socket.deref(), undefined)
+})
+
+/** Only a weak reference to it is left. */
+async function closedSocket(t: TestContext): Promise<WeakRef<StationSocket>> {
+  const { client, socket, gone } = await connected(t)
+  socket.close(1008, 'bye')
+  await once(client, 'close')
+  await gone
+  return new WeakRef(socket)
+}
 
 test('the byte counters count messages before compression', async t => {
   const { client, socket, meter } = await connected(t)
