@@ -69,7 +69,9 @@ export type Site = Fleet & {
 const adminToken = 'a-token-of-the-operator'
 const stationKey = 'a key of twenty bytes'
 const host = '127.0.0.1'
-/** For a process that has no core of its own, as `docs/operations.md` says: it would wait for its own helper threads. */
+/**
+ * For a process that has no core of its own, as `docs/how-to/deploy.md` says: it would wait for its own helper threads.
+ */
 const onOneCore = '--v8-pool-size=1'
 
 export async function openSite(keep: Keep, { name, stations, onBridge, onAttackers }: SiteOptions): Promise<Site> {
