@@ -14,7 +14,9 @@ const latestMs = 30_000
 
 export type Speed = { readonly callsPerSecond: number; readonly cpuMicrosPerCall: number }
 
-/** Time on a CPU of all threads of a process so far, without its children. Not from `stat`, which counts in steps of 10 ms. */
+/**
+ * Time on a CPU of all threads of a process so far, without its children. (`stat` counts in steps of 10 ms.)
+ */
 export function cpuSeconds(pid: number): number {
   const nanoseconds = readdirSync(`/proc/${pid}/task`).map(thread => Number(ranFor(`/proc/${pid}/task/${thread}`)))
   return nanoseconds.reduce((sum, each) => sum + each, 0) / 1e9

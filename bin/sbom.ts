@@ -1,8 +1,8 @@
 /**
  * `npm run sbom`: prints the bill of materials of the production dependencies, in CycloneDX.
  *
- * `npm sbom --omit=dev` also leaves out what is a dependency of both kinds, such as `ws`; so its whole output is filtered
- * by the lock file here.
+ * `npm sbom --omit=dev` also leaves out what is a dependency of both kinds, such as `ws`; so its whole output is
+ * filtered by the lock file here.
  */
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * The benchmarks do what they say in their quick form: every row is there with a number in it, and nothing is left behind.
- * What its stations send is what a station may send.
+ * The benchmarks do what they say in their quick form: every row is there with a number in it, and nothing is left
+ * behind. What its stations send is what a station may send.
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'

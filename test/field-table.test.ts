@@ -1,5 +1,6 @@
 /**
- * The tables of `docs/protocol.md`, "The field": each row has a source, options that there are, and a test that is there.
+ * The tables of `docs/protocol.md`, "The field": each row has a source, options that there are, and a test that is
+ * there.
  */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'

@@ -12,7 +12,10 @@ import ts from 'typescript'
 type House = ReadonlyMap<string, string>
 type Import = { readonly from: string; readonly to: string; readonly isLibrary: boolean; readonly isTypeOnly: boolean }
 
-/** Where imports may point: a folder, a file, `node:`, `network` (the libraries below); `type:` before it, for types only. */
+/**
+ * Where imports may point: a folder, a file, `node:`, `network` (the libraries below); `type:` before it, for types
+ * only.
+ */
 const floors: Readonly<Record<string, readonly string[]>> = {
   ocpp: [],
   cable: [],
@@ -212,12 +215,14 @@ test('a folder holds a dozen files at most', () => {
   )
 })
 
-test('no line of a comment in src has more than 120 columns', () => {
-  const long = [...readHouse(path.join(import.meta.dirname, '../src'))].flatMap(([file, text]) =>
-    text.split('\n').flatMap((line, at) => (isLongComment(line) ? [`${file}:${at + 1}`] : [])),
-  )
-  assert.deepEqual(long, [])
-})
+for (const folder of ['src', 'test', 'bin', 'bench']) {
+  test(`no line of a comment in ${folder} has more than 120 columns`, () => {
+    const long = [...readHouse(path.join(import.meta.dirname, '..', folder))].flatMap(([file, text]) =>
+      text.split('\n').flatMap((line, at) => (isLongComment(line) ? [`${file}:${at + 1}`] : [])),
+    )
+    assert.deepEqual(long, [])
+  })
+}
 
 const isLongComment = (line: string): boolean => line.length > 120 && /^\s*(?:\/\*|\*|\/\/)/.test(line)
 

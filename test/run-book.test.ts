@@ -1,5 +1,6 @@
 /**
- * The table of log lines in docs/operations.md: each line at warn or above has a row, and each row is a line of the log.
+ * The table of log lines in docs/operations.md: each line at warn or above has a row, and each row is a line of the
+ * log.
  */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'

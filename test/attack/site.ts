@@ -150,7 +150,13 @@ function strainOf({ metricsPort }: Bridge, pid: number): Site['strain'] {
 
 function openApp(checksKeys: boolean): Process {
   const file = fileURLToPath(new URL('app.ts', import.meta.url))
-  return openProcess(process.execPath, [onOneCore, '--import', 'tsx', file, ...(checksKeys ? ['--keys-are-checked'] : [])])
+  return openProcess(process.execPath, [
+    onOneCore,
+    '--import',
+    'tsx',
+    file,
+    ...(checksKeys ? ['--keys-are-checked'] : []),
+  ])
 }
 
 async function openFleet(worker: Worker, name: SiteName, options: FleetOptions, app: Process): Promise<Fleet> {

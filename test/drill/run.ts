@@ -1,7 +1,7 @@
 /**
- * `npm run drill`: provokes the fault of each alert at a real bridge with a real Prometheus, waits until the alert fires, and
- * runs the commands of its entry in docs/run-book.md. Exits with 1 if an alert does not fire, or a command ends otherwise than
- * it should.
+ * `npm run drill`: provokes the fault of each alert at a real bridge with a real Prometheus, waits until the alert
+ * fires, and runs the commands of its entry in docs/run-book.md. Exits with 1 if an alert does not fire, or a command
+ * ends otherwise than it should.
  */
 import { readFileSync } from 'node:fs'
 import { keepUntil } from '../support/keep.ts'
@@ -32,7 +32,10 @@ function commandsOf(alert: string): string[] {
   return block.split('\n').filter(line => line.startsWith('ocpp-cable '))
 }
 
-/** Runs one command as a shell would split it; prints what it prints. @returns what is wrong with its end, if anything */
+/**
+ * Runs one command as a shell would split it; prints what it prints.
+ * @returns what is wrong with its end, if anything
+ */
 async function runCommand(alert: string, line: string, { env, stationId }: Scene): Promise<string | null> {
   const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '')
   const args = words.slice(1).map(word => (word === 'ID' ? stationId : word))

@@ -1,6 +1,6 @@
 /**
- * What makes each alert of `examples/monitoring/alerts.yml` fire: real bridges, each a job of its own, and what goes wrong
- * at it.
+ * What makes each alert of `examples/monitoring/alerts.yml` fire: real bridges, each a job of its own, and what goes
+ * wrong at it.
  */
 import { status } from '@grpc/grpc-js'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * The admin side cannot slow the stations: 2,000 of them call while 20 clients of `GET /v1/messages` do not read, and one
- * lists all stations in a loop.
+ * The admin side cannot slow the stations: 2,000 of them call while 20 clients of `GET /v1/messages` do not read, and
+ * one lists all stations in a loop.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'

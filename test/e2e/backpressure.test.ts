@@ -1,6 +1,6 @@
 /**
- * One side sends more than the other takes: a station that does not read, a station that floods, an app that floods. The
- * bridge stops reading or refuses; it does not buffer without a limit.
+ * One side sends more than the other takes: a station that does not read, a station that floods, an app that floods.
+ * The bridge stops reading or refuses; it does not buffer without a limit.
  */
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'

@@ -1,6 +1,6 @@
 /**
- * Security profile 3 with certificates that openssl has made, and an independent client (`ocpp-rpc`): who is let in, who
- * is refused before the 101 and why, what the app is told, and the revocation list.
+ * Security profile 3 with certificates that openssl has made, and an independent client (`ocpp-rpc`): who is let in,
+ * who is refused before the 101 and why, what the app is told, and the revocation list.
  */
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'

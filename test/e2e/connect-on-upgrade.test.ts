@@ -1,6 +1,6 @@
 /**
- * `ocpp_connect_on=upgrade` with the real gem: who may connect is the app's decision before the 101, for independent clients
- * of both versions; and without the app.
+ * `ocpp_connect_on=upgrade` with the real gem: who may connect is the app's decision before the 101, for independent
+ * clients of both versions; and without the app.
  */
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'

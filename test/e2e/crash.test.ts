@@ -1,6 +1,6 @@
 /**
- * A bridge that ends by a bug while messages with secrets are in flight: what it writes has none of them, and it leaves no
- * report behind.
+ * A bridge that ends by a bug while messages with secrets are in flight: what it writes has none of them, and it leaves
+ * no report behind.
  */
 import assert from 'node:assert/strict'
 import { readdirSync, writeFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * The outbox with real processes: an app that is away for longer than the limits, a bridge that is killed meanwhile, a disk
- * that is full. What the stations made is held against what the app booked.
+ * The outbox with real processes: an app that is away for longer than the limits, a bridge that is killed meanwhile, a
+ * disk that is full. What the stations made is held against what the app booked.
  */
 import assert from 'node:assert/strict'
 import { rmSync, writeFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * The bridge behind real proxies, with the configurations of docs/how-to/proxies.md: whose address, scheme and certificate
- * the app is told, and that a station can forge none of them.
+ * The bridge behind real proxies, with the configurations of docs/how-to/proxies.md: whose address, scheme and
+ * certificate the app is told, and that a station can forge none of them.
  */
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

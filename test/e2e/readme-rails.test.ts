@@ -1,6 +1,7 @@
 /**
- * "Add it to a Rails app" of the README, word for word: a new app, its files, both programs, and a charge in SQLite. Then
- * what other pages add to that app. Only ports are replaced, so that the programs do not meet others on this machine.
+ * "Add it to a Rails app" of the README, word for word: a new app, its files, both programs, and a charge in SQLite.
+ * Then what other pages add to that app. Only ports are replaced, so that the programs do not meet others on this
+ * machine.
  */
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'

@@ -1,6 +1,6 @@
 /**
- * The commands of the README and of the pages in docs/start and docs/how-to. Those about the bridge are run as they stand
- * there, in a fresh copy of the repository; the rows below name the files that run the others.
+ * The commands of the README and of the pages in docs/start and docs/how-to. Those about the bridge are run as they
+ * stand there, in a fresh copy of the repository; the rows below name the files that run the others.
  */
 import assert from 'node:assert/strict'
 import { cpSync, existsSync, readdirSync, readFileSync } from 'node:fs'

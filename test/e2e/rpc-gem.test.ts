@@ -46,8 +46,8 @@ const openHttpTo = (url: string, key = rpcKey(gemSecret)): OpenTransport =>
   openHttp({ url, key, trust: { ca: null, verify: true }, limits: defaultLimits })
 
 /**
- * The cases of `testGrpcClient` besides the contract kill and restart the server, or need a reply that only a server of the
- * test's gives: grpc-js's has them all.
+ * The cases of `testGrpcClient` besides the contract kill and restart the server, or need a reply that only a server of
+ * the test's gives: grpc-js's has them all.
  */
 describe('the contract at the server of the gem', { timeout: 120_000 }, () => {
   const keep = keepUntil(after)

@@ -1,6 +1,6 @@
 /**
- * Everything that a bridge writes at its most talkative, searched for every secret that it was given: keys, cards of drivers,
- * certificates, headers and tokens.
+ * Everything that a bridge writes at its most talkative, searched for every secret that it was given: keys, cards of
+ * drivers, certificates, headers and tokens.
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'

@@ -1,6 +1,6 @@
 /**
- * docs/security.md, "Profiles, step by step", followed: each profile's commands as they stand there, an independent client
- * that has what the profile needs, and clients that have not.
+ * docs/security.md, "Profiles, step by step", followed: each profile's commands as they stand there, an independent
+ * client that has what the profile needs, and clients that have not.
  */
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'

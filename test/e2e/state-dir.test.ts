@@ -1,6 +1,6 @@
 /**
- * The built program with a `state_dir`: what it remembers when it is killed and started again, and that it goes on where
- * the directory cannot be used.
+ * The built program with a `state_dir`: what it remembers when it is killed and started again, and that it goes on
+ * where the directory cannot be used.
  */
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * docs/how-to/station-keys.md: its Ruby, as it stands there, in the example app and beside it, against the real bridge and
- * stations of both versions.
+ * docs/how-to/station-keys.md: its Ruby, as it stands there, in the example app and beside it, against the real bridge
+ * and stations of both versions.
  */
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * docs/how-to/tls.md, followed: its commands make the certificates, its files start the bridge, a station of each profile
- * comes in.
+ * docs/how-to/tls.md, followed: its commands make the certificates, its files start the bridge, a station of each
+ * profile comes in.
  */
 import assert from 'node:assert/strict'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

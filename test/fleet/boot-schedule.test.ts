@@ -196,7 +196,9 @@ type Storm = {
   readonly perSecond: (second: number) => number
   /** The time if the app is never idle, in seconds. */
   readonly ideal: number
-  /** The limits: the time as a multiple of the ideal, how often one station is sent away, how many return in a second. */
+  /**
+   * The limits: the time as a multiple of the ideal, how often one station is sent away, how many return in a second.
+   */
   readonly most: readonly [times: number, sentAway: number, atOnce: number]
   readonly because: string
 }

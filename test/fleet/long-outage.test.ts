@@ -1,6 +1,6 @@
 /**
- * An app that is away for 10 minutes and for an hour, on a virtual clock: a fleet of stations over the real hub, each with
- * its ledger. Half of them discard a message after three sends.
+ * An app that is away for 10 minutes and for an hour, on a virtual clock: a fleet of stations over the real hub, each
+ * with its ledger. Half of them discard a message after three sends.
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'

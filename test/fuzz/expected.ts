@@ -104,8 +104,8 @@ function expectationOf(elements: unknown[], texts: string[], depth: number, vers
 }
 
 /**
- * What is no JSON, or is not parsed: a CALL of too many elements, or that nests too deeply, is answered under its id. Where a
- * text is no JSON, what its brackets and commas are is a matter of taste.
+ * What is no JSON, or is not parsed: a CALL of too many elements, or that nests too deeply, is answered under its id.
+ * Where a text is no JSON, what its brackets and commas are is a matter of taste.
  */
 function unparsed(text: string, version: Version): Expectation {
   const [, type, id] = /^\s*\[\s*(-?\d[\d.eE+-]*)\s*,\s*("(?:[^"\\]|\\.){0,255}"|-?\d[\d.eE+-]*)?/.exec(text) ?? []

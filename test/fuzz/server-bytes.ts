@@ -1,5 +1,6 @@
 /**
- * Wrong bytes from the app's server: mutated HTTP/2 frames against a connection, each stream of them a function of a seed.
+ * Wrong bytes from the app's server: mutated HTTP/2 frames against a connection, each stream of them a function of a
+ * seed.
  *
  * What must hold: nothing is thrown; each request ends once, when the connection has closed at the latest; and what the
  * connection itself sends are whole frames that a server accepts.
@@ -202,7 +203,8 @@ export function playServerBytes(seed: number, index: number): string[] {
 }
 
 /**
- * Plays as many streams of bytes. Throws the first problem, with the number of the stream; and where the heap has grown.
+ * Plays as many streams of bytes. Throws the first problem, with the number of the stream; and where the heap has
+ * grown.
  *
  * @returns the heap, warm and at the end
  */

@@ -1,6 +1,6 @@
 /**
- * Stations that call without a pause, the built program, and the real gem, whose server closes each connection at an age.
- * The app counts every call.
+ * Stations that call without a pause, the built program, and the real gem, whose server closes each connection at an
+ * age. The app counts every call.
  */
 import { fileURLToPath } from 'node:url'
 import { calls } from '../../bench/calls.ts'

@@ -26,8 +26,8 @@ const id = (text: string): MessageId => text as MessageId
 const nested = (depth: number): string => `${'{"a":'.repeat(depth - 2)}{}${'}'.repeat(depth - 2)}`
 
 /**
- * The result of a message: `frame`, `ignored`, `silence` (malformed, but not answered), or `<id> <code>` of the CALLERROR
- * that goes out.
+ * The result of a message: `frame`, `ignored`, `silence` (malformed, but not answered), or `<id> <code>` of the
+ * CALLERROR that goes out.
  */
 function outcome(text: string, version: Version): string {
   const read = parseFrame(text, version)

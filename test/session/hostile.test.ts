@@ -1,5 +1,6 @@
 /**
- * Hostile messages through a whole session, in each version: what the app gets, what the station gets, and what neither gets.
+ * Hostile messages through a whole session, in each version: what the app gets, what the station gets, and what neither
+ * gets.
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'

@@ -1,6 +1,6 @@
 /**
- * The session against a model: whatever stations, sockets and the app do, in any order, no CALL and no command is lost or
- * served twice, and no timer, stream or map entry is leaked.
+ * The session against a model: whatever stations, sockets and the app do, in any order, no CALL and no command is lost
+ * or served twice, and no timer, stream or map entry is leaked.
  *
  * `MODEL_RUNS` sets the number of runs. `MODEL_SEED` and `MODEL_PATH` repeat a failure.
  */

@@ -1,6 +1,6 @@
 /**
- * Random outages, kills and vanishing stations, with an outbox: what was confirmed reaches the app, in the order of each
- * transaction, and a message that the app may have had carries `attempt`.
+ * Random outages, kills and vanishing stations, with an outbox: what was confirmed reaches the app, in the order of
+ * each transaction, and a message that the app may have had carries `attempt`.
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'

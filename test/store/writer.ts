@@ -1,6 +1,6 @@
 /**
- * A process that appends messages to an outbox, many at a time, and prints the id of each when it is confirmed; then the
- * code of the error that has ended it, if one has.
+ * A process that appends messages to an outbox, many at a time, and prints the id of each when it is confirmed; then
+ * the code of the error that has ended it, if one has.
  *
  *   writer.ts DIRECTORY NUMBER|forever [AT-ONCE]
  */

@@ -508,7 +508,7 @@ for (const path of ['/ocpp', '/']) {
 test('the identity is what decodeURIComponent reads from the segment', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }), name => {
-      // eslint-disable-next-line no-control-regex -- control characters and dot segments are refused, which other rows show
+      // eslint-disable-next-line no-control-regex -- control characters and dot segments are refused, as rows show
       fc.pre(!/[\u0000-\u001f\u007f-\u009f]/.test(name) && name !== '.' && name !== '..')
       assert.equal(identity(`/ocpp/${encodeURIComponent(name)}`), name)
     }),

@@ -16,8 +16,8 @@ const priorities = ['connected', 'leaving', 'new'] as const
 export type Priority = (typeof priorities)[number]
 
 /**
- * One permit in so many goes to those that are not connected, if any wait: an app that connected stations keep at its
- * limit would let none in.
+ * One permit in so many goes to those that are not connected, if any wait: otherwise connected stations that keep the
+ * app at its limit would keep all others out.
  */
 const othersEvery = 8
 

@@ -18,5 +18,6 @@ export function networksOf(networks: readonly string[]): (address: string) => bo
     const [family, most] = isIP(address) === 6 ? (['ipv6', 128] as const) : (['ipv4', 32] as const)
     list.addSubnet(address, bits === undefined ? most : Number(bits), family)
   }
-  return address => networks.length > 0 && isIP(address) !== 0 && list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
+  return address =>
+    networks.length > 0 && isIP(address) !== 0 && list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
 }

@@ -135,8 +135,8 @@ export async function openScene(t: TestContext, when: Moment, ...flags: readonly
 }
 
 /**
- * Flags with which a call that gets no reply fails soon, and no connection is closed over a transaction message: how long a
- * failure lasts depends on the machine's load. `nothing-lost.test.ts` has the closes.
+ * Flags with which a call that gets no reply fails soon, and no connection is closed over a transaction message: how
+ * long a failure lasts depends on the machine's load. `nothing-lost.test.ts` has the closes.
  */
 export const quick = [`--broadcast_key=${broadcastKey}`, '--rpc_command_timeout=1s', '--ocpp_unanswered=error'] as const
 

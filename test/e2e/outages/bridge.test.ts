@@ -1,7 +1,7 @@
 /**
- * The bridge is killed (`kill -9`) at each step of a stored message, and at the same steps without `state_dir`. The program
- * has no hook for this: each step shows itself outside of it, at the app, on the station's socket or in the metrics, and is
- * held there until the bridge is dead.
+ * The bridge is killed (`kill -9`) at each step of a stored message, and at the same steps without `state_dir`. The
+ * program has no hook for this: each step shows itself outside of it, at the app, on the station's socket or in the
+ * metrics, and is held there until the bridge is dead.
  */
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'

@@ -1,6 +1,6 @@
 /**
- * The real gem, with its app killed for a while and the bridge killed meanwhile: what both kinds of stations made is in the
- * app's own file.
+ * The real gem, with its app killed for a while and the bridge killed meanwhile: what both kinds of stations made is in
+ * the app's own file.
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'

@@ -1,7 +1,7 @@
 /**
- * Runs rows of the loss matrix. One row is one failure: its stations, of both versions, charge at two bridges side by side,
- * one with `state_dir` and one without. Both bridges have one app, which books by `key`. What the stations made is held
- * against what the app booked, message by message and to the watt-hour.
+ * Runs rows of the loss matrix. One row is one failure: its stations, of both versions, charge at two bridges side by
+ * side, one with `state_dir` and one without. Both bridges have one app, which books by `key`. What the stations made
+ * is held against what the app booked, message by message and to the watt-hour.
  */
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
@@ -31,8 +31,8 @@ export type Outcome = {
   /** What the disk still has, with the same words. */
   readonly keeps?: Loss
   /**
-   * How a message may reach the app again: not at all, marked by `attempt`, or unmarked under its `key`, which an app that
-   * has a unique index on `key` books once.
+   * How a message may reach the app again: not at all, marked by `attempt`, or unmarked under its `key`, which an app
+   * that has a unique index on `key` books once.
    */
   readonly repeats: 'never' | 'marked' | 'by key'
   /** Whether messages must have come from the outbox. */
@@ -163,7 +163,9 @@ async function keptIn({ dir }: Side): Promise<readonly string[]> {
   return stdout.split('\n').filter(line => line !== '')
 }
 
-/** A station that changes its status once a second, as some station of a fleet does: the app has somebody to reply to. */
+/**
+ * A station that changes its status once a second, as some station of a fleet does: the app has somebody to reply to.
+ */
 export function openBystander(t: TestContext, { bridge }: Side): void {
   let isOpen = true
   t.after(() => (isOpen = false))

@@ -1,5 +1,6 @@
 /**
- * Who may connect: Connect before the 101, keys, rejections, guesses. Each station's socket opens as the server would open it.
+ * Who may connect: Connect before the 101, keys, rejections, guesses. Each station's socket opens as the server would
+ * open it.
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'

@@ -1,6 +1,6 @@
 /**
- * What a call sends, and how it reads what comes back, from a server of bare HTTP/2 that says what no gRPC library would,
- * and from servers that do not speak HTTP/2.
+ * What a call sends, and how it reads what comes back, from a server of bare HTTP/2 that says what no gRPC library
+ * would, and from servers that do not speak HTTP/2.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'

@@ -128,7 +128,10 @@ const after =
     socket.write(Buffer.concat([bytes, settings()]))
 const ping = frame(6, 0, 0, Buffer.alloc(8))
 
-/** [what the app does with each connection, its protocols of ALPN or `null` for no TLS, whether grpc-js connects, because] */
+/**
+ * [what the app does with each connection, its protocols of ALPN or `null` for no TLS, whether grpc-js connects,
+ * because]
+ */
 const peers: readonly (readonly [Speak, readonly string[] | null, boolean, string])[] = [
   [speakGrpc, [], true, 'TLS without ALPN'],
   [late, null, true, 'a late preface'],

@@ -165,7 +165,10 @@ test('100,000 failures and addresses that failed are remembered, then the oldest
   assert.deepEqual([evicted('guesses'), evicted('guessers')], [1, 1])
 })
 
-/** An attacker tries `attack` every 100 ms, the station its right key when it may or each 30 s; the wait ends when it may attempt. */
+/**
+ * An attacker tries `attack` every 100 ms, the station its right key when it may or each 30 s; the wait ends when it
+ * may attempt.
+ */
 function siege(attack: (at: number) => string, pauseSeconds: number | null, mostSeconds = 3_600) {
   const { clock, guesses } = setUp()
   const mine = keyed('mine')

@@ -1,6 +1,6 @@
 /**
- * Two Charging Stations, the real hub with its sessions, and the app. The steps act on them, and the ledger records every
- * message between them.
+ * Two Charging Stations, the real hub with its sessions, and the app. The steps act on them, and the ledger records
+ * every message between them.
  */
 import type { TestContext } from 'node:test'
 import type { HubSettings } from '../../../src/fleet/hub.ts'
