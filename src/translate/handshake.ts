@@ -25,8 +25,8 @@ export type UpgradeRequest = {
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
   /** The peer's address, without a port. */
   readonly remoteAddress: string
-  /** The address and port that accepted the connection, such as `192.0.2.1:9000`; empty if unknown. */
-  readonly localAuthority: string
+  /** The address and port that accepted the connection, such as `192.0.2.1:9000`; empty if unknown. Few need it. */
+  readonly localAuthority: () => string
   /** Whether the bridge terminated TLS. */
   readonly encrypted: boolean
   /** Of the client; `null` if it sent none, or was not asked for one. */
@@ -188,7 +188,7 @@ function readHost(
   const host = header(request, 'host')
   const authority = parseAuthority(host)
   if (authority !== null) return { authority, invalid: null }
-  return { authority: parseAuthority(request.localAuthority) ?? 'localhost', invalid: host === '' ? null : host }
+  return { authority: parseAuthority(request.localAuthority()) ?? 'localhost', invalid: host === '' ? null : host }
 }
 
 /**

@@ -17,7 +17,7 @@ const request = (target: string) => ({
   target,
   headers: {},
   remoteAddress: '192.0.2.7',
-  localAuthority: 'localhost',
+  localAuthority: () => 'localhost',
   encrypted: false,
   certificate: null,
 })

@@ -24,7 +24,7 @@ function upgrade(target: string, more: Partial<UpgradeRequest> = {}): UpgradeReq
     target,
     headers,
     remoteAddress: '203.0.113.7',
-    localAuthority: '192.0.2.9:9000',
+    localAuthority: () => '192.0.2.9:9000',
     encrypted: false,
     certificate: null,
     ...more,
@@ -386,7 +386,7 @@ for (const [localAuthority, expected, because] of [
 ] as const) {
   test(`without a Host header, the bridge's own address ${JSON.stringify(localAuthority)}: ${because}`, () => {
     const handshake = readHandshake(
-      upgrade('/ocpp/CP01', { headers: { ...headers, host: undefined }, localAuthority }),
+      upgrade('/ocpp/CP01', { headers: { ...headers, host: undefined }, localAuthority: () => localAuthority }),
       settings,
     )
     assert.equal(handshake.kind === 'station' ? handshake.env.url : null, expected)
@@ -533,7 +533,7 @@ for (const name of ['x-ssl-client-subject', 'x_ssl_client_serial', 'x-ssl_client
       target: '/ocpp/CP1',
       headers: { host: 'csms', 'sec-websocket-protocol': 'ocpp1.6', [name]: 'CN=forged' },
       remoteAddress: '192.0.2.7',
-      localAuthority: '',
+      localAuthority: () => '',
       encrypted: true,
     }
     const certificate = {

@@ -72,7 +72,7 @@ function handshakeOf({ server, tls, ocpp, rpc }: Config, { id, password }: TestS
       ...(password !== null && { authorization: `Basic ${credentials}` }),
     },
     remoteAddress: '127.0.0.1',
-    localAuthority: authority,
+    localAuthority: () => authority,
     encrypted: tls.cert.length > 0,
     certificate: null,
   }

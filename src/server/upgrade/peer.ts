@@ -70,10 +70,9 @@ export class Peers {
       target: url ?? '/',
       headers: this.#stripped(headers, isForwarded),
       remoteAddress: peer,
-      // Read on demand: few need it, and the connection would keep what it has read.
-      get localAuthority(): string {
-        return localAuthority(socket)
-      },
+      // Not a getter: V8 makes a hidden class for each object that has one, and keeps it, the socket with it, until a
+      // major collection of garbage.
+      localAuthority: () => localAuthority(socket),
       ...(isForwarded ? this.#securedByProxy(request) : securedBy(socket, this.#said.get(belowTls(socket)))),
     }
   }
@@ -116,7 +115,7 @@ export class Peers {
 
 /** Stands for a request that ended before it could be parsed. */
 export function unreadRequest(remoteAddress: string): UpgradeRequest {
-  return { target: '', headers: {}, remoteAddress, localAuthority: '', encrypted: false, certificate: null }
+  return { target: '', headers: {}, remoteAddress, localAuthority: () => '', encrypted: false, certificate: null }
 }
 
 /** The TCP connection under a TLS one. */

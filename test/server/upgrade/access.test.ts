@@ -19,7 +19,7 @@ const request = {
   target: '/ocpp/CP1',
   headers: {},
   remoteAddress: '192.0.2.7',
-  localAuthority: 'localhost',
+  localAuthority: () => 'localhost',
   encrypted: true,
 }
 

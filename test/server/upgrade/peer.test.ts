@@ -5,6 +5,8 @@ import { once } from 'node:events'
 import { createServer, request as send, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { Peers, unreadRequest, type ProxySettings } from '../../../src/server/upgrade/peer.ts'
 import type { UpgradeRequest } from '../../../src/translate/handshake.ts'
 import { makeKeyPair } from '../../support/certificate.ts'
@@ -44,6 +46,24 @@ async function read(settings: ProxySettings, headers: Headers): Promise<UpgradeR
   return new Peers(settings).upgradeRequest(await requestWith(headers))
 }
 
+test('what is known of a request does not keep its socket until a major collection of garbage', () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as (options: { readonly type: 'minor' }) => void
+  const usedAfterMinor = (): number => {
+    for (let round = 0; round < 4; round++) collect({ type: 'minor' })
+    return process.memoryUsage().heapUsed
+  }
+  const peers = new Peers(noProxies)
+  const before = usedAfterMinor()
+  for (let at = 0; at < 500; at++) {
+    // Of small parts: a large array would be old at once.
+    const weight = Array.from({ length: 100 }, () => new Array<number>(100).fill(at))
+    const socket = { remoteAddress: '127.0.0.1', weight }
+    peers.upgradeRequest({ url: '/', headers: {}, socket } as unknown as IncomingMessage)
+  }
+  assert.ok(usedAfterMinor() - before < 10_000_000, 'of 45 MB')
+})
+
 test('upgradeRequest believes no header when no proxy is trusted, and removes those of proxies', async () => {
   const given = {
     'x-forwarded-for': '203.0.113.7',
@@ -58,7 +78,7 @@ test('upgradeRequest believes no header when no proxy is trusted, and removes th
   const { port } = server.address() as AddressInfo
   assert.deepEqual(headers, { cookie: 'a=b', host: `127.0.0.1:${port}`, connection: 'keep-alive' })
   assert.deepEqual([remoteAddress, encrypted, certificate], ['127.0.0.1', false, null])
-  assert.equal(localAuthority, `127.0.0.1:${port}`)
+  assert.equal(localAuthority(), `127.0.0.1:${port}`)
 })
 
 test('upgradeRequest takes the address and the scheme of a trusted proxy, and keeps its headers', async () => {
