@@ -109,7 +109,7 @@ function disconnectText({ connectionIdentifiers, subscriptions, env }: Disconnec
   return field(1, connectionIdentifiers) + names + envText(env)
 }
 
-type Known = SessionEnv & { readonly text: string }
+type Known = Omit<SessionEnv, 'headers'> & { readonly text: string }
 
 /** The latest `env` of each session, by its headers, which stay the same object. */
 const knownEnvs = new WeakMap<State, Known>()
@@ -123,7 +123,7 @@ function envText(env: SessionEnv): string {
   const joined = String.fromCharCode(5 * 8 + 2) + varint(content.length) + content
   // Without the pieces that V8 keeps a joined string as.
   const text = Buffer.from(joined, 'latin1').toString('latin1')
-  knownEnvs.set(headers, { url, headers, cstate, istate, text })
+  knownEnvs.set(headers, { url, cstate, istate, text })
   return text
 }
 

@@ -118,9 +118,17 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
   }
 
   onPing(data: Buffer): void {
-    if (this.#intake.isAccepted) this.#ws.pong(data)
-    else this.#shared.turnstile.enter(() => this.#ws.pong(data))
+    if (this.#intake.isAccepted) this.#pong(data)
+    else this.#shared.turnstile.enter(() => this.#pong(data))
     this.#intake.onFrame(0)
+  }
+
+  #pong(data: Buffer): void {
+    const { maxPendingSize } = this.#shared.settings
+    // Of several pings, the latest has to be answered (RFC 6455 §5.5.3).
+    if (maxPendingSize > 0 && this.#connection.writableLength > maxPendingSize) return
+    this.#ws.pong(data)
+    if (this.#connection.writableLength > 0) this.#shared.watched.add(this)
   }
 
   onPong(): void {
@@ -220,8 +228,8 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
   }
 
   look(now: number, room: number): number {
-    if (this.#ending !== null) return 0
-    const unfinished = unfinishedBytes(this.#ws)
+    // Its rest is ignored once the connection ends.
+    const unfinished = this.#ending === null ? unfinishedBytes(this.#ws) : null
     const pending = this.#connection.writableLength
     const { arrived, taken } = trafficOf(this.#connection)
     const { isAccepted } = this.#intake
@@ -243,7 +251,7 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
   /** Terminates without a close frame, which would only queue behind the data that the station does not read. */
   #onSlow(reason: string): void {
     this.#shared.meter.count('disconnected_slow_clients_total')
-    this.#ending = { code: 1006, reason }
+    this.#ending ??= { code: 1006, reason }
     this.#ws.terminate()
   }
 

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import type { Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
@@ -83,7 +84,7 @@ test('the connection ends with a close frame when ocpp_close=abort and the stati
   }
 })
 
-test('a station that does not answer the close frame is cut off', async t => {
+test('a station that does not answer the close frame is cut off', { timeout: 10_000 }, async t => {
   const { port, next } = await openUpgraded(t)
   const opened = next()
   const peer = await openPeer(port, '/', [offer])
@@ -603,4 +604,57 @@ test('a station that does not read is terminated after ws_write_timeout', { time
   for (let sent = 0; sent < 20; sent++) socket.send('x'.repeat(MiB))
   assert.deepEqual(await gone, { code: 1006, reason: 'Does not read' })
   assert.equal(meter.total('disconnected_slow_clients_total'), 1)
+})
+
+test(
+  'a station that does not read, and ends its side with a violation, is terminated after ws_write_timeout',
+  { timeout: 20_000 },
+  async t => {
+    const { peer, socket, gone } = await stranger(t, { writeTimeoutMs: 300, maxPendingSize: 0 })
+    peer.socket.pause()
+    for (let sent = 0; sent < 20; sent++) socket.send('x'.repeat(MiB))
+    // Its end is read before the violation, which waits behind the frames: then `ws` sets no time limit.
+    peer.write(frameOf('a'), frameOf('b'), frameOf('c', { masked: false }))
+    peer.socket.end()
+    assert.equal((await gone).code, 1002)
+  },
+)
+
+test('a station that pings and reads nothing is terminated after ws_write_timeout', { timeout: 30_000 }, async t => {
+  const { port, next } = await openUpgraded(t, { writeTimeoutMs: 300 })
+  const opening = next()
+  const peer = await openPeer(port, '/', [offer])
+  t.after(() => peer.socket.destroy())
+  const { gone } = await opening
+  peer.socket.pause()
+  await flooding(peer.socket, frameOf('x'.repeat(125), { opcode: opcodes.ping })).catch(() => undefined)
+  assert.deepEqual(await gone, { code: 1006, reason: 'Does not read' })
+})
+
+/** Sends the same frame as fast as it is taken; rejects once the connection has ended. */
+async function flooding(socket: Socket, frame: Buffer): Promise<never> {
+  const many = Buffer.concat(Array<Buffer>(500).fill(frame))
+  for (;;) {
+    if (!socket.write(many)) await once(socket, 'drain')
+  }
+}
+
+test('while more waits for a station than may wait, its pings are not answered', { timeout: 20_000 }, async t => {
+  const { port, next } = await openUpgraded(t, { maxPendingSize: MiB, compression: 'off' })
+  const opening = next()
+  const client = new WebSocket(`ws://127.0.0.1:${port}/`)
+  t.after(() => client.terminate())
+  await once(client, 'open')
+  client.pause()
+  const { socket } = await opening
+  socket.send('x'.repeat(20 * MiB))
+  const pongs: string[] = []
+  client.on('pong', data => pongs.push(data.toString()))
+  client.ping('early')
+  await sleep(200)
+  client.resume()
+  await once(client, 'message')
+  client.ping('late')
+  await once(client, 'pong')
+  assert.deepEqual(pongs, ['late'])
 })
