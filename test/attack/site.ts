@@ -149,7 +149,7 @@ function strainOf({ metricsPort }: Bridge, pid: number): Site['strain'] {
 }
 
 function openApp(checksKeys: boolean): Process {
-  const file = fileURLToPath(new URL('app.ts', import.meta.url))
+  const file = fileURLToPath(new URL('app/app.ts', import.meta.url))
   return openProcess(process.execPath, [
     onOneCore,
     '--import',
