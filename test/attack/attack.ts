@@ -3,7 +3,19 @@
  */
 import type { Socket } from 'node:net'
 import { frameOf, opcodes } from '../support/peer.ts'
-import { dial, dialStation, flood, gone, graceMs, hangUp, hold, repeat, type Ends, type Target } from './connections.ts'
+import {
+  dial,
+  dialStation,
+  flood,
+  gone,
+  graceMs,
+  hangUp,
+  hold,
+  ready,
+  repeat,
+  type Ends,
+  type Target,
+} from './connections.ts'
 import type { SiteName } from './sites.ts'
 
 export type Attack = {
@@ -26,8 +38,8 @@ export type Attack = {
   /** Of the log, in all rounds. */
   readonly mostLines?: number
   /**
-   * Of the long form: it has one round, in which connections come for so long. Stations are measured at the start of
-   * it.
+   * Of the long form: it has one round, in which connections come for so long if a phase is shorter. Stations are
+   * measured in its first phase only.
    */
   readonly seconds?: number
   readonly run: (target: Target, ends: Ends) => Promise<void>
@@ -36,7 +48,7 @@ export type Attack = {
 export const KiB = 1024
 export const MiB = 1024 * KiB
 
-/** A frame as often as it fits into 64 KiB. */
+/** A frame as often as it takes to fill 64 KiB. */
 export const many = (frame: Buffer): Buffer =>
   Buffer.concat(Array.from({ length: Math.ceil((64 * KiB) / frame.length) }, () => frame))
 
@@ -76,13 +88,7 @@ export const unending =
       return socket
     })
 
-/** Resolves when the connection is made, or was refused. */
-export async function ready(socket: Socket, isTls: boolean): Promise<void> {
-  const made = new Promise<void>(resolve => socket.once(isTls ? 'secureConnect' : 'connect', () => resolve()))
-  await Promise.race([made, gone(socket)])
-}
-
-/** A POST as fast as it is answered. */
+/** Clients that POST the same, and again 50 ms after each answer. */
 export const posts =
   (
     count: number,

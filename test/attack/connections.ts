@@ -17,7 +17,7 @@ export type Target = {
   readonly from: string
   /** In ms of `performance.now()`. */
   readonly until: number
-  /** Of a long run; a short one has a part of them. */
+  /** Part of the long run's connections that a short run opens. */
   readonly share: number
 }
 
@@ -97,6 +97,12 @@ export function gone(socket: Socket): Promise<void> {
     if (socket.closed) resolve()
     else socket.once('close', () => resolve())
   })
+}
+
+/** Resolves when the connection is made, or was refused. */
+export async function ready(socket: Socket, isTls: boolean): Promise<void> {
+  const made = new Promise<void>(resolve => socket.once(isTls ? 'secureConnect' : 'connect', () => resolve()))
+  await Promise.race([made, gone(socket)])
 }
 
 /** Whether the bridge sends something before the connection ends, and within so many ms. */

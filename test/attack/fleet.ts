@@ -5,26 +5,28 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 
-/** What stations saw. */
-export type Service = {
-  /** In ms: how long each call took, or how long each station was told to wait. */
-  readonly took: readonly number[]
-  /** Calls without an answer in time, connections that ended, stations that were refused. */
+/** What stations have seen since they were opened. It only grows: what an attack did is a difference of two. */
+export type Tally = {
+  /** Calls, visits, or boots. */
+  readonly calls: number
+  /** Calls without a CALLRESULT in time, connections that ended, stations that were refused. */
   readonly errors: number
 }
 
-export function together(services: readonly Service[]): Service {
-  return {
-    took: services.flatMap(({ took }) => took),
-    errors: services.reduce((sum, { errors }) => sum + errors, 0),
-  }
+export const none: Tally = { calls: 0, errors: 0 }
+
+export function sumOf(tallies: readonly Tally[]): Tally {
+  return tallies.reduce((sum, { calls, errors }) => ({ calls: sum.calls + calls, errors: sum.errors + errors }), none)
 }
 
-/** Stations that can be watched for so many ms, during an attack or without one. */
+/** Stations that can be watched, during an attack or without one. */
 export interface Watched {
-  watch(ms: number): Promise<Service>
-  /** Begins when no call waits for long: the stations' first ones, or those during a collection of garbage. */
-  watchQuiet(ms: number): Promise<Service>
+  /** In the next ms: how long each call took, or how long each station was told to wait, in ms. */
+  watch(ms: number): Promise<readonly number[]>
+  /** As `watch`, once calls are quick: the first ones are not, nor those during a garbage collection. */
+  watchQuiet(ms: number): Promise<readonly number[]>
+  /** Resolves when each call that waits now has been answered, or has waited for too long. */
+  tally(): Promise<Tally>
   close(): void
 }
 
@@ -37,7 +39,7 @@ export type FleetOptions = {
 }
 
 /** So long a station waits. */
-const answerWithinMs = 30_000
+const answerMs = 30_000
 const everyMs = 1_000
 const status = '{"connectorId":1,"errorCode":"NoError","status":"Available"}'
 const bootText = '[2,"boot","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]'
@@ -54,27 +56,37 @@ function open({ url, key }: FleetOptions, id: string, from?: string): WebSocket 
 
 /** The next message of a station; `null` if it is late or does not come. */
 async function messageOf(ws: WebSocket): Promise<string | null> {
-  const signal = AbortSignal.timeout(answerWithinMs)
+  const signal = AbortSignal.timeout(answerMs)
   const ended = once(ws, 'close', { signal }).then(() => null)
   const message = once(ws, 'message', { signal }).then(([data]) => String(data))
   return Promise.race([message, ended]).catch(() => null)
 }
 
-/** Accepted stations, each of which makes a call a second. */
+/** A call that waits for its answer. */
+type Pending = { readonly ws: WebSocket; readonly since: number }
+
+/** Accepted stations, each of which makes a call a second. One that has lost its connection makes none. */
 export class Callers implements Watched {
+  readonly #withinMs: number
   readonly #sockets: WebSocket[] = []
   readonly #timers: NodeJS.Timeout[] = []
-  readonly #pending = new Map<string, number>()
+  readonly #pending = new Map<string, Pending>()
   #took: number[] = []
+  #calls = 0
   #errors = 0
   #isClosing = false
+
+  /** @param withinMs  a call that waits for longer is an error */
+  constructor(withinMs = answerMs) {
+    this.#withinMs = withinMs
+  }
 
   async connect(options: FleetOptions): Promise<void> {
     const { stations } = options
     for (let at = 0; at < stations; at++) {
       const ws = open(options, `healthy-${at}`)
       ws.on('message', (data: Buffer) => this.#onAnswer(data.toString()))
-      ws.on('close', () => this.#isClosing || this.#errors++)
+      ws.on('close', () => this.#isClosing || this.#onClose(ws))
       await once(ws, 'open')
       this.#sockets.push(ws)
     }
@@ -87,22 +99,21 @@ export class Callers implements Watched {
     await sleep(everyMs)
   }
 
-  async watchQuiet(ms: number): Promise<Service> {
+  async watchQuiet(ms: number): Promise<readonly number[]> {
     await this.#steady()
     return this.watch(ms)
   }
 
-  async watch(ms: number): Promise<Service> {
+  async watch(ms: number): Promise<readonly number[]> {
     this.#took = []
-    this.#errors = 0
     await sleep(ms)
-    const now = performance.now()
-    const waiting = [...this.#pending.values()].map(since => now - since)
-    const overdue = waiting.filter(waited => waited > answerWithinMs).length
-    return {
-      took: [...this.#took, ...waiting.filter(waited => waited > everyMs)],
-      errors: this.#errors + overdue,
-    }
+    return [...this.#took, ...this.#waits().filter(waited => waited > everyMs)]
+  }
+
+  async tally(): Promise<Tally> {
+    const waiting = [...this.#pending.keys()]
+    while (waiting.some(id => this.#isAwaited(id))) await sleep(20)
+    return { calls: this.#calls, errors: this.#errors }
   }
 
   close(): void {
@@ -119,13 +130,15 @@ export class Callers implements Watched {
   }
 
   #call(ws: WebSocket, id: string): void {
-    this.#pending.set(id, performance.now())
+    if (ws.readyState !== WebSocket.OPEN) return
+    this.#calls++
+    this.#pending.set(id, { ws, since: performance.now() })
     ws.send(`[2,"${id}","StatusNotification",${status}]`)
   }
 
   async #steady(): Promise<void> {
     const deadline = performance.now() + 30_000
-    const isSteady = (): boolean => [...this.#pending.values()].every(since => performance.now() - since < 200)
+    const isSteady = (): boolean => this.#waits().every(waited => waited < 200)
     while (!isSteady() && performance.now() < deadline) await sleep(50)
     await sleep(200)
     while (!isSteady() && performance.now() < deadline) await sleep(50)
@@ -133,11 +146,34 @@ export class Callers implements Watched {
 
   #onAnswer(text: string): void {
     const [, type, id = ''] = /^\[(\d),"([^"]+)"/.exec(text) ?? []
-    const since = this.#pending.get(id)
-    if (since === undefined) return
+    const call = this.#pending.get(id)
+    if (call === undefined) return
     this.#pending.delete(id)
-    this.#took.push(performance.now() - since)
-    if (type !== '3' || performance.now() - since > answerWithinMs) this.#errors++
+    const took = performance.now() - call.since
+    this.#took.push(took)
+    if (type !== '3' || took > this.#withinMs) this.#errors++
+  }
+
+  #onClose(ws: WebSocket): void {
+    const lost = [...this.#pending].filter(([, call]) => call.ws === ws)
+    for (const [id] of lost) this.#pending.delete(id)
+    this.#errors += 1 + lost.length
+  }
+
+  /** How long each call has waited, in ms. */
+  #waits(): number[] {
+    const now = performance.now()
+    return [...this.#pending.values()].map(({ since }) => now - since)
+  }
+
+  /** Whether the answer may still come in time; if not, the call is an error. */
+  #isAwaited(id: string): boolean {
+    const call = this.#pending.get(id)
+    if (call === undefined) return false
+    if (performance.now() - call.since <= this.#withinMs) return true
+    this.#pending.delete(id)
+    this.#errors++
+    return false
   }
 }
 
@@ -148,12 +184,14 @@ export class Callers implements Watched {
 export class Visitors implements Watched {
   readonly #options: FleetOptions
   #news = 0
+  #calls = 0
+  #errors = 0
 
   constructor(options: FleetOptions) {
     this.#options = options
   }
 
-  async watch(ms: number): Promise<Service> {
+  async watch(ms: number): Promise<readonly number[]> {
     const visits: Promise<boolean>[] = []
     const until = performance.now() + ms
     for (let at = 0; performance.now() < until; at++) {
@@ -161,12 +199,18 @@ export class Visitors implements Watched {
       await sleep(100)
     }
     const areIn = await Promise.all(visits)
-    return { took: [], errors: areIn.filter(isIn => !isIn).length }
+    this.#calls += areIn.length
+    this.#errors += areIn.filter(isIn => !isIn).length
+    return []
   }
 
   /** The bridge checks the keys of those that return. */
-  async watchQuiet(ms: number): Promise<Service> {
+  async watchQuiet(ms: number): Promise<readonly number[]> {
     return this.watch(ms)
+  }
+
+  tally(): Promise<Tally> {
+    return Promise.resolve({ calls: this.#calls, errors: this.#errors })
   }
 
   close(): void {
@@ -185,12 +229,14 @@ export class Visitors implements Watched {
 /** Stations that the app has accepted before, and that boot while it is away. */
 export class Booters implements Watched {
   readonly #options: FleetOptions
+  #calls = 0
+  #errors = 0
 
   constructor(options: FleetOptions) {
     this.#options = options
   }
 
-  async watch(ms: number): Promise<Service> {
+  async watch(ms: number): Promise<readonly number[]> {
     const { stations } = this.#options
     const told = Array.from({ length: stations }, async (_, at) => {
       await sleep((ms * at) / stations)
@@ -198,11 +244,17 @@ export class Booters implements Watched {
     })
     const waits = await Promise.all(told)
     const took = waits.filter(wait => wait !== null)
-    return { took, errors: waits.length - took.length }
+    this.#calls += waits.length
+    this.#errors += waits.length - took.length
+    return took
   }
 
-  watchQuiet(ms: number): Promise<Service> {
+  watchQuiet(ms: number): Promise<readonly number[]> {
     return this.watch(ms)
+  }
+
+  tally(): Promise<Tally> {
+    return Promise.resolve({ calls: this.#calls, errors: this.#errors })
   }
 
   close(): void {

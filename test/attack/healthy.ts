@@ -1,14 +1,15 @@
 /**
- * The process of the healthy stations. It does nothing else, so that how long a call took is not how long another task
- * of the same process did.
+ * The process of the healthy stations. It does nothing else, so that no other task of the process adds to the time of a
+ * call.
  */
 import { serveTasks } from '../../bench/children.ts'
-import { Booters, Callers, together, Visitors, type FleetOptions, type Service, type Watched } from './fleet.ts'
+import { Booters, Callers, sumOf, Visitors, type FleetOptions, type Tally, type Watched } from './fleet.ts'
 
 export type Task =
   | { readonly kind: 'connect'; readonly who: keyof typeof kinds; readonly options: FleetOptions }
   | { readonly kind: 'leave' }
   | { readonly kind: 'watch' | 'watchQuiet'; readonly ms: number }
+  | { readonly kind: 'tally' }
 
 const kinds = {
   callers: async (options: FleetOptions): Promise<Watched> => {
@@ -22,7 +23,7 @@ const kinds = {
 
 const watched: Watched[] = []
 
-serveTasks(async (task: Task): Promise<Service | null> => {
+serveTasks(async (task: Task): Promise<readonly number[] | Tally | null> => {
   switch (task.kind) {
     case 'connect':
       watched.push(await kinds[task.who](task.options))
@@ -32,6 +33,8 @@ serveTasks(async (task: Task): Promise<Service | null> => {
       return null
     case 'watch':
     case 'watchQuiet':
-      return together(await Promise.all(watched.map(each => each[task.kind](task.ms))))
+      return (await Promise.all(watched.map(each => each[task.kind](task.ms)))).flat()
+    case 'tally':
+      return sumOf(await Promise.all(watched.map(each => each.tally())))
   }
 })

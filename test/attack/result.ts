@@ -4,14 +4,17 @@
 import { percentile } from '../../bench/table.ts'
 import type { Attack } from './attack.ts'
 import type { Ends } from './connections.ts'
-import type { Service } from './fleet.ts'
+import type { Tally } from './fleet.ts'
 import type { Strain } from './site.ts'
 import type { SiteName } from './sites.ts'
 
 export type Result = {
   readonly attack: Attack
-  readonly quiet: Service
-  readonly during: Service
+  /** How long the healthy stations' calls took, in ms. */
+  readonly quiet: readonly number[]
+  readonly during: readonly number[]
+  /** What healthy stations saw until the row before it, and until its own connections were settled. */
+  readonly seen: { readonly before: Tally; readonly after: Tally }
   /** The worst of all rounds. */
   readonly strain: { readonly quiet: Strain; readonly during: Strain }
   readonly ends: Ends['counts']
@@ -34,12 +37,12 @@ export type SiteResult = {
 }
 
 /** For garbage that is not collected at once, code that is compiled meanwhile, and what is remembered up to a limit. */
-export const spareMemory = 32 * 2 ** 20
+const spareMemory = 32 * 2 ** 20
 /** A p99 below this is good, whatever it was before. In ms. */
 const goodMs = 10
 
 /** In ms; without a call, it is worse than any. */
-export function p99Of({ took }: Service): number {
+export function p99Of(took: readonly number[]): number {
   return took.length === 0 ? Infinity : percentile(took, 0.99)
 }
 
@@ -52,22 +55,23 @@ export function worstOf(strains: readonly Strain[]): Strain {
 export function wrongEnds({ ends, mustEnd }: Attack, counts: Ends['counts']): string[] {
   const others = Object.entries(counts).filter(([end]) => !ends.includes(end))
   const missing = mustEnd !== undefined && counts[mustEnd] === undefined ? [`none ended with ${mustEnd}`] : []
-  return [...others.map(([end, count]) => `${count} ended with ${end}`), ...missing]
+  const none = Object.keys(counts).length === 0 ? ['no connection ended'] : []
+  return [...none, ...others.map(([end, count]) => `${count} ended with ${end}`), ...missing]
 }
 
 export const percent = (share: number): string => `${(share * 100).toFixed(0)} %`
 
-export function keepsMemory({ memory: { before, after } }: SiteResult): boolean {
+export function keepsMemory({ before, after }: SiteResult['memory']): boolean {
   return after > before + spareMemory
 }
 
-export function missesOf({ attack, quiet, during, ends, files, lines, counted, strain }: Result): string[] {
+export function missesOf({ attack, quiet, during, seen, ends, files, lines, counted, strain }: Result): string[] {
   const misses = wrongEnds(attack, ends)
-  if (quiet.errors + during.errors > 0)
-    misses.push(`${quiet.errors} errors when quiet, ${during.errors} during the attack`)
+  const errors = seen.after.errors - seen.before.errors
+  if (errors > 0) misses.push(`healthy stations saw ${errors} errors`)
   if (p99Of(during) > Math.max(2 * p99Of(quiet), goodMs))
     misses.push(
-      `the p99 is more than twice that of the quiet phase; the bridge waited for a core ${percent(strain.during.queued)} of the time, ${percent(strain.quiet.queued)} when quiet`,
+      `the p99 is more than twice that of the quiet phase; the bridge's main thread waited for a core, behind other programs or its own other threads, ${percent(strain.during.queued)} of the time, ${percent(strain.quiet.queued)} when quiet`,
     )
   if (files.after > files.before) misses.push(`${files.after - files.before} descriptors are not back`)
   if (attack.mostLines !== undefined && lines > attack.mostLines) misses.push(`${lines} lines of log`)

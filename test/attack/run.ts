@@ -14,12 +14,12 @@ import { fillPage } from '../../bench/page.ts'
 import { keepUntil, type Keep } from '../support/keep.ts'
 import { run } from '../support/process.ts'
 import type { Attack } from './attack.ts'
-import { attacks } from './rows/all.ts'
-import { together, type Service } from './fleet.ts'
+import { attacksOn } from './rows/all.ts'
+import { none, type Tally } from './fleet.ts'
 import { keepsMemory, missesOf, worstOf, type Result, type SiteResult } from './result.ts'
 import { openSite, type Site, type Strain } from './site.ts'
 import { sites, type SiteName } from './sites.ts'
-import { memoryTable, tableOf } from './table.ts'
+import { attackTable, memoryTable } from './table.ts'
 
 const { values } = parseArgs({
   options: {
@@ -34,7 +34,7 @@ if (values.write && values.only !== '') throw new Error('--write needs a run of 
 const page = new URL('../../docs/security.md', import.meta.url)
 const phaseMs = Number(values.seconds) * 1000
 const rounds = Number(values.rounds)
-/** For connections that the bridge gives a time limit of their own, and garbage. */
+/** For connections that the bridge gives a time limit of their own. */
 const settleMs = 45_000
 /** The bridge has a core of its own, so that what its stations wait for is the bridge, and not a turn on the core. */
 const isPinned = availableParallelism() > 1 && (await run('taskset', ['--version'])).code === 0
@@ -48,15 +48,16 @@ async function yieldCores(pid: number): Promise<void> {
   await run('chrt', ['--idle', '-a', '-p', '0', `${pid}`])
 }
 
-async function measure(site: Site, attack: Attack): Promise<Result> {
+/** @param before  what healthy stations saw until the row before it */
+async function measure(site: Site, attack: Attack, before: Tally): Promise<Result> {
   const filesBefore = site.files()
   const rssBefore = site.resident()
   const lines = site.bridge.process.lines.length
   const counter = attack.counted ?? attack.countedLong
   const count = async (): Promise<number> => (counter === undefined ? 0 : site.bridge.metric(counter))
   const counted = await count()
-  const quiet: Service[] = []
-  const during: Service[] = []
+  const quiet: (readonly number[])[] = []
+  const during: (readonly number[])[] = []
   const strains = { quiet: [] as Strain[], during: [] as Strain[] }
   const ends: Record<string, number> = {}
   let peak = 0
@@ -80,8 +81,9 @@ async function measure(site: Site, attack: Attack): Promise<Result> {
   const files = { before: filesBefore, after: await site.settled(filesBefore, settleMs) }
   return {
     attack,
-    quiet: together(quiet),
-    during: together(during),
+    quiet: quiet.flat(),
+    during: during.flat(),
+    seen: { before, after: await site.tally() },
     strain: { quiet: worstOf(strains.quiet), during: worstOf(strains.during) },
     ends,
     rss: { before: rssBefore, peak, after: site.resident() },
@@ -89,6 +91,10 @@ async function measure(site: Site, attack: Attack): Promise<Result> {
     lines: site.bridge.process.lines.length - lines,
     counted: (await count()) - counted,
   }
+}
+
+function noteMiss(miss: string): void {
+  process.stderr.write(`  MISSED: ${miss}\n`)
 }
 
 async function runAll(keep: Keep, name: SiteName, chosen: readonly Attack[]): Promise<SiteResult> {
@@ -99,21 +105,26 @@ async function runAll(keep: Keep, name: SiteName, chosen: readonly Attack[]): Pr
     onAttackers: yieldCores,
   })
   const before = await site.memory()
-  await site.watchQuiet(phaseMs) // code is compiled, stations are accepted
+  await site.watchQuiet(phaseMs) // code is compiled
   const results: Result[] = []
+  let seen = none
   for (const attack of chosen) {
-    const result = await measure(site, attack)
+    const result = await measure(site, attack, seen)
+    seen = result.seen.after
     results.push(result)
-    process.stderr.write(`${tableOf([result]).split('\n')[2] ?? ''}\n`)
-    for (const miss of missesOf(result)) process.stderr.write(`  MISSED: ${miss}\n`)
+    process.stderr.write(`${attackTable([result]).split('\n')[2] ?? ''}\n`)
+    for (const miss of missesOf(result)) noteMiss(miss)
   }
-  return { site: name, results, memory: { before, after: await site.memory() } }
+  const memory = { before, after: await site.memory() }
+  if (keepsMemory(memory))
+    noteMiss(`the bridge (${name}) holds ${memory.after} bytes after the attacks, ${memory.before} before`)
+  return { site: name, results, memory }
 }
 
 await pin(process.pid, 0)
 const siteResults: SiteResult[] = []
 for (const name of Object.keys(sites) as SiteName[]) {
-  const chosen = attacks.filter(({ name: title, site = 'plain' }) => site === name && title.includes(values.only))
+  const chosen = attacksOn(name).filter(attack => attack.name.includes(values.only))
   if (chosen.length === 0) continue
   let close: () => Promise<void> = () => Promise.resolve()
   try {
@@ -123,12 +134,13 @@ for (const name of Object.keys(sites) as SiteName[]) {
     await close()
   }
 }
-const caption = `Node ${process.versions.node}, ${values.stations} stations, ${values.rounds} rounds of ${values.seconds} s${
+const caption = `Node ${process.versions.node}, ${values.stations} stations, ${values.rounds} × ${values.seconds} s quiet and under attack${
   isPinned ? ', the bridge on a core of its own' : ''
 }.`
 const results = siteResults.flatMap(each => each.results)
-const text = `${caption}\n\n${tableOf(results)}\n\n${memoryTable(siteResults)}`
+const text = `${caption}\n\n${attackTable(results)}\n\n${memoryTable(siteResults)}`
 process.stdout.write(`${text}\n`)
 if (values.write) fillPage(page, { attack: text })
-const isMissed = results.some(result => missesOf(result).length > 0) || siteResults.some(keepsMemory)
+const isMissed =
+  results.some(result => missesOf(result).length > 0) || siteResults.some(({ memory }) => keepsMemory(memory))
 process.exit(isMissed ? 1 : 0)

@@ -19,15 +19,15 @@ import { openProcess, type Process } from '../support/process.ts'
 import type { Attack } from './attack.ts'
 import type { Task } from './attacker.ts'
 import type { Ends } from './connections.ts'
-import type { FleetOptions, Service } from './fleet.ts'
+import type { FleetOptions, Tally, Watched } from './fleet.ts'
 import type { Task as FleetTask } from './healthy.ts'
-import { keyLines, sites, type SiteName } from './sites.ts'
+import { broadcastKey, keyLines, sites, type SiteName } from './sites.ts'
 
 /** What the bridge did since it was last asked. */
 export type Strain = {
   /** On a core, as a share of the time. */
   readonly busy: number
-  /** Share of the time in which its main thread was ready, but others had the core: the machine's part in slowness. */
+  /** Share of the time in which its main thread waited for a core: behind other programs, or its own other threads. */
   readonly queued: number
   /** By how much its event loop was late at most, in ms. */
   readonly lateMs: number
@@ -42,11 +42,8 @@ export type SiteOptions = {
   readonly onAttackers?: (pid: number) => Promise<void>
 }
 
-/** What the healthy stations see in the next ms, during an attack or without one. */
-type Fleet = {
-  readonly watch: (ms: number) => Promise<Service>
-  readonly watchQuiet: (ms: number) => Promise<Service>
-}
+/** The healthy stations. */
+type Fleet = Omit<Watched, 'close'>
 
 export type Site = Fleet & {
   readonly bridge: Bridge
@@ -60,7 +57,7 @@ export type Site = Fleet & {
   /** Open files. */
   readonly files: () => number
   readonly strain: () => Promise<Strain>
-  /** Of the whole process, now. */
+  /** Resident memory of the bridge, in bytes. */
   readonly resident: () => number
   /** The open files, once they are no more than that, or after so many ms. */
   readonly settled: (files: number, withinMs: number) => Promise<number>
@@ -69,9 +66,7 @@ export type Site = Fleet & {
 const adminToken = 'a-token-of-the-operator'
 const stationKey = 'a key of twenty bytes'
 const host = '127.0.0.1'
-/**
- * For a process that has no core of its own, as `docs/how-to/deploy.md` says: it would wait for its own helper threads.
- */
+/** For processes that share one core with their helper threads: `docs/how-to/deploy.md`, One core. */
 const onOneCore = '--v8-pool-size=1'
 
 export async function openSite(keep: Keep, { name, stations, onBridge, onAttackers }: SiteOptions): Promise<Site> {
@@ -83,7 +78,7 @@ export async function openSite(keep: Keep, { name, stations, onBridge, onAttacke
   const ports = { adminPort: await freePort(), natsPort: row.hasNats === true ? await openNats(keep, folder) : 0 }
   const flags = [
     `--rpc_host=${host}:${appPort}`,
-    '--broadcast_key=a-key',
+    `--broadcast_key=${broadcastKey}`,
     `--admin_port=${ports.adminPort}`,
     `--admin_token=${adminToken}`,
     ...row.flags,
@@ -149,7 +144,7 @@ function strainOf({ metricsPort }: Bridge, pid: number): Site['strain'] {
 }
 
 function openApp(checksKeys: boolean): Process {
-  const file = fileURLToPath(new URL('app.ts', import.meta.url))
+  const file = fileURLToPath(new URL('app/app.ts', import.meta.url))
   return openProcess(process.execPath, [
     onOneCore,
     '--import',
@@ -169,8 +164,9 @@ async function openFleet(worker: Worker, name: SiteName, options: FleetOptions, 
     await app.exited
     await ask({ kind: 'connect', who: 'booters', options })
   }
-  const watchBy = (kind: 'watch' | 'watchQuiet') => async (ms: number) => (await ask({ kind, ms })) as Service
-  return { watch: watchBy('watch'), watchQuiet: watchBy('watchQuiet') }
+  const watchBy = (kind: 'watch' | 'watchQuiet') => async (ms: number) => (await ask({ kind, ms })) as number[]
+  const tally = async () => (await ask({ kind: 'tally' })) as Tally
+  return { watch: watchBy('watch'), watchQuiet: watchBy('watchQuiet'), tally }
 }
 
 /** @param sans one certificate each, the first one for those that ask for no name */

@@ -31,5 +31,8 @@ export const sites: Readonly<Record<SiteName, SiteRow>> = {
   away: { flags: [], isAppAway: true },
 }
 
+/** With it, the bridge accepts broadcasts over HTTP. */
+export const broadcastKey = 'a-key'
+
 /** Stations in the file of keys that are attacked, by the name `known-` and a number. */
 export const keyLines = 2_000

@@ -19,14 +19,14 @@ const head = [
 const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0)
 const grouped = (count: number): string => count.toLocaleString('en-US')
 
-export function tableOf(results: readonly Result[]): string {
-  const rows = results.map(({ attack, quiet, during, strain, ends, rss, files, lines }) => [
+export function attackTable(results: readonly Result[]): string {
+  const rows = results.map(({ attack, quiet, during, seen, strain, ends, rss, files, lines }) => [
     attack.name,
     `${p99Of(quiet).toFixed(1)} → ${p99Of(during).toFixed(1)}`,
     (p99Of(during) / p99Of(quiet)).toFixed(1),
     `${percent(strain.quiet.busy)} → ${percent(strain.during.busy)}`,
     `${strain.quiet.lateMs.toFixed(0)} → ${strain.during.lateMs.toFixed(0)}`,
-    `${during.errors} of ${grouped(during.took.length)}`,
+    `${seen.after.errors - seen.before.errors} of ${grouped(seen.after.calls - seen.before.calls)}`,
     `${mebibytes(rss.before)} / ${mebibytes(rss.peak)} / ${mebibytes(rss.after)}`,
     `${files.before} / ${files.after}`,
     grouped(lines),
@@ -44,5 +44,5 @@ export function memoryTable(sites: readonly SiteResult[]): string {
     `${results.length}`,
     `${mebibytes(memory.before)} / ${mebibytes(memory.after)}`,
   ])
-  return markdownTable(['bridge', 'attacks', 'memory without garbage before / after all of them, MiB'], rows)
+  return markdownTable(['bridge', 'attacks', 'memory before / after all attacks, without garbage, MiB'], rows)
 }

@@ -6,10 +6,11 @@ import { connect } from 'nats'
 import { frameOf } from '../../support/peer.ts'
 import { boot, KiB, MiB, posts, type Attack } from '../attack.ts'
 import { dialStation, gone, graceMs, hangUp, isAnswered, repeat, version16, type Target } from '../connections.ts'
+import { broadcastKey } from '../sites.ts'
 
 const broadcastPort = (target: Target): number => target.broadcastPort
 const broadcast = { stream: 'ocpp:healthy-1', data: '{"command":"x"}' }
-const withKey = 'Authorization: Bearer a-key'
+const withKey = `Authorization: Bearer ${broadcastKey}`
 
 /** A batch of broadcasts of so many bytes, for streams that no station has. */
 function batch(bytes: number): string {
@@ -52,8 +53,8 @@ const giantReplies =
     })
 
 /**
- * Their lines fill the pipe, and in the long form the 8 MiB that wait for the log's reader. The bridge answers a
- * Heartbeat without the app.
+ * Lines of noisy stations fill the pipe, and in the long form the 8 MiB that wait for the log's reader. The bridge
+ * answers a Heartbeat without the app.
  */
 const noisy = 10
 const noisyCalls = 1_000

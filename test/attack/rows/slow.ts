@@ -3,11 +3,9 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { frameOf } from '../../support/peer.ts'
-import { fragment, ready, silent, unending, type Attack } from '../attack.ts'
-import { dial, gone, hangUp, repeat, version16 } from '../connections.ts'
+import { fragment, silent, unending, type Attack } from '../attack.ts'
+import { dial, gone, hangUp, ready, repeat, version16 } from '../connections.ts'
 
-/** In seconds: enough to open them all. They are awaited beyond that. */
-const opening = 5
 const halfHello = Buffer.from('16030100c8010000c40303', 'hex')
 
 /** A first message of 16,000 bytes, in records of one byte each. */
@@ -25,19 +23,16 @@ export const slow: readonly Attack[] = [
   {
     name: 'slowloris: no byte, 2,000',
     ends: ['closed', 'http 408'],
-    seconds: opening,
     run: silent(2_000, ''),
   },
   {
     name: 'slowloris: a head, a byte a second, 2,000',
     ends: ['closed', 'http 408'],
-    seconds: opening,
     run: silent(2_000, 'GET /ocpp/x HTTP/1.1\r\nX: ', 'x'),
   },
   {
     name: 'slowloris: a body, a byte a second, 2,000',
     ends: ['closed', 'http 404', 'http 408', 'http 426'],
-    seconds: opening,
     run: silent(2_000, 'POST /ocpp/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n', 'x'),
   },
   {
@@ -45,7 +40,6 @@ export const slow: readonly Attack[] = [
     site: 'impatient',
     ends: ['ws 1008'],
     counted: 'ocpp_limit_total',
-    seconds: opening,
     run: unending(500, [version16], frameOf('[', { fin: false }), fragment),
   },
   {
@@ -53,7 +47,6 @@ export const slow: readonly Attack[] = [
     site: 'impatient',
     ends: ['ws 1008'],
     counted: 'ocpp_limit_total',
-    seconds: opening,
     run: unending(500, [version16], frameOf('[', { fin: false })),
   },
   {
@@ -61,7 +54,6 @@ export const slow: readonly Attack[] = [
     site: 'tls',
     ends: ['closed'],
     counted: 'ocpp_refused_total',
-    seconds: opening,
     run: bare(silent(2_000, halfHello)),
   },
   {
@@ -69,21 +61,18 @@ export const slow: readonly Attack[] = [
     site: 'tls',
     ends: ['closed'],
     counted: 'ocpp_refused_total',
-    seconds: opening,
     run: bare(silent(2_000, halfHello, 'x')),
   },
   {
     name: 'TLS: abandoned after the handshake, 2,000',
     site: 'tls',
     ends: ['closed', 'http 408'],
-    seconds: opening,
     run: silent(2_000, ''),
   },
   {
     name: 'TLS, slowloris: a head, a byte a second, 2,000',
     site: 'tls',
     ends: ['closed', 'http 408'],
-    seconds: opening,
     run: silent(2_000, 'GET /ocpp/x HTTP/1.1\r\nX: ', 'x'),
   },
   {

@@ -2,7 +2,7 @@
  * Attacks by connections that come and go: floods of them, resets, guessed credentials, new identities.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { boot, ready, type Attack } from '../attack.ts'
+import { boot, type Attack } from '../attack.ts'
 import {
   basic,
   dial,
@@ -12,6 +12,7 @@ import {
   hangUp,
   isAnswered,
   newIdentity,
+  ready,
   repeat,
   upgradeOf,
   version16,

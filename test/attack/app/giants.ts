@@ -1,7 +1,7 @@
 /**
- * Replies of nearly 4 MiB, the most that the bridge receives, with more parts than an app ever sends, as bytes: the app
- * has to answer the other stations, too. The station's serial number asks for one: `healthy-giant-`, the kind, and a
- * number.
+ * Replies of nearly 4 MiB, the most that the bridge receives, with more parts than an app ever sends. Built once, as
+ * bytes, so that the app has time for other stations. The station's serial number asks for one: `healthy-giant-`, the
+ * kind, and a number.
  */
 
 const utf8 = (text: string): Buffer => Buffer.from(text)

@@ -4,9 +4,9 @@
  * asks for replies that no app would send. Prints its port.
  */
 import { Server, ServerCredentials, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js'
-import { rpcService } from '../../bench/proto.ts'
+import { rpcService } from '../../../bench/proto.ts'
 import { giantFor } from './giants.ts'
-import { commandReply, connectReply, type CommandRequest, type ConnectRequest } from '../../bench/stub-replies.ts'
+import { commandReply, connectReply, type CommandRequest, type ConnectRequest } from '../../../bench/stub-replies.ts'
 
 type Rpc<Request> = ServerUnaryCall<Request, object>
 type Connecting = ConnectRequest & { readonly env: { readonly headers: Readonly<Record<string, string>> } }
