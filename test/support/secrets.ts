@@ -30,8 +30,8 @@ export function noteSecret(text: string, kind: Kind = 'own'): void {
 }
 
 const secretMember =
-  /"(?:idTag|parentIdTag|idToken|additionalIdToken|certificate|certificateChain|csr|exiRequest|exiResponse|simPin|\w*password)"\s*:\s*"([^"]+)"/gi
-const keyMember = /"(?:value|attributeValue)"\s*:\s*"([^"]+)"/g
+  /"(?:\w*idTag|id_tag|\w*idToken|\w*certificate|certificateChain|cert|csr|exi\w+|ocspResult|simPin|\w*password)"\s*:\s*"([^"]+)"/gi
+const keyMember = /"(?:value|\w+Value)"\s*:\s*"([^"]+)"/g
 
 /** @param text a message of OCPP, or JSON that has one, in strings too; it need not be JSON */
 export function noteFrame(text: string): void {

@@ -3,9 +3,7 @@
  *
  * Pure. The members of its details have no names in OCPP, and its description is free text.
  */
-
-/** Configuration keys and variables with secret values; 1.6 names them in `key`, 2.x in `variable.name`. */
-export const SECRET_VARIABLE = /authorizationKey|password|passphrase|secret|simPin/i
+import { hasSecret, namesKey } from './names.ts'
 
 /** The message type and the id: what follows are texts of the sender. */
 const HEAD = /^\ufeff?\s*\[\s*[45]\s*,\s*(?:"(?:[^"\\]|\\[^])*"|[^\s",][^",]*)?,/
@@ -26,7 +24,7 @@ export function errorTextsFrom(frame: string): number {
 
 /** Whether the values of a member of its details are secret. */
 export function isRepeated(name: string): boolean {
-  return REPEATED.test(name) || SECRET_VARIABLE.test(name)
+  return REPEATED.test(name) || namesKey(name)
 }
 
 /** Whether a text has a word that may be a key. */
@@ -34,7 +32,7 @@ export function hasKey(text: string): boolean {
   return (text.match(LONG_WORD) ?? []).some(word => KEY.test(word))
 }
 
-/** Whether a text names a secret, or has a word that may be a key. */
+/** Whether a text names a key, has a secret beside its name, or has a word that may be a key. */
 export function isRevealing(text: string): boolean {
-  return SECRET_VARIABLE.test(text) || hasKey(text)
+  return namesKey(text) || hasSecret(text) || hasKey(text)
 }

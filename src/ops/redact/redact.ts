@@ -4,7 +4,8 @@
  * Pure. Works on the text, so the rest of the frame stays exactly as sent. In a text that is not JSON nobody can tell
  * the secrets from the rest: `redact-broken.ts` shows only what is known to be harmless.
  */
-import { errorTextsFrom, hasKey, isRepeated, isRevealing, SECRET_VARIABLE } from './errors.ts'
+import { errorTextsFrom, hasKey, isRepeated, isRevealing } from './errors.ts'
+import { hasSecret, isSecretName, namesKey } from './names.ts'
 import { redactBroken } from './redact-broken.ts'
 
 /** Characters of a frame that are logged. */
@@ -21,18 +22,11 @@ const BEFORE = 60
 
 const MASK = '"***"'
 
-/**
- * Members with secret values: tokens of drivers (1.6 and 2.x), certificates, passwords and PINs of connection profiles.
- */
-const SECRET_MEMBER =
-  /^(parentIdTag|idTag|idToken|additionalIdToken|certificate|certificateChain|csr|exiRequest|exiResponse)$|password|simPin/i
+/** Members with the value of a variable, or with texts that may repeat it, wherever OCPP has them. */
+const VALUE = /value(?:s|sList)?$|info$|^techCode$/i
 
-/**
- * A secret member of JSON inside a string, as in DataTransfer, or in a string of that. The end of its name is looked
- * for once.
- */
-const SECRET_INSIDE =
-  /\\"(?=\w*\\+")\w*(idTag|idToken|password|authorizationKey|certificate|csr|exiRequest|exiResponse)/i
+/** The only message whose `data` tells of a customer, by its name or by a member that no DataTransfer has. */
+const CUSTOMER = /"(?:NotifyCustomerInformation|generatedAt)"/
 
 /** The user and password in a URL, up to its last `@`, as in the `location` of GetDiagnostics; `/` may be escaped. */
 const URL_USER = /(:(?:\\?\/){2})[^\s"/\\]+@/g
@@ -46,16 +40,18 @@ type Container = {
   readonly isObject: boolean
   /** The name of the member whose value this container is. */
   readonly name: string
-  /** Whether the container names a secret variable, so that its values are secret. */
+  /** Whether it stands in a secret member, so that all in it is secret. */
+  readonly isInside: boolean
+  /** Whether the container names a secret variable or is a signed meter value, so that its values are secret. */
   secret: boolean
   /** Values that are secret if this container or an enclosing one turns out to name a secret variable. */
   readonly values: Span[]
 }
 
 /**
- * Masks idTags, idTokens, passwords and the values of secret variables, and truncates the frame to 1,000 characters,
- * followed by the number of omitted characters: `…...(4711)`. A value is masked when the scanned text ends before its
- * name is known.
+ * Masks tags, tokens, keys, certificates and the values of secret variables, and truncates the frame to 1,000
+ * characters, followed by the number of omitted characters: `…...(4711)`. A value is masked when the scanned text ends
+ * before its name is known.
  */
 export function redactFrame(text: string): string {
   const read = text.slice(0, READ)
@@ -81,7 +77,7 @@ export function redactWhole(text: string): string {
  * @param payload of that CALL
  */
 export function redactDescription(description: string, payload: string): string {
-  const mayRepeat = SECRET_VARIABLE.test(payload) || payload.search(URL_USER) !== -1
+  const mayRepeat = namesKey(payload) || payload.search(URL_USER) !== -1
   return mayRepeat || isRevealing(description) ? '***' : description.replace(URL_USER, '$1***@')
 }
 
@@ -130,11 +126,13 @@ function secretsOf(text: string): Span[] {
   const secrets: Span[] = []
   const open: Container[] = []
   const errorFrom = errorTextsFrom(text)
+  const isOfCustomer = CUSTOMER.test(text)
   let key: string | null = null
   let last = ''
   for (const { 0: token, index } of text.matchAll(TOKEN)) {
     if (token === '{' || token === '[') {
-      open.push({ isObject: token === '{', name: key ?? '', secret: false, values: [] })
+      const isInside = open.at(-1)?.isInside === true || isSecretName(key ?? '')
+      open.push({ isObject: token === '{', name: key ?? '', isInside, secret: false, values: [] })
       key = null
     } else if (token === '}' || token === ']') {
       close(open, secrets)
@@ -146,8 +144,9 @@ function secretsOf(text: string): Span[] {
     } else {
       last = unquoted(token)
       const span = { start: index, end: index + token.length }
-      if (index >= errorFrom && isSecretOfError(key, last, open)) secrets.push(span)
-      else readValue(key, token, span, open.at(-1), secrets)
+      const isSecret = (index >= errorFrom && isSecretOfError(key, last, open)) || (isOfCustomer && key === 'data')
+      if (isSecret) secrets.push(span)
+      else readValue(key, last, span, open.at(-1), secrets)
     }
   }
   return [...secrets, ...open.flatMap(container => container.values)].sort((a, b) => a.start - b.start)
@@ -160,20 +159,23 @@ function isSecretOfError(key: string | null, text: string, open: readonly Contai
   return isRevealing(text) || [key ?? '', ...open.map(({ name }) => name)].some(isRepeated)
 }
 
-function readValue(
-  key: string | null,
-  token: string,
-  span: Span,
-  parent: Container | undefined,
-  secrets: Span[],
-): void {
+function readValue(key: string | null, text: string, span: Span, parent: Container | undefined, secrets: Span[]): void {
   const isKey = key === null && parent?.isObject === true
   if (isKey) return
   const name = key ?? parent?.name ?? ''
-  const secret = SECRET_MEMBER.test(name) || SECRET_INSIDE.test(token) || (name === 'key' && parent?.name === 'vpn')
-  if (secret) secrets.push(span)
-  else if (/^(attribute)?value$/i.test(name)) parent?.values.push(span)
-  else if (parent !== undefined && /^(key|name)$/i.test(name)) parent.secret ||= SECRET_VARIABLE.test(token)
+  const isSecret = parent?.isInside === true ? name !== 'type' : isSecretName(name) || isVpnKey(name, parent)
+  if (isSecret || hasSecret(text)) secrets.push(span)
+  else if (VALUE.test(name)) parent?.values.push(span)
+  else if (parent !== undefined) parent.secret ||= isMark(name, text)
+}
+
+function isVpnKey(name: string, parent: Container | undefined): boolean {
+  return name === 'key' && parent?.name === 'vpn'
+}
+
+/** What makes the values beside it secret: the name of a variable, or the format of a signed meter value of 1.6. */
+function isMark(name: string, text: string): boolean {
+  return (/^(key|name)$/i.test(name) && isSecretName(text)) || (name === 'format' && text === 'SignedData')
 }
 
 /** 1.6 has name and value in one object; 2.x has the name one object deeper, and a report has an array of values. */
