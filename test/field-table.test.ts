@@ -1,6 +1,5 @@
 /**
- * The tables of `docs/protocol.md`, "The field": each row has a source, options that there are, and a test that is
- * there.
+ * The tables of `docs/protocol.md`, "The field": each row has a source, existing options and an existing test.
  */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'

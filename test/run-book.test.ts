@@ -1,6 +1,5 @@
 /**
- * The table of log lines in docs/operations.md: each line at warn or above has a row, and each row is a line of the
- * log.
+ * The table of log lines in docs/operations.md: each line at warn or above has a row, and the reverse.
  */
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * A real outage of the app, of 25 s, under stations that behave as real ones do: what they made, against what the app
- * booked.
+ * A real outage of the app, of 25 s, under stations that behave as real ones do: what they made and what the
+ * app booked.
  */
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'

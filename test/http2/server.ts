@@ -1,6 +1,5 @@
 /**
- * A server that a test plays frame by frame against a `Connection`, without a socket: what it is sent, and what it
- * sends.
+ * A server that a test plays frame by frame against a `Connection`, without a socket: what it gets and what it sends.
  */
 import { Connection } from '../../src/http2/connection.ts'
 import type { ConnectionOwner, End, Exchange, Wire } from '../../src/http2/exchange.ts'

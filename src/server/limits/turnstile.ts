@@ -24,7 +24,7 @@ export class Turnstile {
   readonly #waiting = new Map<Work, boolean>()
   /** Time spent in the current turn. */
   #spentMs = 0
-  #isCounting = false
+  #isScheduled = false
   #isRunning = false
 
   /** @param now in ms, from any origin */
@@ -62,7 +62,7 @@ export class Turnstile {
     for (const [work, isAlone] of this.#waiting) {
       if (this.#spentMs >= limitMs) break
       this.#waiting.delete(work)
-      this.#count()
+      this.#scheduleTurn()
       const since = this.#now()
       work()
       this.#spentMs += isAlone ? turnMs : this.#now() - since
@@ -71,11 +71,11 @@ export class Turnstile {
   }
 
   /** Starts the next turn with an immediate, which runs after the sockets have been read. */
-  #count(): void {
-    if (this.#isCounting) return
-    this.#isCounting = true
+  #scheduleTurn(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
     setImmediate(() => {
-      this.#isCounting = false
+      this.#isScheduled = false
       this.#spentMs = 0
       this.#run(turnMs)
     })

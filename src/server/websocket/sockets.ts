@@ -16,7 +16,7 @@ import type { Shared, SocketSettings, Sockets, Watched } from './ports.ts'
 
 /** How often the watched connections are looked at, for what must not take long; the others at each sweep. */
 const lookMs = 250
-/** How long a station may take to answer a close frame. */
+/** How long a connection may outlive the close frame that the bridge sends. */
 const closeTimeoutMs = 2_000
 
 export function openSockets(
@@ -82,6 +82,7 @@ function watchSockets({ open, watched, patience, settings, now }: Shared<LiveSoc
 }
 
 function newServer(settings: SocketSettings, perMessageDeflate: typeof deflate | false): WebSocketServer {
+  // @types/ws does not know `closeTimeout`.
   const options: ServerOptions & { readonly closeTimeout: number } = {
     noServer: true,
     clientTracking: false,

@@ -87,7 +87,7 @@ test('what comes after the rest is ignored reaches nobody', { timeout: 10_000 },
   assert.deepEqual(received, ['first'])
 })
 
-test('of a message whose rest is ignored nothing is kept', { timeout: 10_000 }, async t => {
+test('ignoreRest keeps nothing of an unfinished message', { timeout: 10_000 }, async t => {
   const { peer, ws } = await connected(t)
   peer.write(frameOf('x'.repeat(1_000), { fin: false }))
   peer.write(frameOf('y'.repeat(1_000), { opcode: opcodes.continuation, fin: false }))

@@ -95,7 +95,7 @@ test('a station that does not answer the close frame is cut off', { timeout: 10_
   assert.equal((await gone).code, 1006, 'no close frame came back')
 })
 
-test('a connection is let go when it ends, and not when its close would have been overdue', async t => {
+test('a closed socket is garbage as soon as its connection has ended', async t => {
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   const socket = await closedSocket(t)
