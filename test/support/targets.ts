@@ -75,6 +75,8 @@ export const upgradeRequests: fc.Arbitrary<UpgradeRequest> = fc.record({
   headers: host.map(value => ({ 'sec-websocket-protocol': 'ocpp1.6', host: value })),
   remoteAddress: fc.constant('203.0.113.7'),
   certificate: fc.constant(null),
-  localAuthority: fc.constantFrom('', '192.0.2.9:9000', '[2001:db8::9]:9000', '[fe80::9%eth0]:9000').map(text => () => text),
+  localAuthority: fc
+    .constantFrom('', '192.0.2.9:9000', '[2001:db8::9]:9000', '[fe80::9%eth0]:9000')
+    .map(text => () => text),
   encrypted: fc.boolean(),
 })
