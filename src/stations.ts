@@ -47,6 +47,7 @@ export async function openStations(
   const leaving = new AbortController()
   const admission = new Admission({ connectOn: ocpp.connectOn, room }, hub, world)
   const reception: Reception = {
+    isKnown: admission.isKnown.bind(admission),
     refusal: admission.refusal.bind(admission),
     ask: admission.asks ? admission.ask.bind(admission) : null,
     release: admission.release.bind(admission),

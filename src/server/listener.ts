@@ -6,14 +6,14 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { listen } from '../ops/server.ts'
-import { refused, type HandshakeSettings, type Refusal } from '../translate/handshake.ts'
+import { refused, type HandshakeSettings } from '../translate/handshake.ts'
 import { newServer, usualTimeouts, type Timeouts } from './http-server.ts'
 import { destroyThis, takeConnections } from './connections.ts'
 import { answerRequest, asksForWebSocket, replayAsPlain, type RequestSettings } from './requests.ts'
 import type { Tls } from './tls/tls.ts'
 import type { Access } from './upgrade/access.ts'
 import { belowTls, unreadRequest, type Peers } from './upgrade/peer.ts'
-import { readClientError, refuse, type ClientError } from './upgrade/refusals.ts'
+import { readClientError, refuse, retryLater, type ClientError } from './upgrade/refusals.ts'
 import type { OpenConnections } from './limits/connections.ts'
 import type { Turns } from './limits/turnstile.ts'
 import { onUpgrade, turnAway, type Reception } from './upgrade/upgrade.ts'
@@ -57,17 +57,18 @@ export async function openListener(
   sockets: Sockets,
   reception: Reception,
 ): Promise<Listener> {
-  const { peers, turnstile, timeouts = usualTimeouts } = settings
+  const { peers, connections, turnstile, timeouts = usualTimeouts } = settings
   const server = newServer(settings, (request, response) => answerRequest(request, response, settings, reception))
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     if (!asksForWebSocket(request)) return replayAsPlain(server, request, stream, head)
     // A station may disconnect during its upgrade.
     stream.on('error', destroyThis)
-    const crowded = crowdingOf(request, settings)
-    if (crowded !== null) return turnAway(stream, peers.upgradeRequest(request), crowded, reception)
+    const address = stationAddress(request, settings)
+    if (connections.isFull(address)) return turnAway(stream, peers.upgradeRequest(request), addressFull, reception)
+    const isTooFast = connections.isTooFast(address)
     // Nothing reads the stream before its turn: Node buffers up to the high-water mark, and stops.
     turnstile.enter(() => {
-      if (!stream.destroyed) onUpgrade({ request, stream, head }, settings, sockets, reception)
+      if (!stream.destroyed) onUpgrade({ request, stream, head, isTooFast }, settings, sockets, reception)
     })
   })
   takeConnections(server, {
@@ -101,14 +102,14 @@ export async function openListener(
 
 const crowded = refused(503, 'full', 'The connection limit is reached')
 
-/** Why a station's address gets no upgrade now; `null` if it does. */
-function crowdingOf(request: IncomingMessage, { peers, connections }: Shared): Refusal | null {
+const addressFull = refused(429, 'address', 'Too many connections from one address', retryLater)
+
+/** A connection of a trusted proxy counts for it from now on. */
+function stationAddress(request: IncomingMessage, { peers, connections }: Shared): string {
   const { socket } = request
   const address = peers.stationOf(request)
   if (peers.isTrusted(peers.addressOf(socket))) connections.countAddress(address, belowTls(socket))
-  const problem = connections.isFull(address) ? 'connections' : connections.isTooFast(address) ? 'upgrades' : null
-  if (problem === null) return null
-  return refused(429, 'address', `Too many ${problem} from one address`, { 'Retry-After': 30 })
+  return address
 }
 
 /** A connection of a trusted proxy is counted once it upgrades, as its station's. */

@@ -53,7 +53,11 @@ export function allowanceFor({ handshake, socket, world }: Station, fleet: Fleet
   return new Allowance(newAllowance(now, isKnown && socket.expectLargeMessages(hasProof)), world.meter)
 }
 
-function hasAcceptedCredentials(handshake: StationHandshake, { known, backlog }: Fleet): boolean {
+/** Whether the app accepted the station before with the credentials, or the certificate, that it has now. */
+export function hasAcceptedCredentials(
+  handshake: StationHandshake,
+  { known, backlog }: Pick<Fleet, 'known' | 'backlog'>,
+): boolean {
   if (known.hasAcceptedCertificate(handshake)) return true
   if (credentialsOf(handshake) === '') return false
   return known.hasAccepted(handshake) || backlog?.knows(handshake) === true

@@ -49,6 +49,7 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade, ask =
     },
   }
   const reception: Partial<Reception> = {
+    isKnown: ({ stationId }) => stationId.startsWith('known'),
     refusal: ({ stationId }) => refusal?.(stationId) ?? null,
     ask,
     release: ({ stationId }) => released.push(stationId),
@@ -289,6 +290,19 @@ describe('two listeners', () => {
     for (const guest of guests.slice(1)) upgrade(guest)
     assert.deepEqual(await Promise.all(guests.slice(1).map(({ status }) => status)), [429, 429])
     assert.deepEqual(refused, Array(2).fill([429, 'Too many connections from one address']))
+  })
+
+  test('the upgrades of its neighbours keep no known station out, and known stations have as many of their own', async t => {
+    const connections = new OpenConnections({ connPerAddress: 0, upgradeRate: 1 }, () => 0)
+    const { port } = await open(t, { limits: { connections } })
+    const statusesOf = async (guests: readonly Guest[]): Promise<Set<number>> => {
+      for (const guest of guests) upgrade(guest)
+      return new Set(await Promise.all(guests.map(({ status }) => status)))
+    }
+    assert.deepEqual(await statusesOf(await comeIn(t, port, burstSeconds)), new Set([101]))
+    assert.deepEqual(await statusesOf(await comeIn(t, port, 1)), new Set([429]))
+    assert.deepEqual(await statusesOf(await comeIn(t, port, burstSeconds, 'known')), new Set([101]))
+    assert.deepEqual(await statusesOf(await comeIn(t, port, 1, 'known-too')), new Set([429]))
   })
 
   test('share the rate of upgrades of an address', async t => {

@@ -42,6 +42,7 @@ const listenerSettings: Omit<ListenerSettings, keyof Shared> = {
 
 /** Admits every station, and ignores what it sends. */
 const anyReception: Reception = {
+  isKnown: () => false,
   refusal: () => null,
   ask: null,
   release: () => undefined,

@@ -15,7 +15,7 @@ export const limits = group('Limits', {
   upgradeRate: option(
     integer(),
     500,
-    "Limit on upgrades per second from one address; 40 seconds' worth may come at once, as from a fleet behind one address that reconnects. A further one gets 429. 0 means no limit.",
+    "Limit on upgrades per second from one address; 40 seconds' worth may come at once, as from a fleet behind one address that reconnects. A further one gets 429. Stations with credentials that were right before count apart, with the same limit. 0 means no limit.",
   ),
   frameRate: option(
     integer({ min: 1 }),

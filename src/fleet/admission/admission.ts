@@ -6,6 +6,7 @@
  * gets 404, wrong credentials are refused before the upgrade; RFC 9110 §11.6.1 (401), RFC 6585 §4 (429).
  */
 import { RpcError, type Connected } from '../../cable/rpc.ts'
+import { hasAcceptedCredentials } from '../../session/allowance.ts'
 import { reportRejected, warnOfError } from '../../session/app/errors.ts'
 import { networkAt } from '../../session/auth/guesses.ts'
 import { verdictOf, type Verdict } from '../../session/auth/verdict.ts'
@@ -49,6 +50,12 @@ export class Admission {
   /** Whether more than `refusal` decides about a station. */
   get asks(): boolean {
     return this.#world.keys !== null || this.#settings.connectOn === 'upgrade'
+  }
+
+  /** Whether it has credentials that the app accepted before, or a key that is known to be right. */
+  isKnown(handshake: StationHandshake, authorization: string): boolean {
+    if (hasAcceptedCredentials(handshake, this.#hub)) return true
+    return this.#world.keys?.recall(handshake.stationId, authorization) === 'right'
   }
 
   /** Why a station cannot connect now, `null` if it can. */

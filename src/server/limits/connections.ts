@@ -73,11 +73,15 @@ export class OpenConnections {
     return limit > 0 && (this.#perNetwork.get(networkOf(address)) ?? 0) > limit
   }
 
-  /** Counts an upgrade. @returns whether it is one too many; those that are refused cost nothing */
-  isTooFast(address: string): boolean {
+  /**
+   * Counts an upgrade. Stations that are known have as many of their own, so that neighbours do not use them up.
+   *
+   * @returns whether it is one too many; those that are refused cost nothing
+   */
+  isTooFast(address: string, isKnown = false): boolean {
     const { upgradeRate } = this.#limits
     if (upgradeRate === 0) return false
-    const network = networkOf(address)
+    const network = isKnown ? `known ${networkOf(address)}` : networkOf(address)
     const now = this.#now()
     const budget = this.#budgets.get(network) ?? new Budget(rateOf(upgradeRate), now)
     setRecent(this.#budgets, network, budget, maxBudgets)

@@ -12,6 +12,9 @@ import { refused, type Refusal } from '../../translate/handshake.ts'
  */
 const graceMs = 2_000
 
+/** Of an address beyond its limits, in seconds. */
+export const retryLater = { 'Retry-After': 30 }
+
 /** Sends an HTTP error as the last words on a connection. */
 export function refuse(stream: Duplex, { status, problem, headers }: Refusal): void {
   const body = `${problem}\n`

@@ -21,9 +21,12 @@ import type { Answers } from '../requests.ts'
 import type { SocketEnd, Sockets } from '../websocket/ports.ts'
 import { accessOf, type Access } from './access.ts'
 import type { Peers } from './peer.ts'
-import { refuse } from './refusals.ts'
+import { refuse, retryLater } from './refusals.ts'
+import type { OpenConnections } from '../limits/connections.ts'
 
 export interface Reception extends Answers, Reports {
+  /** Whether it has credentials that were right before: upgrades of its neighbours must not keep it out. */
+  isKnown(handshake: StationHandshake, authorization: string): boolean
   /** Why the station cannot connect now, `null` if it can. */
   refusal(handshake: StationHandshake): Refusal | null
   /** Decides about a station that `refusal` lets pass; `null` where nothing more is asked. */
@@ -36,12 +39,23 @@ export interface Reception extends Answers, Reports {
 }
 
 /** An upgrade as Node emits it; `head` is what was read beyond the request. */
-type Upgrade = { readonly request: IncomingMessage; readonly stream: Duplex; readonly head: Buffer }
+type Upgrade = {
+  readonly request: IncomingMessage
+  readonly stream: Duplex
+  readonly head: Buffer
+  /** Whether its address has used up its upgrades. */
+  readonly isTooFast: boolean
+}
 
 /** `asked` is what is known of its request. */
 type ReadUpgrade = Upgrade & { readonly asked: UpgradeRequest }
 
-type UpgradeSettings = { readonly handshake: HandshakeSettings; readonly access: Access; readonly peers: Peers }
+type UpgradeSettings = {
+  readonly handshake: HandshakeSettings
+  readonly access: Access
+  readonly peers: Peers
+  readonly connections: Pick<OpenConnections, 'isTooFast'>
+}
 
 /** Confines a bug to the connection that triggers it. */
 export function onUpgrade(upgrade: Upgrade, settings: UpgradeSettings, sockets: Sockets, reception: Reception): void {
@@ -50,10 +64,9 @@ export function onUpgrade(upgrade: Upgrade, settings: UpgradeSettings, sockets: 
     reception.onFault(settings.peers.upgradeRequest(upgrade.request), error)
   }
   try {
-    const asked = settings.peers.upgradeRequest(upgrade.request)
-    const handshake = admissible(upgrade.stream, asked, settings, reception)
+    const readUpgrade = { ...upgrade, asked: settings.peers.upgradeRequest(upgrade.request) }
+    const handshake = admissible(readUpgrade, settings, reception)
     if (handshake === null) return
-    const readUpgrade = { ...upgrade, asked }
     if (reception.ask === null) finish(readUpgrade, handshake, null, sockets, reception)
     else askFirst(reception.ask, readUpgrade, handshake, sockets, reception).catch(onFault)
   } catch (error) {
@@ -61,18 +74,28 @@ export function onUpgrade(upgrade: Upgrade, settings: UpgradeSettings, sockets: 
   }
 }
 
+const tooManyUpgrades = refused(429, 'address', 'Too many upgrades from one address', retryLater)
+
 /** The handshake of a station that may connect now, as far as is known; any other is turned away. */
-function admissible(
-  stream: Duplex,
-  asked: UpgradeRequest,
-  settings: UpgradeSettings,
-  reception: Reception,
-): StationHandshake | null {
+function admissible(upgrade: ReadUpgrade, settings: UpgradeSettings, reception: Reception): StationHandshake | null {
+  const { stream, asked } = upgrade
   const read = readHandshake(asked, settings.handshake)
   const handshake = read.kind === 'station' ? accessOf(asked, read, settings.access) : read
-  const refusal = handshake.kind === 'refused' ? handshake : reception.refusal(handshake)
+  const refusal = handshake.kind === 'refused' ? handshake : refusalOf(handshake, upgrade, settings, reception)
   if (refusal !== null) turnAway(stream, asked, refusal, reception)
   return refusal !== null || handshake.kind === 'refused' ? null : handshake
+}
+
+function refusalOf(
+  handshake: StationHandshake,
+  { request, asked, isTooFast }: ReadUpgrade,
+  { connections }: UpgradeSettings,
+  reception: Reception,
+): Refusal | null {
+  if (!isTooFast) return reception.refusal(handshake)
+  const isKnown = reception.isKnown(handshake, request.headers.authorization ?? '')
+  const mayPass = isKnown && !connections.isTooFast(asked.remoteAddress, true)
+  return mayPass ? reception.refusal(handshake) : tooManyUpgrades
 }
 
 async function askFirst(

@@ -159,6 +159,23 @@ test('a station with a certificate of its own needs no key; one whose certificat
   assert.equal(await statusOf({ ...certified, serialNumber: 'SN1' }), 404)
 })
 
+test('known is who has the credentials or the certificate that the app accepted, or a key that was right', async t => {
+  const { admission, world, station } = setUp(t)
+  const isKnown = (...offer: Parameters<typeof handshakeFor>): boolean => admission.isKnown(handshakeFor(...offer), '')
+  await station(handshakeFor('CP1', { authorization: key }))
+  await station(handshakeFor('CP2', { fingerprint: 'ab' }))
+  await station(handshakeFor('CP3'))
+  assert.equal(isKnown('CP1', { authorization: key }), true)
+  assert.equal(isKnown('CP1', { authorization: 'Basic other' }), false)
+  assert.equal(isKnown('CP2', { fingerprint: 'ab' }), true)
+  assert.equal(isKnown('CP2', { fingerprint: 'cd' }), false)
+  assert.equal(isKnown('CP3'), false, 'anyone could come under this id')
+  world.keys = keysOf('right', 'right')
+  assert.equal(isKnown('CP4'), true)
+  world.keys = keysOf(null, 'right')
+  assert.equal(isKnown('CP4'), false, 'not checked yet')
+})
+
 test('a rejection at a boot counts, too: the station that comes back is refused without a Connect', async t => {
   const { rpc, world, station, statusOf } = setUp(t, { connectOn: 'boot' })
   rpc.on('connect', rejects())
