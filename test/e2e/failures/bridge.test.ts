@@ -3,7 +3,7 @@
  */
 import { standStill } from '../../support/process.ts'
 import { cells } from './cells.ts'
-import { more, openScene, type Failure, type Scene } from './scene.ts'
+import { more, openScene, until, type Failure, type Scene } from './scene.ts'
 
 /** At this moment the answer is on its way to the station and does not arrive. */
 async function holdAnswer({ when, toApp, toBridge }: Scene): Promise<void> {
@@ -14,11 +14,16 @@ async function holdAnswer({ when, toApp, toBridge }: Scene): Promise<void> {
   await answered
 }
 
+/** How many bytes the app had sent when the bridge was about to be stopped: its reply may come while it is. */
+const sentBefore = new WeakMap<Scene, number>()
+
 /** Resolves when something has arrived that the stopped bridge does not read. */
-function overlooks({ when, toApp, toBridge }: Scene): Promise<void> {
+function overlooks(scene: Scene): Promise<void> {
+  const { when, toApp, toBridge } = scene
   if (when === 'before boot' || when === 'during a remote command') return more(toBridge, 'up')
   toApp.release()
-  return when === 'after perform, before the answer' ? Promise.resolve() : more(toApp, 'down')
+  if (when === 'after perform, before the answer') return Promise.resolve()
+  return until(() => toApp.bytes.down > (sentBefore.get(scene) ?? 0), 'the app has sent more')
 }
 
 const failures: Readonly<Record<string, Failure>> = {
@@ -35,7 +40,10 @@ const failures: Readonly<Record<string, Failure>> = {
     },
   },
   stopped: {
-    begin: ({ bridge }) => standStill(bridge.process),
+    begin: scene => {
+      sentBefore.set(scene, scene.toApp.bytes.down)
+      return standStill(scene.bridge.process)
+    },
     lasts: overlooks,
     end: ({ bridge }) => bridge.process.signal('SIGCONT'),
   },
