@@ -104,7 +104,7 @@ const crowded = refused(503, 'full', 'The connection limit is reached')
 
 const addressFull = refused(429, 'address', 'Too many connections from one address', retryLater)
 
-/** A connection of a trusted proxy counts for it from now on. */
+/** The connection of a trusted proxy counts for this address from now on. */
 function stationAddress(request: IncomingMessage, { peers, connections }: Shared): string {
   const { socket } = request
   const address = peers.stationOf(request)
@@ -116,7 +116,7 @@ function stationAddress(request: IncomingMessage, { peers, connections }: Shared
 function onConnection(socket: Socket, { peers, connections }: Shared, reception: Reception): void {
   const address = peers.addressOf(socket)
   if (peers.isTrusted(address) || !connections.countAddress(address, socket)) return
-  reception.onRefused(unreadRequest(address), refused(429, 'address', 'Too many connections from one address'))
+  reception.onRefused(unreadRequest(address), addressFull)
   socket.destroy()
 }
 

@@ -65,7 +65,7 @@ async function messageOf(ws: WebSocket): Promise<string | null> {
 /** A call that waits for its answer. */
 type Pending = { readonly ws: WebSocket; readonly since: number }
 
-/** Accepted stations, each of which makes a call a second. One that has lost its connection makes none. */
+/** Accepted stations, each of which makes a call a second until it loses its connection. */
 export class Callers implements Watched {
   readonly #withinMs: number
   readonly #sockets: WebSocket[] = []

@@ -159,7 +159,7 @@ test('a station with a certificate of its own needs no key; one whose certificat
   assert.equal(await statusOf({ ...certified, serialNumber: 'SN1' }), 404)
 })
 
-test('known is who has the credentials or the certificate that the app accepted, or a key that was right', async t => {
+test('a station is known by credentials or a certificate that the app accepted, or by a key that was right', async t => {
   const { admission, world, station } = setUp(t)
   const isKnown = (...offer: Parameters<typeof handshakeFor>): boolean => admission.isKnown(handshakeFor(...offer), '')
   await station(handshakeFor('CP1', { authorization: key }))
