@@ -67,7 +67,7 @@ const adminToken = 'a-token-of-the-operator'
 const stationKey = 'a key of twenty bytes'
 const host = '127.0.0.1'
 /** For processes that share one core with their helper threads: `docs/how-to/deploy.md`, One core. */
-const onOneCore = '--v8-pool-size=1'
+const onOneCore = ['--v8-pool-size=1', '--max-semi-space-size=2']
 
 export async function openSite(keep: Keep, { name, stations, onBridge, onAttackers }: SiteOptions): Promise<Site> {
   const row = sites[name]
@@ -90,12 +90,12 @@ export async function openSite(keep: Keep, { name, stations, onBridge, onAttacke
       ? [`--nats_servers=nats://${host}:${ports.natsPort}`, '--broadcast_adapter=http,nats']
       : []),
   ]
-  const bridge = keep(await openBridge(flags, { NODE_OPTIONS: [...askable, onOneCore].join(' ') }))
+  const bridge = keep(await openBridge(flags, { NODE_OPTIONS: [...askable, ...onOneCore].join(' ') }))
   const { pid = 0 } = bridge.process
   await onBridge?.(pid)
-  const attacker = keep(openWorker(new URL('attacker.ts', import.meta.url).href, [onOneCore]))
+  const attacker = keep(openWorker(new URL('attacker.ts', import.meta.url).href, onOneCore))
   await onAttackers?.(attacker.pid)
-  const worker = keep(openWorker(new URL('healthy.ts', import.meta.url).href, [onOneCore]))
+  const worker = keep(openWorker(new URL('healthy.ts', import.meta.url).href, onOneCore))
   const key = row.hasKeys === true ? stationKey : null
   const fleet = await openFleet(worker, name, { url: bridge.url, stations, key }, app)
   const files = (): number => readdirSync(`/proc/${pid}/fd`).length
@@ -146,7 +146,7 @@ function strainOf({ metricsPort }: Bridge, pid: number): Site['strain'] {
 function openApp(checksKeys: boolean): Process {
   const file = fileURLToPath(new URL('app/app.ts', import.meta.url))
   return openProcess(process.execPath, [
-    onOneCore,
+    ...onOneCore,
     '--import',
     'tsx',
     file,
