@@ -22,7 +22,7 @@ import { openLog, type Log } from './ops/log.ts'
 import type { Opened } from './ops/server.ts'
 import { openTraces } from './ops/reporting/traces.ts'
 import { readConfigFile } from './settings.ts'
-import { putEventLoopFirst } from './threads.ts'
+import { lowerHelperThreads } from './threads.ts'
 
 type Level = Config['log']['level']
 
@@ -66,7 +66,7 @@ async function run(config: Config, file: ConfigFile | null, readLevel: () => Lev
   const log = openLog({ level, format, isSensitive, nodeId: config.node.id, fields: traces?.logFields })
   endOnFault(log)
   log.info({}, `Starting ocpp-cable ${manifest.version} (pid: ${process.pid}, node: ${process.version})`)
-  void putEventLoopFirst()
+  void lowerHelperThreads()
   if (file !== null) log.info({}, `Using configuration from file: ${file.path}`)
   // Loaded here, because commands, help and a wrong configuration start three times as fast without it.
   const opening = import('./app.ts').then(({ openApp }) => openApp(config, log, manifest.version, traces))

@@ -1,28 +1,23 @@
 /**
- * The priority of the process's other threads: V8's, which collect garbage and compile, and libuv's, which hash keys
- * and write files. Where they share a core with the event loop, it waits for each of them for a slice of the kernel's
- * scheduler, some 4 ms at a time.
+ * The priority of V8's threads, which collect garbage and compile, and of libuv's, which hash keys and write files: on
+ * a shared core, each of them can hold up the event loop for a slice of time (docs/decisions.md). The store's worker
+ * starts later and keeps the priority of the event loop: stations wait for it.
  *
- * Not the lowest priority: the event loop sometimes waits for one of them to finish, which beside a busy program then
- * takes up to half a second.
+ * Not the lowest priority: the event loop sometimes waits for these threads.
  */
 import { readdir } from 'node:fs/promises'
 import { constants, getPriority, setPriority } from 'node:os'
 
-const { PRIORITY_BELOW_NORMAL, PRIORITY_LOW } = constants.priority
-
-/** Linux only: elsewhere, a priority is that of a process. */
-export async function putEventLoopFirst(): Promise<void> {
-  // Asynchronous: libuv starts its threads with the first such call.
-  const threads = await readdir('/proc/self/task').catch(() => [])
-  const priority = Math.min(getPriority() + PRIORITY_BELOW_NORMAL, PRIORITY_LOW)
-  for (const thread of threads.map(Number)) if (thread !== process.pid) lower(thread, priority)
-}
-
-function lower(thread: number, priority: number): void {
+/** Linux only: on other systems a priority belongs to the process. */
+export async function lowerHelperThreads(): Promise<void> {
   try {
-    setPriority(thread, priority)
+    // The first asynchronous call starts libuv's threads, so they are in the list.
+    const threads = (await readdir('/proc/self/task')).map(Number)
+    // `/proc` may be that of another PID namespace.
+    if (!threads.includes(process.pid)) return
+    const priority = Math.max(getPriority(), constants.priority.PRIORITY_BELOW_NORMAL)
+    for (const thread of threads) if (thread !== process.pid) setPriority(thread, priority)
   } catch {
-    // It has ended, or the system forbids it: then it is as without.
+    // A thread has ended, or the system forbids it: priorities stay as they are.
   }
 }
