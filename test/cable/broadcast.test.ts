@@ -166,3 +166,11 @@ test('a batch of many objects is cut once, and not once for each', () => {
   assert.equal(parse(text, counting).length, 1_000)
   assert.equal(cuts, 1)
 })
+
+test('a publication of 1 MiB is read, one character more is unreadable', () => {
+  const ofLength = (length: number): string => `{"stream":"s","data":"${'x'.repeat(length - 24)}"}`
+  const most = 1024 * 1024
+  assert.equal(ofLength(most).length, most)
+  assert.deepEqual(parseBroadcasts(ofLength(most)), [stream('s', 'x'.repeat(most - 24))])
+  assert.deepEqual(parseBroadcasts(ofLength(most + 1)), [{ kind: 'unreadable', problem: 'more than 1 MiB' }])
+})

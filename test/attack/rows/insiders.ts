@@ -104,7 +104,12 @@ export const insiders: readonly Attack[] = [
     counted: 'failed_broadcast_msg_total',
     run: publications(nested(8 * MiB)),
   },
-  { name: 'broadcasts of 8 MB over NATS: a long text', ...published, run: publications(long(8 * MiB - KiB)) },
+  {
+    name: 'broadcasts of 8 MB over NATS: a long text',
+    ...published,
+    counted: 'failed_broadcast_msg_total',
+    run: publications(long(8 * MiB - KiB)),
+  },
   { name: 'replies of the app: 2,000,000 transmissions', ...giant, run: giantReplies('transmissions') },
   { name: 'replies of the app: 36,000 commands', ...giant, run: giantReplies('commands') },
   { name: 'replies of the app: 900,000 streams', ...giant, run: giantReplies('streams') },
