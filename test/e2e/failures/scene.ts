@@ -181,7 +181,8 @@ function arrange({ when, app, toApp, bridge }: Scene, outage: Outage): void {
       // The bridge has the reply to its first call when its second, which does not reach the app, is in flight.
       return app.on('Connect', () => {
         toApp.hold('up')
-        outage.beginAfter(bridge.metricReaches('rpc_call_total', 2))
+        // A call is counted in one turn of the event loop and written at its end: the second answer comes after that.
+        outage.beginAfter(bridge.metricReaches('rpc_call_total', 2).then(() => bridge.metric('rpc_call_total')))
         return Promise.resolve()
       })
     case 'during perform':
