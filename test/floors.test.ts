@@ -19,10 +19,10 @@ type Import = { readonly from: string; readonly to: string; readonly isLibrary: 
 const floors: Readonly<Record<string, readonly string[]>> = {
   ocpp: [],
   cable: [],
-  http2: [],
+  http2: ['ops/event-loop/turn-end.ts'],
   translate: ['ocpp', 'cable'],
   session: ['ocpp', 'cable', 'translate', 'type:ops', 'ops/recent.ts', 'ops/limits', 'ops/redact', 'node:crypto'],
-  fleet: ['session', 'ocpp', 'cable', 'translate', 'type:ops', 'ops/recent.ts'],
+  fleet: ['session', 'ocpp', 'cable', 'translate', 'type:ops', 'ops/recent.ts', 'ops/event-loop/turn-end.ts'],
   ops: ['node:', 'network'],
   rpc: ['ocpp', 'cable', 'http2', 'translate', 'session/ports.ts', 'ops', 'node:', 'network'],
   broadcast: ['ocpp', 'cable', 'translate', 'session/ports.ts', 'ops', 'node:', 'network'],

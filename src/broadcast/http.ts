@@ -10,6 +10,7 @@ import { type HttpServer, listenHttp, originOf, pathOf } from '../ops/server.ts'
 import type { Deliver } from '../cable/broadcast.ts'
 import type { Log } from '../ops/log.ts'
 import type { Meter } from '../ops/metrics.ts'
+import { afterWrites } from '../ops/event-loop/turn-end.ts'
 
 export type BroadcastEndpoint = {
   readonly path: string
@@ -99,7 +100,7 @@ function readBody(request: IncomingMessage, response: ServerResponse, { deliver,
     if (response.headersSent) return
     deliver(Buffer.concat(chunks).toString())
     // Answers after the stations' messages, which leave at the end of this turn.
-    setImmediate(end, response, 201)
+    afterWrites(() => end(response, 201))
   })
   request.once('close', () => (open.bytes -= kept))
 }

@@ -1,8 +1,9 @@
 /**
  * The frames that a connection sends: those of one turn of the event loop leave in one write.
  *
- * Pure but for its `Wire`, and for `setImmediate`. Spec: RFC 9113 §4.1.
+ * Pure but for its `Wire`, and for `atTurnEnd`. Spec: RFC 9113 §4.1.
  */
+import { atTurnEnd } from '../ops/event-loop/turn-end.ts'
 import type { Wire } from './exchange.ts'
 import { frameHeadBytes, frameTypes } from './frames.ts'
 
@@ -37,7 +38,7 @@ export class Output {
     if (type === frameTypes.headers) this.#lastId = streamId
     if (this.#isScheduled) return
     this.#isScheduled = true
-    setImmediate(this.flush)
+    atTurnEnd(this.flush)
   }
 
   readonly flush = (): void => {

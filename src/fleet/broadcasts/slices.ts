@@ -3,6 +3,7 @@
  * between slices, stations are served.
  */
 import type { Broadcast } from '../../cable/broadcast.ts'
+import { afterWrites } from '../../ops/event-loop/turn-end.ts'
 
 /** How long broadcasts are delivered at a stretch. */
 const sliceMs = 2
@@ -46,6 +47,6 @@ export class Slices {
     this.#waiting.splice(0, delivered)
     this.isEmpty = this.#waiting.length === 0
     if (this.isEmpty) this.#characters = 0
-    else this.#next = setImmediate(() => this.#goOn())
+    else this.#next = afterWrites(() => this.#goOn())
   }
 }

@@ -6,6 +6,8 @@
  * Independent of HTTP; the clock is passed in. Has no timer, so there is nothing to close.
  */
 
+import { afterWrites } from '../../ops/event-loop/turn-end.ts'
+
 /** Must not throw. */
 type Work = () => void
 
@@ -70,11 +72,11 @@ export class Turnstile {
     this.#isRunning = false
   }
 
-  /** Starts the next turn with an immediate, which runs after the sockets have been read. */
+  /** The next turn begins after the sockets have been read, and after accepted stations have got their answers. */
   #scheduleTurn(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
-    setImmediate(() => {
+    afterWrites(() => {
       this.#isScheduled = false
       this.#spentMs = 0
       this.#run(turnMs)

@@ -6,6 +6,7 @@
  */
 import type { Socket as TcpSocket } from 'node:net'
 import type { Meter } from '../../ops/metrics.ts'
+import { atTurnEnd } from '../../ops/event-loop/turn-end.ts'
 
 type Connection = Pick<TcpSocket, 'cork' | 'uncork' | 'write' | 'writableCorked' | 'writableLength'>
 type Compressing = { send(text: string): void }
@@ -50,7 +51,7 @@ export class Outgoing<Socket> {
     this.#meter.totals.data_sent_total.value += bytes
     if (connection.writableCorked === 0) {
       connection.cork()
-      if (this.#corked.size === 0) setImmediate(this.#flush)
+      if (this.#corked.size === 0) atTurnEnd(this.#flush)
       this.#corked.set(connection, socket)
     }
     if (compressing === null) connection.write(textFrame(text, bytes), 'latin1')

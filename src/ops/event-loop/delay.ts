@@ -2,7 +2,7 @@
  * How late the timers of this process fire: because of long work in one turn, or because the machine has no CPU for it.
  */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import type { Sample } from './metric-table.ts'
+import type { Sample } from '../metric-table.ts'
 
 /** A timer as short as this measures; Node counts its own interval as delay. In ms. */
 const resolution = 20

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openEventLoopDelay } from '../../src/ops/event-loop.ts'
+import { openEventLoopDelay } from '../../../src/ops/event-loop/delay.ts'
 
 test('the delay of the event loop is that of a long turn, and is forgotten once it is read', async t => {
   const delay = openEventLoopDelay()

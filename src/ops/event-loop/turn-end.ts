@@ -1,0 +1,28 @@
+/**
+ * The end of a turn of the event loop: what the turn has for stations and for the app is written first, then work that
+ * comes in slices goes on. By themselves such slices would come first: an immediate that is set by another one runs
+ * ahead of those that the next turn sets.
+ */
+
+const writes = new Set<() => void>()
+
+/** Calls it once, at the end of this turn. */
+export function atTurnEnd(write: () => void): void {
+  if (writes.size === 0) setImmediate(writeAll)
+  writes.add(write)
+}
+
+/** Calls it at the end of a turn, behind all writes; with the next slice, from within, at the end of the next turn. */
+export function afterWrites(work: () => void): NodeJS.Immediate {
+  return setImmediate(() => {
+    writeAll()
+    work()
+  })
+}
+
+function writeAll(): void {
+  for (const write of writes) {
+    writes.delete(write)
+    write()
+  }
+}
