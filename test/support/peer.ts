@@ -155,11 +155,14 @@ export function frameOf(
   { opcode = opcodes.text, fin = true, compressed = false, masked = true }: FrameOptions = {},
 ): Buffer {
   const body = Buffer.from(payload)
-  const isShort = body.length < 126
-  const header = Buffer.alloc((isShort ? 2 : 10) + (masked ? 4 : 0))
+  const { length } = body
+  // RFC 6455 §5.2: the shortest form.
+  const [form, lengthBytes] = length < 126 ? [length, 0] : length < 2 ** 16 ? [126, 2] : [127, 8]
+  const header = Buffer.alloc(2 + lengthBytes + (masked ? 4 : 0))
   header[0] = (fin ? 0x80 : 0) | (compressed ? 0x40 : 0) | opcode
-  header[1] = (masked ? 0x80 : 0) | (isShort ? body.length : 127)
-  if (!isShort) header.writeBigUInt64BE(BigInt(body.length), 2)
+  header[1] = (masked ? 0x80 : 0) | form
+  if (lengthBytes === 2) header.writeUInt16BE(length, 2)
+  if (lengthBytes === 8) header.writeBigUInt64BE(BigInt(length), 2)
   return Buffer.concat([header, body])
 }
 

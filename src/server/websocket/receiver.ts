@@ -9,11 +9,17 @@ type Limits = {
   _maxPayload: number
 }
 
-type Parse = (done: (error?: Error) => void) => void
+type Done = (error?: Error) => void
+type Parse = (done: Done) => void
+type Write = (this: Receiver, chunk: Buffer, encoding: string, done: Done) => void
 
 type Receiver = Limits & {
-  /** Parses one frame, and calls itself for the next one in another turn of the event loop. */
+  /** Parses what has been read, up to the end of a message that waits for another turn of the event loop. */
   startLoop?: Parse
+  /** Gets what the socket reads. */
+  _write: Write
+  /** Whether a message is handed on in the turn in which it is parsed. */
+  _allowSynchronousEvents: boolean
   readonly writableLength: number
   _maxFragments: number
   _maxBufferedChunks: number
@@ -70,10 +76,28 @@ export function parseInTurn(ws: object, turnstile: Turns): void {
   receiver.startLoop = done => turnstile.enter(() => parse.call(receiver, done))
 }
 
-/** What still waits for its turn comes first. */
+/**
+ * Hands on a frame that is read alone, as most are, at once; of several, each in a turn of its own. What still waits for
+ * its turn comes first.
+ */
 export function parseAtOnce(ws: object): void {
   const { _receiver: receiver } = ws as Inside
   delete receiver.startLoop
+  receiver._write = writeAtOnce
+}
+
+function writeAtOnce(this: Receiver, chunk: Buffer, encoding: string, done: Done): void {
+  const isBetween = this._state === 0 && this._bufferedBytes === 0
+  this._allowSynchronousEvents = isBetween && frameBytes(chunk) === chunk.length
+  const { _write: write } = Object.getPrototypeOf(this) as { readonly _write: Write }
+  write.call(this, chunk, encoding, done)
+}
+
+/** Of a client's frame, its head included (RFC 6455 §5.2); one of 64 KiB or more is never read whole. */
+function frameBytes(first: Buffer): number {
+  const length = (first[1] ?? 0) & 127
+  if (length < 126) return 6 + length
+  return length === 126 && first.length >= 4 ? 8 + first.readUInt16BE(2) : Infinity
 }
 
 export function isCompressed(ws: object): boolean {

@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocketServer, type WebSocket } from 'ws'
@@ -130,3 +130,70 @@ test('what waits for its turn comes before what is parsed at once', { timeout: 1
   while (received.length < 2) await sleep(5)
   assert.deepEqual([received, waiting], [['first', 'second'], []])
 })
+
+for (const bytes of [0, 125, 126, 40_000]) {
+  test(`a message of ${bytes} bytes that is read alone is handed on in the same turn`, { timeout: 10_000 }, async t => {
+    const { peer, read } = await reader(t)
+    peer.write(frameOf('x'.repeat(bytes)))
+    assert.deepEqual(await read(1), [{ length: bytes, isReading: true }])
+  })
+}
+
+test(
+  'of several frames that are read together, each is handed on in a turn of its own',
+  { timeout: 10_000 },
+  async t => {
+    const { peer, read, turns } = await reader(t)
+    peer.write(Buffer.concat([frameOf('a'), frameOf('bc', { opcode: opcodes.ping }), frameOf('def')]))
+    const frames = await read(3)
+    assert.deepEqual(
+      frames,
+      [1, 2, 3].map(length => ({ length, isReading: false })),
+    )
+    assert.equal(new Set(turns).size, 3)
+  },
+)
+
+test(
+  'a frame that is read in parts, and one read with the end of another, wait for a turn',
+  { timeout: 10_000 },
+  async t => {
+    const { peer, read } = await reader(t)
+    const frame = frameOf('long enough')
+    peer.write(frame.subarray(0, 9))
+    await sleep(50)
+    peer.write(Buffer.concat([frame.subarray(9), frameOf('next')]))
+    assert.deepEqual(await read(2), [
+      { length: 11, isReading: false },
+      { length: 4, isReading: false },
+    ])
+  },
+)
+
+/** What is handed on of a station that is accepted, in which turn, and whether while the socket is read. */
+async function reader(t: TestContext) {
+  const { peer, ws } = await connected(t)
+  const { _socket: socket } = ws as unknown as { readonly _socket: Socket }
+  let turn = 0
+  let next = setImmediate(function pass() {
+    turn++
+    next = setImmediate(pass)
+  })
+  t.after(() => clearImmediate(next))
+  let isReading = false
+  socket.prependListener('data', () => (isReading = true))
+  socket.on('data', () => (isReading = false))
+  const frames: { readonly length: number; readonly isReading: boolean }[] = []
+  const turns: number[] = []
+  const onFrame = ({ length }: Buffer): void => {
+    turns.push(turn)
+    frames.push({ length, isReading })
+  }
+  ws.on('message', onFrame).on('ping', onFrame)
+  parseAtOnce(ws)
+  const read = async (count: number): Promise<typeof frames> => {
+    while (frames.length < count) await sleep(5)
+    return frames
+  }
+  return { peer, read, turns }
+}
