@@ -82,7 +82,7 @@ const figures: readonly (readonly [string, readonly string[]])[] = [
 for (const [begins, expected] of figures) {
   test(`the row of limits "${begins}" has the figures of the code: ${expected.join(', ')}`, () => {
     const row = rows.find(each => `${cell(each, 1)} |`.startsWith(begins))
-    const shown = cell(row ?? [], 2).match(/\d+(?:,\d{3})*(?: (?:m?s|[KMG]iB)\b)?/g) ?? []
+    const shown = cell(row ?? [], 2).match(/\d+(?:,\d{3})*(?:\.\d+)?(?: (?:m?s|[KMG]iB)\b)?/g) ?? []
     assert.deepEqual(shown.slice(0, expected.length), expected)
   })
 }

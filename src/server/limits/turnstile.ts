@@ -11,11 +11,8 @@ import { afterWrites } from '../../ops/event-loop/turn-end.ts'
 /** Must not throw. */
 type Work = () => void
 
-/**
- * Per turn of the event loop: enough for about five upgrades. A call of an accepted station takes three turns, with the
- * app's answer: so strangers delay it by some 3 ms.
- */
-export const turnMs = 1
+/** Per turn of the event loop: enough for an upgrade or two. An accepted station waits for it twice in a call. */
+export const turnMs = 0.25
 
 /** Where work waits for its turn. */
 export type Turns = Pick<Turnstile, 'enter' | 'enterAlone'>

@@ -22,13 +22,13 @@ function open() {
 
 /** [the duration of each upgrade in ms, the number of finished upgrades after each turn, because] */
 const lines: readonly (readonly [readonly number[], readonly number[], string])[] = [
-  [[0.5], [1], 'a single upgrade runs at once'],
-  [[0.2, 0.2, 0.2], [3], 'upgrades that fit into one turn run at once'],
-  [[0.5, 0.5, 0.5, 0.5, 0.5], [2, 4, 5], 'the rest runs in later turns'],
-  [[0.25, 0.25, 0.25, 0.25, 0.25], [4, 5], 'more upgrades fit into a turn if each takes less time'],
+  [[0.1], [1], 'a single upgrade runs at once'],
+  [[0.05, 0.05, 0.05], [3], 'upgrades that fit into one turn run at once'],
+  [[0.125, 0.125, 0.125, 0.125, 0.125], [2, 4, 5], 'the rest runs in later turns'],
+  [[0.0625, 0.0625, 0.0625, 0.0625, 0.0625], [4, 5], 'more upgrades fit into a turn if each takes less time'],
   [[9, 9, 9], [1, 2, 3], 'at least one upgrade runs per turn, however long it takes'],
-  [[0.9, 9, 1], [2, 3], 'the last upgrade of a turn may exceed its limit'],
-  [[9, 0.5, 0.5, 9, 0.5], [1, 3, 4, 5], 'time above the limit does not count against the next turn'],
+  [[0.2, 9, 1], [2, 3], 'the last upgrade of a turn may exceed its limit'],
+  [[9, 0.125, 0.125, 9, 0.125], [1, 3, 4, 5], 'time above the limit does not count against the next turn'],
 ]
 for (const [each, turns, because] of lines) {
   test(`upgrades of ${each.join(', ')} ms finish in turns of ${turns.join(', ')}: ${because}`, async () => {
@@ -56,9 +56,9 @@ test('a later upgrade queues behind pending ones, even in a turn with time left'
 
 test('time outside upgrades does not count against the limit', () => {
   const { inside, enter, pass } = open()
-  enter('a', 0.5)
+  enter('a', 0.1)
   pass(60)
-  enter('b', 0.5)
+  enter('b', 0.1)
   assert.deepEqual(inside, ['a', 'b'])
 })
 

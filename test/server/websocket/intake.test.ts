@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { Turnstile, type Turns } from '../../../src/server/limits/turnstile.ts'
+import { Turnstile, turnMs, type Turns } from '../../../src/server/limits/turnstile.ts'
 import { Intake } from '../../../src/server/websocket/intake.ts'
 import { socketLimits } from '../../support/limits.ts'
 import { holdTurns } from '../../support/turns.ts'
@@ -58,7 +58,7 @@ test('messages of stations that are not accepted share the time of a turn, in tu
     const end = {
       receive: (text: string) => {
         order.push(name + text)
-        now += 0.5
+        now += turnMs / 2
       },
       exceeded: () => undefined,
       slowed: () => undefined,
@@ -70,7 +70,7 @@ test('messages of stations that are not accepted share the time of a turn, in tu
   const [a, b] = strangers
   for (let at = 0; at < 4; at++) a?.onMessage(`${at}`, 1)
   for (let at = 0; at < 2; at++) b?.onMessage(`${at}`, 1)
-  assert.deepEqual(order, ['a0', 'a1'], 'two messages of 0.5 ms fill the 1 ms of a turn')
+  assert.deepEqual(order, ['a0', 'a1'], 'two messages fill the time of a turn')
   for (let turns = 0; turns < 6; turns++) await setImmediate()
   assert.deepEqual(order, ['a0', 'a1', 'a2', 'b0', 'a3', 'b1'])
 })
