@@ -31,7 +31,7 @@ export type Slicing = {
 }
 
 /** In characters; over HTTP, in bytes. A NATS server refuses more than 1 MB too, unless it is told to accept it. */
-const maxLength = 1024 * 1024
+export const maxPublicationLength = 1024 * 1024
 
 /** Delivers the text of one publication, valid or not. Never throws. */
 export type Deliver = (text: string) => void
@@ -42,7 +42,7 @@ export type Deliver = (text: string) => void
  * @param slicing for `data` that is an object, as people post it by hand: AnyCable drops it
  */
 export function parseBroadcasts(text: string, slicing: Slicing): readonly Broadcast[] {
-  if (text.length > maxLength) return [unreadable('more than 1 MiB')]
+  if (text.length > maxPublicationLength) return [unreadable('more than 1 MiB')]
   if (text.length > slicing.alwaysCheap && !slicing.isParsable(text))
     return [unreadable('too many values, or nested too deeply')]
   let body: unknown

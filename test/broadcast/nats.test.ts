@@ -6,6 +6,7 @@ import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { connect } from 'nats'
+import { maxPublicationLength } from '../../src/cable/broadcast.ts'
 import { freePort } from '../support/ports.ts'
 import { NatsServer } from './nats-server.ts'
 import { CHANNEL, open, publish, setUp, SUBSCRIBED, temporaryFolder, RETRYING } from './nats-site.ts'
@@ -19,6 +20,22 @@ test('every node receives every publication in order and unchanged', async t => 
   assert.deepEqual(await one.delivered.waitFor(500), texts)
   assert.deepEqual(await two.delivered.waitFor(500), texts)
   assert.equal(one.subscription.connected(), true)
+})
+
+test('of a publication that is too long, only enough to show it is decoded', async t => {
+  const folder = temporaryFolder(t)
+  const file = join(folder, 'nats.conf')
+  writeFileSync(file, 'max_payload: 8388608\n')
+  const server = await setUp(t, '--config', file)
+  const { delivered } = await open(t, { servers: [server.url] })
+  const longest = '€'.repeat(maxPublicationLength)
+  await publish(server.url, [longest, `${longest}€€`, 'x'.repeat(8_000_000)])
+  const texts = await delivered.waitFor(3)
+  assert.equal(texts[0], longest)
+  for (const text of texts.slice(1)) {
+    assert.ok(text.length > maxPublicationLength)
+    assert.ok(text.length <= 3 * maxPublicationLength + 1)
+  }
 })
 
 test('a restarted server is subscribed to again, with one log line for the loss and one for the return', async t => {
