@@ -189,7 +189,7 @@ class Subscription implements NatsSubscription {
 
 const decoder = new TextDecoder()
 
-/** Of a publication that is too long, what shows it: a character has three bytes at most. 8 MB would take 7 ms. */
+/** Of a publication that is too long, only what shows it: a character has three bytes at most, and 8 MB take 7 ms. */
 function textOf(data: Uint8Array): string {
   return decoder.decode(data.subarray(0, 3 * maxPublicationLength + 1))
 }
