@@ -77,8 +77,8 @@ export function parseInTurn(ws: object, turnstile: Turns): void {
 }
 
 /**
- * Hands on a frame that is read alone, as most are, at once; of several, each in a turn of its own. What still waits for
- * its turn comes first.
+ * Hands on a frame that is read alone, as most are, at once; of several, each in a turn of its own. What still waits
+ * for its turn comes first.
  */
 export function parseAtOnce(ws: object): void {
   const { _receiver: receiver } = ws as Inside
