@@ -2,8 +2,8 @@
  * What comes in on one socket: how much of it, in which turn of the event loop its session gets it, and when the socket
  * is paused.
  *
- * `ws` hands on one frame of a connection per turn (`allowSynchronousEvents`), so no connection can keep a turn to
- * itself. Beyond that, a connection has a budget of frames and bytes; and messages of stations that the app has not
+ * `receiver.ts` lets `ws` hand on a frame or two of a connection per turn, so no connection can keep a turn to itself.
+ * Beyond that, a connection has a budget of frames and bytes; and messages of stations that the app has not
  * accepted yet share the turns of `limits/turnstile.ts`, whatever it costs to read them.
  */
 import type { Limit } from '../../ops/metrics.ts'

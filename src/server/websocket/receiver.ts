@@ -1,8 +1,9 @@
 /**
  * What `ws` holds of a message that is not whole yet, its limits on one message, which it only takes for all
- * connections of a server at once, and when it parses what has arrived. It exposes none of them, so this file uses
- * fields that are not its interface; the tests fail if a release changes them.
+ * connections of a server at once, and in which turn of the event loop it parses what has arrived and hands it on. It
+ * exposes none of them, so this file uses fields that are not its interface; the tests fail if a release changes them.
  */
+import { atTurnEnd } from '../../ops/event-loop/turn-end.ts'
 import type { Turns } from '../limits/turnstile.ts'
 
 type Limits = {
@@ -77,18 +78,27 @@ export function parseInTurn(ws: object, turnstile: Turns): void {
 }
 
 /**
- * Hands on a frame that is read alone, as most are, at once; of several, each in a turn of its own. What still waits
- * for its turn comes first.
+ * Parses what is read without a turn. A frame that is read alone, as most are, is handed on at once; of several, each
+ * waits for another turn. What still waits for its turn comes first.
  */
 export function parseAtOnce(ws: object): void {
   const { _receiver: receiver } = ws as Inside
   delete receiver.startLoop
-  receiver._write = writeAtOnce
+  receiver._write = take
 }
 
-function writeAtOnce(this: Receiver, chunk: Buffer, encoding: string, done: Done): void {
-  const isBetween = this._state === 0 && this._bufferedBytes === 0
-  this._allowSynchronousEvents = isBetween && frameBytes(chunk) === chunk.length
+/** Those that have handed on a frame in this turn: TLS has a chunk for each record, and a turn may read many. */
+const served = new Set<Receiver>()
+const endTurn = (): void => served.clear()
+
+function take(this: Receiver, chunk: Buffer, encoding: string, done: Done): void {
+  const isNew = this._state === 0 && this._bufferedBytes === 0 && this.writableLength === chunk.length
+  const isAtOnce = isNew && frameBytes(chunk) === chunk.length && !served.has(this)
+  if (isAtOnce) {
+    atTurnEnd(endTurn)
+    served.add(this)
+  }
+  this._allowSynchronousEvents = isAtOnce
   const { _write: write } = Object.getPrototypeOf(this) as { readonly _write: Write }
   write.call(this, chunk, encoding, done)
 }

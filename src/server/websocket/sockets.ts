@@ -86,7 +86,7 @@ function newServer(settings: SocketSettings, perMessageDeflate: typeof deflate |
   const options: ServerOptions & { readonly closeTimeout: number } = {
     noServer: true,
     clientTracking: false,
-    // One frame of a connection per turn of the event loop: see `Intake`.
+    // Further frames wait for another turn of the event loop: see `parseAtOnce`.
     allowSynchronousEvents: false,
     // `LiveSocket` sends them.
     autoPong: false,

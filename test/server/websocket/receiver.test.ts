@@ -154,6 +154,19 @@ test(
   },
 )
 
+test('frames that come one by one in the same turn are handed on in turns, too', { timeout: 10_000 }, async t => {
+  const { frames, read, turns, receive } = await reader(t)
+  // As TLS does for each of its records.
+  const lengths = Array.from({ length: 20 }, (_, length) => length)
+  for (const length of lengths) receive(frameOf('x'.repeat(length)))
+  assert.equal(frames.length, 1)
+  assert.deepEqual(
+    (await read(20)).map(({ length }) => length),
+    lengths,
+  )
+  for (const turn of turns) assert.ok(turns.filter(each => each === turn).length <= 2)
+})
+
 test(
   'a frame that is read in parts, and one read with the end of another, wait for a turn',
   { timeout: 10_000 },
@@ -195,5 +208,6 @@ async function reader(t: TestContext) {
     while (frames.length < count) await sleep(5)
     return frames
   }
-  return { peer, read, turns }
+  const receive = (chunk: Buffer): boolean => socket.emit('data', chunk)
+  return { peer, frames, read, turns, receive }
 }
