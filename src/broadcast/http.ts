@@ -99,7 +99,7 @@ function readBody(request: IncomingMessage, response: ServerResponse, { deliver,
   request.on('end', () => {
     if (response.headersSent) return
     deliver(Buffer.concat(chunks).toString())
-    // Answers after the stations' messages, which leave at the end of this turn.
+    // Answers after the stations' messages.
     afterWrites(() => end(response, 201))
   })
   request.once('close', () => (open.bytes -= kept))

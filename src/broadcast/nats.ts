@@ -189,7 +189,10 @@ class Subscription implements NatsSubscription {
 
 const decoder = new TextDecoder()
 
-/** Of a publication that is too long, only what shows it: a character has three bytes at most, and 8 MB take 7 ms. */
+/**
+ * Decodes of a publication that is too long only as much as shows it, as 8 MB take 7 ms. A UTF-16 unit, which lengths
+ * are counted in, takes three bytes of UTF-8 at most.
+ */
 function textOf(data: Uint8Array): string {
   return decoder.decode(data.subarray(0, 3 * maxPublicationLength + 1))
 }

@@ -3,6 +3,7 @@
  * none.
  */
 import { RpcError } from '../../cable/rpc.ts'
+import { afterWrites } from '../../ops/event-loop/turn-end.ts'
 import type { Cancellation } from '../../session/ports.ts'
 import { aborted } from '../transport.ts'
 import type { Presence } from './presence.ts'
@@ -151,12 +152,12 @@ export class Permits {
   }
 
   #expire(waiter: Waiter, reason: RpcError): void {
-    if (this.#expired.push({ waiter, reason }) === 1) setImmediate(() => this.#rejectExpired())
+    if (this.#expired.push({ waiter, reason }) === 1) afterWrites(() => this.#rejectExpired())
   }
 
   #rejectExpired(): void {
     for (const { waiter, reason } of this.#expired.splice(0, rejectedPerTurn)) this.#reject(waiter, reason)
-    if (this.#expired.length > 0) setImmediate(() => this.#rejectExpired())
+    if (this.#expired.length > 0) afterWrites(() => this.#rejectExpired())
   }
 
   /**

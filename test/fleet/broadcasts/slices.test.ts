@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseBroadcasts, type Broadcast } from '../../../src/cable/broadcast.ts'
 import { Slices } from '../../../src/fleet/broadcasts/slices.ts'
 import { slicing } from '../../../src/ocpp/json.ts'
+import { atTurnEnd } from '../../../src/ops/event-loop/turn-end.ts'
 
 const batch = (count: number, from = 0): string =>
   JSON.stringify(Array.from({ length: count }, (_, n) => ({ stream: `s${from + n}`, data: '{}' })))
@@ -41,6 +43,16 @@ test('a large batch is delivered in slices of 2 ms, before what is published lat
   assert.deepEqual(delivered, [...Array.from({ length: 5 }, (_, n) => `s${n}`), 'later'])
   publish('{"stream":"again","data":"{}"}')
   assert.equal(delivered.at(-1), 'again', 'at once')
+})
+
+test('what a turn has to write leaves before the next slice', async () => {
+  const { delivered, publish } = opened()
+  publish(batch(5_000))
+  await sleep(1) // The next line runs where timers do, before the end of a turn.
+  const before = delivered.length
+  atTurnEnd(() => delivered.push('write'))
+  await turn()
+  assert.deepEqual(delivered.slice(before), ['write', `s${before}`, `s${before + 1}`])
 })
 
 test('an app that publishes faster than stations are served is slowed down: beyond 16 MiB there are no slices', () => {

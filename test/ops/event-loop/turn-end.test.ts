@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
 import { afterWrites, atTurnEnd } from '../../../src/ops/event-loop/turn-end.ts'
 
-test('what a turn has to write leaves before the slice of a work that goes on turn by turn', async () => {
+test('what a turn has to write leaves before a slice of work that goes on turn by turn', async () => {
   const order: string[] = []
   let isOver = false
   const slice = (): void => {

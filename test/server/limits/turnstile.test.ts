@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setImmediate } from 'node:timers/promises'
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { atTurnEnd } from '../../../src/ops/event-loop/turn-end.ts'
 import { Turnstile } from '../../../src/server/limits/turnstile.ts'
 
 /** An upgrade by name, which takes some ms. */
@@ -52,6 +53,16 @@ test('a later upgrade queues behind pending ones, even in a turn with time left'
   await setImmediate()
   await setImmediate()
   assert.deepEqual(inside, ['a', 'b', 'c', 'd'])
+})
+
+test('what a turn has to write leaves before the next upgrade', async () => {
+  const { inside, enter } = open()
+  for (let at = 0; at < 1_000; at++) enter(`${at}`, 1)
+  await sleep(1) // The next line runs where timers do, before the end of a turn.
+  const before = inside.length
+  atTurnEnd(() => inside.push('write'))
+  await setImmediate()
+  assert.deepEqual(inside.slice(before), ['write', `${before}`])
 })
 
 test('time outside upgrades does not count against the limit', () => {
