@@ -99,7 +99,6 @@ function readBody(request: IncomingMessage, response: ServerResponse, { deliver,
   request.on('end', () => {
     if (response.headersSent) return
     deliver(Buffer.concat(chunks).toString())
-    // Answers after the stations' messages.
     afterWrites(() => end(response, 201))
   })
   request.once('close', () => (open.bytes -= kept))
