@@ -42,6 +42,8 @@ export function helloReader(): (bytes: Buffer) => HelloReading {
       length,
     )
   let length = 0
+  /** Where the message ends; unknown before its first four bytes. */
+  let end = Infinity
   return bytes => {
     for (;;) {
       const from = (records.at(-1)?.[1] ?? 0) + headLength
@@ -56,7 +58,7 @@ export function helloReader(): (bytes: Buffer) => HelloReading {
       length += size
       if (bytes[headLength] !== clientHello) return nameless
       if (length < 4) continue
-      const end = 4 + message(bytes, 4).readUIntBE(1, 3)
+      if (end === Infinity) end = 4 + message(bytes, 4).readUIntBE(1, 3)
       if (end > maxMessage) return refused
       if (length >= end) return { kind: 'hello', host: hostIn(message(bytes, end).subarray(4)) }
     }

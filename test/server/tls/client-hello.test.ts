@@ -94,18 +94,21 @@ test('a first message of TLS is read no further after 64 records', () => {
 
 test('readHello reads each record once, in however many chunks it comes', t => {
   const message = Buffer.concat([Buffer.from([1, 0, 0x3e, 0x80]), Buffer.alloc(16_000)])
-  const bytes = recordsOf(message, 1000)
+  const bytes = recordsOf(message, 251)
   const concat = Buffer.concat.bind(Buffer)
   let copied = 0
+  let pieces = 0
   t.mock.method(Buffer, 'concat', (list: readonly Buffer[], length?: number) => {
     const whole = concat(list, length)
     copied += whole.length
+    pieces += list.length
     return whole
   })
   const read = helloReader()
   for (let end = 1; end < bytes.length; end += 1) read(bytes.subarray(0, end))
   assert.deepEqual(read(bytes), hello(null))
   assert.ok(copied < 2 * message.length, `${copied} bytes are copied`)
+  assert.ok(pieces < 2 * 64, `${pieces} records are read`)
 })
 
 const vector = (size: 1 | 2, content: Buffer): Buffer => {
