@@ -1,9 +1,8 @@
 /**
  * All sessions: who is connected, which streams lead to whom, and how they end.
  */
-import { parseBroadcasts, type Broadcast } from '../cable/broadcast.ts'
+import type { Broadcast } from '../cable/broadcast.ts'
 import type { Connected, StreamName } from '../cable/rpc.ts'
-import { slicing } from '../ocpp/json.ts'
 import { versions } from '../ocpp/version.ts'
 import { UnansweredCommands } from '../session/commands/unanswered.ts'
 import { KnownStations } from '../session/known-stations.ts'
@@ -18,7 +17,7 @@ import { isForStation } from '../translate/messages.ts'
 import { AttachSchedule } from './attach-schedule.ts'
 import { openAbsentStation } from './outbox/absent-station.ts'
 import { Backlog } from './outbox/backlog.ts'
-import { Slices } from './broadcasts/slices.ts'
+import { Publications } from './broadcasts/publications.ts'
 import { BootSchedule } from './boot-schedule.ts'
 import { Claims, type Takeover } from './claims.ts'
 import { Departures } from './departures.ts'
@@ -66,7 +65,7 @@ export class Hub implements Fleet {
   readonly #attachSchedule: AttachSchedule
   readonly #deliveries: DeliverySchedule | null
   readonly #drainPause = new Pause()
-  readonly #slices: Slices
+  readonly #publications: Publications
   #isAborted = false
 
   /**
@@ -83,7 +82,7 @@ export class Hub implements Fleet {
     this.#settings = settings
     this.#disconnects = disconnects
     this.#world = world
-    this.#slices = new Slices(this.deliver.bind(this), world.now)
+    this.#publications = new Publications(this.deliver.bind(this), world.now)
     this.claims = new Claims(settings.takeover, world)
     this.#serialNumbers = new SerialNumbers(world, durable)
     this.known = new KnownStations(world, settings.profileDowngrade, durable)
@@ -129,11 +128,7 @@ export class Hub implements Fleet {
   }
 
   /** Takes one publication of the app, as NATS or HTTP carries it. Never throws. */
-  readonly publish = (text: string): void => {
-    const broadcasts = parseBroadcasts(text, slicing)
-    if (this.#slices.isEmpty && broadcasts.length === 1) for (const broadcast of broadcasts) this.deliver(broadcast)
-    else this.#slices.add(broadcasts, text.length)
-  }
+  readonly publish = (text: string): void => this.#publications.publish(text)
 
   /** Hands a broadcast to every session that it is for. */
   deliver(broadcast: Broadcast): void {

@@ -66,6 +66,11 @@ export function isParsable(text: string): boolean {
   return text.length <= alwaysCheap || scan(text, appBounds).isWithin
 }
 
+/** `isParsable` of a long text, in steps: `isWithin` counts once `run` returns true. */
+export function weigh(text: string): Pick<Scan, 'run' | 'isWithin'> {
+  return new Scan(text, appBounds)
+}
+
 /** In characters. */
 export const alwaysCheap = 16_384
 /** A batch of broadcasts has one part for each. */
@@ -174,44 +179,76 @@ const leastForNames = 5 * maxNames
 
 const boundless: Bounds = { parts: Infinity, depth: Infinity, values: Infinity }
 
-type Scanned = { readonly parts: string[]; readonly isWithin: boolean }
-
 /** Splits a bracketed text at its outermost commas. Stops when a bound is exceeded. */
-function scan(text: string, bounds = boundless): Scanned {
-  const parts: string[] = []
-  let depth = 0
-  let values = 0
-  let from = 0
-  const names = bounds !== boundless && text.length >= leastForNames ? new Names() : null
-  for (let at = 0; at < text.length; at++) {
-    switch (text.charCodeAt(at)) {
-      case quote: {
-        const opening = at
-        at = endOfString(text, at)
-        if (names !== null && isName(text, at) && !names.take(text, opening, at)) return { parts, isWithin: false }
-        break
-      }
-      case openArray:
-      case openObject:
-        if (++depth > bounds.depth || ++values > bounds.values) return { parts, isWithin: false }
-        if (depth === 1) from = at + 1
-        break
-      case comma:
-        if (++values > bounds.values) return { parts, isWithin: false }
-        if (depth === 1) {
-          parts.push(text.slice(from, at))
-          if (parts.length > bounds.parts) return { parts, isWithin: false }
-          from = at + 1
-        }
-        break
-      case closeArray:
-      case closeObject:
-        if (--depth > 0) break
-        if (parts.length > 0 || text.slice(from, at).trim() !== '') parts.push(text.slice(from, at))
-        return { parts, isWithin: parts.length <= bounds.parts }
-    }
+class Scan {
+  readonly parts: string[] = []
+  isWithin = true
+  readonly #text: string
+  readonly #bounds: Bounds
+  readonly #names: Names | null
+  #at = 0
+  /** Where the current part begins. */
+  #from = 0
+  #depth = 0
+  #values = 0
+
+  constructor(text: string, bounds = boundless) {
+    this.#text = text
+    this.#bounds = bounds
+    this.#names = bounds !== boundless && text.length >= leastForNames ? new Names() : null
   }
-  return { parts, isWithin: true }
+
+  /** @returns whether it has ended, instead of having gone through so many characters */
+  run(characters = Infinity): boolean {
+    const text = this.#text
+    const end = Math.min(text.length, this.#at + characters)
+    let at = this.#at
+    for (; at < end; at++) {
+      switch (text.charCodeAt(at)) {
+        case quote: {
+          const opening = at
+          at = endOfString(text, at)
+          if (this.#names !== null && isName(text, at) && !this.#names.take(text, opening, at)) return this.#exceed()
+          break
+        }
+        case openArray:
+        case openObject:
+          if (++this.#depth > this.#bounds.depth || ++this.#values > this.#bounds.values) return this.#exceed()
+          if (this.#depth === 1) this.#from = at + 1
+          break
+        case comma:
+          if (++this.#values > this.#bounds.values) return this.#exceed()
+          if (this.#depth === 1 && this.#endPart(at) > this.#bounds.parts) return this.#exceed()
+          break
+        case closeArray:
+        case closeObject:
+          if (--this.#depth > 0) break
+          if (this.parts.length > 0 || text.slice(this.#from, at).trim() !== '') this.#endPart(at)
+          this.isWithin = this.parts.length <= this.#bounds.parts
+          return true
+      }
+    }
+    this.#at = at
+    return at >= text.length
+  }
+
+  /** @returns how many there are */
+  #endPart(at: number): number {
+    const count = this.parts.push(this.#text.slice(this.#from, at))
+    this.#from = at + 1
+    return count
+  }
+
+  #exceed(): true {
+    this.isWithin = false
+    return true
+  }
+}
+
+function scan(text: string, bounds = boundless): Scan {
+  const scan = new Scan(text, bounds)
+  scan.run()
+  return scan
 }
 
 /** The different names of a text. */

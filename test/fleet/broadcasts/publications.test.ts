@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseBroadcasts, type Broadcast } from '../../../src/cable/broadcast.ts'
-import { Slices } from '../../../src/fleet/broadcasts/slices.ts'
+import { Publications } from '../../../src/fleet/broadcasts/publications.ts'
 import { slicing } from '../../../src/ocpp/json.ts'
 import { atTurnEnd } from '../../../src/ops/event-loop/turn-end.ts'
 
@@ -11,16 +11,16 @@ const batch = (count: number, from = 0): string =>
 
 const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
-/** Each delivery takes a millisecond of the clock. */
+/** Each delivery takes a quarter of a millisecond of the clock. */
 function opened() {
   let ms = 0
   const delivered: string[] = []
   const deliver = (broadcast: Broadcast): void => {
-    ms++
+    ms += 0.25
     delivered.push(broadcast.kind === 'stream' ? broadcast.stream : broadcast.kind)
   }
-  const slices = new Slices(deliver, () => ms)
-  return { delivered, publish: (text: string) => slices.add(parseBroadcasts(text, slicing), text.length) }
+  const publications = new Publications(deliver, () => ms)
+  return { delivered, publish: (text: string) => publications.publish(text), spend: (spent: number) => (ms += spent) }
 }
 
 test('a broadcast and a small batch are delivered at once', () => {
@@ -30,7 +30,7 @@ test('a broadcast and a small batch are delivered at once', () => {
   assert.deepEqual(delivered, ['a', 's0', 's1'])
 })
 
-test('a large batch is delivered in slices of 2 ms, before what is published later', async () => {
+test('a large batch is delivered in slices of 0.5 ms, before what is published later', async () => {
   const { delivered, publish } = opened()
   publish(batch(5))
   publish('{"stream":"later","data":"{}"}')
@@ -43,6 +43,36 @@ test('a large batch is delivered in slices of 2 ms, before what is published lat
   assert.deepEqual(delivered, [...Array.from({ length: 5 }, (_, n) => `s${n}`), 'later'])
   publish('{"stream":"again","data":"{}"}')
   assert.equal(delivered.at(-1), 'again', 'at once')
+})
+
+test('one long publication is read in a turn, however many come in it, and what comes later waits behind them', async t => {
+  const { delivered, publish, spend } = opened()
+  const parse = JSON.parse.bind(JSON)
+  let read = 0
+  t.mock.method(JSON, 'parse', (text: string): unknown => {
+    if (text.length > 20_000) read++
+    if (text.length > 20_000) spend(4)
+    return parse(text)
+  })
+  const long = (stream: string): string => JSON.stringify({ stream, data: 'x'.repeat(20_000) })
+  for (const stream of ['a', 'b', 'c']) publish(long(stream))
+  publish('{"stream":"later","data":"{}"}')
+  const counts = [read]
+  while (delivered.length < 4) {
+    await turn()
+    counts.push(read)
+  }
+  assert.deepEqual(counts, [1, 2, 3, 3])
+  assert.deepEqual(delivered, ['a', 'b', 'c', 'later'])
+})
+
+test('a fault in a long publication keeps nothing from what comes behind it', async () => {
+  const { delivered, publish } = opened()
+  publish(`[${'1,'.repeat(10_000)}`)
+  publish(batch(0))
+  publish('{"stream":"later","data":"{}"}')
+  while (delivered.length < 3) await turn()
+  assert.deepEqual(delivered, ['unreadable', 'unreadable', 'later'])
 })
 
 test('what a turn has to write leaves before the next slice', async () => {
