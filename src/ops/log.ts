@@ -70,6 +70,10 @@ export function openLog({ level, format, nodeId, isSensitive = false, fields, wr
       },
       redact: { paths: SECRET_PATHS, censor: '***' },
       hooks: {
+        logMethod(fields, method, level) {
+          if (stdout?.isFull === true && level < kept) stdout.drop()
+          else method.apply(this, fields)
+        },
         streamWrite: line => {
           if (isWarning(line)) keepWarning(warnings, line)
           return format === 'text' ? textLine(line, colour) : line
@@ -88,6 +92,8 @@ export function openLog({ level, format, nodeId, isSensitive = false, fields, wr
   })
 }
 
+/** pino's number for warn: these lines are kept, even while stdout is not read. */
+const kept = 40
 const maxWarnings = 100
 /** In characters. A longer line is kept without its fields. */
 const maxWarningLength = 8_000

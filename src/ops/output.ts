@@ -22,6 +22,7 @@ export class Output {
   #bytes = 0
   /** Since the last line that was written. */
   #dropped = 0
+  #isFull = false
   #retry: NodeJS.Timeout | null = null
   #count: () => void = () => undefined
 
@@ -40,13 +41,23 @@ export class Output {
     this.#count = count
   }
 
+  /** Whether nothing was read since a line was dropped: the next line need not be written at all, see `drop`. */
+  get isFull(): boolean {
+    return this.#isFull
+  }
+
+  /** Instead of `write`, while it is full. */
+  drop(): void {
+    this.#dropped++
+    this.#count()
+  }
+
   /** Never blocks and never throws. */
   write(line: string): void {
     const bytes = Buffer.from(line)
     if (this.#bytes + bytes.length > maxWaiting) {
-      this.#dropped++
-      this.#count()
-      return
+      this.#isFull = true
+      return this.drop()
     }
     this.#waiting.push(bytes)
     this.#bytes += bytes.length
@@ -86,6 +97,7 @@ export class Output {
   /** Removes bytes that are written; the last line of them may be written in part. */
   #remove(written: number): void {
     this.#bytes -= written
+    this.#isFull = false
     let left = written
     let whole = 0
     for (const { length } of this.#waiting) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { type LogOptions, openLog } from '../../src/ops/log.ts'
 import type { Log } from '../../src/ops/log.ts'
@@ -214,6 +215,27 @@ for (const [end, code] of [
     assert.ok(!run.stdout.includes(0x1b))
   })
 }
+
+test('while stdout is not read, dropped lines are not even made, but warnings are, and kept', async t => {
+  const code = `
+    import { openLog } from '${new URL('../../src/ops/log.ts', import.meta.url).href}'
+    const log = openLog({ level: 'info', format: 'json', nodeId: 'N1' })
+    let [dropped, made] = [0, 0]
+    log.countDrops(() => dropped++)
+    const child = log.child({ context: 'x' }, { level: 'trace' })
+    const seen = { toJSON: () => ++made }
+    const fill = 'x'.repeat(1_000_000)
+    while (dropped === 0) log.info({ fill }, 'line')
+    for (let n = 0; n < 100; n++) { log.info({ seen }, 'line'); child.debug({ seen }, 'line') }
+    const [ofLines, afterLines] = [made, dropped]
+    log.warn({ seen }, 'a warning')
+    process.stderr.write(JSON.stringify([ofLines, afterLines, made, log.warnings.length]))
+    process.kill(process.pid, 'SIGKILL')`
+  const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', code])
+  t.after(() => child.kill('SIGKILL'))
+  const [said] = (await once(child.stderr, 'data')) as [Buffer]
+  assert.deepEqual(JSON.parse(said.toString()), [0, 201, 1, 1])
+})
 
 test('setLevel changes the level of the log and its children, but not of a child that writes all its lines', () => {
   const lines: string[] = []

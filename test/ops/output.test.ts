@@ -74,6 +74,26 @@ test('lines beyond 8 MiB are dropped and counted, and their number is told once 
   assert.deepEqual(caughtUp, [2], 'once')
 })
 
+test('the log is full from the first line that is dropped until its reader reads on', t => {
+  const { pipe, output, caughtUp, counted } = opened(t)
+  pipe.room = 0
+  const line = `${'x'.repeat(1024 * 1024 - 1)}\n`
+  for (let n = 0; n < 8; n++) output.write(line)
+  assert.equal(output.isFull, false)
+  output.write(line)
+  assert.equal(output.isFull, true)
+  output.drop()
+  assert.equal(counted(), 2)
+  mock.timers.tick(50)
+  assert.equal(output.isFull, true, 'nothing is read')
+  pipe.room = 1
+  mock.timers.tick(50)
+  assert.equal(output.isFull, false)
+  pipe.room = Infinity
+  mock.timers.tick(50)
+  assert.deepEqual(caughtUp, [2])
+})
+
 test('any number of lines takes few calls to the system', t => {
   const { pipe, output } = opened(t)
   pipe.room = 0
