@@ -193,11 +193,11 @@ const decoder = new TextDecoder()
 
 /** Stands for every text that is too long, as decoding 8 MB takes 7 ms. V8 keeps it as a few short ones. */
 const tooLong = ' '.repeat(maxPublicationLength + 1)
-/** Of UTF-8, for a UTF-16 unit, which lengths are counted in. */
-const mostBytes = 3
+/** A UTF-16 unit takes three bytes of UTF-8 at most. */
+const bytesPerUnit = 3
 
 function textOf(data: Uint8Array): string {
-  return data.length > mostBytes * maxPublicationLength ? tooLong : decoder.decode(data)
+  return data.length > bytesPerUnit * maxPublicationLength ? tooLong : decoder.decode(data)
 }
 
 /** Rethrows outside the library: a throw inside ends its reader, and the process would run on without broadcasts. */

@@ -66,8 +66,8 @@ export function isParsable(text: string): boolean {
   return text.length <= alwaysCheap || scan(text, appBounds).isWithin
 }
 
-/** `isParsable` of a long text, in steps: `isWithin` counts once `run` returns true. */
-export function weigh(text: string): Pick<Scan, 'run' | 'isWithin'> {
+/** `isParsable` of a long text, in steps: `isWithin` counts once `run` has returned true. */
+export function weighing(text: string): Readonly<Pick<Scan, 'run' | 'isWithin'>> {
   return new Scan(text, appBounds)
 }
 
@@ -198,7 +198,11 @@ class Scan {
     this.#names = bounds !== boundless && text.length >= leastForNames ? new Names() : null
   }
 
-  /** @returns whether it has ended, instead of having gone through so many characters */
+  /**
+   * Passes a string as a whole.
+   *
+   * @returns whether it has ended, instead of having gone through so many characters; then it must not go on
+   */
   run(characters = Infinity): boolean {
     const text = this.#text
     const end = Math.min(text.length, this.#at + characters)

@@ -70,9 +70,9 @@ export function openLog({ level, format, nodeId, isSensitive = false, fields, wr
       },
       redact: { paths: SECRET_PATHS, censor: '***' },
       hooks: {
-        logMethod(fields, method, level) {
-          if (stdout?.isFull === true && level < kept) stdout.drop()
-          else method.apply(this, fields)
+        logMethod(args, method, severity) {
+          if (stdout?.isFull === true && severity < warning) stdout.drop()
+          else method.apply(this, args)
         },
         streamWrite: line => {
           if (isWarning(line)) keepWarning(warnings, line)
@@ -92,8 +92,8 @@ export function openLog({ level, format, nodeId, isSensitive = false, fields, wr
   })
 }
 
-/** pino's number for warn: these lines are kept, even while stdout is not read. */
-const kept = 40
+/** Lines from here on are made even while stdout is full: `warnings` keeps them. */
+const warning = pino.levels.values['warn'] ?? 0
 const maxWarnings = 100
 /** In characters. A longer line is kept without its fields. */
 const maxWarningLength = 8_000

@@ -6,7 +6,7 @@ import { writevSync } from 'node:fs'
 
 export type Write = (fd: number, chunks: readonly Uint8Array[]) => number
 
-/** In bytes. More than the longest line: a message that is logged whole may have a megabyte. */
+/** In bytes. A message that is logged whole may have a megabyte; a line that is longer than this is always dropped. */
 const maxWaiting = 8 * 1024 * 1024
 /** How many lines one call to the system takes, which is Linux' own limit (`IOV_MAX`). */
 const maxChunks = 1024
@@ -56,7 +56,7 @@ export class Output {
   write(line: string): void {
     const bytes = Buffer.from(line)
     if (this.#bytes + bytes.length > maxWaiting) {
-      this.#isFull = true
+      this.#isFull = this.#bytes > 0
       return this.drop()
     }
     this.#waiting.push(bytes)

@@ -12,6 +12,7 @@ import {
   membersOf,
   parseJson,
   parseObject,
+  weighing,
 } from '../../src/ocpp/json.ts'
 
 const elements = [
@@ -181,6 +182,20 @@ const names = [
 for (const [text, expected, because] of names) {
   test(`a text is ${expected ? 'within' : 'beyond'} the bounds for its names: ${because}`, () => {
     assert.equal(boundedElementsOf(text, { parts: Infinity, depth: 9, values: Infinity }) !== null, expected)
+  })
+}
+
+for (const length of [1, 7, 16_384]) {
+  test(`a text that is weighed in steps of ${length} characters is within the bounds, or not, as in one step`, () => {
+    for (const [text, , because] of [...costs, ...names]) {
+      const [whole, inSteps] = [weighing(text), weighing(text)]
+      assert.equal(whole.run(), true)
+      let steps = 1
+      while (!inSteps.run(length)) steps++
+      assert.equal(inSteps.isWithin, whole.isWithin, because)
+      assert.ok(steps <= Math.ceil(text.length / length), because)
+      if (text.length > 16_384) assert.equal(whole.isWithin, isParsable(text), because)
+    }
   })
 }
 

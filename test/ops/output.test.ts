@@ -94,6 +94,14 @@ test('the log is full from the first line that is dropped until its reader reads
   assert.deepEqual(caughtUp, [2])
 })
 
+test('a line that is longer than all that may wait is dropped, and the next one is written', t => {
+  const { pipe, output, counted } = opened(t)
+  output.write(`${'x'.repeat(9 * 1024 * 1024)}\n`)
+  assert.deepEqual([output.isFull, counted()], [false, 1])
+  output.write('next\n')
+  assert.equal(pipe.text, 'next\n')
+})
+
 test('any number of lines takes few calls to the system', t => {
   const { pipe, output } = opened(t)
   pipe.room = 0

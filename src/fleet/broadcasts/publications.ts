@@ -3,22 +3,30 @@
  * batch of ten thousand broadcasts, is read and delivered in slices: between these, stations are served.
  */
 import { maxPublicationLength, parseBroadcasts, type Broadcast } from '../../cable/broadcast.ts'
-import { slicing, weigh } from '../../ocpp/json.ts'
+import { slicing, weighing } from '../../ocpp/json.ts'
 import { afterWrites } from '../../ops/event-loop/turn-end.ts'
 
-/** How much of a turn of the event loop is for publications. The values of a long text are parsed at a stretch. */
+/**
+ * How much of a turn of the event loop is for publications. A step may take longer: a text is parsed at a stretch, and
+ * so is a string of it weighed.
+ */
 const sliceMs = 0.5
-/** In characters: takes about 0.1 ms. */
+/** In characters. */
 const stepLength = 16_384
 /** Beyond so many characters, slices would let the app publish faster than stations are served: there are none. */
 const maxWaiting = 16 * 1024 * 1024
+
+/** Read texts are removed together: one by one, each would move all that wait. */
+const spareTexts = 1_024
 
 export class Publications {
   readonly #deliver: (broadcast: Broadcast) => void
   readonly #now: () => number
   readonly #texts: string[] = []
-  /** Of the first text. */
-  #weighing: ReturnType<typeof weigh> | null = null
+  /** How many of them are read. */
+  #read = 0
+  /** Of the first text that is not. */
+  #weighing: ReturnType<typeof weighing> | null = null
   /** Of the text that was read last, in reverse order. */
   #broadcasts: Broadcast[] = []
   /** Of all texts since none waited. */
@@ -36,7 +44,7 @@ export class Publications {
     this.#now = now
   }
 
-  /** A single broadcast is delivered at once if nothing waits before it. Never throws. */
+  /** A short text with a single broadcast is delivered at once if nothing waits before it. Never throws. */
   publish(text: string): void {
     const isNext = this.#isEmpty()
     if (isNext && text.length <= slicing.alwaysCheap) this.#broadcasts = broadcastsIn(text)
@@ -47,7 +55,7 @@ export class Publications {
   }
 
   #isEmpty(): boolean {
-    return this.#texts.length === 0 && this.#broadcasts.length === 0
+    return this.#read === this.#texts.length && this.#broadcasts.length === 0
   }
 
   #goOn(): void {
@@ -55,22 +63,28 @@ export class Publications {
       this.#scheduleTurn()
       const since = this.#now()
       if (this.#broadcasts.length > 0) this.#deliverNext()
-      else this.#read(this.#texts[0] ?? '')
+      else this.#takeStep(this.#texts[this.#read] ?? '')
       this.#spentMs += this.#now() - since
     }
     if (this.#isEmpty()) this.#characters = 0
   }
 
-  /** Takes a step; the last one finds the broadcasts. */
-  #read(text: string): void {
+  /** Weighs a text that `parseBroadcasts` would weigh. The last step finds the broadcasts. */
+  #takeStep(text: string): void {
     if (text.length > slicing.alwaysCheap && text.length <= maxPublicationLength) {
-      this.#weighing ??= weigh(text)
+      this.#weighing ??= weighing(text)
       if (!this.#weighing.run(stepLength)) return
     }
     const isParsable = this.#weighing?.isWithin ?? true
     this.#weighing = null
-    this.#texts.shift()
+    this.#texts[this.#read++] = ''
+    if (this.#read >= spareTexts || this.#read === this.#texts.length) this.#forgetRead()
     this.#broadcasts = broadcastsIn(text, isParsable)
+  }
+
+  #forgetRead(): void {
+    this.#texts.splice(0, this.#read)
+    this.#read = 0
   }
 
   #deliverNext(): void {

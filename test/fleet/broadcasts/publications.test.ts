@@ -66,7 +66,7 @@ test('one long publication is read in a turn, however many come in it, and what 
   assert.deepEqual(delivered, ['a', 'b', 'c', 'later'])
 })
 
-test('a fault in a long publication keeps nothing from what comes behind it', async () => {
+test('a fault in a long publication does not concern what comes behind it', async () => {
   const { delivered, publish } = opened()
   publish(`[${'1,'.repeat(10_000)}`)
   publish(batch(0))
@@ -103,11 +103,26 @@ const refused = [
   [`{"stream":"s","data":[${'1,'.repeat(90_000)}1]}`, 'more than 80,000 values'],
 ] as const
 for (const [text, because] of refused) {
-  test(`a publication is unreadable, without being parsed: ${because}`, t => {
+  test(`a publication is unreadable, without being parsed: ${because}`, async t => {
     const parse = t.mock.method(JSON, 'parse')
-    assert.deepEqual(parseBroadcasts(text, slicing), [
-      { kind: 'unreadable', problem: 'too many values, or nested too deeply' },
-    ])
+    const unreadable = { kind: 'unreadable', problem: 'too many values, or nested too deeply' }
+    assert.deepEqual(parseBroadcasts(text, slicing), [unreadable])
+    const { delivered, publish } = opened()
+    publish(text)
+    while (delivered.length < 1) await turn()
     assert.equal(parse.mock.callCount(), 0)
+    publish(JSON.stringify({ stream: 'long', data: 'x'.repeat(20_000) }))
+    publish(text)
+    publish('{"stream":"later","data":"{}"}')
+    while (delivered.length < 4) await turn()
+    assert.deepEqual(delivered, ['unreadable', 'long', 'unreadable', 'later'])
   })
 }
+
+test('any number of publications that wait is delivered in order', async () => {
+  const { delivered, publish } = opened()
+  publish(batch(3))
+  for (let n = 0; n < 3_000; n++) publish(`{"stream":"${n}","data":"{}"}`)
+  while (delivered.length < 3_003) await turn()
+  assert.deepEqual(delivered, ['s0', 's1', 's2', ...Array.from({ length: 3_000 }, (_, n) => String(n))])
+})
