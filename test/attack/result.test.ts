@@ -20,8 +20,8 @@ function resultWith(part: Partial<Result>): Result {
   assert.ok(attack)
   return {
     attack,
-    quiet: [1],
-    during: [1],
+    quiet: [[1]],
+    during: [[1]],
     seen: { before, after: { ...before, calls: 20 } },
     strain: { quiet: strain, during: strain },
     ends: { [attack.ends[0] ?? '']: 1 },
@@ -77,6 +77,20 @@ for (const [what, onCall] of bad) {
 
 test('a row meets the goal when stations saw errors only before it', () => {
   assert.deepEqual(missesOf(resultWith({})), [])
+})
+
+test("a row's p99 is the median of its rounds, and misses above 10 ms and twice the quiet one", () => {
+  const rows = [
+    { quiet: [[1], [1], [1]], during: [[90], [10], [1]] },
+    { quiet: [[1], [1], [90]], during: [[11], [11], [1]] },
+    { quiet: [[6], [6], [1]], during: [[12], [1], [12]] },
+    { quiet: [[6]], during: [[12.1]] },
+    { quiet: [[1]], during: [[]] },
+  ]
+  assert.deepEqual(
+    rows.map(row => missesOf(resultWith(row)).length),
+    [0, 1, 0, 1, 1],
+  )
 })
 
 test('a row in which no connection ended misses the goal', () => {

@@ -1,18 +1,20 @@
 /**
  * What was measured of one attack, and whether it meets the goal.
  */
-import { percentile } from '../../bench/table.ts'
+import { median, percentile } from '../../bench/table.ts'
 import type { Attack } from './attack.ts'
 import type { Ends } from './connections.ts'
 import type { Tally } from './fleet.ts'
 import type { Strain } from './site.ts'
 import type { SiteName } from './sites.ts'
 
+type Rounds = readonly (readonly number[])[]
+
 export type Result = {
   readonly attack: Attack
-  /** How long the healthy stations' calls took, in ms. */
-  readonly quiet: readonly number[]
-  readonly during: readonly number[]
+  /** How long the healthy stations' calls took in each round, in ms. */
+  readonly quiet: Rounds
+  readonly during: Rounds
   /** What healthy stations saw until the row before it, and until its own connections were settled. */
   readonly seen: { readonly before: Tally; readonly after: Tally }
   /** The worst of all rounds. */
@@ -41,9 +43,9 @@ const spareMemory = 32 * 2 ** 20
 /** A p99 below this is good, whatever it was before. In ms. */
 const goodMs = 10
 
-/** In ms; without a call, it is worse than any. */
-export function p99Of(took: readonly number[]): number {
-  return took.length === 0 ? Infinity : percentile(took, 0.99)
+/** The median of the rounds, in ms. A round without a call is worse than any. */
+export function p99Of(rounds: Rounds): number {
+  return median(rounds.map(took => (took.length === 0 ? Infinity : percentile(took, 0.99))))
 }
 
 export function worstOf(strains: readonly Strain[]): Strain {

@@ -4,7 +4,7 @@
  *
  *   --only=TEXT        the attacks whose name contains it
  *   --seconds=10       how long a phase lasts
- *   --rounds=1         of a quiet phase and an attack
+ *   --rounds=3         of a quiet phase and an attack; a row's p99 is the median of theirs
  *   --stations=200     beside it
  *   --write            puts the table into docs/security.md
  */
@@ -25,7 +25,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string', default: '' },
     seconds: { type: 'string', default: '10' },
-    rounds: { type: 'string', default: '1' },
+    rounds: { type: 'string', default: '3' },
     stations: { type: 'string', default: '200' },
     write: { type: 'boolean', default: false },
   },
@@ -81,8 +81,8 @@ async function measure(site: Site, attack: Attack, before: Tally): Promise<Resul
   const files = { before: filesBefore, after: await site.settled(filesBefore, settleMs) }
   return {
     attack,
-    quiet: quiet.flat(),
-    during: during.flat(),
+    quiet,
+    during,
     seen: { before, after: await site.tally() },
     strain: { quiet: worstOf(strains.quiet), during: worstOf(strains.during) },
     ends,
