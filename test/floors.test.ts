@@ -59,7 +59,7 @@ const roof = ['main.ts', 'app.ts', 'gauges.ts', 'settings.ts', 'administration.t
 const exceptions: Readonly<Record<string, readonly string[]>> = {
   'http2/socket.ts': ['node:net', 'node:tls'],
   'http2/output.ts': ['ops/event-loop/turn-end.ts'],
-  'fleet/broadcasts/publications.ts': ['ops/event-loop/turn-end.ts'],
+  'fleet/broadcasts/publications.ts': ['ops/event-loop/turn-share.ts'],
   'console/vendor/lit-html/lit-html.d.ts': ['lit-html'],
   'console/vendor/lit-html/directives/repeat.d.ts': ['lit-html'],
   'console/vendor/uplot/uPlot.esm.d.ts': ['uplot'],

@@ -191,7 +191,7 @@ class Subscription implements NatsSubscription {
 
 const decoder = new TextDecoder()
 
-/** Stands for every text that is too long, as decoding 8 MB takes 7 ms. V8 keeps it as a few short ones. */
+/** Delivered in place of a text that is dropped for its length: decoding 8 MB takes 7 ms. */
 const tooLong = ' '.repeat(maxPublicationLength + 1)
 /** A UTF-16 unit takes three bytes of UTF-8 at most. */
 const bytesPerUnit = 3

@@ -11,10 +11,7 @@ type Inside = { readonly protocol?: { readonly transport?: { readonly socket?: S
 /** In bytes: one read of libuv, where more has arrived. */
 const perTurn = 65_536
 
-/**
- * Stops behind 64 KiB until the next turn: of a publication of 8 MB, up to 2 MB would be read at a stretch, and the
- * library copies each byte several times. To be called again after a reconnect, which has a socket of its own.
- */
+/** Pauses the socket for the rest of a turn after 64 KiB. To be called again after a reconnect: its socket is new. */
 export function readInTurns(connection: object): void {
   const socket = (connection as Inside).protocol?.transport?.socket
   let read = 0

@@ -18,16 +18,12 @@ export type Broadcast =
   | { readonly kind: 'disconnect'; readonly connectionIdentifiers: string }
   | { readonly kind: 'unreadable'; readonly problem: string }
 
-/** Cuts JSON text into values byte for byte; this folder may not import `ocpp/json.ts`, which does. */
+/** Cuts JSON text byte for byte. Passed in, as this folder may not import `ocpp/json.ts`. */
 export type Slicing = {
   /** The text of each element of an array. */
   elementsOf(text: string): readonly string[]
   /** The text of each member of an object. */
   membersOf(text: string): ReadonlyMap<string, string>
-  /** Whether a text is neither nested too deeply, nor has too many values: parsing it would hold up everything else. */
-  isParsable(text: string): boolean
-  /** In characters: so much is always parsable. */
-  readonly alwaysCheap: number
 }
 
 /** In characters; over HTTP, in bytes. A NATS server refuses more than 1 MB too, unless it is told to accept it. */
@@ -40,11 +36,12 @@ export type Deliver = (text: string) => void
  * Reads one publication: a stream message, a batch of them in order, or a remote disconnect. Never throws.
  *
  * @param slicing for `data` that is an object, as people post it by hand: AnyCable drops it
+ * @param isParsable whether it is neither nested too deeply, nor has too many values: parsing it would hold up
+ *   everything else
  */
-export function parseBroadcasts(text: string, slicing: Slicing): readonly Broadcast[] {
+export function parseBroadcasts(text: string, slicing: Slicing, isParsable: boolean): readonly Broadcast[] {
   if (text.length > maxPublicationLength) return [unreadable('more than 1 MiB')]
-  if (text.length > slicing.alwaysCheap && !slicing.isParsable(text))
-    return [unreadable('too many values, or nested too deeply')]
+  if (!isParsable) return [unreadable('too many values, or nested too deeply')]
   let body: unknown
   try {
     body = JSON.parse(text)

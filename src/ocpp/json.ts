@@ -1,5 +1,5 @@
 /**
- * Slices JSON text without changing a byte of it, and finds the place where a text is not JSON.
+ * Slices JSON text without changing a byte of it, and says what can be parsed at little cost.
  *
  * `JSON.parse` followed by `JSON.stringify` turns `2935.600` into `2935.6` and drops the first of two equal keys. A
  * meter value must pass through unchanged, so payloads are kept as their original text.
@@ -66,9 +66,15 @@ export function isParsable(text: string): boolean {
   return text.length <= alwaysCheap || scan(text, appBounds).isWithin
 }
 
-/** `isParsable` of a long text, in steps: `isWithin` counts once `run` has returned true. */
-export function weighing(text: string): Readonly<Pick<Scan, 'run' | 'isWithin'>> {
-  return new Scan(text, appBounds)
+/**
+ * `isParsable` of a text that is longer than `alwaysCheap`, in steps. Each call checks so many characters, more if a
+ * string ends later. Not called again once it has returned something.
+ *
+ * @returns returns `null` while it is not known
+ */
+export function parsableInSteps(text: string): (characters: number) => boolean | null {
+  const scan = new Scan(text, appBounds)
+  return characters => (scan.run(characters) ? scan.isWithin : null)
 }
 
 /** In characters. */
@@ -93,71 +99,6 @@ export function parseObject(text: string): Readonly<Record<string, unknown>> {
 
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/**
- * Where a text stops being JSON: the index of the first character that no JSON text has there, or the text's length
- * where the rest is missing. `JSON.parse` names the place only for some faults.
- *
- * @param text of bounded depth, see `boundedElementsOf`
- */
-export function jsonFaultAt(text: string): number {
-  const reader = { text, at: 0 }
-  skip(reader, whiteSpace)
-  if (readValue(reader)) skip(reader, whiteSpace)
-  return reader.at
-}
-
-type Reader = { readonly text: string; at: number }
-
-const whiteSpace = /[ \t\n\r]*/y
-/** The longest valid beginning of a string, without its closing quote. */
-const stringBody = /"(?:[ !#-[\]-\uffff]+|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*/y
-const scalar = /(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)/y
-
-/** Reads up to the end of a value, or up to the fault in it. */
-function readValue(reader: Reader): boolean {
-  const first = reader.text[reader.at]
-  if (first === '[') return readList(reader, ']', readValue)
-  if (first === '{') return readList(reader, '}', readMember)
-  return first === '"' ? readString(reader) : skip(reader, scalar)
-}
-
-function readMember(reader: Reader): boolean {
-  return reader.text[reader.at] === '"' && readString(reader) && take(reader, ':') && readValue(reader)
-}
-
-function readList(reader: Reader, closing: string, readItem: (reader: Reader) => boolean): boolean {
-  reader.at++
-  if (take(reader, closing)) return true
-  while (readItem(reader)) {
-    if (take(reader, closing)) return true
-    if (!take(reader, ',')) return false
-  }
-  return false
-}
-
-function readString(reader: Reader): boolean {
-  skip(reader, stringBody)
-  if (reader.text[reader.at] !== '"') return false
-  reader.at++
-  return true
-}
-
-/** Takes a character with the white space around it. */
-function take(reader: Reader, character: string): boolean {
-  skip(reader, whiteSpace)
-  if (reader.text[reader.at] !== character) return false
-  reader.at++
-  skip(reader, whiteSpace)
-  return true
-}
-
-function skip(reader: Reader, pattern: RegExp): boolean {
-  pattern.lastIndex = reader.at
-  const isThere = pattern.test(reader.text)
-  if (isThere) reader.at = pattern.lastIndex
-  return isThere
 }
 
 const quote = 0x22
@@ -199,9 +140,9 @@ class Scan {
   }
 
   /**
-   * Passes a string as a whole.
+   * Scans so many characters, more if a string ends later.
    *
-   * @returns whether it has ended, instead of having gone through so many characters; then it must not go on
+   * @returns whether the scan is complete; it is not called again then
    */
   run(characters = Infinity): boolean {
     const text = this.#text
@@ -250,9 +191,9 @@ class Scan {
 }
 
 function scan(text: string, bounds = boundless): Scan {
-  const scan = new Scan(text, bounds)
-  scan.run()
-  return scan
+  const whole = new Scan(text, bounds)
+  whole.run()
+  return whole
 }
 
 /** The different names of a text. */
@@ -274,13 +215,14 @@ class Names {
 
 const latestNames = 64
 
+const colonLater = /[ \t\n\r]*:/y
+
 /** Whether the string that ends at `closing` is the name of a member. */
 function isName(text: string, closing: number): boolean {
   const next = text.charCodeAt(closing + 1)
   if (next === colon || next === comma) return next === colon
-  whiteSpace.lastIndex = closing + 1
-  whiteSpace.test(text)
-  return text[whiteSpace.lastIndex] === ':'
+  colonLater.lastIndex = closing + 1
+  return colonLater.test(text)
 }
 
 /** The closing quote of the string at `opening`: the next quote after an even number of backslashes. */
@@ -294,4 +236,4 @@ function endOfString(text: string, opening: number): number {
 }
 
 /** How `cable/broadcast.ts` reads the texts in a publication. */
-export const slicing = { elementsOf, membersOf, isParsable, alwaysCheap }
+export const slicing = { elementsOf, membersOf }

@@ -71,7 +71,7 @@ export function openLog({ level, format, nodeId, isSensitive = false, fields, wr
       redact: { paths: SECRET_PATHS, censor: '***' },
       hooks: {
         logMethod(args, method, severity) {
-          if (stdout?.isFull === true && severity < warning) stdout.drop()
+          if (stdout?.isFull === true && severity < warnSeverity) stdout.drop()
           else method.apply(this, args)
         },
         streamWrite: line => {
@@ -92,8 +92,8 @@ export function openLog({ level, format, nodeId, isSensitive = false, fields, wr
   })
 }
 
-/** Lines from here on are made even while stdout is full: `warnings` keeps them. */
-const warning = pino.levels.values['warn'] ?? 0
+/** Lines of this severity and above are made even while stdout is full: `warnings` keeps them. */
+const warnSeverity = pino.levels.values['warn'] ?? 0
 const maxWarnings = 100
 /** In characters. A longer line is kept without its fields. */
 const maxWarningLength = 8_000

@@ -41,12 +41,12 @@ export class Output {
     this.#count = count
   }
 
-  /** Whether nothing was read since a line was dropped: the next line need not be written at all, see `drop`. */
+  /** Whether a line found no room, and nothing was read since: the next one may be dropped without being made. */
   get isFull(): boolean {
     return this.#isFull
   }
 
-  /** Instead of `write`, while it is full. */
+  /** Counts a line that is not written because it `isFull`. */
   drop(): void {
     this.#dropped++
     this.#count()
@@ -56,7 +56,8 @@ export class Output {
   write(line: string): void {
     const bytes = Buffer.from(line)
     if (this.#bytes + bytes.length > maxWaiting) {
-      this.#isFull = this.#bytes > 0
+      // A line that is longer than the limit says nothing of the room that is left.
+      if (bytes.length <= maxWaiting) this.#isFull = true
       return this.drop()
     }
     this.#waiting.push(bytes)

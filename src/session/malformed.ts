@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { faults } from '../ocpp/faults.ts'
 import { isUnreadableId, type Ignored, type Malformed } from '../ocpp/frame.ts'
-import { jsonFaultAt } from '../ocpp/json.ts'
+import { jsonFaultAt } from '../ocpp/json/fault.ts'
 import type { Excerpt } from '../ops/log.ts'
 import type { AppConnection } from './app/connection.ts'
 import type { KnownStations } from './known-stations.ts'

@@ -5,7 +5,7 @@
  * Source: Action Cable's protocol (`type` and `identifier`/`message`); AnyCable Pro's OCPP page ("Remote commands").
  */
 import { isSameId, messageId, type CallError, type CallResult, type MessageId } from '../ocpp/frame.ts'
-import { alwaysCheap, emptyObject, isObject, isParsable, membersOf, parseJson, type JsonText } from '../ocpp/json.ts'
+import { emptyObject, isObject, isParsable, membersOf, parseJson, type JsonText } from '../ocpp/json.ts'
 
 /** A remote command; `id` is `null` if the app gave none. */
 export type RemoteCommand = {
@@ -26,7 +26,7 @@ export type AppMessage =
 
 /** Reads one transmission of an RPC reply. Never throws. */
 export function readTransmission(text: string): AppMessage {
-  if (text.length > alwaysCheap && !isParsable(text)) return foreign(tooMuch)
+  if (!isParsable(text)) return foreign(tooMuch)
   const transmission = parseJson(text)
   if (!isObject(transmission)) return foreign('a transmission that is not a JSON object')
   const { type, reason } = transmission
@@ -43,7 +43,7 @@ export function readTransmission(text: string): AppMessage {
  * @param value of the text, if it is at hand
  */
 export function readMessage(text: string, value?: unknown): AppMessage {
-  if (value === undefined && text.length > alwaysCheap && !isParsable(text)) return foreign(tooMuch)
+  if (value === undefined && !isParsable(text)) return foreign(tooMuch)
   const message = value ?? parseJson(text)
   if (!isObject(message)) return foreign('a message that is not a JSON object')
   const { command } = message

@@ -1,6 +1,6 @@
 /** A NATS server with subscribers, as in the bridge, and publishers. */
 import { EventEmitter, once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -28,6 +28,13 @@ class Delivered {
     while (this.texts.length < count) await once(this.#came, 'text')
     return this.texts
   }
+}
+
+/** Arguments of a server that takes publications of 8 MiB; its default is 1 MiB. */
+export function generous(t: TestContext): string[] {
+  const file = join(temporaryFolder(t), 'nats.conf')
+  writeFileSync(file, 'max_payload: 8388608\n')
+  return ['--config', file]
 }
 
 export async function setUp(t: TestContext, ...args: readonly string[]): Promise<NatsServer> {

@@ -9,7 +9,7 @@ import { connect } from 'nats'
 import { maxPublicationLength } from '../../src/cable/broadcast.ts'
 import { freePort } from '../support/ports.ts'
 import { NatsServer } from './nats-server.ts'
-import { CHANNEL, open, publish, setUp, SUBSCRIBED, temporaryFolder, RETRYING } from './nats-site.ts'
+import { CHANNEL, generous, open, publish, setUp, SUBSCRIBED, temporaryFolder, RETRYING } from './nats-site.ts'
 
 test('every node receives every publication in order and unchanged', async t => {
   const server = await setUp(t)
@@ -22,11 +22,8 @@ test('every node receives every publication in order and unchanged', async t => 
   assert.equal(one.subscription.connected(), true)
 })
 
-test('a publication that is too long is not decoded', async t => {
-  const folder = temporaryFolder(t)
-  const file = join(folder, 'nats.conf')
-  writeFileSync(file, 'max_payload: 8388608\n')
-  const server = await setUp(t, '--config', file)
+test('a publication of more bytes than the longest text can have is not decoded', async t => {
+  const server = await setUp(t, ...generous(t))
   const { delivered } = await open(t, { servers: [server.url] })
   const decode = t.mock.method(TextDecoder.prototype, 'decode')
   const longest = '€'.repeat(maxPublicationLength)

@@ -6,14 +6,8 @@ import { test, type TestContext } from 'node:test'
 import { connect } from 'nats'
 import { readInTurns } from '../../src/broadcast/reading.ts'
 import { makeKeyPair } from '../support/certificate.ts'
-import { open, publish, setUp, SUBSCRIBED, temporaryFolder } from './nats-site.ts'
+import { generous, open, publish, setUp, SUBSCRIBED, temporaryFolder } from './nats-site.ts'
 
-/** For a server that takes publications of 8 MB. */
-function generous(t: TestContext): string[] {
-  const file = join(temporaryFolder(t), 'nats.conf')
-  writeFileSync(file, 'max_payload: 8388608\n')
-  return ['--config', file]
-}
 async function withTls(t: TestContext): Promise<{ readonly args: string[]; readonly ca: string }> {
   const folder = temporaryFolder(t)
   const { cert, key } = await makeKeyPair('DNS:localhost')

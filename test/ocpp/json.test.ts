@@ -3,16 +3,15 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import {
   boundedElementsOf,
-  isParsable,
   copyOf,
   elementsOf,
   isObject,
-  jsonFaultAt,
+  isParsable,
   jsonText,
   membersOf,
+  parsableInSteps,
   parseJson,
   parseObject,
-  weighing,
 } from '../../src/ocpp/json.ts'
 
 const elements = [
@@ -186,15 +185,14 @@ for (const [text, expected, because] of names) {
 }
 
 for (const length of [1, 7, 16_384]) {
-  test(`a text that is weighed in steps of ${length} characters is within the bounds, or not, as in one step`, () => {
-    for (const [text, , because] of [...costs, ...names]) {
-      const [whole, inSteps] = [weighing(text), weighing(text)]
-      assert.equal(whole.run(), true)
+  test(`a long text that is checked in steps of ${length} characters is parsable, or not, as in one step`, () => {
+    for (const [text, , because] of [...costs, ...names].filter(([text]) => text.length > 16_384)) {
+      const check = parsableInSteps(text)
+      let found = check(length)
       let steps = 1
-      while (!inSteps.run(length)) steps++
-      assert.equal(inSteps.isWithin, whole.isWithin, because)
+      for (; found === null; steps++) found = check(length)
+      assert.equal(found, isParsable(text), because)
       assert.ok(steps <= Math.ceil(text.length / length), because)
-      if (text.length > 16_384) assert.equal(whole.isWithin, isParsable(text), because)
     }
   })
 }
@@ -347,64 +345,6 @@ test('no function throws for valid JSON, and those for any text never throw', ()
       parseObject(text)
     }),
   )
-})
-
-/** [text up to its fault, the rest, because] */
-const faults = [
-  ['{"a":', ',"b":1}', 'a value left out'],
-  ['{"a":1,', '}', 'a trailing comma in an object'],
-  ['[1,', ']', 'a trailing comma in a list'],
-  ['[1', '', 'a truncated list'],
-  ['["a', '', 'a truncated string'],
-  ['[1]', '[2]', 'a second value'],
-  ['[1]', ']', 'a closing bracket too many'],
-  ['[{', ']', 'brackets in the wrong order'],
-  ['["a', '\tb"]', 'a control character'],
-  ['["a', '\\x41"]', 'an escape that JSON does not have'],
-  ['["a', '\\u12"]', 'an escape with two digits'],
-  ['["say "', 'hi""]', 'a quote that is not escaped'],
-  ['[', "'a']", 'a single quote'],
-  ['[', 'NaN]', 'NaN'],
-  ['[', '-Infinity]', 'Infinity'],
-  ['[1 ', '5]', 'no comma'],
-  ['[0', '1]', 'a leading zero'],
-  ['{', 'a:1}', 'a name without quotes'],
-  ['{"a" ', '= 1}', 'no colon'],
-  ['[1,', ',2]', 'two commas'],
-  [' [ 1 ] ', '// end', 'a comment'],
-  ['', '\ufeff[]', 'a byte order mark'],
-  ['', '', 'an empty text'],
-] as const
-for (const [before, rest, because] of faults) {
-  test(`jsonFaultAt finds the place in ${JSON.stringify(before + rest)}: ${because}`, () => {
-    assert.equal(jsonFaultAt(before + rest), before.length)
-  })
-}
-
-test('jsonFaultAt reads every JSON text to its end, and finds a place in every other text', () => {
-  const json = fc.jsonValue({ maxDepth: 5 }).map(value => JSON.stringify(value, null, 1))
-  const changed = fc.tuple(json, fc.nat(), fc.constantFrom('', '"', ',', '}', ']', '\\', '0', '-', '.', '\n', 'e'))
-  const text = fc.oneof(
-    json,
-    changed.map(([valid, where, other]) => {
-      const at = where % valid.length
-      return valid.slice(0, at) + other + valid.slice(at + 1)
-    }),
-  )
-  fc.assert(
-    fc.property(text, some => {
-      const at = jsonFaultAt(some)
-      // A text up to its fault can be continued to JSON, so the fault is at its end if it is cut there.
-      assert.equal(jsonFaultAt(some.slice(0, at)), at)
-      if (parseJson(some) === undefined) return
-      assert.equal(at, some.length)
-    }),
-    { numRuns: 2000 },
-  )
-})
-
-test('jsonFaultAt reads a string of a million characters', () => {
-  assert.equal(jsonFaultAt(`["${'a\\n'.repeat(350_000)}"`), 1_050_003)
 })
 
 test('a copy has the same characters, also those of two code units', () => {

@@ -100,6 +100,10 @@ test('a line that is longer than all that may wait is dropped, and the next one 
   assert.deepEqual([output.isFull, counted()], [false, 1])
   output.write('next\n')
   assert.equal(pipe.text, 'next\n')
+  pipe.room = 0
+  output.write('waits\n')
+  output.write(`${'x'.repeat(9 * 1024 * 1024)}\n`)
+  assert.deepEqual([output.isFull, counted()], [false, 2], 'there is room for shorter ones')
 })
 
 test('any number of lines takes few calls to the system', t => {

@@ -5,8 +5,7 @@
  *
  * Independent of HTTP; the clock is passed in. Has no timer, so there is nothing to close.
  */
-
-import { afterWrites } from '../../ops/event-loop/turn-end.ts'
+import { TurnShare } from '../../ops/event-loop/turn-share.ts'
 
 /** Must not throw. */
 type Work = () => void
@@ -18,17 +17,14 @@ export const turnMs = 0.25
 export type Turns = Pick<Turnstile, 'enter' | 'enterAlone'>
 
 export class Turnstile {
-  readonly #now: () => number
+  readonly #share: TurnShare
   /** In order of arrival, each with whether it has the rest of its turn to itself. */
   readonly #waiting = new Map<Work, boolean>()
-  /** Time spent in the current turn. */
-  #spentMs = 0
-  #isScheduled = false
   #isRunning = false
 
   /** @param now in ms, from any origin */
   constructor(now: () => number) {
-    this.#now = now
+    this.#share = new TurnShare(turnMs, now, () => this.#run())
   }
 
   /** Runs it at once if none is queued and the current turn has time left; otherwise queues it. */
@@ -46,37 +42,24 @@ export class Turnstile {
 
   /** Runs all that is queued now. */
   runAll(): void {
-    this.#run(Infinity)
+    this.#run(true)
   }
 
   #add(work: Work, isAlone: boolean): void {
     this.#waiting.set(work, isAlone)
     // What enters from within is next in the loop that runs.
-    if (!this.#isRunning) this.#run(turnMs)
+    if (!this.#isRunning) this.#run()
   }
 
   /** Runs at least one per turn, however long it takes. */
-  #run(limitMs: number): void {
+  #run(isAll = false): void {
     this.#isRunning = true
     for (const [work, isAlone] of this.#waiting) {
-      if (this.#spentMs >= limitMs) break
+      if (this.#share.isSpent && !isAll) break
       this.#waiting.delete(work)
-      this.#scheduleTurn()
-      const since = this.#now()
-      work()
-      this.#spentMs += isAlone ? turnMs : this.#now() - since
+      this.#share.run(work)
+      if (isAlone) this.#share.spendAll()
     }
     this.#isRunning = false
-  }
-
-  /** The next turn begins after the sockets have been read, and after accepted stations have got their answers. */
-  #scheduleTurn(): void {
-    if (this.#isScheduled) return
-    this.#isScheduled = true
-    afterWrites(() => {
-      this.#isScheduled = false
-      this.#spentMs = 0
-      this.#run(turnMs)
-    })
   }
 }

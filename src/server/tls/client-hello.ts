@@ -20,9 +20,7 @@ const refused: HelloReading = { kind: 'refused' }
 
 const handshakeRecord = 22
 const clientHello = 1
-/**
- * In bytes. With post-quantum key shares, a message takes some 2 KiB. A record of RFC 8446 §5.1 has no more, either.
- */
+/** In bytes, as of the longest record (RFC 8446 §5.1). A message with post-quantum key shares takes some 2 KiB. */
 const maxMessage = 16_384
 /** Of a record: type, version and length. In bytes. */
 const headLength = 5
@@ -32,7 +30,7 @@ const maxRecords = 64
 /**
  * Reads the start of a connection's bytes. The message may come in several records.
  *
- * @returns takes all bytes so far, and reads each record once, however many calls they come in
+ * @returns a function that takes all bytes so far; it reads each record once, however often it is called
  */
 export function helloReader(): (bytes: Buffer) => HelloReading {
   const records: (readonly [from: number, to: number])[] = []

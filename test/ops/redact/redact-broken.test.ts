@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { jsonFaultAt, parseJson } from '../../../src/ocpp/json.ts'
+import { parseJson } from '../../../src/ocpp/json.ts'
+import { jsonFaultAt } from '../../../src/ocpp/json/fault.ts'
 import { redactBefore, redactFrame, redactWhole } from '../../../src/ops/redact/redact.ts'
 import { redactBroken } from '../../../src/ops/redact/redact-broken.ts'
 
