@@ -58,9 +58,9 @@ export async function openStations(
     },
     ...withRefusals(newReports(world), hub, admin),
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
-    answer: broadcastsOnStationsPort(config)
+    ...(broadcastsOnStationsPort(config)
       ? broadcastRoute(broadcastEndpoint(config), hub.publish, world.meter)
-      : () => false,
+      : noRoute),
   }
   const shared = {
     peers: new Peers(server),
@@ -89,6 +89,8 @@ export async function openStations(
   }
 }
 
+const noRoute = { isOfApp: () => false, answer: () => false }
+
 /** Rejects if a port cannot be bound, and then none is. */
 async function openListeners(
   { server, ocpp, rpc }: Config,
@@ -104,7 +106,7 @@ async function openListeners(
       const access = { ...ocpp, profile: listener.profile, checksKeys }
       const handshake = { ...ocpp, headers: rpc.headers }
       // Broadcasts have one port: that of the first listener, if it is theirs.
-      const answers = at === 0 ? reception : { ...reception, answer: () => false }
+      const answers = at === 0 ? reception : { ...reception, ...noRoute }
       const settings = { ...server, ...listener, ...shared, tls: tls[at] ?? null, handshake, access }
       listeners.push(await listening('port', openListener(settings, sockets, answers)))
     }

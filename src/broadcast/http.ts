@@ -36,7 +36,7 @@ export async function openHttpBroadcast(
 ): Promise<HttpServer> {
   const route = broadcastRoute({ path, key }, deliver, meter)
   const server = await listenHttp({ host, port }, (request, response) => {
-    if (!route(request, response)) end(response, 404)
+    if (!route.answer(request, response)) end(response, 404)
   })
   const ownLog = log.child({ context: 'broadcast', provider: 'http' })
   const condition = key === null ? 'no authorization' : 'authorization required'
@@ -45,28 +45,39 @@ export async function openHttpBroadcast(
 }
 
 /**
- * The endpoint as a route of any HTTP server: answers requests to its path, and returns whether a request was one.
- *
- * 201: accepted, even if unreadable. 401: wrong key. 413: over 1 MiB. 422: not a POST. 503: over 8 MiB of open bodies.
+ * The endpoint as a route of any HTTP server. `answer` answers requests to its path, and returns whether a request was
+ * one: 201: accepted, even if unreadable. 401: wrong key. 413: over 1 MiB. 422: not a POST. 503: over 8 MiB of open
+ * bodies.
  */
 export function broadcastRoute(
   { path, key }: BroadcastEndpoint,
   deliver: Deliver,
   meter: Meter,
-): (request: IncomingMessage, response: ServerResponse) => boolean {
+): BroadcastRoute {
   const isAuthorized = key === null ? null : bearer(key)
   const refuse: Receiving['refuse'] = (response, status) => {
     meter.count('failed_broadcast_msg_total')
     end(response, status)
   }
   const receiving = { deliver, open: { bytes: 0 }, refuse }
-  return (request, response) => {
-    if (request.url !== path && pathOf(request.url) !== path) return false
-    if (request.method !== 'POST') end(response, 422)
-    else if (isAuthorized?.(request.headers.authorization) === false) end(response, 401)
-    else readBody(request, response, receiving)
-    return true
+  const isHere = ({ url }: IncomingMessage): boolean => url === path || pathOf(url) === path
+  const hasKey = ({ headers }: IncomingMessage): boolean => isAuthorized?.(headers.authorization) !== false
+  return {
+    isOfApp: request => isHere(request) && request.method === 'POST' && hasKey(request),
+    answer: (request, response) => {
+      if (!isHere(request)) return false
+      if (request.method !== 'POST') end(response, 422)
+      else if (!hasKey(request)) end(response, 401)
+      else readBody(request, response, receiving)
+      return true
+    },
   }
+}
+
+type BroadcastRoute = {
+  /** Whether `answer` would read the body of a request. */
+  readonly isOfApp: (request: IncomingMessage) => boolean
+  readonly answer: (request: IncomingMessage, response: ServerResponse) => boolean
 }
 
 /** What the requests of one route share. */

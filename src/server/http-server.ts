@@ -1,10 +1,11 @@
 /**
  * The HTTP server of the stations' port, plain or over TLS. Each way to be slow before the upgrade has a limit.
  */
-import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Turns } from './limits/turnstile.ts'
+import { serveFirstRequest } from './first-request.ts'
 import { asksForWebSocket } from './requests.ts'
 import { takeHandshakes } from './tls/handshakes.ts'
 import type { Tls } from './tls/tls.ts'
@@ -39,7 +40,12 @@ export type ServerSettings = {
   readonly turnstile: Turns
 }
 
-export function newServer(settings: ServerSettings, listener: RequestListener): Server {
+/** @param isOfApp whether the app may send a request, with a body */
+export function newServer(
+  settings: ServerSettings,
+  isOfApp: (request: IncomingMessage) => boolean,
+  listener: RequestListener,
+): Server {
   const { tls, timeouts = usualTimeouts, turnstile } = settings
   const options = {
     headersTimeout: timeouts.head,
@@ -54,6 +60,7 @@ export function newServer(settings: ServerSettings, listener: RequestListener): 
   server.timeout = timeouts.idle
   // Caches the peer's address, which a connection that has been reset no longer tells.
   server.on('connection', ({ remoteAddress }: Socket) => remoteAddress)
+  server.on(tls === null ? 'connection' : 'secureConnection', (socket: Socket) => serveFirstRequest(socket, isOfApp))
   return server
 }
 

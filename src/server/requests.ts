@@ -5,6 +5,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { pathOf } from '../ops/server.ts'
+import { hasAsked } from './first-request.ts'
 import { isStationPath } from '../translate/handshake.ts'
 
 export type RequestSettings = {
@@ -18,6 +19,8 @@ export type Readiness = Readonly<Record<string, boolean>>
 
 export interface Answers {
   readiness(): Readiness
+  /** Whether a request is a post of the app, for which it has the key. */
+  isOfApp(request: IncomingMessage): boolean
   /** Answers a request for another path of this port; returns whether it did. */
   answer(request: IncomingMessage, response: ServerResponse): boolean
 }
@@ -33,6 +36,7 @@ export function answerRequest(
 ): void {
   const target = request.url ?? '/'
   const path = pathOf(target)
+  if (hasAsked(request.socket)) response.setHeader('Connection', 'close')
   if (path === settings.healthPath) return respond(response, 200, alive)
   if (path === settings.readyPath) return respondReadiness(response, answers.readiness())
   if (answers.answer(request, response)) return

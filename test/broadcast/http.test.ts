@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
-import { type AddressInfo, connect, type Socket } from 'node:net'
+import { createServer, IncomingMessage } from 'node:http'
+import { type AddressInfo, connect, Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { broadcastKey, broadcastRoute, openHttpBroadcast } from '../../src/broadcast/http.ts'
 import { FakeMeter } from '../support/fakes.ts'
@@ -56,7 +56,7 @@ test('a broadcast leaves to its station before its publisher is answered', async
   const route = broadcastRoute({ path: '/_broadcast', key: null }, deliver, new FakeMeter())
   const server = createServer((request, response) => {
     response.once('finish', () => order.push('answered'))
-    route(request, response)
+    route.answer(request, response)
   }).listen(0, '127.0.0.1')
   t.after(() => server.close())
   await once(server, 'listening')
@@ -210,11 +210,25 @@ test('a client that disconnects in the middle of its body does not affect others
   assert.deepEqual(delivered, ['whole'])
 })
 
+const requests = [
+  [{ url: '/_broadcast?x', method: 'POST', authorization: 'Bearer k' }, true, 'a post with the key'],
+  [{ url: '/_broadcast', method: 'POST', authorization: 'Bearer x' }, false, 'another key'],
+  [{ url: '/_broadcast', method: 'POST' }, false, 'no key'],
+  [{ url: '/_broadcast', method: 'GET', authorization: 'Bearer k' }, false, 'not a post'],
+  [{ url: '/other', method: 'POST', authorization: 'Bearer k' }, false, 'another path'],
+] as const
+for (const [{ url, method, ...headers }, expected, because] of requests) {
+  test(`a request is ${expected ? '' : 'not '}one of the app: ${because}`, () => {
+    const { isOfApp } = broadcastRoute({ path: '/_broadcast', key: 'k' }, () => undefined, new FakeMeter())
+    assert.equal(isOfApp(Object.assign(new IncomingMessage(new Socket()), { url, method, headers })), expected)
+  })
+}
+
 test('broadcastRoute on another server answers only its own path', async t => {
   const delivered: string[] = []
   const route = broadcastRoute({ path: '/_broadcast', key: 'k' }, text => delivered.push(text), new FakeMeter())
   const server = createServer((request, response) => {
-    if (!route(request, response)) response.writeHead(200).end('stations')
+    if (!route.answer(request, response)) response.writeHead(200).end('stations')
   }).listen(0, '127.0.0.1')
   t.after(() => server.close())
   await once(server, 'listening')

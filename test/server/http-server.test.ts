@@ -141,6 +141,7 @@ const reception: Partial<Reception> = {
   admit: () => {
     throw new Error('a bug')
   },
+  isOfApp: ({ url }) => url === '/body',
   answer: (asked, response) => {
     if (asked.url !== '/body') return false
     asked.resume()

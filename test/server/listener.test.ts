@@ -62,6 +62,8 @@ async function open(t: TestContext, { refusal, onAdmit, onText, onUpgrade, ask =
     },
     onRefused: (_request, { status, problem }) => refused.push([status, problem]),
     onFault: ({ target }, error) => faults.push([target, error]),
+    isOfApp: ({ url }) => url === '/app',
+    answer: ({ url }, response) => url === '/app' && (response.end('seen'), true),
   }
   const turnstile = new Turnstile(() => now)
   const shared = { ...sharedLimits(), turnstile, ...limits }
@@ -86,7 +88,7 @@ async function comeIn(t: TestContext, port: number, count: number, prefix = 'CP'
       const socket = connect(port, host)
       t.after(() => socket.destroy())
       socket.on('error', () => undefined) // 'close' follows
-      socket.write('GET /health HTTP/1.1\r\nHost: csms.example\r\n\r\n')
+      socket.write('GET /app HTTP/1.1\r\nHost: csms.example\r\n\r\n')
       await once(socket, 'data')
       const closed = once(socket, 'close')
       const status = new Promise<number>(resolve => {

@@ -93,6 +93,7 @@ const lists = ['Upgrade: websocket, h2c', 'Upgrade: h2c , WebSocket', 'Upgrade: 
 const reception = (refused: string[]): Partial<Reception> => ({
   onRefused: (_request, { status, problem }) => refused.push(`${status} ${problem}`),
   onFault: (_request, error) => refused.push(String(error)),
+  isOfApp: ({ url }) => url === '/echo',
   answer: (request, response) => {
     if (request.url !== '/echo') return false
     let body = ''

@@ -52,6 +52,7 @@ const anyReception: Reception = {
   onTlsFailure: () => undefined,
   onFault: () => undefined,
   readiness: () => ({}),
+  isOfApp: () => false,
   answer: () => false,
 }
 

@@ -14,7 +14,12 @@ type Client = Omit<ConnectionOptions, 'servername'> & {
 
 /** The fingerprint of the certificate that a client is served; `null` where the handshake fails. */
 export async function servedBy(t: TestContext, tls: Tls, client: Client): Promise<string | null> {
-  const server = newServer({ tls, turnstile: new Turnstile(() => performance.now()) }, () => undefined)
+  const turnstile = new Turnstile(() => performance.now())
+  const server = newServer(
+    { tls, turnstile },
+    () => false,
+    () => undefined,
+  )
   t.after(() => server.close())
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -2,11 +2,12 @@
  * Attacks by connections that come and go: floods of them, resets, guessed credentials, new identities.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { boot, type Attack } from '../attack.ts'
+import { boot, KiB, type Attack } from '../attack.ts'
 import {
   basic,
   dial,
   dialStation,
+  flood,
   gone,
   graceMs,
   hangUp,
@@ -68,6 +69,22 @@ const unknown =
       0,
     )
 
+/** As much in one packet as a socket is read at a time. */
+const pipelined = Buffer.from('GET / HTTP/1.1\r\nHost:\r\n\r\n'.repeat((64 * KiB) / 27))
+const chunks = Buffer.from('1\r\na\r\n'.repeat((64 * KiB) / 6))
+const chunkedHead = 'POST /ocpp/x HTTP/1.1\r\nHost: csms.example\r\nTransfer-Encoding: chunked\r\n\r\n'
+
+/** Plain requests without end; a request begins with `head`. */
+const plain =
+  (head: string, rest: Buffer): Attack['run'] =>
+  (target, ends) =>
+    repeat(30, target.until, async () => {
+      const socket = dial(target, ends)
+      socket.write(head)
+      await flood(socket, rest, target.until + graceMs)
+      hangUp(socket)
+    })
+
 export const visits: readonly Attack[] = [
   {
     name: 'connections without a byte, ended at once',
@@ -104,6 +121,18 @@ export const visits: readonly Attack[] = [
     name: 'upgrades of unknown paths',
     ends: ['http 400', 'http 404', 'http 429'],
     run: (target, ends) => repeat(100, target.until, () => attempt(target, ends, 'x/y/z')),
+  },
+  {
+    name: 'plain requests in one packet, 30 connections',
+    ends: ['http 404', 'closed'],
+    isShort: true,
+    run: plain('', pipelined),
+  },
+  {
+    name: 'a plain request with a body of endless chunks, 30 connections',
+    ends: ['http 426', 'closed'],
+    isShort: true,
+    run: plain(chunkedHead, chunks),
   },
   {
     name: 'wrong credentials',

@@ -29,8 +29,11 @@ async function serve(
   tlsHandshake = usualTimeouts.tlsHandshake,
   turnstile: Turns = new Turnstile(() => performance.now()),
 ) {
-  const server = newServer({ tls, turnstile, timeouts: { ...usualTimeouts, tlsHandshake } }, ({ socket }, response) =>
-    response.end(socket instanceof TLSSocket ? String(socket.servername) : ''),
+  const settings = { tls, turnstile, timeouts: { ...usualTimeouts, tlsHandshake } }
+  const server = newServer(
+    settings,
+    () => true,
+    ({ socket }, response) => response.end(socket instanceof TLSSocket ? String(socket.servername) : ''),
   )
   const failures: string[] = []
   server.on('clientError', (error: Error & { code?: string }) => failures.push(error.code ?? error.message))

@@ -1,0 +1,125 @@
+/**
+ * What follows a request of a stranger costs nothing: it is not parsed. On real sockets, with and without TLS.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { connect as connectTls } from 'node:tls'
+import type { Listener } from '../../src/server/listener.ts'
+import { makeKeyPair, tlsOf } from '../support/certificate.ts'
+import { keepUntil } from '../support/keep.ts'
+import { protocol, upgradeHeaders } from '../support/peer.ts'
+import { openPort, portHost as host } from '../support/stations-port.ts'
+
+const request = (line: string, ...headers: readonly string[]): string =>
+  `${[`${line} HTTP/1.1`, 'Host: csms.example', ...headers].join('\r\n')}\r\n\r\n`
+const plain = request('GET /health')
+const chunked = request('POST /ocpp/CP1', 'Transfer-Encoding: chunked')
+const station = request('GET /ocpp/CP1', ...upgradeHeaders, protocol('ocpp1.6'))
+const h2c = [
+  'Connection: Upgrade, HTTP2-Settings',
+  'Upgrade: h2c',
+  'HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA',
+]
+
+/** [what is sent, the statuses of all answers, how many requests are parsed at most, because] */
+const rows: readonly (readonly [string, readonly string[], number, string])[] = [
+  [plain, ['200'], 1, 'one request'],
+  [plain.repeat(2_000), ['200'], 1, 'many together'],
+  [plain + station, ['200'], 1, 'a station behind it'],
+  [`${chunked}${'1\r\na\r\n'.repeat(10_000)}`, ['426'], 1, 'a body of many chunks without an end'],
+  [`${plain}no HTTP\r\n\r\n`, ['200'], 1, 'a fault behind it'],
+  [request('POST /nothing', 'Content-Length: 5'), ['404'], 1, 'a body that does not come'],
+  // Node before 22.21 and 24.9 parses it a second time: see `replayAsPlain`.
+  [request('GET /health', ...h2c).repeat(1_000), ['200'], 2, 'another upgrade, again and again'],
+  [request('POST /app', 'Content-Length: 2').concat('{}').repeat(3), ['201', '201', '201'], 3, 'posts of the app'],
+]
+
+for (const scheme of ['http', 'https'] as const) {
+  describe(`over ${scheme}`, { timeout: 60_000 }, () => {
+    let listener: Listener
+    let parsed = 0
+    let bodies = 0
+    const keep = keepUntil(after)
+
+    before(async () => {
+      const isOfApp = ({ url }: IncomingMessage): boolean => {
+        parsed++
+        return url === '/app'
+      }
+      const answer = (asked: IncomingMessage, response: ServerResponse): boolean => {
+        if (asked.url !== '/app') return false
+        asked.on('data', () => bodies++).on('end', () => response.writeHead(201).end())
+        return true
+      }
+      const tls = scheme === 'https' ? tlsOf(await makeKeyPair()) : null
+      listener = await openPort(keep, { isOfApp, answer }, { tls })
+    })
+
+    async function open(): Promise<Socket> {
+      const { port } = listener
+      const socket = scheme === 'http' ? connect(port, host) : connectTls({ port, host, rejectUnauthorized: false })
+      await once(socket, scheme === 'http' ? 'connect' : 'secureConnect')
+      keep({ close: () => void socket.destroy() })
+      return socket.on('error', () => undefined)
+    }
+
+    for (const [sent, statuses, most, because] of rows) {
+      test(`${statuses.join(', ')} for one connection, and then its end: ${because}`, async () => {
+        const socket = await open()
+        parsed = 0
+        let heard = ''
+        socket.on('data', (chunk: Buffer) => (heard += chunk.toString('latin1')))
+        socket.write(sent)
+        if (sent.includes('/app')) socket.on('data', () => heard.split('HTTP/1.1').length > 3 && socket.destroy())
+        await once(socket, 'close')
+        assert.deepEqual(
+          [...heard.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status),
+          statuses,
+        )
+        assert.ok(parsed <= most, `${parsed} parsed`)
+      })
+    }
+
+    test('the answer says that the connection closes, but not to the app', async () => {
+      for (const [sent, isClosed] of [
+        [plain, true],
+        [request('POST /app', 'Content-Length: 0'), false],
+      ] as const) {
+        const socket = await open()
+        socket.write(sent)
+        const [chunk] = (await once(socket, 'data')) as [Buffer]
+        assert.equal(/^connection: close/im.test(chunk.toString('latin1')), isClosed)
+      }
+      assert.equal(bodies, 3, 'those of the posts')
+    })
+  })
+}
+
+test('a request is answered in its turn among strangers, and a post of the app at once', async t => {
+  const waiting: (() => void)[] = []
+  const enter = (work: () => void): void => void waiting.push(work)
+  const keep = keepUntil(end => t.after(end))
+  const reception = {
+    isOfApp: ({ url }: IncomingMessage) => url === '/app',
+    answer: (_: IncomingMessage, response: ServerResponse) => (response.end(), true),
+  }
+  const { port } = await openPort(keep, reception, { turnstile: { enter, enterAlone: enter } })
+  const ask = async (sent: string): Promise<Socket> => {
+    const socket = connect(port, host)
+    t.after(() => socket.destroy())
+    while (waiting.length === 0) await sleep(5)
+    waiting.shift()?.() // the connection's turn
+    socket.write(sent)
+    return socket
+  }
+  await once(await ask(request('POST /app', 'Content-Length: 0')), 'data')
+  const stranger = await ask(plain)
+  while (waiting.length === 0) await sleep(5)
+  const answered = once(stranger, 'data')
+  waiting.shift()?.()
+  await answered
+})
