@@ -10,11 +10,12 @@ const maxLength = 256
 
 /**
  * The bytes of a key. 1.6 configures hexadecimal digits and wants the bytes behind them in the header; stations that
- * send the digits exist, and those that send a 2.x password as digits. So digits stand for their bytes, in any key.
+ * send the digits exist, and those that send a 2.x password as digits. So digits stand for their bytes, in any key, and
+ * also where these bytes are digits themselves: the bytes have the same secret as their digits.
  */
 export function secretOf(key: Buffer): Buffer {
   const text = key.toString('latin1')
-  return /^(?:[\da-f]{2}){8,64}$/i.test(text) ? Buffer.from(text, 'hex') : key
+  return /^(?:[\da-f]{2}){8,64}$/i.test(text) ? secretOf(Buffer.from(text, 'hex')) : key
 }
 
 /**
