@@ -154,13 +154,13 @@ const row201: VersionRow = {
     command === 'GetReport' || command === 'GetBaseReport' ? ['NotifyReport'] : requestedMessage(command, payload),
   configurationCommand: 'SetVariables',
   heartbeatInterval: ({ setVariableData }, { setVariableResult }) => {
-    const { value, statuses } = variableIn(setVariableData, setVariableResult, 'OCPPCommCtrlr', 'HeartbeatInterval')
-    return statuses.includes('Accepted') ? secondsOf(value) : null
+    const set = variableIn(setVariableData, setVariableResult, 'OCPPCommCtrlr', 'HeartbeatInterval')
+    return secondsOf(set.find(({ status }) => status === 'Accepted')?.value)
   },
   configuresHexKeys: false,
   newKey: ({ setVariableData }, { setVariableResult }) => {
-    const { value, statuses } = variableIn(setVariableData, setVariableResult, 'SecurityCtrlr', 'BasicAuthPassword')
-    return newKeyOf(value, statuses.at(-1))
+    const set = variableIn(setVariableData, setVariableResult, 'SecurityCtrlr', 'BasicAuthPassword')
+    return set.map(({ value, status }) => newKeyOf(value, status)).find(key => key !== null) ?? null
   },
   serialNumber: boot =>
     isObject(boot['chargingStation']) ? firstSerialNumber(boot['chargingStation'], ['serialNumber']) : null,
@@ -227,7 +227,10 @@ function isName(name: unknown, expected: string): boolean {
   return typeof name === 'string' && name.toLowerCase() === expected.toLowerCase()
 }
 
-/** The value of a variable's actual attribute in SetVariables, and its statuses in the answer. */
+/**
+ * The values of a variable's actual attribute in SetVariables, each with its status in the answer, the last one first:
+ * a message may set a variable twice, and the station may refuse one of them.
+ */
 function variableIn(data: unknown, results: unknown, component: string, variable: string) {
   const isIt = (element: Payload): boolean =>
     isObject(element['component']) &&
@@ -235,10 +238,9 @@ function variableIn(data: unknown, results: unknown, component: string, variable
     isName(element['component']['name'], component) &&
     isName(element['variable']['name'], variable) &&
     (element['attributeType'] ?? 'Actual') === 'Actual'
-  const statuses = records(results)
-    .filter(isIt)
-    .map(({ attributeStatus }) => attributeStatus)
-  return { value: records(data).filter(isIt).at(-1)?.['attributeValue'], statuses }
+  const asked = records(data).filter(isIt).reverse()
+  const answered = records(results).filter(isIt).reverse()
+  return answered.map((result, at) => ({ value: asked[at]?.['attributeValue'], status: result['attributeStatus'] }))
 }
 
 /** A01.FR.03 and 04: any answer but Accepted leaves the old key valid. */

@@ -153,6 +153,13 @@ export function likelyIdentity(target: string): StationId | null {
   return identity === null || identity === '' ? null : (identity.slice(0, maxLikely) as StationId)
 }
 
+/** Whether a listener accepts an identity, in some version. */
+export function isIdentity(text: string): boolean {
+  const target = `/${encodeURIComponent(text)}`
+  const isReadable = typeof readIdentity(target, parseTarget(target), '/') === 'string'
+  return isReadable && Object.values(versions).some(row => row.isIdentity(text))
+}
+
 /** The one segment after the prefix. What the app could read as another identity is refused, never corrected. */
 function readIdentity(text: string, target: Target, path: string): StationId | Refusal {
   const prefix = segmentsOf(path)

@@ -330,6 +330,13 @@ const intervals: readonly (readonly [Version, Fields, Fields, number | null, str
     null,
     'not the actual value',
   ],
+  [
+    'ocpp2.0.1',
+    set({ ...interval, attributeValue: '300' }, { ...interval, attributeValue: '1' }),
+    said({ ...interval, ...accepted }, { ...interval, attributeStatus: 'Rejected' }),
+    300,
+    'twice in one message: the first is accepted',
+  ],
   ['ocpp2.0.1', set({ ...interval, attributeValue: '300' }), said(), null, 'no result'],
   ['ocpp2.0.1', set(), said({ ...interval, ...accepted }), null, 'it was not asked for'],
   ['ocpp2.0.1', { setVariableData: 'x' }, { setVariableResult: [null] }, null, 'not of the schema'],
@@ -377,13 +384,25 @@ const newKeys: readonly (readonly [
   ['ocpp2.0.1', setKey('secret', { attributeType: 'Target' }), keyResult('Accepted'), null, 'another attribute'],
   ['ocpp2.0.1', setKey('secret'), { setVariableResult: [] }, null, 'no result'],
   ['ocpp2.0.1', setKey('secret'), { setVariableResult: null }, null, 'nothing that can be read'],
-  [
-    'ocpp2.0.1',
-    { setVariableData: [...setKey('one').setVariableData, ...setKey('two').setVariableData] },
-    { setVariableResult: [...keyResult('Rejected').setVariableResult, ...keyResult('Accepted').setVariableResult] },
-    now('two'),
-    'twice in one message: the last one counts',
-  ],
+  ...(
+    [
+      [['Rejected', 'Accepted'], now('two'), 'the second is accepted'],
+      [['Accepted', 'Rejected'], now('one'), 'the first is accepted'],
+      [['Accepted', 'Accepted'], now('two'), 'the second replaces the first'],
+      [['RebootRequired', 'Rejected'], later('one'), 'the first counts after a reboot'],
+      [['Rejected', 'Rejected'], null, 'both are rejected'],
+      [['Accepted'], now('two'), 'one result'],
+    ] as const
+  ).map(
+    ([statuses, expected, because]) =>
+      [
+        'ocpp2.0.1',
+        { setVariableData: [...setKey('one').setVariableData, ...setKey('two').setVariableData] },
+        { setVariableResult: statuses.flatMap(status => keyResult(status).setVariableResult) },
+        expected,
+        `twice in one message: ${because}`,
+      ] as const,
+  ),
 ]
 for (const [version, command, answer, expected, because] of newKeys) {
   test(`${version}: ${JSON.stringify(command)} with ${JSON.stringify(answer)} gives ${expected?.isValid ?? 'no'} key: ${because}`, () => {

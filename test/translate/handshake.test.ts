@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import type { Version } from '../../src/ocpp/version.ts'
 import {
+  isIdentity,
   isStationPath,
   likelyIdentity,
   readHandshake,
@@ -526,6 +527,23 @@ const likely = [
 for (const [target, expected, because] of likely)
   test(`likelyIdentity of ${target.slice(0, 30)} is its last segment: ${because}`, () =>
     assert.equal(likelyIdentity(target), expected))
+
+const accepted: readonly (readonly [text: string, expected: boolean, because: string])[] = [
+  ['RDAM |1:2/3?#%', true, 'every printable character may be percent-encoded'],
+  ['ü'.repeat(127), true, '254 bytes, in 1.6'],
+  ['ü'.repeat(128), false, 'longer than any version allows'],
+  ['', false, 'nothing'],
+  ['.', false, 'a dot segment'],
+  ['..', false, 'a dot segment'],
+  ['CP\n1', false, 'a control character'],
+]
+for (const [text, expected, because] of accepted) {
+  test(`a listener ${expected ? 'accepts' : 'refuses'} the identity ${JSON.stringify(text.slice(0, 30))}: ${because}`, () => {
+    assert.equal(isIdentity(text), expected)
+    const handshake = readHandshake(upgrade(`/ocpp/${encodeURIComponent(text)}`), settings)
+    assert.equal(handshake.kind === 'station', expected)
+  })
+}
 
 for (const name of ['x-ssl-client-subject', 'x_ssl_client_serial', 'x-ssl_client-verify']) {
   test(`a station cannot set ${name}, with a certificate or without, even when headers names it`, () => {

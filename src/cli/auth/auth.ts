@@ -3,12 +3,13 @@
  */
 import { readFile } from 'node:fs/promises'
 import { askedOf, resolve } from '../../config/resolve.ts'
+import { versions } from '../../ocpp/version.ts'
 import { hashOf, matches } from '../../server/auth/hash.ts'
 import { changeFile } from '../../server/auth/key-file.ts'
 import { parseKeys, withKeys, type Hashes } from '../../server/auth/lines.ts'
-import { secretOf } from '../../server/auth/secret.ts'
+import { bytesOfDigits, maxKeyBytes, secretOf } from '../../server/auth/secret.ts'
 import { readConfigFile } from '../../settings.ts'
-import type { StationId } from '../../translate/handshake.ts'
+import { isIdentity, type StationId } from '../../translate/handshake.ts'
 import { CommandError, exits, UsageError, type Call, type Terminal } from '../command.ts'
 import type { auth } from '../flags.ts'
 import { escaped } from '../show/escape.ts'
@@ -48,6 +49,7 @@ function fileOf(argv: readonly string[], { env }: Terminal): string {
 }
 
 async function add(given: Given, stationId: StationId): Promise<number> {
+  if (!isIdentity(stationId)) throw new UsageError(`${JSON.stringify(stationId)}: no listener accepts this identity`)
   const key = await keyFor(given)
   await change(given.file, stationId, async before => {
     if (before !== undefined) throw new CommandError(`${stationId} has a key already: rotate or remove it`)
@@ -130,7 +132,12 @@ type Key = { readonly text: string; readonly isNew: boolean }
 async function keyFor({ flags, terminal }: Given): Promise<Key> {
   if (!flags.stdin) return { text: newKey(flags.ocppVersion), isNew: true }
   const text = await readKey(terminal)
-  if (Buffer.byteLength(text) < minKeyBytes) throw new UsageError(`a key has ${minKeyBytes} bytes at least`)
+  const key = Buffer.from(text)
+  const used = (versions[flags.ocppVersion].configuresHexKeys ? bytesOfDigits(key) : null) ?? key
+  if (used.length < minKeyBytes || key.length > maxKeyBytes)
+    throw new UsageError(
+      `a key has ${minKeyBytes} to ${maxKeyBytes} bytes; in 1.6 (see --ocpp_version) two hexadecimal digits are one byte`,
+    )
   return { text, isNew: false }
 }
 

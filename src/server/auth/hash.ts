@@ -47,9 +47,10 @@ export async function matches(secret: Buffer, text: string): Promise<boolean> {
   return timingSafeEqual(await derived(secret, parsed.salt, parsed.cost, parsed.hash.length), parsed.hash)
 }
 
+/** A hash made elsewhere may be longer than 32 bytes, but not shorter: then the file is cut off. */
 function parseHash(text: string): Hash | null {
   const [, ln, r, p, salt = '', hash = ''] =
-    /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d)\$([A-Za-z\d+/]{11,86})\$([A-Za-z\d+/]{22,86})$/.exec(text) ?? []
+    /^\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d)\$([A-Za-z\d+/]{11,86})\$([A-Za-z\d+/]{43,86})$/.exec(text) ?? []
   const given = { ln: Number(ln), r: Number(r), p: Number(p) }
   const isUsable = given.ln > 0 && given.r > 0 && given.p > 0 && memoryOf(given) <= mostMemory
   return isUsable ? { cost: given, salt: Buffer.from(salt, 'base64'), hash: Buffer.from(hash, 'base64') } : null

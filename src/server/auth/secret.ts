@@ -6,15 +6,22 @@
  */
 
 /** In bytes; a key has at most 64 characters (2.1), which as hexadecimal digits are 128. */
-const maxLength = 256
+export const maxKeyBytes = 256
 
 /**
  * The bytes of a key. 1.6 configures hexadecimal digits and wants the bytes behind them in the header; stations that
- * send the digits exist, and those that send a 2.x password as digits. So digits stand for their bytes, in any key.
+ * send the digits exist, and those that send a 2.x password as digits. So digits stand for their bytes, in any key, and
+ * also where these bytes are digits themselves: the bytes have the same secret as their digits.
  */
 export function secretOf(key: Buffer): Buffer {
+  const bytes = bytesOfDigits(key)
+  return bytes === null ? key : secretOf(bytes)
+}
+
+/** The bytes of a key in hexadecimal digits, as 1.6 configures it; `null` for any other key. */
+export function bytesOfDigits(key: Buffer): Buffer | null {
   const text = key.toString('latin1')
-  return /^(?:[\da-f]{2}){8,64}$/i.test(text) ? Buffer.from(text, 'hex') : key
+  return /^(?:[\da-f]{2}){8,64}$/i.test(text) ? Buffer.from(text, 'hex') : null
 }
 
 /**
@@ -28,5 +35,5 @@ export function secretIn(authorization: string, stationId: string): Buffer | nul
   const user = Buffer.from(`${stationId}:`)
   if (!credentials.subarray(0, user.length).equals(user)) return null
   const key = credentials.subarray(user.length)
-  return key.length === 0 || key.length > maxLength ? null : secretOf(key)
+  return key.length === 0 || key.length > maxKeyBytes ? null : secretOf(key)
 }

@@ -20,7 +20,7 @@ export type ClientTrust = { readonly ca: string; readonly crls: readonly Revocat
  */
 export function readKeyPair(certFile: string, keyFile: string): KeyPair {
   const pair = { cert: read('ssl_cert', certFile), key: read('ssl_key', keyFile) }
-  attempt(() => createSecureContext({ cert: pair.cert }), `ssl_cert: ${certFile} is not a PEM certificate`)
+  attempt(() => createSecureContext({ cert: assertWhole(pair.cert) }), `ssl_cert: ${certFile} is not a PEM certificate`)
   attempt(() => createSecureContext({ key: pair.key }), `ssl_key: ${keyFile} is not a PEM private key`)
   attempt(() => match(pair), `ssl_cert, ssl_key: ${certFile} and ${keyFile} do not match`)
   return pair
@@ -31,11 +31,8 @@ export function readClientTrust(caFile: string, crlFile: string | null): ClientT
   const ca = read('ssl_client_ca', caFile)
   attempt(() => certificatesIn(ca), `ssl_client_ca: ${caFile} is not a PEM certificate`)
   if (crlFile === null) return { ca, crls: [] }
-  const blocks = read('ssl_client_crl', crlFile).match(crlBlocks) ?? []
-  attempt(
-    () => createSecureContext({ crl: assertSome(blocks) }),
-    `ssl_client_crl: ${crlFile} is not a PEM revocation list`,
-  )
+  const lists = read('ssl_client_crl', crlFile)
+  const blocks = attempt(() => listsIn(lists), `ssl_client_crl: ${crlFile} is not a PEM revocation list`)
   const crls = attempt(
     () => blocks.map(expiringList),
     `ssl_client_crl: ${crlFile} has a list that never expires (RFC 5280 §5.1.2.5)`,
@@ -43,6 +40,8 @@ export function readClientTrust(caFile: string, crlFile: string | null): ClientT
   return { ca, crls }
 }
 
+/** Lazy: a greedy group would exceed the stack for a list of some MB. */
+const wholeBlocks = /-----BEGIN ([^-]+)-----(?:(?!-----)[^])*?-----END \1-----/g
 const certificateBlocks = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
 const crlBlocks = /-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g
 
@@ -58,14 +57,29 @@ function expiringList(pem: string): RevocationList {
   return { ...validity, pem }
 }
 
-/** Throws for a text that has none. */
+/** Throws for a text that has none, or one that is cut off. */
 function certificatesIn(pem: string): readonly X509Certificate[] {
-  return assertSome(pem.match(certificateBlocks) ?? []).map(block => new X509Certificate(block))
+  return blocksIn(pem, certificateBlocks).map(block => new X509Certificate(block))
 }
 
-function assertSome(blocks: string[]): string[] {
-  if (blocks.length === 0) throw new Error('it has no PEM block')
+/** Throws as `certificatesIn` does. */
+function listsIn(pem: string): readonly string[] {
+  const blocks = blocksIn(pem, crlBlocks)
+  createSecureContext({ crl: blocks })
   return blocks
+}
+
+function blocksIn(pem: string, kind: RegExp): string[] {
+  const blocks = assertWhole(pem).match(kind)
+  if (blocks === null) throw new Error('it has no PEM block')
+  return blocks
+}
+
+/** Of a file that is cut within a block, OpenSSL may read the blocks before it, without an error. */
+function assertWhole(pem: string): string {
+  // The cut may be within the dashes of a BEGIN line.
+  if (/-----B|\n-+$/.test(pem.replace(wholeBlocks, ''))) throw new Error('it has a PEM block that is cut off')
+  return pem
 }
 
 /** A secure context takes a key of another type than its certificate's, and then every handshake fails. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { runCommand } from '../../../src/cli/run.ts'
@@ -44,7 +44,53 @@ test('auth add --stdin takes a key that the station has, and prints none', async
   assert.deepEqual(await auth(['add', 'CP 1', '--stdin'], 'a password of 2.x\n'), { code: 0, out: '', err: '' })
   assert.equal(await isKey('a password of 2.x'), true)
   assert.equal((await auth(['add', 'CP2', '--stdin'], '\n')).code, 2)
-  assert.match((await auth(['add', 'CP2', '--stdin'], 'x'.repeat(15))).err, /^a key has 16 bytes at least\n/)
+})
+
+const refusedKeys: readonly (readonly [key: string, flags: readonly string[], because: string])[] = [
+  ['x'.repeat(15), [], 'a key has 16 bytes at least'],
+  ['0123456789abcdef', [], '16 digits are 8 bytes'],
+  ['ab'.repeat(15), [], '30 digits are 15 bytes'],
+  ['0123456789abcde', ['--ocpp_version=2.0.1'], 'a text of 15 bytes'],
+  ['x'.repeat(257), [], 'no header may hold it'],
+]
+for (const [key, flags, because] of refusedKeys) {
+  test(`auth add and rotate --stdin ${flags.join(' ')} refuse ${key.slice(0, 20)}, and change nothing: ${because}`, async t => {
+    const { file, auth } = setUp(t)
+    await auth(['add', 'CP 1'])
+    const text = readFileSync(file, 'utf8')
+    for (const words of [
+      ['add', 'CP2'],
+      ['rotate', 'CP 1'],
+    ]) {
+      const { code, err } = await auth([...words, '--stdin', ...flags], `${key}\n`)
+      assert.equal(code, 2)
+      assert.match(err, /^a key has 16 to 256 bytes/)
+    }
+    assert.equal(readFileSync(file, 'utf8'), text)
+  })
+}
+
+const keptKeys: readonly (readonly [key: string, flags: readonly string[], because: string])[] = [
+  ['30313233343536373839303132333435', [], '32 digits are 16 bytes, whatever these are'],
+  ['0123456789abcdef', ['--ocpp_version=2.0.1'], 'a password of 16 characters in 2.x'],
+  ['x'.repeat(256), [], 'the longest that a header may hold'],
+]
+for (const [key, flags, because] of keptKeys) {
+  test(`auth add --stdin ${flags.join(' ')} takes ${key.slice(0, 40)}: ${because}`, async t => {
+    const { auth, isKey } = setUp(t)
+    assert.deepEqual(await auth(['add', 'CP 1', '--stdin', ...flags], key), { code: 0, out: '', err: '' })
+    assert.equal(await isKey(key), true)
+  })
+}
+
+test('auth add refuses an identity that no listener accepts, and writes nothing', async t => {
+  const { file, auth } = setUp(t)
+  for (const stationId of ['', '..', 'CP\n1', 'x'.repeat(256)]) {
+    const { code, out, err } = await auth(['add', stationId])
+    assert.deepEqual([code, out], [2, ''])
+    assert.match(err, /^"[^\n]*": no listener accepts this identity\n/)
+  }
+  assert.equal(existsSync(file), false)
 })
 
 test('auth rotate adds a new key behind the old one, and replaces a new one that no station has used', async t => {

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { keysProbe } from '../../../src/cli/check/keys.ts'
 import { temporaryDirectory } from '../../support/store.ts'
 
-const hash = '$scrypt$ln=1,r=1,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g'
+const hash = '$scrypt$ln=1,r=1,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g'
 
 const rows: readonly (readonly [text: string, mode: number, status: string, found: RegExp, fix: RegExp | null])[] = [
   [`CP1 ${hash}\n`, 0o600, 'ok', /keys: 1 station$/, null],

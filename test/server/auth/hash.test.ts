@@ -30,7 +30,7 @@ test('the hash of a random key costs next to nothing, and that of any other key 
 })
 
 const salt = 'c2FsdHNhbHRzYWx0'
-const hash = 'aGFzaGhhc2hoYXNoaGFzaGhhc2g'
+const hash = 'aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g'
 const rows: readonly (readonly [text: string, expected: boolean, because: string])[] = [
   [`$scrypt$ln=14,r=8,p=1$${salt}$${hash}`, true, 'the form'],
   [`$scrypt$ln=16,r=8,p=1$${salt}$${hash}`, false, 'it would take more than 64 MiB'],
@@ -38,6 +38,8 @@ const rows: readonly (readonly [text: string, expected: boolean, because: string
   [`$scrypt$ln=14,r=64,p=1$${salt}$${hash}`, false, 'it would take 128 MiB'],
   [`$scrypt$ln=0,r=8,p=1$${salt}$${hash}`, false, 'a cost of 1'],
   [`$scrypt$ln=14,r=8,p=1$${salt}$`, false, 'no hash'],
+  [`$scrypt$ln=14,r=8,p=1$${salt}$${hash.slice(0, -1)}`, false, 'less than 32 bytes: the file is cut off'],
+  [`$scrypt$ln=14,r=8,p=1$${salt}$${hash.slice(0, -20)}`, false, 'the same'],
   [`$scrypt$ln=14,r=8,p=1$$${hash}`, false, 'no salt'],
   [`$argon2id$v=19$m=19456,t=2,p=1$${salt}$${hash}`, false, 'another function'],
   ['secret', false, 'the key itself'],

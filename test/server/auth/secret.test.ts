@@ -56,3 +56,18 @@ for (const [key, same, because] of forms) {
     assert.deepEqual(secretOf(Buffer.from(key)), same ? Buffer.from(key, 'hex') : Buffer.from(key))
   })
 }
+
+const text = '0123456789012345'
+const digits = Buffer.from(text).toString('hex')
+const spellings: readonly (readonly [key: string | Buffer, because: string])[] = [
+  [text, 'as the station sends it'],
+  [digits, 'as 1.6 configures it'],
+  [Buffer.from(digits).toString('hex').toUpperCase(), 'as the digits of these digits'],
+  [Buffer.from(text, 'hex'), 'as bytes'],
+]
+for (const [key, because] of spellings) {
+  test(`a key of bytes that are digits themselves has the same secret ${because}`, () => {
+    assert.deepEqual(secretOf(Buffer.from(key)), Buffer.from(text, 'hex'))
+    assert.deepEqual(secretIn(basic('CP1', key), 'CP1'), Buffer.from(text, 'hex'))
+  })
+}

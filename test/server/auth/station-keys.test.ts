@@ -194,6 +194,13 @@ test('a new key that a station has accepted replaces the old one at once, and in
   assert.equal(await ask('CP1', hex), 'right', 'its own write costs no check')
 })
 
+test('a new key of bytes that are digits themselves is right when the station sends the bytes', async t => {
+  const { keys, ask } = await setUp(t)
+  const text = '0123456789012345'
+  keys.onNewKey(cp1, { text: Buffer.from(text).toString('hex'), isValid: 'now' })
+  assert.equal(await ask('CP1', text), 'right')
+})
+
 test('a new key that is in the file already keeps its hash when the station accepts it; any other gets a costly one', async t => {
   const { file, keys, ask, inFile } = await setUp(t)
   const [old = ''] = inFile().get(cp1) ?? []

@@ -3,7 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { expiryOf, readKeyPair } from '../../../src/server/tls/certificates.ts'
+import { expiryOf, readClientTrust, readKeyPair } from '../../../src/server/tls/certificates.ts'
+import { openCa } from '../../support/certificate.ts'
 import { run } from '../../support/process.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-certificates-'))
@@ -72,3 +73,45 @@ for (const [cert, key, problem, because] of refused) {
     )
   })
 }
+
+const text = (name: string): string => readFileSync(file(name), 'utf8')
+
+/** Each text that `second` may be cut to; its last line break may be missing. */
+const cutsOf = (second: string): readonly string[] =>
+  Array.from({ length: second.trimEnd().length - 1 }, (_, at) => second.slice(0, at + 1))
+
+const cutFiles: readonly (readonly [kind: string, expected: string, read: (name: string) => unknown])[] = [
+  ['crt', 'ssl_cert: {file} is not a PEM certificate', name => readKeyPair(file(name), file('ec.key'))],
+  ['crt', 'ssl_client_ca: {file} is not a PEM certificate', name => readClientTrust(file(name), null)],
+  ['crl', 'ssl_client_crl: {file} is not a PEM revocation list', name => readClientTrust(file('ec.crt'), file(name))],
+]
+for (const [kind, expected, read] of cutFiles) {
+  test(`${expected.split(':')[0]} rejects a file with two PEM blocks that is cut anywhere in the second`, async () => {
+    if (kind === 'crl')
+      for (const name of ['ec', 'other'])
+        writeFileSync(file(`${name}.crl`), readFileSync(await (await openCa(file(`ca ${name}`), name)).crl(7)))
+    const [first, second] = [text(`ec.${kind}`), text(`other.${kind}`)]
+    const message = expected.replace('{file}', file('cut'))
+    for (const cut of cutsOf(second)) {
+      writeFileSync(file('cut'), first + cut)
+      assert.throws(() => read('cut'), { message }, `${cut.length} of ${second.length} characters`)
+    }
+    writeFileSync(file('cut'), `A comment -- with dashes\n${first}${second.trimEnd()}`)
+    assert.doesNotThrow(() => read('cut'))
+  })
+}
+
+test('readClientTrust rejects a CA that is cut before a whole one', () => {
+  writeFileSync(file('cut'), text('ec.crt').slice(0, 200) + text('other.crt'))
+  assert.throws(() => readClientTrust(file('cut'), null), {
+    message: `ssl_client_ca: ${file('cut')} is not a PEM certificate`,
+  })
+})
+
+test('readClientTrust finds the cut behind a block of 8 MiB', () => {
+  const large = `-----BEGIN OTHER-----\n${`${'A'.repeat(64)}\n`.repeat(2 ** 17)}-----END OTHER-----\n`
+  writeFileSync(file('large'), large + text('ec.crt'))
+  assert.doesNotThrow(() => readClientTrust(file('large'), null))
+  writeFileSync(file('large'), (large + text('ec.crt')).slice(0, -50))
+  assert.throws(() => readClientTrust(file('large'), null), /is not a PEM certificate$/)
+})
