@@ -41,7 +41,10 @@ export type Command = {
   readonly data: string
 }
 
-export type ConnectCall = Caller
+export type ConnectCall = Caller & {
+  /** Whether the app has accepted the station before with what it proves now: it waits for no stranger. */
+  readonly isReturning?: boolean
+}
 export type CommandCall = Caller & Command & { readonly connectionIdentifiers: string }
 export type DisconnectCall = Caller & {
   readonly connectionIdentifiers: string

@@ -148,15 +148,15 @@ export class Admission {
     return null
   }
 
-  /** Nobody guesses such a key, and its check costs little: it does not wait for the guesses of others. */
+  /** Nobody guesses such a key, and its check costs little: a right one does not wait for the guesses of others. */
   async #checkRandom(keys: StationKeys, handshake: StationHandshake, authorization: string): Promise<Refusal | null> {
     const { guesses } = this.#hub.known
+    // A wrong key beyond the limit gets the answer that an unknown station gets there.
     const guessing = guessed(guesses.addressWaitSeconds(handshake))
-    if (guessing !== null) return guessing
-    guesses.addUnknown(handshake)
+    if (guessing === null) guesses.addUnknown(handshake)
     const checked = await keys.check(handshake.stationId, authorization, networkAt(handshake))
-    if (checked === 'wrong' || checked === 'unknown') return this.#onWrongKey(checked)
-    guesses.takeBackUnknown(handshake)
+    if (checked === 'wrong' || checked === 'unknown') return guessing ?? this.#onWrongKey(checked)
+    if (guessing === null) guesses.takeBackUnknown(handshake)
     return checked === 'right' ? null : this.#busy()
   }
 
@@ -199,7 +199,8 @@ export class Admission {
     const deadline = now() + queueMs
     const queueDeadline = (): number => (rpc.presence.isAway ? 0 : deadline)
     try {
-      const reply = await rpc.connect({ sid: who.sid, env: handshake.env }, aborted, queueDeadline)
+      const isReturning = hasAcceptedCredentials(handshake, this.#hub)
+      const reply = await rpc.connect({ sid: who.sid, env: handshake.env, isReturning }, aborted, queueDeadline)
       if (reply.status === 'failure') return this.#onRejected(handshake, who, verdictOf(reply))
       const connected: Connected = { sid: who.sid, reply }
       const obstacle = gone.aborted ? this.#unavailable() : this.#obstacle(handshake, this.#connects.size - 1)

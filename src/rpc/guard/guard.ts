@@ -21,7 +21,7 @@ import type { Cancellation, Rpc } from '../../session/ports.ts'
 import { aborted, type Transport } from '../transport.ts'
 import { backoffFor } from './backoff.ts'
 import { initialLimit, limitAfter, type Limit } from './limit.ts'
-import { maxPending, Permits } from './permits.ts'
+import { maxPending, Permits, type Priority } from './permits.ts'
 import { Presence, type PresenceSettings } from './presence.ts'
 
 type GuardSettings = PresenceSettings & {
@@ -38,6 +38,7 @@ type GuardSettings = PresenceSettings & {
 
 type Task = {
   readonly method: 'connect' | 'command' | 'disconnect'
+  readonly priority: Priority
   /** Whether the app may run it twice. */
   readonly isIdempotent: boolean
   readonly signal: Cancellation
@@ -49,7 +50,6 @@ type TaskOf<Call, Reply> = Task & {
   readonly send: (call: Call, signal: Cancellation, deadline: number) => Promise<Reply>
 }
 
-const priorityOf = { connect: 'new', command: 'connected', disconnect: 'leaving' } as const
 /** A timer of a busy event loop fires this late. */
 const oversleptMs = 10
 const readyWithinMs = 3_000
@@ -114,17 +114,21 @@ export class Guard implements Rpc {
   }
 
   connect(call: ConnectCall, signal: Cancellation, queueDeadline?: () => number): Promise<ConnectReply> {
-    return this.#run({ method: 'connect', isIdempotent: true, call, signal, send: this.#connect, queueDeadline })
+    const priority = call.isReturning === true ? 'returning' : 'new'
+    const send = this.#connect
+    return this.#run({ method: 'connect', priority, isIdempotent: true, call, signal, send, queueDeadline })
   }
 
   /** A perform that the app may have run is not retried: running it twice may do harm. */
   command(call: CommandCall, signal: Cancellation, queueDeadline?: () => number): Promise<CommandReply> {
     const isIdempotent = call.command !== 'message'
-    return this.#run({ method: 'command', isIdempotent, call, signal, send: this.#command, queueDeadline })
+    const send = this.#command
+    return this.#run({ method: 'command', priority: 'connected', isIdempotent, call, signal, send, queueDeadline })
   }
 
   disconnect(call: DisconnectCall, signal: Cancellation): Promise<void> {
-    return this.#run({ method: 'disconnect', isIdempotent: true, call, signal, send: this.#disconnect })
+    const send = this.#disconnect
+    return this.#run({ method: 'disconnect', priority: 'leaving', isIdempotent: true, call, signal, send })
   }
 
   abort(): void {
@@ -169,9 +173,9 @@ export class Guard implements Rpc {
   }
 
   /** Waits for a permit; the budget may shrink meanwhile. */
-  #queue({ method, signal, queueDeadline }: Task, budgetFrom: number): Promise<void> {
+  #queue({ priority, signal, queueDeadline }: Task, budgetFrom: number): Promise<void> {
     const deadline = (): number => Math.max(this.#lastStart(budgetFrom), queueDeadline?.() ?? 0)
-    return this.#permits.wait(priorityOf[method], signal, deadline)
+    return this.#permits.wait(priority, signal, deadline)
   }
 
   /** Of one call, as of now. */

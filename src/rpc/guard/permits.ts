@@ -11,14 +11,15 @@ import type { Presence } from './presence.ts'
 /**
  * By priority; first in, first out within each. Calls of connected stations go before the Disconnects of those that
  * left, which nobody awaits. Disconnects go before Connects: a station that reconnects is let in once the app has seen
- * the end of its previous connection.
+ * the end of its previous connection. Of the Connects, those of stations that come back go first: made-up identities
+ * must not keep them out.
  */
-const priorities = ['connected', 'leaving', 'new'] as const
+const priorities = ['connected', 'leaving', 'returning', 'new'] as const
 export type Priority = (typeof priorities)[number]
 
 /**
  * One permit in so many goes to those that are not connected, if any wait: otherwise connected stations that keep the
- * app at its limit would keep all others out.
+ * app at its limit would keep all others out. So it is with Connects of new stations among those that come back.
  */
 const othersEvery = 8
 
@@ -47,7 +48,9 @@ export class Permits {
   #inARow = 0
   /** Whether the last of the others was a Disconnect: then a Connect is next, or thousands of Disconnects go first. */
   #wasLeaving = false
-  readonly #queue: Record<Priority, Waiter[]> = { connected: [], leaving: [], new: [] }
+  /** Connects of stations that come back, taken from the queue in a row. */
+  #returnedInARow = 0
+  readonly #queue: Record<Priority, Waiter[]> = { connected: [], leaving: [], returning: [], new: [] }
   /** Removed from the queue, not yet rejected. */
   readonly #expired: { readonly waiter: Waiter; readonly reason: RpcError }[] = []
   /** Runs while a call waits. */
@@ -61,7 +64,7 @@ export class Permits {
 
   /** How many calls wait. */
   get pending(): number {
-    return this.#queue.connected.length + this.#queue.leaving.length + this.#queue.new.length
+    return priorities.reduce((sum, priority) => sum + this.#queue[priority].length, 0)
   }
 
   /** How many calls wait in the longest of the queues. */
@@ -120,7 +123,8 @@ export class Permits {
   }
 
   #next(): Waiter | undefined {
-    const { connected, leaving, new: connects } = this.#queue
+    const { connected, leaving, returning } = this.#queue
+    const connects = this.#connects()
     const isTurnOfOthers = this.#inARow >= othersEvery - 1
     const isTurnOfConnects = isTurnOfOthers && this.#wasLeaving && connects.length > 0
     const others = leaving.length > 0 && !isTurnOfConnects ? leaving : connects
@@ -130,7 +134,14 @@ export class Permits {
     }
     this.#inARow = 0
     this.#wasLeaving = others === leaving
+    if (others === connects) this.#returnedInARow = connects === returning ? this.#returnedInARow + 1 : 0
     return others.shift()
+  }
+
+  #connects(): Waiter[] {
+    const { returning, new: strangers } = this.#queue
+    const isTurnOfStrangers = this.#returnedInARow >= othersEvery - 1 && strangers.length > 0
+    return returning.length > 0 && !isTurnOfStrangers ? returning : strangers
   }
 
   #removeExpired(): void {

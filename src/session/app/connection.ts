@@ -14,6 +14,7 @@ import {
   type State,
 } from '../../cable/rpc.ts'
 import { readTransmission } from '../../translate/messages.ts'
+import { hasAcceptedCredentials } from '../allowance.ts'
 import { verdictOf } from '../auth/verdict.ts'
 import type { AppSession, Cancellation, Fleet, Member, QueuedDisconnect } from '../ports.ts'
 import type { Station } from '../station.ts'
@@ -115,7 +116,8 @@ export class AppConnection {
     // With keys of its own, the bridge has checked this station's before the upgrade.
     if (world.keys === null && this.#fleet.known.isPutOff(handshake)) throw this.#putOff()
     const endAttempt = this.#fleet.known.onAsking(handshake)
-    const call = { sid: who.sid, env: this.#env(noState) }
+    const isReturning = hasAcceptedCredentials(handshake, this.#fleet)
+    const call = { sid: who.sid, env: this.#env(noState), isReturning }
     const reply = await world.rpc.connect(call, closed, queueDeadline).finally(() => endAttempt?.())
     if (reply.status === 'failure') {
       this.#fleet.known.onRejected(handshake, verdictOf(reply))

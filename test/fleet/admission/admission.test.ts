@@ -382,13 +382,15 @@ for (const mode of modes)
     })
   }
 
-test('a random key is checked at once, whatever others guess, and counts for its address only', async t => {
+test('a random key is checked at once, whatever others guess, and a right one gets in beyond the limit of its address', async t => {
   const { world, statusOf } = setUp(t, { connectOn: 'boot' })
-  const keys = keysOf(null, 'wrong')
-  world.keys = { ...keys, isRandom: () => true }
+  world.keys = { ...keysOf(null, 'wrong'), isRandom: () => true }
   for (let at = 0; at < 10_000; at++) assert.equal(await statusOf(), 401)
   assert.equal(await statusOf(), 429)
-  assert.equal(keys.asked.length, 10_000)
+  world.keys = { ...keysOf(null, 'right'), isRandom: () => true }
+  assert.equal(await statusOf(), 101)
+  world.keys = { ...keysOf(null, 'wrong'), isRandom: () => true }
+  assert.equal(await statusOf(), 429)
 })
 
 function keysOf(recalled: KeyVerdict | null, checked: KeyVerdict | 'busy', isChecking = false) {

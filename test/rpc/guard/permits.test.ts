@@ -83,6 +83,15 @@ test('while connected stations always wait, every eighth permit goes to one that
   assert.deepEqual(places, ['8 leaving 1', '16 new 1', '24 leaving 2', '32 new 2', '35 leaving 3'])
 })
 
+test('stations that come back go before new ones, and every eighth Connect is that of a new one', async t => {
+  const queue = new Queue(t)
+  for (let at = 0; at < 20; at++) void queue.wait('new', 'new')
+  for (let at = 0; at < 20; at++) void queue.wait('returning', 'returning')
+  for (let at = 0; at < 24; at++) await queue.release()
+  const isNew = queue.admitted.flatMap((name, at) => (name === 'new' ? [at] : []))
+  assert.deepEqual(isNew, [7, 15, 22, 23])
+})
+
 test('release admits no call when more are in flight than a limit that has fallen', async t => {
   const queue = new Queue(t)
   queue.permits.limit = 3

@@ -56,7 +56,7 @@ test('each RPC carries the caller and only the fields of its kind', async t => {
   const caller = { sid: 'id-1', env }
   const known = { ...caller, connectionIdentifiers: '{"station_id":"CP1"}' }
   assert.deepEqual(rpc.made.all, [
-    { name: 'connect', ...caller },
+    { name: 'connect', ...caller, isReturning: false },
     { name: 'subscribe', ...known, command: 'subscribe', identifier: one, data: '' },
     { name: 'heartbeat', ...known, command: 'message', identifier: one, data: '{"action":"heartbeat"}' },
     { name: 'unsubscribe', ...known, command: 'unsubscribe', identifier: one, data: '' },
