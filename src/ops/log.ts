@@ -2,13 +2,14 @@
  * The log: one line per event on stdout, in AnyCable's formats, `text` or `json`. The only import of pino.
  *
  * Field names with a meaning: `error` is written as the messages of the error and its causes; `frame`, `wholeMessage`
- * and `excerpt` are redacted, lazily, when their line passes the level, and the first and the last are truncated;
- * `nodeid`, `sid`, `station` and `context` identify the source of a line. `time`, `level` and `msg` are reserved.
+ * and `excerpt` are redacted and truncated, lazily, when their line passes the level (a `wholeMessage` of more than
+ * 16,384 characters to its head and its tail); `nodeid`, `sid`, `station` and `context` identify the source of a line.
+ * `time`, `level` and `msg` are reserved.
  */
 import { isatty } from 'node:tty'
 import { pino, stdTimeFunctions } from 'pino'
 import { openStdout } from './output.ts'
-import { cutBefore, cutFrame, redactBefore, redactFrame, redactWhole } from './redact/redact.ts'
+import { cutBefore, cutFrame, cutKept, redactBefore, redactFrame, redactKept } from './redact/redact.ts'
 
 /** A logger with pino's signature: fields first, then the message. */
 export interface Log {
@@ -115,11 +116,12 @@ function withoutFields(line: string): string {
 
 const masked = {
   frame: (frame: unknown) => (typeof frame === 'string' ? redactFrame(frame) : frame),
-  wholeMessage: redactWhole,
+  wholeMessage: redactKept,
   excerpt: ({ text, at }: Excerpt) => redactBefore(text, at),
 }
 const shown = {
   frame: (frame: unknown) => (typeof frame === 'string' ? cutFrame(frame) : frame),
+  wholeMessage: cutKept,
   excerpt: ({ text, at }: Excerpt) => cutBefore(text, at),
 }
 

@@ -181,6 +181,16 @@ test('a whole frame and the excerpt of one are redacted', () => {
   assert.equal(excerpt, '[2,"1","StopTransaction",{"idTag":"***","meterStop":')
 })
 
+for (const isSensitive of [false, true]) {
+  test(`the head and the tail of a whole frame are written when it is long${isSensitive ? ', with log_sensitive too' : ''}`, () => {
+    const samples = '{"value":"1"},'.repeat(70_000)
+    const wholeMessage = `[2,"1","StopTransaction",{"meterStop":5,"transactionData":[${samples}],"transactionId":7}]`
+    const line = textOf({ wholeMessage }, 'm', { isSensitive })
+    assert.ok(line.length < 50_000)
+    assert.match(line, /StopTransaction.*meterStop\\":5,.*\.\.\.\(\d+\).*transactionId\\":7/)
+  })
+}
+
 test('a frame field is redacted', () => {
   assert.equal(
     jsonOf({ frame: '[2,"1","Authorize",{"idTag":"AB12"}]' }, 'm')['frame'],

@@ -6,7 +6,7 @@
  */
 import { errorTextsFrom, hasKey, isRepeated, isRevealing } from './errors.ts'
 import { hasSecret, isSecretName, namesKey } from './names.ts'
-import { redactBroken } from './redact-broken.ts'
+import { ENDS, redactBroken, redactEnds } from './redact-broken.ts'
 
 /** Characters of a frame that are logged. */
 const SHOWN = 1000
@@ -65,9 +65,20 @@ export function cutFrame(text: string): string {
   return text.length > SHOWN ? `${text.slice(0, SHOWN)}...(${text.length - SHOWN})` : text
 }
 
-/** Masks the same, and truncates nothing: for the few messages of which the log keeps the only copy. */
+/** Masks the same, and truncates nothing. */
 export function redactWhole(text: string): string {
   return isJson(text) ? redactJson(text) : redactBroken(text)
+}
+
+/** For the few messages of which the log keeps the only copy: whole up to 16,384 characters, else head and tail. */
+export function redactKept(text: string): string {
+  return text.length > ENDS.head + ENDS.tail ? redactEnds(text) : redactWhole(text)
+}
+
+/** The same, unmasked. */
+export function cutKept(text: string): string {
+  const left = text.length - ENDS.head - ENDS.tail
+  return left > 0 ? `${text.slice(0, ENDS.head)}...(${left})${text.slice(-ENDS.tail)}` : text
 }
 
 /**
