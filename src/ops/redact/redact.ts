@@ -7,6 +7,7 @@
 import { errorTextsFrom, hasKey, isRepeated, isRevealing } from './errors.ts'
 import { hasSecret, isSecretName, namesKey } from './names.ts'
 import { ENDS, redactBroken, redactEnds } from './redact-broken.ts'
+import { hasUrlUser, maskUrls } from './urls.ts'
 
 /** Characters of a frame that are logged. */
 const SHOWN = 1000
@@ -27,9 +28,6 @@ const VALUE = /value(?:s|sList)?$|info$|^techCode$/i
 
 /** The only message whose `data` tells of a customer, by its name or by a member that no DataTransfer has. */
 const CUSTOMER = /"(?:NotifyCustomerInformation|generatedAt)"/
-
-/** The user and password in a URL, up to its last `@`, as in the `location` of GetDiagnostics; `/` may be escaped. */
-const URL_USER = /(:(?:\\?\/){2})[^\s"/\\]+@/g
 
 const TOKEN = /"[^"\\]*(?:\\[^][^"\\]*)*"?|[{}[\]:,]|[^\s"{}[\]:,]+/g
 
@@ -88,8 +86,8 @@ export function cutKept(text: string): string {
  * @param payload of that CALL
  */
 export function redactDescription(description: string, payload: string): string {
-  const mayRepeat = namesKey(payload) || payload.search(URL_USER) !== -1
-  return mayRepeat || isRevealing(description) ? '***' : description.replace(URL_USER, '$1***@')
+  const mayRepeat = namesKey(payload) || hasUrlUser(payload)
+  return mayRepeat || isRevealing(description) ? '***' : maskUrls(description)
 }
 
 /**
@@ -130,7 +128,7 @@ function isDeep(text: string): boolean {
 
 /** @param text JSON, or the beginning of a text that is JSON */
 function redactJson(text: string): string {
-  return mask(text, secretsOf(text)).replace(URL_USER, '$1***@')
+  return maskUrls(mask(text, secretsOf(text)))
 }
 
 function secretsOf(text: string): Span[] {
