@@ -75,7 +75,8 @@ export function openLog({ level, format, nodeId, isSensitive = false, fields, wr
           if (stdout?.isFull === true && severity < warnSeverity) stdout.drop()
           else method.apply(this, args)
         },
-        streamWrite: line => {
+        streamWrite: written => {
+          const line = escapedJson(written)
           if (isWarning(line)) keepWarning(warnings, line)
           return format === 'text' ? textLine(line, colour) : line
         },
@@ -215,10 +216,20 @@ function quoted(text: string): string {
   return /[\s"=\p{C}]|^$/u.test(text) ? escaped(JSON.stringify(text)) : text
 }
 
+/** What JSON leaves as it is, but terminals obey: control characters, line separators, the direction of a text. */
+const unsafe = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
+/** Such characters stand only in texts of the line, where an escape means the same. */
+function escapedJson(line: string): string {
+  return line.replace(unsafe, unicodeEscape)
+}
+
 /** Escapes line breaks and terminal control characters, which a station may have sent. */
 function escaped(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, character => {
-    const code = character.codePointAt(0) ?? 0
-    return `\\u${code.toString(16).padStart(4, '0')}`
-  })
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, unicodeEscape)
+}
+
+function unicodeEscape(character: string): string {
+  const code = character.codePointAt(0) ?? 0
+  return `\\u${code.toString(16).padStart(4, '0')}`
 }
