@@ -2,13 +2,14 @@
  * The log: one line per event on stdout, in AnyCable's formats, `text` or `json`. The only import of pino.
  *
  * Field names with a meaning: `error` is written as the messages of the error and its causes; `frame`, `wholeMessage`
- * and `excerpt` are redacted, lazily, when their line passes the level, and the first and the last are truncated;
- * `nodeid`, `sid`, `station` and `context` identify the source of a line. `time`, `level` and `msg` are reserved.
+ * and `excerpt` are redacted and truncated, lazily, when their line passes the level (a `wholeMessage` of more than
+ * 16,384 characters to its head and its tail); `nodeid`, `sid`, `station` and `context` identify the source of a line.
+ * `time`, `level` and `msg` are reserved.
  */
 import { isatty } from 'node:tty'
 import { pino, stdTimeFunctions } from 'pino'
 import { openStdout } from './output.ts'
-import { cutBefore, cutFrame, redactBefore, redactFrame, redactWhole } from './redact/redact.ts'
+import { cutBefore, cutFrame, cutKept, redactBefore, redactFrame, redactKept } from './redact/redact.ts'
 
 /** A logger with pino's signature: fields first, then the message. */
 export interface Log {
@@ -74,7 +75,8 @@ export function openLog({ level, format, nodeId, isSensitive = false, fields, wr
           if (stdout?.isFull === true && severity < warnSeverity) stdout.drop()
           else method.apply(this, args)
         },
-        streamWrite: line => {
+        streamWrite: written => {
+          const line = escapedJson(written)
           if (isWarning(line)) keepWarning(warnings, line)
           return format === 'text' ? textLine(line, colour) : line
         },
@@ -115,11 +117,12 @@ function withoutFields(line: string): string {
 
 const masked = {
   frame: (frame: unknown) => (typeof frame === 'string' ? redactFrame(frame) : frame),
-  wholeMessage: redactWhole,
+  wholeMessage: redactKept,
   excerpt: ({ text, at }: Excerpt) => redactBefore(text, at),
 }
 const shown = {
   frame: (frame: unknown) => (typeof frame === 'string' ? cutFrame(frame) : frame),
+  wholeMessage: cutKept,
   excerpt: ({ text, at }: Excerpt) => cutBefore(text, at),
 }
 
@@ -213,10 +216,20 @@ function quoted(text: string): string {
   return /[\s"=\p{C}]|^$/u.test(text) ? escaped(JSON.stringify(text)) : text
 }
 
+/** What JSON leaves as it is, but terminals obey: control characters, line separators, the direction of a text. */
+const unsafe = /[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g
+
+/** Such characters stand only in texts of the line, where an escape means the same. */
+function escapedJson(line: string): string {
+  return line.replace(unsafe, unicodeEscape)
+}
+
 /** Escapes line breaks and terminal control characters, which a station may have sent. */
 function escaped(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, character => {
-    const code = character.codePointAt(0) ?? 0
-    return `\\u${code.toString(16).padStart(4, '0')}`
-  })
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, unicodeEscape)
+}
+
+function unicodeEscape(character: string): string {
+  const code = character.codePointAt(0) ?? 0
+  return `\\u${code.toString(16).padStart(4, '0')}`
 }

@@ -3,12 +3,14 @@
  */
 import {
   RpcError,
+  type Caller,
   type CommandCall,
   type CommandReply,
   type ConnectCall,
   type ConnectReply,
   type DisconnectCall,
 } from '../cable/rpc.ts'
+import { maskCredentials } from '../ops/redact/credentials.ts'
 import type { Cancellation } from '../session/ports.ts'
 
 /**
@@ -62,4 +64,12 @@ export function tooManyItems(): RpcError {
 export function tooLarge(bytes: number, { sent }: SizeLimits): RpcError {
   const message = `the call has ${bytes} bytes, but rpc_max_call_send_size is ${sent}`
   return new RpcError('application', 'notRun', message, { isLocal: true })
+}
+
+/** An error without what the app's text repeats of the station's credentials: it is logged, stored and shown. */
+export function withoutCredentials(error: unknown, { env }: Caller): unknown {
+  if (!(error instanceof RpcError)) return error
+  const message = maskCredentials(error.message, env.headers['authorization'] ?? '')
+  if (message === error.message) return error
+  return new RpcError(error.code, error.outcome, message, { cause: error.cause, isLocal: error.isLocal })
 }

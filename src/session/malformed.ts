@@ -92,7 +92,7 @@ export class MalformedMessages {
     world.once(this.#key('malformed'), () => ({ ...who, problem: faults[fault], ...place() }), malformedText, detail)
   }
 
-  /** Logs a message whole that carries the energy of a transaction: the station may not send it again. */
+  /** Logs a message that carries the energy of a transaction: the station may not send it again. */
   #keepEnergy(text: string): void {
     const action = [...this.#station.row.energyMessages].find(each => calls(text, each))
     if (action === undefined) return

@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { cableApp, ScriptedApp } from '../support/app.ts'
+import { status } from '@grpc/grpc-js'
+import { cableApp, GrpcStatus, ScriptedApp } from '../support/app.ts'
 import { adminClient } from '../support/admin.ts'
 import { commandBroadcast, openBridge } from '../support/bridge.ts'
 import { keepUntil } from '../support/keep.ts'
@@ -67,6 +68,7 @@ async function everything(t: TestContext, ...flags: string[]): Promise<string> {
   app.always(
     cableApp(({ command }) => {
       if (command === 'StopTransaction') throw new Error('undefined method `charge!`')
+      if (command === 'StatusNotification') throw new GrpcStatus(status.UNKNOWN, `no key: Basic ${basic} (CP1:${secrets.password})`) // prettier-ignore
       return command === 'Authorize' ? { idTagInfo: { status: 'Blocked', parentIdTag: secrets.parentTag } } : { status: 'Accepted' } // prettier-ignore
     }),
   )
@@ -77,6 +79,7 @@ async function everything(t: TestContext, ...flags: string[]): Promise<string> {
         `--rpc_host=${app.host}`,
         '--debug',
         '--ocpp_history=100',
+        '--headers=authorization,cookie',
         '--ocpp_sn=station_id',
         `--admin_port=${adminPort}`,
       ],
@@ -103,6 +106,7 @@ async function everything(t: TestContext, ...flags: string[]): Promise<string> {
   await station.message(/^\[4,"c"/)
   station.send(`[2,"d","Authorize",{"idTag":"${secrets.tag}"`)
   await station.message(/^\[4,"d"/)
+  await station.call('e', 'StatusNotification', '{"connectorId":1,"errorCode":"NoError","status":"Available"}')
   const station2 = keep(await openRawStation(bridge.url, 'CP2', { version: 'ocpp2.0.1', headers }))
   await station2.call('a', 'Heartbeat', '{}')
   for (const [
@@ -148,6 +152,7 @@ async function everything(t: TestContext, ...flags: string[]): Promise<string> {
 test('no secret is in the log at debug, the answers and streams of the admin API, the history or the metrics', async t => {
   const text = await everything(t)
   assert.match(text, /AuthorizationKey/, 'the frames are there')
+  assert.match(text, /no key: Basic \*\*\* \(\*\*\*\)/, "and the app's error")
   assert.match(
     text,
     /"action":"SetVariables","outcome":"error","code":null,"reason":"InternalError: \*\*\*"/,

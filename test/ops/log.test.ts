@@ -181,6 +181,29 @@ test('a whole frame and the excerpt of one are redacted', () => {
   assert.equal(excerpt, '[2,"1","StopTransaction",{"idTag":"***","meterStop":')
 })
 
+test('control and bidirectional characters are escaped in JSON lines and in the kept warnings', () => {
+  const characters = ['\u007f', '\u0085', '\u009b', '\u061c', '\u200e', '\u200f', '\u2028', '\u202a', '\u202e', '\u2066', '\u2069'] // prettier-ignore
+  const frame = `[2,"1","Heartbeat",{"a":"${characters.join('x')}é\u4e2d"}]`
+  const lines: string[] = []
+  const log = openLog({ level: 'info', format: 'json', nodeId: 'N1', write: line => lines.push(line) })
+  log.warn({ frame }, 'm')
+  for (const line of [...lines, ...log.warnings]) {
+    assert.doesNotMatch(line.trimEnd(), /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u)
+    assert.ok(line.includes(String.raw`x\u009bx`) && line.endsWith('\n'))
+    assert.equal((JSON.parse(line) as { frame: string }).frame, frame)
+  }
+})
+
+for (const isSensitive of [false, true]) {
+  test(`the head and the tail of a whole frame are written when it is long${isSensitive ? ', with log_sensitive too' : ''}`, () => {
+    const samples = '{"value":"1"},'.repeat(70_000)
+    const wholeMessage = `[2,"1","StopTransaction",{"meterStop":5,"transactionData":[${samples}],"transactionId":7}]`
+    const line = textOf({ wholeMessage }, 'm', { isSensitive })
+    assert.ok(line.length < 50_000)
+    assert.match(line, /StopTransaction.*meterStop\\":5,.*\.\.\.\(\d+\).*transactionId\\":7/)
+  })
+}
+
 test('a frame field is redacted', () => {
   assert.equal(
     jsonOf({ frame: '[2,"1","Authorize",{"idTag":"AB12"}]' }, 'm')['frame'],

@@ -32,7 +32,9 @@ test('keys in commands, and members of JSON in a string and of broken JSON, are 
   noteFrame('{"command":"ChangeConfiguration","payload":{"key":"AuthorizationKey","value":"noted-value-1"}}')
   noteFrame(String.raw`{"data":"{\"csr\":\"noted-csr-1\"}"}`)
   noteFrame('[2,"d","Authorize",{"idTag":"noted-tag-1"')
-  for (const secret of ['noted-value-1', 'noted-csr-1', 'noted-tag-1']) assert.ok(leaks(` ${secret} `), secret)
+  noteFrame(String.raw`{"command":"GetDiagnostics","payload":{"location":"ftp:\/\/user:noted/url-1@files.example\/"}}`)
+  for (const secret of ['noted-value-1', 'noted-csr-1', 'noted-tag-1', 'noted/url-1'])
+    assert.ok(leaks(` ${secret} `), secret)
 })
 
 test('headers, keys, options and files of secrets are noted, and no option shows them', t => {

@@ -31,12 +31,14 @@ export function noteSecret(text: string, kind: Kind = 'own'): void {
 
 const secretMember =
   /"(?:\w*idTag|id_tag|\w*idToken|\w*certificate|certificateChain|cert|csr|exi\w+|ocspResult|simPin|\w*password)"\s*:\s*"([^"]+)"/gi
+const urlPassword = /:\/\/[^\s"/:@]*:([^\s"]+)@/g
 const keyMember = /"(?:value|\w+Value)"\s*:\s*"([^"]+)"/g
 
 /** @param text a message of OCPP, or JSON that has one, in strings too; it need not be JSON */
 export function noteFrame(text: string): void {
   const plain = text.replaceAll('\\', '')
   for (const [, secret = ''] of plain.matchAll(secretMember)) noteSecret(secret, 'frame')
+  for (const [, password = ''] of plain.matchAll(urlPassword)) noteSecret(password, 'frame')
   if (!/AuthorizationKey|BasicAuthPassword/.test(plain)) return
   for (const [, secret = ''] of plain.matchAll(keyMember)) noteSecret(secret, 'frame')
 }

@@ -35,22 +35,48 @@ const METER = /sampledValue/i
 const TEXT_IDS = /transactionInfo/i
 const TEXT_ID = /^[\w-]{1,36}$/
 
+/** Characters that are kept of a long text, at its beginning and at its end. */
+export const ENDS = { head: 12_288, tail: 4_096 }
+const SEPARATOR = /[\s"'{}[\]:,;=\\]/
+
 export function redactBroken(text: string): string {
-  if (SINGLE_WORD.test(text)) return text
+  return SINGLE_WORD.test(text) ? text : redactMessage(text)
+}
+
+/**
+ * Redacts the head and the tail of a text longer than both, JSON or not, with the number of characters between them:
+ * `…...(4711)…`. Where members begin and end is unknown behind the gap. No number or word is shown in part.
+ */
+export function redactEnds(text: string): string {
+  const to = separatorFrom(text, ENDS.head)
+  const from = separatorFrom(text, text.length - ENDS.tail)
+  return `${redactMessage(text.slice(0, to))}...(${from - to})${redactTokens(text.slice(from))}`
+}
+
+/** What is longer than any word or number is masked, and may be cut anywhere. */
+function separatorFrom(text: string, at: number): number {
+  const found = text.slice(at, at + LONGEST).search(SEPARATOR)
+  return at + (found === -1 ? LONGEST : found)
+}
+
+function redactMessage(text: string): string {
+  const head = HEAD.exec(text)?.[0] ?? ''
+  return head + redactTokens(text.slice(head.length))
+}
+
+function redactTokens(text: string): string {
   const hasMeter = METER.test(text)
   const hasTextIds = TEXT_IDS.test(text)
-  const head = HEAD.exec(text)?.[0] ?? ''
-  const rest = text.slice(head.length)
-  let shown = head
+  let shown = ''
   let from = 0
   let name = ''
   let isMasked = false
-  for (const { 0: token, index } of rest.matchAll(TOKEN)) {
-    const gap = rest.slice(from, index)
+  for (const { 0: token, index } of text.matchAll(TOKEN)) {
+    const gap = text.slice(from, index)
     const member = name !== '' && IS_VALUE.test(gap) ? name : ''
     from = index + token.length
     // More may belong to the value: a tag of `04:A2:…`, or the rest of a tag with an escape in it.
-    const isWhole = !/[:=\\]/.test(rest[from] ?? '')
+    const isWhole = !/[:=\\]/.test(text[from] ?? '')
     const isWord = token.length <= LONGEST && isKnownWord(token)
     const isHarmless =
       isWord || TIMESTAMP.test(token) || (isWhole && isHarmlessValue(member, token, { hasMeter, hasTextIds }))
@@ -59,7 +85,7 @@ export function redactBroken(text: string): string {
     else if (!isMasked || !IS_INSIDE.test(gap)) shown += gap + MASK
     isMasked = !isHarmless
   }
-  return shown + rest.slice(from)
+  return shown + text.slice(from)
 }
 
 type Mentions = { readonly hasMeter: boolean; readonly hasTextIds: boolean }

@@ -6,7 +6,8 @@
  */
 import { errorTextsFrom, hasKey, isRepeated, isRevealing } from './errors.ts'
 import { hasSecret, isSecretName, namesKey } from './names.ts'
-import { redactBroken } from './redact-broken.ts'
+import { ENDS, redactBroken, redactEnds } from './redact-broken.ts'
+import { hasUrlUser, maskUrls } from './urls.ts'
 
 /** Characters of a frame that are logged. */
 const SHOWN = 1000
@@ -27,9 +28,6 @@ const VALUE = /value(?:s|sList)?$|info$|^techCode$/i
 
 /** The only message whose `data` tells of a customer, by its name or by a member that no DataTransfer has. */
 const CUSTOMER = /"(?:NotifyCustomerInformation|generatedAt)"/
-
-/** The user and password in a URL, up to its last `@`, as in the `location` of GetDiagnostics; `/` may be escaped. */
-const URL_USER = /(:(?:\\?\/){2})[^\s"/\\]+@/g
 
 const TOKEN = /"[^"\\]*(?:\\[^][^"\\]*)*"?|[{}[\]:,]|[^\s"{}[\]:,]+/g
 
@@ -65,9 +63,20 @@ export function cutFrame(text: string): string {
   return text.length > SHOWN ? `${text.slice(0, SHOWN)}...(${text.length - SHOWN})` : text
 }
 
-/** Masks the same, and truncates nothing: for the few messages of which the log keeps the only copy. */
+/** Masks the same, and truncates nothing. */
 export function redactWhole(text: string): string {
   return isJson(text) ? redactJson(text) : redactBroken(text)
+}
+
+/** For the few messages of which the log keeps the only copy: whole up to 16,384 characters, else head and tail. */
+export function redactKept(text: string): string {
+  return text.length > ENDS.head + ENDS.tail ? redactEnds(text) : redactWhole(text)
+}
+
+/** The same, unmasked. */
+export function cutKept(text: string): string {
+  const left = text.length - ENDS.head - ENDS.tail
+  return left > 0 ? `${text.slice(0, ENDS.head)}...(${left})${text.slice(-ENDS.tail)}` : text
 }
 
 /**
@@ -77,8 +86,8 @@ export function redactWhole(text: string): string {
  * @param payload of that CALL
  */
 export function redactDescription(description: string, payload: string): string {
-  const mayRepeat = namesKey(payload) || payload.search(URL_USER) !== -1
-  return mayRepeat || isRevealing(description) ? '***' : description.replace(URL_USER, '$1***@')
+  const mayRepeat = namesKey(payload) || hasUrlUser(payload)
+  return mayRepeat || isRevealing(description) ? '***' : maskUrls(description)
 }
 
 /**
@@ -119,7 +128,7 @@ function isDeep(text: string): boolean {
 
 /** @param text JSON, or the beginning of a text that is JSON */
 function redactJson(text: string): string {
-  return mask(text, secretsOf(text)).replace(URL_USER, '$1***@')
+  return maskUrls(mask(text, secretsOf(text)))
 }
 
 function secretsOf(text: string): Span[] {

@@ -9,6 +9,7 @@ import {
   isAway,
   mayRepeat,
   RpcError,
+  type Caller,
   type CommandCall,
   type CommandReply,
   type ConnectCall,
@@ -18,7 +19,7 @@ import {
 import type { Log } from '../../ops/log.ts'
 import type { Meter } from '../../ops/metrics.ts'
 import type { Cancellation, Rpc } from '../../session/ports.ts'
-import { aborted, type Transport } from '../transport.ts'
+import { aborted, withoutCredentials, type Transport } from '../transport.ts'
 import { backoffFor } from './backoff.ts'
 import { initialLimit, limitAfter, type Limit } from './limit.ts'
 import { maxPending, Permits, type Priority } from './permits.ts'
@@ -139,7 +140,7 @@ export class Guard implements Rpc {
   }
 
   /** Not split further: this runs once for each message of a station, and hundreds may wait in it for a permit. */
-  async #run<Call, Reply>(task: TaskOf<Call, Reply>): Promise<Reply> {
+  async #run<Call extends Caller, Reply>(task: TaskOf<Call, Reply>): Promise<Reply> {
     const { method, call, signal, send } = task
     const meter = this.#meter
     const startedAt = performance.now()
@@ -158,7 +159,7 @@ export class Guard implements Rpc {
           this.#onReply()
           return reply
         } catch (error) {
-          failure = this.#onFailure(error, failure)
+          failure = this.#onFailure(withoutCredentials(error, call), failure)
         } finally {
           this.#permits.release()
         }

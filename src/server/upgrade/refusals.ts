@@ -80,15 +80,25 @@ function isTls(bytes: Buffer): boolean {
   return bytes[0] === 0x16 && (bytes.length < 2 || bytes[1] === 3)
 }
 
+/** What HTTP, WebSocket and proxies use. Any other name may be the rest of a value that a line break has split. */
+const knownHeaders: ReadonlySet<string> = new Set(
+  `accept accept-encoding accept-language authorization cache-control connection content-encoding content-length
+  content-type cookie date expect forwarded from host keep-alive max-forwards origin pragma proxy-authorization
+  proxy-connection referer sec-websocket-extensions sec-websocket-key sec-websocket-protocol sec-websocket-version te
+  traceparent tracestate trailer transfer-encoding upgrade user-agent via x-client-cert x-forwarded-client-cert
+  x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto x-real-ip x-request-id`.split(/\s+/),
+)
+
 /**
- * The name of the header at an offset. A line without a colon is the rest of the value before it. Only CRLF begins a
- * header here: what follows a lone line feed may be part of a value.
+ * The name of the header at an offset, if it is known. A line without a colon is the rest of the value before it. Only
+ * CRLF begins a header here: what follows a lone line feed may be part of a value.
  */
 function headerAt(head: string, offset: number): string | null {
   const end = head.indexOf('\r\n', offset)
   const lines = head.slice(0, end === -1 ? undefined : end).split('\r\n')
   for (const line of lines.slice(1).reverse()) {
-    if (line.includes(':')) return /^([\w!#$%&'*+.^`|~-]{1,64}):/.exec(line)?.[1] ?? null
+    const [name = '', ...values] = line.split(':', 2)
+    if (values.length > 0) return knownHeaders.has(name.toLowerCase()) ? name : null
   }
   return null
 }

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { parseJson } from '../../../src/ocpp/json.ts'
 import { jsonFaultAt } from '../../../src/ocpp/json/fault.ts'
 import { redactBefore, redactFrame, redactWhole } from '../../../src/ops/redact/redact.ts'
-import { redactBroken } from '../../../src/ops/redact/redact-broken.ts'
+import { redactBroken, redactEnds } from '../../../src/ops/redact/redact-broken.ts'
 
 /** A StopTransaction whose idTag is written in some way. */
 const stop = (tag: string): string =>
@@ -116,4 +116,37 @@ test('texts of the largest size and hostile shapes are redacted in no time', { t
     for (const start of ['', '[2,', '{"sampledValue":'])
       assert.ok(redactBroken(start + shape.repeat(size / shape.length)).length < 2 * size, shape)
   }
+})
+
+const ends = [
+  '[2,"s1","StopTransaction",{"idTag":"SECRETTAG","meterStop":4242,"transactionData":[',
+  ',"SECRETTAG"],"transactionId":7}]',
+] as const
+
+test('a long text keeps its head and its tail, masked, with the number of characters left out between', () => {
+  const text = ends.join('{"value":"1"},'.repeat(5_000))
+  const shown = redactEnds(text)
+  const [, head = '', left = '', tail = ''] = /^(.*)\.\.\.\((\d+)\)(.*)$/s.exec(shown) ?? []
+  assert.ok(head.startsWith(ends[0].replace('SECRETTAG', '***')))
+  assert.ok(tail.endsWith(ends[1].replace('SECRETTAG', '***')))
+  assert.ok(Number(left) > text.length - 16_400)
+})
+
+test('no number is shown in part where a long text is cut', () => {
+  for (let shift = 0; shift < 40; shift++) {
+    const shown = redactEnds(
+      `[2,"s1","StopTransaction",{${' '.repeat(shift)}${'"meterStop":1234567890123456,'.repeat(1_000)}`,
+    )
+    for (const [, number] of shown.matchAll(/meterStop":(\d+)/g)) assert.equal(number, '1234567890123456')
+  }
+})
+
+test('the tail of a long text is not taken for a single word', () => {
+  assert.ok(redactEnds(`{"idTag":"${' '.repeat(20_000)}SECRETTAG`).endsWith(' ***'))
+})
+
+test('what is shown of the largest text is short, whatever its shape', () => {
+  for (const shape of ['\n', '\\n', '1,', '"', 'a b ', '[]', '{"a":', 'x', '"value":1,'])
+    for (const start of ['', ends[0]])
+      assert.ok(redactEnds(start + shape.repeat(2 ** 20 / shape.length)).length < 50_000)
 })

@@ -889,3 +889,20 @@ test('the last attempt begins as late as it may when its backoff would end later
   await assert.rejects(call, absent)
   assert.equal(bench.transport.sids.length, 2)
 })
+
+for (const error of [
+  new RpcError('application', 'ran', `no such key: Basic ${btoa('CP1:supersecretkey-42')} (CP1:supersecretkey-42)`),
+  new RpcError('unavailable', 'notRun', 'no such key: Basic Q1AyOm90aGVya2V5 (supersecretkey-42)'),
+])
+  test(`credentials in the app's text are masked for whoever logs the error: ${error.code}`, async t => {
+    const bench = new Bench(t)
+    const authorization = `Basic ${btoa('CP1:supersecretkey-42')}`
+    const call = settled(bench.guard.connect({ sid: 's1', env: { ...env, headers: { authorization } } }, never))
+    ;(await bench.transport.attempts.next()).fail(error)
+    await bench.pass(20_000)
+    for (const attempt of bench.transport.attempts.all) attempt.fail(error)
+    const logged = bench.log.lines.map(({ fields }) => String((fields as { error?: Error }).error?.message))
+    const ended = await call.catch((end: unknown) => end)
+    for (const message of [...logged, String(ended instanceof RpcError && ended.message)])
+      assert.equal(message, 'no such key: Basic *** (***)')
+  })

@@ -87,6 +87,13 @@ const unreadable: readonly (readonly [string, string, string, string | undefined
     'a whole line break in the value',
   ],
   [
+    upgrade('/ocpp/CP1', `Authorization: Basic`, `my${secret}forCP1:\u0000`),
+    malformed('HPE_INVALID_HEADER_TOKEN'),
+    '/ocpp/CP1',
+    undefined,
+    'a whole line break in the value, behind which a part of the key looks like a name',
+  ],
+  [
     upgrade('/ocpp/CP1', `Cookie: ${secret}\u0000`),
     malformed('HPE_INVALID_HEADER_TOKEN'),
     '/ocpp/CP1',

@@ -1,0 +1,34 @@
+/**
+ * Masks the user and password in URLs, as in the `location` of GetDiagnostics.
+ *
+ * Pure. Any character may be escaped as in JSON (Rails writes `&` as `\u0026`), and the text may be JSON in a string.
+ * Each character is read once: a URL is matched to its end, whatever is in it.
+ */
+
+/** Up to the end of a JSON text or to white space. An escaped quote counts as a part: it may be one of the password. */
+const URL_TEXT = /((?::|\\u003a)(?:\\*\/|\\+u002f){2})([^\s"\\]*(?:\\[^][^\s"\\]*)*)/gi
+const SLASH = /\/|\\u002f/i
+const USER_MARK = /[:@]|\\u003a|\\u0040/i
+
+/**
+ * The user and password go up to the last `@`, for they may have further ones, and slashes. Without an `@` or a colon
+ * before the first slash there is no password, and an `@` belongs to the path.
+ */
+export function maskUrls(text: string): string {
+  return text.replace(URL_TEXT, (url: string, start: string, rest: string) => {
+    const end = Math.max(endOf(rest, '@'), endOf(rest, '\\u0040'))
+    const slash = rest.search(SLASH)
+    const authority = slash === -1 ? rest : rest.slice(0, slash)
+    return end > 0 && USER_MARK.test(authority) ? `${start}***@${rest.slice(end)}` : url
+  })
+}
+
+/** Whether a text has a URL with a user. */
+export function hasUrlUser(text: string): boolean {
+  return maskUrls(text) !== text
+}
+
+function endOf(text: string, mark: string): number {
+  const at = text.lastIndexOf(mark)
+  return at === -1 ? 0 : at + mark.length
+}

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { maskCredentials } from '../../../src/ops/redact/credentials.ts'
+
+const basic = (id: string, key: string): string => `Basic ${Buffer.from(`${id}:${key}`).toString('base64')}`
+const own = basic('ERR', 'supersecretkey-42')
+const [, token = ''] = own.split(' ')
+
+/** [text, the header of the call, how the text is shown, because] */
+const rows: readonly (readonly [text: string, authorization: string, shown: string, because: string])[] = [
+  [`no such key: ${own} (ERR:supersecretkey-42)`, own, 'no such key: Basic *** (***)', 'the header and what it means'],
+  ['wrong key supersecretkey-42', own, 'wrong key ***', 'the key alone'],
+  [`{"HTTP_AUTHORIZATION"=>"${token}"}`, own, '{"HTTP_AUTHORIZATION"=>"***"}', 'the header without its scheme'],
+  [`basic  ${token}, BEARER ab.c-d_e~f/12`, '', 'basic ***, BEARER ***', 'headers of other stations'],
+  ['token abcdefgh12 of "Bearer abcdefgh12"', 'Bearer abcdefgh12', 'token *** of "Bearer ***"', 'a token'],
+  ['ERR:pw: the password pw is too short', basic('ERR', 'pw'), '***: the password pw is too short', 'a short key'],
+  ['a:b', basic('a', 'b'), '***', 'the shortest pair'],
+  ['ERR: not found', basic('ERR', ''), 'ERR: not found', 'an empty key'],
+  [
+    'Basic authentication failed, Bearer token missing',
+    own,
+    'Basic authentication failed, Bearer token missing',
+    'prose',
+  ],
+  ['undefined method `charge!`', 'Basic', 'undefined method `charge!`', 'a header without credentials'],
+]
+for (const [text, authorization, shown, because] of rows) {
+  test(`${text.slice(0, 40)} is shown without credentials: ${because}`, () => {
+    assert.equal(maskCredentials(text, authorization), shown)
+  })
+}
