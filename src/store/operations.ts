@@ -120,14 +120,14 @@ function credentialOperationsOn(database: Database) {
 
 function proofOperationsOn(database: Database) {
   const sql = {
-    keepProof: database.prepare('INSERT OR REPLACE INTO proofs VALUES (?, ?, ?, ?)'),
+    keepProof: database.prepare('INSERT OR REPLACE INTO proofs (station, profile, serial_number, version, at) VALUES (?, ?, ?, ?, ?)'),
     proofs: database.prepare(
-      `SELECT station, profile, serial_number FROM (SELECT * FROM proofs ORDER BY at DESC LIMIT ${maxStations}) ORDER BY at`,
+      `SELECT station, profile, serial_number, version FROM (SELECT * FROM proofs ORDER BY at DESC LIMIT ${maxStations}) ORDER BY at`,
     ),
   }
   return {
-    keepProof: (station: string, { profile, serialNumber }: Proof, at: number): void => {
-      sql.keepProof.run(station, profile, JSON.stringify(serialNumber), at)
+    keepProof: (station: string, { profile, serialNumber, version }: Proof, at: number): void => {
+      sql.keepProof.run(station, profile, JSON.stringify(serialNumber), version, at)
     },
 
     /** Oldest first. */
@@ -137,6 +137,7 @@ function proofOperationsOn(database: Database) {
         {
           profile: row['profile'] as Proof['profile'],
           serialNumber: JSON.parse(String(row['serial_number'])) as Proof['serialNumber'],
+          version: row['version'] as Proof['version'],
         },
       ]),
   }

@@ -91,4 +91,7 @@ export const migrations: readonly string[] = [
     serial_number TEXT NOT NULL,
     at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;`,
+
+  `-- The subprotocol with which it was proved; null for a proof that is older than this column.
+  ALTER TABLE proofs ADD COLUMN version TEXT;`,
 ]

@@ -32,6 +32,8 @@ export type Proof = {
   readonly profile: Profile
   /** That of its certificate; `null` where it told none. */
   readonly serialNumber: string | null
+  /** That of the connection; `null` for a proof that an older release has kept. */
+  readonly version: Version | null
 }
 
 export type CertificateRules = {
@@ -56,11 +58,12 @@ export function profileOf({ encrypted, authorization, certificate }: Secured): P
 }
 
 /**
- * Whether a station that has used a profile may use another one. 1.6 forbids every lower one (A05.FR.09); 2.0.1 (errata
- * 2025) and 2.1 allow 2 after 3.
+ * Whether a station that has proved itself may use a profile. 1.6 forbids every lower one (A05.FR.09); 2.0.1 (errata
+ * 2025) and 2.1 allow 2 after 3. The station chooses the version, so both versions have to allow it.
  */
-export function mayUse(profile: Profile, before: Profile, version: Version): boolean {
-  return profile >= before || (before === 3 && profile === 2 && version !== 'ocpp1.6')
+export function mayUse(profile: Profile, before: Proof, version: Version): boolean {
+  if (profile >= before.profile) return true
+  return before.profile === 3 && profile === 2 && ![version, before.version].includes('ocpp1.6')
 }
 
 /** Why a certificate does not prove that its holder is this station; `null` if it does. */

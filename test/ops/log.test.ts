@@ -204,6 +204,11 @@ for (const isSensitive of [false, true]) {
   })
 }
 
+test('a payload is written whole, however long it is', () => {
+  const wholeMessage = `{"meterStop":5,"transactionData":[${'{"value":"1"},'.repeat(70_000)}{}]}`
+  assert.equal(jsonOf({ wholeMessage }, 'm')['wholeMessage'], wholeMessage)
+})
+
 test('a frame field is redacted', () => {
   assert.equal(
     jsonOf({ frame: '[2,"1","Authorize",{"idTag":"AB12"}]' }, 'm')['frame'],

@@ -27,7 +27,7 @@ test('the first CALL makes Connect, subscribe and perform in that order, and lat
   const known = { ...caller, connectionIdentifiers: '{"station_id":"CP1"}', identifier }
   const payload = '{"chargePointSerialNumber":"SN1", "chargePointModel":"M"}'
   assert.deepEqual(world.rpc.made.all, [
-    { name: 'connect', ...caller },
+    { name: 'connect', ...caller, isReturning: false },
     { name: 'subscribe', ...known, command: 'subscribe', data: '' },
     {
       name: 'boot_notification',

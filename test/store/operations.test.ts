@@ -42,12 +42,12 @@ test('a serial number comes back as it was, whatever is in it', t => {
 
 test('a proof is the last of its station, the latest change last, whatever is in its serial number', t => {
   const { keepProof, proofs } = operations(t)
-  keepProof('CP1', { profile: 1, serialNumber: null }, 1)
-  keepProof('CP2', { profile: 2, serialNumber: null }, 2)
-  keepProof('CP1', { profile: 3, serialNumber: 'Ä\u0000' }, 3)
+  keepProof('CP1', { profile: 1, serialNumber: null, version: null }, 1)
+  keepProof('CP2', { profile: 2, serialNumber: null, version: null }, 2)
+  keepProof('CP1', { profile: 3, serialNumber: 'Ä\u0000', version: 'ocpp2.1' }, 3)
   assert.deepEqual(proofs(), [
-    ['CP2', { profile: 2, serialNumber: null }],
-    ['CP1', { profile: 3, serialNumber: 'Ä\u0000' }],
+    ['CP2', { profile: 2, serialNumber: null, version: null }],
+    ['CP1', { profile: 3, serialNumber: 'Ä\u0000', version: 'ocpp2.1' }],
   ])
 })
 

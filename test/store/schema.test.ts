@@ -38,7 +38,7 @@ test('there is a file of each older version', () => {
   assert.deepEqual(files, [...migrations.keys()].slice(1).map(version => `version-${version}.db.gz`)) // prettier-ignore
 })
 
-for (const version of [1, 2, 3]) {
+for (const version of [1, 2, 3, 4]) {
   test(
     `a file of version ${version} has its serial numbers and StartTransactions at the present one`,
     within,
@@ -55,7 +55,7 @@ for (const version of [1, 2, 3]) {
   )
 }
 
-for (const version of [2, 3]) {
+for (const version of [2, 3, 4]) {
   test(`a file of version ${version} has its stored messages and credentials at the present one`, within, async t => {
     const store = await openSourceStore(olderDirectory(t, version))
     t.after(() => store.close())
@@ -74,6 +74,12 @@ for (const version of [2, 3]) {
     assert.equal((await allPending(outbox)).at(-1)?.seq, 5)
   })
 }
+
+test('a file of version 4 has its proofs at the present one, of an unknown version of OCPP', within, async t => {
+  const store = await openSourceStore(olderDirectory(t, 4))
+  t.after(() => store.close())
+  assert.deepEqual(await store.call('proofs'), [['CP1', { profile: 3, serialNumber: 'SN-1', version: null }]])
+})
 
 test('a file of version 3 has its sessions at the present one', within, async t => {
   const store = await openSourceStore(olderDirectory(t, 3))

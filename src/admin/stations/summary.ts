@@ -124,7 +124,9 @@ function connectionOf(session: Member, stations: Stations, clock: Clock) {
 
 function rememberedOf(stationId: StationId, { known: { proofs } }: Stations): StationView['remembered'] {
   const proof = proofs.of(stationId)
-  return proof === null ? null : { ...proof, mayDowngrade: proofs.mayDowngrade(stationId) }
+  if (proof === null) return null
+  const { profile, serialNumber } = proof
+  return { profile, serialNumber, mayDowngrade: proofs.mayDowngrade(stationId) }
 }
 
 function openCall(clock: Clock) {

@@ -68,15 +68,23 @@ export function redactWhole(text: string): string {
   return isJson(text) ? redactJson(text) : redactBroken(text)
 }
 
-/** For the few messages of which the log keeps the only copy: whole up to 16,384 characters, else head and tail. */
+/**
+ * For the few messages of which the log keeps the only copy. A payload stays whole: the app has seen it. A broken
+ * message, of which any station may send many, has its head and its tail beyond 16,384 characters.
+ */
 export function redactKept(text: string): string {
-  return text.length > ENDS.head + ENDS.tail ? redactEnds(text) : redactWhole(text)
+  return isLongAndBroken(text) ? redactEnds(text) : redactWhole(text)
+}
+
+/** A payload that was read is an object; a broken message with an action in it is none. */
+function isLongAndBroken(text: string): boolean {
+  return text.length > ENDS.head + ENDS.tail && !text.startsWith('{')
 }
 
 /** The same, unmasked. */
 export function cutKept(text: string): string {
   const left = text.length - ENDS.head - ENDS.tail
-  return left > 0 ? `${text.slice(0, ENDS.head)}...(${left})${text.slice(-ENDS.tail)}` : text
+  return isLongAndBroken(text) ? `${text.slice(0, ENDS.head)}...(${left})${text.slice(-ENDS.tail)}` : text
 }
 
 /**

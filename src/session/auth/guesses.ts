@@ -167,6 +167,7 @@ function waitMsOf({ attempts }: Guess): number {
   return Math.min(perStation.leastMs * 2 ** beyond, perStation.mostMs)
 }
 
+/** Apps may take identities for the same that differ in case, or in blanks at their end: databases often do. */
 function keyOf(guesser: Guesser): string {
-  return `${networkAt(guesser)} ${guesser.stationId}`
+  return `${networkAt(guesser)} ${guesser.stationId.trim().toLowerCase()}`
 }

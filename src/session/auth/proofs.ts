@@ -48,7 +48,7 @@ export class Proofs {
   downgradeProblem({ stationId, proven, version, serialNumber }: StationHandshake): string | null {
     const before = this.of(stationId)
     if (before === null || this.mayDowngrade(stationId)) return null
-    if (!mayUse(proven, before.profile, version))
+    if (!mayUse(proven, before, version))
       return `The Charging Station has used security profile ${before.profile} before`
     return serialNumber !== undefined && ![null, serialNumber].includes(before.serialNumber)
       ? 'The client certificate has another serial number than the Charging Station had before'
@@ -58,12 +58,16 @@ export class Proofs {
   /**
    * The app has accepted the station. Only what is checked counts: a stranger cannot raise what a station has to prove.
    */
-  onAccepted({ stationId, proven, serialNumber }: StationHandshake): void {
+  onAccepted({ stationId, proven, serialNumber, version }: StationHandshake): void {
     const before = this.#best.get(stationId)
     const isLower = before !== undefined && proven < before.profile && !this.mayDowngrade(stationId)
-    const proof = isLower ? before : { profile: proven, serialNumber: serialNumber ?? null }
-    const isSame = before?.profile === proof.profile && before.serialNumber === proof.serialNumber
+    const proof = isLower ? before : { profile: proven, serialNumber: serialNumber ?? null, version }
+    const isSame = before !== undefined && isEqual(before, proof)
     remember(this.#best, stationId, proof, { limit: maxStations, kind: 'proofs', meter: this.#meter })
     if (!isSame) this.#durable?.keepProof(stationId, proof)
   }
+}
+
+function isEqual(one: Proof, other: Proof): boolean {
+  return one.profile === other.profile && one.serialNumber === other.serialNumber && one.version === other.version
 }

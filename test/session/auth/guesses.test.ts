@@ -53,6 +53,7 @@ const neighbours: readonly (readonly [address: string, stationId: string, waits:
   ['192.0.2.1', 'CP1', true, 'the guesser itself'],
   ['192.0.2.2', 'CP1', false, 'the station at its own address'],
   ['192.0.2.1', 'CP2', false, 'a neighbour behind the same address'],
+  ['192.0.2.1', 'cp1  ', true, 'another spelling of the station, which is the same to many databases'],
 ]
 for (const [address, stationId, waits, because] of neighbours) {
   test(`${stationId} at ${address} ${waits ? 'waits' : 'does not wait'} when CP1 is guessed from 192.0.2.1: ${because}`, () => {

@@ -40,9 +40,21 @@ const downgrades: readonly (readonly [
 for (const [before, now, version, problem] of downgrades) {
   test(`${version} ${problem === null ? 'may' : 'may not'} use profile ${now} when it has used ${before.join(', then ') || 'none'}`, () => {
     const proofs = new Proofs(new FakeMeter())
-    for (const profile of before) proofs.onAccepted(proving(profile))
+    for (const profile of before) proofs.onAccepted(proving(profile, undefined, version))
     assert.equal(proofs.downgradeProblem(proving(now, undefined, version)), problem)
     assert.equal(proofs.downgradeProblem({ ...proving(now, undefined, version), stationId: 'CP2' as StationId }), null)
+  })
+}
+
+for (const [then, now, problem] of [
+  ['ocpp1.6', 'ocpp2.0.1', lower(3)],
+  ['ocpp2.0.1', 'ocpp1.6', lower(3)],
+  ['ocpp2.0.1', 'ocpp2.1', null],
+] as const) {
+  test(`profile 2 after 3 is ${problem === null ? 'allowed' : 'refused'} with ${now} when the station has used ${then}`, () => {
+    const proofs = new Proofs(new FakeMeter())
+    proofs.onAccepted(proving(3, undefined, then))
+    assert.equal(proofs.downgradeProblem(proving(2, undefined, now)), problem)
   })
 }
 
@@ -51,7 +63,7 @@ test('the best proof of a station is known once the app has accepted it', () => 
   const id = 'CP1' as StationId
   assert.equal(proofs.of(id), null)
   for (const profile of [1, 2, 1] as const) proofs.onAccepted(proving(profile))
-  assert.deepEqual(proofs.of(id), { profile: 2, serialNumber: null })
+  assert.deepEqual(proofs.of(id), { profile: 2, serialNumber: null, version: 'ocpp1.6' })
 })
 
 test('an identity keeps the serial number of the certificate with which the app accepted it first', () => {
