@@ -49,11 +49,7 @@ export async function openHttpBroadcast(
  * one: 201: accepted, even if unreadable. 401: wrong key. 413: over 1 MiB. 422: not a POST. 503: over 8 MiB of open
  * bodies.
  */
-export function broadcastRoute(
-  { path, key }: BroadcastEndpoint,
-  deliver: Deliver,
-  meter: Meter,
-): BroadcastRoute {
+export function broadcastRoute({ path, key }: BroadcastEndpoint, deliver: Deliver, meter: Meter): BroadcastRoute {
   const isAuthorized = key === null ? null : bearer(key)
   const refuse: Receiving['refuse'] = (response, status) => {
     meter.count('failed_broadcast_msg_total')

@@ -120,7 +120,9 @@ function credentialOperationsOn(database: Database) {
 
 function proofOperationsOn(database: Database) {
   const sql = {
-    keepProof: database.prepare('INSERT OR REPLACE INTO proofs (station, profile, serial_number, version, at) VALUES (?, ?, ?, ?, ?)'),
+    keepProof: database.prepare(
+      'INSERT OR REPLACE INTO proofs (station, profile, serial_number, version, at) VALUES (?, ?, ?, ?, ?)',
+    ),
     proofs: database.prepare(
       `SELECT station, profile, serial_number, version FROM (SELECT * FROM proofs ORDER BY at DESC LIMIT ${maxStations}) ORDER BY at`,
     ),
