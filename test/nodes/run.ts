@@ -12,15 +12,15 @@ import { installNode, majors } from '../support/nodes.ts'
 import { run } from '../support/process.ts'
 
 const tls = readdirSync('test/server/tls').map(name => `test/server/tls/${name}`)
+/** Of files that use what is not Node's interface. */
+const internals = ['test/server/connections.test.ts', 'test/server/first-request.test.ts']
 const usual = ['listeners', 'client-certificates', 'station-keys', 'charging-session', 'strangers', 'tls-page']
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { majors: { type: 'string', default: majors.slice(1).join(',') } },
 })
 const files =
-  positionals.length > 0
-    ? positionals
-    : [...usual.map(name => `test/e2e/${name}.test.ts`), ...tls, 'test/server/connections.test.ts']
+  positionals.length > 0 ? positionals : [...usual.map(name => `test/e2e/${name}.test.ts`), ...tls, ...internals]
 
 const failed: string[] = []
 for (const major of values.majors.split(',')) {
