@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Turns } from './limits/turnstile.ts'
-import { serveFirstRequest } from './first-request.ts'
+import { upgradeStrangers } from './first-request.ts'
 import { asksForWebSocket } from './requests.ts'
 import { takeHandshakes } from './tls/handshakes.ts'
 import type { Tls } from './tls/tls.ts'
@@ -53,14 +53,14 @@ export function newServer(
     keepAliveTimeout: timeouts.keepAlive,
     connectionsCheckingInterval: timeouts.check,
     // Node versions without this option ignore it: see `replayAsPlain`.
-    shouldUpgradeCallback: asksForWebSocket,
+    shouldUpgradeCallback: (request: IncomingMessage) => asksForWebSocket(request) || !isOfApp(request),
   }
   const server =
     tls === null ? createServer(options, listener) : newTlsServer(options, { tls, timeouts, turnstile }, listener)
   server.timeout = timeouts.idle
   // Caches the peer's address, which a connection that has been reset no longer tells.
   server.on('connection', ({ remoteAddress }: Socket) => remoteAddress)
-  server.on(tls === null ? 'connection' : 'secureConnection', (socket: Socket) => serveFirstRequest(socket, isOfApp))
+  server.on(tls === null ? 'connection' : 'secureConnection', (socket: Socket) => upgradeStrangers(socket, isOfApp))
   return server
 }
 
@@ -68,7 +68,9 @@ type TlsSettings = ServerSettings & { readonly tls: Tls; readonly timeouts: Time
 
 function newTlsServer(options: ServerOptions, settings: TlsSettings, listener: RequestListener): Server {
   const { tls, timeouts, turnstile } = settings
-  const server = createTlsServer({ ...options, ...tls.options, handshakeTimeout: timeouts.tlsHandshake }, listener)
+  // As without TLS: a client that has ended its side still gets its answer.
+  const own = { allowHalfOpen: true, handshakeTimeout: timeouts.tlsHandshake }
+  const server = createTlsServer({ ...options, ...tls.options, ...own }, listener)
   tls.attach(server)
   takeHandshakes(server, { tls, turnstile, timeoutMs: timeouts.tlsHandshake })
   return server

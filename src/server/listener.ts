@@ -9,8 +9,7 @@ import { listen } from '../ops/server.ts'
 import { refused, type HandshakeSettings } from '../translate/handshake.ts'
 import { newServer, usualTimeouts, type Timeouts } from './http-server.ts'
 import { destroyThis, takeConnections } from './connections.ts'
-import { hasAsked } from './first-request.ts'
-import { answerRequest, asksForWebSocket, replayAsPlain, type RequestSettings } from './requests.ts'
+import { answerLast, answerRequest, asksForWebSocket, replayAsPlain, type RequestSettings } from './requests.ts'
 import type { Tls } from './tls/tls.ts'
 import type { Access } from './upgrade/access.ts'
 import { belowTls, unreadRequest, type Peers } from './upgrade/peer.ts'
@@ -59,15 +58,19 @@ export async function openListener(
   reception: Reception,
 ): Promise<Listener> {
   const { peers, connections, turnstile, timeouts = usualTimeouts } = settings
-  const server = newServer(settings, reception.isOfApp.bind(reception), (request, response) => {
-    const answer = (): void => answerRequest(request, response, settings, reception)
-    if (!hasAsked(request.socket)) answer()
-    else turnstile.enter(() => response.destroyed || answer())
-  })
+  const isOfApp = reception.isOfApp.bind(reception)
+  const server = newServer(settings, isOfApp, (request, response) =>
+    answerRequest(request, response, settings, reception),
+  )
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    if (!asksForWebSocket(request)) return replayAsPlain(server, request, stream, head)
-    // A station may disconnect during its upgrade.
+    const isPlain = !asksForWebSocket(request)
+    if (isPlain && isOfApp(request)) return replayAsPlain(server, request, stream, head)
+    // A client may disconnect while it waits.
     stream.on('error', destroyThis)
+    if (isPlain)
+      return turnstile.enter(() => {
+        if (stream instanceof Socket && !stream.destroyed) answerLast(request, stream, settings, reception)
+      })
     const address = stationAddress(request, settings)
     if (connections.isFull(address)) return turnAway(stream, peers.upgradeRequest(request), addressFull, reception)
     const isTooFast = connections.isTooFast(address)
@@ -128,7 +131,7 @@ function onConnection(socket: Socket, { peers, connections }: Shared, reception:
 /** Answers bytes that Node cannot parse as a request, such as a path with a space. The answer does not repeat them. */
 function onClientError(error: ClientError, stream: Duplex, peers: Peers, reception: Reception): void {
   // Each further chunk of such bytes is an error again.
-  if (hasAsked(stream) || (stream.writableEnded && !stream.destroyed)) return
+  if (stream.writableEnded && !stream.destroyed) return
   const unreadable = readClientError(error)
   if (unreadable === null || !stream.writable) {
     stream.destroy()

@@ -1,12 +1,13 @@
 /**
  * Plain HTTP requests on the stations' port: health checks, posts of the app, and 426 for stations that do not upgrade.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { ServerResponse, type IncomingMessage, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { pathOf } from '../ops/server.ts'
-import { hasAsked } from './first-request.ts'
 import { isStationPath } from '../translate/handshake.ts'
+import { endWith } from './upgrade/refusals.ts'
 
 export type RequestSettings = {
   readonly healthPath: string
@@ -36,13 +37,29 @@ export function answerRequest(
 ): void {
   const target = request.url ?? '/'
   const path = pathOf(target)
-  if (hasAsked(request.socket)) response.setHeader('Connection', 'close')
   if (path === settings.healthPath) return respond(response, 200, alive)
   if (path === settings.readyPath) return respondReadiness(response, answers.readiness())
   if (answers.answer(request, response)) return
   if (!isStationPath(target, settings.handshake.path)) return respond(response, 404, 'Not found')
   response.setHeader('Upgrade', 'websocket')
   respond(response, 426, 'This is a WebSocket endpoint for charging stations')
+}
+
+/** Answers a request whose connection the server has given up, and closes that. Its body is not read. */
+export function answerLast(
+  request: IncomingMessage,
+  stream: Socket,
+  settings: RequestSettings,
+  answers: Answers,
+): void {
+  const response = new ServerResponse(request)
+  response.setHeader('Connection', 'close')
+  response.assignSocket(stream)
+  response.once('finish', () => {
+    response.detachSocket(stream)
+    endWith(stream, '')
+  })
+  answerRequest(request, response, settings, answers)
 }
 
 /**

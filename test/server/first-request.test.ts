@@ -30,25 +30,30 @@ const rows: readonly (readonly [string, readonly string[], number, string])[] = 
   [plain, ['200'], 1, 'one request'],
   [plain.repeat(2_000), ['200'], 1, 'many together'],
   [plain + station, ['200'], 1, 'a station behind it'],
+  [
+    `${station.replace('CP1', '').replace('\r\n\r\n', '\r\nTransfer-Encoding: chunked\r\n\r\n')}${'1\r\na\r\n'.repeat(10_000)}`,
+    ['400'],
+    1,
+    'a refused upgrade with a body of many chunks',
+  ],
   [`${chunked}${'1\r\na\r\n'.repeat(10_000)}`, ['426'], 1, 'a body of many chunks without an end'],
   [`${plain}no HTTP\r\n\r\n`, ['200'], 1, 'a fault behind it'],
   [request('POST /nothing', 'Content-Length: 5'), ['404'], 1, 'a body that does not come'],
-  // Node before 22.21 and 24.9 parses it a second time: see `replayAsPlain`.
-  [request('GET /health', ...h2c).repeat(1_000), ['200'], 2, 'another upgrade, again and again'],
+  [request('GET /health', ...h2c).repeat(1_000), ['200'], 1, 'another upgrade, again and again'],
   [request('POST /app', 'Content-Length: 2').concat('{}').repeat(3), ['201', '201', '201'], 3, 'posts of the app'],
 ]
 
 for (const scheme of ['http', 'https'] as const) {
   describe(`over ${scheme}`, { timeout: 60_000 }, () => {
     let listener: Listener
-    let parsed = 0
+    const parsed = new Set<IncomingMessage>()
     let bodies = 0
     const keep = keepUntil(after)
 
     before(async () => {
-      const isOfApp = ({ url }: IncomingMessage): boolean => {
-        parsed++
-        return url === '/app'
+      const isOfApp = (asked: IncomingMessage): boolean => {
+        parsed.add(asked)
+        return asked.url === '/app'
       }
       const answer = (asked: IncomingMessage, response: ServerResponse): boolean => {
         if (asked.url !== '/app') return false
@@ -70,7 +75,7 @@ for (const scheme of ['http', 'https'] as const) {
     for (const [sent, statuses, most, because] of rows) {
       test(`${statuses.join(', ')} for one connection, and then its end: ${because}`, async () => {
         const socket = await open()
-        parsed = 0
+        parsed.clear()
         let heard = ''
         socket.on('data', (chunk: Buffer) => (heard += chunk.toString('latin1')))
         socket.write(sent)
@@ -80,7 +85,7 @@ for (const scheme of ['http', 'https'] as const) {
           [...heard.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status),
           statuses,
         )
-        assert.ok(parsed <= most, `${parsed} parsed`)
+        assert.ok(parsed.size <= most, `${parsed.size} parsed`)
       })
     }
 
@@ -98,6 +103,40 @@ for (const scheme of ['http', 'https'] as const) {
     })
   })
 }
+
+for (const scheme of ['http', 'https'] as const) {
+  test(`200 clients that say their request and end, all at once, get their answers over ${scheme}`, async t => {
+    const keep = keepUntil(end => t.after(end))
+    const tls = scheme === 'https' ? tlsOf(await makeKeyPair()) : null
+    const { port } = await openPort(keep, {}, { tls })
+    const statuses = Array.from({ length: 200 }, async () => {
+      const raw = connect({ port, host, allowHalfOpen: true })
+      t.after(() => raw.destroy())
+      const socket = scheme === 'http' ? raw : connectTls({ socket: raw, rejectUnauthorized: false })
+      await once(socket, scheme === 'http' ? 'connect' : 'secureConnect')
+      socket.end(plain)
+      const [chunk] = (await once(socket, 'data')) as [Buffer]
+      return chunk.toString('latin1', 9, 12)
+    })
+    assert.deepEqual(new Set(await Promise.all(statuses)), new Set(['200']))
+  })
+}
+
+test('a stranger who is still sending a body reads the answer', async t => {
+  const keep = keepUntil(end => t.after(end))
+  const { port } = await openPort(keep, {})
+  const socket = connect(port, host)
+  t.after(() => socket.destroy())
+  socket.write(request('POST /nothing', `Content-Length: ${100 * 2_000}`))
+  let heard = ''
+  socket.on('data', (chunk: Buffer) => (heard += chunk.toString('latin1')))
+  for (let part = 0; part < 100; part++) {
+    socket.write('x'.repeat(2_000))
+    await sleep(2)
+  }
+  assert.equal(socket.errored, null)
+  assert.match(heard, /^HTTP\/1\.1 404 /)
+})
 
 test('a request is answered in its turn among strangers, and a post of the app at once', async t => {
   const waiting: (() => void)[] = []

@@ -16,7 +16,7 @@ const WORD = /^(?:auth[a-z]*|credentials?|[a-z]{1,7})$/i
 /** @param authorization the header that the app was given with the call; empty for none */
 export function maskCredentials(text: string, authorization: string): string {
   let shown = text
-  for (const secret of secretsOf(authorization)) shown = shown.replaceAll(secret, MASK)
+  for (const secret of secretsOf(authorization)) shown = withoutCut(shown.replaceAll(secret, MASK), secret)
   return shown.replace(SCHEME, (all, scheme: string, value: string) => (WORD.test(value) ? all : `${scheme} ${MASK}`))
 }
 
@@ -24,9 +24,20 @@ export function maskCredentials(text: string, authorization: string): string {
 function secretsOf(authorization: string): readonly string[] {
   const [, scheme = '', value = ''] = /^(\S+)\s+(\S+)/.exec(authorization) ?? []
   if (!/^basic$/i.test(scheme)) return [value].filter(isLong)
-  const pair = Buffer.from(value, 'base64').toString()
-  const key = pair.slice(pair.indexOf(':') + 1)
-  return [value, ...(key === '' ? [] : [pair]), key].filter(secret => secret === pair || isLong(secret))
+  const bytes = Buffer.from(value, 'base64')
+  const keyBytes = bytes.subarray(bytes.indexOf(':') + 1)
+  const key = keyBytes.toString()
+  const hex = keyBytes.toString('hex')
+  const spelled = [key, JSON.stringify(key).slice(1, -1), key.toLowerCase(), key.toUpperCase(), hex, hex.toUpperCase()]
+  const pair = bytes.includes(':') && keyBytes.length > 0 ? bytes.toString() : ''
+  return [pair, value, ...new Set(spelled)].filter(secret => isLong(secret) || (secret === pair && pair !== ''))
+}
+
+/** A text may have been cut within a secret. */
+function withoutCut(text: string, secret: string): string {
+  for (let length = secret.length - 1; length >= SHORTEST / 2; length--)
+    if (text.endsWith(secret.slice(0, length))) return text.slice(0, -length) + MASK
+  return text
 }
 
 function isLong(secret: string): boolean {

@@ -78,7 +78,7 @@ function blocksIn(pem: string, kind: RegExp): string[] {
 /** Of a file that is cut within a block, OpenSSL may read the blocks before it, without an error. */
 function assertWhole(pem: string): string {
   // The cut may be within the dashes of a BEGIN line.
-  if (/-----B|\n-+$/.test(pem.replace(wholeBlocks, ''))) throw new Error('it has a PEM block that is cut off')
+  if (/(?:^|\n)-----B|\n-+$/.test(pem.replace(wholeBlocks, ''))) throw new Error('it has a PEM block that is cut off')
   return pem
 }
 

@@ -28,8 +28,11 @@ export function refuse(stream: Duplex, { status, problem, headers }: Refusal): v
   endWith(stream, `${lines.join('\r\n')}\r\n\r\n${body}`)
 }
 
-/** Whatever else arrives is read and discarded: unread data would hide the client's end, and reset the connection. */
-function endWith(stream: Duplex, text: string): void {
+/**
+ * Says the last words, and closes. Whatever else arrives is read and discarded: unread data would hide the client's
+ * end, and reset the connection.
+ */
+export function endWith(stream: Duplex, text: string): void {
   const overdue = setTimeout(() => stream.destroy(), graceMs).unref()
   stream.once('close', () => clearTimeout(overdue))
   stream.on('error', () => stream.destroy())

@@ -33,8 +33,8 @@ const perAddress = { burst: 10_000, perSecond: 50 }
 const addressSeconds = 60
 const maxEntries = 100_000
 
-/** `at`: of the latest attempt, or of the latest draw. */
-type Guess = { readonly attempts: number; readonly at: number }
+/** `at`: of the latest attempt, or of the latest draw. `ids`: the spellings of the identity that were tried. */
+type Guess = { readonly attempts: number; readonly at: number; readonly ids: readonly string[] }
 type Guesser = Pick<StationHandshake, 'stationId' | 'env'>
 
 export class Guesses {
@@ -105,9 +105,11 @@ export class Guesses {
   /** Counts an attempt. Where its check takes time, this is called before: attempts at the same time add up too. */
   add(guesser: Guesser): void {
     const [key, digest] = [keyOf(guesser), credentialsDigest(guesser)]
-    const { attempts, at } = this.#recent(key)
+    const { attempts, at, ids } = this.#recent(key)
+    const { stationId: id } = guesser
+    const tried = ids.includes(id) ? ids : [...ids, id]
     // The wait after an attempt that was drawn began with the draw.
-    this.#keep(key, { attempts: attempts + 1, at: this.#lots.hasWon(key, digest) ? at : this.#now() })
+    this.#keep(key, { attempts: attempts + 1, at: this.#lots.hasWon(key, digest) ? at : this.#now(), ids: tried })
     this.#lots.delete(key, digest)
     this.addUnknown(guesser)
   }
@@ -137,8 +139,11 @@ export class Guesses {
     this.#budgets.get(networkAt(guesser))?.spend(-1, this.#now())
   }
 
+  /** Forgets the attempts, unless some were for another spelling: that may be another station. */
   onAccepted(guesser: Guesser): void {
-    this.#guesses.delete(keyOf(guesser))
+    const key = keyOf(guesser)
+    const ids = this.#guesses.get(key)?.ids ?? []
+    if (ids.every(id => id === guesser.stationId)) this.#guesses.delete(key)
   }
 
   #keep(key: string, guess: Guess): void {
@@ -147,7 +152,7 @@ export class Guesses {
 
   #recent(key: string): Guess {
     const guess = this.#guesses.get(key)
-    return guess !== undefined && this.#now() - guess.at < forgottenAfterMs ? guess : { attempts: 0, at: 0 }
+    return guess !== undefined && this.#now() - guess.at < forgottenAfterMs ? guess : { attempts: 0, at: 0, ids: [] }
   }
 
   /** How many other credentials the app judges at the moment. */
@@ -169,5 +174,5 @@ function waitMsOf({ attempts }: Guess): number {
 
 /** Apps may take identities for the same that differ in case, or in blanks at their end: databases often do. */
 function keyOf(guesser: Guesser): string {
-  return `${networkAt(guesser)} ${guesser.stationId.trim().toLowerCase()}`
+  return `${networkAt(guesser)} ${guesser.stationId.trimEnd().toLowerCase()}`
 }

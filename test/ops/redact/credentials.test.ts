@@ -5,6 +5,7 @@ import { maskCredentials } from '../../../src/ops/redact/credentials.ts'
 const basic = (id: string, key: string): string => `Basic ${Buffer.from(`${id}:${key}`).toString('base64')}`
 const own = basic('ERR', 'supersecretkey-42')
 const [, token = ''] = own.split(' ')
+const hex = `Basic ${Buffer.from('ERR:\u00de\u00ad\u00be\u00ef\u0001\u0023\u0045\u0067', 'latin1').toString('base64')}`
 
 /** [text, the header of the call, how the text is shown, because] */
 const rows: readonly (readonly [text: string, authorization: string, shown: string, because: string])[] = [
@@ -15,6 +16,11 @@ const rows: readonly (readonly [text: string, authorization: string, shown: stri
   ['token abcdefgh12 of "Bearer abcdefgh12"', 'Bearer abcdefgh12', 'token *** of "Bearer ***"', 'a token'],
   ['ERR:pw: the password pw is too short', basic('ERR', 'pw'), '***: the password pw is too short', 'a short key'],
   ['a:b', basic('a', 'b'), '***', 'the shortest pair'],
+  ['HTTP status 500', 'Basic !', 'HTTP status 500', 'a header that means nothing'],
+  ['database error', 'Basic ZQ==', 'database error', 'a header that is no pair'],
+  ['wrong key supersecretkey-', own, 'wrong key ***', 'a text that is cut within the key'],
+  ['no DEADBEEF01234567', hex, 'no ***', 'the digits of the bytes'],
+  ['no "CP1:abc\\"defgh\\\\12345"', basic('CP1', 'abc"defgh\\12345'), 'no "CP1:***"', 'escapes'],
   ['ERR: not found', basic('ERR', ''), 'ERR: not found', 'an empty key'],
   [
     'Basic authentication failed, Bearer token missing',

@@ -63,6 +63,16 @@ for (const [address, stationId, waits, because] of neighbours) {
   })
 }
 
+test('a station that is accepted clears no guesses for another spelling of its identity', () => {
+  const { guesses } = setUp()
+  for (let at = 0; at < 4; at++) guesses.add(guesser)
+  guesses.onAccepted(from('192.0.2.1', 'cp1'))
+  guesses.add(guesser)
+  assert.notEqual(guesses.waitSeconds(guesser), null)
+  guesses.onAccepted(guesser)
+  assert.equal(guesses.waitSeconds(guesser), null)
+})
+
 const networks: readonly (readonly [one: string, other: string, same: boolean, because: string])[] = [
   ['2001:db8:1:2::1', '2001:db8:1:2:ffff::9', true, 'a peer has all addresses of its /64'],
   ['2001:db8:1:2::1', '2001:db8:1:3::1', false, 'another network'],
