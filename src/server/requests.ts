@@ -66,8 +66,12 @@ export function answerLast(
  * Whether an upgrade request asks for a WebSocket, perhaps among other protocols. Any other upgrade is ignored and the
  * request served as a plain one (RFC 9110 §7.8): Java's HttpClient offers `h2c` with every request.
  */
-export function asksForWebSocket({ headers: { upgrade = '' } }: IncomingMessage): boolean {
-  return upgrade.split(',').some(protocol => protocol.trim().toLowerCase() === 'websocket')
+export function asksForWebSocket({ headers: { connection = '', upgrade = '' } }: IncomingMessage): boolean {
+  return lists(connection, 'upgrade') && lists(upgrade, 'websocket')
+}
+
+function lists(header: string, name: string): boolean {
+  return header.split(',').some(each => each.trim().toLowerCase() === name)
 }
 
 /**

@@ -45,6 +45,12 @@ const rows: readonly Row[] = [
     because: 'a protocol that is not quite it',
   },
   {
+    head: ['GET /ocpp/CP01 HTTP/1.1', 'Connection: keep-alive', 'Upgrade: websocket', protocol('ocpp1.6')],
+    status: 426,
+    says: /WebSocket endpoint/,
+    because: 'a Connection header without upgrade',
+  },
+  {
     head: ['POST /echo HTTP/1.1', ...h2c, 'Content-Length: 5'],
     body: 'hello',
     status: 200,
