@@ -37,13 +37,13 @@ test('upgrades that wait for their turn are refused with 503 before the close of
   assert.equal(admitted + refused, sockets.length)
 })
 
-/** A connection that the port has accepted: it reads the next request at once. */
+/** A connection that the port has accepted, once as many turns have passed as there are connections. */
 async function openConnection(t: TestContext, port: number): Promise<Socket> {
   const socket = connect(port, '127.0.0.1')
   t.after(() => socket.destroy())
   socket.on('error', () => undefined) // 'close' follows
-  socket.write('GET /health HTTP/1.1\r\nHost: csms.example\r\n\r\n')
-  await once(socket, 'data')
+  await once(socket, 'connect')
+  for (let turn = 0; turn < 1_000; turn++) await new Promise(setImmediate)
   return socket
 }
 

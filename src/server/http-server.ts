@@ -68,9 +68,7 @@ type TlsSettings = ServerSettings & { readonly tls: Tls; readonly timeouts: Time
 
 function newTlsServer(options: ServerOptions, settings: TlsSettings, listener: RequestListener): Server {
   const { tls, timeouts, turnstile } = settings
-  // As without TLS: a client that has ended its side still gets its answer.
-  const own = { allowHalfOpen: true, handshakeTimeout: timeouts.tlsHandshake }
-  const server = createTlsServer({ ...options, ...tls.options, ...own }, listener)
+  const server = createTlsServer({ ...options, ...tls.options, handshakeTimeout: timeouts.tlsHandshake }, listener)
   tls.attach(server)
   takeHandshakes(server, { tls, turnstile, timeoutMs: timeouts.tlsHandshake })
   return server

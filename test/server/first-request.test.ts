@@ -104,23 +104,19 @@ for (const scheme of ['http', 'https'] as const) {
   })
 }
 
-for (const scheme of ['http', 'https'] as const) {
-  test(`200 clients that say their request and end, all at once, get their answers over ${scheme}`, async t => {
-    const keep = keepUntil(end => t.after(end))
-    const tls = scheme === 'https' ? tlsOf(await makeKeyPair()) : null
-    const { port } = await openPort(keep, {}, { tls })
-    const statuses = Array.from({ length: 200 }, async () => {
-      const raw = connect({ port, host, allowHalfOpen: true })
-      t.after(() => raw.destroy())
-      const socket = scheme === 'http' ? raw : connectTls({ socket: raw, rejectUnauthorized: false })
-      await once(socket, scheme === 'http' ? 'connect' : 'secureConnect')
-      socket.end(plain)
-      const [chunk] = (await once(socket, 'data')) as [Buffer]
-      return chunk.toString('latin1', 9, 12)
-    })
-    assert.deepEqual(new Set(await Promise.all(statuses)), new Set(['200']))
+test('200 clients that say their request and end, all at once, get their answers', async t => {
+  const keep = keepUntil(end => t.after(end))
+  const { port } = await openPort(keep, {})
+  const statuses = Array.from({ length: 200 }, async () => {
+    const socket = connect({ port, host, allowHalfOpen: true })
+    t.after(() => socket.destroy())
+    await once(socket, 'connect')
+    socket.end(plain)
+    const [chunk] = (await once(socket, 'data')) as [Buffer]
+    return chunk.toString('latin1', 9, 12)
   })
-}
+  assert.deepEqual(new Set(await Promise.all(statuses)), new Set(['200']))
+})
 
 test('a stranger who is still sending a body reads the answer', async t => {
   const keep = keepUntil(end => t.after(end))

@@ -36,6 +36,7 @@ async function open(isTls: boolean, keep: Keep) {
       if (stationId.startsWith('late')) return refused(503, 'draining', problem)
       return stationId.startsWith('here') ? refused(409, 'taken', problem) : null
     },
+    isOfApp: ({ url }) => url === '/silence',
     // Nobody answers this one.
     answer: ({ url }) => url === '/silence',
   }
