@@ -1,6 +1,6 @@
 /** What all HTTP ports share, and the small HTTP server for metrics and for broadcasts on a port of their own. */
 import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 
 /** Something that holds a resource; `close` may be called twice. */
 export interface Opened {
@@ -32,6 +32,8 @@ const closeMs = 1000
 const silentMs = 30_000
 /** How long a connection stays open for another request. */
 const idleMs = 5_000
+/** Requests of one connection at the same time. Node would serve the thousands that fit into one packet at a stretch. */
+const maxPipelined = 10
 
 /** Rejects if the port cannot be bound. */
 export async function listenHttp(
@@ -40,7 +42,7 @@ export async function listenHttp(
   { connections = Infinity, requestMs = 10_000 }: HttpLimits = {},
 ): Promise<HttpServer> {
   const times = { requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: requestMs / 5 }
-  const server = createServer({ ...times, keepAliveTimeout: idleMs }, listener)
+  const server = createServer({ ...times, keepAliveTimeout: idleMs }, withoutFlood(listener))
   server.maxConnections = connections
   server.timeout = silentMs
   const port = await listen(server, address)
@@ -54,6 +56,19 @@ export async function listenHttp(
       })
     })
   return { port, close: () => (closing ??= end()) }
+}
+
+/** Ends a connection with too many requests that are not answered yet. */
+function withoutFlood(listener: RequestListener): RequestListener {
+  const open = new WeakMap<Socket, number>()
+  return (request, response) => {
+    const { socket } = request
+    const count = (open.get(socket) ?? 0) + 1
+    if (count > maxPipelined) return void socket.destroy()
+    open.set(socket, count)
+    response.once('close', () => open.set(socket, (open.get(socket) ?? 0) - 1))
+    listener(request, response)
+  }
 }
 
 /** The listen backlog. Node's 511 is too small when a whole fleet reconnects at once. The kernel may cap it. */

@@ -59,6 +59,38 @@ test('a connection beyond the limit is closed at once, and a later one is served
   await served(t, server.port)
 })
 
+for (const [count, served] of [
+  [10, 10],
+  [11, 10],
+  [2_000, 10],
+] as const) {
+  test(`of ${count} requests in one packet, ${served} are served`, async t => {
+    let requests = 0
+    const { port } = await open(t, (_request, response) => {
+      requests++
+      response.end('here')
+    })
+    const socket = connect(port, host).on('error', () => undefined)
+    t.after(() => socket.destroy())
+    let answers = ''
+    socket.on('data', (chunk: Buffer) => (answers += chunk.toString()))
+    socket.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n'.repeat(count))
+    if (count > served) await once(socket, 'close')
+    else while (answers.split('here').length <= served) await once(socket, 'data')
+    assert.equal(requests, served)
+  })
+}
+
+test('a connection is served again and again', async t => {
+  const { port } = await open(t, answer)
+  const socket = connect(port, host)
+  t.after(() => socket.destroy())
+  for (let request = 0; request < 30; request++) {
+    socket.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n')
+    await once(socket, 'data')
+  }
+})
+
 /** Asks until the server has seen the end of an earlier connection. */
 async function served(t: TestContext, port: number): Promise<void> {
   for (;;) {

@@ -103,7 +103,7 @@ async function change(
   next: (before: Hashes | undefined) => Promise<Hashes | null>,
 ): Promise<void> {
   await changeFile(file, async text => {
-    const hashes = await next(keysIn(file, text).get(stationId))
+    const hashes = await next((await keysIn(file, text)).get(stationId))
     return withKeys(text, new Map([[stationId, hashes]]))
   }).catch(rethrow)
 }
@@ -112,8 +112,8 @@ async function readKeys(file: string): Promise<ReadonlyMap<StationId, Hashes>> {
   return keysIn(file, await readFile(file, 'utf8').catch(rethrow))
 }
 
-function keysIn(file: string, text: string): ReadonlyMap<StationId, Hashes> {
-  const { keys, problems } = parseKeys(text)
+async function keysIn(file: string, text: string): Promise<ReadonlyMap<StationId, Hashes>> {
+  const { keys, problems } = await parseKeys(text)
   if (problems.length > 0) throw new CommandError(`${file}: ${problems.join('; ')}`)
   return keys
 }

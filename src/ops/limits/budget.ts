@@ -22,6 +22,11 @@ export class Budget {
     this.#at = now
   }
 
+  /** The most that is saved up. */
+  get burst(): number {
+    return this.#rate.burst
+  }
+
   /** @returns what is left; negative if more was spent than there was */
   spend(amount: number, now: number): number {
     const refill = ((now - this.#at) / 1000) * this.#rate.perSecond

@@ -3,6 +3,7 @@
  * second hash, of a new key that the station has not accepted yet. Empty lines and lines with `#` at the start are
  * comments.
  */
+import { setImmediate } from 'node:timers/promises'
 import type { StationId } from '../../translate/handshake.ts'
 import { isHash } from './hash.ts'
 
@@ -15,14 +16,16 @@ export type KeyLines = {
   readonly problems: readonly string[]
 }
 
-export function parseKeys(text: string): KeyLines {
+/** In a turn of the event loop: a file of 10,000 lines would hold it for some 100 ms. */
+const linesAtOnce = 100
+
+export async function parseKeys(text: string): Promise<KeyLines> {
   const keys = new Map<StationId, Hashes>()
   const problems: string[] = []
-  for (const [at, line] of text.split('\n').entries()) {
-    const read = readLine(line)
+  for await (const { number, read } of readLines(text)) {
     if (read === null) continue
     const problem = typeof read === 'string' ? read : keys.has(read.stationId) ? 'the station has a line above' : null
-    if (problem !== null) problems.push(`line ${at + 1}: ${problem}`)
+    if (problem !== null) problems.push(`line ${number}: ${problem}`)
     else if (typeof read !== 'string') keys.set(read.stationId, read.hashes)
   }
   return { keys, problems }
@@ -31,20 +34,24 @@ export function parseKeys(text: string): KeyLines {
 /** The hashes of one station, by its line as `withKeys` writes it. */
 export function hashesOf(text: string, stationId: StationId): Hashes {
   const start = `${encodeURIComponent(stationId)} `
-  const lines = text.split('\n').filter(line => line.startsWith(start))
-  return parseKeys(lines.join('\n')).keys.get(stationId) ?? []
+  const line = text.split('\n').find(each => each.startsWith(start)) ?? ''
+  const read = readLine(line)
+  return read === null || typeof read === 'string' ? [] : read.hashes
 }
 
 /** The text with other lines for some stations; `null` removes one. Everything else stays as it is. */
-export function withKeys(text: string, changes: ReadonlyMap<StationId, Hashes | null>): string {
+export async function withKeys(text: string, changes: ReadonlyMap<StationId, Hashes | null>): Promise<string> {
   const added = new Map(changes)
-  const lines = text.split('\n').flatMap(line => {
-    const read = readLine(line)
+  const lines: string[] = []
+  for await (const { line, read } of readLines(text)) {
     const hashes = read === null || typeof read === 'string' ? undefined : changes.get(read.stationId)
-    if (hashes === undefined || read === null || typeof read === 'string') return [line]
+    if (hashes === undefined || read === null || typeof read === 'string') {
+      lines.push(line)
+      continue
+    }
     added.delete(read.stationId)
-    return hashes === null ? [] : [serializeLine(read.stationId, hashes)]
-  })
+    if (hashes !== null) lines.push(serializeLine(read.stationId, hashes))
+  }
   if (lines.at(-1) === '') lines.pop()
   for (const [stationId, hashes] of added) if (hashes !== null) lines.push(serializeLine(stationId, hashes))
   // An empty file is one that was cut off.
@@ -58,7 +65,17 @@ function serializeLine(stationId: StationId, hashes: Hashes): string {
 }
 
 /** `null` for a comment; a text says what is wrong. */
-function readLine(line: string): { readonly stationId: StationId; readonly hashes: Hashes } | string | null {
+type ReadLine = { readonly stationId: StationId; readonly hashes: Hashes } | string | null
+
+async function* readLines(text: string): AsyncGenerator<{ number: number; line: string; read: ReadLine }> {
+  let number = 0
+  for (const line of text.split('\n')) {
+    if (++number % linesAtOnce === 0) await setImmediate()
+    yield { number, line, read: readLine(line) }
+  }
+}
+
+function readLine(line: string): ReadLine {
   const [encoded = '', ...hashes] = line.trim().split(/\s+/)
   if (encoded === '' || encoded.startsWith('#')) return null
   const stationId = decoded(encoded)

@@ -67,7 +67,7 @@ export async function readKeyLines(file: string): Promise<KeyLines & { readonly 
   const text = await readFile(file, 'utf8').catch((error: unknown) => {
     throw new Error(`ocpp_auth_file: ${file} cannot be read`, { cause: error })
   })
-  return { ...parseKeys(text), isEmpty: text === '' }
+  return { ...(await parseKeys(text)), isEmpty: text === '' }
 }
 
 class Keys implements OpenedKeys {
@@ -237,8 +237,8 @@ class Keys implements OpenedKeys {
     this.#unsaved.clear()
     const written = new Map([...unsaved].map(([stationId, { hashes }]) => [stationId, hashes] as const))
     try {
-      await changeFile(this.#file, text => {
-        const { keys } = parseKeys(text)
+      await changeFile(this.#file, async text => {
+        const { keys } = await parseKeys(text)
         // A station that was removed meanwhile stays removed.
         return withKeys(text, new Map([...written].filter(([stationId]) => keys.has(stationId))))
       })

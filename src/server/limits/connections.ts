@@ -4,9 +4,8 @@
  * more.
  */
 import type { EventEmitter } from 'node:events'
-import { Budget, type Rate } from '../../ops/limits/budget.ts'
+import { Budgets } from '../../ops/limits/budgets.ts'
 import { networkOf } from '../../ops/limits/network.ts'
-import { setRecent } from '../../ops/recent.ts'
 
 export type AddressLimits = {
   /** Open connections of one address; 0: no limit. */
@@ -19,8 +18,6 @@ export type AddressLimits = {
 export const burstSeconds = 40
 /** Beyond the limit on connections, so many more still get an answer. */
 const answeredBeyond = 50
-/** Budgets of addresses; the ones used longest ago are dropped first, and an address that comes back begins anew. */
-const maxBudgets = 10_000
 
 export class OpenConnections {
   readonly #limits: AddressLimits
@@ -31,13 +28,14 @@ export class OpenConnections {
   readonly #counted = new WeakMap<EventEmitter, string>()
   readonly #onClose: (this: EventEmitter) => void
   readonly #perNetwork = new Map<string, number>()
-  readonly #budgets = new Map<string, Budget>()
+  readonly #upgrades: Budgets<string>
 
   /** @param now monotonic, in ms; @param most connections of all addresses together */
   constructor(limits: AddressLimits, now: () => number, most = Infinity) {
     this.#limits = limits
     this.#now = now
     this.#most = most
+    this.#upgrades = new Budgets({ perSecond: limits.upgradeRate, burst: limits.upgradeRate * burstSeconds }, now)
     const release = this.#release.bind(this)
     this.#onClose = function () {
       release(this)
@@ -79,13 +77,9 @@ export class OpenConnections {
    * @returns whether it is one too many; those that are refused cost nothing
    */
   isTooFast(address: string, isKnown = false): boolean {
-    const { upgradeRate } = this.#limits
-    if (upgradeRate === 0) return false
+    if (this.#limits.upgradeRate === 0) return false
     const network = isKnown ? `known ${networkOf(address)}` : networkOf(address)
-    const now = this.#now()
-    const budget = this.#budgets.get(network) ?? new Budget(rateOf(upgradeRate), now)
-    setRecent(this.#budgets, network, budget, maxBudgets)
-    return !budget.take(1, now)
+    return !this.#upgrades.of(network).take(1, this.#now())
   }
 
   #release(connection: EventEmitter): void {
@@ -97,8 +91,4 @@ export class OpenConnections {
     if (count > 0) this.#perNetwork.set(network, count)
     else this.#perNetwork.delete(network)
   }
-}
-
-function rateOf(perSecond: number): Rate {
-  return { perSecond, burst: perSecond * burstSeconds }
 }

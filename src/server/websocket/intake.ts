@@ -3,8 +3,9 @@
  * is paused.
  *
  * `receiver.ts` lets `ws` hand on a frame or two of a connection per turn, so no connection can keep a turn to itself.
- * Beyond that, a connection has a budget of frames and bytes; and messages of stations that the app has not
- * accepted yet share the turns of `limits/turnstile.ts`, whatever it costs to read them.
+ * Beyond that there is a budget of frames and bytes, of the connection until the app has accepted the station, then of
+ * the station; and messages of stations that are not accepted share the turns of `limits/turnstile.ts`, whatever it
+ * costs to read them.
  */
 import type { Limit } from '../../ops/metrics.ts'
 import { Budget, type Rate } from '../../ops/limits/budget.ts'
@@ -59,12 +60,11 @@ export class Intake {
   /** What has arrived and is not spent from the budget yet, in its unit. */
   unsettled = 0
   readonly #flow: Flow
-  readonly #settings: IntakeSettings
+  readonly #maxMessageSize: number
   readonly #end: IntakeEnd
   readonly #turnstile: Turns
   readonly #now: () => number
   readonly #held = new Held()
-  #rate: Rate
   #budget: Budget
   #isAccepted = false
   /** Whether the session takes no messages at present. */
@@ -81,12 +81,11 @@ export class Intake {
   /** @param turnstile where messages wait until the station is accepted; @param now monotonic, in ms */
   constructor(flow: Flow, settings: IntakeSettings, end: IntakeEnd, turnstile: Turns, now: () => number) {
     this.#flow = flow
-    this.#settings = settings
+    this.#maxMessageSize = settings.maxMessageSize
     this.#end = end
     this.#turnstile = turnstile
     this.#now = now
-    this.#rate = rateOf(settings.unacceptedFrameRate)
-    this.#budget = new Budget(this.#rate, now())
+    this.#budget = new Budget(rateOf(settings.unacceptedFrameRate), now())
   }
 
   /** Whether the session takes no messages. */
@@ -98,12 +97,12 @@ export class Intake {
     return this.#isAccepted
   }
 
-  accept(): void {
+  /** @param budget the station's own, on whatever connection */
+  accept(budget: Budget): void {
     if (this.#isAccepted) return
     this.#isAccepted = true
     this.unsettled = 0
-    this.#rate = rateOf(this.#settings.frameRate)
-    this.#budget = new Budget(this.#rate, this.#now())
+    this.#budget = budget
     clearTimeout(this.#refilling ?? undefined)
     this.#refilling = null
     this.#deliver()
@@ -121,7 +120,7 @@ export class Intake {
 
   /** Counts a frame. @returns whether the connection goes on */
   onFrame(bytes: number): boolean {
-    const cost = Math.min(this.unsettled + costOf(bytes), this.#rate.burst)
+    const cost = Math.min(this.unsettled + costOf(bytes), this.#budget.burst)
     this.unsettled = 0
     const left = this.#budget.spend(cost, this.#now())
     if (this.#hasEnded) {
@@ -226,7 +225,7 @@ export class Intake {
   /** A paused `ws` still emits the messages in the data it has already read, which may inflate a thousandfold. */
   #isFlooded(bytes: number): boolean {
     this.#overrunBytes += bytes
-    if (this.#overrunBytes <= this.#settings.maxMessageSize + maxOverrunBytes) return false
+    if (this.#overrunBytes <= this.#maxMessageSize + maxOverrunBytes) return false
     this.#end.exceeded('overrun')
     return true
   }
@@ -237,6 +236,7 @@ function costOf(bytes: number): number {
   return Math.max(1, bytes / KiB)
 }
 
-function rateOf(perSecond: number): Rate {
+/** @param perSecond frames, or KiB if that is more */
+export function rateOf(perSecond: number): Rate {
   return { perSecond, burst: perSecond * burstSeconds }
 }

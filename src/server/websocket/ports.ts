@@ -3,6 +3,7 @@
  */
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { Budgets } from '../../ops/limits/budgets.ts'
 import type { Meter } from '../../ops/metrics.ts'
 import type { StationSocket } from '../../session/ports.ts'
 import type { CloseRule } from '../../translate/closing.ts'
@@ -77,6 +78,8 @@ export type Shared<Open> = {
   readonly patience: Patience
   readonly meter: Meter
   readonly turnstile: Turns
+  /** Of frames and bytes, of stations that the app has accepted. */
+  readonly budgets: Budgets<StationId>
   readonly open: Set<Open>
   readonly outgoing: Outgoing<Watched>
   /** Those to look at often: not accepted, or with data that waits to be read. */

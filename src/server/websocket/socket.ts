@@ -164,7 +164,7 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
   accept(): void {
     limitMessages(this.#ws, { bytes: this.#shared.settings.maxMessageSize, fragments: maxFragments.accepted })
     parseAtOnce(this.#ws)
-    this.#intake.accept()
+    this.#intake.accept(this.#shared.budgets.of(this.#stationId))
     if (this.#connection.writableLength === 0) this.#shared.watched.delete(this)
   }
 

@@ -5,10 +5,12 @@
  */
 import type { IncomingMessage } from 'node:http'
 import { WebSocketServer, type ServerOptions } from 'ws'
+import { Budgets } from '../../ops/limits/budgets.ts'
 import type { World } from '../../session/ports.ts'
 import type { StationId } from '../../translate/handshake.ts'
 import type { Turns } from '../limits/turnstile.ts'
 import { deflate, mayCompress } from './compression.ts'
+import { rateOf } from './intake.ts'
 import { Patience } from './liveness.ts'
 import { LiveSocket } from './socket.ts'
 import { Outgoing } from './outgoing.ts'
@@ -28,8 +30,9 @@ export function openSockets(
   const watched = new Set<Watched>()
   const patience = new Patience(settings)
   const outgoing = new Outgoing(settings, meter, watched)
+  const budgets = new Budgets<StationId>(rateOf(settings.frameRate), now)
   const onReplaced = (station: StationId): void => void once('invalid UTF-8', { station }, replacedText, station)
-  const shared = { settings, patience, meter, turnstile, outgoing, open, watched, now, onReplaced }
+  const shared = { settings, patience, meter, turnstile, budgets, outgoing, open, watched, now, onReplaced }
   /** What to do for a request that the server refuses. */
   const refused = new WeakMap<IncomingMessage, (problem: string) => void>()
   const plain = newServer(settings, false)

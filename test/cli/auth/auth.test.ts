@@ -21,8 +21,9 @@ function setUp(t: TestContext) {
     const code = await runCommand(['auth', ...words, ...flags], terminal)
     return { code, out: terminal.out, err: terminal.err }
   }
-  const hashes = (): readonly string[] => parseKeys(readFileSync(file, 'utf8')).keys.get(cp1) ?? []
-  const isKey = async (text: string, at = 0) => matches(secretOf(Buffer.from(text.trim())), hashes()[at] ?? '')
+  const hashes = async (): Promise<readonly string[]> =>
+    (await parseKeys(readFileSync(file, 'utf8'))).keys.get(cp1) ?? []
+  const isKey = async (text: string, at = 0) => matches(secretOf(Buffer.from(text.trim())), (await hashes())[at] ?? '')
   return { file, auth, hashes, isKey }
 }
 
@@ -100,24 +101,24 @@ test('auth rotate adds a new key behind the old one, and replaces a new one that
   const { out, err } = await auth(['rotate', 'CP 1', '--ocpp_version=2.0.1'])
   assert.match(out, /^[A-Za-z\d]{32}\n$/)
   assert.match(err, /^CP 1 keeps its old key, too, until/)
-  assert.deepEqual([hashes().length, await isKey(old.out), await isKey(out, 1)], [2, true, true])
+  assert.deepEqual([(await hashes()).length, await isKey(old.out), await isKey(out, 1)], [2, true, true])
   assert.equal((await auth(['list'])).out, 'CP 1\tnew key not accepted yet\n')
   assert.equal((await auth(['rotate', 'CP2'])).err, 'CP2 has no key\n')
 })
 
 test('auth add and rotate keep a cheap hash of the keys that they make, and a costly one of a key from --stdin', async t => {
   const { auth, hashes } = setUp(t)
-  const costs = () => hashes().map(hash => /ln=\d+/.exec(hash)?.[0])
+  const costs = async () => (await hashes()).map(hash => /ln=\d+/.exec(hash)?.[0])
   await auth(['add', 'CP 1'])
   await auth(['rotate', 'CP 1', '--stdin'], 'a password of 2.x\n')
-  assert.deepEqual(costs(), ['ln=1', 'ln=14'])
+  assert.deepEqual(await costs(), ['ln=1', 'ln=14'])
   await auth(['rotate', 'CP 1'])
-  assert.deepEqual(costs(), ['ln=1', 'ln=1'])
+  assert.deepEqual(await costs(), ['ln=1', 'ln=1'])
 })
 
 test('auth remove deletes the line of a station, and fails for one without', async t => {
   const { file, auth } = setUp(t)
-  writeFileSync(file, withKeys('# mine\n', new Map([[cp1, [await hashOf(Buffer.from('key'), 'chosen')]]])))
+  writeFileSync(file, await withKeys('# mine\n', new Map([[cp1, [await hashOf(Buffer.from('key'), 'chosen')]]])))
   assert.deepEqual([(await auth(['remove', 'CP 1'])).code, (await auth(['remove', 'CP 1'])).code], [0, 1])
   assert.equal(readFileSync(file, 'utf8'), '# mine\n')
 })

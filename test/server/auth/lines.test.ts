@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { hashesOf, parseKeys, withKeys, type Hashes } from '../../../src/server/auth/lines.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
 
 const hash = '$scrypt$ln=14,r=8,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g'
 const other = hash.replace('aGFz', 'AGFz')
 
-test('each line is a station and its hashes; comments, blanks and line ends of Windows do not count', () => {
+test('each line is a station and its hashes; comments, blanks and line ends of Windows do not count', async () => {
   const text = `# keys\n\nCP1 ${hash}\r\n  RDAM%20%7C1%3A2\t${hash}  ${other} \n#CP3 ${hash}\n`
-  assert.deepEqual(parseKeys(text), {
+  assert.deepEqual(await parseKeys(text), {
     keys: new Map([
       ['CP1', [hash]],
       ['RDAM |1:2', [hash, other]],
@@ -17,9 +18,9 @@ test('each line is a station and its hashes; comments, blanks and line ends of W
   })
 })
 
-test('the hashes of one station are those of its own line', () => {
+test('the hashes of one station are those of its own line', async () => {
   const cp1 = 'CP 1' as StationId
-  const text = withKeys('', new Map([[cp1, [hash, other]], ['CP 10' as StationId, [other]]])) // prettier-ignore
+  const text = await withKeys('', new Map([[cp1, [hash, other]], ['CP 10' as StationId, [other]]])) // prettier-ignore
   assert.deepEqual([hashesOf(text, cp1), hashesOf(text, 'CP' as StationId)], [[hash, other], []])
   assert.deepEqual(hashesOf('CP%201 secret\n', cp1), [])
 })
@@ -33,8 +34,8 @@ const problems: readonly (readonly [line: string, expected: string])[] = [
   [`CP1 ${other}`, 'the station has a line above'],
 ]
 for (const [line, expected] of problems) {
-  test(`${line.slice(0, 30)} is a problem with the number of its line, and repeats no key: ${expected}`, () => {
-    const { keys, problems: found } = parseKeys(`CP1 ${hash}\n# comment\n${line}\n`)
+  test(`${line.slice(0, 30)} is a problem with the number of its line, and repeats no key: ${expected}`, async () => {
+    const { keys, problems: found } = await parseKeys(`CP1 ${hash}\n# comment\n${line}\n`)
     assert.deepEqual(found, [`line 3: ${expected}`])
     assert.deepEqual([...keys.keys()], ['CP1'])
   })
@@ -53,7 +54,22 @@ const changes: readonly (readonly [
   [`CP1 ${hash}\n`, ['CP2', null], `CP1 ${hash}\n`, 'nothing to remove'],
 ]
 for (const [text, [stationId, hashes], expected, because] of changes) {
-  test(`the line of ${stationId} is ${hashes === null ? 'removed from' : 'written into'} ${JSON.stringify(text.slice(0, 20))}: ${because}`, () => {
-    assert.equal(withKeys(text, new Map([[stationId as StationId, hashes]])), expected)
+  test(`the line of ${stationId} is ${hashes === null ? 'removed from' : 'written into'} ${JSON.stringify(text.slice(0, 20))}: ${because}`, async () => {
+    assert.equal(await withKeys(text, new Map([[stationId as StationId, hashes]])), expected)
   })
 }
+
+test('a file of 10,000 lines is read and changed in many turns of the event loop', async () => {
+  const text = Array.from({ length: 10_000 }, (_, at) => `CP${at} ${hash}\n`).join('')
+  const turnsOf = async (work: Promise<unknown>): Promise<number> => {
+    const state = { isDone: false, turns: 0 }
+    void work.then(() => (state.isDone = true))
+    for (; !state.isDone; state.turns++) await setImmediate()
+    return state.turns
+  }
+  const turns = [await turnsOf(parseKeys(text)), await turnsOf(withKeys(text, new Map([['CP1' as StationId, null]])))]
+  assert.ok(
+    turns.every(each => each >= 100),
+    String(turns),
+  )
+})

@@ -25,7 +25,7 @@ async function setUp(t: TestContext, keys: Readonly<Record<string, string>> = { 
   const file = join(temporaryDirectory(t), 'keys')
   const lines = new Map<StationId, string[]>()
   for (const [stationId, key] of Object.entries(keys)) lines.set(id(stationId), [await hashed(key)])
-  writeFileSync(file, withKeys('', lines))
+  writeFileSync(file, await withKeys('', lines))
   const log = new FakeLog()
   const opened = await openStationKeys(file, log)
   /** The verdict, and whether it needed a check. */
@@ -33,7 +33,7 @@ async function setUp(t: TestContext, keys: Readonly<Record<string, string>> = { 
     const recalled = opened.recall(id(stationId), basic(stationId, key))
     return recalled ?? `checked: ${await opened.check(id(stationId), basic(stationId, key), address)}`
   }
-  const inFile = () => parseKeys(readFileSync(file, 'utf8')).keys
+  const inFile = async () => (await parseKeys(readFileSync(file, 'utf8'))).keys
   return { file, log, keys: opened, ask, inFile }
 }
 
@@ -108,7 +108,7 @@ test('keys are checked as many at a time as the limit allows, and the others aft
 test('a random key is checked before the costly checks that wait, and is known as random until another replaces it', async t => {
   const { file, keys } = await setUp(t, { CP1: 'old key of CP1' })
   const random = await hashOf(secretOf(Buffer.from('a random key')), 'random')
-  writeFileSync(file, withKeys(readFileSync(file, 'utf8'), new Map([[id('CP2'), [random]]])))
+  writeFileSync(file, await withKeys(readFileSync(file, 'utf8'), new Map([[id('CP2'), [random]]])))
   await keys.load()
   assert.deepEqual(['CP1', 'CP2', 'CP3'].map(each => keys.isRandom(id(each))), [false, true, false]) // prettier-ignore
   const order: string[] = []
@@ -133,7 +133,7 @@ test('a line that changes counts from then on; the others cost no further check'
   await ask('CP1', 'old key of CP1')
   await ask('CP2', 'key of CP2')
   await ask('CP1', 'new key of CP1')
-  writeFileSync(file, withKeys(readFileSync(file, 'utf8'), new Map([[cp1, [await hashed('new key of CP1')]]])))
+  writeFileSync(file, await withKeys(readFileSync(file, 'utf8'), new Map([[cp1, [await hashed('new key of CP1')]]])))
   await keys.load()
   assert.deepEqual(
     [await ask('CP1', 'old key of CP1'), await ask('CP1', 'new key of CP1'), await ask('CP2', 'key of CP2')],
@@ -170,7 +170,7 @@ test('a file that was emptied changes nothing, but one whose last key was remove
   writeFileSync(file, '')
   await assert.rejects(keys.load(), /is empty$/)
   assert.equal(await ask('CP1', 'old key of CP1'), 'checked: right')
-  writeFileSync(file, withKeys(text, new Map([[cp1, null]])))
+  writeFileSync(file, await withKeys(text, new Map([[cp1, null]])))
   await keys.load()
   assert.equal(await ask('CP1', 'old key of CP1'), 'unknown')
 })
@@ -187,7 +187,7 @@ test('a new key that a station has accepted replaces the old one at once, and in
     keys.recall(cp1, `Basic ${Buffer.concat([Buffer.from('CP1:'), Buffer.from(hex, 'hex')]).toString('base64')}`),
     'right',
   )
-  const hashes = inFile().get(cp1) ?? []
+  const hashes = (await inFile()).get(cp1) ?? []
   assert.deepEqual(await Promise.all(hashes.map(hash => matches(Buffer.from(hex, 'hex'), hash))), [true])
   assert.deepEqual(log.said('info'), ['the station has a new key: the one before is refused'])
   await keys.load()
@@ -203,16 +203,16 @@ test('a new key of bytes that are digits themselves is right when the station se
 
 test('a new key that is in the file already keeps its hash when the station accepts it; any other gets a costly one', async t => {
   const { file, keys, ask, inFile } = await setUp(t)
-  const [old = ''] = inFile().get(cp1) ?? []
+  const [old = ''] = (await inFile()).get(cp1) ?? []
   const made = await hashOf(Buffer.from('key of auth rotate'), 'random')
-  writeFileSync(file, withKeys('', new Map([[cp1, [old, made]]])))
+  writeFileSync(file, await withKeys('', new Map([[cp1, [old, made]]])))
   keys.onNewKey(cp1, { text: 'key of auth rotate', isValid: 'now' })
   await keys.close()
-  assert.deepEqual(inFile().get(cp1), [made])
+  assert.deepEqual((await inFile()).get(cp1), [made])
   assert.equal(await ask('CP1', 'old key of CP1'), 'checked: wrong')
   keys.onNewKey(cp1, { text: 'key of the app', isValid: 'now' })
   await keys.close()
-  assert.match(inFile().get(cp1)?.join(' ') ?? '', /^\$scrypt\$ln=14,\S+$/)
+  assert.match((await inFile()).get(cp1)?.join(' ') ?? '', /^\$scrypt\$ln=14,\S+$/)
 })
 
 test('a new key that counts after a reboot is valid beside the old one, until it is used', async t => {
@@ -220,17 +220,17 @@ test('a new key that counts after a reboot is valid beside the old one, until it
   keys.onNewKey(cp1, { text: 'new key of CP1', isValid: 'afterReboot' })
   assert.equal(await ask('CP1', 'old key of CP1'), 'checked: right')
   await keys.close()
-  assert.equal(inFile().get(cp1)?.length, 2)
+  assert.equal((await inFile()).get(cp1)?.length, 2)
   assert.equal(await ask('CP1', 'new key of CP1'), 'right')
   assert.equal(await ask('CP1', 'old key of CP1'), 'checked: wrong')
   await keys.close()
-  assert.equal(inFile().get(cp1)?.length, 1)
+  assert.equal((await inFile()).get(cp1)?.length, 1)
 })
 
 test('a new key in the file is valid beside the old one, until it is used', async t => {
   const { file, keys, ask, inFile } = await setUp(t)
-  const [old = ''] = inFile().get(cp1) ?? []
-  writeFileSync(file, withKeys('', new Map([[cp1, [old, await hashed('new key of CP1')]]])))
+  const [old = ''] = (await inFile()).get(cp1) ?? []
+  writeFileSync(file, await withKeys('', new Map([[cp1, [old, await hashed('new key of CP1')]]])))
   await keys.load()
   assert.equal(await ask('CP1', 'old key of CP1'), 'checked: right')
   assert.equal(await ask('CP1', 'new key of CP1'), 'checked: right')
@@ -242,7 +242,7 @@ test('a station that was removed from the file does not come back by a new key',
   writeFileSync(file, '# no keys\n')
   keys.onNewKey(cp1, { text: 'new key of CP1', isValid: 'now' })
   await keys.close()
-  assert.equal(inFile().size, 0)
+  assert.equal((await inFile()).size, 0)
   await keys.load()
   keys.onNewKey(cp1, { text: 'new key of CP1', isValid: 'now' })
   assert.equal(keys.recall(cp1, basic('CP1', 'new key of CP1')), 'unknown')
@@ -265,7 +265,7 @@ test('a new key that cannot be written counts all the same, is an error in the l
   await keys.load()
   await keys.close()
   assert.equal(await ask('CP1', 'new key of CP1'), 'right')
-  assert.equal(await matches(Buffer.from('new key of CP1'), inFile().get(cp1)?.[0] ?? ''), true)
+  assert.equal(await matches(Buffer.from('new key of CP1'), (await inFile()).get(cp1)?.[0] ?? ''), true)
 })
 
 test('a load returns the stations whose key is no longer in the file', async t => {
@@ -275,12 +275,12 @@ test('a load returns the stations whose key is no longer in the file', async t =
     CP3: 'key of CP3',
     CP4: 'key of CP4',
   })
-  const lines = new Map(inFile())
+  const lines = new Map(await inFile())
   const [rotated = ''] = lines.get(id('CP2')) ?? []
   lines.set(cp1, [await hashed('other key of CP1')])
   lines.set(id('CP2'), [rotated, await hashed('new key of CP2')])
   lines.delete(id('CP3'))
-  writeFileSync(file, withKeys('', lines))
+  writeFileSync(file, await withKeys('', lines))
   assert.deepEqual(await keys.load(), ['CP1', 'CP3'], 'CP2 has two keys now, CP4 has the same')
   assert.deepEqual(await keys.load(), [], 'nothing has changed since')
 })

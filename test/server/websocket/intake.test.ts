@@ -4,8 +4,9 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { Budget } from '../../../src/ops/limits/budget.ts'
 import { Turnstile, turnMs, type Turns } from '../../../src/server/limits/turnstile.ts'
-import { Intake } from '../../../src/server/websocket/intake.ts'
+import { Intake, rateOf } from '../../../src/server/websocket/intake.ts'
 import { socketLimits } from '../../support/limits.ts'
 import { holdTurns } from '../../support/turns.ts'
 
@@ -40,12 +41,13 @@ function open(t: TestContext, settings = {}, turns?: Turns, costMs = 0) {
     clock.pass(ms)
     t.mock.timers.tick(ms)
   }
-  return { intake, flow, received, limits, says, wait }
+  const accept = (budget = new Budget(rateOf(all.frameRate), now)): void => intake.accept(budget)
+  return { intake, accept, flow, received, limits, says, wait }
 }
 
 test('a message of an accepted station is handed on at once', t => {
-  const { intake, received, says } = open(t)
-  intake.accept()
+  const { accept, received, says } = open(t)
+  accept()
   says(3)
   assert.deepEqual(received, ['0', '1', '2'])
 })
@@ -76,16 +78,16 @@ test('messages of stations that are not accepted share the time of a turn, in tu
 })
 
 test('a station that is accepted gets what waits for its turn, in order', t => {
-  const { intake, received, says } = open(t, {}, undefined, 5)
+  const { accept, received, says } = open(t, {}, undefined, 5)
   says(4)
   assert.ok(received.length < 4)
-  intake.accept()
+  accept()
   assert.deepEqual(received, ['0', '1', '2', '3'])
 })
 
 test('an accepted station beyond its budget is paused until it refills, and loses nothing', t => {
-  const { intake, flow, limits, received, says, wait } = open(t)
-  intake.accept()
+  const { accept, flow, limits, received, says, wait } = open(t)
+  accept()
   says(500)
   assert.equal(flow.isPaused, false)
   says(100)
@@ -97,15 +99,15 @@ test('an accepted station beyond its budget is paused until it refills, and lose
 })
 
 test('an accepted station is never closed for the number of its frames', t => {
-  const { intake, limits, says } = open(t)
-  intake.accept()
+  const { accept, limits, says } = open(t)
+  accept()
   says(10_000)
   assert.deepEqual(limits, ['slowed'])
 })
 
 test('a KiB costs as much as a frame, and the largest message no more than the burst', t => {
-  const { intake, flow, says, wait } = open(t)
-  intake.accept()
+  const { accept, flow, says, wait } = open(t)
+  accept()
   says(1, 500 * KiB)
   assert.equal(flow.isPaused, false)
   says(1)
@@ -131,8 +133,8 @@ for (const [frame, send] of [
 }
 
 test('the socket is paused beyond 1 MiB of held messages, each counting 100 bytes more', t => {
-  const { intake, flow, says } = open(t, { frameRate: 1_000 })
-  intake.accept()
+  const { intake, accept, flow, says } = open(t, { frameRate: 1_000 })
+  accept()
   intake.hold()
   says(16, 64 * KiB - 100)
   assert.equal(flow.isPaused, false)
@@ -141,8 +143,8 @@ test('the socket is paused beyond 1 MiB of held messages, each counting 100 byte
 })
 
 test('the end of a connection waits for the messages before it', t => {
-  const { intake, received, says } = open(t)
-  intake.accept()
+  const { intake, accept, received, says } = open(t)
+  accept()
   intake.hold()
   says(2)
   const events: string[] = []
@@ -163,8 +165,8 @@ test('the end of a connection that is not accepted waits for its turn', t => {
 })
 
 test('nothing is handed on after the end', t => {
-  const { intake, received, says } = open(t)
-  intake.accept()
+  const { intake, accept, received, says } = open(t)
+  accept()
   intake.hold()
   says(2)
   intake.end()

@@ -487,6 +487,24 @@ for (const [what, bytes, code] of violations) {
   })
 }
 
+test('an accepted station that reconnects has what is left of its budget', { timeout: 20_000 }, async t => {
+  const { port, next, meter } = await openUpgraded(t, { frameRate: 20 })
+  const slowed = () => meter.total('ocpp_limit_total', { limit: 'frames' })
+  const connect = async (): Promise<void> => {
+    const opened = next()
+    const peer = await openPeer(port, '/', [])
+    const { received, gone } = await opened
+    peer.write(...Array<Buffer>(4).fill(frameOf('x'.repeat(30 * KiB))))
+    while (received.length < 4) await sleep(5)
+    peer.socket.destroy()
+    await gone
+  }
+  await connect()
+  assert.equal(slowed(), 0)
+  await connect()
+  assert.equal(slowed(), 1)
+})
+
 test('no more than the budget is read of a station whose connection is being closed', { timeout: 20_000 }, async t => {
   const { peer, socket, gone } = await stranger(t)
   socket.close(1008, 'Rejected')
