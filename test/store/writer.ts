@@ -12,22 +12,27 @@ import { outboxMessage } from './messages.ts'
 const [dir = '', count = '', atOnce = '20'] = process.argv.slice(2)
 const limit = count === 'forever' ? Infinity : Number(count)
 let written = 0
+let hasFailed = false
 
 try {
   const store = await openSourceStore(dir)
   const outbox = outboxOf(store, Infinity)
-  const writes = Array.from({ length: Number(atOnce) }, async () => {
-    while (written < limit) {
+  const write = async (): Promise<void> => {
+    while (written < limit && !hasFailed) {
       const message = outboxMessage(`${process.pid}-${written++}`, { padding: 'x'.repeat(1_000) })
       await outbox.append(message)
       // Synchronous for a pipe on Linux, where the tests kill this process.
       process.stdout.write(`${message.id}\n`)
     }
-  })
-  await Promise.all(writes)
+  }
+  const writes = Array.from({ length: Number(atOnce) }, write)
+  await Promise.all(writes).catch(() => (hasFailed = true))
+  await Promise.allSettled(writes)
+  // SQLite's binding aborts a process that exits while a statement fails.
   await store.close()
+  await Promise.all(writes)
 } catch (error) {
   if (!(error instanceof StoreError)) throw error
   process.stdout.write(`${error.code} ${error.message} ${String(error.cause)}\n`)
-  process.exit(1)
+  process.exitCode = 1
 }
