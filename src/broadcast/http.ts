@@ -71,7 +71,7 @@ export function broadcastRoute({ path, key }: BroadcastEndpoint, deliver: Delive
 }
 
 type BroadcastRoute = {
-  /** Whether `answer` would read the body of a request. */
+  /** Whether a request is a post with the key. */
   readonly isOfApp: (request: IncomingMessage) => boolean
   readonly answer: (request: IncomingMessage, response: ServerResponse) => boolean
 }

@@ -42,7 +42,7 @@ export type Command = {
 }
 
 export type ConnectCall = Caller & {
-  /** Whether the app has accepted the station before with what it proves now: it waits for no stranger. */
+  /** Whether the app has accepted the station before with what it proves now: it goes before Connects of other stations. */
   readonly isReturning?: boolean
 }
 export type CommandCall = Caller & Command & { readonly connectionIdentifiers: string }

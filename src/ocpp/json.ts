@@ -70,7 +70,7 @@ export function isParsable(text: string): boolean {
  * `isParsable` of a text that is longer than `alwaysCheap`, in steps. Each call checks so many characters, more if a
  * string ends later. Not called again once it has returned something.
  *
- * @returns returns `null` while it is not known
+ * @returns a function; its result is `null` until the verdict is known
  */
 export function parsableInSteps(text: string): (characters: number) => boolean | null {
   const scan = new Scan(text, appBounds)

@@ -2,8 +2,8 @@
  * The log: one line per event on stdout, in AnyCable's formats, `text` or `json`. The only import of pino.
  *
  * Field names with a meaning: `error` is written as the messages of the error and its causes; `frame`, `wholeMessage`
- * and `excerpt` are redacted and truncated, lazily, when their line passes the level (a broken `wholeMessage` of more
- * than 16,384 characters to its head and its tail); `nodeid`, `sid`, `station` and `context` identify the source of a
+ * and `excerpt` are redacted and truncated, lazily, when their line passes the level (of `wholeMessage` only a broken
+ * one of more than 16,384 characters is, to its head and its tail); `nodeid`, `sid`, `station` and `context` identify the source of a
  * line. `time`, `level` and `msg` are reserved.
  */
 import { isatty } from 'node:tty'

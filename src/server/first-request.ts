@@ -17,17 +17,20 @@ type Inside = { readonly parser?: { onIncoming: TakeRequest | null } | null }
 const stop = 2
 
 /**
- * Has a server emit 'upgrade' for every request of the connection, whatever it asks for, except those of the app. Call
- * it when the server has taken the connection.
+ * Has a server emit 'upgrade' for a request of the connection, whatever it asks for, unless that or an earlier one is
+ * the app's. Call it when the server has taken the connection.
  *
- * @param isOfApp whether the app has a key for a request: these are served with their bodies, one after the other
+ * @param isOfApp whether a request is a post with the broadcast key: from then on, requests of the connection are
+ *   served with their bodies, one after the other
  */
 export function upgradeStrangers(connection: Duplex, isOfApp: (request: IncomingMessage) => boolean): void {
   const { parser } = connection as Duplex & Inside
   const take = parser?.onIncoming
   if (parser == null || take == null) return
+  let isApp = false
   parser.onIncoming = function (request, isKeptAlive) {
-    if (isOfApp(request)) return take.call(this, request, isKeptAlive)
+    isApp ||= isOfApp(request)
+    if (isApp) return take.call(this, request, isKeptAlive)
     request.upgrade = true
     take.call(this, request, isKeptAlive)
     return stop

@@ -40,7 +40,7 @@ export type ServerSettings = {
   readonly turnstile: Turns
 }
 
-/** @param isOfApp whether the app may send a request, with a body */
+/** @param isOfApp whether a request is a post with the broadcast key */
 export function newServer(
   settings: ServerSettings,
   isOfApp: (request: IncomingMessage) => boolean,

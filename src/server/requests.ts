@@ -20,7 +20,7 @@ export type Readiness = Readonly<Record<string, boolean>>
 
 export interface Answers {
   readiness(): Readiness
-  /** Whether a request is a post of the app, for which it has the key. */
+  /** Whether a request is a post with the broadcast key. */
   isOfApp(request: IncomingMessage): boolean
   /** Answers a request for another path of this port; returns whether it did. */
   answer(request: IncomingMessage, response: ServerResponse): boolean
@@ -45,7 +45,7 @@ export function answerRequest(
   respond(response, 426, 'This is a WebSocket endpoint for charging stations')
 }
 
-/** Answers a request whose connection the server has given up, and closes that. Its body is not read. */
+/** Answers a request on a connection that the HTTP server has released, then closes that. Its body is not read. */
 export function answerLast(
   request: IncomingMessage,
   stream: Socket,
@@ -54,7 +54,13 @@ export function answerLast(
 ): void {
   const response = new ServerResponse(request)
   response.setHeader('Connection', 'close')
-  response.assignSocket(stream)
+  try {
+    response.assignSocket(stream)
+  } catch {
+    // The answer to an earlier request is still due, and would come behind this one.
+    stream.destroy()
+    return
+  }
   response.once('finish', () => {
     response.detachSocket(stream)
     endWith(stream, '')

@@ -18,6 +18,7 @@ const request = (line: string, ...headers: readonly string[]): string =>
   `${[`${line} HTTP/1.1`, 'Host: csms.example', ...headers].join('\r\n')}\r\n\r\n`
 const plain = request('GET /health')
 const chunked = request('POST /ocpp/CP1', 'Transfer-Encoding: chunked')
+const post = request('POST /app', 'Content-Length: 2').concat('{}')
 const station = request('GET /ocpp/CP1', ...upgradeHeaders, protocol('ocpp1.6'))
 const h2c = [
   'Connection: Upgrade, HTTP2-Settings',
@@ -40,7 +41,8 @@ const rows: readonly (readonly [string, readonly string[], number, string])[] = 
   [`${plain}no HTTP\r\n\r\n`, ['200'], 1, 'a fault behind it'],
   [request('POST /nothing', 'Content-Length: 5'), ['404'], 1, 'a body that does not come'],
   [request('GET /health', ...h2c).repeat(1_000), ['200'], 1, 'another upgrade, again and again'],
-  [request('POST /app', 'Content-Length: 2').concat('{}').repeat(3), ['201', '201', '201'], 3, 'posts of the app'],
+  [post.repeat(3), ['201', '201', '201'], 3, 'posts of the app'],
+  [post + plain + post, ['201', '200', '201'], 3, 'a request without the key, between posts of the app'],
 ]
 
 for (const scheme of ['http', 'https'] as const) {
@@ -76,18 +78,30 @@ for (const scheme of ['http', 'https'] as const) {
       test(`${statuses.join(', ')} for one connection, and then its end: ${because}`, async () => {
         const socket = await open()
         parsed.clear()
+        bodies = 0
         let heard = ''
         socket.on('data', (chunk: Buffer) => (heard += chunk.toString('latin1')))
         socket.write(sent)
-        if (sent.includes('/app')) socket.on('data', () => heard.split('HTTP/1.1').length > 3 && socket.destroy())
+        if (sent.includes('/app'))
+          socket.on('data', () => heard.split('HTTP/1.1').length > statuses.length && socket.destroy())
         await once(socket, 'close')
         assert.deepEqual(
           [...heard.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status),
           statuses,
         )
         assert.ok(parsed.size <= most, `${parsed.size} parsed`)
+        assert.equal(bodies, statuses.filter(status => status === '201').length, 'those of the posts')
       })
     }
+
+    test('another upgrade behind a post that has no answer yet harms no other connection', async () => {
+      const [socket, other] = [await open(), await open()]
+      socket.write(post + request('GET /health', ...h2c))
+      socket.resume()
+      await once(socket, 'close')
+      other.write(plain)
+      assert.match(String(await once(other, 'data')), /^HTTP\/1\.1 200/)
+    })
 
     test('the answer says that the connection closes, but not to the app', async () => {
       for (const [sent, isClosed] of [
@@ -99,7 +113,6 @@ for (const scheme of ['http', 'https'] as const) {
         const [chunk] = (await once(socket, 'data')) as [Buffer]
         assert.equal(/^connection: close/im.test(chunk.toString('latin1')), isClosed)
       }
-      assert.equal(bodies, 3, 'those of the posts')
     })
   })
 }

@@ -16,30 +16,41 @@ const WORD = /^(?:auth[a-z]*|credentials?|[a-z]{1,7})$/i
 /** @param authorization the header that the app was given with the call; empty for none */
 export function maskCredentials(text: string, authorization: string): string {
   let shown = text
-  for (const secret of secretsOf(authorization)) shown = withoutCut(shown.replaceAll(secret, MASK), secret)
+  for (const { secret, least } of secretsOf(authorization))
+    shown = withoutCut(shown.replaceAll(secret, MASK), secret, least)
   return shown.replace(SCHEME, (all, scheme: string, value: string) => (WORD.test(value) ? all : `${scheme} ${MASK}`))
 }
 
+/** `least`: how many of its first characters may not be shown. */
+type Secret = { readonly secret: string; readonly least: number }
+
 /** Longer ones first, for one may contain the next. */
-function secretsOf(authorization: string): readonly string[] {
+function secretsOf(authorization: string): readonly Secret[] {
   const [, scheme = '', value = ''] = /^(\S+)\s+(\S+)/.exec(authorization) ?? []
-  if (!/^basic$/i.test(scheme)) return [value].filter(isLong)
+  if (!/^basic$/i.test(scheme)) return longOnes([value])
   const bytes = Buffer.from(value, 'base64')
   const keyBytes = bytes.subarray(bytes.indexOf(':') + 1)
   const key = keyBytes.toString()
   const hex = keyBytes.toString('hex')
   const spelled = [key, JSON.stringify(key).slice(1, -1), key.toLowerCase(), key.toUpperCase(), hex, hex.toUpperCase()]
-  const pair = bytes.includes(':') && keyBytes.length > 0 ? bytes.toString() : ''
-  return [pair, value, ...new Set(spelled)].filter(secret => isLong(secret) || (secret === pair && pair !== ''))
+  const others = longOnes([value, ...new Set(spelled)])
+  if (!bytes.includes(':') || key === '') return others
+  const pair = bytes.toString()
+  return [{ secret: pair, least: pair.length - key.length + 1 }, ...others]
 }
 
-/** A text may have been cut within a secret. */
-function withoutCut(text: string, secret: string): string {
-  for (let length = secret.length - 1; length >= SHORTEST / 2; length--)
+function longOnes(secrets: readonly string[]): readonly Secret[] {
+  return secrets.filter(({ length }) => length >= SHORTEST).map(secret => ({ secret, least: SHORTEST / 2 }))
+}
+
+/** A text may have been cut within a secret, also where the bridge has added something behind a semicolon. */
+function withoutCut(text: string, secret: string, least: number): string {
+  const parts = text.split('; ')
+  return parts.map(part => withoutEnd(part, secret, least)).join('; ')
+}
+
+function withoutEnd(text: string, secret: string, least: number): string {
+  for (let length = Math.min(secret.length - 1, text.length); length >= least; length--)
     if (text.endsWith(secret.slice(0, length))) return text.slice(0, -length) + MASK
   return text
-}
-
-function isLong(secret: string): boolean {
-  return secret.length >= SHORTEST
 }

@@ -69,19 +69,20 @@ export function redactWhole(text: string): string {
 }
 
 /**
- * For the few messages of which the log keeps the only copy. A payload stays whole: the app has seen it. A broken
- * message, of which any station may send many, has its head and its tail beyond 16,384 characters.
+ * For the few messages of which the log keeps the only copy. A payload stays whole: it is one of a transaction that the
+ * app knows. A broken message, of which any station may send many, is cut to its head and its tail where it has more
+ * than 16,384 characters.
  */
 export function redactKept(text: string): string {
   return isLongAndBroken(text) ? redactEnds(text) : redactWhole(text)
 }
 
-/** A payload that was read is an object; a broken message with an action in it is none. */
+/** A payload that was read is an object, and begins as one; a broken message with an action does not. */
 function isLongAndBroken(text: string): boolean {
   return text.length > ENDS.head + ENDS.tail && !text.startsWith('{')
 }
 
-/** The same, unmasked. */
+/** `redactKept`, unmasked. */
 export function cutKept(text: string): string {
   const left = text.length - ENDS.head - ENDS.tail
   return isLongAndBroken(text) ? `${text.slice(0, ENDS.head)}...(${left})${text.slice(-ENDS.tail)}` : text

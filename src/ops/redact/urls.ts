@@ -2,7 +2,7 @@
  * Masks the user and password in URLs, as in the `location` of GetDiagnostics.
  *
  * Pure. Any character may be escaped as in JSON (Rails writes `&` as `\u0026`), and the text may be JSON in a string.
- * Each character is read once: a URL is matched to its end, whatever is in it.
+ * Takes time linear in the length of the text.
  */
 
 /** Up to the end of a JSON text or to white space. An escaped quote counts as a part: it may be one of the password. */
@@ -11,7 +11,7 @@ const SLASH = /\/|\\u002f/i
 const USER_MARK = /[:@]|\\u003a|\\u0040/i
 
 /**
- * The user and password go up to the last `@`, for they may have further ones, and slashes. Without an `@` or a colon
+ * The user and password end at the last `@`: a password may contain `@` and slashes. Without an `@` or a colon
  * before the first slash there is no password, and an `@` belongs to the path.
  */
 export function maskUrls(text: string): string {

@@ -19,7 +19,7 @@ export type Priority = (typeof priorities)[number]
 
 /**
  * One permit in so many goes to those that are not connected, if any wait: otherwise connected stations that keep the
- * app at its limit would keep all others out. So it is with Connects of new stations among those that come back.
+ * app at its limit would keep all others out. Likewise, one Connect in so many is a new station's.
  */
 const othersEvery = 8
 

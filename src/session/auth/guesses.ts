@@ -33,8 +33,8 @@ const perAddress = { burst: 10_000, perSecond: 50 }
 const addressSeconds = 60
 const maxEntries = 100_000
 
-/** `at`: of the latest attempt, or of the latest draw. `ids`: the spellings of the identity that were tried. */
-type Guess = { readonly attempts: number; readonly at: number; readonly ids: readonly string[] }
+/** `at`: of the latest attempt, or of the latest draw. `id`: the spelling that was tried; `null` for several. */
+type Guess = { readonly attempts: number; readonly at: number; readonly id: string | null }
 type Guesser = Pick<StationHandshake, 'stationId' | 'env'>
 
 export class Guesses {
@@ -105,11 +105,10 @@ export class Guesses {
   /** Counts an attempt. Where its check takes time, this is called before: attempts at the same time add up too. */
   add(guesser: Guesser): void {
     const [key, digest] = [keyOf(guesser), credentialsDigest(guesser)]
-    const { attempts, at, ids } = this.#recent(key)
-    const { stationId: id } = guesser
-    const tried = ids.includes(id) ? ids : [...ids, id]
+    const { attempts, at, id } = this.#recent(key)
+    const tried = attempts === 0 || id === guesser.stationId ? guesser.stationId : null
     // The wait after an attempt that was drawn began with the draw.
-    this.#keep(key, { attempts: attempts + 1, at: this.#lots.hasWon(key, digest) ? at : this.#now(), ids: tried })
+    this.#keep(key, { attempts: attempts + 1, at: this.#lots.hasWon(key, digest) ? at : this.#now(), id: tried })
     this.#lots.delete(key, digest)
     this.addUnknown(guesser)
   }
@@ -142,8 +141,8 @@ export class Guesses {
   /** Forgets the attempts, unless some were for another spelling: that may be another station. */
   onAccepted(guesser: Guesser): void {
     const key = keyOf(guesser)
-    const ids = this.#guesses.get(key)?.ids ?? []
-    if (ids.every(id => id === guesser.stationId)) this.#guesses.delete(key)
+    const guess = this.#guesses.get(key)
+    if (guess?.attempts === 0 || guess?.id === guesser.stationId) this.#guesses.delete(key)
   }
 
   #keep(key: string, guess: Guess): void {
@@ -152,7 +151,7 @@ export class Guesses {
 
   #recent(key: string): Guess {
     const guess = this.#guesses.get(key)
-    return guess !== undefined && this.#now() - guess.at < forgottenAfterMs ? guess : { attempts: 0, at: 0, ids: [] }
+    return guess !== undefined && this.#now() - guess.at < forgottenAfterMs ? guess : { attempts: 0, at: 0, id: null }
   }
 
   /** How many other credentials the app judges at the moment. */
@@ -172,7 +171,7 @@ function waitMsOf({ attempts }: Guess): number {
   return Math.min(perStation.leastMs * 2 ** beyond, perStation.mostMs)
 }
 
-/** Apps may take identities for the same that differ in case, or in blanks at their end: databases often do. */
+/** Apps may treat identities that differ only in case, or in blanks at their end, as the same: databases often do. */
 function keyOf(guesser: Guesser): string {
   return `${networkAt(guesser)} ${guesser.stationId.trimEnd().toLowerCase()}`
 }

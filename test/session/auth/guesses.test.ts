@@ -49,6 +49,13 @@ test('attempts are forgotten after 15 min, and when the station is accepted', ()
   assert.equal(guesses.waitSeconds(guesser), null)
 })
 
+test('a station that is accepted clears no guesses that were made in several spellings', () => {
+  const { guesses } = setUp()
+  for (const id of ['CP1', 'cp1', 'Cp1', 'CP1 ', 'CP1']) guesses.add(from('192.0.2.1', id))
+  guesses.onAccepted(guesser)
+  assert.notEqual(guesses.waitSeconds(guesser), null)
+})
+
 const neighbours: readonly (readonly [address: string, stationId: string, waits: boolean, because: string])[] = [
   ['192.0.2.1', 'CP1', true, 'the guesser itself'],
   ['192.0.2.2', 'CP1', false, 'the station at its own address'],
