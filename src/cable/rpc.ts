@@ -42,7 +42,10 @@ export type Command = {
 }
 
 export type ConnectCall = Caller & {
-  /** Whether the app has accepted the station before with what it proves now: it goes before Connects of other stations. */
+  /**
+   * Whether the app accepted the station before with what it proves now: its place in the queue is before Connects of
+   * other stations. Not sent.
+   */
   readonly isReturning?: boolean
 }
 export type CommandCall = Caller & Command & { readonly connectionIdentifiers: string }

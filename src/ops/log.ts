@@ -3,8 +3,8 @@
  *
  * Field names with a meaning: `error` is written as the messages of the error and its causes; `frame`, `wholeMessage`
  * and `excerpt` are redacted and truncated, lazily, when their line passes the level (of `wholeMessage` only a broken
- * one of more than 16,384 characters is, to its head and its tail); `nodeid`, `sid`, `station` and `context` identify the source of a
- * line. `time`, `level` and `msg` are reserved.
+ * one of more than 16,384 characters is, to its head and its tail); `nodeid`, `sid`, `station` and `context` identify
+ * the source of a line. `time`, `level` and `msg` are reserved.
  */
 import { isatty } from 'node:tty'
 import { pino, stdTimeFunctions } from 'pino'

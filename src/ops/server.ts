@@ -32,7 +32,7 @@ const closeMs = 1000
 const silentMs = 30_000
 /** How long a connection stays open for another request. */
 const idleMs = 5_000
-/** Requests of one connection at the same time. Node would serve the thousands that fit into one packet at a stretch. */
+/** Requests of one connection at the same time. Node would serve all the thousands that fit into one packet at once. */
 const maxPipelined = 10
 
 /** Rejects if the port cannot be bound. */
