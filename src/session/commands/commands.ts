@@ -192,18 +192,17 @@ export class Commands {
     const { settings, record, world } = this.#station
     const usualMs = call.asked?.timeoutMs ?? settings.callTimeoutMs
     const isOwn = call.id.startsWith(ownIdStart)
-    const timeoutMs = isOwn ? Math.min(ownTimeoutMs, usualMs) : usualMs
-    const timer = this.#station.after(timeoutMs, () => this.#onTimeout(call))
+    const timer = this.#station.after(isOwn ? Math.min(ownTimeoutMs, usualMs) : usualMs, () => this.#onTimeout(call))
     const since = world.now()
     this.#open = { call, since, timer }
     const waitedMs = since - call.givenAt
     if (!isOwn && world.meter.isRead) world.meter.observe('ocpp_command_wait_seconds', {}, waitedMs / 1000)
     record.sent ??= new Map<string, number>()
     record.sent.set(call.action, (record.sent.get(call.action) ?? 0) + 1)
-    const { unanswered } = this.#parts
+    const { boot, unanswered } = this.#parts
     // The app has used the id again: from now on an answer with it is to this command.
     if (!unanswered.isEmpty) unanswered.take(this.#station.handshake.stationId, call.id)
-    this.#parts.boot.onCommand(call)
+    boot.onCommand(call)
     this.#station.send(call)
   }
 
