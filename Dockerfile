@@ -16,7 +16,7 @@ COPY package.json LICENSE ./
 COPY bin/ocpp-cable ./bin/ocpp-cable
 USER node
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \
+HEALTHCHECK --interval=10s --timeout=10s --start-period=5s \
   CMD wget -q -O /dev/null "http://127.0.0.1:${ANYCABLE_PORT}/health" || exit 1
 # Runs `node` as PID 1, so that it receives SIGTERM and drains.
 ENTRYPOINT ["node", "bin/ocpp-cable"]

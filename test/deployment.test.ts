@@ -18,7 +18,7 @@ const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
 const secondMs = 1_000
 const hourMs = 3_600_000
 
-type Probe = { readonly httpGet: { readonly path: string; readonly port: string } }
+type Probe = { readonly timeoutSeconds?: number; readonly httpGet: { readonly path: string; readonly port: string } }
 type Hook = { readonly exec: { readonly command: readonly string[] } }
 type Container = {
   readonly name: string
@@ -125,6 +125,8 @@ function assertPods(text: string, kind: 'Deployment' | 'StatefulSet', readiness:
     )
   assert.deepEqual(bridge.livenessProbe.httpGet, { path: config.server.healthPath, port: 'ocpp' })
   assert.deepEqual(bridge.readinessProbe.httpGet, { path: config.server[readiness], port: 'ocpp' })
+  // In a wave of reconnects, the default of 1 s would kill the pod.
+  assert.deepEqual([bridge.livenessProbe.timeoutSeconds, bridge.readinessProbe.timeoutSeconds], [10, 10])
   const endsMs = preStopSeconds(bridge) * secondMs + config.lifecycle.shutdownTimeoutMs
   assert.ok(pod.terminationGracePeriodSeconds * secondMs > endsMs)
   for (const other of pod.containers.filter(each => each !== bridge)) {
