@@ -32,6 +32,7 @@ export const problems = {
   'connection-closed': { status: 502, title: 'The connection of the Charging Station was closed before its answer' },
   'too-many-requests': { status: 503, title: 'Too many streams or requests are open' },
   'outbox-failed': { status: 503, title: 'The disk of the outbox fails' },
+  'key-not-stored': { status: 503, title: 'The command was not sent: its key cannot be stored in ocpp_auth_file' },
   'not-sent': { status: 504, title: 'The command was not sent: an earlier command is still open' },
   'call-timeout': { status: 504, title: 'The Charging Station did not answer in time' },
 } as const

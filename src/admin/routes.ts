@@ -115,6 +115,7 @@ export const routes = {
       'invalid-result',
       'connection-closed',
       'not-sent',
+      'key-not-stored',
       'call-timeout',
     ],
   },

@@ -66,8 +66,10 @@ export type VersionRow = {
   heartbeatInterval(command: Payload, answer: Payload): number | null
   /** Whether a key for HTTP Basic is configured as the hexadecimal digits of its bytes. */
   readonly configuresHexKeys: boolean
-  /** The key for HTTP Basic that this command gives the station; `null` if the answer accepts none. */
-  newKey(command: Payload, answer: Payload): NewKey | null
+  /** The keys for HTTP Basic in this command, as it spells them: in 1.6 the hexadecimal digits of bytes. */
+  givenKeys(command: Payload): readonly string[]
+  /** What the answer says of them; nothing of one that it neither accepts nor refuses. */
+  newKeys(command: Payload, answer: Payload): readonly NewKey[]
   /** The serial number in a BootNotification, which AnyCable's channel uses as the station's name. */
   serialNumber(boot: Payload): string | null
   /** The serial numbers of the station itself in a BootNotification; its meter has another. */
@@ -77,10 +79,10 @@ export type VersionRow = {
 }
 
 /**
- * A station's new key, as the command spells it: in 1.6 the hexadecimal digits of bytes. `afterReboot`: the station has
- * answered `RebootRequired`, and uses the old one until then.
+ * A station's new key, as the command spells it. `afterReboot`: the station has answered `RebootRequired`, and uses the
+ * old one until then. `never`: it has refused the key.
  */
-export type NewKey = { readonly text: string; readonly isValid: 'now' | 'afterReboot' }
+export type NewKey = { readonly text: string; readonly isValid: 'now' | 'afterReboot' | 'never' }
 
 type SerialNumberQuery = {
   readonly action: string
@@ -114,7 +116,8 @@ const row16: VersionRow = {
   heartbeatInterval: ({ key, value }, { status }) =>
     status === 'Accepted' && isName(key, 'HeartbeatInterval') ? secondsOf(value) : null,
   configuresHexKeys: true,
-  newKey: ({ key, value }, { status }) => (isName(key, 'AuthorizationKey') ? newKeyOf(value, status) : null),
+  givenKeys: ({ key, value }) => (isName(key, 'AuthorizationKey') && isText(value) ? [value] : []),
+  newKeys: (command, { status }) => row16.givenKeys(command).flatMap(text => newKeyOf(text, status)),
   serialNumber: boot =>
     firstSerialNumber(boot, ['meterSerialNumber', 'chargePointSerialNumber', 'chargeBoxSerialNumber']),
   ownSerialNumbers: ({ chargePointSerialNumber, chargeBoxSerialNumber }) => [
@@ -158,9 +161,15 @@ const row201: VersionRow = {
     return secondsOf(set.find(({ status }) => status === 'Accepted')?.value)
   },
   configuresHexKeys: false,
-  newKey: ({ setVariableData }, { setVariableResult }) => {
+  givenKeys: ({ setVariableData }) =>
+    variablesIn(setVariableData, 'SecurityCtrlr', 'BasicAuthPassword')
+      .map(({ attributeValue }) => attributeValue)
+      .filter(isText),
+  newKeys: ({ setVariableData }, { setVariableResult }) => {
     const set = variableIn(setVariableData, setVariableResult, 'SecurityCtrlr', 'BasicAuthPassword')
-    return set.map(({ value, status }) => newKeyOf(value, status)).find(key => key !== null) ?? null
+    const keys = set.flatMap(({ value, status }) => (isText(value) ? newKeyOf(value, status) : []))
+    const accepted = keys.find(({ isValid }) => isValid !== 'never')
+    return accepted === undefined ? keys : [accepted]
   },
   serialNumber: boot =>
     isObject(boot['chargingStation']) ? firstSerialNumber(boot['chargingStation'], ['serialNumber']) : null,
@@ -227,30 +236,49 @@ function isName(name: unknown, expected: string): boolean {
   return typeof name === 'string' && name.toLowerCase() === expected.toLowerCase()
 }
 
+/** The elements of a list that are about a variable's actual attribute. */
+function variablesIn(list: unknown, component: string, variable: string): Payload[] {
+  return records(list).filter(
+    element =>
+      isObject(element['component']) &&
+      isObject(element['variable']) &&
+      isName(element['component']['name'], component) &&
+      isName(element['variable']['name'], variable) &&
+      (element['attributeType'] ?? 'Actual') === 'Actual',
+  )
+}
+
 /**
  * The values of a variable's actual attribute in SetVariables, each with its status in the answer, the last one first:
  * a message may set a variable twice, and the station may refuse one of them.
  */
 function variableIn(data: unknown, results: unknown, component: string, variable: string) {
-  const isIt = (element: Payload): boolean =>
-    isObject(element['component']) &&
-    isObject(element['variable']) &&
-    isName(element['component']['name'], component) &&
-    isName(element['variable']['name'], variable) &&
-    (element['attributeType'] ?? 'Actual') === 'Actual'
-  const asked = records(data).filter(isIt).reverse()
-  const answered = records(results).filter(isIt).reverse()
+  const asked = variablesIn(data, component, variable).reverse()
+  const answered = variablesIn(results, component, variable).reverse()
   return answered.map((result, at) => ({ value: asked[at]?.['attributeValue'], status: result['attributeStatus'] }))
 }
 
-/** A01.FR.03 and 04: any answer but Accepted leaves the old key valid. */
-function newKeyOf(value: unknown, status: unknown): NewKey | null {
-  if (typeof value !== 'string' || value === '') return null
-  if (status === 'Accepted') return { text: value, isValid: 'now' }
-  return status === 'RebootRequired' ? { text: value, isValid: 'afterReboot' } : null
+/** A01.FR.03 and 04. */
+const validityBy: ReadonlyMap<unknown, NewKey['isValid']> = new Map<unknown, NewKey['isValid']>([
+  ['Accepted', 'now'],
+  ['RebootRequired', 'afterReboot'],
+  ['Rejected', 'never'],
+  ['NotSupported', 'never'],
+  ['UnknownComponent', 'never'],
+  ['UnknownVariable', 'never'],
+  ['NotSupportedAttributeType', 'never'],
+])
+
+function newKeyOf(text: string, status: unknown): readonly NewKey[] {
+  const isValid = validityBy.get(status)
+  return isValid === undefined ? [] : [{ text, isValid }]
 }
 
-function records(list: unknown): readonly Payload[] {
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function records(list: unknown): Payload[] {
   return Array.isArray(list) ? list.filter(isObject) : []
 }
 

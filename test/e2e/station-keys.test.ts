@@ -132,6 +132,42 @@ test('a station that accepts a new key uses it from then on, without a reload', 
 })
 
 test(
+  'a station that has got a new key is not locked out when the bridge is killed before its answer',
+  within,
+  async () => {
+    const newKey = '0a1b2c3d'.repeat(5)
+    secrets.push(newKey)
+    const { bridge } = parts
+    const station = await openStation(bridge.url, 'AL:1000', { password: Buffer.from(key16, 'hex') })
+    await boot(station)
+    const got = new Promise(resolve => {
+      station.answers('ChangeConfiguration', () =>
+        bridge
+          .kill('SIGKILL')
+          .then(resolve, resolve)
+          .then(() => ({})),
+      )
+    })
+    const payload = { key: 'AuthorizationKey', value: newKey }
+    await bridge.broadcast(commandBroadcast('AL:1000', { command: 'ChangeConfiguration', id: 'k', payload }))
+    await got
+    earlier += bridge.process.output
+    await station.close()
+    await bridge.restart()
+    assert.deepEqual(
+      [
+        await statusOf('AL:1000', { password: key16 }),
+        await statusOf('AL:1000', { password: newKey }),
+        await statusOf('AL:1000', { password: key16 }),
+      ],
+      [101, 101, 401],
+      'both are valid until it uses the new one',
+    )
+    key16 = newKey
+  },
+)
+
+test(
   'a change of the file counts at SIGHUP, for open connections too; a broken one changes nothing and is one line',
   within,
   async () => {

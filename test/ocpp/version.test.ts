@@ -357,41 +357,50 @@ const keyResult = (attributeStatus: string, more: object = {}) => ({
 })
 const now = (text: string) => ({ text, isValid: 'now' }) as const
 const later = (text: string) => ({ text, isValid: 'afterReboot' }) as const
+const never = (text: string) => ({ text, isValid: 'never' }) as const
 
 const newKeys: readonly (readonly [
   Version,
   command: object,
   answer: object,
-  expected: NewKey | null,
+  expected: readonly NewKey[],
   because: string,
 ])[] = [
-  ['ocpp1.6', { key: 'AuthorizationKey', value: 'ab12' }, { status: 'Accepted' }, now('ab12'), 'A01.FR.03'],
-  ['ocpp1.6', { key: 'authorizationkey', value: 'ab12' }, { status: 'Accepted' }, now('ab12'), 'names have no case'],
+  ['ocpp1.6', { key: 'AuthorizationKey', value: 'ab12' }, { status: 'Accepted' }, [now('ab12')], 'A01.FR.03'],
+  ['ocpp1.6', { key: 'authorizationkey', value: 'ab12' }, { status: 'Accepted' }, [now('ab12')], 'names have no case'],
   [
     'ocpp1.6',
     { key: 'AuthorizationKey', value: 'ab12' },
     { status: 'RebootRequired' },
-    later('ab12'),
+    [later('ab12')],
     'the old one counts',
   ],
-  ['ocpp1.6', { key: 'AuthorizationKey', value: 'ab12' }, { status: 'Rejected' }, null, 'A01.FR.04'],
-  ['ocpp1.6', { key: 'AuthorizationKey', value: 'ab12' }, { status: 'NotSupported' }, null, 'A01.FR.04'],
-  ['ocpp1.6', { key: 'AuthorizationKey', value: '' }, { status: 'Accepted' }, null, 'no key at all'],
-  ['ocpp1.6', { key: 'HeartbeatInterval', value: '60' }, { status: 'Accepted' }, null, 'another key'],
-  ['ocpp2.0.1', setKey('secret'), keyResult('Accepted'), now('secret'), 'A01.FR.03'],
-  ['ocpp2.1', setKey('secret'), keyResult('RebootRequired'), later('secret'), 'the old one counts'],
-  ['ocpp2.0.1', setKey('secret'), keyResult('Rejected'), null, 'A01.FR.04'],
-  ['ocpp2.0.1', setKey('secret', { attributeType: 'Target' }), keyResult('Accepted'), null, 'another attribute'],
-  ['ocpp2.0.1', setKey('secret'), { setVariableResult: [] }, null, 'no result'],
-  ['ocpp2.0.1', setKey('secret'), { setVariableResult: null }, null, 'nothing that can be read'],
+  ['ocpp1.6', { key: 'AuthorizationKey', value: 'ab12' }, { status: 'Rejected' }, [never('ab12')], 'A01.FR.04'],
+  ['ocpp1.6', { key: 'AuthorizationKey', value: 'ab12' }, { status: 'NotSupported' }, [never('ab12')], 'A01.FR.04'],
+  [
+    'ocpp1.6',
+    { key: 'AuthorizationKey', value: 'ab12' },
+    { status: 'accepted' },
+    [],
+    'an answer that OCPP does not know',
+  ],
+  ['ocpp1.6', { key: 'AuthorizationKey', value: 'ab12' }, {}, [], 'no status'],
+  ['ocpp1.6', { key: 'AuthorizationKey', value: '' }, { status: 'Accepted' }, [], 'no key at all'],
+  ['ocpp1.6', { key: 'HeartbeatInterval', value: '60' }, { status: 'Accepted' }, [], 'another key'],
+  ['ocpp2.0.1', setKey('secret'), keyResult('Accepted'), [now('secret')], 'A01.FR.03'],
+  ['ocpp2.1', setKey('secret'), keyResult('RebootRequired'), [later('secret')], 'the old one counts'],
+  ['ocpp2.0.1', setKey('secret'), keyResult('Rejected'), [never('secret')], 'A01.FR.04'],
+  ['ocpp2.0.1', setKey('secret', { attributeType: 'Target' }), keyResult('Accepted'), [], 'another attribute'],
+  ['ocpp2.0.1', setKey('secret'), { setVariableResult: [] }, [], 'no result'],
+  ['ocpp2.0.1', setKey('secret'), { setVariableResult: null }, [], 'nothing that can be read'],
   ...(
     [
-      [['Rejected', 'Accepted'], now('two'), 'the second is accepted'],
-      [['Accepted', 'Rejected'], now('one'), 'the first is accepted'],
-      [['Accepted', 'Accepted'], now('two'), 'the second replaces the first'],
-      [['RebootRequired', 'Rejected'], later('one'), 'the first counts after a reboot'],
-      [['Rejected', 'Rejected'], null, 'both are rejected'],
-      [['Accepted'], now('two'), 'one result'],
+      [['Rejected', 'Accepted'], [now('two')], 'the second is accepted'],
+      [['Accepted', 'Rejected'], [now('one')], 'the first is accepted'],
+      [['Accepted', 'Accepted'], [now('two')], 'the second replaces the first'],
+      [['RebootRequired', 'Rejected'], [later('one')], 'the first counts after a reboot'],
+      [['Rejected', 'Rejected'], [never('two'), never('one')], 'both are rejected'],
+      [['Accepted'], [now('two')], 'one result'],
     ] as const
   ).map(
     ([statuses, expected, because]) =>
@@ -405,8 +414,8 @@ const newKeys: readonly (readonly [
   ),
 ]
 for (const [version, command, answer, expected, because] of newKeys) {
-  test(`${version}: ${JSON.stringify(command)} with ${JSON.stringify(answer)} gives ${expected?.isValid ?? 'no'} key: ${because}`, () => {
-    assert.deepEqual(versions[version].newKey(command as never, answer as never), expected)
+  test(`${version}: ${JSON.stringify(command)} with ${JSON.stringify(answer)} says ${expected.map(({ isValid }) => isValid).join() || 'nothing'} of its key: ${because}`, () => {
+    assert.deepEqual(versions[version].newKeys(command as never, answer as never), expected)
   })
 }
 
@@ -424,5 +433,26 @@ const identities: readonly (readonly [Version, string, boolean, string])[] = [
 for (const [version, identity, expected, because] of identities) {
   test(`${version}: an identity of ${identity.length} characters is ${expected ? 'accepted' : 'too long'}: ${because}`, () => {
     assert.equal(versions[version].isIdentity(identity), expected)
+  })
+}
+
+/** [version, command, keys, because] */
+const given: readonly (readonly [Version, object, readonly string[], string])[] = [
+  ['ocpp1.6', { key: 'AUTHORIZATIONKEY', value: 'ab12' }, ['ab12'], 'names have no case'],
+  ['ocpp1.6', { key: 'AuthorizationKey', value: 5 }, [], 'no text'],
+  ['ocpp1.6', { key: 'HeartbeatInterval', value: '60' }, [], 'another key'],
+  ['ocpp2.0.1', setKey('secret'), ['secret'], 'a password'],
+  [
+    'ocpp2.1',
+    { setVariableData: [...setKey('one').setVariableData, ...setKey('two').setVariableData] },
+    ['one', 'two'],
+    'two',
+  ],
+  ['ocpp2.0.1', setKey('secret', { attributeType: 'Target' }), [], 'another attribute'],
+  ['ocpp2.0.1', {}, [], 'nothing'],
+]
+for (const [version, command, keys, because] of given) {
+  test(`${version}: ${JSON.stringify(command)} gives ${keys.length} keys: ${because}`, () => {
+    assert.deepEqual(versions[version].givenKeys(command as never), keys)
   })
 }

@@ -24,6 +24,7 @@ const problemsByFailure: ReadonlyMap<string, ProblemName> = new Map<string, Prob
   ['NotAccepted', 'not-accepted'],
   ['QueueFull', 'queue-full'],
   ['NotSent', 'not-sent'],
+  ['KeyNotStored', 'key-not-stored'],
   ['CallTimeout', 'call-timeout'],
   ['ConnectionClosed', 'connection-closed'],
   ['InvalidResult', 'invalid-result'],

@@ -25,7 +25,7 @@ export async function changeFile(path: string, change: (text: string) => string 
   }
 }
 
-/** Keeps owner and mode: the bridge may run as another user. */
+/** Keeps the mode, and the owner where that is allowed: the bridge may run as another user. */
 async function replace(file: string, text: string): Promise<void> {
   const owned = await stat(file).catch(unlessMissing(null))
   const draft = `${file}.${randomUUID()}`
@@ -39,12 +39,18 @@ async function replace(file: string, text: string): Promise<void> {
     }
     if (owned !== null) {
       await chmod(draft, owned.mode & 0o777)
-      await chown(draft, owned.uid, owned.gid)
+      await chownTo(draft, owned)
     }
     await rename(draft, file)
   } finally {
     await rm(draft, { force: true })
   }
+}
+
+/** Not called without need: a sandbox may forbid it, as that of the systemd unit does. */
+async function chownTo(file: string, { uid, gid }: { readonly uid: number; readonly gid: number }): Promise<void> {
+  const own = await stat(file)
+  if (own.uid !== uid || own.gid !== gid) await chown(file, uid, gid).catch(unlessForbidden)
 }
 
 /** @returns removes the lock */
@@ -78,6 +84,11 @@ function unlessMissing<Value>(value: Value): (error: unknown) => Value {
     if (codeOf(error) === 'ENOENT') return value
     throw error
   }
+}
+
+/** The new file belongs to this user then. */
+function unlessForbidden(error: unknown): void {
+  if (codeOf(error) !== 'EPERM') throw error
 }
 
 function codeOf(error: unknown): string {

@@ -1,14 +1,15 @@
 /**
- * The text of `ocpp_auth_file`: one line a station with its identity, percent-encoded, and the hash of its key; with a
- * second hash, of a new key that the station has not accepted yet. Empty lines and lines with `#` at the start are
+ * The text of `ocpp_auth_file`: one line a station with its identity, percent-encoded, and the hash of its key; behind
+ * it those of new keys that the station has not accepted yet. Empty lines and lines with `#` at the start are
  * comments.
  */
 import { setImmediate } from 'node:timers/promises'
 import type { StationId } from '../../translate/handshake.ts'
 import { isHash } from './hash.ts'
 
-/** The hash of the key, then that of the new one, if there is one. */
+/** The hash of the key, then those of new ones. */
 export type Hashes = readonly string[]
+export const maxHashes = 3
 
 export type KeyLines = {
   readonly keys: ReadonlyMap<StationId, Hashes>
@@ -80,7 +81,7 @@ function readLine(line: string): ReadLine {
   if (encoded === '' || encoded.startsWith('#')) return null
   const stationId = decoded(encoded)
   if (stationId === null) return 'the identity is not percent-encoded'
-  if (hashes.length === 0 || hashes.length > 2) return 'expected an identity and the hash of its key'
+  if (hashes.length === 0 || hashes.length > maxHashes) return 'expected an identity and the hash of its key'
   return hashes.every(isHash) ? { stationId, hashes } : 'the hash of the key is not one of scrypt'
 }
 

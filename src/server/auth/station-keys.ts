@@ -3,10 +3,9 @@
  * remembered, as a digest with a key of this process: a station that reconnects costs one check for each version of its
  * line.
  *
- * Spec: OCPP 1.6 security white paper A01, OCPP 2.0.1 and 2.1 Part 2 A01 (a new key that the station has accepted
- * replaces the one before).
+ * A new key is in the file before the station gets it: whenever the bridge ends, no station is locked out.
  */
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import type { NewKey } from '../../ocpp/version.ts'
@@ -18,6 +17,7 @@ import { cautionsOf, logCautions } from './cautions.ts'
 import { Checks } from './checks.ts'
 import { hashOf, isOfRandom, matches } from './hash.ts'
 import { changeFile } from './key-file.ts'
+import { KeyRing, type Key } from './key-ring.ts'
 import { hashesOf, parseKeys, withKeys, type Hashes, type KeyLines } from './lines.ts'
 import { secretIn, secretOf } from './secret.ts'
 
@@ -28,21 +28,8 @@ export const checksAtOnce = (cores: number): number => Math.min(3, cores)
  * meanwhile joins its check when it is back, or finds its verdict.
  */
 export const checkLimits = { atOnce: checksAtOnce(availableParallelism()), waitingOfAddress: 10_000, waiting: 20_000 }
-/** Wrong keys remembered for each station. */
-const maxWrong = 8
-
-/** A digest of a right key, and which of the station's hashes it has matched. */
-type Right = { readonly digest: Buffer; readonly at: number }
-
-/** A station's line and what is known of it. */
-type Entry = {
-  /** The hashes in the file. */
-  inFile: string
-  /** The hashes that count: a new key does before it is in the file. */
-  hashes: Hashes
-  right: readonly Right[]
-  wrong: readonly Buffer[]
-}
+/** New keys are hashed a few at a time, so that those of a whole fleet leave room for checks. */
+const hashLimits = { atOnce: 2, waitingOfAddress: Infinity, waiting: Infinity }
 
 export type OpenedKeys = StationKeys &
   Opened & {
@@ -75,12 +62,15 @@ class Keys implements OpenedKeys {
   readonly #log: Pick<Log, 'info' | 'error'>
   readonly #digestKey = randomBytes(32)
   readonly #checks = new Checks(checkLimits)
+  readonly #hashing = new Checks(hashLimits)
   readonly #inFlight = new Map<string, Promise<KeyVerdict | 'busy'>>()
-  #entries = new Map<StationId, Entry>()
+  #rings = new Map<StationId, KeyRing>()
   /** Stations whose hashes are not in the file yet. */
-  readonly #unsaved = new Map<StationId, Entry>()
-  /** Hashes and writes new keys, one after another. */
-  #saving: Promise<void> = Promise.resolve()
+  readonly #unsaved = new Map<StationId, KeyRing>()
+  /** New keys that are not in the file yet. */
+  readonly #saving = new Set<Promise<unknown>>()
+  /** Reads and writes of the file, one after another. */
+  #lastAccess: Promise<unknown> = Promise.resolve()
 
   constructor(file: string, log: Pick<Log, 'info' | 'error'>) {
     this.#file = file
@@ -88,38 +78,30 @@ class Keys implements OpenedKeys {
   }
 
   async load(): Promise<readonly StationId[]> {
-    const { keys, problems, isEmpty } = await readKeyLines(this.#file)
-    if (isEmpty && this.#entries.size > 0) throw new Error(`${this.#file} is empty`)
-    if (problems.length > 0) throw new Error(`${this.#file}: ${problems.join('; ')}`)
-    const entries = new Map<StationId, Entry>()
-    for (const [stationId, hashes] of keys) entries.set(stationId, this.#entryFor(stationId, hashes))
-    const lost = [...this.#entries].filter(([stationId, { hashes }]) => isLost(hashes, entries.get(stationId)))
-    this.#entries = entries
-    this.#save()
-    return lost.map(([stationId]) => stationId)
+    const lost = await this.#inTurn(() => this.#read())
+    if (this.#unsaved.size > 0) void this.#track(this.#inTurn(() => this.#write()))
+    return lost
   }
 
   /** Stations with a key in the file. */
   get size(): number {
-    return this.#entries.size
+    return this.#rings.size
   }
 
   recall(stationId: StationId, authorization: string): KeyVerdict | null {
-    const entry = this.#entries.get(stationId)
-    if (entry === undefined) return 'unknown'
+    const ring = this.#rings.get(stationId)
+    if (ring === undefined) return 'unknown'
     const secret = secretIn(authorization, stationId)
     if (secret === null) return 'wrong'
     const digest = this.#digestOf(stationId, secret)
-    const right = entry.right.find(known => timingSafeEqual(known.digest, digest))
-    if (right !== undefined) {
-      this.#onUsed(stationId, entry, right)
-      return 'right'
-    }
-    return entry.wrong.some(known => timingSafeEqual(known, digest)) ? 'wrong' : null
+    const key = ring.find(digest)
+    if (key === null) return ring.isWrong(digest) ? 'wrong' : null
+    this.#onUsed(stationId, ring, key)
+    return 'right'
   }
 
   isRandom(stationId: StationId): boolean {
-    const hashes = this.#entries.get(stationId)?.hashes ?? []
+    const hashes = this.#rings.get(stationId)?.hashes ?? []
     return hashes.length > 0 && hashes.every(isOfRandom)
   }
 
@@ -140,113 +122,160 @@ class Keys implements OpenedKeys {
     return check.finally(() => this.#inFlight.delete(id))
   }
 
+  async offer(stationId: StationId, texts: readonly string[]): Promise<boolean> {
+    const stored = await Promise.all(texts.map(text => this.#offered(stationId, text)))
+    return stored.every(Boolean)
+  }
+
   onNewKey(stationId: StationId, { text, isValid }: NewKey): void {
-    const entry = this.#entries.get(stationId)
-    if (entry === undefined) return
+    const ring = this.#rings.get(stationId)
+    if (ring === undefined) return
     const secret = secretOf(Buffer.from(text))
-    const digest = this.#digestOf(stationId, secret)
-    const before = isValid === 'now' ? [] : entry.hashes.slice(0, 1)
-    // Valid from here on, before its hash exists: the station may reconnect at once.
-    entry.right = [
-      ...(isValid === 'now' ? [] : entry.right.filter(({ at }) => at === 0)),
-      { digest, at: before.length },
-    ]
-    entry.wrong = []
-    entry.hashes = before
-    this.#saving = this.#saving.then(async () => {
-      const hash = (await this.#hashInFile(stationId, secret)) ?? (await hashOf(secret, 'chosen'))
-      // A newer key may have replaced it meanwhile.
-      if (!entry.right.some(known => known.digest === digest)) return
-      entry.hashes = [...before, hash]
-      this.#keep(stationId, entry)
-      const old = isValid === 'now' ? 'is refused' : 'is accepted until the new one is used'
-      this.#log.info({ station: stationId }, `the station has a new key: the one before ${old}`)
-    })
+    const known = ring.find(this.#digestOf(stationId, secret))
+    if (isValid === 'never') {
+      if (known !== null) ring.withdraw(known)
+      void this.#save(stationId, ring)
+      return
+    }
+    const key = known ?? this.#add(stationId, ring, secret)
+    if (isValid === 'now') ring.replaceBy(key)
+    void this.#track(key.hashed.then(() => this.#save(stationId, ring)))
+    const old = isValid === 'now' ? 'is refused' : 'is accepted until the new one is used'
+    this.#log.info({ station: stationId }, `the station has a new key: the one before ${old}`)
   }
 
   /** Resolves when all new keys are in the file, or cannot be written. */
   async close(): Promise<void> {
-    for (let saving = null; saving !== this.#saving;) await (saving = this.#saving)
+    while (this.#saving.size > 0) await Promise.all(this.#saving)
+  }
+
+  async #read(): Promise<readonly StationId[]> {
+    const { keys, problems, isEmpty } = await readKeyLines(this.#file)
+    if (isEmpty && this.#rings.size > 0) throw new Error(`${this.#file} is empty`)
+    if (problems.length > 0) throw new Error(`${this.#file}: ${problems.join('; ')}`)
+    const rings = new Map<StationId, KeyRing>()
+    for (const [stationId, hashes] of keys) rings.set(stationId, this.#ringFor(stationId, hashes))
+    const lost = [...this.#rings].filter(([stationId, { hashes }]) => isLost(hashes, rings.get(stationId)))
+    this.#rings = rings
+    return lost.map(([stationId]) => stationId)
   }
 
   /** Keeps what is known of a line that has not changed, and a new key that is on its way into the file. */
-  #entryFor(stationId: StationId, hashes: Hashes): Entry {
+  #ringFor(stationId: StationId, hashes: Hashes): KeyRing {
     const inFile = hashes.join(' ')
-    const before = this.#entries.get(stationId)
+    const before = this.#rings.get(stationId)
     if (before !== undefined && (before.inFile === inFile || before.hashes.join(' ') === inFile)) {
       before.inFile = inFile
       return before
     }
     this.#unsaved.delete(stationId)
-    return { inFile, hashes, right: [], wrong: [] }
+    return new KeyRing(hashes)
   }
 
   async #checked(stationId: StationId, secret: Buffer, digest: Buffer, address: string): Promise<KeyVerdict | 'busy'> {
     const match = async () => {
-      const hashes = this.#entries.get(stationId)?.hashes ?? []
-      const hash = await matching(secret, hashes)
-      return { hashes, at: hash === null ? null : hashes.indexOf(hash) }
+      const keys = this.#rings.get(stationId)?.keys ?? []
+      const hash = await matching(
+        secret,
+        keys.flatMap(key => key.hash ?? []),
+      )
+      return { keys, key: keys.find(key => hash !== null && key.hash === hash) }
     }
     // A cheap check does not wait for costly ones.
     const checked = await (this.isRandom(stationId) ? match() : this.#checks.run(address, match))
     if (checked === null) return 'busy'
-    const { hashes, at } = checked
-    const entry = this.#entries.get(stationId)
-    if (entry === undefined) return 'unknown'
-    // The station's line has changed meanwhile: a new key is not to be remembered as wrong, nor the old one as right.
-    if (entry.hashes !== hashes) return this.#checked(stationId, secret, digest, address)
-    if (at === null) {
-      entry.wrong = [...entry.wrong, digest].slice(-maxWrong)
+    const { keys, key } = checked
+    const ring = this.#rings.get(stationId)
+    if (ring === undefined) return 'unknown'
+    // The station's keys have changed meanwhile: a new one is not to be remembered as wrong, nor the old one as right.
+    if (ring.keys !== keys) return this.#checked(stationId, secret, digest, address)
+    if (key === undefined) {
+      ring.addWrong(digest)
       return 'wrong'
     }
-    const right = { digest, at }
-    entry.right = [...entry.right, right]
-    this.#onUsed(stationId, entry, right)
+    key.digest = digest
+    this.#onUsed(stationId, ring, key)
     return 'right'
   }
 
-  /** A key that `auth rotate` made keeps its cheap hash, also before the file is loaded again. */
-  async #hashInFile(stationId: StationId, secret: Buffer): Promise<string | null> {
-    const text = await readFile(this.#file, 'utf8').catch(() => '')
-    return matching(secret, hashesOf(text, stationId))
+  /** @returns whether the key is in the file */
+  async #offered(stationId: StationId, text: string): Promise<boolean> {
+    const ring = this.#rings.get(stationId)
+    if (ring === undefined) return true
+    const secret = secretOf(Buffer.from(text))
+    const key = ring.find(this.#digestOf(stationId, secret)) ?? this.#add(stationId, ring, secret)
+    await key.hashed
+    if (key.hash !== null && (await this.#save(stationId, ring))) return true
+    ring.withdraw(key)
+    return false
+  }
+
+  /** Makes a key valid, and then its hash. */
+  #add(stationId: StationId, ring: KeyRing, secret: Buffer): Key {
+    const key = ring.offer(this.#digestOf(stationId, secret))
+    const hash = async (): Promise<void> => {
+      // A key that `auth rotate` made keeps its cheap hash, also before the file is loaded again.
+      const text = await readFile(this.#file, 'utf8').catch(() => '')
+      ring.setHash(key, (await matching(secret, hashesOf(text, stationId))) ?? (await hashOf(secret, 'chosen')))
+    }
+    key.hashed = this.#hashing.run('', hash).catch(() => undefined)
+    return key
   }
 
   /** A station that uses its new key has accepted it. */
-  #onUsed(stationId: StationId, entry: Entry, { digest, at }: Right): void {
-    const hash = entry.hashes[at]
-    if (at === 0 || hash === undefined) return
-    entry.hashes = [hash]
-    entry.right = [{ digest, at: 0 }]
-    this.#keep(stationId, entry)
+  #onUsed(stationId: StationId, ring: KeyRing, key: Key): void {
+    if (ring.keys[0] === key) return
+    ring.replaceBy(key)
     this.#log.info({ station: stationId }, 'the station uses its new key: the one before is refused')
+    void this.#save(stationId, ring)
   }
 
-  #keep(stationId: StationId, entry: Entry): void {
-    this.#unsaved.set(stationId, entry)
-    this.#save()
+  /** Each write takes all that has come meanwhile. @returns whether the station's keys are in the file */
+  async #save(stationId: StationId, ring: KeyRing): Promise<boolean> {
+    // An operator has changed the line meanwhile: that counts.
+    if (this.#rings.get(stationId) !== ring) return false
+    if (ring.hashes.join(' ') === ring.inFile && !this.#unsaved.has(stationId)) return true
+    this.#unsaved.set(stationId, ring)
+    return this.#track(this.#inTurn(() => this.#write()))
   }
 
-  /** Writes one after another; each write takes all that has come meanwhile. */
-  #save(): void {
-    if (this.#unsaved.size > 0) this.#saving = this.#saving.then(() => this.#write())
-  }
-
-  async #write(): Promise<void> {
-    const unsaved = new Map(this.#unsaved)
-    if (unsaved.size === 0) return
+  async #write(): Promise<boolean> {
+    const unsaved = [...this.#unsaved].map(([stationId, ring]) => ({ stationId, ring, hashes: ring.hashes }))
     this.#unsaved.clear()
-    const written = new Map([...unsaved].map(([stationId, { hashes }]) => [stationId, hashes] as const))
+    // While a key that the station uses has no hash yet, the file keeps the one before.
+    const written = new Map(
+      unsaved.filter(({ hashes }) => hashes.length > 0).map(each => [each.stationId, each.hashes]),
+    )
+    if (written.size === 0) return true
     try {
       await changeFile(this.#file, async text => {
         const { keys } = await parseKeys(text)
         // A station that was removed meanwhile stays removed.
         return withKeys(text, new Map([...written].filter(([stationId]) => keys.has(stationId))))
       })
-      for (const [stationId, entry] of unsaved) entry.inFile = written.get(stationId)?.join(' ') ?? entry.inFile
+      for (const { ring, hashes } of unsaved) if (hashes.length > 0) ring.inFile = hashes.join(' ')
+      return true
     } catch (error) {
-      for (const [stationId, entry] of unsaved) if (!this.#unsaved.has(stationId)) this.#unsaved.set(stationId, entry)
-      this.#log.error({ stations: [...unsaved.keys()].slice(0, 10), num: unsaved.size, error }, unsavedText)
+      for (const { stationId, ring } of unsaved) this.#unsaved.set(stationId, ring)
+      this.#log.error(
+        { stations: unsaved.map(each => each.stationId).slice(0, 10), num: unsaved.length, error },
+        unsavedText,
+      )
+      return false
     }
+  }
+
+  #inTurn<Result>(access: () => Promise<Result>): Promise<Result> {
+    const result = this.#lastAccess.then(access)
+    this.#lastAccess = result.catch(() => undefined)
+    return result
+  }
+
+  #track<Result>(saving: Promise<Result>): Promise<Result> {
+    this.#saving.add(saving)
+    const end = (): boolean => this.#saving.delete(saving)
+    saving.then(end, end)
+    return saving
   }
 
   #digestOf(stationId: StationId, secret: Buffer): Buffer {
@@ -264,9 +293,8 @@ async function matching(secret: Buffer, hashes: Hashes): Promise<string | null> 
 }
 
 /** The first hash is that of the key in use. There is none while a key that the station has just accepted is hashed. */
-function isLost([inUse]: Hashes, after: Entry | undefined): boolean {
+function isLost([inUse]: Hashes, after: KeyRing | undefined): boolean {
   return after === undefined || (inUse !== undefined && !after.hashes.includes(inUse))
 }
 
-const unsavedText =
-  'new keys of stations cannot be written to ocpp_auth_file: after a restart, these stations are refused'
+const unsavedText = 'ocpp_auth_file cannot be written: new keys are not sent, and old ones stay valid'

@@ -17,6 +17,12 @@ export interface StationKeys {
   isChecking(stationId: StationId, authorization: string): boolean
   /** Never rejects. `busy`: too many checks wait. @param address of the peer; addresses take turns */
   check(stationId: StationId, authorization: string, address: string): Promise<KeyVerdict | 'busy'>
-  /** The station has accepted a new key. */
+  /**
+   * Makes keys valid beside those of the station, which is about to get them.
+   *
+   * @returns whether they are on the disk; where they cannot be, they are not valid either. Never rejects
+   */
+  offer(stationId: StationId, keys: readonly string[]): Promise<boolean>
+  /** What the station has said of a key. */
   onNewKey(stationId: StationId, key: NewKey): void
 }

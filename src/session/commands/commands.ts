@@ -15,7 +15,7 @@ import {
   type Malformed,
   type MessageId,
 } from '../../ocpp/frame.ts'
-import { emptyObject, parseObject } from '../../ocpp/json.ts'
+import { emptyObject } from '../../ocpp/json.ts'
 import { setRecent } from '../../ops/recent.ts'
 import type { RemoteCommand } from '../../translate/messages.ts'
 import type { AppConnection } from '../app/connection.ts'
@@ -24,14 +24,14 @@ import type { OpenCall } from '../ports.ts'
 import type { Station } from '../station.ts'
 import type { Validation } from '../calls/validation.ts'
 import { failures, type CommandFailure } from './failures.ts'
+import { offerKeys, settleKeys } from './new-keys.ts'
 import { aboutOf, ackOf, errorOf, type Outcomes } from './outcomes.ts'
 import { originOf, ownIdStart } from './own.ts'
+import { CommandQueue } from './queue.ts'
 import type { Asked, Command, Ended, UnansweredCommands } from './unanswered.ts'
 
 /** OCPP-J 1.6 §4.2.1 table 3, OCPP 2.0.1 Part 4 table 4. */
 const maxIdLength = 36
-/** Payload bytes that may wait for a station; the first command in the queue is taken whatever its size. */
-const maxQueueBytes = 4 * 1024 * 1024
 /** The timeout of the bridge's own commands: those of the app wait behind them. A late answer is still taken. */
 const ownTimeoutMs = 5_000
 /** How many timed-out calls are remembered, so that a late answer still finds its request. */
@@ -59,10 +59,11 @@ export class Commands {
   readonly #station: Station<CommandSettings>
   readonly #parts: CommandParts
   #open: { readonly call: Command; readonly since: number; readonly timer: NodeJS.Timeout } | null = null
-  readonly #queue: Command[] = []
-  #queueBytes = 0
+  readonly #queue = new CommandQueue()
   #late: Map<string, Command> | null = null
   #holds = 0
+  /** The command whose keys are on the disk. */
+  #ready: Command | null = null
   #isStopped = false
 
   constructor(station: Station<CommandSettings>, parts: CommandParts) {
@@ -78,7 +79,7 @@ export class Commands {
   /** The command on the wire, then the queue. */
   unsettled(): OpenCall[] {
     const open = this.#open === null ? [] : [{ call: this.#open.call, since: this.#open.since }]
-    const queued = this.#queue.map(call => ({ call, since: null }))
+    const queued = this.#queue.calls.map(call => ({ call, since: null }))
     return [...open, ...queued].map(({ call: { id, action }, since }) => ({ id: idKey(id), action, since }))
   }
 
@@ -99,9 +100,9 @@ export class Commands {
     if (this.#isInvalid(call)) return this.#fail(call, 'InvalidId')
     const { refusal } = this.#parts.validation.ofCommand(action, payload)
     if (refusal !== null) return this.#fail(call, 'InvalidPayload', refusal.words)
-    if (!this.#isFree() && this.#isFull(call)) return this.#fail(call, 'QueueFull')
-    this.#queue.push(call)
-    this.#queueBytes += Buffer.byteLength(payload)
+    const { callQueue } = this.#station.settings
+    if (!this.#isFree() && !this.#queue.hasRoomFor(call, callQueue)) return this.#fail(call, 'QueueFull')
+    this.#queue.add(call)
     if (asked !== null) this.#station.after(asked.timeoutMs, () => this.#expire(call)).unref()
     this.next()
   }
@@ -154,11 +155,11 @@ export class Commands {
 
   /** Sends the first command in the queue, if one may be sent now. */
   next(): void {
-    while (this.#queue.length > 0 && this.#isFree()) {
-      const call = this.#queue.shift()
-      if (call === undefined) return
-      this.#queueBytes -= Buffer.byteLength(call.payload)
-      if (this.#parts.boot.passesCommand(call.action)) this.#send(call)
+    for (let call = this.#queue.first; call !== undefined && this.#isFree(); call = this.#queue.first) {
+      const passes = this.#parts.boot.passesCommand(call.action)
+      if (passes && !this.#isReady(call)) return
+      this.#queue.remove(call)
+      if (passes) this.#send(call)
       else this.#fail(call, 'NotAccepted')
     }
   }
@@ -166,8 +167,7 @@ export class Commands {
   /** Fails queued commands and all later ones; the open one may still be answered. */
   stop(): void {
     this.#isStopped = true
-    this.#queueBytes = 0
-    for (const call of this.#queue.splice(0)) this.#fail(call, 'ConnectionClosed')
+    for (const call of this.#queue.clear()) this.#fail(call, 'ConnectionClosed')
   }
 
   /** Fails the open command too. Its answer may come on the station's next connection, and those to earlier ones. */
@@ -186,6 +186,20 @@ export class Commands {
 
   #isFree(): boolean {
     return this.#holds === 0 && this.#open === null && this.#parts.outcomes.hasRoom
+  }
+
+  /** A station gets a new key once that is on the disk. */
+  #isReady(call: Command): boolean {
+    const storing = call === this.#ready ? null : offerKeys(this.#station, call)
+    if (storing === null) return true
+    this.hold()
+    void storing.then(isStored => {
+      this.#ready = call
+      if (!isStored && this.#queue.remove(call)) this.#fail(call, 'KeyNotStored')
+      if (this.#queue.first !== call) settleKeys(this.#station, call, null)
+      this.release()
+    })
+    return false
   }
 
   #send(call: Command): void {
@@ -208,13 +222,8 @@ export class Commands {
 
   /** The operator waits no longer, whether the command was sent or not. */
   #expire(call: Command): void {
-    const at = this.#queue.indexOf(call)
     if (this.#open?.call === call) this.#onTimeout(call)
-    else if (at !== -1) {
-      this.#queue.splice(at, 1)
-      this.#queueBytes -= Buffer.byteLength(call.payload)
-      this.#fail(call, 'NotSent')
-    }
+    else if (this.#queue.remove(call)) this.#fail(call, 'NotSent')
   }
 
   #onTimeout(call: Command): void {
@@ -246,19 +255,16 @@ export class Commands {
 
   #settleSent(sent: Ended, answer: StationAnswer): void {
     const { boot, outcomes, validation } = this.#parts
-    const { row, handshake, world } = this.#station
     if (answer.kind === 'callError') {
       if (!('code' in answer)) return this.#failSent(sent, 'InvalidResult')
-      this.#station.record.keepError(world.now(), sent.call, answer, 'station')
+      settleKeys(this.#station, sent.call, answer)
+      this.#station.record.keepError(this.#station.world.now(), sent.call, answer, 'station')
       return outcomes.ofCommand(errorOf(sent, answer), sent.call)
     }
     if (!('payload' in answer)) return this.#refuse(sent, 'FormatViolation', '', emptyObject)
     const { action } = sent.call
     boot.onCommandAnswer(sent.call, answer.payload)
-    if (world.keys !== null && action === row.configurationCommand) {
-      const key = row.newKey(parseObject(sent.call.payload), parseObject(answer.payload))
-      if (key !== null) world.keys.onNewKey(handshake.stationId, key)
-    }
+    settleKeys(this.#station, sent.call, answer)
     const { violations, refusal } = validation.ofResult(action, answer.payload)
     if (refusal === null) outcomes.ofCommand(ackOf(sent, answer, violations), sent.call)
     else this.#refuse(sent, refusal.code, refusal.words, answer.payload)
@@ -281,19 +287,13 @@ export class Commands {
     this.#parts.outcomes.ofCommand({ ...aboutOf(ended), kind: 'error', ...reason }, ended.call)
   }
 
-  #isFull({ payload }: Call): boolean {
-    const { length } = this.#queue
-    if (length >= this.#station.settings.callQueue) return true
-    return length > 0 && this.#queueBytes + Buffer.byteLength(payload) > maxQueueBytes
-  }
-
   #isInvalid({ id }: Call): boolean {
     const key = idKey(id)
     return (
       key.length > maxIdLength ||
       this.#late?.has(key) === true ||
       (this.#open !== null && isSameId(this.#open.call.id, id)) ||
-      this.#queue.some(other => isSameId(other.id, id))
+      this.#queue.hasId(id)
     )
   }
 }

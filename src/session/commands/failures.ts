@@ -9,6 +9,7 @@ export const failures = {
   NotAccepted: 'The Charging Station has not been accepted',
   QueueFull: 'Too many commands wait for this Charging Station',
   NotSent: 'The command was not sent: an earlier command is still open',
+  KeyNotStored: 'The command was not sent: its key cannot be stored in ocpp_auth_file',
   CallTimeout: 'The Charging Station did not answer in time',
   ConnectionClosed: 'The connection of the Charging Station was closed',
   InvalidResult: 'The answer of the Charging Station is not a valid frame, or violates its schema',

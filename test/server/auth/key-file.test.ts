@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { changeFile } from '../../../src/server/auth/key-file.ts'
@@ -51,4 +51,22 @@ test('the lock of a process that was killed does not stay', async t => {
   utimesSync(`${file}.lock`, longAgo, longAgo)
   await changeFile(file, () => 'one')
   assert.equal(readFileSync(file, 'utf8'), 'one')
+})
+
+test('a user who may not give files away changes a file of another user, which is theirs then', async t => {
+  if (process.geteuid?.() !== 0) return t.skip('only root can become somebody else')
+  const [directory, nobody] = [temporaryDirectory(t), 65_534]
+  const file = join(directory, 'keys')
+  writeFileSync(file, 'one', { mode: 0o644 })
+  chmodSync(directory, 0o777)
+  process.setegid?.(nobody)
+  process.seteuid?.(nobody)
+  try {
+    await changeFile(file, () => 'two')
+  } finally {
+    process.seteuid?.(0)
+    process.setegid?.(0)
+  }
+  const { uid, mode } = statSync(file)
+  assert.deepEqual([readFileSync(file, 'utf8'), uid, mode & 0o777], ['two', nobody, 0o644])
 })

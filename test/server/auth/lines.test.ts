@@ -27,7 +27,7 @@ test('the hashes of one station are those of its own line', async () => {
 
 const problems: readonly (readonly [line: string, expected: string])[] = [
   ['CP2', 'expected an identity and the hash of its key'],
-  [`CP2 ${hash} ${hash} ${hash}`, 'expected an identity and the hash of its key'],
+  [`CP2 ${hash} ${hash} ${hash} ${hash}`, 'expected an identity and the hash of its key'],
   ['CP2 secret', 'the hash of the key is not one of scrypt'],
   [`CP2 ${hash} secret`, 'the hash of the key is not one of scrypt'],
   [`CP%zz ${hash}`, 'the identity is not percent-encoded'],

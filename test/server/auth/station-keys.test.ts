@@ -10,6 +10,8 @@ import { hashOf, matches } from '../../../src/server/auth/hash.ts'
 import { parseKeys, withKeys } from '../../../src/server/auth/lines.ts'
 import { secretOf } from '../../../src/server/auth/secret.ts'
 import { checkLimits, checksAtOnce, openStationKeys } from '../../../src/server/auth/station-keys.ts'
+import type { NewKey } from '../../../src/ocpp/version.ts'
+import type { KeyVerdict } from '../../../src/session/ports.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
 import { FakeLog } from '../../support/fakes.ts'
 import { temporaryDirectory } from '../../support/store.ts'
@@ -237,6 +239,109 @@ test('a new key in the file is valid beside the old one, until it is used', asyn
   assert.equal(await ask('CP1', 'old key of CP1'), 'checked: wrong')
 })
 
+test('a key that a station is offered is in the file before it gets it, and valid beside the old one', async t => {
+  const stations = Object.fromEntries(Array.from({ length: 20 }, (_, at) => [`CP${at}`, `old key of CP${at}`]))
+  const { keys, ask, inFile } = await setUp(t, stations)
+  const offer = async (stationId: string) => {
+    const text = `new key of ${stationId}`
+    assert.equal(await keys.offer(id(stationId), [text]), true)
+    const hashes = (await inFile()).get(id(stationId)) ?? []
+    return hashes.length === 2 && (await matches(secretOf(Buffer.from(text)), hashes[1] ?? ''))
+  }
+  assert.deepEqual(new Set(await Promise.all(Object.keys(stations).map(offer))), new Set([true]))
+  assert.deepEqual(
+    [await ask('CP1', 'old key of CP1'), await ask('CP2', 'new key of CP2'), await ask('CP2', 'old key of CP2')],
+    ['checked: right', 'right', 'checked: wrong'],
+  )
+})
+
+/** [what the station says, the keys that are right afterwards, also after a restart, because] */
+const settled: readonly (readonly [NewKey['isValid'] | null, readonly ['old key' | 'new key', KeyVerdict][], string])[] = [
+  ['now', [['old key', 'wrong'], ['new key', 'right']], 'it has accepted the key'],
+  ['never', [['new key', 'wrong'], ['old key', 'right']], 'it has refused the key'],
+  ['afterReboot', [['old key', 'right'], ['new key', 'right'], ['old key', 'wrong']], 'it has not used it yet'],
+  [null, [['old key', 'right'], ['new key', 'right'], ['old key', 'wrong']], 'its answer is lost'],
+] // prettier-ignore
+for (const [isValid, verdicts, because] of settled) {
+  test(`of a key that was offered, ${verdicts.map(each => each.join(' is ')).join(', ')}: ${because}`, async t => {
+    const { file, keys, inFile } = await setUp(t, { CP1: 'old key' })
+    await keys.offer(cp1, ['new key'])
+    if (isValid !== null) keys.onNewKey(cp1, { text: 'new key', isValid })
+    await keys.close()
+    assert.equal((await inFile()).get(cp1)?.length, isValid === 'now' || isValid === 'never' ? 1 : 2)
+    for (const opened of [await openStationKeys(file, new FakeLog()), keys])
+      for (const [key, verdict] of verdicts) assert.equal(await opened.check(cp1, basic('CP1', key), address), verdict)
+  })
+}
+
+test('a key that cannot be written is not offered, and not valid', async t => {
+  const { file, keys, ask } = await setUp(t)
+  rmSync(file)
+  mkdirSync(file)
+  assert.equal(await keys.offer(cp1, ['new key of CP1']), false)
+  assert.deepEqual([await ask('CP1', 'new key of CP1'), await ask('CP1', 'old key of CP1')], ['checked: wrong', 'checked: right']) // prettier-ignore
+})
+
+test('a key that a station has already needs no second hash; neither does one that auth rotate made', async t => {
+  const { file, keys, ask, inFile } = await setUp(t)
+  await ask('CP1', 'old key of CP1')
+  assert.equal(await keys.offer(cp1, ['old key of CP1']), true)
+  const [old = ''] = (await inFile()).get(cp1) ?? []
+  assert.deepEqual((await inFile()).get(cp1), [old])
+  const made = await hashOf(Buffer.from('key of auth rotate'), 'random')
+  writeFileSync(file, await withKeys('', new Map([[cp1, [old, made]]])))
+  await keys.load()
+  assert.equal(await keys.offer(cp1, ['key of auth rotate']), true)
+  assert.deepEqual((await inFile()).get(cp1), [old, made])
+  keys.onNewKey(cp1, { text: 'key of auth rotate', isValid: 'never' })
+  await keys.close()
+  assert.deepEqual((await inFile()).get(cp1), [old, made], 'an operator wrote it')
+})
+
+test('a station without a line gets a key that the bridge does not keep', async t => {
+  const { keys, inFile } = await setUp(t)
+  assert.equal(await keys.offer(id('CP2'), ['key of CP2']), true)
+  assert.equal((await inFile()).has(id('CP2')), false)
+})
+
+test('of more keys than a line has room for, the first and the last are kept', async t => {
+  const { keys, ask, inFile } = await setUp(t)
+  for (const key of ['one', 'two', 'three']) await keys.offer(cp1, [key])
+  assert.equal((await inFile()).get(cp1)?.length, 3)
+  assert.deepEqual([await ask('CP1', 'one'), await ask('CP1', 'old key of CP1'), await ask('CP1', 'three')], ['checked: wrong', 'checked: right', 'right']) // prettier-ignore
+})
+
+test('a line that an operator changes while a key is hashed stays as it is, and the key is not offered', async t => {
+  const { file, keys, inFile } = await setUp(t)
+  const offered = keys.offer(cp1, ['new key of CP1'])
+  const mine = await hashOf(Buffer.from('key of the operator'), 'random')
+  writeFileSync(file, await withKeys('', new Map([[cp1, [mine]]])))
+  await keys.load()
+  assert.equal(await offered, false)
+  assert.deepEqual((await inFile()).get(cp1), [mine])
+})
+
+test('no reload brings an old key back, or loses a station, while new ones are written', async t => {
+  const { file, keys } = await setUp(t, { CP1: 'old key of CP1' })
+  const random = await hashOf(Buffer.from('a random key'), 'random')
+  const lines = new Map(Array.from({ length: 300 }, (_, at) => [id(`CP${at}`), [random]] as const))
+  writeFileSync(file, await withKeys('', lines))
+  await keys.load()
+  const lost: StationId[] = []
+  const reload = async (): Promise<void> => void lost.push(...(await keys.load()))
+  for (let round = 0; round < 5; round++) {
+    const reloads = [reload(), reload()]
+    await keys.offer(cp1, [`key ${round}`])
+    reloads.push(reload())
+    keys.onNewKey(cp1, { text: `key ${round}`, isValid: 'now' })
+    reloads.push(reload())
+    await Promise.all(reloads)
+    await keys.close()
+    assert.equal(keys.recall(cp1, basic('CP1', `key ${round}`)), 'right')
+  }
+  assert.deepEqual(lost, [])
+})
+
 test('a station that was removed from the file does not come back by a new key', async t => {
   const { file, keys, inFile } = await setUp(t)
   writeFileSync(file, '# no keys\n')
@@ -257,7 +362,7 @@ test('a new key that cannot be written counts all the same, is an error in the l
   await keys.close()
   assert.deepEqual(
     log.said('error').map(line => line.slice(0, 43)),
-    ['new keys of stations cannot be written to o'],
+    ['ocpp_auth_file cannot be written: new keys '],
   )
   assert.equal(await ask('CP1', 'new key of CP1'), 'right')
   rmdirSync(file)

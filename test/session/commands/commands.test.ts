@@ -479,29 +479,92 @@ test('a command of an operator ends once for the operator, and is marked for the
   )
 })
 
-test('a new key that a station accepts is reported to the keys of the bridge, and no other answer is', async t => {
+/** A station of a bridge that holds the keys; `store` ends the storing of those that are offered. */
+function withKeys(t: TestContext) {
   const world = new FakeWorld(t)
-  const reported: unknown[] = []
+  const said: unknown[] = []
+  let store: (isStored: boolean) => void = () => undefined
   world.keys = {
     recall: () => 'right',
     isRandom: () => false,
     isChecking: () => false,
     check: () => Promise.resolve('right'),
-    onNewKey: (stationId, key) => reported.push([stationId, key]),
+    offer: (stationId, keys) => {
+      said.push(['offer', stationId, ...keys])
+      return new Promise(resolve => (store = resolve))
+    },
+    onNewKey: (stationId, { text, isValid }) => said.push([isValid, stationId, text]),
   }
-  const station = world.plug('CP1')
-  await station.boot()
-  const answers = [
-    ['ChangeConfiguration', { key: 'AuthorizationKey', value: 'ab'.repeat(20) }, { status: 'Rejected' }],
-    ['ChangeConfiguration', { key: 'HeartbeatInterval', value: '60' }, { status: 'Accepted' }],
-    ['DataTransfer', { vendorId: 'V', data: 'AuthorizationKey' }, { status: 'Accepted' }],
-    ['ChangeConfiguration', { key: 'AuthorizationKey', value: 'cd'.repeat(20) }, { status: 'Accepted' }],
-  ] as const
-  for (const [command, payload, answer] of answers) {
-    world.broadcast('SN-CP1', { command, id: command, payload })
-    await station.next()
-    station.says([3, command, answer])
+  const site = setUp(t, {}, undefined, world)
+  const give = (id: string, key: string): void =>
+    site.calls.add(callOf(id, 'ChangeConfiguration', { key: 'AuthorizationKey', value: key }))
+  const stored = async (isStored = true): Promise<void> => {
+    store(isStored)
     await quiet()
   }
-  assert.deepEqual(reported, [['CP1', { text: 'cd'.repeat(20), isValid: 'now' }]])
+  return { ...site, give, said, store: stored }
+}
+const answer = (id: string, status: string) =>
+  ({ kind: 'callResult', id: messageId(id), payload: jsonText({ status }) }) as const
+
+test('a station gets a new key when it is on the disk, and later commands wait for that', async t => {
+  const { give, add, sent, said, store, calls } = withKeys(t)
+  give('a', 'key')
+  add('b')
+  assert.deepEqual([sent(), said], [[], [['offer', 'CP1', 'key']]])
+  await store()
+  assert.deepEqual(sent(), ['a'])
+  calls.settle(answer('a', 'Accepted'))
+  assert.deepEqual(sent(), ['a', 'b'])
+  assert.deepEqual(said.slice(1), [['now', 'CP1', 'key']])
+})
+
+test('a station does not get a key that cannot be stored', async t => {
+  const { give, add, sent, said, store, ends } = withKeys(t)
+  give('a', 'key')
+  add('b')
+  await store(false)
+  assert.deepEqual([sent(), ends()], [['b'], ['a KeyNotStored']])
+  assert.deepEqual(said.slice(1), [['never', 'CP1', 'key']])
+})
+
+test('a key whose command ends while it is being stored is withdrawn', async t => {
+  const { give, sent, said, store, ends, calls } = withKeys(t)
+  give('a', 'key')
+  calls.end()
+  await store()
+  assert.deepEqual([sent(), ends()], [[], ['a ConnectionClosed']])
+  assert.deepEqual(said.slice(1), [['never', 'CP1', 'key']])
+})
+
+test('a new key that a station refuses, by whatever answer, is withdrawn; one that it says nothing of stays', async t => {
+  const { give, said, store, calls, pass } = withKeys(t)
+  give('a', 'one')
+  await store()
+  calls.settle(answer('a', 'Rejected'))
+  give('b', 'two')
+  await store()
+  calls.settle(callError(messageId('b'), 'InternalError', ''))
+  give('c', 'three')
+  await store()
+  pass(timeoutMs)
+  give('d', 'four')
+  await store()
+  calls.settle(answer('c', 'Accepted'))
+  calls.end()
+  assert.deepEqual(said.filter(each => !String(each).startsWith('offer')).map(String), [
+    'never,CP1,one',
+    'never,CP1,two',
+    'now,CP1,three',
+  ])
+})
+
+test('commands without a key are not held up', t => {
+  const { calls, add, sent, said } = withKeys(t)
+  calls.add(callOf('a', 'ChangeConfiguration', { key: 'HeartbeatInterval', value: '60' }))
+  calls.settle(answer('a', 'Accepted'))
+  calls.add(callOf('b', 'DataTransfer', { vendorId: 'V', data: 'AuthorizationKey' }))
+  calls.settle(answer('b', 'Accepted'))
+  add('c')
+  assert.deepEqual([sent(), said], [['a', 'b', 'c'], []])
 })
