@@ -7,7 +7,7 @@
 import { errorTextsFrom, hasKey, isRepeated, isRevealing } from './errors.ts'
 import { hasSecret, isSecretName, namesKey } from './names.ts'
 import { ENDS, redactBroken, redactEnds } from './redact-broken.ts'
-import { hasUrlUser, maskUrls } from './urls.ts'
+import { hasUrlSecret, maskUrls } from './urls.ts'
 
 /** Characters of a frame that are logged. */
 const SHOWN = 1000
@@ -95,7 +95,7 @@ export function cutKept(text: string): string {
  * @param payload of that CALL
  */
 export function redactDescription(description: string, payload: string): string {
-  const mayRepeat = namesKey(payload) || hasUrlUser(payload)
+  const mayRepeat = namesKey(payload) || hasUrlSecret(payload)
   return mayRepeat || isRevealing(description) ? '***' : maskUrls(description)
 }
 
