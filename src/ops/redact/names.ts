@@ -24,9 +24,9 @@ const KEY_WORD = new RegExp(keyWord, 'i')
 const SECRET_NAME = new RegExp(`(?:${ending})s?$|${pass}$|certificateChain$|${keyWord}`, 'i')
 
 /**
- * A name and its value, as in `idTag=04A2`, `<token>04A2`, `tag -> 04A2`, JSON in a string, or JSON in a string of that;
- * `tag 04A2` and `tag is 04A2`, where the value has a digit; a key and any word behind it; an `Authorization` header,
- * PEM, or a signed meter value.
+ * A name and its value, as in `idTag=04A2`, `<token>04A2`, `tag -> 04A2`, JSON in a string, or JSON in a string of
+ * that; `tag 04A2` and `tag is 04A2`, where the value has a digit; a key and any word behind it; an `Authorization`
+ * header, PEM, or a signed meter value.
  * No part of the pattern can read far from more than one start.
  */
 const SECRET_TEXT = new RegExp(

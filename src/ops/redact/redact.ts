@@ -112,6 +112,17 @@ export function cutBefore(text: string, at: number): string {
   return text.slice(Math.max(0, at - BEFORE), at)
 }
 
+/** The texts and numbers in a JSON text that would be masked, also those of JSON in a text; as far as it is scanned. */
+export function secretsIn(text: string): readonly string[] {
+  const read = text.slice(0, READ)
+  return secretsOf(read).flatMap(({ start, end }) => {
+    const token = read.slice(start, end)
+    if (!/^["\d-]/.test(token)) return []
+    const value = unquoted(token)
+    return /^\s*[[{]/.test(value) ? [value, ...secretsIn(value)] : [value]
+  })
+}
+
 /**
  * Whether a text is JSON, behind a byte order mark. One that nests deeper than any frame counts as none: endless
  * nesting costs a hundred times as much to parse as other texts.
