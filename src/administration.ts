@@ -11,7 +11,7 @@ import type { Log, RootLog } from './ops/log.ts'
 import type { Metrics } from './ops/metrics.ts'
 import type { Reports } from './server/reports.ts'
 import type { OutboxAdmin, World } from './session/ports.ts'
-import { likelyIdentity } from './translate/handshake.ts'
+import { likelyIdentity } from './translate/refused-target.ts'
 import type { SchemaTexts } from './validation/schemas.ts'
 
 /** What all sessions share; what watches them changes. */
@@ -85,14 +85,18 @@ function verbose(log: Log): Log {
   return log.child({}, { level: 'trace' })
 }
 
-/** The same reports, and the station of a refused upgrade is remembered. */
-export function withRefusals(reports: Reports, { departures }: Hub, admin: Admin | null): Reports {
+/**
+ * The same reports, and the station of a refused upgrade is remembered.
+ *
+ * @param prefix of the stations' paths
+ */
+export function withRefusals(reports: Reports, prefix: string, { departures }: Hub, admin: Admin | null): Reports {
   return {
     ...reports,
     onRefused: (request, refusal, header) => {
       const { status, problem } = refusal
       reports.onRefused(request, refusal, header)
-      const stationId = likelyIdentity(request.target)
+      const stationId = likelyIdentity(request.target, prefix)
       if (stationId === null) return
       departures.onRefused(stationId, { status, reason: problem, address: request.remoteAddress })
       admin?.onRefused(stationId, status, problem)

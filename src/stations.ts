@@ -56,7 +56,7 @@ export async function openStations(
       warnOfHost(session, once)
       return session
     },
-    ...withRefusals(newReports(world), hub, admin),
+    ...withRefusals(newReports(ocpp.path, world), ocpp.path, hub, admin),
     readiness: () => ({ accepting: !leaving.signal.aborted, ...readiness() }),
     ...(broadcastsOnStationsPort(config)
       ? broadcastRoute(broadcastEndpoint(config), hub.publish, world.meter)

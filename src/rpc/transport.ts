@@ -4,13 +4,15 @@
 import {
   RpcError,
   type Caller,
+  type Command,
   type CommandCall,
   type CommandReply,
   type ConnectCall,
   type ConnectReply,
   type DisconnectCall,
 } from '../cable/rpc.ts'
-import { maskCredentials } from '../ops/redact/credentials.ts'
+import { maskCredentials, maskValues } from '../ops/redact/credentials.ts'
+import { secretsIn } from '../ops/redact/redact.ts'
 import type { Cancellation } from '../session/ports.ts'
 
 /**
@@ -66,10 +68,15 @@ export function tooLarge(bytes: number, { sent }: SizeLimits): RpcError {
   return new RpcError('application', 'notRun', message, { isLocal: true })
 }
 
-/** An error without what the app's text repeats of the station's credentials: it is logged, stored and shown. */
-export function withoutCredentials(error: unknown, { env }: Caller): unknown {
+/**
+ * An error without what the app's text repeats of the station's credentials, and of the secrets in the message that it
+ * was given: it is logged, stored and shown.
+ *
+ * @param call with the message, if it is for one
+ */
+export function withoutSecrets(error: unknown, { env, data = '' }: Caller & Partial<Pick<Command, 'data'>>): unknown {
   if (!(error instanceof RpcError)) return error
-  const message = maskCredentials(error.message, env.headers['authorization'] ?? '')
+  const message = maskValues(maskCredentials(error.message, env.headers['authorization'] ?? ''), secretsIn(data))
   if (message === error.message) return error
   return new RpcError(error.code, error.outcome, message, { cause: error.cause, isLocal: error.isLocal })
 }

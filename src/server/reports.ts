@@ -1,7 +1,8 @@
 /**
  * What the log and the metrics say of refused and invalid connections. The log is bounded: a client chooses the path.
  */
-import { addressOf, likelyIdentity, type Refusal, type UpgradeRequest } from '../translate/handshake.ts'
+import { addressOf, type Refusal, type UpgradeRequest } from '../translate/handshake.ts'
+import { likelyIdentity, shownTarget } from '../translate/refused-target.ts'
 import type { Member, World } from '../session/ports.ts'
 
 /** In characters: longer than any host name. */
@@ -22,12 +23,13 @@ export interface Reports {
   onFault(request: UpgradeRequest, error: unknown): void
 }
 
-export function newReports({ log, once, meter }: Pick<World, 'log' | 'once' | 'meter'>): Reports {
+/** @param prefix of the stations' paths */
+export function newReports(prefix: string, { log, once, meter }: Pick<World, 'log' | 'once' | 'meter'>): Reports {
   return {
     onRefused: ({ target, remoteAddress }, { status, reason, problem }, header = null) => {
       meter.count('ocpp_refused_total', { reason })
-      const path = loggedPath(target)
-      const station = reason === 'path' ? null : likelyIdentity(target)
+      const path = shownTarget(target, prefix)
+      const station = reason === 'path' ? null : likelyIdentity(target, prefix)
       const about = { ...(station !== null && { station }), ...(header !== null && { header }) }
       const fields = { path, remoteAddress, status, problem, ...about }
       // 503 refuses many stations for one reason: one line. The rest is one station's fault: a line for each path, for
@@ -42,13 +44,8 @@ export function newReports({ log, once, meter }: Pick<World, 'log' | 'once' | 'm
       once(`tls ${remoteAddress}`, { remoteAddress, reason }, 'a TLS handshake failed', reason)
     },
     onFault: ({ target, remoteAddress }, error) =>
-      log.error({ path: loggedPath(target), remoteAddress, error }, 'a bug in the bridge ended a connection'),
+      log.error({ path: shownTarget(target, prefix), remoteAddress, error }, 'a bug in the bridge ended a connection'),
   }
-}
-
-/** Without query and user information, which may contain secrets. */
-function loggedPath(target: string): string {
-  return target.replace(/[?#].*/s, '').replace(/^(\w+:\/\/)[^/]*@/, '$1***@')
 }
 
 /** One warning per peer: behind a proxy, the proxy is what sends the header. */

@@ -133,8 +133,6 @@ export function readHandshake(request: UpgradeRequest, settings: HandshakeSettin
   }
 }
 
-/** In characters, as long as an identity may be. */
-const maxLikely = 255
 /** Tells the app which OCPP version was agreed on: a station may offer several. */
 export const versionHeader = 'x-ocpp-version'
 
@@ -145,12 +143,6 @@ export function isStationPath(target: string, prefix: string): boolean {
 
 function isUnder({ segments }: Target, prefix: readonly string[]): boolean {
   return prefix.every((segment, at) => segments[at] === segment)
-}
-
-/** The identity that a refused request most likely meant: its last segment, whatever the path; `null` without one. */
-export function likelyIdentity(target: string): StationId | null {
-  const identity = decodeSegment(parseTarget(target).segments.at(-1) ?? '')
-  return identity === null || identity === '' ? null : (identity.slice(0, maxLikely) as StationId)
 }
 
 /** Whether a listener accepts an identity, in some version. */

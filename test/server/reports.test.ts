@@ -10,7 +10,7 @@ function setUp() {
   const warned: { readonly key: string; readonly detail: string; readonly fields: object }[] = []
   const once = (key: string, fields: object, _message: string, detail = '') => warned.push({ key, detail, fields }) > 0
   const meter = new FakeMeter()
-  return { reports: newReports({ log, once, meter }), log, meter, warned }
+  return { reports: newReports('/ocpp', { log, once, meter }), log, meter, warned }
 }
 
 const request = (target: string) => ({
@@ -40,6 +40,7 @@ for (const [target, reason, station] of [
   ['/ocpp/CP%201', 'unknown', 'CP 1'],
   ['/foo/bar', 'path', undefined],
   ['/ocpp/%ZZ', 'identity', undefined],
+  ['/ocpp/CP1/KEY', 'identity', 'CP1'],
 ] as const)
   test(`a refusal of ${target} for the reason ${reason} names the station ${station}`, () => {
     const { reports, warned } = setUp()

@@ -5,7 +5,6 @@ import type { Version } from '../../src/ocpp/version.ts'
 import {
   isIdentity,
   isStationPath,
-  likelyIdentity,
   readHandshake,
   type HandshakeSettings,
   type UpgradeRequest,
@@ -515,18 +514,6 @@ test('the identity is what decodeURIComponent reads from the segment', () => {
     }),
   )
 })
-
-const likely = [
-  ['/ocpp/CP1', 'CP1', 'the usual path'],
-  ['/wrong/way/CP%201/?token=x', 'CP 1', 'a wrong path, a trailing slash and a query'],
-  ['/', null, 'no segment'],
-  ['', null, 'a request that cannot be read'],
-  ['/%zz', null, 'broken percent-encoding'],
-  [`/${'x'.repeat(300)}`, 'x'.repeat(255), 'longer than an identity may be'],
-] as const
-for (const [target, expected, because] of likely)
-  test(`likelyIdentity of ${target.slice(0, 30)} is its last segment: ${because}`, () =>
-    assert.equal(likelyIdentity(target), expected))
 
 const accepted: readonly (readonly [text: string, expected: boolean, because: string])[] = [
   ['RDAM |1:2/3?#%', true, 'every printable character may be percent-encoded'],

@@ -116,7 +116,7 @@ export const tls = group('TLS and security profiles', {
   legacy: option(
     onOff,
     false,
-    'Also allows TLS 1.1, CBC suites and SHA-1, for old 1.6 stations. They are weak: give such stations a listener of their own.',
+    'Also allows TLS 1.1, CBC suites and SHA-1, for old 1.6 stations; not MD5 nor short keys in client certificates. They are weak: give such stations a listener of their own.',
     { flag: 'ssl_legacy', toml: 'server.ssl.legacy' },
   ),
   profile: option(

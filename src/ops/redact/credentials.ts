@@ -1,5 +1,6 @@
 /**
- * Masks the credentials of stations in the app's texts of errors: an exception may repeat the Authorization header.
+ * Masks the credentials of stations, and the secrets of a message, in the app's texts of errors: an exception may
+ * repeat the Authorization header, or the tag that it does not know.
  *
  * Pure.
  */
@@ -8,6 +9,9 @@ const MASK = '***'
 
 /** Shorter ones occur in a text by accident. */
 const SHORTEST = 8
+
+/** Of a message, as in a frame. Tags are short, and an app may change their case. */
+const SHORTEST_VALUE = 4
 
 const SCHEME = /\b(basic|bearer)\s+([\w+/=.~-]+)/gi
 /** What follows the name of a scheme in prose. Base64 of so few letters has no more than five characters. */
@@ -19,6 +23,21 @@ export function maskCredentials(text: string, authorization: string): string {
   for (const { secret, least } of secretsOf(authorization))
     shown = withoutCut(shown.replaceAll(secret, MASK), secret, least)
   return shown.replace(SCHEME, (all, scheme: string, value: string) => (WORD.test(value) ? all : `${scheme} ${MASK}`))
+}
+
+/**
+ * Masks what an exception repeats of the message that the app was given.
+ *
+ * @param values secret ones of that message
+ */
+export function maskValues(text: string, values: readonly string[]): string {
+  const spelled = values.flatMap(value => [value, JSON.stringify(value).slice(1, -1)])
+  const secrets = [...new Set(spelled)].filter(({ length }) => length >= SHORTEST_VALUE)
+  if (secrets.length === 0) return text
+  secrets.sort((a, b) => b.length - a.length)
+  const escaped = secrets.map(secret => secret.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'))
+  const shown = text.replace(new RegExp(escaped.join('|'), 'gi'), MASK)
+  return secrets.reduce((masked, secret) => withoutCut(masked, secret, SHORTEST_VALUE), shown)
 }
 
 /** `least`: how many of its first characters may not be shown. */

@@ -11,28 +11,34 @@ const keyWord = 'authorizationKey|password|passphrase|passwd|psk|secret|credenti
 /** Words at the end of a name. What follows them tells something about the secret: `idTokenInfo`, `certificateType`. */
 const ending = [
   'tag|token|rfid|card(?:_?(?:number|id|uid))?|emaid|evccid|vehicleId|groupId|customerIdentifier|pspRef',
-  '(?<=[a-z_-])(?<!(?:public|configuration|unknown)[_-]?)key(?!s)|pin|cookie|(?<![a-z])authorization',
+  '(?<=[a-z_-])(?<!(?:public|configuration|unknown)[_-]?)key(?!s)|pin|pwd|cookie|(?<![a-z])authorization',
   'cert|certificate|csr|exiRequest|exiResponse|ocspResult|iso15118CertificateHashData',
   // Signed meter values have the tag of the driver in them.
   'signedMeterData',
 ].join('|')
 
+/** No bypass, and not the stop reason MasterPass. */
+const pass = '(?<!by|com|master)pass'
+
 const KEY_WORD = new RegExp(keyWord, 'i')
-const SECRET_NAME = new RegExp(`(?:${ending})s?$|certificateChain$|${keyWord}`, 'i')
+const SECRET_NAME = new RegExp(`(?:${ending})s?$|${pass}$|certificateChain$|${keyWord}`, 'i')
 
 /**
- * A name and its value, as in `idTag=04A2`, `<token>04A2`, JSON in a string, or JSON in a string of that; `tag 04A2`,
- * where the value has a digit; a key and any word behind it; an `Authorization` header, PEM, or a signed meter value.
+ * A name and its value, as in `idTag=04A2`, `<token>04A2`, `tag -> 04A2`, JSON in a string, or JSON in a string of
+ * that; `tag 04A2` and `tag is 04A2`, where the value has a digit; a key and any word behind it; an `Authorization`
+ * header, PEM, or a signed meter value.
  * No part of the pattern can read far from more than one start.
  */
 const SECRET_TEXT = new RegExp(
-  `(?:${ending}|certificateChain|${keyWord})s?(?:[\\\\"'\\s]*[:=>]|\\s+[^\\s\\d]*\\d)` +
+  `(?:${ending}|certificateChain|${keyWord})s?` +
+    `(?:[\\\\"'\\s]*(?:[:=>]|->)|[\\\\"']+\\s*,\\s*[\\\\"']|\\s+(?:is\\s+)?[^\\s\\d]*\\d)` +
+    `|${pass}(?:[\\\\"']+\\s*[:=>]|=)` +
     `|(?:${keyWord}|bearer)\\s+\\S|-----BEGIN|^OCMF\\|`,
   'i',
 )
 
 /** Each match of the pattern above has one; most values of OCPP have none, and are done with. */
-const SEPARATOR = /[\s:=>|]/
+const SEPARATOR = /[\s:=>|,]/
 
 /** Whether the value of a member, of a configuration key or of a variable is secret. */
 export function isSecretName(name: string): boolean {

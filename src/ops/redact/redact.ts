@@ -7,7 +7,7 @@
 import { errorTextsFrom, hasKey, isRepeated, isRevealing } from './errors.ts'
 import { hasSecret, isSecretName, namesKey } from './names.ts'
 import { ENDS, redactBroken, redactEnds } from './redact-broken.ts'
-import { hasUrlUser, maskUrls } from './urls.ts'
+import { hasUrlSecret, maskUrls } from './urls.ts'
 
 /** Characters of a frame that are logged. */
 const SHOWN = 1000
@@ -95,7 +95,7 @@ export function cutKept(text: string): string {
  * @param payload of that CALL
  */
 export function redactDescription(description: string, payload: string): string {
-  const mayRepeat = namesKey(payload) || hasUrlUser(payload)
+  const mayRepeat = namesKey(payload) || hasUrlSecret(payload)
   return mayRepeat || isRevealing(description) ? '***' : maskUrls(description)
 }
 
@@ -110,6 +110,17 @@ export function redactBefore(text: string, at: number): string {
 /** The same, unmasked. */
 export function cutBefore(text: string, at: number): string {
   return text.slice(Math.max(0, at - BEFORE), at)
+}
+
+/** The texts and numbers in a JSON text that would be masked, also those of JSON in a text; as far as it is scanned. */
+export function secretsIn(text: string): readonly string[] {
+  const read = text.slice(0, READ)
+  return secretsOf(read).flatMap(({ start, end }) => {
+    const token = read.slice(start, end)
+    if (!/^["\d-]/.test(token)) return []
+    const value = unquoted(token)
+    return /^\s*[[{]/.test(value) ? [value, ...secretsIn(value)] : [value]
+  })
 }
 
 /**

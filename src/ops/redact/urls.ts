@@ -1,5 +1,5 @@
 /**
- * Masks the user and password in URLs, as in the `location` of GetDiagnostics.
+ * Masks the user and password in URLs, as in the `location` of GetDiagnostics, and the signature of presigned ones.
  *
  * Pure. Any character may be escaped as in JSON (Rails writes `&` as `\u0026`), and the text may be JSON in a string.
  * Takes time linear in the length of the text.
@@ -9,6 +9,7 @@
 const URL_TEXT = /((?::|\\u003a)(?:\\*\/|\\+u002f){2})([^\s"\\]*(?:\\[^][^\s"\\]*)*)/gi
 const SLASH = /\/|\\u002f/i
 const USER_MARK = /[:@]|\\u003a|\\u0040/i
+const SIGNATURE = /((?:(?<![a-z])sig|signature)(?:=|\\u003d))[^&#\s"\\]*/gi
 
 /**
  * The user and password end at the last `@`: a password may contain `@` and slashes. Without an `@` or a colon
@@ -19,12 +20,13 @@ export function maskUrls(text: string): string {
     const end = Math.max(endOf(rest, '@'), endOf(rest, '\\u0040'))
     const slash = rest.search(SLASH)
     const authority = slash === -1 ? rest : rest.slice(0, slash)
-    return end > 0 && USER_MARK.test(authority) ? `${start}***@${rest.slice(end)}` : url
+    const shown = end > 0 && USER_MARK.test(authority) ? `${start}***@${rest.slice(end)}` : url
+    return shown.replace(SIGNATURE, '$1***')
   })
 }
 
-/** Whether a text has a URL with a user. */
-export function hasUrlUser(text: string): boolean {
+/** Whether a text has a URL with a user or a signature. */
+export function hasUrlSecret(text: string): boolean {
   return maskUrls(text) !== text
 }
 

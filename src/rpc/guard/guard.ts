@@ -19,7 +19,7 @@ import {
 import type { Log } from '../../ops/log.ts'
 import type { Meter } from '../../ops/metrics.ts'
 import type { Cancellation, Rpc } from '../../session/ports.ts'
-import { aborted, withoutCredentials, type Transport } from '../transport.ts'
+import { aborted, withoutSecrets, type Transport } from '../transport.ts'
 import { backoffFor } from './backoff.ts'
 import { initialLimit, limitAfter, type Limit } from './limit.ts'
 import { maxPending, Permits, type Priority } from './permits.ts'
@@ -159,7 +159,7 @@ export class Guard implements Rpc {
           this.#onReply()
           return reply
         } catch (error) {
-          failure = this.#onFailure(withoutCredentials(error, call), failure)
+          failure = this.#onFailure(withoutSecrets(error, call), failure)
         } finally {
           this.#permits.release()
         }

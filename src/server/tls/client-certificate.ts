@@ -4,11 +4,23 @@
 import type { X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { ClientCertificate } from '../../translate/certificate.ts'
+import { weaknessOf } from './strength.ts'
+
+/** Node tells the certificates behind a client's own only once. */
+const known = new WeakMap<TLSSocket, ClientCertificate | null>()
 
 /** `null` if the client sent no certificate, or was not asked for one. */
 export function readClientCertificate(socket: TLSSocket): ClientCertificate | null {
+  const before = known.get(socket)
+  if (before !== undefined) return before
   const x509 = socket.getPeerX509Certificate()
-  return x509 === undefined ? null : certificateOf(x509, socket.authorized ? null : String(socket.authorizationError))
+  const found = x509 === undefined ? null : certificateOf(x509, problemOf(socket, x509))
+  known.set(socket, found)
+  return found
+}
+
+function problemOf(socket: TLSSocket, x509: X509Certificate): string | null {
+  return socket.authorized ? weaknessOf(x509) : String(socket.authorizationError)
 }
 
 /** @param problem why it is not valid */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { maskCredentials } from '../../../src/ops/redact/credentials.ts'
+import { maskCredentials, maskValues } from '../../../src/ops/redact/credentials.ts'
 
 const basic = (id: string, key: string): string => `Basic ${Buffer.from(`${id}:${key}`).toString('base64')}`
 const own = basic('ERR', 'supersecretkey-42')
@@ -41,5 +41,23 @@ const rows: readonly (readonly [text: string, authorization: string, shown: stri
 for (const [text, authorization, shown, because] of rows) {
   test(`${text.slice(0, 40)} is shown without credentials: ${because}`, () => {
     assert.equal(maskCredentials(text, authorization), shown)
+  })
+}
+
+/** [text, secrets of the message, how the text is shown, because] */
+const repeated: readonly (readonly [text: string, values: readonly string[], shown: string, because: string])[] = [
+  ["Couldn't find Tag with 'uid'=\"04A2B3C4\"", ['04A2B3C4'], "Couldn't find Tag with 'uid'=\"***\"", 'a tag'],
+  ['no tag 04a2b3c4 or 04A2B3C4', ['04A2b3c4'], 'no tag *** or ***', 'in any case'],
+  ['no tag AB12-CARD', ['AB12', 'AB12-CARD'], 'no tag ***', 'the longer one first'],
+  ['tag (a.*)+[b] of a12 is bad', ['(a.*)+[b]', 'a.*2'], 'tag *** of a12 is bad', 'characters of patterns'],
+  ['bad "-----BEGIN\\nMIIB"', ['-----BEGIN\nMIIB'], 'bad "***"', 'escapes'],
+  ['no tag 04A2B', ['04A2B3C4'], 'no tag ***', 'a text that is cut within a tag'],
+  ['401: no tag 04A2B; the app expects another', ['04A2B3C4'], '401: no tag ***; the app expects another', 'a cut one'],
+  ['connector 1 of EV1 is bad', ['EV1', '1'], 'connector 1 of EV1 is bad', 'values that are too short to tell'],
+  ['nil has no method', [], 'nil has no method', 'no secret'],
+]
+for (const [text, values, shown, because] of repeated) {
+  test(`${text.slice(0, 40)} is shown without the secrets of its message: ${because}`, () => {
+    assert.equal(maskValues(text, values), shown)
   })
 }

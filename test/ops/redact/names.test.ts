@@ -4,11 +4,11 @@ import { hasSecret, isSecretName, namesKey } from '../../../src/ops/redact/names
 import { redactFrame } from '../../../src/ops/redact/redact.ts'
 
 const secretKeys =
-  'AuthorizationKey HttpPassword WifiPSK APNPassword SimPIN MasterIdTag FreeVendTag LocalIdTag Secret ApiToken api_key BasicAuthPassword VpnKey SharedSecret Token MasterPassGroupId VehicleId WifiPassphrase'.split(
+  'AuthorizationKey HttpPassword WifiPSK APNPassword SimPIN MasterIdTag FreeVendTag LocalIdTag Secret ApiToken api_key BasicAuthPassword VpnKey SharedSecret Token MasterPassGroupId VehicleId WifiPassphrase WifiPwd WebSocketPass'.split(
     ' ',
   )
 const openKeys =
-  'HeartbeatInterval AuthorizationCacheEnabled AuthorizeRemoteTxRequests DisableRemoteAuthorization LocalAuthListEnabled GetConfigurationMaxKeys MaxCertificateChainSize CertificateEntries AdditionalRootCertificateCheck PublicKeyWithSignedMeterValue PublicKey TokenType IdTokenMaxLength SecurityProfile Identity CpoName StopTransactionOnInvalidId MeterValuesSampledData'.split(
+  'HeartbeatInterval AuthorizationCacheEnabled AuthorizeRemoteTxRequests DisableRemoteAuthorization LocalAuthListEnabled GetConfigurationMaxKeys MaxCertificateChainSize CertificateEntries AdditionalRootCertificateCheck PublicKeyWithSignedMeterValue PublicKey TokenType IdTokenMaxLength SecurityProfile Identity CpoName StopTransactionOnInvalidId MeterValuesSampledData BypassContactor ContactorBypass MasterPass PassThrough'.split(
     ' ',
   )
 test('the value of a configuration key and of a variable is masked when its name is that of a secret', () => {
@@ -51,6 +51,13 @@ const secretTexts = [
   'Cookie: a=b',
   'Bearer AB',
   'unknown tag 04A2',
+  'idTag is 04A2',
+  'idTag -> AB',
+  '["idTag","AB"]',
+  String.raw`[\"idTag\", \"AB\"]`,
+  '{"WebSocketPass":"AB"}',
+  'pass=AB',
+  'wifiPwd: AB',
   'password hunter',
   'PSK AB',
   '-----BEGIN CERTIFICATE-----',
@@ -66,6 +73,10 @@ const openTexts = [
   'voltage: 230',
   'at 12:30',
   'stage = 1',
+  'idTag is unknown',
+  'idTag, connectorId',
+  'self-test pass: 3',
+  'MasterPass: 1',
   'wss://h/ocpp',
   'OCMF',
 ]
@@ -115,6 +126,9 @@ test('hostile texts are searched in linear time', { timeout: 20_000 }, () => {
     'a password',
     '     ',
     'tag  x',
+    'tag is ',
+    '"tag",',
+    'pass"',
     '=',
   ])
     redactFrame(JSON.stringify({ data: shape.repeat(1_000_000 / shape.length) }))

@@ -7,6 +7,7 @@ import {
   redactDescription,
   redactFrame,
   redactWhole,
+  secretsIn,
 } from '../../../src/ops/redact/redact.ts'
 
 const hexKey = 'ffee0123'.repeat(4)
@@ -246,4 +247,20 @@ test('cutFrame and cutBefore truncate as the masked ones do, and mask nothing', 
   assert.equal(cutFrame(frame), `${frame.slice(0, 1_000)}...(${frame.length - 1_000})`)
   assert.equal(cutBefore('[2,"1","Authorize",{"idTag":"TAG"', 33), '[2,"1","Authorize",{"idTag":"TAG"')
   assert.equal(cutBefore(`${'z'.repeat(100)}TAG!`, 103), `${'z'.repeat(57)}TAG`)
+})
+
+test('the secrets in a message are the texts and numbers that a frame would have masked', () => {
+  const message = {
+    command: 'DataTransfer',
+    payload: {
+      idTag: 'A"B1',
+      token: { idToken: 4711, type: 'Local', customData: null },
+      data: '{"pin":"9876","meter":5}',
+      note: 'password x',
+      timestamp: '2026-01-02T03:04:05Z',
+    },
+  }
+  const expected = ['A"B1', '4711', '{"pin":"9876","meter":5}', '9876', 'password x']
+  assert.deepEqual(secretsIn(JSON.stringify(message)), expected)
+  assert.deepEqual(secretsIn(''), [])
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { redactDescription, redactFrame, redactWhole } from '../../../src/ops/redact/redact.ts'
-import { hasUrlUser, maskUrls } from '../../../src/ops/redact/urls.ts'
+import { hasUrlSecret, maskUrls } from '../../../src/ops/redact/urls.ts'
 
 /** [the URL as JSON has it, how it is shown, because] */
 const masked: readonly (readonly [url: string, shown: string, because: string])[] = [
@@ -19,14 +19,20 @@ const masked: readonly (readonly [url: string, shown: string, because: string])[
   [String.raw`ftp://user:S3cr\"t\\Pw@files.example/x`, 'ftp://***@files.example/x', 'a quote and a backslash'],
   ['ftp://user:pw/0rd@files.example/x', 'ftp://***@files.example/x', 'a slash in the password'],
   [String.raw`ftp://user:pw\/0@rd@files.example/x`, 'ftp://***@files.example/x', 'a slash and an @ in the password'],
+  ['https://h/p?sv=1&sig=aB%2B&se=2', 'https://h/p?sv=1&sig=***&se=2', 'a signature'],
+  [
+    String.raw`https://h/p?X-Amz-Signature\u003da1\u0026x=2`,
+    String.raw`https://h/p?X-Amz-Signature\u003d***\u0026x=2`,
+    'an escaped one',
+  ],
   [String.raw`x\",\"ftp:\\\/\\\/user:p\\u0026w\\u0040h\"`, String.raw`x\",\"ftp:\\\/\\\/***@h\"`, 'JSON in a string'],
 ]
 for (const [url, shown, because] of masked) {
-  test(`the user of ${url} is masked: ${because}`, () => {
+  test(`the secret of ${url} is masked: ${because}`, () => {
     const frame = (location: string): string => `[2,"1","GetDiagnostics",{"location":"${location}","retries":1}]`
     assert.equal(redactFrame(frame(url)), frame(shown))
     assert.equal(redactWhole(frame(url)), frame(shown))
-    assert.equal(hasUrlUser(url), true)
+    assert.equal(hasUrlSecret(url), true)
     assert.equal(redactDescription('no such host', frame(url)), '***')
     assert.equal(maskUrls(`${url} failed`), `${shown} failed`)
     JSON.parse(redactWhole(frame(url)))
@@ -39,13 +45,15 @@ const shown: readonly (readonly [text: string, because: string])[] = [
   ['"https://h/a","user:pass@h"', 'an @ behind the end of the URL'],
   ['https://h:1/a a@b', 'an @ behind white space'],
   ['wss://h', 'a host'],
+  ['https://h/?config=1', 'another parameter'],
+  ['sig=a1', 'no URL'],
   ['://', 'nothing behind the slashes'],
   ['a:b@c', 'no slashes'],
 ]
 for (const [text, because] of shown) {
-  test(`${text} has no user of a URL: ${because}`, () => {
+  test(`${text} has no secret of a URL: ${because}`, () => {
     assert.equal(maskUrls(text), text)
-    assert.equal(hasUrlUser(text), false)
+    assert.equal(hasUrlSecret(text), false)
   })
 }
 

@@ -906,3 +906,11 @@ for (const error of [
     for (const message of [...logged, String(ended instanceof RpcError && ended.message)])
       assert.equal(message, 'no such key: Basic *** (***)')
   })
+
+test("a tag of the message in the app's text is masked for whoever logs the error", async t => {
+  const bench = new Bench(t)
+  const data = '{"command":"Authorize","payload":{"idTag":"04A2B3C4"}}'
+  const call = bench.guard.command({ ...callOf('s1', 'message'), data }, never)
+  ;(await bench.transport.attempts.next()).fail(new RpcError('application', 'ran', 'no such tag: 04a2b3c4'))
+  await assert.rejects(call, { name: 'RpcError', message: 'no such tag: ***' })
+})

@@ -30,7 +30,7 @@ async function open(isTls: boolean, keep: Keep) {
   const notices = new Notices(log)
   const tls = isTls ? tlsOf(await makeKeyPair()) : null
   const reception: Partial<Reception> = {
-    ...newReports({ log, once: notices.once.bind(notices), meter }),
+    ...newReports('/ocpp', { log, once: notices.once.bind(notices), meter }),
     refusal: ({ stationId }) => {
       const problem = `${stationId.slice(0, 4)} cannot connect`
       if (stationId.startsWith('late')) return refused(503, 'draining', problem)
