@@ -130,6 +130,14 @@ export class Claims {
       for (const session of this.#open.get(stationId)) session.close(1008, 'The key of this station has changed')
   }
 
+  /** Ends the connections with which a station proves less than it has proved before. */
+  closeLower(problemOf: (handshake: StationHandshake) => string | null): void {
+    for (const session of [...this.#open.members()]) {
+      const problem = problemOf(session.handshake)
+      if (problem !== null) session.close(1008, problem)
+    }
+  }
+
   /** The app has accepted a connection that has closed since. */
   onLeft(stationId: StationId, leaving: Leaving): void {
     this.#leaving.add(stationId, leaving)

@@ -86,6 +86,7 @@ export class Hub implements Fleet {
     this.claims = new Claims(settings.takeover, world)
     this.#serialNumbers = new SerialNumbers(world, durable)
     this.known = new KnownStations(world, settings.profileDowngrade, durable)
+    durable?.onOpened(() => this.claims.closeLower(handshake => this.known.proofs.downgradeProblem(handshake)))
     this.#attachSchedule = new AttachSchedule(world)
     this.transactions = new Transactions(world.now, durable)
     this.debts = new Owing(world)
@@ -237,7 +238,10 @@ export class Hub implements Fleet {
 
   async claim(session: Member, connectionIdentifiers: string): Promise<void> {
     this.#connected.add(session)
-    this.known.onAccepted(session.handshake)
+    // The station may have proved more since the upgrade of this connection.
+    const downgrade = this.known.proofs.downgradeProblem(session.handshake)
+    if (downgrade === null) this.known.onAccepted(session.handshake)
+    else session.close(1008, downgrade)
     await this.claims.delay(session)
     if (session.isClosed) return
     this.#identified.add(connectionIdentifiers, session)

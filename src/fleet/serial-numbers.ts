@@ -22,7 +22,10 @@ export class SerialNumbers {
     this.#world = world
     this.#durable = durable
     durable?.onOpened(() => {
-      const all = new Map([...durable.serialNumbers, ...this.#remembered])
+      // These have what this process has told since, except of stations that had proved more before.
+      const all = new Map(durable.serialNumbers)
+      for (const [stationId, serialNumber] of this.#remembered)
+        if (!all.has(stationId)) all.set(stationId, serialNumber)
       this.#remembered = new Map([...all].slice(-maxStations))
     })
   }

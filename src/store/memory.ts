@@ -21,8 +21,14 @@ const startLifeMs = 15 * 60_000
 const usualRetryMs = 2_000
 /** Changes that wait for it: one for each station and kind. */
 const maxWaiting = 100_000
+/** How many of them are made before the disk has kept them: the store refuses more than 10,000. */
+const atOnce = 1_000
 
 type Around = Pick<World, 'meter' | 'log' | 'once' | 'date'>
+/** A change made while another process uses the store. */
+type Waiting = { readonly stationId: StationId; readonly make: (opened: Opened) => void }
+type OnProofs = Parameters<DurableMemory['onProofs']>[0]
+type KeptProof = readonly [StationId, Proof]
 type Opened = { readonly store: Store; readonly accepted: Credentials; readonly seen: SeenStations }
 
 /**
@@ -48,7 +54,6 @@ export class Memory implements DurableMemory {
   /** Resolves when the store is open, or has failed to open once. */
   readonly tried: Promise<void>
   serialNumbers: DurableMemory['serialNumbers'] = []
-  proofs: DurableMemory['proofs'] = []
   starts: DurableMemory['starts'] = []
   #stations: readonly StationId[] = []
   readonly #dir: string
@@ -57,8 +62,10 @@ export class Memory implements DurableMemory {
   readonly #openStore: (dir: string) => Promise<Store>
   readonly #retryMs: number
   readonly #listeners: (() => void)[] = []
-  /** Changes made while another process uses the store; the last one of each key. */
-  readonly #waiting = new Map<string, (opened: Opened) => void>()
+  readonly #proofListeners: OnProofs[] = []
+  #proofs: readonly KeptProof[] | null = null
+  /** The last change of each key. */
+  readonly #waiting = new Map<string, Waiting>()
   #state: 'trying' | 'locked' | 'failed' | Opened = 'trying'
   #trying: Promise<void>
   #retry: NodeJS.Timeout | undefined
@@ -99,10 +106,10 @@ export class Memory implements DurableMemory {
       accepted: {
         wasAccepted: (...station) => this.#opened?.accepted.wasAccepted(...station) ?? false,
         onAccepted: (...station) =>
-          this.#change(`accepted ${station[0]}`, ({ accepted }) => accepted.onAccepted(...station)),
+          this.#change(station[0], 'accepted', ({ accepted }) => accepted.onAccepted(...station)),
         // The key has the credentials: a rejection of wrong ones must not replace the rejection of revoked ones.
         onRejected: (...station) =>
-          this.#change(`rejected ${station.join(' ')}`, ({ accepted }) => accepted.onRejected(...station)),
+          this.#change(station[0], `rejected ${station[1]}`, ({ accepted }) => accepted.onRejected(...station)),
       },
       get stations() {
         return stations()
@@ -122,29 +129,34 @@ export class Memory implements DurableMemory {
     else this.#listeners.push(listener)
   }
 
+  onProofs(listener: OnProofs): void {
+    if (this.#proofs === null) this.#proofListeners.push(listener)
+    else listener(this.#proofs)
+  }
+
   keepSerialNumber(stationId: StationId, serialNumber: string): void {
     const at = this.#now()
-    this.#write(`serial number ${stationId}`, store => store.call('keepSerialNumber', stationId, serialNumber, at))
+    this.#write(stationId, 'serial number', store => store.call('keepSerialNumber', stationId, serialNumber, at))
   }
 
   keepSeen(station: LastSeen): void {
-    this.#change(`seen ${station.stationId}`, ({ seen }) => seen.keep(station))
+    this.#change(station.stationId, 'seen', ({ seen }) => seen.keep(station))
   }
 
   keepProof(stationId: StationId, proof: Proof): void {
     const at = this.#now()
-    this.#write(`proof ${stationId}`, store => store.call('keepProof', stationId, proof, at))
+    this.#write(stationId, 'proof', store => store.call('keepProof', stationId, proof, at))
   }
 
   keepStart(start: KeptStart): void {
     const now = this.#now()
-    this.#write(`start ${start.stationId} ${start.key}`, store =>
+    this.#write(start.stationId, `start ${start.key}`, store =>
       store.call('keepStart', storedStart(start), now, now - startLifeMs),
     )
   }
 
   dropStart(stationId: StationId, transactionId: string): void {
-    this.#write(`end ${stationId} ${transactionId}`, store => store.call('dropStart', stationId, transactionId))
+    this.#write(stationId, `end ${transactionId}`, store => store.call('dropStart', stationId, transactionId))
   }
 
   /** Finishes what is pending. May be called twice. */
@@ -171,16 +183,19 @@ export class Memory implements DurableMemory {
       const accepted = await openCredentials(store, () => this.#now(), this.#onFailure)
       seen = await openSeenStations(store, () => this.#now(), this.#onFailure)
       const opened = { store, accepted, seen }
+      this.#takeProofs((await store.call('proofs')) as KeptProof[])
       // Before the rest is read: a transaction may have ended meanwhile.
-      this.#makeWaiting(opened)
+      while (this.#waiting.size > 0) {
+        this.#makeWaiting(opened, atOnce)
+        await store.call('outboxSize')
+      }
       // Nobody waits for it.
       store.call('prune').catch(this.#onFailure)
       this.serialNumbers = (await store.call('serialNumbers')) as [StationId, string][]
-      this.proofs = (await store.call('proofs')) as [StationId, Proof][]
       this.starts = (await store.call('starts', this.#now() - startLifeMs)).map(keptStart)
       this.#stations = (await store.call('pendingStations')) as StationId[]
       this.#state = opened
-      this.#makeWaiting(opened)
+      this.#makeWaiting(opened, Infinity)
     } catch (error) {
       seen?.close()
       await store.close()
@@ -210,21 +225,33 @@ export class Memory implements DurableMemory {
     once(`state ${codeOf(error)}`, { error }, 'state_dir failed: a restart will forget what was not kept')
   }
 
-  #write(key: string, write: (store: Store) => Promise<void>): void {
-    this.#change(key, ({ store }) => {
+  #write(stationId: StationId, what: string, write: (store: Store) => Promise<void>): void {
+    this.#change(stationId, what, ({ store }) => {
       write(store).then(() => this.#around.meter.count('state_write_total'), this.#onFailure)
     })
   }
 
   /** Nobody waits for a change. */
-  #change(key: string, change: (opened: Opened) => void): void {
-    if (this.#opened !== null) change(this.#opened)
-    else if (this.#state !== 'failed') setRecent(this.#waiting, key, change, maxWaiting)
+  #change(stationId: StationId, what: string, make: (opened: Opened) => void): void {
+    if (this.#opened !== null) make(this.#opened)
+    else if (this.#state !== 'failed')
+      setRecent(this.#waiting, JSON.stringify([stationId, what]), { stationId, make }, maxWaiting)
   }
 
-  #makeWaiting(opened: Opened): void {
-    for (const change of this.#waiting.values()) change(opened)
-    this.#waiting.clear()
+  /** Who has proved less here than to the last process may be someone else: what it has changed is not written. */
+  #takeProofs(proofs: readonly KeptProof[]): void {
+    this.#proofs = proofs
+    const lower = new Set(this.#proofListeners.flatMap(listener => listener(proofs)))
+    for (const [key, { stationId }] of this.#waiting) if (lower.has(stationId)) this.#waiting.delete(key)
+  }
+
+  #makeWaiting(opened: Opened, most: number): void {
+    let made = 0
+    for (const [key, { make }] of this.#waiting) {
+      if (made++ === most) return
+      this.#waiting.delete(key)
+      make(opened)
+    }
   }
 
   #call: Store['call'] = (name, ...args) =>

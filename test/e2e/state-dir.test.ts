@@ -39,8 +39,8 @@ before(async () => {
 
 after(() => app.stop())
 
-async function opened(t: TestContext, dir: string): Promise<Bridge> {
-  const bridge = await openBridge([`--rpc_host=${app.host}`, `--state_dir=${dir}`])
+async function opened(t: TestContext, dir: string, flags: readonly string[] = []): Promise<Bridge> {
+  const bridge = await openBridge([`--rpc_host=${app.host}`, `--state_dir=${dir}`, ...flags])
   t.after(() => bridge.close())
   return bridge
 }
@@ -168,6 +168,30 @@ test(
     assert.equal(await again.call('start', 'StartTransaction', start), answer)
     await bridge.restart()
     assert.equal((await bridge.logged(/state_dir is open/))['stations'], 2)
+  },
+)
+
+test(
+  'a station that connects with a lower security profile while its state_dir is in use is closed when it is opened, and refused from then on',
+  within,
+  async t => {
+    const dir = temporaryDirectory(t)
+    const old = await opened(t, dir, ['--ocpp_profile=1'])
+    const secured = await openRawStation(old.url, 'CP6', { headers: { authorization: 'Basic Q1A2OnNlc2FtZQ==' } })
+    assert.match(await secured.call('1', 'BootNotification', boot), /Accepted/)
+    await old.metricReaches('state_write_total', 2)
+    const bridge = await opened(t, dir)
+    await bridge.logged(/state_dir is in use by another process/)
+    const plain = await openRawStation(bridge.url, 'CP6')
+    assert.match(await plain.call('1', 'BootNotification', boot.replace('SN-1', 'SN-6')), /Accepted/)
+    assert.deepEqual(await old.kill('SIGTERM'), { code: 0, signal: null })
+    const reason = 'The Charging Station has used security profile 1 before'
+    assert.deepEqual(await plain.closed, { code: 1008, reason })
+    await assert.rejects(openRawStation(bridge.url, 'CP6'), /401/)
+    await bridge.kill('SIGTERM')
+    const next = await opened(t, dir)
+    await assert.rejects(openRawStation(next.url, 'CP6'), /401/)
+    assert.equal((await next.logged(/a station was refused/))['problem'], reason)
   },
 )
 

@@ -1,7 +1,8 @@
 /** Several connections of one station: which one stays, and how fast they may replace each other. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { acks, FakeWorld, quiet, type FakeStation } from '../support/fakes.ts'
+import type { StationId } from '../../src/translate/handshake.ts'
+import { acks, FakeMemory, FakeWorld, quiet, type FakeStation } from '../support/fakes.ts'
 
 const replaced = { code: 1008, reason: 'Replaced by a newer connection' }
 const taken = { code: 1008, reason: 'Another connection of this station is open' }
@@ -155,4 +156,35 @@ test('every connection of a station is closed when its key counts no more, and n
   const lost = { code: 1008, reason: 'The key of this station has changed' }
   assert.deepEqual([await first.socket.end(), await second.socket.end()], [lost, lost])
   assert.equal(other.socket.closed, null)
+})
+
+const lower = { code: 1008, reason: 'The Charging Station has used security profile 3 before' }
+
+test('a connection is closed when the store shows that its station has proved more, and no other one is', async t => {
+  const memory = new FakeMemory()
+  const opening: (() => unknown)[] = []
+  const proof = { profile: 3, serialNumber: null, version: 'ocpp1.6' } as const
+  memory.onProofs = listener => void opening.unshift(() => listener([['CP1' as StationId, proof]]))
+  memory.onOpened = listener => void opening.push(listener)
+  const world = new FakeWorld(t, {}, {}, memory)
+  const accepted = await connect(world)
+  const silent = world.plug('CP1')
+  const proving = world.plug('CP1', { proven: 3 })
+  const other = world.plug('CP2')
+  for (const open of opening) open()
+  assert.deepEqual([await accepted.socket.end(), await silent.socket.end()], [lower, lower])
+  assert.deepEqual([proving.socket.closed, other.socket.closed], [null, null])
+  assert.equal(world.hub.known.proofs.of('CP1' as StationId)?.profile, 3)
+})
+
+test('a connection is closed when the app accepts it after another one that has proved more', async t => {
+  const world = new FakeWorld(t)
+  const [plain, proving] = [world.plug('CP1'), world.plug('CP1', { proven: 3 })]
+  proving.call('Heartbeat', {}, 'h')
+  await proving.next()
+  assert.deepEqual(await plain.socket.end(), replaced)
+  const late = world.plug('CP1')
+  late.call('Heartbeat', {}, 'h')
+  assert.deepEqual(await late.socket.end(), lower)
+  assert.equal(proving.socket.closed, null)
 })

@@ -31,16 +31,17 @@ test('the serial number of the station that was heard of longest ago is forgotte
   assert.equal(world.meter.total('ocpp_evicted_total', { kind: 'serial_numbers' }), 1)
 })
 
-test('a serial number that the last process has left is known when it is opened late, and no newer one is replaced', t => {
-  const [one, two] = ['CP1', 'CP2'] as [StationId, StationId]
-  const memory = new FakeMemory({ serialNumbers: [[one, 'SN1'], [two, 'old']] }) // prettier-ignore
+test('serial numbers are those of the store when it is opened late, and others stay', t => {
+  const [one, two, three] = ['CP1', 'CP2', 'CP3'] as [StationId, StationId, StationId]
+  const memory = new FakeMemory({ serialNumbers: [[one, 'SN1'], [two, 'SN9']] }) // prettier-ignore
   let open = (): void => undefined
   t.mock.method(memory, 'onOpened', (listener: () => void) => (open = listener))
   const numbers = new SerialNumbers(new FakeWorld(t), memory)
   numbers.remember(two, 'SN2')
-  assert.deepEqual([numbers.of(one), numbers.of(two)], [null, 'SN2'])
+  numbers.remember(three, 'SN3')
+  assert.deepEqual([one, two, three].map(id => numbers.of(id)), [null, 'SN2', 'SN3']) // prettier-ignore
   open()
-  assert.deepEqual([numbers.of(one), numbers.of(two)], ['SN1', 'SN2'])
+  assert.deepEqual([one, two, three].map(id => numbers.of(id)), ['SN1', 'SN9', 'SN3']) // prettier-ignore
 })
 
 test('two connected stations with one sn are a warning that names both, and are counted', t => {

@@ -4,13 +4,15 @@ import path from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { jsonText } from '../../src/ocpp/json.ts'
 import type { LastSeen } from '../../src/session/ports.ts'
+import { Proofs } from '../../src/session/auth/proofs.ts'
 import type { KeptStart } from '../../src/session/transactions/transactions.ts'
+import { SerialNumbers } from '../../src/fleet/serial-numbers.ts'
 import { Notices } from '../../src/ops/notices.ts'
 import { StoreError } from '../../src/store/errors.ts'
-import { openMemory } from '../../src/store/memory.ts'
+import { openMemory, type Memory } from '../../src/store/memory.ts'
 import { outboxOf } from '../../src/store/outbox.ts'
 import type { StationId } from '../../src/translate/handshake.ts'
-import { dawn, FakeLog, FakeMeter } from '../support/fakes.ts'
+import { dawn, FakeLog, FakeMeter, handshakeFor } from '../support/fakes.ts'
 import { outboxMessage } from './messages.ts'
 import { mountOf, openSourceStore, temporaryDirectory } from '../support/store.ts'
 
@@ -46,6 +48,12 @@ async function openedIn(t: TestContext, dir: string, world = newWorld()) {
   return memory
 }
 
+function proofsOf(memory: Memory): unknown {
+  let proofs: unknown = null
+  memory.onProofs(kept => ((proofs = kept), []))
+  return proofs
+}
+
 function start(key: string, payload: object = { transactionId: 7 }): KeptStart {
   return { stationId: one, key, content: 'digest', answer: { kind: 'callResult', payload: jsonText(payload) } }
 }
@@ -67,7 +75,7 @@ test('a memory is what the last one has kept, and counts what is on the disk', w
   await first.close()
   assert.equal(world.meter.total('state_write_total'), 4)
   const next = await openedIn(t, dir)
-  assert.deepEqual(next.proofs, [[one, { profile: 3, serialNumber: 'SN1', version: 'ocpp1.6' }]])
+  assert.deepEqual(proofsOf(next), [[one, { profile: 3, serialNumber: 'SN1', version: 'ocpp1.6' }]])
   assert.deepEqual(next.serialNumbers, [[one, 'SN1']])
   assert.deepEqual(next.starts, [start('a'), refused])
   assert.deepEqual(next.lastSeen, [cp1])
@@ -193,11 +201,81 @@ test('what changes while the store is in use is kept when it is opened', within,
   const next = await openedIn(t, dir)
   assert.deepEqual(next.serialNumbers, [[one, 'SN1']])
   assert.deepEqual(next.lastSeen, [cp1])
-  const known = ['CP1', 'CP2', 'CP3'].filter(each =>
-    next.durableOutbox?.accepted.wasAccepted(each as StationId, 'secret'),
-  )
-  assert.deepEqual(known, ['CP1', 'CP3'])
+  assert.deepEqual(knownTo(next, 'secret'), ['CP1', 'CP3'])
 })
+
+const knownTo = (memory: Memory, credentials: string) =>
+  ['CP1', 'CP2', 'CP3'].filter(each => memory.durableOutbox?.accepted.wasAccepted(each as StationId, credentials))
+
+test('a station that proves less while the store is in use changes nothing that was kept of it', within, async t => {
+  const dir = temporaryDirectory(t)
+  const first = await openedIn(t, dir)
+  const refusal = { status: 401, reason: 'unauthorized', address: '192.0.2.9', at: dawn } as LastSeen['refusal']
+  for (const [id, profile] of [
+    ['CP1', 3],
+    ['CP2', 2],
+    ['CP3', 3],
+  ] as const) {
+    // prettier-ignore
+    const station = id as StationId
+    first.keepProof(station, { profile, serialNumber: null, version: 'ocpp1.6' })
+    first.keepSerialNumber(station, 'SN1')
+    first.durableOutbox?.accepted.onAccepted(station, 'secret')
+    first.keepSeen({ ...cp1, stationId: station, refusal })
+    first.keepStart({ ...start('a'), stationId: station })
+  }
+  const world = newWorld()
+  const memory = await openMemory(dir, 1024 * 1024, world, openSourceStore, 20)
+  t.after(() => memory.close())
+  const opened = new Promise<void>(resolve => memory.onOpened(resolve))
+  const proofs = new Proofs(world.meter, ['CP3'], memory)
+  const numbers = new SerialNumbers(world, memory)
+  for (const [id, proven] of [
+    ['CP1', 0],
+    ['CP2', 3],
+    ['CP3', 0],
+  ] as const) {
+    // prettier-ignore
+    const handshake = handshakeFor(id, { proven })
+    const { stationId } = handshake
+    proofs.onAccepted(handshake)
+    numbers.remember(stationId, 'SN2')
+    memory.durableOutbox?.accepted.onAccepted(stationId, 'other')
+    memory.keepSeen({ ...cp1, stationId, end: null, address: '192.0.2.2' })
+    memory.dropStart(stationId, '7')
+  }
+  await first.close()
+  await opened
+  const numbered = ['CP1', 'CP2', 'CP3'].map(id => numbers.of(id as StationId))
+  assert.deepEqual(numbered, ['SN1', 'SN2', 'SN2'])
+  await memory.close()
+  const next = await openedIn(t, dir)
+  assert.deepEqual(new Map(proofsOf(next) as [string, unknown][]), new Map([
+    ['CP1', { profile: 3, serialNumber: null, version: 'ocpp1.6' }],
+    ['CP2', { profile: 3, serialNumber: null, version: 'ocpp1.6' }],
+    ['CP3', { profile: 0, serialNumber: null, version: 'ocpp1.6' }],
+  ])) // prettier-ignore
+  assert.deepEqual(new Map(next.serialNumbers), new Map([['CP1', 'SN1'], ['CP2', 'SN2'], ['CP3', 'SN2']])) // prettier-ignore
+  assert.deepEqual([knownTo(next, 'secret'), knownTo(next, 'other')], [['CP1'], ['CP2', 'CP3']])
+  assert.deepEqual(next.starts, [start('a')])
+  const seen = new Map(next.lastSeen.map(each => [each.stationId as string, each]))
+  assert.deepEqual(['CP1', 'CP2', 'CP3'].map(id => seen.get(id)?.address), ['192.0.2.1', '192.0.2.2', '192.0.2.2']) // prettier-ignore
+  for (const each of seen.values()) assert.deepEqual(each.refusal, refusal)
+})
+
+test(
+  'all changes made while the store is in use are kept when there are more than it takes at once',
+  within,
+  async t => {
+    const { dir, other, world, memory, opened } = await locked(t)
+    for (let at = 0; at < 10_500; at++) memory.keepSerialNumber(`CP${at}` as StationId, 'SN')
+    await other.close()
+    await opened
+    await memory.close()
+    assert.equal(world.meter.total('state_error_total', { code: 'io' }), 0)
+    assert.equal((await openedIn(t, dir)).serialNumbers.length, 10_500)
+  },
+)
 
 test('a memory whose store is in use stores nothing, and ends when it is closed', within, async t => {
   const { dir, other, memory } = await locked(t)

@@ -543,7 +543,6 @@ export const dawn = Date.UTC(2026, 0, 2, 3, 4, 5)
 export class FakeMemory implements DurableMemory {
   readonly serialNumbers: readonly (readonly [StationId, string])[]
   readonly starts: readonly KeptStart[]
-  readonly proofs: DurableMemory['proofs'] = []
   durableOutbox: DurableMemory['durableOutbox'] = null
   readonly lastSeen: readonly LastSeen[]
   readonly kept: unknown[] = []
@@ -558,6 +557,10 @@ export class FakeMemory implements DurableMemory {
 
   onOpened(listener: () => void): void {
     listener()
+  }
+
+  onProofs(listener: Parameters<DurableMemory['onProofs']>[0]): void {
+    listener([])
   }
 
   keepSerialNumber(stationId: StationId, serialNumber: string): void {

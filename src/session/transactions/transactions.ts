@@ -151,8 +151,13 @@ export class Transactions {
     // These are kept already.
     this.#durable = null
     for (const { answer, ...start } of durable.starts) {
-      if (this.find(start) === neverSeen)
-        this.record({ ...start, transaction: 'begins', of: null, ended: null }, { attempts: 1, answer })
+      const known = this.find(start)
+      // An attempt without an answer is no better than the answer that the last process got.
+      if (known.answer === null)
+        this.record(
+          { ...start, transaction: 'begins', of: null, ended: null },
+          { attempts: known.attempts + 1, answer },
+        )
     }
     this.#durable = durable
   }

@@ -48,6 +48,8 @@ export class SeenStations {
   readonly #store: Pick<Store, 'call'>
   readonly #now: () => number
   readonly #onFailure: (error: unknown) => void
+  /** The last refusals of `before`. */
+  readonly #refusals: ReadonlyMap<StationId, LastSeen['refusal']>
   readonly #waiting = new Map<StationId, LastSeen>()
   #alive: NodeJS.Timeout | null = null
   #timer: NodeJS.Timeout | null = null
@@ -64,11 +66,14 @@ export class SeenStations {
     this.#now = now
     this.#onFailure = onFailure
     this.before = before
+    this.#refusals = new Map(before.map(({ stationId, refusal }) => [stationId, refusal]))
   }
 
   keep(seen: LastSeen): void {
     if (this.#isClosed) return
-    setRecent(this.#waiting, seen.stationId, seen, maxWaiting)
+    // While another process used the store, this one did not know of a refusal before.
+    const refusal = seen.refusal ?? this.#refusals.get(seen.stationId) ?? null
+    setRecent(this.#waiting, seen.stationId, { ...seen, refusal }, maxWaiting)
     this.#timer ??= setTimeout(() => void this.#write(), writeAfterMs)
     this.#alive ??= setInterval(() => void this.#write(), aliveEveryMs)
   }

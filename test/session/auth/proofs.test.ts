@@ -78,10 +78,7 @@ for (const downgrade of ['CP1', '*']) {
   test(`a station may prove less than before when it is named by ${downgrade}, and then that counts after a restart`, () => {
     const kept = new Map<StationId, Proof>()
     const durable: DurableProofs = {
-      get proofs() {
-        return [...kept]
-      },
-      onOpened: listener => listener(),
+      onProofs: listener => void listener([...kept]),
       keepProof: (station, proof) => void kept.set(station, proof),
     }
     const proofs = new Proofs(new FakeMeter(), ['CP9', downgrade], durable)
@@ -92,6 +89,59 @@ for (const downgrade of ['CP1', '*']) {
     assert.equal(new Proofs(new FakeMeter(), [], durable).downgradeProblem(proving(1)), null)
     assert.equal(new Proofs(new FakeMeter(), [], durable).downgradeProblem(proving(0)), lower(1))
   })
+}
+
+const proof = (profile: Profile, serialNumber: string | null = null, version: Version | null = 'ocpp1.6'): Proof => ({
+  profile,
+  serialNumber,
+  version,
+})
+
+const late: readonly (readonly [
+  name: string,
+  kept: Proof,
+  now: readonly StationHandshake[],
+  written: Proof | null,
+  isLower: boolean,
+])[] = [
+  ['nothing after 3', proof(3), [proving(0)], null, true],
+  ['2 after 3', proof(3), [proving(2)], null, true],
+  ['2 after 3 of 2.0.1', proof(3, null, 'ocpp2.0.1'), [proving(2, undefined, 'ocpp2.0.1')], null, false],
+  ['2 with 2.0.1 after 3 of 1.6', proof(3), [proving(2, undefined, 'ocpp2.0.1')], null, true],
+  ['2 of 2.0.1 after 3 of an older release', proof(3, null, null), [proving(2, undefined, 'ocpp2.0.1')], null, false],
+  ['the same', proof(3, 'SN1'), [proving(3, 'SN1')], null, false],
+  ['3 after 2', proof(2), [proving(3, 'SN1')], proof(3, 'SN1'), false],
+  ['nothing, then 3, after 2', proof(2), [proving(0), proving(3)], proof(3), false],
+  ['3 with 2.0.1 after 3 of 1.6', proof(3), [proving(3, undefined, 'ocpp2.0.1')], proof(3, null, 'ocpp2.0.1'), false],
+  ['another serial number', proof(3, 'SN1'), [proving(3, 'SN2')], null, true],
+  ['no serial number', proof(3, 'SN1'), [proving(3)], null, false],
+  ['the first serial number', proof(3), [proving(3, 'SN1')], proof(3, 'SN1'), false],
+]
+for (const [name, kept, now, written, isLower] of late) {
+  for (const downgrade of [[], ['CP1']]) {
+    test(`what the last process has left is known late, after ${name}, ${downgrade.length > 0 ? 'and counts no more when the operator allows less' : 'and nothing weaker is written'}`, () => {
+      const id = 'CP1' as StationId
+      const writes: unknown[] = []
+      let open = (): readonly StationId[] => []
+      const durable: DurableProofs = {
+        onProofs: listener => (open = () => listener([[id, kept], ['CP2' as StationId, proof(2)]])), // prettier-ignore
+        keepProof: (_station, each) => void writes.push(each),
+      }
+      const proofs = new Proofs(new FakeMeter(), downgrade, durable)
+      for (const each of now) proofs.onAccepted(each)
+      const last = proofs.of(id)
+      assert.deepEqual(writes, [], 'nothing is written before')
+      const lower = open()
+      assert.deepEqual(proofs.of('CP2' as StationId), proof(2))
+      if (downgrade.length > 0) {
+        assert.deepEqual([proofs.of(id), lower], [last, []])
+        assert.deepEqual(writes, name === 'the same' ? [] : [last])
+      } else {
+        assert.deepEqual([proofs.of(id), lower], [written ?? kept, isLower ? [id] : []])
+        assert.deepEqual(writes, written === null ? [] : [written])
+      }
+    })
+  }
 }
 
 test('the oldest of more than 100,000 proofs is forgotten', () => {

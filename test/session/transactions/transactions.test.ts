@@ -265,6 +265,19 @@ test('a start that the last process has left is known when it is opened late, an
   assert.equal(memory.kept.length, 1)
 })
 
+test('an answer that the last process has left counts when this one has had an attempt without an answer', t => {
+  const kept = { kind: 'callResult', payload: '{"transactionId":7}' as JsonText } as const
+  const repeated = of(one, call('1', 'StartTransaction', start))
+  const memory = new FakeMemory({ starts: [{ ...repeated, answer: kept }] })
+  let open = (): void => undefined
+  t.mock.method(memory, 'onOpened', (listener: () => void) => (open = listener))
+  const transactions = new Transactions(() => 0, memory)
+  transactions.record(repeated, { attempts: 1, answer: null })
+  open()
+  const { attempts, answer } = transactions.find(repeated)
+  assert.deepEqual([attempts, answer], [2, kept])
+})
+
 test('a message under a new id is the same message when its content is the same', () => {
   const { isKnown } = started()
   assert.equal(isKnown(call('2', 'StartTransaction', start)), true)
