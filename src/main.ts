@@ -18,6 +18,7 @@ import { helpText, printedConfig } from './config/help.ts'
 import { askedOf, resolve, type Asked, type ConfigFile, type Resolution } from './config/resolve.ts'
 import type { Config } from './config/rules.ts'
 import { endOnFault } from './ops/crash.ts'
+import { readRegularFileSync } from './ops/files/regular.ts'
 import { openLog, type Log } from './ops/log.ts'
 import type { Opened } from './ops/server.ts'
 import { openTraces } from './ops/reporting/traces.ts'
@@ -47,7 +48,7 @@ async function configure({ wish, file: asked }: Asked, argv: readonly string[]):
   for (const warning of resolution.warnings) process.stderr.write(`warning: ${warning}\n`)
   if (!resolution.ok) fail(resolution.problems)
   else if (wish === 'print-config') print(printedConfig(resolution.settings, resolution.config))
-  else await run(resolution.config, file, () => levelIn(read(readConfigFile(asked))))
+  else await run(resolution.config, file, () => levelIn(read(readConfigFile(asked, readRegularFileSync))))
 }
 
 /** Throws if the configuration has a problem, in any part. */

@@ -11,11 +11,18 @@ import type { StatsdSettings } from './ops/reporting/statsd.ts'
 import { rpcKey } from './rpc/http/client.ts'
 import type { TransportSettings } from './rpc/open.ts'
 
-/** Reads the file; `null` when it is optional and missing. */
-export function readConfigFile(asked: Asked['file']): ConfigFile | null {
+/**
+ * Reads the file; `null` when it is optional and missing.
+ *
+ * @param readText throws if it cannot be read; without it, also a pipe is read, to its end
+ */
+export function readConfigFile(
+  asked: Asked['file'],
+  readText = (file: string): string => readFileSync(file, 'utf8'),
+): ConfigFile | null {
   if (asked === null || (!asked.required && !existsSync(asked.path))) return null
   try {
-    return { path: asked.path, text: readFileSync(asked.path, 'utf8') }
+    return { path: asked.path, text: readText(asked.path) }
   } catch (error) {
     return { path: asked.path, unreadable: error instanceof Error ? error.message : 'cannot be read' }
   }

@@ -16,6 +16,13 @@ test('readConfigFile reads the file, says why it cannot, and skips an optional o
   assert.match(missing.unreadable, /no such file/)
   writeFileSync(file, 'port = 1')
   assert.deepEqual(readConfigFile({ path: file, required: true }), { path: file, text: 'port = 1' })
+  const refuse = (): never => {
+    throw new Error('it is not a regular file')
+  }
+  assert.deepEqual(readConfigFile({ path: file, required: true }, refuse), {
+    path: file,
+    unreadable: 'it is not a regular file',
+  })
   const directory = readConfigFile({ path: dir, required: false })
   assert.ok(directory !== null && 'unreadable' in directory)
 })

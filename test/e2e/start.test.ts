@@ -145,6 +145,18 @@ describe('a start without what it needs', { concurrency: 2, timeout: 120_000 }, 
     assert.ok(error.includes(cert) && error.includes('ssl_cert'), error)
   })
 
+  for (const option of ['ssl_cert', 'ssl_key', 'ocpp_auth_file']) {
+    test(`fails at once with the name of the file when ${option} is a FIFO`, async () => {
+      const fifo = join(folder, `${option}.fifo`)
+      await run('mkfifo', [fifo])
+      const { cert, key } = await makeEc(`beside-${option}`)
+      const files = { ssl_cert: cert, ssl_key: key, [option]: fifo }
+      const flags = Object.entries(files).map(([name, file]) => `--${name}=${file}`)
+      const error = await failureOf(['--port=0', ...flags])
+      assert.equal(error, `${option}: ${fifo} cannot be read: it is not a regular file`)
+    })
+  }
+
   test('fails with the names of the files when the key belongs to another certificate', async () => {
     const [{ cert }, { key }] = [await makeRsa('one'), await makeRsa('other')]
     const error = await failureOf(['--port=0', `--ssl_cert=${cert}`, `--ssl_key=${key}`])

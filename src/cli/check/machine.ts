@@ -2,7 +2,7 @@
  * Probes of the machine: certificates, ports, open files, the directory for state.
  */
 import { X509Certificate } from 'node:crypto'
-import { accessSync, constants, existsSync, mkdtempSync, readFileSync, rmdirSync } from 'node:fs'
+import { accessSync, constants, existsSync, mkdtempSync, rmdirSync } from 'node:fs'
 import { createServer } from 'node:http'
 import path from 'node:path'
 import { broadcastsOnStationsPort } from '../../config/rules/access.ts'
@@ -18,12 +18,13 @@ const soonDays = 30
 
 /** Of one certificate and its key. */
 export function certificateProbe(cert: string, key: string, now: number): Finding {
+  let pem: string
   try {
-    readKeyPair(cert, key)
+    pem = readKeyPair(cert, key).cert
   } catch (error) {
     return fail(textOf(error), 'give ssl_cert and ssl_key the PEM files that belong together, readable for this user')
   }
-  const { validTo, validFrom, leaf } = validityOf(cert)
+  const { validTo, validFrom, leaf } = validityOf(pem)
   const days = Math.floor((validTo - now) / dayMs)
   const until = new Date(validTo).toISOString().slice(0, 10)
   if (validFrom > now)
@@ -36,8 +37,8 @@ export function certificateProbe(cert: string, key: string, now: number): Findin
   return days < soonDays ? warn(found, 'renew it before then') : ok(found)
 }
 
-function validityOf(cert: string): { readonly validFrom: number; readonly validTo: number; readonly leaf: string } {
-  const { validFrom, validTo, subjectAltName, subject } = new X509Certificate(readFileSync(cert))
+function validityOf(pem: string): { readonly validFrom: number; readonly validTo: number; readonly leaf: string } {
+  const { validFrom, validTo, subjectAltName, subject } = new X509Certificate(pem)
   return {
     validFrom: Date.parse(validFrom),
     validTo: Date.parse(validTo),

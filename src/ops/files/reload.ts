@@ -21,7 +21,10 @@ export type Reloadable = {
 export interface Reloads extends Opened {
   /** Called after a first, successful load: nothing is loaded until the files change. */
   watch(reloadable: Reloadable): void
-  /** Loads all parts now, changed or not, one after another. Never rejects. */
+  /**
+   * Loads all parts, changed or not, one after another: now, or as soon as the running load has ended. Whoever asks
+   * meanwhile waits for the same reload. Never rejects; does nothing once closed.
+   */
   reload(): Promise<void>
 }
 
@@ -30,7 +33,7 @@ const usualEveryMs = 2_000
 /** A part with what is known of its files. */
 type Watched = Reloadable & {
   /** The state of the files at the last load or failure. */
-  loaded: Promise<string>
+  loaded: string
   /** The state at the last look: files that still change are left alone. */
   seen: string
 }
@@ -38,25 +41,26 @@ type Watched = Reloadable & {
 /** @param everyMs between two looks; a change is loaded once two looks have found the same */
 export function openReloads(log: Pick<Log, 'info' | 'warn'>, everyMs = usualEveryMs): Reloads {
   const parts: Watched[] = []
+  let isClosed = false
   let running = Promise.resolve()
+  /** A reload that has not begun: it serves all who ask for one until then. */
+  let pending: Promise<void> | null = null
   const inTurn = (work: () => Promise<void>): Promise<void> => (running = running.then(work))
+  const loadEach = async (isDue: (part: Watched) => Promise<boolean>): Promise<void> => {
+    for (const part of parts) if (!isClosed && (await isDue(part))) await load(part, log)
+  }
   const look = async (): Promise<void> => {
-    for (const part of parts) if (await hasSettled(part)) await load(part, log)
+    await loadEach(hasSettled)
     if (!isClosed) timer = setTimeout(() => void inTurn(look), everyMs)
   }
-  let isClosed = false
   let timer = setTimeout(() => void inTurn(look), everyMs)
   return {
-    watch: reloadable =>
-      void parts.push({ ...reloadable, loaded: Promise.resolve(stateNow(reloadable.files)), seen: '' }),
+    watch: reloadable => void parts.push({ ...reloadable, loaded: stateNow(reloadable.files), seen: '' }),
     reload: () =>
-      inTurn(async () => {
-        for (const part of parts) {
-          part.loaded = stateOf(part.files)
-          await part.loaded
-          await load(part, log)
-        }
-      }),
+      (pending ??= inTurn(() => {
+        pending = null
+        return loadEach(isNoted)
+      })),
     close: async () => {
       isClosed = true
       clearTimeout(timer)
@@ -71,8 +75,14 @@ async function hasSettled(part: Watched): Promise<boolean> {
   const state = await stateOf(part.files)
   const isStill = state === part.seen
   part.seen = state
-  if (!isStill || state === (await part.loaded)) return false
-  part.loaded = Promise.resolve(state)
+  if (!isStill || state === part.loaded) return false
+  part.loaded = state
+  return true
+}
+
+/** Always: notes the state of the files before they are read, so that a later change counts as one. */
+async function isNoted(part: Watched): Promise<boolean> {
+  part.loaded = await stateOf(part.files)
   return true
 }
 

@@ -9,6 +9,7 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import type { NewKey } from '../../ocpp/version.ts'
+import { readRegularFile } from '../../ops/files/regular.ts'
 import type { Log } from '../../ops/log.ts'
 import type { Opened } from '../../ops/server.ts'
 import type { KeyVerdict, StationKeys } from '../../session/ports.ts'
@@ -51,7 +52,7 @@ export async function openStationKeys(file: string, log: Pick<Log, 'info' | 'war
 
 /** Rejects if the file cannot be read; the message names the option and the file. */
 export async function readKeyLines(file: string): Promise<KeyLines & { readonly isEmpty: boolean }> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+  const text = await readRegularFile(file).catch((error: unknown) => {
     throw new Error(`ocpp_auth_file: ${file} cannot be read`, { cause: error })
   })
   return { ...(await parseKeys(text)), isEmpty: text === '' }

@@ -2,8 +2,8 @@
  * The server's TLS certificates, read and checked before anything is opened.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
+import { readRegularFileSync } from '../../ops/files/regular.ts'
 import { validityOf, type Validity } from './revocation-list.ts'
 
 /** One certificate chain with its key, both PEM. A server may have several pairs, such as RSA and ECDSA. */
@@ -97,9 +97,8 @@ function attempt<Result>(check: () => Result, problem: string): Result {
 }
 
 function read(option: string, file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new Error(`${option}: ${file} cannot be read`, { cause: error })
-  }
+  const text = attempt(() => readRegularFileSync(file), `${option}: ${file} cannot be read`)
+  // OpenSSL takes an empty text for none, without an error.
+  if (text === '') throw new Error(`${option}: ${file} is empty`)
+  return text
 }

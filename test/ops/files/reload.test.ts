@@ -95,3 +95,60 @@ test('a part is not loaded again until its files change when its load failed', a
   await logged(2)
   assert.deepEqual([loaded, lines], [['1333'], [kept, 'reloaded pair']])
 })
+
+const within = { timeout: 10_000 }
+
+/** A part that loads until it is let on. */
+function openGated(t: TestContext) {
+  const reloads = openReloads({ info: () => undefined, warn: () => undefined }, never)
+  t.after(() => reloads.close())
+  const started: (() => void)[] = []
+  const starting = new Set<() => void>()
+  const load = (): Promise<void> =>
+    new Promise(resolve => {
+      started.push(resolve)
+      for (const look of starting) look()
+    })
+  reloads.watch({ part: 'gated', files: [], load })
+  /** Resolves when the load has begun, with what ends it. */
+  const begun = (number: number): Promise<() => void> =>
+    new Promise(resolve => {
+      const look = (): void => {
+        const end = started[number - 1]
+        if (end !== undefined) resolve(end)
+      }
+      starting.add(look)
+      look()
+    })
+  return { reloads, started, begun }
+}
+
+test('a thousand reloads while one runs are one more, which reads what has changed meanwhile', within, async t => {
+  const { reloads, started, begun } = openGated(t)
+  const first = reloads.reload()
+  const endFirst = await begun(1)
+  const storm = Array.from({ length: 1_000 }, () => reloads.reload())
+  endFirst()
+  await first
+  ;(await begun(2))()
+  await Promise.all(storm)
+  assert.equal(started.length, 2)
+  const next = reloads.reload()
+  ;(await begun(3))()
+  await next
+  assert.equal(started.length, 3)
+})
+
+test('close waits for the load that runs, and nothing is loaded after it', within, async t => {
+  const { reloads, started, begun } = openGated(t)
+  reloads.watch({ part: 'other', files: [], load: () => assert.fail('loaded') })
+  const asked = [reloads.reload()]
+  const end = await begun(1)
+  asked.push(reloads.reload())
+  const closing = reloads.close()
+  asked.push(reloads.reload())
+  end()
+  await Promise.all([closing, ...asked])
+  await reloads.reload()
+  assert.equal(started.length, 1)
+})

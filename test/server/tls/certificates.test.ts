@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test'
 import { expiryOf, readClientTrust, readKeyPair } from '../../../src/server/tls/certificates.ts'
 import { openCa } from '../../support/certificate.ts'
 import { run } from '../../support/process.ts'
+import { replacements } from '../../support/replacements.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'ocpp-cable-certificates-'))
 const file = (name: string): string => join(folder, name)
@@ -71,6 +72,30 @@ for (const [cert, key, problem, because] of refused) {
         return true
       },
     )
+  })
+}
+
+const readers: readonly (readonly [option: string, read: (name: string) => unknown])[] = [
+  ['ssl_cert', name => readKeyPair(file(name), file('ec.key'))],
+  ['ssl_key', name => readKeyPair(file('ec.crt'), file(name))],
+  ['ssl_client_ca', name => readClientTrust(file(name), null)],
+  ['ssl_client_crl', name => readClientTrust(file('ec.crt'), file(name))],
+]
+for (const { name, replace, problem } of replacements) {
+  test(`readKeyPair and readClientTrust reject ${name}, and name the option and the file`, async () => {
+    await replace(file('replaced'))
+    for (const [option, read] of readers) {
+      const message = `${option}: ${file('replaced')} ${problem === null ? 'is empty' : 'cannot be read'}`
+      assert.throws(
+        () => read('replaced'),
+        (error: unknown) => {
+          assert.ok(error instanceof Error)
+          assert.equal(error.message, message)
+          if (problem !== null) assert.match(String(error.cause), problem)
+          return true
+        },
+      )
+    }
   })
 }
 
