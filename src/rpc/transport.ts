@@ -68,15 +68,27 @@ export function tooLarge(bytes: number, { sent }: SizeLimits): RpcError {
   return new RpcError('application', 'notRun', message, { isLocal: true })
 }
 
+/** Of an error, in characters: each is searched for every secret. */
+const maxErrorText = 16_384
+
 /**
- * An error without what the app's text repeats of the station's credentials, and of the secrets in the message that it
- * was given: it is logged, stored and shown.
+ * An error without what the app's text repeats of the station's credentials and cookies, and of the secrets in the
+ * message that it was given: it is logged, stored and shown. A long text is cut.
  *
  * @param call with the message, if it is for one
  */
 export function withoutSecrets(error: unknown, { env, data = '' }: Caller & Partial<Pick<Command, 'data'>>): unknown {
   if (!(error instanceof RpcError)) return error
-  const message = maskValues(maskCredentials(error.message, env.headers['authorization'] ?? ''), secretsIn(data))
+  const { authorization = '', cookie = '' } = env.headers
+  const text = error.message.slice(0, maxErrorText)
+  const left = error.message.length - text.length
+  const secrets = [...cookiesIn(cookie), ...secretsIn(data)]
+  const shown = maskValues(maskCredentials(text, authorization), secrets)
+  const message = left === 0 ? shown : `${shown}...(${left})`
   if (message === error.message) return error
   return new RpcError(error.code, error.outcome, message, { cause: error.cause, isLocal: error.isLocal })
+}
+
+function cookiesIn(header: string): string[] {
+  return header.split(/;\s*/).map(cookie => cookie.slice(cookie.indexOf('=') + 1))
 }

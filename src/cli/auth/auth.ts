@@ -1,9 +1,9 @@
 /**
  * `ocpp-cable auth`: the keys of stations in `ocpp_auth_file`. Works on the file, with or without a bridge that runs.
  */
-import { readFile } from 'node:fs/promises'
 import { askedOf, resolve } from '../../config/resolve.ts'
 import { versions } from '../../ocpp/version.ts'
+import { readRegularFile } from '../../ops/files/regular.ts'
 import { hashOf, matches } from '../../server/auth/hash.ts'
 import { changeFile } from '../../server/auth/key-file.ts'
 import { parseKeys, withKeys, type Hashes } from '../../server/auth/lines.ts'
@@ -109,7 +109,7 @@ async function change(
 }
 
 async function readKeys(file: string): Promise<ReadonlyMap<StationId, Hashes>> {
-  return keysIn(file, await readFile(file, 'utf8').catch(rethrow))
+  return keysIn(file, await readRegularFile(file).catch(rethrow))
 }
 
 async function keysIn(file: string, text: string): Promise<ReadonlyMap<StationId, Hashes>> {

@@ -4,6 +4,7 @@
  *
  * Pure.
  */
+import { spellingsOf } from './spellings.ts'
 
 const MASK = '***'
 
@@ -31,7 +32,7 @@ export function maskCredentials(text: string, authorization: string): string {
  * @param values secret ones of that message
  */
 export function maskValues(text: string, values: readonly string[]): string {
-  const spelled = values.flatMap(value => [value, JSON.stringify(value).slice(1, -1)])
+  const spelled = values.flatMap(value => spellingsOf(Buffer.from(value)))
   const secrets = [...new Set(spelled)].filter(({ length }) => length >= SHORTEST_VALUE)
   if (secrets.length === 0) return text
   secrets.sort((a, b) => b.length - a.length)
@@ -50,9 +51,7 @@ function secretsOf(authorization: string): readonly Secret[] {
   const bytes = Buffer.from(value, 'base64')
   const keyBytes = bytes.subarray(bytes.indexOf(':') + 1)
   const key = keyBytes.toString()
-  const hex = keyBytes.toString('hex')
-  const spelled = [key, JSON.stringify(key).slice(1, -1), key.toLowerCase(), key.toUpperCase(), hex, hex.toUpperCase()]
-  const others = longOnes([value, ...new Set(spelled)])
+  const others = longOnes([value, ...spellingsOf(keyBytes)])
   if (!bytes.includes(':') || key === '') return others
   const pair = bytes.toString()
   return [{ secret: pair, least: pair.length - key.length + 1 }, ...others]
@@ -62,10 +61,10 @@ function longOnes(secrets: readonly string[]): readonly Secret[] {
   return secrets.filter(({ length }) => length >= SHORTEST).map(secret => ({ secret, least: SHORTEST / 2 }))
 }
 
-/** A text may have been cut within a secret, also where the bridge has added something behind a semicolon. */
+/** A text may have been cut within a secret: at its end, before dots, or before what the bridge has added. */
 function withoutCut(text: string, secret: string, least: number): string {
-  const parts = text.split('; ')
-  return parts.map(part => withoutEnd(part, secret, least)).join('; ')
+  const parts = text.split(/(; |\.\.\.|…)/)
+  return parts.map(part => withoutEnd(part, secret, least)).join('')
 }
 
 function withoutEnd(text: string, secret: string, least: number): string {

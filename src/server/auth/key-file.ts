@@ -3,8 +3,9 @@
  * file again, and replaces it as a whole.
  */
 import { randomUUID } from 'node:crypto'
-import { chmod, chown, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { chmod, chown, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { readRegularFile } from '../../ops/files/regular.ts'
 
 const lock = { tryMs: 20, withinMs: 10_000, staleMs: 5_000 }
 /** Of a new file: only its owner may read it. */
@@ -17,7 +18,7 @@ export async function changeFile(path: string, change: (text: string) => string 
   const file = await realpath(path).catch(() => path)
   const unlock = await locked(`${file}.lock`)
   try {
-    const before = await readFile(file, 'utf8').catch(unlessMissing(''))
+    const before = await readRegularFile(file).catch(unlessMissing(''))
     const after = await change(before)
     if (after !== before) await replace(file, after)
   } finally {

@@ -6,7 +6,6 @@
  * A new key is in the file before the station gets it: whenever the bridge ends, no station is locked out.
  */
 import { createHmac, randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import type { NewKey } from '../../ocpp/version.ts'
 import { readRegularFile } from '../../ops/files/regular.ts'
@@ -216,7 +215,7 @@ class Keys implements OpenedKeys {
     const key = ring.offer(this.#digestOf(stationId, secret))
     const hash = async (): Promise<void> => {
       // A key that `auth rotate` made keeps its cheap hash, also before the file is loaded again.
-      const text = await readFile(this.#file, 'utf8').catch(() => '')
+      const text = await readRegularFile(this.#file).catch(() => '')
       ring.setHash(key, (await matching(secret, hashesOf(text, stationId))) ?? (await hashOf(secret, 'chosen')))
     }
     key.hashed = this.#hashing.run('', hash).catch(() => undefined)

@@ -914,3 +914,23 @@ test("a tag of the message in the app's text is masked for whoever logs the erro
   ;(await bench.transport.attempts.next()).fail(new RpcError('application', 'ran', 'no such tag: 04a2b3c4'))
   await assert.rejects(call, { name: 'RpcError', message: 'no such tag: ***' })
 })
+
+/** [text of the app, what is left of it, because] */
+const texts: readonly (readonly [string, string, string])[] = [
+  [
+    'no session 0123456789abcdef of {"cookie":"a=b; _app=0123456789abcdef"}',
+    'no session *** of {"cookie":"a=b; _app=***"}',
+    'a cookie',
+  ],
+  ['; '.repeat(2_000_000), `${'; '.repeat(8_192)}...(3983616)`, 'a text of 4 MB'],
+  [`${'x'.repeat(16_380)}supersecretkey-42`, `${'x'.repeat(16_380)}***...(13)`, 'a long text, cut within a key'],
+]
+for (const [text, shown, because] of texts) {
+  test(`${text.slice(0, 20)} is kept as ${shown.slice(0, 20)}: ${because}`, async t => {
+    const bench = new Bench(t)
+    const headers = { authorization: `Basic ${btoa('CP1:supersecretkey-42')}`, cookie: 'a=b; _app=0123456789abcdef' }
+    const call = bench.guard.command({ ...callOf('s1', 'message'), env: { ...env, headers } }, never)
+    ;(await bench.transport.attempts.next()).fail(new RpcError('application', 'ran', text))
+    await assert.rejects(call, { name: 'RpcError', message: shown })
+  })
+}
