@@ -59,11 +59,12 @@ export function profileOf({ encrypted, authorization, certificate }: Secured): P
 
 /**
  * Whether a station that has proved itself may use a profile. 1.6 forbids every lower one (A05.FR.09); 2.0.1 (errata
- * 2025) and 2.1 allow 2 after 3. The station chooses the version, so both versions have to allow it.
+ * 2025) and 2.1 allow 2 after 3. The station chooses the version, so both versions have to be known and to allow it.
  */
 export function mayUse(profile: Profile, before: Proof, version: Version | null): boolean {
   if (profile >= before.profile) return true
-  return before.profile === 3 && profile === 2 && ![version, before.version].includes('ocpp1.6')
+  const isAllowed = (each: Version | null): boolean => each !== null && each !== 'ocpp1.6'
+  return before.profile === 3 && profile === 2 && isAllowed(version) && isAllowed(before.version)
 }
 
 /** Why a certificate does not prove that its holder is this station; `null` if it does. */

@@ -4,10 +4,13 @@ import {
   certificateHeaders,
   certificateProblem,
   isCertificateHeader,
+  mayUse,
   profileOf,
   type CertificateRules,
   type ClientCertificate,
+  type Profile,
 } from '../../src/translate/certificate.ts'
+import type { Version } from '../../src/ocpp/version.ts'
 
 const valid: ClientCertificate = {
   problem: null,
@@ -100,5 +103,22 @@ for (const [name, expected] of [
 ] as const) {
   test(`isCertificateHeader is ${expected} for ${name}`, () => {
     assert.equal(isCertificateHeader(name), expected)
+  })
+}
+
+/** [the profile, what was proved before, the version, whether it may use it] */
+const uses: readonly (readonly [Profile, Profile, Version | null, Version | null, boolean])[] = [
+  [3, 3, null, null, true],
+  [2, 3, 'ocpp2.0.1', 'ocpp2.1', true],
+  [2, 3, 'ocpp2.0.1', 'ocpp1.6', false],
+  [2, 3, 'ocpp1.6', 'ocpp2.0.1', false],
+  [2, 3, null, 'ocpp2.0.1', false],
+  [2, 3, 'ocpp2.0.1', null, false],
+  [1, 3, 'ocpp2.1', 'ocpp2.1', false],
+  [1, 2, 'ocpp2.1', 'ocpp2.1', false],
+]
+for (const [now, before, version, versionBefore, expected] of uses) {
+  test(`with ${version}, profile ${now} is ${expected ? '' : 'not '}allowed after ${before} with ${versionBefore}`, () => {
+    assert.equal(mayUse(now, { profile: before, serialNumber: null, version: versionBefore }, version), expected)
   })
 }

@@ -108,7 +108,7 @@ const late: readonly (readonly [
   ['2 after 3', proof(3), [proving(2)], null, true],
   ['2 after 3 of 2.0.1', proof(3, null, 'ocpp2.0.1'), [proving(2, undefined, 'ocpp2.0.1')], null, false],
   ['2 with 2.0.1 after 3 of 1.6', proof(3), [proving(2, undefined, 'ocpp2.0.1')], null, true],
-  ['2 of 2.0.1 after 3 of an older release', proof(3, null, null), [proving(2, undefined, 'ocpp2.0.1')], null, false],
+  ['2 of 2.0.1 after 3 of an older release', proof(3, null, null), [proving(2, undefined, 'ocpp2.0.1')], null, true],
   ['the same', proof(3, 'SN1'), [proving(3, 'SN1')], null, false],
   ['3 after 2', proof(2), [proving(3, 'SN1')], proof(3, 'SN1'), false],
   ['nothing, then 3, after 2', proof(2), [proving(0), proving(3)], proof(3), false],
