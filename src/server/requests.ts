@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { pathOf } from '../ops/server.ts'
 import { isStationPath } from '../translate/handshake.ts'
-import { endWith } from './upgrade/refusals.ts'
+import { destroyLater, endWith } from './upgrade/refusals.ts'
 
 export type RequestSettings = {
   readonly healthPath: string
@@ -61,6 +61,8 @@ export function answerLast(
     stream.destroy()
     return
   }
+  // Over TLS, `finish` may never come: see `destroyThisLater`.
+  destroyLater(stream)
   response.once('finish', () => {
     response.detachSocket(stream)
     endWith(stream, '')
