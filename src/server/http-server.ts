@@ -9,6 +9,7 @@ import { upgradeStrangers } from './first-request.ts'
 import { asksForWebSocket } from './requests.ts'
 import { takeHandshakes } from './tls/handshakes.ts'
 import type { Tls } from './tls/tls.ts'
+import { destroyThisLater } from './upgrade/refusals.ts'
 
 /** In ms. None of them may hold a descriptor for ever. */
 export type Timeouts = {
@@ -70,6 +71,7 @@ function newTlsServer(options: ServerOptions, settings: TlsSettings, listener: R
   const { tls, timeouts, turnstile } = settings
   const server = createTlsServer({ ...options, ...tls.options, handshakeTimeout: timeouts.tlsHandshake }, listener)
   tls.attach(server)
+  server.on('secureConnection', socket => socket.on('end', destroyThisLater))
   takeHandshakes(server, { tls, turnstile, timeoutMs: timeouts.tlsHandshake })
   return server
 }

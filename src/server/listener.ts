@@ -9,7 +9,14 @@ import { listen } from '../ops/server.ts'
 import { refused, type HandshakeSettings } from '../translate/handshake.ts'
 import { newServer, usualTimeouts, type Timeouts } from './http-server.ts'
 import { destroyThis, takeConnections } from './connections.ts'
-import { answerLast, answerRequest, asksForWebSocket, replayAsPlain, type RequestSettings } from './requests.ts'
+import {
+  answerLast,
+  answerRequest,
+  asksForWebSocket,
+  owesAnswer,
+  replayAsPlain,
+  type RequestSettings,
+} from './requests.ts'
 import type { Tls } from './tls/tls.ts'
 import type { Access } from './upgrade/access.ts'
 import { belowTls, unreadRequest, type Peers } from './upgrade/peer.ts'
@@ -65,6 +72,8 @@ export async function openListener(
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     const isPlain = !asksForWebSocket(request)
     if (isPlain && isOfApp(request)) return replayAsPlain(server, request, stream, head)
+    // A broadcast of the app is ahead of it on this connection.
+    if (owesAnswer(request, request.socket)) return void stream.destroy()
     // A client may disconnect while it waits.
     stream.on('error', destroyThis)
     if (isPlain)

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { pathOf } from '../ops/server.ts'
 import { isStationPath } from '../translate/handshake.ts'
-import { endWith } from './upgrade/refusals.ts'
+import { destroyLater, endWith } from './upgrade/refusals.ts'
 
 export type RequestSettings = {
   readonly healthPath: string
@@ -45,6 +45,20 @@ export function answerRequest(
   respond(response, 426, 'This is a WebSocket endpoint for charging stations')
 }
 
+/**
+ * Whether the answer to an earlier request of the connection is due: it would come behind what is written to this one.
+ */
+export function owesAnswer(request: IncomingMessage, stream: Socket): boolean {
+  const response = new ServerResponse(request)
+  try {
+    response.assignSocket(stream)
+  } catch {
+    return true
+  }
+  response.detachSocket(stream)
+  return false
+}
+
 /** Answers a request on a connection that the HTTP server has released, then closes that. Its body is not read. */
 export function answerLast(
   request: IncomingMessage,
@@ -54,13 +68,9 @@ export function answerLast(
 ): void {
   const response = new ServerResponse(request)
   response.setHeader('Connection', 'close')
-  try {
-    response.assignSocket(stream)
-  } catch {
-    // The answer to an earlier request is still due, and would come behind this one.
-    stream.destroy()
-    return
-  }
+  response.assignSocket(stream)
+  // Over TLS, `finish` may never come: see `destroyThisLater`.
+  destroyLater(stream)
   response.once('finish', () => {
     response.detachSocket(stream)
     endWith(stream, '')

@@ -59,6 +59,17 @@ export function hangUp(socket: Socket | null): void {
   socket.destroy()
 }
 
+/** Says this over TLS, and resets the connection at once, or a moment later: its answer meets the reset. */
+export async function sayAndReset({ port, from }: Target, ends: Ends, says: string, afterMs: number): Promise<void> {
+  const raw = dial({ port, isTls: false, from }, ends)
+  const secured = connectTls({ socket: raw, rejectUnauthorized: false }).on('error', () => undefined)
+  await ready(secured, true)
+  secured.write(says)
+  if (afterMs > 0) await sleep(afterMs)
+  if (!raw.destroyed) raw.resetAndDestroy()
+  await gone(raw)
+}
+
 export function upgradeOf(id: string, ...headers: readonly string[]): string {
   const lines = [`GET /ocpp/${id} HTTP/1.1`, 'Host: csms.example', ...upgradeHeaders, ...headers]
   return `${lines.join('\r\n')}\r\n\r\n`

@@ -94,14 +94,20 @@ for (const scheme of ['http', 'https'] as const) {
       })
     }
 
-    test('another upgrade behind a post that has no answer yet harms no other connection', async () => {
-      const [socket, other] = [await open(), await open()]
-      socket.write(post + request('GET /health', ...h2c))
-      socket.resume()
-      await once(socket, 'close')
-      other.write(plain)
-      assert.match(String(await once(other, 'data')), /^HTTP\/1\.1 200/)
-    })
+    for (const [behind, what] of [
+      [request('GET /health', ...h2c), 'another upgrade'],
+      [station, "a station's upgrade"],
+    ] as const)
+      test(`${what} behind a post that has no answer yet ends the connection, and harms no other`, async () => {
+        const [socket, other] = [await open(), await open()]
+        let heard = ''
+        socket.on('data', (chunk: Buffer) => (heard += chunk.toString('latin1')))
+        socket.write(post + behind)
+        await once(socket, 'close')
+        assert.equal(heard, '')
+        other.write(plain)
+        assert.match(String(await once(other, 'data')), /^HTTP\/1\.1 200/)
+      })
 
     test('the answer says that the connection closes, but not to the app', async () => {
       for (const [sent, isClosed] of [

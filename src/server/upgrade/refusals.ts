@@ -33,11 +33,25 @@ export function refuse(stream: Duplex, { status, problem, headers }: Refusal): v
  * end, and reset the connection.
  */
 export function endWith(stream: Duplex, text: string): void {
-  const overdue = setTimeout(() => stream.destroy(), graceMs).unref()
-  stream.once('close', () => clearTimeout(overdue))
+  destroyLater(stream)
   stream.on('error', () => stream.destroy())
   stream.resume()
   stream.end(text)
+}
+
+/** Frees the descriptor of a connection that does not close by itself in time. */
+export function destroyLater(stream: Duplex): void {
+  const overdue = setTimeout(() => stream.destroy(), graceMs).unref()
+  stream.once('close', () => clearTimeout(overdue))
+}
+
+/**
+ * A listener for the `end` of each secured connection, a station's or not. A client that resets one right behind its
+ * request looks as if it had ended it, and Node then may never tell that the answer is written: what waits for that
+ * would wait for ever.
+ */
+export function destroyThisLater(this: Duplex): void {
+  destroyLater(this)
 }
 
 /** Node's error for bytes that are no request, or for a request that takes too long. */

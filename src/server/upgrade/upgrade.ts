@@ -23,6 +23,7 @@ import { accessOf, type Access } from './access.ts'
 import type { Peers } from './peer.ts'
 import { refuse, retryLater } from './refusals.ts'
 import type { OpenConnections } from '../limits/connections.ts'
+import { readWhileWaiting } from './waiting.ts'
 
 export interface Reception extends Answers, Reports {
   /** Whether it has credentials that were right before: upgrades of its neighbours must not keep it out. */
@@ -114,10 +115,12 @@ async function askFirst(
   const gone = new AbortController()
   const onClose = (): void => gone.abort()
   stream.once('close', onClose)
+  const stopWaiting = readWhileWaiting(stream)
   const decision = await ask(handshake, request.headers.authorization ?? '', gone.signal)
   stream.off('close', onClose)
+  const head = Buffer.concat([upgrade.head, stopWaiting()])
   if (decision.kind === 'refused') turnAway(stream, asked, decision, reception)
-  else finish(upgrade, handshake, decision.connected, sockets, reception)
+  else finish({ ...upgrade, head }, handshake, decision.connected, sockets, reception)
 }
 
 function finish(

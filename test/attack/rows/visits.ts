@@ -15,6 +15,7 @@ import {
   newIdentity,
   ready,
   repeat,
+  sayAndReset,
   upgradeOf,
   version16,
   type Ends,
@@ -116,6 +117,16 @@ export const visits: readonly Attack[] = [
         socket.write(upgradeOf('x', version16).slice(0, 100))
         socket.resetAndDestroy()
       }),
+  },
+  {
+    name: 'TLS: a request, then a reset',
+    site: 'tls',
+    ends: ['closed'],
+    isShort: true,
+    run: (target, ends) =>
+      repeat(40, target.until, at =>
+        sayAndReset(target, ends, 'GET /health HTTP/1.1\r\nHost: csms.example\r\n\r\n', at % 2),
+      ),
   },
   {
     name: 'upgrades of unknown paths',
