@@ -99,7 +99,10 @@ export class Claims {
     const isTakeover = this.#accepted.has(stationId) && !session.isClosed
     if (!isTakeover || !this.#takeovers.isFlapping(stationId, this.#world.now())) return
     const waiting = this.#waiting.get(stationId) ?? session
-    if (this.#isNewer(waiting, session)) return session.close(1008, replaced)
+    if (this.#isNewer(waiting, session)) {
+      session.close(1008, replaced)
+      return
+    }
     if (waiting !== session) waiting.close(1008, replaced)
     this.#waiting.set(stationId, session)
     this.#world.meter.count('ocpp_takeover_slowed_total')
