@@ -5,6 +5,7 @@
  * offline that is connected.
  */
 import type { Member, World } from '../session/ports.ts'
+import { fingerprintIn } from '../translate/certificate.ts'
 import type { StationHandshake, StationId } from '../translate/handshake.ts'
 import { Relation } from './relation.ts'
 import { Takeovers } from './takeovers.ts'
@@ -15,17 +16,21 @@ export type Takeover = 'newest' | 'refuse'
 /** A connection whose Disconnect is due. */
 export type Leaving = Pick<Member, 'ended' | 'expedite'>
 
+const replaced = 'Replaced by a newer connection'
+
 export class Claims {
   readonly #takeover: Takeover
-  readonly #world: Pick<World, 'now' | 'meter' | 'once'>
+  readonly #world: Pick<World, 'keys' | 'now' | 'meter' | 'once'>
   readonly #takeovers = new Takeovers()
   /** Open sessions by station, in the order of arrival. */
   readonly #open = new Relation<StationId, Member>()
   /** The session that the app has accepted, for each station. */
   readonly #accepted = new Map<StationId, Member>()
+  /** The session that the app has accepted and that waits before its takeover, for each station. */
+  readonly #waiting = new Map<StationId, Member>()
   readonly #leaving = new Relation<StationId, Leaving>()
 
-  constructor(takeover: Takeover, world: Pick<World, 'now' | 'meter' | 'once'>) {
+  constructor(takeover: Takeover, world: Pick<World, 'keys' | 'now' | 'meter' | 'once'>) {
     this.#takeover = takeover
     this.#world = world
   }
@@ -46,14 +51,18 @@ export class Claims {
   }
 
   /**
-   * Whether a new connection would replace one that the app has accepted: it has the same credentials, or no other
-   * connection of the station is trying.
+   * Whether a new connection would soon replace one of its station, so that a full bridge has room for it: it has the
+   * same credentials, or no other connection of the station is trying. One whose takeover has to wait has no room.
+   *
+   * @param asking how many other upgrades of the station wait for the app
    */
-  mayReplace(handshake: StationHandshake): boolean {
+  mayReplace(handshake: StationHandshake, asking = 0): boolean {
     const { stationId } = handshake
+    const open = this.#open.get(stationId)
     const before = this.#accepted.get(stationId)
-    if (before === undefined) return false
-    return this.#open.get(stationId).length === 1 || haveSameCredentials(before.handshake, handshake)
+    if (open.some(one => one !== before && this.#areOfOne(one.handshake, handshake))) return true
+    if (before === undefined || this.#takeovers.waitMs(stationId, this.#world.now()) > 0) return false
+    return this.#areOfOne(before.handshake, handshake) || (open.length === 1 && asking === 0)
   }
 
   /** The stations with an open connection. */
@@ -66,21 +75,36 @@ export class Claims {
     return this.#accepted.get(stationId) ?? this.#open.get(stationId).at(-1) ?? null
   }
 
-  /** Notes an open session. With the same credentials it takes over at once, unless the station is slowed down. */
+  /**
+   * Notes an open session. With the same credentials it takes over at once, unless the station is slowed down; of those
+   * that the app has not accepted, only the newest stays in any case.
+   */
   open(session: Member): void {
     const { stationId } = session.handshake
-    this.#open.add(stationId, session)
     const before = this.#accepted.get(stationId)
+    for (const older of this.#open.get(stationId))
+      if (older !== before && this.#areOfOne(older.handshake, session.handshake)) older.close(1008, replaced)
+    this.#open.add(stationId, session)
     if (before === undefined || this.#takeover === 'refuse') return
     if (this.#takeovers.isFlapping(stationId, this.#world.now())) return
-    if (haveSameCredentials(before.handshake, session.handshake)) this.#replace(before)
+    if (this.#areOfOne(before.handshake, session.handshake)) this.#replace(before)
   }
 
-  /** Waits before a takeover, where connections of the station keep replacing each other. */
+  /**
+   * Waits before a takeover, where connections of the station keep replacing each other. The newest of them waits; the
+   * others are closed.
+   */
   async delay(session: Member): Promise<void> {
     const { stationId } = session.handshake
     const isTakeover = this.#accepted.has(stationId) && !session.isClosed
     if (!isTakeover || !this.#takeovers.isFlapping(stationId, this.#world.now())) return
+    const waiting = this.#waiting.get(stationId) ?? session
+    if (this.#isNewer(waiting, session)) {
+      session.close(1008, replaced)
+      return
+    }
+    if (waiting !== session) waiting.close(1008, replaced)
+    this.#waiting.set(stationId, session)
     this.#world.meter.count('ocpp_takeover_slowed_total')
     this.#world.once(
       `flapping ${stationId}`,
@@ -88,6 +112,7 @@ export class Claims {
       'connections of one station keep replacing each other: look for a second device with its id',
     )
     await this.#takeovers.delay(stationId, session, this.#world.now())
+    if (this.#waiting.get(stationId) === session) this.#waiting.delete(stationId)
   }
 
   /**
@@ -109,7 +134,7 @@ export class Claims {
     if (before !== undefined) this.#replace(before)
     // The end of a session that is still in Connect would otherwise come after this session's subscribe.
     for (const older of this.#takeover === 'newest' ? this.#open.get(stationId) : [])
-      if (this.#isNewer(session, older)) older.close(1008, 'Replaced by a newer connection')
+      if (this.#isNewer(session, older)) older.close(1008, replaced)
     await Promise.all(this.#leaving.get(stationId).map(leaving => leaving.expedite()))
   }
 
@@ -157,12 +182,17 @@ export class Claims {
   #replace(before: Member): void {
     this.#takeovers.add(before.handshake.stationId, this.#world.now())
     this.#world.meter.count('ocpp_takeover_total')
-    before.close(1008, 'Replaced by a newer connection')
+    before.close(1008, replaced)
   }
-}
 
-/** Two sockets without credentials prove nothing about each other. */
-function haveSameCredentials(one: StationHandshake, other: StationHandshake): boolean {
-  const credentials = one.env.headers['authorization']
-  return credentials !== undefined && credentials === other.env.headers['authorization']
+  /**
+   * Whether two connections of one station id are of the same peer. Two without credentials prove nothing about each
+   * other. Where the bridge holds keys, both have had the right one, or the station's certificate.
+   */
+  #areOfOne(one: StationHandshake, other: StationHandshake): boolean {
+    const [before, now] = [one.env.headers, other.env.headers]
+    const isSame = (a = '', b = ''): boolean => a !== '' && a === b
+    if (this.#world.keys !== null || isSame(before['authorization'], now['authorization'])) return true
+    return isSame(fingerprintIn(before) ?? '', fingerprintIn(now) ?? '')
+  }
 }

@@ -24,7 +24,16 @@ export class Takeovers {
 
   /** @param now monotonic, in ms */
   isFlapping(stationId: StationId, now: number): boolean {
-    return this.#delayMs(stationId, now) > 0
+    return this.#recent(stationId, now).length >= harmless
+  }
+
+  /** How long the station's next takeover has to wait. Its connections wait for the same time, so none starts anew. */
+  waitMs(stationId: StationId, now: number): number {
+    const recent = this.#recent(stationId, now)
+    const excess = recent.length - harmless
+    if (excess < 0) return 0
+    const delayMs = Math.min(slowdown.firstMs * 2 ** excess, slowdown.mostMs)
+    return Math.max(0, (recent.at(-1) ?? now) + delayMs - now)
   }
 
   /** Notes a takeover. */
@@ -38,7 +47,7 @@ export class Takeovers {
     const waits = this.#waits.get(stationId) ?? new Map<object, Pause>()
     const pause = new Pause()
     this.#waits.set(stationId, waits.set(newer, pause))
-    await pause.wait(this.#delayMs(stationId, now))
+    await pause.wait(this.waitMs(stationId, now))
     waits.delete(newer)
     if (waits.size === 0) this.#waits.delete(stationId)
   }
@@ -55,10 +64,5 @@ export class Takeovers {
 
   #recent(stationId: StationId, now: number): readonly number[] {
     return (this.#times.get(stationId) ?? []).filter(time => now - time < windowMs)
-  }
-
-  #delayMs(stationId: StationId, now: number): number {
-    const excess = this.#recent(stationId, now).length - harmless
-    return excess < 0 ? 0 : Math.min(slowdown.firstMs * 2 ** excess, slowdown.mostMs)
   }
 }

@@ -149,6 +149,7 @@ export const table = {
       full: 'there is no room (`max-conn`, or the open-files limit)',
       owing: 'the station owes a transaction message, and the app is away',
       taken: 'another connection of the station is open (`ocpp_takeover=refuse`)',
+      replaced: 'a newer upgrade of the same station waits for the app (`ocpp_connect_on=upgrade`)',
       unauthorized: 'the app, or `ocpp_auth_file`, does not accept its credentials',
       unknown: 'the app, or `ocpp_auth_file`, does not know the station',
       guessing: 'too many failed authentications of the address, or of the address for this station',

@@ -72,6 +72,7 @@ export type RefusalReason =
   | 'full'
   | 'owing'
   | 'taken'
+  | 'replaced'
   | 'unauthorized'
   | 'unknown'
   | 'guessing'

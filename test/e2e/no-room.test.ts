@@ -14,6 +14,7 @@ import { WebSocket } from 'ws'
 import { cableApp, ScriptedApp } from '../support/app.ts'
 import { openBridge, program, programEnv } from '../support/bridge.ts'
 import { openCa } from '../support/certificate.ts'
+import { dial, isUpgraded, protocol, upgradeHeaders } from '../support/peer.ts'
 import { freePort } from '../support/ports.ts'
 import { openProcess } from '../support/process.ts'
 import { openRawStation, type RawStation } from '../support/station.ts'
@@ -122,6 +123,33 @@ for (const scheme of ['ws', 'wss'] as const) {
     },
   )
 }
+
+test('a station that upgrades 100 times at once takes the room of no other, and max-conn holds', within, async t => {
+  const app = await openApp(t)
+  const flags = [`--rpc_host=${app.host}`, '--ocpp_connect_on=upgrade', '--max-conn=20']
+  const bridge = await openBridge(flags)
+  t.after(() => bridge.close())
+  const authorization = `Authorization: Basic ${Buffer.from('CP0:long enough a key').toString('base64')}`
+  const lines = ['GET /ocpp/CP0 HTTP/1.1', 'Host: x', ...upgradeHeaders, protocol('ocpp1.6'), authorization]
+  const flood = async (): Promise<number> => {
+    const peers = await Promise.all(Array.from({ length: 100 }, () => dial(bridge.port, lines)))
+    t.after(() => peers.forEach(({ socket }) => socket.destroy()))
+    return peers.filter(isUpgraded).length
+  }
+  assert.ok((await flood()) >= 1)
+  assert.ok((await bridge.metric('clients_num')) <= 2)
+  const others: RawStation[] = []
+  t.after(() => Promise.all(others.map(station => station.close())))
+  for (let at = 1; at <= 5; at++) others.push(await openRawStation(bridge.url, `CP${at}`))
+  await flood()
+  const fill = async (): Promise<never> => {
+    for (;;) others.push(await openRawStation(bridge.url, `CP${others.length + 1}`))
+  }
+  await assert.rejects(fill(), /503/)
+  await flood()
+  assert.ok((await bridge.metric('clients_num')) <= 20)
+  assert.ok(others.length >= 18, `${others.length} others`)
+})
 
 test('a second listener gives an address no second limit on connections', within, async t => {
   const app = await openApp(t)

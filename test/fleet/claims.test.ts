@@ -1,6 +1,7 @@
 /** Several connections of one station: which one stays, and how fast they may replace each other. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { StationKeys } from '../../src/session/ports.ts'
 import type { StationId } from '../../src/translate/handshake.ts'
 import { acks, FakeMemory, FakeWorld, quiet, type FakeStation } from '../support/fakes.ts'
 
@@ -66,6 +67,51 @@ for (const authorization of [undefined, 'Basic A']) {
     )
   })
 }
+
+test('of many connections with the same credentials, one waits before its takeover', async t => {
+  const world = new FakeWorld(t)
+  for (let count = 0; count < 3; count++) await connect(world, 'Basic A')
+  for (let count = 0; count < 10; count++) {
+    world.plug('CP1', { authorization: 'Basic A' }).call('Heartbeat', {}, 'h')
+    await world.pass(100, 100)
+    assert.equal(world.hub.size, 2)
+  }
+  await world.pass(4_000, 100)
+  assert.equal(world.hub.size, 1, 'the wait has not begun anew with each of them')
+})
+
+test('of many connections that the app has accepted, whatever their credentials, one waits before its takeover', async t => {
+  const world = new FakeWorld(t)
+  for (let count = 0; count < 3; count++) await connect(world, 'Basic A')
+  for (let count = 0; count < 10; count++) {
+    world.plug('CP1', { authorization: `Basic A${' '.repeat(count)}` }).call('Heartbeat', {}, 'h')
+    await world.pass(100, 100)
+  }
+  assert.equal(world.hub.size, 2)
+})
+
+const silent: readonly (readonly [Parameters<FakeWorld['plug']>[1], hasKeys: boolean, left: number, string])[] = [
+  [{ authorization: 'Basic A' }, false, 1, 'the same credentials'],
+  [{ fingerprint: 'ab' }, false, 1, 'the same certificate'],
+  [{}, true, 1, 'a key that the bridge has checked'],
+  [{}, false, 10, 'nothing that proves anything'],
+]
+for (const [offer, hasKeys, left, because] of silent)
+  for (const takeover of ['newest', 'refuse'] as const)
+    test(`of ten silent connections of a station with ${because}, ${left} stay (${takeover})`, t => {
+      const world = new FakeWorld(t, { takeover })
+      if (hasKeys) world.keys = {} as StationKeys
+      const stations = Array.from({ length: 10 }, () => world.plug('CP1', offer))
+      assert.equal(world.hub.size, left)
+      assert.equal(stations.at(-1)?.socket.closed, null, 'the newest')
+    })
+
+test('silent connections with other credentials do not close that of a station', t => {
+  const world = new FakeWorld(t)
+  const station = world.plug('CP1', { authorization: 'Basic A' })
+  for (let at = 0; at < 10; at++) world.plug('CP1', { authorization: `Basic guess ${at}` })
+  assert.equal(station.socket.closed, null)
+})
 
 test('a delayed takeover happens at once when the older connection ends', async t => {
   const world = new FakeWorld(t)

@@ -49,6 +49,19 @@ for (const [count, ms, because] of delays) {
   })
 }
 
+test('a delay counts from the last takeover: a connection that comes later waits for the rest only', async t => {
+  const { takeovers, ended, add, delay, pass } = setUp(t)
+  add(one, 3)
+  await pass(4_000)
+  assert.equal(takeovers.waitMs(one, Date.now()), 6_000)
+  delay(one, 'a')
+  await pass(5_000)
+  delay(one, 'b')
+  await pass(1_000)
+  assert.deepEqual(ended, ['a', 'b'])
+  assert.equal(takeovers.waitMs(one, Date.now()), 0)
+})
+
 test('a station no longer flaps when its takeovers are a minute old', async t => {
   const { takeovers, add, pass } = setUp(t)
   add(one, 2)

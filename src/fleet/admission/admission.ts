@@ -5,15 +5,15 @@
  * Spec: OCPP-J 1.6 §3.2 and white paper "Improved security" §2.3, OCPP 2.0.1 and 2.1 Part 4 §3.2: an unknown station
  * gets 404, wrong credentials are refused before the upgrade; RFC 9110 §11.6.1 (401), RFC 6585 §4 (429).
  */
-import { RpcError, type Connected } from '../../cable/rpc.ts'
+import type { Connected } from '../../cable/rpc.ts'
 import { hasAcceptedCredentials } from '../../session/allowance.ts'
-import { reportRejected, warnOfError } from '../../session/app/errors.ts'
 import { networkAt } from '../../session/auth/guesses.ts'
-import { verdictOf, type Verdict } from '../../session/auth/verdict.ts'
-import type { Admitted, StationKeys, Who, World } from '../../session/ports.ts'
+import type { Admitted, StationKeys, World } from '../../session/ports.ts'
 import { credentialsDigest } from '../../session/transactions/credentials.ts'
-import { challenge, profileRefused, refused, type Refusal, type StationHandshake } from '../../translate/handshake.ts'
+import { profileRefused, refused, type Refusal, type StationHandshake } from '../../translate/handshake.ts'
 import type { Hub } from '../hub.ts'
+import { Connects, isIdentified } from './connects.ts'
+import { draining, full, guessed, rejected, unjudged } from './refusals.ts'
 
 export type AdmissionSettings = {
   /** When the app's Connect is made. */
@@ -22,29 +22,18 @@ export type AdmissionSettings = {
   readonly room: number
 }
 
-/** How long a Connect may wait for a permit, less than stations wait for an upgrade; then it has a whole timeout. */
-const queueMs = 10_000
-const retryLater = { 'Retry-After': 30 }
-/**
- * The Retry-After of stations that could not be judged: at least so long, and a random time on top, so that they spread
- * out.
- */
-const unjudgedSeconds = { least: 10, spread: 50 }
-
 export class Admission {
   readonly #settings: AdmissionSettings
   readonly #hub: Hub
   readonly #world: World
-  /** Connects in progress; each is aborted by its function. */
-  readonly #connects = new Map<Promise<unknown>, () => void>()
-  /** Disconnects of stations that the app accepted, and whose upgrade failed. */
-  readonly #releases = new Set<Promise<void>>()
+  readonly #connects: Connects
   #isStopped = false
 
   constructor(settings: AdmissionSettings, hub: Hub, world: World) {
     this.#settings = settings
     this.#hub = hub
     this.#world = world
+    this.#connects = new Connects(hub, world, handshake => this.#obstacle(handshake))
   }
 
   /** Whether more than `refusal` decides about a station. */
@@ -74,33 +63,23 @@ export class Admission {
     const wrongKey =
       keys === null || isIdentified(handshake) ? null : await this.#checkKey(keys, handshake, authorization)
     if (wrongKey !== null) return wrongKey
-    if (this.#settings.connectOn === 'upgrade') return this.#connect(handshake, gone)
+    if (this.#settings.connectOn === 'upgrade') return this.#connects.ask(handshake, gone)
     return this.#obstacle(handshake) ?? { kind: 'admitted', connected: null }
   }
 
   /** Queues the Disconnect of a station that the app has accepted, and whose upgrade has failed. */
-  release({ stationId, env }: StationHandshake, { sid, reply }: Connected): void {
-    const { connectionIdentifiers, cstate } = reply
-    const call = { sid, env: { ...env, cstate }, connectionIdentifiers, subscriptions: [] }
-    const queued = this.#hub.queueDisconnect(stationId, () =>
-      this.#world.rpc.disconnect(call, new AbortController().signal),
-    )
-    const expedite = (): Promise<void> => (queued.expedite(), queued.done)
-    this.#hub.claims.onLeft(stationId, { ended: queued.done, expedite })
-    this.#releases.add(queued.done)
-    void queued.done.then(() => this.#releases.delete(queued.done))
+  release(handshake: StationHandshake, connected: Connected): void {
+    this.#connects.release(handshake, connected)
   }
 
   /** Refuses every station from now on, pending Connects included. Resolves when their Disconnects have ended. */
   async stop(): Promise<void> {
     this.#isStopped = true
-    for (const abort of this.#connects.values()) abort()
-    await Promise.all(this.#connects.keys())
-    await Promise.all(this.#releases)
+    await this.#connects.stop()
   }
 
-  /** Why the state of the bridge keeps the station out. @param others the stations whose Connect is in progress */
-  #obstacle(handshake: StationHandshake, others = this.#connects.size): Refusal | null {
+  /** Why the state of the bridge keeps the station out. */
+  #obstacle(handshake: StationHandshake): Refusal | null {
     const { claims, debts, known, size } = this.#hub
     const { stationId } = handshake
     if (this.#isStopped) return draining()
@@ -110,8 +89,9 @@ export class Admission {
     const waitSeconds = debts.waitSeconds(stationId, credentialsDigest(handshake))
     if (waitSeconds !== null)
       return refused(503, 'owing', 'The CSMS cannot process messages now', { 'Retry-After': waitSeconds })
-    const isFull = size + others >= this.#settings.room && !claims.mayReplace(handshake)
-    return isFull ? refused(503, 'full', 'The CSMS has reached its connection limit', retryLater) : null
+    const asking = this.#connects.besides(handshake)
+    const isFull = size + asking.all >= this.#settings.room && !claims.mayReplace(handshake, asking.ofStation)
+    return isFull ? full() : null
   }
 
   /** What is known of the station's credentials, without asking again. */
@@ -170,84 +150,11 @@ export class Admission {
   }
 
   #busy(): Refusal {
-    return refused(503, 'unavailable', 'The CSMS checks too many keys', { 'Retry-After': this.#laterSeconds() })
+    return unjudged('The CSMS checks too many keys', this.#world.random())
   }
 
   #onWrongKey(verdict: 'wrong' | 'unknown'): Refusal {
     this.#world.meter.count('failed_auths_total')
     return rejected(verdict === 'wrong' ? 'unauthorized' : verdict)
   }
-
-  #connect(handshake: StationHandshake, gone: AbortSignal): Promise<Admitted | Refusal> {
-    const aborting = new AbortController()
-    const abort = (): void => aborting.abort()
-    gone.addEventListener('abort', abort)
-    const endAttempt = this.#hub.known.onAsking(handshake)
-    const connect = this.#judged(handshake, aborting.signal, gone).finally(() => {
-      endAttempt?.()
-      this.#connects.delete(connect)
-      gone.removeEventListener('abort', abort)
-    })
-    this.#connects.set(connect, abort)
-    return connect
-  }
-
-  /** Makes the Connect. If the station can no longer be admitted, the app gets its Disconnect. */
-  async #judged(handshake: StationHandshake, aborted: AbortSignal, gone: AbortSignal): Promise<Admitted | Refusal> {
-    const { rpc, now, newId } = this.#world
-    const who: Who = { sid: newId(), station: handshake.stationId }
-    const deadline = now() + queueMs
-    const queueDeadline = (): number => (rpc.presence.isAway ? 0 : deadline)
-    try {
-      const isReturning = hasAcceptedCredentials(handshake, this.#hub)
-      const reply = await rpc.connect({ sid: who.sid, env: handshake.env, isReturning }, aborted, queueDeadline)
-      if (reply.status === 'failure') return this.#onRejected(handshake, who, verdictOf(reply))
-      const connected: Connected = { sid: who.sid, reply }
-      const obstacle = gone.aborted ? this.#unavailable() : this.#obstacle(handshake, this.#connects.size - 1)
-      if (obstacle === null) return { kind: 'admitted', connected }
-      this.release(handshake, connected)
-      return obstacle
-    } catch (error) {
-      if (!(error instanceof RpcError)) throw error
-      warnOfError({ who, world: this.#world }, 'connect', error)
-      return this.#isStopped ? draining() : this.#unavailable()
-    }
-  }
-
-  #onRejected(handshake: StationHandshake, who: Who, verdict: Verdict): Refusal {
-    this.#hub.known.onRejected(handshake, verdict)
-    this.#hub.backlog?.onRejected(handshake)
-    const refused = { kind: 'connect', withheld: handshake.withheld === true } as const
-    reportRejected({ who, handshake, world: this.#world }, refused, who)
-    return rejected(verdict)
-  }
-
-  #unavailable(): Refusal {
-    return refused(503, 'unavailable', 'The CSMS cannot be reached', { 'Retry-After': this.#laterSeconds() })
-  }
-
-  #laterSeconds(): number {
-    return Math.ceil(unjudgedSeconds.least + unjudgedSeconds.spread * this.#world.random())
-  }
-}
-
-/** Whether its certificate is bound to its identity: it needs no key besides (1.6 and 2.x A00.FR.401). */
-function isIdentified({ proven, serialNumber }: StationHandshake): boolean {
-  return proven === 3 && serialNumber === undefined
-}
-
-function guessed(waitSeconds: number | null): Refusal | null {
-  if (waitSeconds === null) return null
-  return refused(429, 'guessing', 'Too many failed authentications', { 'Retry-After': waitSeconds })
-}
-
-function draining(): Refusal {
-  return refused(503, 'draining', 'The CSMS is shutting down', retryLater)
-}
-
-/** @param seconds for how long the verdict stands without another look; `null` where each try is judged */
-function rejected(verdict: Verdict, seconds: number | null = null): Refusal {
-  const headers = seconds === null ? {} : { 'Retry-After': seconds }
-  if (verdict === 'unknown') return refused(404, 'unknown', 'The CSMS does not know this Charging Station', headers)
-  return refused(401, 'unauthorized', 'The CSMS does not accept these credentials', { ...challenge, ...headers })
 }

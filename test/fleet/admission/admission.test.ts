@@ -254,6 +254,42 @@ test('pending Connects count as stations: the limit is not passed', async t => {
   assert.equal(rpc.names().length, 2)
 })
 
+test('many upgrades of an accepted station at once take no room of others, and the limit holds', async t => {
+  const { rpc, hub, statusOf, station } = setUp(t, { room: 3 })
+  await (await station()).boot()
+  const held = rpc.hold('connect')
+  const flood = Array.from({ length: 100 }, () => statusOf())
+  await held.arrived()
+  assert.equal(await statusOf(handshakeFor('CP2')), 101)
+  held.release()
+  assert.equal((await Promise.all(flood)).filter(status => status === 101).length, 1)
+  for (let again = 0; again < 10; again++) await statusOf()
+  assert.equal(hub.size, 3, 'one is accepted, one waits before it takes over, and CP2')
+  assert.equal(await statusOf(handshakeFor('CP3')), 503)
+})
+
+test('a full bridge lets one connection of a station replace its own, and none that would have to wait', async t => {
+  const { hub, statusOf, station } = setUp(t, { room: 1 })
+  await (await station()).boot()
+  const statuses: number[] = []
+  for (let at = 0; at < 5; at++) {
+    statuses.push(await statusOf())
+    assert.equal(hub.size, 1)
+  }
+  assert.deepEqual(statuses, [101, 101, 503, 503, 503])
+})
+
+test('on a full bridge, one upgrade with other credentials than those of its station waits for the app', async t => {
+  const { rpc, come, statusOf, station } = setUp(t, { room: 1 })
+  await (await station()).boot()
+  const held = rpc.hold('connect')
+  const first = come(handshakeFor('CP1', { authorization: 'Basic B' }))
+  await held.arrived()
+  assert.equal(await statusOf(handshakeFor('CP1', { authorization: 'Basic C' })), 503)
+  held.release({ status: 'failure' })
+  assert.ok(!((await first) instanceof FakeStation))
+})
+
 test('a station whose place was taken meanwhile is refused, and the app sees it leave', async t => {
   const { rpc, world, come, station } = setUp(t, {}, { takeover: 'refuse' })
   const held = rpc.hold('connect')
@@ -314,11 +350,11 @@ test('guesses at the same time cost no more Connects than those one after anothe
 
 test('a station that reconnects many times while the app is slow is not a guesser', async t => {
   const { rpc, statusOf } = setUp(t)
-  const held = Array.from({ length: 12 }, () => rpc.hold('connect'))
+  const held = rpc.hold('connect')
   const statuses = Array.from({ length: 12 }, () => statusOf())
-  for (const each of held) await each.arrived()
-  for (const each of held) each.release()
-  assert.deepEqual(new Set(await Promise.all(statuses)), new Set([101]))
+  await held.arrived()
+  held.release()
+  assert.deepEqual(await Promise.all(statuses), [...Array.from({ length: 11 }, () => 503), 101])
   rpc.on('connect', fails(faults.absent))
   for (let at = 0; at < 12; at++) await statusOf(handshakeFor('CP1', { authorization: `Basic new ${at}` }))
   rpc.on('connect', () => ({}))

@@ -108,7 +108,7 @@ export class Scene {
   plug(at: number): void {
     const authorization = this.#setup.hasCredentials ? { authorization: `Basic ${at}` } : {}
     const before = this.ledger.alive(at)
-    if (this.#setup.hasCredentials) for (const line of before) if (line.connected > 0) line.mayClose.add(1008)
+    if (this.#setup.hasCredentials) for (const line of before) line.mayClose.add(1008)
     const station = this.#world.plug(`CP${at}`, { version: this.versionOf(at), ...authorization })
     const { session, socket } = station
     const line = new Line(`CP${at}, connection ${this.ledger.lines.length + 1}`, at, station)
