@@ -27,10 +27,15 @@ export function weaknessOf(x509: X509Certificate): string | null {
   return null
 }
 
+/** A key that OpenSSL does not know counts as none; it throws for one. */
 function hasShortKey(x509: X509Certificate): boolean {
-  const { asymmetricKeyType, asymmetricKeyDetails } = x509.publicKey
-  if (asymmetricKeyType === 'ec') return (x509.toLegacyObject().bits ?? 0) < shortest.ec
-  return (asymmetricKeyDetails?.modulusLength ?? Infinity) < shortest.rsa
+  try {
+    const { asymmetricKeyType, asymmetricKeyDetails } = x509.publicKey
+    if (asymmetricKeyType === 'ec') return (x509.toLegacyObject().bits ?? 0) < shortest.ec
+    return (asymmetricKeyDetails?.modulusLength ?? Infinity) < shortest.rsa
+  } catch {
+    return true
+  }
 }
 
 /** The identifiers occur nowhere else in a certificate. Nobody relies on the signature of a root. */

@@ -125,3 +125,11 @@ async function openssl(args: string): Promise<void> {
 function pem(file: string): string {
   return readFileSync(join(folder, file), 'utf8')
 }
+
+test('a key that OpenSSL does not know counts as none', async () => {
+  await issue('unknown', ec('prime256v1'), 'root', '-sha256')
+  const { raw } = new X509Certificate(pem('unknown.crt'))
+  const publicKey = Buffer.from('06072a8648ce3d0201', 'hex')
+  raw[raw.indexOf(publicKey) + publicKey.length - 1] = 0x55
+  assert.equal(weaknessOf(new X509Certificate(raw)), 'EE_KEY_TOO_SMALL')
+})
