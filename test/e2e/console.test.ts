@@ -225,7 +225,8 @@ const troubles: readonly (readonly [
   [
     'CP-schema',
     /breaks the schema/,
-    /A message of it breaks its official schema, the latest StatusNotification .* \/errorCode/,
+    // Before and after the messages are on the page.
+    /(?:A message of it|1 message below) breaks its official schema, the latest StatusNotification .* ?\/errorCode/,
     async id =>
       (await fleet.open(id)).call('s', 'StatusNotification', '{"connectorId":1,"errorCode":"No","status":"Faulted"}'),
   ],
