@@ -27,6 +27,10 @@ export class Budget {
     return this.#rate.burst
   }
 
+  isFull(now: number): boolean {
+    return this.spend(0, now) >= this.#rate.burst
+  }
+
   /** @returns what is left; negative if more was spent than there was */
   spend(amount: number, now: number): number {
     const refill = ((now - this.#at) / 1000) * this.#rate.perSecond

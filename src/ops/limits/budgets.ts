@@ -4,12 +4,13 @@
 import { setRecent } from '../recent.ts'
 import { Budget, type Rate } from './budget.ts'
 
-/** The budgets used longest ago are dropped first: they have refilled since, unless there are more keys than these. */
+/** Beyond them, the ones used longest ago are dropped. */
 const maxBudgets = 10_000
 
 export class Budgets<Key> {
   readonly #rate: Rate
   readonly #now: () => number
+  /** Those that were not full when they were last looked at. */
   readonly #budgets = new Map<Key, Budget>()
 
   /** @param now monotonic, in ms */
@@ -20,7 +21,17 @@ export class Budgets<Key> {
 
   of(key: Key): Budget {
     const budget = this.#budgets.get(key) ?? new Budget(this.#rate, this.#now())
-    setRecent(this.#budgets, key, budget, maxBudgets)
+    this.keep(key, budget)
     return budget
+  }
+
+  /** Has a key find a budget that was in use for longer than it is remembered. */
+  keep(key: Key, budget: Budget): void {
+    const now = this.#now()
+    for (const [oldest, each] of this.#budgets) {
+      if (!each.isFull(now)) break
+      this.#budgets.delete(oldest)
+    }
+    setRecent(this.#budgets, key, budget, maxBudgets)
   }
 }

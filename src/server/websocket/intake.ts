@@ -97,6 +97,11 @@ export class Intake {
     return this.#isAccepted
   }
 
+  /** The station's own; `null` before it is accepted. */
+  get acceptedBudget(): Budget | null {
+    return this.#isAccepted ? this.#budget : null
+  }
+
   /** @param budget the station's own, on whatever connection */
   accept(budget: Budget): void {
     if (this.#isAccepted) return

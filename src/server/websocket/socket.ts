@@ -144,6 +144,8 @@ export class LiveSocket implements StationSocket, IntakeEnd, Watched {
   onClose(code: number, reason: string): void {
     this.#shared.open.delete(this)
     this.#shared.watched.delete(this)
+    const { acceptedBudget } = this.#intake
+    if (acceptedBudget !== null) this.#shared.budgets.keep(this.#stationId, acceptedBudget)
     const closed = this.#ending ?? { code, reason }
     this.#intake.whenEmpty(() => this.#end?.gone(closed.code, closed.reason))
   }
