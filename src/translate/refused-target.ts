@@ -46,7 +46,7 @@ export function likelyIdentity(target: string, prefix: string): StationId | null
   return identity === null || identity === '' ? null : (identity.slice(0, maxLikely) as StationId)
 }
 
-/** How many segments of a path come before the identity; `null` for one that is none of a station. */
+/** How many segments of a path come before the identity; `null` for a path without the prefix. */
 function segmentsBefore(path: string, prefix: string): number | null {
   const segments = segmentsOf(path)
   const expected = segmentsOf(prefix)

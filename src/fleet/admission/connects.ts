@@ -2,7 +2,8 @@
  * The Connects before the 101 (`ocpp_connect_on=upgrade`), one at a time for each peer: an identity with its
  * credentials. Of several upgrades of a peer, the newest takes over the Connect of the one before, and its place in the
  * queue: a station that retries while the app is slow neither waits behind itself nor starts anew, and one that opens
- * many connections keeps nobody out. Other credentials are another peer: a stranger does not end a station's Connect.
+ * many connections does not keep others out. Other credentials are another peer: a stranger does not end a station's
+ * Connect.
  */
 import { RpcError, type Connected } from '../../cable/rpc.ts'
 import { hasAcceptedCredentials } from '../../session/allowance.ts'
@@ -177,7 +178,7 @@ export class Connects {
 
   /**
    * Where the key, or the certificate of the identity, has been checked, only the station itself comes here, whatever
-   * else it sends. Whoever has no credentials is told apart by the address.
+   * else it sends. Peers without credentials are told apart by their addresses.
    */
   #peerOf(handshake: StationHandshake): string {
     const { stationId, env } = handshake

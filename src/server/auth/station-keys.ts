@@ -134,8 +134,7 @@ class Keys implements OpenedKeys {
     const known = ring.find(this.#digestOf(stationId, secret))
     if (isValid === 'never') {
       if (known !== null) ring.withdraw(known)
-      void this.#save(stationId, ring)
-      return
+      return void this.#save(stationId, ring)
     }
     const key = known ?? this.#add(stationId, ring, secret)
     if (isValid === 'now') ring.replaceBy(key)

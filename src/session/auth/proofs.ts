@@ -16,7 +16,7 @@ export interface DurableProofs {
    * Calls the listener with the proofs of the last process, oldest first, before anything of this one is written: at
    * once, or later.
    *
-   * @param listener returns the stations of which nothing is written that has changed before
+   * @param listener returns the stations whose changes until now are not to be written
    */
   onProofs(listener: (kept: readonly KeptProof[]) => readonly StationId[]): void
   keepProof(stationId: StationId, proof: Proof): void
