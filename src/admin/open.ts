@@ -1,7 +1,7 @@
 /**
  * Opens the admin API.
  */
-import type { HttpServer } from '../ops/server.ts'
+import type { HttpServer } from '../ops/http/server.ts'
 import type { Log } from '../ops/log.ts'
 import type { OutboxAdmin, StationEvent, Trace, World } from '../session/ports.ts'
 import { fileURLToPath } from 'node:url'

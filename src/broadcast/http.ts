@@ -4,9 +4,9 @@
  * Source: AnyCable `broadcast/http.go`.
  */
 import { createHmac } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { bearer } from '../ops/bearer.ts'
-import { type HttpServer, listenHttp, originOf, pathOf } from '../ops/server.ts'
+import { type HttpServer, listenHttp, originOf, pathOf } from '../ops/http/server.ts'
 import type { Deliver } from '../cable/broadcast.ts'
 import type { Log } from '../ops/log.ts'
 import type { Meter } from '../ops/metrics.ts'
@@ -35,9 +35,10 @@ export async function openHttpBroadcast(
   { log, meter }: { readonly log: Log; readonly meter: Meter },
 ): Promise<HttpServer> {
   const route = broadcastRoute({ path, key }, deliver, meter)
-  const server = await listenHttp({ host, port }, (request, response) => {
+  const answer: RequestListener = (request, response) => {
     if (!route.answer(request, response)) end(response, 404)
-  })
+  }
+  const server = await listenHttp({ host, port }, answer, { isTrusted: route.isOfApp })
   const ownLog = log.child({ context: 'broadcast', provider: 'http' })
   const condition = key === null ? 'no authorization' : 'authorization required'
   ownLog.info({}, `Accept broadcast requests at ${originOf('http', { host, port: server.port })}${path} (${condition})`)

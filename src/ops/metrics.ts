@@ -3,7 +3,7 @@
  */
 import { Counter, Gauge, Registry, type Histogram } from 'prom-client'
 import { table, type CounterName, type Gauges, type HistogramName, type Meter, type Row } from './metric-table.ts'
-import { type HttpServer, listenHttp, originOf, pathOf } from './server.ts'
+import { type HttpServer, listenHttp, originOf, pathOf } from './http/server.ts'
 import { Tally, type Labels, type Series } from './tally.ts'
 
 export type { DropReason, Gauges, Limit, Meter, Remembered } from './metric-table.ts'

@@ -5,11 +5,11 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Turns } from './limits/turnstile.ts'
-import { upgradeStrangers } from './first-request.ts'
+import { destroyThisLater } from '../ops/http/lingering.ts'
+import { upgradeStrangers } from '../ops/http/strangers.ts'
 import { asksForWebSocket } from './requests.ts'
 import { takeHandshakes } from './tls/handshakes.ts'
 import type { Tls } from './tls/tls.ts'
-import { destroyThisLater } from './upgrade/refusals.ts'
 
 /** In ms. None of them may hold a descriptor for ever. */
 export type Timeouts = {
@@ -61,7 +61,8 @@ export function newServer(
   server.timeout = timeouts.idle
   // Caches the peer's address, which a connection that has been reset no longer tells.
   server.on('connection', ({ remoteAddress }: Socket) => remoteAddress)
-  server.on(tls === null ? 'connection' : 'secureConnection', (socket: Socket) => upgradeStrangers(socket, isOfApp))
+  const strangers = { isTrusted: isOfApp, isHarmless: () => false }
+  server.on(tls === null ? 'connection' : 'secureConnection', (socket: Socket) => upgradeStrangers(socket, strangers))
   return server
 }
 

@@ -1,22 +1,16 @@
 /**
  * The stations' port: accepts connections, lets upgrades through the turnstile, and answers those it refuses.
  */
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage, RequestListener, Server } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { listen } from '../ops/server.ts'
+import { answerLast, owesAnswer, replayAsPlain } from '../ops/http/last-answer.ts'
+import { listen } from '../ops/http/server.ts'
 import { refused, type HandshakeSettings } from '../translate/handshake.ts'
 import { newServer, usualTimeouts, type Timeouts } from './http-server.ts'
 import { destroyThis, takeConnections } from './connections.ts'
-import {
-  answerLast,
-  answerRequest,
-  asksForWebSocket,
-  owesAnswer,
-  replayAsPlain,
-  type RequestSettings,
-} from './requests.ts'
+import { answerRequest, asksForWebSocket, type RequestSettings } from './requests.ts'
 import type { Tls } from './tls/tls.ts'
 import type { Access } from './upgrade/access.ts'
 import { belowTls, unreadRequest, type Peers } from './upgrade/peer.ts'
@@ -66,9 +60,8 @@ export async function openListener(
 ): Promise<Listener> {
   const { peers, connections, turnstile, timeouts = usualTimeouts } = settings
   const isOfApp = reception.isOfApp.bind(reception)
-  const server = newServer(settings, isOfApp, (request, response) =>
-    answerRequest(request, response, settings, reception),
-  )
+  const answer: RequestListener = (request, response) => answerRequest(request, response, settings, reception)
+  const server = newServer(settings, isOfApp, answer)
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     const isPlain = !asksForWebSocket(request)
     if (isPlain && isOfApp(request)) return replayAsPlain(server, request, stream, head)
@@ -78,7 +71,7 @@ export async function openListener(
     stream.on('error', destroyThis)
     if (isPlain)
       return turnstile.enter(() => {
-        if (stream instanceof Socket && !stream.destroyed) answerLast(request, stream, settings, reception)
+        if (stream instanceof Socket && !stream.destroyed) answerLast(request, stream, answer)
       })
     const address = stationAddress(request, settings)
     if (connections.isFull(address)) return turnAway(stream, peers.upgradeRequest(request), addressFull, reception)

@@ -13,7 +13,9 @@ import { run } from '../support/process.ts'
 
 const tls = readdirSync('test/server/tls').map(name => `test/server/tls/${name}`)
 /** Of files that use what is not Node's interface, or that make up for a fault of some versions. */
-const internals = ['connections', 'first-request', 'http-server'].map(name => `test/server/${name}.test.ts`)
+const internals = ['server/connections', 'ops/http/strangers', 'ops/http/last-answer', 'server/http-server'].map(
+  name => `test/${name}.test.ts`,
+)
 const usual = ['listeners', 'client-certificates', 'station-keys', 'charging-session', 'strangers', 'tls-page']
 const { values, positionals } = parseArgs({
   allowPositionals: true,

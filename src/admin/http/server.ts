@@ -1,8 +1,8 @@
 /**
  * The admin API over HTTP: who may come in, which route it is, what was sent, and the answer.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import { listenHttp, originOf, type HttpServer } from '../../ops/server.ts'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
+import { listenHttp, originOf, type HttpServer } from '../../ops/http/server.ts'
 import type { Log } from '../../ops/log.ts'
 import type { World } from '../../session/ports.ts'
 import { Console } from '../console/console.ts'
@@ -53,10 +53,9 @@ export async function openServer(
     log: ownLog,
     once,
   }
-  const { connections } = limits
-  const server = await listenHttp(settings, (request, response) => void serve(request, response, served), {
-    connections,
-  })
+  const isTrusted = ({ headers }: IncomingMessage): boolean => isLetIn(headers, access)
+  const limited = { connections: limits.connections, isTrusted }
+  const server = await listenHttp(settings, (request, response) => void serve(request, response, served), limited)
   const { token, readToken, host } = settings
   const condition = token === null && readToken === null ? 'no authorization' : 'authorization required'
   ownLog.info({}, `Serve the admin API at ${originOf('http', { host, port: server.port })}/v1 (${condition})`)
@@ -66,6 +65,15 @@ export async function openServer(
       streams.close()
       return server.close()
     },
+  }
+}
+
+function isLetIn(headers: IncomingHttpHeaders, access: Access): boolean {
+  try {
+    access(headers, false)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -8,7 +8,7 @@
 import { statSync, type Stats } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import type { Log } from '../log.ts'
-import type { Opened } from '../server.ts'
+import type { Opened } from '../http/server.ts'
 
 export type Reloadable = {
   /** Names the part in the log: the option that names the files, if there is one. */

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Gauges } from '../metric-table.ts'
 import type { Metrics, Reading } from '../metrics.ts'
-import type { Opened } from '../server.ts'
+import type { Opened } from '../http/server.ts'
 
 export interface Report {
   /** Takes the readings of one interval. Never rejects. */

@@ -8,7 +8,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Log } from '../log.ts'
-import type { Opened } from '../server.ts'
+import type { Opened } from '../http/server.ts'
 
 const notify = promisify(execFile)
 /** A manager that does not read gets no more messages, in ms. */

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type * as Api from '@opentelemetry/api'
 import type { Attributes, Span, SpanOptions, Tracer } from '@opentelemetry/api'
 import type { NodeSDKConfiguration } from '@opentelemetry/sdk-node'
-import type { Opened } from '../server.ts'
+import type { Opened } from '../http/server.ts'
 
 /** What the span of a CALL or SEND says of its station and of the message. */
 type TracedCall = { /** JSON. */ readonly id: string; readonly action: string }

@@ -7,7 +7,7 @@ import type { Connection as Http2Connection } from '../../http2/connection.ts'
 import { errorCodes } from '../../http2/frames.ts'
 import type { Fields } from '../../http2/hpack.ts'
 import { noAlpn, openConnection, type SocketOwner } from '../../http2/socket.ts'
-import { authorityOf } from '../../ops/server.ts'
+import { authorityOf } from '../../ops/http/server.ts'
 import { protov } from '../messages.ts'
 import { mayExpectTls, withRemedy, type Trust } from '../trust.ts'
 

@@ -2,7 +2,7 @@
  * Warns of certificates and revocation lists that expire soon: at the start, after a reload, and once a day.
  */
 import type { Log } from '../../ops/log.ts'
-import type { Opened } from '../../ops/server.ts'
+import type { Opened } from '../../ops/http/server.ts'
 import type { Validity } from './revocation-list.ts'
 
 export type Expiry = {

@@ -4,7 +4,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { authorityOf } from '../../ops/server.ts'
+import { authorityOf } from '../../ops/http/server.ts'
 import type { UpgradeRequest } from '../../translate/handshake.ts'
 import { canonicalAddress, networksOf } from '../proxy/addresses.ts'
 import { forwardedCertificate, proxiedCertificate } from '../proxy/certificate.ts'

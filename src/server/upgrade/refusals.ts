@@ -4,13 +4,8 @@
  */
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { endWith } from '../../ops/http/lingering.ts'
 import { refused, type Refusal } from '../../translate/handshake.ts'
-
-/**
- * How long a client may take to read its answer and to close: closing while it still sends would reset the connection,
- * and the answer would be lost with it.
- */
-const graceMs = 2_000
 
 /** Of an address beyond its limits, in seconds. */
 export const retryLater = { 'Retry-After': 30 }
@@ -26,32 +21,6 @@ export function refuse(stream: Duplex, { status, problem, headers }: Refusal): v
     ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
   ]
   endWith(stream, `${lines.join('\r\n')}\r\n\r\n${body}`)
-}
-
-/**
- * Says the last words, and closes. Whatever else arrives is read and discarded: unread data would hide the client's
- * end, and reset the connection.
- */
-export function endWith(stream: Duplex, text: string): void {
-  destroyLater(stream)
-  stream.on('error', () => stream.destroy())
-  stream.resume()
-  stream.end(text)
-}
-
-/** Frees the descriptor of a connection that does not close by itself in time. */
-export function destroyLater(stream: Duplex): void {
-  const overdue = setTimeout(() => stream.destroy(), graceMs).unref()
-  stream.once('close', () => clearTimeout(overdue))
-}
-
-/**
- * A listener for the `end` of each secured connection, a station's or not. A client that resets one right behind its
- * request looks as if it had ended it, and Node then may never tell that the answer is written: what waits for that
- * would wait for ever.
- */
-export function destroyThisLater(this: Duplex): void {
-  destroyLater(this)
 }
 
 /** Node's error for bytes that are no request, or for a request that takes too long. */

@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test'
 import { Bodies } from '../../../src/admin/http/bodies.ts'
 import { limits } from '../../../src/admin/limits.ts'
 import { ProblemError } from '../../../src/admin/problems.ts'
-import { listenHttp } from '../../../src/ops/server.ts'
+import { listenHttp } from '../../../src/ops/http/server.ts'
 import { openFakeAdmin } from '../support.ts'
 
 const host = '127.0.0.1'

@@ -73,14 +73,15 @@ const unknown =
 /** As much in one packet as a socket is read at a time. */
 const pipelined = Buffer.from('GET / HTTP/1.1\r\nHost:\r\n\r\n'.repeat((64 * KiB) / 27))
 const chunks = Buffer.from('1\r\na\r\n'.repeat((64 * KiB) / 6))
-const chunkedHead = 'POST /ocpp/x HTTP/1.1\r\nHost: csms.example\r\nTransfer-Encoding: chunked\r\n\r\n'
+const chunkedHead = (path: string): string =>
+  `POST ${path} HTTP/1.1\r\nHost: csms.example\r\nTransfer-Encoding: chunked\r\n\r\n`
 
 /** Plain requests without end; a request begins with `head`. */
 const plain =
-  (head: string, rest: Buffer): Attack['run'] =>
+  (head: string, rest: Buffer, portOf = ({ port }: Target): number => port): Attack['run'] =>
   (target, ends) =>
     repeat(30, target.until, async () => {
-      const socket = dial(target, ends)
+      const socket = dial({ ...target, port: portOf(target) }, ends)
       socket.write(head)
       await flood(socket, rest, target.until + graceMs)
       hangUp(socket)
@@ -143,7 +144,13 @@ export const visits: readonly Attack[] = [
     name: 'a plain request with a body of endless chunks, 30 connections',
     ends: ['http 426', 'closed'],
     isShort: true,
-    run: plain(chunkedHead, chunks),
+    run: plain(chunkedHead('/ocpp/x'), chunks),
+  },
+  {
+    name: 'a broadcast without a key, with a body of endless chunks, 30 connections',
+    ends: ['http 401', 'closed'],
+    isShort: true,
+    run: plain(chunkedHead('/_broadcast'), chunks, ({ broadcastPort }) => broadcastPort),
   },
   {
     name: 'wrong credentials',

@@ -1,6 +1,9 @@
 /** What all HTTP ports share, and the small HTTP server for metrics and for broadcasts on a port of their own. */
-import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import { Socket, type AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { answerLast, owesAnswer, replayAsPlain } from './last-answer.ts'
+import { upgradeStrangers } from './strangers.ts'
 
 /** Something that holds a resource; `close` may be called twice. */
 export interface Opened {
@@ -25,6 +28,8 @@ export type HttpLimits = {
   readonly connections?: number
   /** How long a client may take to send its request, and to send anything on a new connection. */
   readonly requestMs?: number
+  /** Whether a request has a key. Others are answered without their bodies, except short ones. */
+  readonly isTrusted?: (request: IncomingMessage) => boolean
 }
 
 const closeMs = 1000
@@ -34,15 +39,32 @@ const silentMs = 30_000
 const idleMs = 5_000
 /** Requests of one connection at the same time. Node would serve all the thousands that fit into one packet at once. */
 const maxPipelined = 10
+/** As long as the body of a request without a key may be, in bytes: enough for the form of the console's login. */
+const maxStrangeBody = 4_096
 
 /** Rejects if the port cannot be bound. */
 export async function listenHttp(
   address: Address,
   listener: RequestListener,
-  { connections = Infinity, requestMs = 10_000 }: HttpLimits = {},
+  { connections = Infinity, requestMs = 10_000, isTrusted = () => false }: HttpLimits = {},
 ): Promise<HttpServer> {
-  const times = { requestTimeout: requestMs, headersTimeout: requestMs, connectionsCheckingInterval: requestMs / 5 }
-  const server = createServer({ ...times, keepAliveTimeout: idleMs }, withoutFlood(listener))
+  const isServed = (request: IncomingMessage): boolean => isShort(request) || isTrusted(request)
+  const options = {
+    requestTimeout: requestMs,
+    headersTimeout: requestMs,
+    connectionsCheckingInterval: requestMs / 5,
+    keepAliveTimeout: idleMs,
+    // Node versions without this option ignore it: see `replayAsPlain`.
+    shouldUpgradeCallback: (request: IncomingMessage) => !isServed(request),
+  }
+  const server = createServer(options, withoutFlood(listener))
+  server.on('connection', (socket: Socket) => upgradeStrangers(socket, { isTrusted, isHarmless: isShort }))
+  server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    if (isServed(request)) return replayAsPlain(server, request, stream, head)
+    if (!(stream instanceof Socket) || owesAnswer(request, stream)) return void stream.destroy()
+    stream.on('error', () => stream.destroy())
+    answerLast(request, stream, listener)
+  })
   server.maxConnections = connections
   server.timeout = silentMs
   const port = await listen(server, address)
@@ -56,6 +78,11 @@ export async function listenHttp(
       })
     })
   return { port, close: () => (closing ??= end()) }
+}
+
+/** A chunked body has no length, and costs more than its bytes. */
+function isShort({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= maxStrangeBody
 }
 
 /** Ends a connection with too many requests that are not answered yet. */

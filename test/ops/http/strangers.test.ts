@@ -1,5 +1,6 @@
 /**
- * What follows a request of a stranger costs nothing: it is not parsed. On real sockets, with and without TLS.
+ * What follows a request of a stranger costs nothing: it is not parsed. On real sockets: on the stations' port with and
+ * without TLS, and on the admin, metrics and broadcast ports.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -8,11 +9,12 @@ import { connect, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
-import type { Listener } from '../../src/server/listener.ts'
-import { makeKeyPair, tlsOf } from '../support/certificate.ts'
-import { keepUntil } from '../support/keep.ts'
-import { protocol, upgradeHeaders } from '../support/peer.ts'
-import { openPort, portHost as host } from '../support/stations-port.ts'
+import { listenHttp } from '../../../src/ops/http/server.ts'
+import type { Listener } from '../../../src/server/listener.ts'
+import { makeKeyPair, tlsOf } from '../../support/certificate.ts'
+import { keepUntil } from '../../support/keep.ts'
+import { protocol, upgradeHeaders } from '../../support/peer.ts'
+import { openPort, portHost as host } from '../../support/stations-port.ts'
 
 const request = (line: string, ...headers: readonly string[]): string =>
   `${[`${line} HTTP/1.1`, 'Host: csms.example', ...headers].join('\r\n')}\r\n\r\n`
@@ -177,3 +179,39 @@ test('a request is answered in its turn among strangers, and a post of the app a
   waiting.shift()?.()
   await answered
 })
+
+const key = 'Authorization: Bearer key'
+const chunks = '1\r\na\r\n'.repeat(10_000)
+const lastChunk = '0\r\n\r\n'
+/** [requests on one connection, of whose bodies so many bytes are parsed, the answers, because] */
+const bodies: readonly (readonly [string, number, number, string])[] = [
+  [request('POST /', 'Transfer-Encoding: chunked') + chunks, 0, 1, 'chunks of a stranger'],
+  [request('GET /', 'Transfer-Encoding: chunked') + chunks, 0, 1, 'also of a request that has no body'],
+  [request('POST /', 'Content-Length: 4097') + 'x'.repeat(4_097), 0, 1, 'more than 4 KiB of a stranger'],
+  [request('POST /', 'Content-Length: 4096') + 'x'.repeat(4_096), 4_096, 1, '4 KiB of a stranger'],
+  [
+    request('POST /', key, 'Content-Length: 0') + request('POST /', 'Transfer-Encoding: chunked') + chunks + lastChunk,
+    10_000,
+    2,
+    'chunks behind a request with the key',
+  ],
+  [request('POST /', key, 'Transfer-Encoding: chunked') + chunks + lastChunk, 10_000, 1, 'chunks with the key'],
+]
+for (const [sent, most, answers, because] of bodies) {
+  test(`on a private port, ${most} bytes of a body are parsed: ${because}`, async t => {
+    let parsed = 0
+    const answer = (asked: IncomingMessage, response: ServerResponse): void => {
+      asked.on('data', (chunk: Buffer) => (parsed += chunk.length)).on('end', () => response.end())
+      if (most === 0) response.end()
+    }
+    const isTrusted = ({ headers }: IncomingMessage): boolean => headers.authorization === 'Bearer key'
+    const server = await listenHttp({ host, port: 0 }, answer, { isTrusted })
+    t.after(() => server.close())
+    const socket = connect(server.port, host).on('error', () => undefined)
+    t.after(() => socket.destroy())
+    let heard = ''
+    socket.write(sent)
+    while (heard.split('HTTP/1.1 200').length <= answers) heard += String(await once(socket, 'data'))
+    assert.equal(parsed, most)
+  })
+}

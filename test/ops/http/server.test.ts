@@ -3,8 +3,8 @@ import { EventEmitter, once } from 'node:events'
 import { createServer, type RequestListener, type ServerResponse } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
-import { authorityOf, listen, listenHttp, originOf, pathOf } from '../../src/ops/server.ts'
-import { quiet } from '../support/fakes.ts'
+import { authorityOf, listen, listenHttp, originOf, pathOf } from '../../../src/ops/http/server.ts'
+import { quiet } from '../../support/fakes.ts'
 
 const host = '127.0.0.1'
 const answer: RequestListener = (_request, response) => response.end('here')

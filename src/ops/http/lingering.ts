@@ -1,0 +1,57 @@
+/**
+ * Lingering close (RFC 9112 §9.6): a connection that has its last answer is still read for a while. Closing at once
+ * would reset it while its client sends, and the answer would be lost.
+ */
+import type { Duplex } from 'node:stream'
+
+/** How long a client may take to read its answer and to close. One that never does would hold the descriptor. */
+const graceMs = 2_000
+/**
+ * Of all connections, one is read so often, by libuv's 64 KiB: 13 MB a second. Each read allocates its buffer, and the
+ * garbage of an unlimited flood takes a core.
+ */
+const readEveryMs = 5
+
+/** Says the last words, and closes. What else arrives is discarded. */
+export function endWith(stream: Duplex, text: string): void {
+  destroyLater(stream)
+  stream.on('error', () => stream.destroy())
+  discard(stream)
+  stream.end(text)
+}
+
+/** Frees the descriptor of a connection that does not close by itself in time. */
+export function destroyLater(stream: Duplex): void {
+  const overdue = setTimeout(() => stream.destroy(), graceMs).unref()
+  stream.once('close', () => clearTimeout(overdue))
+}
+
+/**
+ * A listener for the `end` of each secured connection, a station's or not. A client that resets one right behind its
+ * request looks as if it had ended it, and Node then may never tell that the answer is written: what waits for that
+ * would wait for ever.
+ */
+export function destroyThisLater(this: Duplex): void {
+  destroyLater(this)
+}
+
+/** Connections that are paused until it is their turn. */
+const paused = new Set<Duplex>()
+
+function discard(stream: Duplex): void {
+  stream.on('data', () => {
+    stream.pause()
+    if (paused.size === 0) setTimeout(readNext, readEveryMs)
+    paused.add(stream)
+  })
+  stream.once('close', () => paused.delete(stream))
+  stream.resume()
+}
+
+function readNext(): void {
+  const [next] = paused
+  if (next === undefined) return
+  paused.delete(next)
+  next.resume()
+  if (paused.size > 0) setTimeout(readNext, readEveryMs)
+}
