@@ -37,7 +37,10 @@ const closeMs = 1000
 const silentMs = 30_000
 /** How long a connection stays open for another request. */
 const idleMs = 5_000
-/** Requests of one connection at the same time. Node would serve all the thousands that fit into one packet at once. */
+/**
+ * Requests of one connection at the same time, without a key. Node would serve all the thousands that fit into one
+ * packet at once.
+ */
 const maxPipelined = 10
 /** As long as the body of a request without a key may be, in bytes: enough for the form of the console's login. */
 const maxStrangeBody = 4_096
@@ -48,7 +51,11 @@ export async function listenHttp(
   listener: RequestListener,
   { connections = Infinity, requestMs = 10_000, isTrusted = () => false }: HttpLimits = {},
 ): Promise<HttpServer> {
-  const isServed = (request: IncomingMessage): boolean => isShort(request) || isTrusted(request)
+  /** Requests of each connection that are not answered. */
+  const open = new WeakMap<Socket, number>()
+  const openOf = (socket: Socket): number => open.get(socket) ?? 0
+  const isHarmless = (request: IncomingMessage): boolean => isShort(request) && openOf(request.socket) < maxPipelined
+  const isServed = (request: IncomingMessage): boolean => isHarmless(request) || isTrusted(request)
   const options = {
     requestTimeout: requestMs,
     headersTimeout: requestMs,
@@ -57,8 +64,13 @@ export async function listenHttp(
     // Node versions without this option ignore it: see `replayAsPlain`.
     shouldUpgradeCallback: (request: IncomingMessage) => !isServed(request),
   }
-  const server = createServer(options, withoutFlood(listener))
-  server.on('connection', (socket: Socket) => upgradeStrangers(socket, { isTrusted, isHarmless: isShort }))
+  const server = createServer(options, (request, response) => {
+    const { socket } = request
+    open.set(socket, openOf(socket) + 1)
+    response.once('close', () => open.set(socket, openOf(socket) - 1))
+    listener(request, response)
+  })
+  server.on('connection', (socket: Socket) => upgradeStrangers(socket, { isTrusted, isHarmless }))
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     if (isServed(request)) return replayAsPlain(server, request, stream, head)
     if (!(stream instanceof Socket) || owesAnswer(request, stream)) return void stream.destroy()
@@ -83,19 +95,6 @@ export async function listenHttp(
 /** A chunked body has no length, and costs more than its bytes. */
 function isShort({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) <= maxStrangeBody
-}
-
-/** Ends a connection with too many requests that are not answered yet. */
-function withoutFlood(listener: RequestListener): RequestListener {
-  const open = new WeakMap<Socket, number>()
-  return (request, response) => {
-    const { socket } = request
-    const count = (open.get(socket) ?? 0) + 1
-    if (count > maxPipelined) return void socket.destroy()
-    open.set(socket, count)
-    response.once('close', () => open.set(socket, (open.get(socket) ?? 0) - 1))
-    listener(request, response)
-  }
 }
 
 /** The listen backlog. Node's 511 is too small when a whole fleet reconnects at once. The kernel may cap it. */

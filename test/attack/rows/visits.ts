@@ -153,6 +153,12 @@ export const visits: readonly Attack[] = [
     run: plain(chunkedHead('/_broadcast'), chunks, ({ broadcastPort }) => broadcastPort),
   },
   {
+    name: 'requests in one packet on the broadcast port, 30 connections',
+    ends: ['http 404', 'closed'],
+    isShort: true,
+    run: plain('', pipelined, ({ broadcastPort }) => broadcastPort),
+  },
+  {
     name: 'wrong credentials',
     ends: ['ws 1008', 'closed', 'http 401', 'http 429'],
     mustEnd: 'ws 1008',

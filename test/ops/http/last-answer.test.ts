@@ -1,7 +1,7 @@
 /** Requests that look like upgrades to the server of the private ports, on real sockets. */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { RequestListener } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
 import { connect } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { listenHttp } from '../../../src/ops/http/server.ts'
@@ -17,14 +17,17 @@ const answer: RequestListener = (request, response) => {
 
 const request = (line: string, ...headers: readonly string[]): string =>
   `${[`${line} HTTP/1.1`, 'Host: app.example', ...headers].join('\r\n')}\r\n\r\n`
-const h2c = ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c', 'HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA']
+const h2c = [
+  'Connection: Upgrade, HTTP2-Settings',
+  'Upgrade: h2c',
+  'HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA',
+]
 const key = 'Authorization: Bearer key'
 const chunked = 'Transfer-Encoding: chunked'
 
 /** All that comes before the connection ends. */
 async function answersTo(t: TestContext, sent: string): Promise<string> {
-  const isTrusted = ({ headers }: { headers: { authorization?: string } }): boolean =>
-    headers.authorization === 'Bearer key'
+  const isTrusted = ({ headers }: IncomingMessage): boolean => headers.authorization === 'Bearer key'
   const server = await listenHttp({ host, port: 0 }, answer, { isTrusted })
   t.after(() => server.close())
   const socket = connect(server.port, host).on('error', () => undefined)
@@ -39,10 +42,22 @@ async function answersTo(t: TestContext, sent: string): Promise<string> {
 const closing = 'Connection: close'
 const rows: readonly (readonly [sent: string, says: readonly string[], because: string])[] = [
   [request('GET /', ...h2c, closing), ['at once'], 'a scrape by a client that offers HTTP/2'],
-  [request('POST /late', ...h2c, closing, 'Content-Length: 5').concat('hello'), ['late 5'], 'a short body behind such an offer'],
-  [request('POST /late', ...h2c, key, chunked).concat('5\r\nhello\r\n0\r\n\r\n'), ['late 5'], 'a body of one with the key'],
+  [
+    request('POST /late', ...h2c, closing, 'Content-Length: 5').concat('hello'),
+    ['late 5'],
+    'a short body behind such an offer',
+  ],
+  [
+    request('POST /late', ...h2c, key, chunked).concat('5\r\nhello\r\n0\r\n\r\n'),
+    ['late 5'],
+    'a body of one with the key',
+  ],
   [request('POST /', chunked), ['at once'], 'the body of a stranger is not waited for'],
-  [request('POST /late', 'Content-Length: 5') + request('POST /', chunked), [], 'behind a request that has no answer yet'],
+  [
+    request('POST /late', 'Content-Length: 5') + request('POST /', chunked),
+    [],
+    'behind a request that has no answer yet',
+  ],
 ]
 for (const [sent, says, because] of rows) {
   test(`${says.length === 0 ? 'no answer' : says.join(', ')}, and then the end: ${because}`, async t => {

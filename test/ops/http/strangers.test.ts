@@ -202,7 +202,7 @@ for (const [sent, most, answers, because] of bodies) {
     let parsed = 0
     const answer = (asked: IncomingMessage, response: ServerResponse): void => {
       asked.on('data', (chunk: Buffer) => (parsed += chunk.length)).on('end', () => response.end())
-      if (most === 0) response.end()
+      if (most === 0) setImmediate(() => response.end())
     }
     const isTrusted = ({ headers }: IncomingMessage): boolean => headers.authorization === 'Bearer key'
     const server = await listenHttp({ host, port: 0 }, answer, { isTrusted })
