@@ -65,7 +65,9 @@ test('of what ten clients send without end, no more is read than one read in 5 m
   const since = performance.now()
   const sockets = Array.from({ length: 10 }, () => dial(t, port).resume())
   for (const socket of sockets) {
-    const send = (): void => void (socket.writable && socket.write(megabyte, send))
+    const send = (): void => {
+      if (socket.writable) socket.write(megabyte, send)
+    }
     send()
   }
   // Not `once`, which rejects if the connection is reset first.
