@@ -23,6 +23,9 @@ const MAX_BODY_BYTES = 1024 * 1024
 /** Of all bodies being received at the same time. */
 const MAX_OPEN_BYTES = 8 * MAX_BODY_BYTES
 
+/** Of an app with many processes: each takes a descriptor that a station may need. */
+const maxConnections = 1_000
+
 /** Derives the key from the app's secret, as AnyCable does. */
 export function broadcastKey(secret: string): string {
   return createHmac('sha256', secret).update('broadcast-cable').digest('hex')
@@ -38,7 +41,8 @@ export async function openHttpBroadcast(
   const answer: RequestListener = (request, response) => {
     if (!route.answer(request, response)) end(response, 404)
   }
-  const server = await listenHttp({ host, port }, answer, { isTrusted: route.isOfApp })
+  const limits = { connections: maxConnections, isTrusted: route.isOfApp }
+  const server = await listenHttp({ host, port }, answer, limits)
   const ownLog = log.child({ context: 'broadcast', provider: 'http' })
   const condition = key === null ? 'no authorization' : 'authorization required'
   ownLog.info({}, `Accept broadcast requests at ${originOf('http', { host, port: server.port })}${path} (${condition})`)

@@ -1,6 +1,7 @@
 /**
  * Counts what the metrics table names, and serves it in Prometheus' text format. The only import of prom-client.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Counter, Gauge, Registry, type Histogram } from 'prom-client'
 import { table, type CounterName, type Gauges, type HistogramName, type Meter, type Row } from './metric-table.ts'
 import { type HttpServer, listenHttp, originOf, pathOf } from './http/server.ts'
@@ -204,6 +205,8 @@ function knownLabels(labels: Row<'counter'>['labels']): Labels[] {
 
 /** Of scrapers. */
 const maxConnections = 64
+/** Between two texts, in ms: each is the work of some ms, and whoever reaches the port may ask for it. */
+const pauseMs = 100
 
 /** Serves the metrics on a port of their own; every other path is 404. Rejects if the port cannot be bound. */
 export async function openMetrics(
@@ -212,16 +215,30 @@ export async function openMetrics(
   gauges: Gauges,
   log: { info(fields: object, message: string): void },
 ): Promise<HttpServer> {
+  const expose = forAll(() => metrics.exposition(gauges))
   const serve: Parameters<typeof listenHttp>[1] = (request, response) => {
     if (request.method !== 'GET' || pathOf(request.url) !== path) {
       response.writeHead(404, { 'content-length': 0 }).end()
       return
     }
-    void metrics.exposition(gauges).then(text => {
+    void expose().then(text => {
       response.writeHead(200, { 'content-type': Registry.PROMETHEUS_CONTENT_TYPE }).end(text)
     })
   }
   const server = await listenHttp({ host, port }, serve, { connections: maxConnections })
   log.info({ context: 'metrics' }, `Serve metrics at ${originOf('http', { host, port: server.port })}${path}`)
   return server
+}
+
+/** Has all who wait share what is made next, once in `pauseMs` at most. */
+function forAll(make: () => Promise<string>): () => Promise<string> {
+  let next: Promise<string> | null = null
+  let lastAt = -Infinity
+  const makeLater = async (): Promise<string> => {
+    await sleep(Math.max(0, lastAt + pauseMs - performance.now()))
+    next = null
+    lastAt = performance.now()
+    return make()
+  }
+  return () => (next ??= makeLater())
 }

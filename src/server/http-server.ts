@@ -6,7 +6,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
 import type { Turns } from './limits/turnstile.ts'
 import { destroyThisLater } from '../ops/http/lingering.ts'
-import { upgradeStrangers } from '../ops/http/strangers.ts'
+import { isReleased, upgradeStrangers } from '../ops/http/strangers.ts'
 import { asksForWebSocket } from './requests.ts'
 import { takeHandshakes } from './tls/handshakes.ts'
 import type { Tls } from './tls/tls.ts'
@@ -33,6 +33,14 @@ export const usualTimeouts: Timeouts = {
   check: 2_000,
 }
 
+/** Of a request. Node drops what comes behind them: perhaps what a proxy has added. */
+const maxHeaders = 256
+
+/** Whether a request may have lost headers. */
+export function hasTooManyHeaders({ rawHeaders }: IncomingMessage): boolean {
+  return rawHeaders.length >= 2 * maxHeaders
+}
+
 export type ServerSettings = {
   /** `null`: plain HTTP. */
   readonly tls: Tls | null
@@ -54,11 +62,12 @@ export function newServer(
     keepAliveTimeout: timeouts.keepAlive,
     connectionsCheckingInterval: timeouts.check,
     // Node versions without this option ignore it: see `replayAsPlain`.
-    shouldUpgradeCallback: (request: IncomingMessage) => asksForWebSocket(request) || !isOfApp(request),
+    shouldUpgradeCallback: (request: IncomingMessage) => asksForWebSocket(request) || isReleased(request),
   }
   const server =
     tls === null ? createServer(options, listener) : newTlsServer(options, { tls, timeouts, turnstile }, listener)
   server.timeout = timeouts.idle
+  server.maxHeadersCount = maxHeaders
   // Caches the peer's address, which a connection that has been reset no longer tells.
   server.on('connection', ({ remoteAddress }: Socket) => remoteAddress)
   const strangers = { isTrusted: isOfApp, isHarmless: () => false }

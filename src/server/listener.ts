@@ -7,8 +7,9 @@ import type { Duplex } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { answerLast, owesAnswer, replayAsPlain } from '../ops/http/last-answer.ts'
 import { listen } from '../ops/http/server.ts'
+import { isReleased } from '../ops/http/strangers.ts'
 import { refused, type HandshakeSettings } from '../translate/handshake.ts'
-import { newServer, usualTimeouts, type Timeouts } from './http-server.ts'
+import { hasTooManyHeaders, newServer, usualTimeouts, type Timeouts } from './http-server.ts'
 import { destroyThis, takeConnections } from './connections.ts'
 import { answerRequest, asksForWebSocket, type RequestSettings } from './requests.ts'
 import type { Tls } from './tls/tls.ts'
@@ -64,14 +65,18 @@ export async function openListener(
   const server = newServer(settings, isOfApp, answer)
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     const isPlain = !asksForWebSocket(request)
-    if (isPlain && isOfApp(request)) return replayAsPlain(server, request, stream, head)
     // A broadcast of the app is ahead of it on this connection.
-    if (owesAnswer(request, request.socket)) return void stream.destroy()
+    if (owesAnswer(request)) return void stream.destroy()
+    if (isPlain && !isReleased(request)) return replayAsPlain(server, request, stream, head)
     // A client may disconnect while it waits.
     stream.on('error', destroyThis)
+    if (hasTooManyHeaders(request)) {
+      const asked = { ...unreadRequest(peers.addressOf(request.socket)), target: request.url ?? '' }
+      return turnAway(stream, asked, manyHeaders, reception)
+    }
     if (isPlain)
       return turnstile.enter(() => {
-        if (stream instanceof Socket && !stream.destroyed) answerLast(request, stream, answer)
+        if (!stream.destroyed) answerLast(request, answer)
       })
     const address = stationAddress(request, settings)
     if (connections.isFull(address)) return turnAway(stream, peers.upgradeRequest(request), addressFull, reception)
@@ -111,6 +116,8 @@ export async function openListener(
 }
 
 const crowded = refused(503, 'full', 'The connection limit is reached')
+
+const manyHeaders = refused(431, 'request', 'Too many headers')
 
 const addressFull = refused(429, 'address', 'Too many connections from one address', retryLater)
 

@@ -232,6 +232,24 @@ test('metrics are served at their path, and the log shows the URL', async t => {
   assert.deepEqual(lines, [{ context: 'metrics', message }])
 })
 
+test('scrapes that wait share one text, which is made after they came', async t => {
+  let made = 0
+  const counted = { ...gauges, clients_num: () => ++made }
+  const log = { info: () => undefined }
+  const address = { host: '127.0.0.1', port: 0, path: '/metrics' }
+  const server = await openMetrics(address, new Metrics(''), counted, log)
+  t.after(() => server.close())
+  const scrape = async (): Promise<number> => {
+    const text = await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text()
+    return Number(/^clients_num (\d+)$/m.exec(text)?.[1])
+  }
+  assert.equal(await scrape(), 1)
+  await Promise.all(Array.from({ length: 30 }, scrape))
+  assert.ok(made < 10, `${made} texts for 31 scrapes`)
+  const before = made
+  assert.ok((await scrape()) > before)
+})
+
 for (const [method, path] of [
   ['GET', '/'],
   ['GET', '/metrics/x'],

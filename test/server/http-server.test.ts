@@ -289,3 +289,24 @@ for (const scheme of ['http', 'https'] as const)
     }
     assert.deepEqual([await statusOf(16 * 1024 - 100), await statusOf(16 * 1024)], ['200', '431'])
   })
+
+test('255 headers get their answer, and more 431: Node drops those behind them, as of a proxy', async t => {
+  const refused: unknown[] = []
+  const { port } = await openPort(
+    keepUntil(end => t.after(end)),
+    { onRefused: ({ target, remoteAddress }, { status }) => refused.push([target, remoteAddress, status]) },
+  )
+  const statusOf = async (path: string, headers: number): Promise<string> => {
+    const socket = connect(port, host)
+    t.after(() => socket.destroy())
+    socket.write(request(`GET ${path} HTTP/1.1`, 'Host: csms.example', ...Array<string>(headers - 1).fill('a: b')))
+    const [chunk] = (await once(socket, 'data')) as [Buffer]
+    return chunk.toString('latin1', 9, 12)
+  }
+  assert.deepEqual([await statusOf('/health', 255), await statusOf('/health', 256)], ['200', '431'])
+  assert.equal(await statusOf('/ocpp/CP1', 3_000), '431')
+  assert.deepEqual(refused, [
+    ['/health', host, 431],
+    ['/ocpp/CP1', host, 431],
+  ])
+})

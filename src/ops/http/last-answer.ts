@@ -2,7 +2,6 @@
  * Requests that an HTTP server has released as upgrades, and that want an answer all the same.
  */
 import { ServerResponse, type IncomingMessage, type RequestListener, type Server } from 'node:http'
-import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { destroyLater, endWith } from './lingering.ts'
@@ -10,27 +9,29 @@ import { destroyLater, endWith } from './lingering.ts'
 /**
  * Whether the answer to an earlier request of the connection is due: it would come behind what is written to this one.
  */
-export function owesAnswer(request: IncomingMessage, stream: Socket): boolean {
+export function owesAnswer(request: IncomingMessage): boolean {
+  const { socket } = request
   const response = new ServerResponse(request)
   try {
-    response.assignSocket(stream)
+    response.assignSocket(socket)
   } catch {
     return true
   }
-  response.detachSocket(stream)
+  response.detachSocket(socket)
   return false
 }
 
 /** Has a listener answer a request, then closes the connection. The request's body is not read. */
-export function answerLast(request: IncomingMessage, stream: Socket, listener: RequestListener): void {
+export function answerLast(request: IncomingMessage, listener: RequestListener): void {
+  const { socket } = request
   const response = new ServerResponse(request)
   response.setHeader('Connection', 'close')
-  response.assignSocket(stream)
+  response.assignSocket(socket)
   // Over TLS, `finish` may never come: see `destroyThisLater`.
-  destroyLater(stream)
+  destroyLater(socket)
   response.once('finish', () => {
-    response.detachSocket(stream)
-    endWith(stream, '')
+    response.detachSocket(socket)
+    endWith(socket, '')
   })
   listener(request, response)
 }

@@ -37,21 +37,29 @@ export function destroyThisLater(this: Duplex): void {
 
 /** Connections that are paused until it is their turn. */
 const paused = new Set<Duplex>()
+let isScheduled = false
 
 function discard(stream: Duplex): void {
   stream.on('data', () => {
     stream.pause()
-    if (paused.size === 0) setTimeout(readNext, readEveryMs)
     paused.add(stream)
+    schedule()
   })
   stream.once('close', () => paused.delete(stream))
   stream.resume()
 }
 
+function schedule(): void {
+  if (isScheduled || paused.size === 0) return
+  isScheduled = true
+  setTimeout(readNext, readEveryMs)
+}
+
 function readNext(): void {
+  isScheduled = false
   const [next] = paused
   if (next === undefined) return
   paused.delete(next)
   next.resume()
-  if (paused.size > 0) setTimeout(readNext, readEveryMs)
+  schedule()
 }

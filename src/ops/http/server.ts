@@ -1,9 +1,9 @@
 /** What all HTTP ports share, and the small HTTP server for metrics and for broadcasts on a port of their own. */
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http'
-import { Socket, type AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { answerLast, owesAnswer, replayAsPlain } from './last-answer.ts'
-import { upgradeStrangers } from './strangers.ts'
+import { isReleased, upgradeStrangers } from './strangers.ts'
 
 /** Something that holds a resource; `close` may be called twice. */
 export interface Opened {
@@ -28,7 +28,7 @@ export type HttpLimits = {
   readonly connections?: number
   /** How long a client may take to send its request, and to send anything on a new connection. */
   readonly requestMs?: number
-  /** Whether a request has a key. Others are answered without their bodies, except short ones. */
+  /** Whether a request has a key. Without one, a connection has one request; its body is read if it is short. */
   readonly isTrusted?: (request: IncomingMessage) => boolean
 }
 
@@ -37,11 +37,6 @@ const closeMs = 1000
 const silentMs = 30_000
 /** How long a connection stays open for another request. */
 const idleMs = 5_000
-/**
- * Requests of one connection at the same time, without a key. Node would serve all the thousands that fit into one
- * packet at once.
- */
-const maxPipelined = 10
 /** As long as the body of a request without a key may be, in bytes: enough for the form of the console's login. */
 const maxStrangeBody = 4_096
 
@@ -51,31 +46,21 @@ export async function listenHttp(
   listener: RequestListener,
   { connections = Infinity, requestMs = 10_000, isTrusted = () => false }: HttpLimits = {},
 ): Promise<HttpServer> {
-  /** Requests of each connection that are not answered. */
-  const open = new WeakMap<Socket, number>()
-  const openOf = (socket: Socket): number => open.get(socket) ?? 0
-  const isHarmless = (request: IncomingMessage): boolean => isShort(request) && openOf(request.socket) < maxPipelined
-  const isServed = (request: IncomingMessage): boolean => isHarmless(request) || isTrusted(request)
   const options = {
     requestTimeout: requestMs,
     headersTimeout: requestMs,
     connectionsCheckingInterval: requestMs / 5,
     keepAliveTimeout: idleMs,
     // Node versions without this option ignore it: see `replayAsPlain`.
-    shouldUpgradeCallback: (request: IncomingMessage) => !isServed(request),
+    shouldUpgradeCallback: isReleased,
   }
-  const server = createServer(options, (request, response) => {
-    const { socket } = request
-    open.set(socket, openOf(socket) + 1)
-    response.once('close', () => open.set(socket, openOf(socket) - 1))
-    listener(request, response)
-  })
-  server.on('connection', (socket: Socket) => upgradeStrangers(socket, { isTrusted, isHarmless }))
+  const server = createServer(options, listener)
+  server.on('connection', (socket: Socket) => upgradeStrangers(socket, { isTrusted, isHarmless: isShort }))
   server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    if (isServed(request)) return replayAsPlain(server, request, stream, head)
-    if (!(stream instanceof Socket) || owesAnswer(request, stream)) return void stream.destroy()
+    if (owesAnswer(request)) return void stream.destroy()
+    if (!isReleased(request)) return replayAsPlain(server, request, stream, head)
     stream.on('error', () => stream.destroy())
-    answerLast(request, stream, listener)
+    answerLast(request, listener)
   })
   server.maxConnections = connections
   server.timeout = silentMs

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
+import type { RequestListener } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { Bodies } from '../../../src/admin/http/bodies.ts'
@@ -37,7 +38,7 @@ async function openBodies(t: TestContext) {
   const bodies = new Bodies({ each: 10, open: 15 })
   const failed: unknown[] = []
   const arrived = new EventEmitter()
-  const server = await listenHttp({ host, port: 0 }, (request, response) => {
+  const listener: RequestListener = (request, response) => {
     arrived.emit('request')
     bodies.text(request).then(
       text => response.end(text),
@@ -48,7 +49,8 @@ async function openBodies(t: TestContext) {
         response.end(type)
       },
     )
-  })
+  }
+  const server = await listenHttp({ host, port: 0 }, listener, { isTrusted: () => true })
   t.after(() => server.close())
   const { port } = server
   /** The beginning of a request that has a longer body. */

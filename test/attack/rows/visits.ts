@@ -73,6 +73,7 @@ const unknown =
 /** As much in one packet as a socket is read at a time. */
 const pipelined = Buffer.from('GET / HTTP/1.1\r\nHost:\r\n\r\n'.repeat((64 * KiB) / 27))
 const chunks = Buffer.from('1\r\na\r\n'.repeat((64 * KiB) / 6))
+const blankLines = Buffer.from('\r\n'.repeat(32 * KiB))
 const chunkedHead = (path: string): string =>
   `POST ${path} HTTP/1.1\r\nHost: csms.example\r\nTransfer-Encoding: chunked\r\n\r\n`
 
@@ -151,6 +152,12 @@ export const visits: readonly Attack[] = [
     ends: ['http 401', 'closed'],
     isShort: true,
     run: plain(chunkedHead('/_broadcast'), chunks, ({ broadcastPort }) => broadcastPort),
+  },
+  {
+    name: 'blank lines before a request, 30 connections',
+    ends: ['closed'],
+    isShort: true,
+    run: plain('', blankLines),
   },
   {
     name: 'requests in one packet on the broadcast port, 30 connections',

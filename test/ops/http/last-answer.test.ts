@@ -58,9 +58,14 @@ const rows: readonly (readonly [sent: string, says: readonly string[], because: 
     [],
     'behind a request that has no answer yet',
   ],
+  [
+    request('POST /late', key, 'Content-Length: 5') + request('GET /', ...h2c, key),
+    [],
+    'an offer of HTTP/2 behind such a request',
+  ],
 ]
 for (const [sent, says, because] of rows) {
-  test(`${says.length === 0 ? 'no answer' : says.join(', ')}, and then the end: ${because}`, async t => {
+  test(`${because}: ${says.join(', ') || 'no answer'}, then closed`, async t => {
     const heard = await answersTo(t, sent)
     assert.deepEqual(heard.match(/at once|late \d+/g) ?? [], says)
   })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { EventEmitter, once } from 'node:events'
-import { createServer, type RequestListener, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { authorityOf, listen, listenHttp, originOf, pathOf } from '../../../src/ops/http/server.ts'
@@ -8,9 +8,11 @@ import { quiet } from '../../support/fakes.ts'
 
 const host = '127.0.0.1'
 const answer: RequestListener = (_request, response) => response.end('here')
+/** All but those that say they are strangers. */
+const isTrusted = ({ headers }: IncomingMessage): boolean => headers['user-agent'] !== 'stranger'
 
 async function open(t: TestContext, listener: RequestListener, name = host) {
-  const server = await listenHttp({ host: name, port: 0 }, listener)
+  const server = await listenHttp({ host: name, port: 0 }, listener, { isTrusted })
   t.after(() => server.close())
   return server
 }
@@ -46,7 +48,7 @@ test('a connection without a request ends by itself', async t => {
 })
 
 test('a connection beyond the limit is closed at once, and a later one is served when there is room again', async t => {
-  const server = await listenHttp({ host, port: 0 }, answer, { connections: 1 })
+  const server = await listenHttp({ host, port: 0 }, answer, { connections: 1, isTrusted })
   t.after(() => server.close())
   const first = ask(t, server.port)
   await once(first, 'data')
@@ -59,37 +61,75 @@ test('a connection beyond the limit is closed at once, and a later one is served
   await served(t, server.port)
 })
 
-for (const [count, served] of [
-  [10, 10],
-  [11, 10],
-  [2_000, 10],
+test('of 2,000 requests in one packet, one is served', async t => {
+  let requests = 0
+  const { port } = await open(t, (_request, response) => {
+    requests++
+    response.end('here')
+  })
+  const socket = connect(port, host).on('error', () => undefined)
+  t.after(() => socket.destroy())
+  socket.write('GET / HTTP/1.1\r\nHost: h\r\nUser-Agent: stranger\r\n\r\n'.repeat(2_000))
+  await closed(socket)
+  assert.equal(requests, 1)
+})
+
+for (const [sent, status, because] of [
+  ['GET / HTTP/1.1\r\nHost: h\r\nExpect: x\r\n\r\n', 417, 'an expectation that Node does not know'],
+  ['GET / HTTP/1.1\r\n\r\n', 400, 'no Host'],
+  ['POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\na', 200, 'a short body'],
 ] as const) {
-  test(`of ${count} requests in one packet, ${served} are served`, async t => {
-    let requests = 0
-    const { port } = await open(t, (_request, response) => {
-      requests++
-      response.end('here')
-    })
-    const socket = connect(port, host).on('error', () => undefined)
-    t.after(() => socket.destroy())
-    let answers = ''
-    socket.on('data', (chunk: Buffer) => (answers += chunk.toString()))
-    socket.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n'.repeat(count))
-    if (count > served) await once(socket, 'close')
-    else while (answers.split('here').length <= served) await once(socket, 'data')
-    assert.equal(requests, served)
+  test(`of 2,000 requests in one packet that are ${status} by themselves, one is parsed: ${because}`, async t => {
+    let parsed = 0
+    const countParsed = (): boolean => (parsed++, false)
+    const server = await listenHttp({ host, port: 0 }, answer, { isTrusted: countParsed })
+    t.after(() => server.close())
+    const ask = async (count: number): Promise<string> => {
+      const socket = connect(server.port, host).on('error', () => undefined)
+      t.after(() => socket.destroy())
+      let heard = ''
+      socket.on('data', (chunk: Buffer) => (heard += chunk.toString()))
+      socket.write(sent.repeat(count))
+      await closed(socket)
+      return heard
+    }
+    assert.match(await ask(1), new RegExp(`^HTTP/1\\.1 ${status} `))
+    parsed = 0
+    await ask(2_000)
+    // The second one stops the parser.
+    assert.equal(parsed, 2)
   })
 }
 
-test('a connection is served again and again', async t => {
+test('a client that sends blank lines without a request loses its connection', async t => {
   const { port } = await open(t, answer)
-  const socket = connect(port, host)
+  const socket = connect(port, host).on('error', () => undefined)
   t.after(() => socket.destroy())
-  for (let request = 0; request < 30; request++) {
-    socket.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n')
-    await once(socket, 'data')
-  }
+  socket.write('\r\n'.repeat(100_000))
+  await closed(socket)
 })
+
+test('the connection of a client with the key is served again and again, that of another once', async t => {
+  const { port } = await open(t, answer)
+  const known = connect(port, host)
+  t.after(() => known.destroy())
+  for (let request = 0; request < 30; request++) {
+    known.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n')
+    await once(known, 'data')
+  }
+  const other = connect(port, host)
+  t.after(() => other.destroy())
+  other.write('GET / HTTP/1.1\r\nHost: h\r\nUser-Agent: stranger\r\n\r\n')
+  assert.match(String(await once(other, 'data')), /^connection: close/im)
+  await closed(other)
+})
+
+/** Not `once`, which rejects when the connection is reset. */
+function closed(socket: Socket): Promise<void> {
+  return new Promise(resolve => {
+    socket.resume().once('close', () => resolve())
+  })
+}
 
 /** Asks until the server has seen the end of an earlier connection. */
 async function served(t: TestContext, port: number): Promise<void> {
