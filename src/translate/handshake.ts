@@ -249,6 +249,9 @@ export function refused(
 /** The header of a 401. Some stations send their credentials only after it (RFC 9110 §11.6.1). */
 export const challenge = { 'WWW-Authenticate': 'Basic realm="ocpp"' }
 
+/** Of stations that are refused for a while, in seconds. */
+export const retryLater = { 'Retry-After': 30 }
+
 /** Refuses a security profile that is too low: 401 where credentials would raise it. */
 export function profileRefused(profile: Profile, problem: string): Refusal {
   return profile === 0 ? refused(401, 'profile', problem, challenge) : refused(403, 'profile', problem)

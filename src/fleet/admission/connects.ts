@@ -153,8 +153,8 @@ export class Connects {
   /** The decision about the newest upgrade; `null`: the answer is not its own, and it may have a Connect of its own. */
   #decisionFor({ newest, asked }: Asking, answer: Answer): Decision | null {
     const isRefused = answer !== null && 'kind' in answer
-    if (isRefused && isSame(asked, newest)) return answer
-    const isItsOwn = answer !== null && isSame(asked, newest)
+    const isItsOwn = isSame(asked, newest)
+    if (isRefused && isItsOwn) return answer
     const obstacle = newest.gone.aborted ? this.#unavailable() : this.#obstacle(newest.handshake)
     if (answer !== null && !isRefused) {
       if (isItsOwn && obstacle === null) return { kind: 'admitted', connected: answer }

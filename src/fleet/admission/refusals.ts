@@ -2,9 +2,8 @@
  * The answers to stations that may not connect.
  */
 import type { Verdict } from '../../session/auth/verdict.ts'
-import { challenge, refused, type Refusal } from '../../translate/handshake.ts'
+import { challenge, refused, retryLater, type Refusal } from '../../translate/handshake.ts'
 
-const retryLater = { 'Retry-After': 30 }
 /**
  * The Retry-After of stations that could not be judged: at least so long, and a random time on top, so that they spread
  * out.

@@ -1,5 +1,5 @@
 /**
- * Requests that an HTTP server has released as upgrades, and that want an answer all the same.
+ * Answers to requests that an HTTP server has released as upgrades.
  */
 import { ServerResponse, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import type { Duplex } from 'node:stream'

@@ -7,12 +7,12 @@ import type { Duplex } from 'node:stream'
 /** How long a client may take to read its answer and to close. One that never does would hold the descriptor. */
 const graceMs = 2_000
 /**
- * Of all connections, one is read so often, by libuv's 64 KiB: 13 MB a second. Each read allocates its buffer, and the
- * garbage of an unlimited flood takes a core.
+ * Between two reads of 64 KiB, over all these connections: 13 MB a second. Each read allocates a buffer, and the garbage
+ * of an unlimited flood takes a core.
  */
 const readEveryMs = 5
 
-/** Says the last words, and closes. What else arrives is discarded. */
+/** Sends the last bytes, and closes. What still arrives is discarded. */
 export function endWith(stream: Duplex, text: string): void {
   destroyLater(stream)
   stream.on('error', () => stream.destroy())
@@ -27,9 +27,8 @@ export function destroyLater(stream: Duplex): void {
 }
 
 /**
- * A listener for the `end` of each secured connection, a station's or not. A client that resets one right behind its
- * request looks as if it had ended it, and Node then may never tell that the answer is written: what waits for that
- * would wait for ever.
+ * A listener for the `end` of each TLS connection, a station's or not. Behind a reset that follows a request, Node may
+ * never report that the answer was written, and what waits for that would wait for ever.
  */
 export function destroyThisLater(this: Duplex): void {
   destroyLater(this)

@@ -1,14 +1,11 @@
 /**
- * Ends the connections that do not become a station's: answers what can be answered, and frees the descriptor in any
- * case. A client that keeps its end open, or never reads, would otherwise hold it for ever.
+ * The last answer on a connection that does not become a station's, and what Node's errors say of bytes that are no
+ * request.
  */
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { endWith } from '../../ops/http/lingering.ts'
 import { refused, type Refusal } from '../../translate/handshake.ts'
-
-/** Of an address beyond its limits, in seconds. */
-export const retryLater = { 'Retry-After': 30 }
 
 /** Sends an HTTP error as the last words on a connection. */
 export function refuse(stream: Duplex, { status, problem, headers }: Refusal): void {

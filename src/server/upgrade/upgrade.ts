@@ -11,6 +11,7 @@ import type { Admitted, StationSocket } from '../../session/ports.ts'
 import {
   readHandshake,
   refused,
+  retryLater,
   type HandshakeSettings,
   type Refusal,
   type StationHandshake,
@@ -21,7 +22,7 @@ import type { Answers } from '../requests.ts'
 import type { SocketEnd, Sockets } from '../websocket/ports.ts'
 import { accessOf, type Access } from './access.ts'
 import type { Peers } from './peer.ts'
-import { refuse, retryLater } from './refusals.ts'
+import { refuse } from './refusals.ts'
 import type { OpenConnections } from '../limits/connections.ts'
 import { readWhileWaiting } from './waiting.ts'
 

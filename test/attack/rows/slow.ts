@@ -32,7 +32,7 @@ export const slow: readonly Attack[] = [
   },
   {
     name: 'slowloris: a body, a byte a second, 2,000',
-    ends: ['closed', 'http 404', 'http 408', 'http 426'],
+    ends: ['closed', 'http 426'],
     run: silent(2_000, 'POST /ocpp/x HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n', 'x'),
   },
   {
