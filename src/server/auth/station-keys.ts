@@ -7,7 +7,7 @@
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
-import type { NewKey } from '../../ocpp/version.ts'
+import type { NewKey } from '../../ocpp/settings/keys.ts'
 import { readRegularFile } from '../../ops/files/regular.ts'
 import type { Log } from '../../ops/log.ts'
 import type { Opened } from '../../ops/http/server.ts'

@@ -1,7 +1,7 @@
 /**
  * The keys of stations, where the bridge itself holds them (`ocpp_auth_file`).
  */
-import type { NewKey } from '../../ocpp/version.ts'
+import type { NewKey } from '../../ocpp/settings/keys.ts'
 import type { StationId } from '../../translate/handshake.ts'
 
 /** `unknown`: there is no such station. `wrong`: it has another key, or there is none in the header. */

@@ -171,10 +171,10 @@ export class Commands {
 
   /** Fails the open command too. Its answer may come on the station's next connection, and those to earlier ones. */
   end(): void {
-    const { handshake, who } = this.#station
+    const { handshake, row, who } = this.#station
     const open = this.#open
     const unanswered = [...(this.#late?.values() ?? []), ...(open === null ? [] : [open.call])]
-    for (const call of unanswered) this.#parts.unanswered.keep(handshake.stationId, { call, sid: who.sid })
+    for (const call of unanswered) this.#parts.unanswered.keep(handshake.stationId, { call, sid: who.sid }, row)
     if (open !== null) {
       this.#close()
       this.#fail(open.call, 'ConnectionClosed')

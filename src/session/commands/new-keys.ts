@@ -13,8 +13,8 @@ import type { Station } from '../station.ts'
  * @returns why they are not on the disk, or `null` if they are; `null` at once for a command without one
  */
 export function offerKeys({ world: { keys }, row, handshake }: Station, call: Call): Promise<string | null> | null {
-  if (keys === null || call.action !== row.configurationCommand) return null
-  const given = row.givenKeys(parseObject(call.payload))
+  if (keys === null || !row.keys.commands.has(call.action)) return null
+  const given = row.keys.given(parseObject(call.payload))
   return given.length === 0 ? null : keys.offer(handshake.stationId, given)
 }
 
@@ -24,13 +24,13 @@ export function settleKeys(
   call: Call,
   answer: CallResult | CallError | null,
 ): void {
-  if (keys === null || call.action !== row.configurationCommand) return
+  if (keys === null || !row.keys.commands.has(call.action)) return
   // Such an error may be about another message.
   if (answer !== null && isUnreadableId(answer.id)) return
   const command = parseObject(call.payload)
   const settled =
     answer?.kind === 'callResult'
-      ? row.newKeys(command, parseObject(answer.payload))
-      : row.givenKeys(command).map(text => ({ text, isValid: 'never' }) as const)
+      ? row.keys.settled(command, parseObject(answer.payload))
+      : row.keys.given(command).map(text => ({ text, isValid: 'never' }) as const)
   for (const key of settled) keys.onNewKey(handshake.stationId, key)
 }
