@@ -151,7 +151,7 @@ export const commands: readonly Command[] = [
     name: 'auth',
     about: 'Lists and changes the keys of stations in ocpp_auth_file.',
     details: [
-      'add makes a key for a station, stores its hash, and prints the key once. rotate adds a new key; the old one stays valid until the station has accepted or used the new one. remove deletes a station: it gets 404 from then on. list prints the stations. check reads the whole file; with ID, it compares the key on standard input.',
+      'add makes a key for a station, stores its hash, and prints the key once. rotate adds a new key; those before it stay valid until the station has accepted or used the new one. remove deletes a station: it gets 404 from then on. list prints the stations. check reads the whole file; with ID, it compares the key on standard input.',
       'A bridge that runs reads the file within seconds, or at SIGHUP.',
     ],
     args: [

@@ -9,8 +9,10 @@ import { errorCodes, type ErrorCode } from './errors.ts'
 import { quiet, spoken, spokenButTypes, type FaultCodes } from './faults.ts'
 import { identities16, identities2x, type Identity } from './identity.ts'
 import { isObject, jsonText, type JsonText } from './json.ts'
+import { keyComponents, keys16, keys2x, keyVariable, type KeyRules } from './settings/keys.ts'
 import { reports2x, type ReportRows } from './reports.ts'
 import { firstSerialNumber } from './serial-numbers.ts'
+import { essenceOf, isName, records, setIn, variablesIn } from './settings/variables.ts'
 import { violationCodes16, violationCodes2, type ViolationCodes } from './violations.ts'
 
 /** The official schemas of a version (part 3), in the package `ocpp-rpc`. */
@@ -66,10 +68,9 @@ export type VersionRow = {
   heartbeatInterval(command: Payload, answer: Payload): number | null
   /** Whether a key for HTTP Basic is configured as the hexadecimal digits of its bytes. */
   readonly configuresHexKeys: boolean
-  /** The keys for HTTP Basic in this command, as it spells them: in 1.6 the hexadecimal digits of bytes. */
-  givenKeys(command: Payload): readonly string[]
-  /** What the answer says of them; nothing of one that it neither accepts nor refuses. */
-  newKeys(command: Payload, answer: Payload): readonly NewKey[]
+  readonly keys: KeyRules
+  /** The parts of `configurationCommand` that its answer is compared with here: keys and heartbeat interval. */
+  essence(command: Payload): Payload
   /** The serial number in a BootNotification, which AnyCable's channel uses as the station's name. */
   serialNumber(boot: Payload): string | null
   /** The serial numbers of the station itself in a BootNotification; its meter has another. */
@@ -77,12 +78,6 @@ export type VersionRow = {
   /** The command that finds out the serial number of a station that reconnects without a boot. */
   readonly serialNumberQuery: SerialNumberQuery
 }
-
-/**
- * A station's new key, as the command spells it. `afterReboot`: the station has answered `RebootRequired`, and uses the
- * old one until then. `never`: it has refused the key.
- */
-export type NewKey = { readonly text: string; readonly isValid: 'now' | 'afterReboot' | 'never' }
 
 type SerialNumberQuery = {
   readonly action: string
@@ -116,8 +111,8 @@ const row16: VersionRow = {
   heartbeatInterval: ({ key, value }, { status }) =>
     status === 'Accepted' && isName(key, 'HeartbeatInterval') ? secondsOf(value) : null,
   configuresHexKeys: true,
-  givenKeys: ({ key, value }) => (isName(key, 'AuthorizationKey') && isText(value) ? [value] : []),
-  newKeys: (command, { status }) => row16.givenKeys(command).flatMap(text => newKeyOf(text, status)),
+  keys: keys16,
+  essence: ({ key, value }) => ({ key, value }),
   serialNumber: boot =>
     firstSerialNumber(boot, ['meterSerialNumber', 'chargePointSerialNumber', 'chargeBoxSerialNumber']),
   ownSerialNumbers: ({ chargePointSerialNumber, chargeBoxSerialNumber }) => [
@@ -157,20 +152,17 @@ const row201: VersionRow = {
     command === 'GetReport' || command === 'GetBaseReport' ? ['NotifyReport'] : requestedMessage(command, payload),
   configurationCommand: 'SetVariables',
   heartbeatInterval: ({ setVariableData }, { setVariableResult }) => {
-    const set = variableIn(setVariableData, setVariableResult, 'OCPPCommCtrlr', 'HeartbeatInterval')
-    return secondsOf(set.find(({ status }) => status === 'Accepted')?.value)
+    const set = setIn(setVariableData, setVariableResult, ['OCPPCommCtrlr'], 'HeartbeatInterval')
+    return secondsOf(set.findLast(({ status }) => status === 'Accepted')?.data['attributeValue'])
   },
   configuresHexKeys: false,
-  givenKeys: ({ setVariableData }) =>
-    variablesIn(setVariableData, 'SecurityCtrlr', 'BasicAuthPassword')
-      .map(({ attributeValue }) => attributeValue)
-      .filter(isText),
-  newKeys: ({ setVariableData }, { setVariableResult }) => {
-    const set = variableIn(setVariableData, setVariableResult, 'SecurityCtrlr', 'BasicAuthPassword')
-    const keys = set.flatMap(({ value, status }) => (isText(value) ? newKeyOf(value, status) : []))
-    const accepted = keys.find(({ isValid }) => isValid !== 'never')
-    return accepted === undefined ? keys : [accepted]
-  },
+  keys: keys2x,
+  essence: ({ setVariableData }) => ({
+    setVariableData: [
+      ...variablesIn(setVariableData, ['OCPPCommCtrlr'], 'HeartbeatInterval'),
+      ...variablesIn(setVariableData, keyComponents, keyVariable),
+    ].map(essenceOf),
+  }),
   serialNumber: boot =>
     isObject(boot['chargingStation']) ? firstSerialNumber(boot['chargingStation'], ['serialNumber']) : null,
   ownSerialNumbers: ({ chargingStation }) => (isObject(chargingStation) ? [chargingStation['serialNumber']] : []),
@@ -229,57 +221,6 @@ function requestedMessage(command: string, payload: Payload): readonly string[] 
   const requested = payload['requestedMessage']
   if (typeof requested !== 'string') return []
   return /^Sign\w*Certificate$/.test(requested) ? ['SignCertificate'] : [requested]
-}
-
-/** Names of configuration keys, components and variables are compared case-insensitively in every version. */
-function isName(name: unknown, expected: string): boolean {
-  return typeof name === 'string' && name.toLowerCase() === expected.toLowerCase()
-}
-
-/** The elements of a list that are about a variable's actual attribute. */
-function variablesIn(list: unknown, component: string, variable: string): Payload[] {
-  return records(list).filter(
-    element =>
-      isObject(element['component']) &&
-      isObject(element['variable']) &&
-      isName(element['component']['name'], component) &&
-      isName(element['variable']['name'], variable) &&
-      (element['attributeType'] ?? 'Actual') === 'Actual',
-  )
-}
-
-/**
- * The values of a variable's actual attribute in SetVariables, each with its status in the answer, the last one first:
- * a message may set a variable twice, and the station may refuse one of them.
- */
-function variableIn(data: unknown, results: unknown, component: string, variable: string) {
-  const asked = variablesIn(data, component, variable).reverse()
-  const answered = variablesIn(results, component, variable).reverse()
-  return answered.map((result, at) => ({ value: asked[at]?.['attributeValue'], status: result['attributeStatus'] }))
-}
-
-/** A01.FR.03 and 04. */
-const validityBy: ReadonlyMap<unknown, NewKey['isValid']> = new Map<unknown, NewKey['isValid']>([
-  ['Accepted', 'now'],
-  ['RebootRequired', 'afterReboot'],
-  ['Rejected', 'never'],
-  ['NotSupported', 'never'],
-  ['UnknownComponent', 'never'],
-  ['UnknownVariable', 'never'],
-  ['NotSupportedAttributeType', 'never'],
-])
-
-function newKeyOf(text: string, status: unknown): readonly NewKey[] {
-  const isValid = validityBy.get(status)
-  return isValid === undefined ? [] : [{ text, isValid }]
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value !== ''
-}
-
-function records(list: unknown): Payload[] {
-  return Array.isArray(list) ? list.filter(isObject) : []
 }
 
 /** A positive number of seconds, as configuration values are spelled. */

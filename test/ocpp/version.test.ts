@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { versionOf, versions, type NewKey, type Version } from '../../src/ocpp/version.ts'
+import { versionOf, versions, type Version } from '../../src/ocpp/version.ts'
 import { openSchemas } from '../../src/validation/schemas.ts'
 import { actionsOf, allVersions } from './schemas.ts'
 
@@ -338,6 +338,19 @@ const intervals: readonly (readonly [Version, Fields, Fields, number | null, str
     'twice in one message: the first is accepted',
   ],
   ['ocpp2.0.1', set({ ...interval, attributeValue: '300' }), said(), null, 'no result'],
+  [
+    'ocpp2.0.1',
+    set(
+      { ...interval, component: { name: 'OCPPCommCtrlr', instance: 'x' }, attributeValue: '1' },
+      { ...interval, attributeValue: '300' },
+    ),
+    said(
+      { ...interval, ...accepted },
+      { ...interval, component: { name: 'OCPPCommCtrlr', instance: 'x' }, attributeStatus: 'Rejected' },
+    ),
+    300,
+    'the results are in another order',
+  ],
   ['ocpp2.0.1', set(), said({ ...interval, ...accepted }), null, 'it was not asked for'],
   ['ocpp2.0.1', { setVariableData: 'x' }, { setVariableResult: [null] }, null, 'not of the schema'],
 ]
@@ -345,77 +358,6 @@ for (const [version, command, answer, expected, because] of intervals) {
   const { configurationCommand } = versions[version]
   test(`${version}: ${configurationCommand} ${JSON.stringify(command)} sets a heartbeat interval of ${expected ?? 'none'}: ${because}`, () => {
     assert.equal(versions[version].heartbeatInterval(command, answer), expected)
-  })
-}
-
-const password = { component: { name: 'SecurityCtrlr' }, variable: { name: 'BasicAuthPassword' } }
-const setKey = (key: string, more: object = {}) => ({
-  setVariableData: [{ ...password, attributeValue: key, ...more }],
-})
-const keyResult = (attributeStatus: string, more: object = {}) => ({
-  setVariableResult: [{ ...password, attributeStatus, ...more }],
-})
-const now = (text: string) => ({ text, isValid: 'now' }) as const
-const later = (text: string) => ({ text, isValid: 'afterReboot' }) as const
-const never = (text: string) => ({ text, isValid: 'never' }) as const
-
-const newKeys: readonly (readonly [
-  Version,
-  command: object,
-  answer: object,
-  expected: readonly NewKey[],
-  because: string,
-])[] = [
-  ['ocpp1.6', { key: 'AuthorizationKey', value: 'ab12' }, { status: 'Accepted' }, [now('ab12')], 'A01.FR.03'],
-  ['ocpp1.6', { key: 'authorizationkey', value: 'ab12' }, { status: 'Accepted' }, [now('ab12')], 'names have no case'],
-  [
-    'ocpp1.6',
-    { key: 'AuthorizationKey', value: 'ab12' },
-    { status: 'RebootRequired' },
-    [later('ab12')],
-    'the old one counts',
-  ],
-  ['ocpp1.6', { key: 'AuthorizationKey', value: 'ab12' }, { status: 'Rejected' }, [never('ab12')], 'A01.FR.04'],
-  ['ocpp1.6', { key: 'AuthorizationKey', value: 'ab12' }, { status: 'NotSupported' }, [never('ab12')], 'A01.FR.04'],
-  [
-    'ocpp1.6',
-    { key: 'AuthorizationKey', value: 'ab12' },
-    { status: 'accepted' },
-    [],
-    'an answer that OCPP does not know',
-  ],
-  ['ocpp1.6', { key: 'AuthorizationKey', value: 'ab12' }, {}, [], 'no status'],
-  ['ocpp1.6', { key: 'AuthorizationKey', value: '' }, { status: 'Accepted' }, [], 'no key at all'],
-  ['ocpp1.6', { key: 'HeartbeatInterval', value: '60' }, { status: 'Accepted' }, [], 'another key'],
-  ['ocpp2.0.1', setKey('secret'), keyResult('Accepted'), [now('secret')], 'A01.FR.03'],
-  ['ocpp2.1', setKey('secret'), keyResult('RebootRequired'), [later('secret')], 'the old one counts'],
-  ['ocpp2.0.1', setKey('secret'), keyResult('Rejected'), [never('secret')], 'A01.FR.04'],
-  ['ocpp2.0.1', setKey('secret', { attributeType: 'Target' }), keyResult('Accepted'), [], 'another attribute'],
-  ['ocpp2.0.1', setKey('secret'), { setVariableResult: [] }, [], 'no result'],
-  ['ocpp2.0.1', setKey('secret'), { setVariableResult: null }, [], 'nothing that can be read'],
-  ...(
-    [
-      [['Rejected', 'Accepted'], [now('two')], 'the second is accepted'],
-      [['Accepted', 'Rejected'], [now('one')], 'the first is accepted'],
-      [['Accepted', 'Accepted'], [now('two')], 'the second replaces the first'],
-      [['RebootRequired', 'Rejected'], [later('one')], 'the first counts after a reboot'],
-      [['Rejected', 'Rejected'], [never('two'), never('one')], 'both are rejected'],
-      [['Accepted'], [now('two')], 'one result'],
-    ] as const
-  ).map(
-    ([statuses, expected, because]) =>
-      [
-        'ocpp2.0.1',
-        { setVariableData: [...setKey('one').setVariableData, ...setKey('two').setVariableData] },
-        { setVariableResult: statuses.flatMap(status => keyResult(status).setVariableResult) },
-        expected,
-        `twice in one message: ${because}`,
-      ] as const,
-  ),
-]
-for (const [version, command, answer, expected, because] of newKeys) {
-  test(`${version}: ${JSON.stringify(command)} with ${JSON.stringify(answer)} says ${expected.map(({ isValid }) => isValid).join() || 'nothing'} of its key: ${because}`, () => {
-    assert.deepEqual(versions[version].newKeys(command as never, answer as never), expected)
   })
 }
 
@@ -433,26 +375,5 @@ const identities: readonly (readonly [Version, string, boolean, string])[] = [
 for (const [version, identity, expected, because] of identities) {
   test(`${version}: an identity of ${identity.length} characters is ${expected ? 'accepted' : 'too long'}: ${because}`, () => {
     assert.equal(versions[version].isIdentity(identity), expected)
-  })
-}
-
-/** [version, command, keys, because] */
-const given: readonly (readonly [Version, object, readonly string[], string])[] = [
-  ['ocpp1.6', { key: 'AUTHORIZATIONKEY', value: 'ab12' }, ['ab12'], 'names have no case'],
-  ['ocpp1.6', { key: 'AuthorizationKey', value: 5 }, [], 'no text'],
-  ['ocpp1.6', { key: 'HeartbeatInterval', value: '60' }, [], 'another key'],
-  ['ocpp2.0.1', setKey('secret'), ['secret'], 'a password'],
-  [
-    'ocpp2.1',
-    { setVariableData: [...setKey('one').setVariableData, ...setKey('two').setVariableData] },
-    ['one', 'two'],
-    'two',
-  ],
-  ['ocpp2.0.1', setKey('secret', { attributeType: 'Target' }), [], 'another attribute'],
-  ['ocpp2.0.1', {}, [], 'nothing'],
-]
-for (const [version, command, keys, because] of given) {
-  test(`${version}: ${JSON.stringify(command)} gives ${keys.length} keys: ${because}`, () => {
-    assert.deepEqual(versions[version].givenKeys(command as never), keys)
   })
 }

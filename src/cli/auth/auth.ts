@@ -6,7 +6,7 @@ import { versions } from '../../ocpp/version.ts'
 import { readRegularFile } from '../../ops/files/regular.ts'
 import { hashOf, matches } from '../../server/auth/hash.ts'
 import { changeFile } from '../../server/auth/key-file.ts'
-import { parseKeys, withKeys, type Hashes } from '../../server/auth/lines.ts'
+import { maxHashes, parseKeys, withKeys, type Hashes } from '../../server/auth/lines.ts'
 import { bytesOfDigits, maxKeyBytes, secretOf } from '../../server/auth/secret.ts'
 import { readConfigFile } from '../../settings.ts'
 import { isIdentity, type StationId } from '../../translate/handshake.ts'
@@ -61,8 +61,13 @@ async function add(given: Given, stationId: StationId): Promise<number> {
 async function rotate(given: Given, stationId: StationId): Promise<number> {
   const key = await keyFor(given)
   await change(given.file, stationId, async before => {
-    const [current] = known(before, stationId)
-    return [current ?? '', await hashOfKey(key)]
+    const hashes = known(before, stationId)
+    // The station may have accepted each of them.
+    if (hashes.length >= maxHashes)
+      throw new CommandError(
+        `${stationId} has ${hashes.length - 1} new keys already: send it one of them, or delete the hashes behind the first one from its line`,
+      )
+    return [...hashes, await hashOfKey(key)]
   })
   given.terminal.warn(
     `${escaped(stationId)} keeps its old key, too, until it has accepted or used the new one: send it the new one\n`,

@@ -11,35 +11,36 @@ import { maxHashes, type Hashes } from './lines.ts'
 /** Wrong keys remembered for each station. */
 const maxWrong = 8
 
-/** `hash`: `null` until it is made. `digest`: `null` until the key was used here. */
 export type Key = {
-  hash: string | null
+  readonly hash: string
+  /** `null` until the key was used here. */
   digest: Buffer | null
-  /** Whether a station was offered it. Any other key is one of the file. */
-  readonly wasOffered: boolean
-  /** Resolves when it has its hash. */
-  hashed: Promise<unknown>
+  /** Commands with this key that the station has not refused. `Infinity` for a key of the file: no refusal drops it. */
+  offers: number
 }
 
 export class KeyRing {
-  /** The hashes in the file, as its line has them. */
-  inFile: string
+  /** As the line was when it was last read or written here. */
+  #inFile: Hashes
   #keys: readonly Key[]
   #wrong: readonly Buffer[] = []
 
   constructor(hashes: Hashes) {
-    this.inFile = hashes.join(' ')
-    this.#keys = hashes.map(hash => ({ hash, digest: null, wasOffered: false, hashed: Promise.resolve() }))
+    this.#inFile = hashes
+    this.#keys = hashes.map(ofFile)
   }
 
-  /** The one in use first. The list is another one after each change. */
+  /** The one in use first, then the others as they came. The list is another one after each change. */
   get keys(): readonly Key[] {
     return this.#keys
   }
 
-  /** Of the keys that have one; none while the key in use has none. */
   get hashes(): Hashes {
-    return this.#keys[0]?.hash === null ? [] : this.#keys.flatMap(({ hash }) => hash ?? [])
+    return this.#keys.map(({ hash }) => hash)
+  }
+
+  get isInFile(): boolean {
+    return this.#inFile.join(' ') === this.hashes.join(' ')
   }
 
   find(digest: Buffer): Key | null {
@@ -54,33 +55,58 @@ export class KeyRing {
     this.#wrong = [...this.#wrong, digest].slice(-maxWrong)
   }
 
-  /** Beyond the limit of the file, the oldest offered key is dropped. */
-  offer(digest: Buffer): Key {
-    const key: Key = { hash: null, digest, wasOffered: true, hashed: Promise.resolve() }
-    const [inUse, ...offered] = this.#keys
-    const kept = [...offered, key].slice(1 - maxHashes)
-    this.#keys = inUse === undefined ? kept : [inUse, ...kept]
-    this.#wrong = []
+  /** @returns `null` where the line has no room for one more */
+  offer(hash: string, digest: Buffer): Key | null {
+    const known = this.#keys.find(key => key.hash === hash)
+    if (known === undefined && this.#keys.length >= maxHashes) return null
+    const key = known ?? { hash, digest, offers: 0 }
+    key.digest = digest
+    key.offers++
+    if (known === undefined) this.#change([...this.#keys, key])
     return key
   }
 
-  /** A key that is in the file already takes the place of the offered one. */
-  setHash(key: Key, hash: string): void {
-    const twin = this.#keys.find(other => other !== key && other.hash === hash)
-    key.hash = hash
-    if (twin === undefined) return
-    twin.digest = key.digest
-    this.#keys = this.#keys.filter(other => other !== key)
+  /** The station has accepted the key, or uses it: all that came before it are refused from now on. */
+  replaceBefore(key: Key): void {
+    this.#change(this.#keys.slice(this.#keys.indexOf(key)))
   }
 
-  /** The station has accepted the key, or uses it: all others are refused from now on. */
-  replaceBy(key: Key): void {
-    this.#keys = [key]
+  /** The station has refused the key, or did not get it. An earlier command with it may have been carried out. */
+  withdraw(key: Key): void {
+    key.offers--
+    if (key.offers <= 0 && this.#keys[0] !== key) this.#change(this.#keys.filter(other => other !== key))
+  }
+
+  /** The hashes that the station has where its line in the file is this one: changes from both sides count. */
+  merged(line: Hashes): Hashes {
+    const [before, own] = [this.#inFile, this.hashes]
+    // An operator has replaced the key in use.
+    if (!line.includes(before[0] ?? '')) return line
+    const isLeft = (hash: string): boolean => !before.includes(hash) || (own.includes(hash) && line.includes(hash))
+    const left = [...new Set([...own.slice(0, 1), ...line, ...own])].filter(isLeft)
+    return left.length === 0 ? line : left.slice(0, maxHashes)
+  }
+
+  /** The line in the file is this one now. */
+  adopt(line: Hashes): void {
+    const merged = this.merged(line)
+    const keys = merged.map(hash => this.#keys.find(key => key.hash === hash) ?? ofFile(hash))
+    for (const key of keys) if (line.includes(key.hash) && !this.#inFile.includes(key.hash)) key.offers = Infinity
+    if (merged.join(' ') !== this.hashes.join(' ')) this.#change(keys)
+    this.#inFile = line
+  }
+
+  /** These hashes of its own are in the file now. */
+  onWritten(hashes: Hashes): void {
+    this.#inFile = hashes
+  }
+
+  #change(keys: readonly Key[]): void {
+    this.#keys = keys
     this.#wrong = []
   }
+}
 
-  /** Drops a key that the station was offered. A key that an operator has put into the file stays. */
-  withdraw(key: Key): void {
-    if (key.wasOffered) this.#keys = this.#keys.filter((other, at) => at === 0 || other !== key)
-  }
+function ofFile(hash: string): Key {
+  return { hash, digest: null, offers: Infinity }
 }

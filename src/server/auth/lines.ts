@@ -45,7 +45,8 @@ export async function withKeys(text: string, changes: ReadonlyMap<StationId, Has
   const added = new Map(changes)
   const lines: string[] = []
   for await (const { line, read } of readLines(text)) {
-    const hashes = read === null || typeof read === 'string' ? undefined : changes.get(read.stationId)
+    // Of two lines of a station, the second one is a mistake, and stays.
+    const hashes = read === null || typeof read === 'string' ? undefined : added.get(read.stationId)
     if (hashes === undefined || read === null || typeof read === 'string') {
       lines.push(line)
       continue

@@ -25,6 +25,16 @@ export function bytesOfDigits(key: Buffer): Buffer | null {
 }
 
 /**
+ * Whether a station can prove that it has this key, whether it sends the text or the bytes of its hexadecimal digits. A
+ * key that no version allows may not: seven bytes and their 14 digits are two secrets here.
+ */
+export function isRecognizable(text: string): boolean {
+  const key = Buffer.from(text)
+  const isOfDigits = /^(?:[\da-f]{2})+$/i.test(text)
+  return key.length > 0 && key.length <= maxKeyBytes && (!isOfDigits || bytesOfDigits(key) !== null)
+}
+
+/**
  * The secret in an Authorization header; `null` for another scheme or user, an empty key, and what is not base64. The
  * user is the station's identity, which in 1.6 may hold a colon.
  */

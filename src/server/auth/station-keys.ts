@@ -7,7 +7,7 @@
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import { availableParallelism } from 'node:os'
-import type { NewKey } from '../../ocpp/version.ts'
+import type { NewKey } from '../../ocpp/settings/keys.ts'
 import { readRegularFile } from '../../ops/files/regular.ts'
 import type { Log } from '../../ops/log.ts'
 import type { Opened } from '../../ops/http/server.ts'
@@ -19,7 +19,7 @@ import { hashOf, isOfRandom, matches } from './hash.ts'
 import { changeFile } from './key-file.ts'
 import { KeyRing, type Key } from './key-ring.ts'
 import { hashesOf, parseKeys, withKeys, type Hashes, type KeyLines } from './lines.ts'
-import { secretIn, secretOf } from './secret.ts'
+import { isRecognizable, secretIn, secretOf } from './secret.ts'
 
 /** Checks at a time: one thread of Node's four stays free for files and names. */
 export const checksAtOnce = (cores: number): number => Math.min(3, cores)
@@ -65,10 +65,12 @@ class Keys implements OpenedKeys {
   readonly #hashing = new Checks(hashLimits)
   readonly #inFlight = new Map<string, Promise<KeyVerdict | 'busy'>>()
   #rings = new Map<StationId, KeyRing>()
-  /** Stations whose hashes are not in the file yet. */
-  readonly #unsaved = new Map<StationId, KeyRing>()
-  /** New keys that are not in the file yet. */
-  readonly #saving = new Set<Promise<unknown>>()
+  /** Stations whose hashes may not be in the file yet. */
+  readonly #unsaved = new Set<StationId>()
+  /** The write that has not begun yet; `null` if none is to come. */
+  #nextWrite: Promise<ReadonlySet<StationId>> | null = null
+  /** Writes that have not ended. */
+  readonly #writes = new Set<Promise<unknown>>()
   /** Reads and writes of the file, one after another. */
   #lastAccess: Promise<unknown> = Promise.resolve()
 
@@ -79,7 +81,7 @@ class Keys implements OpenedKeys {
 
   async load(): Promise<readonly StationId[]> {
     const lost = await this.#inTurn(() => this.#read())
-    if (this.#unsaved.size > 0) void this.#track(this.#inTurn(() => this.#write()))
+    if (this.#unsaved.size > 0) void this.#written()
     return lost
   }
 
@@ -101,8 +103,7 @@ class Keys implements OpenedKeys {
   }
 
   isRandom(stationId: StationId): boolean {
-    const hashes = this.#rings.get(stationId)?.hashes ?? []
-    return hashes.length > 0 && hashes.every(isOfRandom)
+    return this.#rings.get(stationId)?.hashes.every(isOfRandom) ?? false
   }
 
   isChecking(stationId: StationId, authorization: string): boolean {
@@ -122,30 +123,33 @@ class Keys implements OpenedKeys {
     return check.finally(() => this.#inFlight.delete(id))
   }
 
-  async offer(stationId: StationId, texts: readonly string[]): Promise<boolean> {
-    const stored = await Promise.all(texts.map(text => this.#offered(stationId, text)))
-    return stored.every(Boolean)
+  async offer(stationId: StationId, texts: readonly string[]): Promise<string | null> {
+    for (const [at, text] of texts.entries()) {
+      const problem = await this.#offered(stationId, text)
+      if (problem === null) continue
+      for (const sent of texts.slice(0, at)) this.onNewKey(stationId, { text: sent, isValid: 'never' })
+      return problem
+    }
+    return null
   }
 
   onNewKey(stationId: StationId, { text, isValid }: NewKey): void {
     const ring = this.#rings.get(stationId)
-    if (ring === undefined) return
-    const secret = secretOf(Buffer.from(text))
-    const known = ring.find(this.#digestOf(stationId, secret))
-    if (isValid === 'never') {
-      if (known !== null) ring.withdraw(known)
-      return void this.#save(stationId, ring)
+    // One that is not there any more was replaced: by a later one, or by an operator.
+    const key = ring?.find(this.#digestOf(stationId, secretOf(Buffer.from(text)))) ?? null
+    if (ring === undefined || key === null || key === ring.keys[0]) return
+    if (isValid === 'never') ring.withdraw(key)
+    else {
+      if (isValid === 'now') ring.replaceBefore(key)
+      const old = isValid === 'now' ? 'is refused' : 'is accepted until the new one is used'
+      this.#log.info({ station: stationId }, `the station has a new key: the one before ${old}`)
     }
-    const key = known ?? this.#add(stationId, ring, secret)
-    if (isValid === 'now') ring.replaceBy(key)
-    void this.#track(key.hashed.then(() => this.#save(stationId, ring)))
-    const old = isValid === 'now' ? 'is refused' : 'is accepted until the new one is used'
-    this.#log.info({ station: stationId }, `the station has a new key: the one before ${old}`)
+    if (!ring.isInFile) void this.#save(stationId)
   }
 
   /** Resolves when all new keys are in the file, or cannot be written. */
   async close(): Promise<void> {
-    while (this.#saving.size > 0) await Promise.all(this.#saving)
+    while (this.#writes.size > 0) await Promise.all(this.#writes)
   }
 
   async #read(): Promise<readonly StationId[]> {
@@ -153,32 +157,22 @@ class Keys implements OpenedKeys {
     if (isEmpty && this.#rings.size > 0) throw new Error(`${this.#file} is empty`)
     if (problems.length > 0) throw new Error(`${this.#file}: ${problems.join('; ')}`)
     const rings = new Map<StationId, KeyRing>()
-    for (const [stationId, hashes] of keys) rings.set(stationId, this.#ringFor(stationId, hashes))
-    const lost = [...this.#rings].filter(([stationId, { hashes }]) => isLost(hashes, rings.get(stationId)))
-    this.#rings = rings
-    return lost.map(([stationId]) => stationId)
-  }
-
-  /** Keeps what is known of a line that has not changed, and a new key that is on its way into the file. */
-  #ringFor(stationId: StationId, hashes: Hashes): KeyRing {
-    const inFile = hashes.join(' ')
-    const before = this.#rings.get(stationId)
-    if (before !== undefined && (before.inFile === inFile || before.hashes.join(' ') === inFile)) {
-      before.inFile = inFile
-      return before
+    const inUse = new Map([...this.#rings].map(([stationId, { hashes }]) => [stationId, hashes[0] ?? '']))
+    for (const [stationId, line] of keys) {
+      const ring = this.#rings.get(stationId) ?? new KeyRing(line)
+      ring.adopt(line)
+      rings.set(stationId, ring)
     }
-    this.#unsaved.delete(stationId)
-    return new KeyRing(hashes)
+    this.#rings = rings
+    for (const stationId of this.#unsaved) if (!rings.has(stationId)) this.#unsaved.delete(stationId)
+    return [...inUse.keys()].filter(each => rings.get(each)?.hashes.includes(inUse.get(each) ?? '') !== true)
   }
 
   async #checked(stationId: StationId, secret: Buffer, digest: Buffer, address: string): Promise<KeyVerdict | 'busy'> {
     const match = async () => {
-      const keys = this.#rings.get(stationId)?.keys ?? []
-      const hash = await matching(
-        secret,
-        keys.flatMap(key => key.hash ?? []),
-      )
-      return { keys, key: keys.find(key => hash !== null && key.hash === hash) }
+      const { keys = [], hashes = [] } = this.#rings.get(stationId) ?? {}
+      const hash = await matching(secret, hashes)
+      return { keys, key: keys.find(key => key.hash === hash) }
     }
     // A cheap check does not wait for costly ones.
     const checked = await (this.isRandom(stationId) ? match() : this.#checks.run(address, match))
@@ -197,84 +191,89 @@ class Keys implements OpenedKeys {
     return 'right'
   }
 
-  /** @returns whether the key is in the file */
-  async #offered(stationId: StationId, text: string): Promise<boolean> {
-    const ring = this.#rings.get(stationId)
-    if (ring === undefined) return true
+  /** @returns why the key is not on the disk */
+  async #offered(stationId: StationId, text: string): Promise<string | null> {
+    if (!this.#rings.has(stationId)) return null
+    if (!isRecognizable(text)) return unstored.unusable
     const secret = secretOf(Buffer.from(text))
-    const key = ring.find(this.#digestOf(stationId, secret)) ?? this.#add(stationId, ring, secret)
-    await key.hashed
-    if (key.hash !== null && (await this.#save(stationId, ring))) return true
+    const digest = this.#digestOf(stationId, secret)
+    const hash = this.#rings.get(stationId)?.find(digest)?.hash ?? (await this.#hashed(stationId, secret))
+    const ring = this.#rings.get(stationId)
+    if (ring === undefined || hash === null) return unstored.notThere
+    // Another command with this key may have been hashed meanwhile.
+    const key = ring.offer(ring.find(digest)?.hash ?? hash, digest)
+    if (key === null) return unstored.noRoom
+    const isSaved = await this.#save(stationId)
+    if (isSaved && this.#rings.get(stationId) === ring && ring.keys.includes(key)) return null
     ring.withdraw(key)
-    return false
+    return unstored.notThere
   }
 
-  /** Makes a key valid, and then its hash. */
-  #add(stationId: StationId, ring: KeyRing, secret: Buffer): Key {
-    const key = ring.offer(this.#digestOf(stationId, secret))
-    const hash = async (): Promise<void> => {
-      // A key that `auth rotate` made keeps its cheap hash, also before the file is loaded again.
+  /** A key that `auth rotate` made keeps its cheap hash, also before the file is loaded again. */
+  #hashed(stationId: StationId, secret: Buffer): Promise<string | null> {
+    const hash = async (): Promise<string> => {
       const text = await readRegularFile(this.#file).catch(() => '')
-      ring.setHash(key, (await matching(secret, hashesOf(text, stationId))) ?? (await hashOf(secret, 'chosen')))
+      return (await matching(secret, hashesOf(text, stationId))) ?? (await hashOf(secret, 'chosen'))
     }
-    key.hashed = this.#hashing.run('', hash).catch(() => undefined)
-    return key
+    return this.#hashing.run('', hash).catch(() => null)
   }
 
   /** A station that uses its new key has accepted it. */
   #onUsed(stationId: StationId, ring: KeyRing, key: Key): void {
     if (ring.keys[0] === key) return
-    ring.replaceBy(key)
+    ring.replaceBefore(key)
     this.#log.info({ station: stationId }, 'the station uses its new key: the one before is refused')
-    void this.#save(stationId, ring)
+    void this.#save(stationId)
   }
 
-  /** Each write takes all that has come meanwhile. @returns whether the station's keys are in the file */
-  async #save(stationId: StationId, ring: KeyRing): Promise<boolean> {
-    // An operator has changed the line meanwhile: that counts.
-    if (this.#rings.get(stationId) !== ring) return false
-    if (ring.hashes.join(' ') === ring.inFile && !this.#unsaved.has(stationId)) return true
-    this.#unsaved.set(stationId, ring)
-    return this.#track(this.#inTurn(() => this.#write()))
+  /** @returns whether the station's keys are in the file, which is read again for that */
+  async #save(stationId: StationId): Promise<boolean> {
+    this.#unsaved.add(stationId)
+    return (await this.#written()).has(stationId)
   }
 
-  async #write(): Promise<boolean> {
-    const unsaved = [...this.#unsaved].map(([stationId, ring]) => ({ stationId, ring, hashes: ring.hashes }))
+  /** Each write takes all that has come before it begins. @returns the stations whose keys are in the file */
+  #written(): Promise<ReadonlySet<StationId>> {
+    if (this.#nextWrite !== null) return this.#nextWrite
+    const write = this.#inTurn(() => {
+      this.#nextWrite = null
+      return this.#write()
+    })
+    this.#nextWrite = write
+    this.#writes.add(write)
+    return write.finally(() => this.#writes.delete(write))
+  }
+
+  /** A station whose line is missing, broken or replaced stays unsaved until the file is loaded: the file counts. */
+  async #write(): Promise<ReadonlySet<StationId>> {
+    const unsaved = [...this.#unsaved]
     this.#unsaved.clear()
-    // While a key that the station uses has no hash yet, the file keeps the one before.
-    const written = new Map(
-      unsaved.filter(({ hashes }) => hashes.length > 0).map(each => [each.stationId, each.hashes]),
-    )
-    if (written.size === 0) return true
-    try {
-      await changeFile(this.#file, async text => {
-        const { keys } = await parseKeys(text)
-        // A station that was removed meanwhile stays removed.
-        return withKeys(text, new Map([...written].filter(([stationId]) => keys.has(stationId))))
-      })
-      for (const { ring, hashes } of unsaved) if (hashes.length > 0) ring.inFile = hashes.join(' ')
-      return true
-    } catch (error) {
-      for (const { stationId, ring } of unsaved) this.#unsaved.set(stationId, ring)
-      this.#log.error(
-        { stations: unsaved.map(each => each.stationId).slice(0, 10), num: unsaved.length, error },
-        unsavedText,
-      )
-      return false
+    const written = new Map<StationId, Hashes>()
+    const change = async (text: string): Promise<string> => {
+      const { keys } = await parseKeys(text)
+      for (const stationId of unsaved) {
+        const [ring, line] = [this.#rings.get(stationId), keys.get(stationId)]
+        if (ring === undefined || line === undefined || !ring.merged(line).includes(ring.hashes[0] ?? '')) continue
+        ring.adopt(line)
+        written.set(stationId, ring.hashes)
+      }
+      return withKeys(text, written)
     }
+    try {
+      if (unsaved.length > 0) await changeFile(this.#file, change)
+      for (const [stationId, hashes] of written) this.#rings.get(stationId)?.onWritten(hashes)
+    } catch (error) {
+      written.clear()
+      this.#log.error({ stations: unsaved.slice(0, 10), num: unsaved.length, error }, unsavedText)
+    }
+    for (const stationId of unsaved) if (!written.has(stationId)) this.#unsaved.add(stationId)
+    return new Set(written.keys())
   }
 
   #inTurn<Result>(access: () => Promise<Result>): Promise<Result> {
     const result = this.#lastAccess.then(access)
     this.#lastAccess = result.catch(() => undefined)
     return result
-  }
-
-  #track<Result>(saving: Promise<Result>): Promise<Result> {
-    this.#saving.add(saving)
-    const end = (): boolean => this.#saving.delete(saving)
-    saving.then(end, end)
-    return saving
   }
 
   #digestOf(stationId: StationId, secret: Buffer): Buffer {
@@ -291,9 +290,10 @@ async function matching(secret: Buffer, hashes: Hashes): Promise<string | null> 
   return null
 }
 
-/** The first hash is that of the key in use. There is none while a key that the station has just accepted is hashed. */
-function isLost([inUse]: Hashes, after: KeyRing | undefined): boolean {
-  return after === undefined || (inUse !== undefined && !after.hashes.includes(inUse))
-}
-
 const unsavedText = 'ocpp_auth_file cannot be written: new keys are not sent, and old ones stay valid'
+/** Why a key is not on the disk. */
+const unstored = {
+  notThere: 'the file cannot be written, or has no line of the station, or another one than before',
+  noRoom: 'the station has two new keys already, and has used neither',
+  unusable: 'a key has 1 to 256 bytes, and 16 to 128 hexadecimal digits if it has no other characters',
+} as const

@@ -1,7 +1,7 @@
 /**
  * The keys of stations, where the bridge itself holds them (`ocpp_auth_file`).
  */
-import type { NewKey } from '../../ocpp/version.ts'
+import type { NewKey } from '../../ocpp/settings/keys.ts'
 import type { StationId } from '../../translate/handshake.ts'
 
 /** `unknown`: there is no such station. `wrong`: it has another key, or there is none in the header. */
@@ -20,9 +20,9 @@ export interface StationKeys {
   /**
    * Makes keys valid beside those of the station, which is about to get them.
    *
-   * @returns whether they are on the disk; where they cannot be, they are not valid either. Never rejects
+   * @returns why they are not on the disk, and so neither valid nor to be sent; `null` if they are. Never rejects
    */
-  offer(stationId: StationId, keys: readonly string[]): Promise<boolean>
-  /** What the station has said of a key. */
+  offer(stationId: StationId, keys: readonly string[]): Promise<string | null>
+  /** What the station has said of a key that it was offered; `never` also where it did not get it. */
   onNewKey(stationId: StationId, key: NewKey): void
 }

@@ -62,7 +62,7 @@ export class Commands {
   readonly #queue = new CommandQueue()
   #late: Map<string, Command> | null = null
   #holds = 0
-  /** The command whose keys are on the disk. */
+  /** The command in the queue whose keys are on the disk. */
   #ready: Command | null = null
   #isStopped = false
 
@@ -114,9 +114,8 @@ export class Commands {
    */
   settle(answer: StationAnswer): boolean {
     const open = this.#open
-    const isOfOpen =
-      open !== null && (isSameId(answer.id, open.call.id) || ('code' in answer && isUnreadableId(answer.id)))
-    if (isOfOpen) {
+    const isOf = ({ id }: Call): boolean => isSameId(answer.id, id) || ('code' in answer && isUnreadableId(answer.id))
+    if (open !== null && isOf(open.call)) {
       this.#close()
       this.#settleSent({ call: open.call, late: false }, answer)
       this.next()
@@ -172,10 +171,10 @@ export class Commands {
 
   /** Fails the open command too. Its answer may come on the station's next connection, and those to earlier ones. */
   end(): void {
-    const { handshake, who } = this.#station
+    const { handshake, row, who } = this.#station
     const open = this.#open
     const unanswered = [...(this.#late?.values() ?? []), ...(open === null ? [] : [open.call])]
-    for (const call of unanswered) this.#parts.unanswered.keep(handshake.stationId, { call, sid: who.sid })
+    for (const call of unanswered) this.#parts.unanswered.keep(handshake.stationId, { call, sid: who.sid }, row)
     if (open !== null) {
       this.#close()
       this.#fail(open.call, 'ConnectionClosed')
@@ -193,10 +192,10 @@ export class Commands {
     const storing = call === this.#ready ? null : offerKeys(this.#station, call)
     if (storing === null) return true
     this.hold()
-    void storing.then(isStored => {
-      this.#ready = call
-      if (!isStored && this.#queue.remove(call)) this.#fail(call, 'KeyNotStored')
-      if (this.#queue.first !== call) settleKeys(this.#station, call, null)
+    void storing.then(problem => {
+      if (problem === null) this.#ready = call
+      if (problem !== null && this.#queue.remove(call)) this.#fail(call, 'KeyNotStored', problem)
+      if (problem === null && this.#queue.first !== call) settleKeys(this.#station, call, null)
       this.release()
     })
     return false
@@ -209,6 +208,7 @@ export class Commands {
     const timer = this.#station.after(isOwn ? Math.min(ownTimeoutMs, usualMs) : usualMs, () => this.#onTimeout(call))
     const since = world.now()
     this.#open = { call, since, timer }
+    this.#ready = null
     const waitedMs = since - call.givenAt
     if (!isOwn && world.meter.isRead) world.meter.observe('ocpp_command_wait_seconds', {}, waitedMs / 1000)
     record.sent ??= new Map<string, number>()
@@ -262,10 +262,9 @@ export class Commands {
       return outcomes.ofCommand(errorOf(sent, answer), sent.call)
     }
     if (!('payload' in answer)) return this.#refuse(sent, 'FormatViolation', '', emptyObject)
-    const { action } = sent.call
     boot.onCommandAnswer(sent.call, answer.payload)
     settleKeys(this.#station, sent.call, answer)
-    const { violations, refusal } = validation.ofResult(action, answer.payload)
+    const { violations, refusal } = validation.ofResult(sent.call.action, answer.payload)
     if (refusal === null) outcomes.ofCommand(ackOf(sent, answer, violations), sent.call)
     else this.#refuse(sent, refusal.code, refusal.words, answer.payload)
   }
@@ -278,6 +277,7 @@ export class Commands {
   }
 
   #fail(call: Command, code: CommandFailure, detail = ''): void {
+    if (call === this.#ready) settleKeys(this.#station, call, null)
     this.#failSent({ call, late: false }, code, detail)
   }
 

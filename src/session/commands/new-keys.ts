@@ -3,18 +3,18 @@
  *
  * Spec: OCPP 1.6 security white paper A01, OCPP 2.0.1 and 2.1 Part 2 A01.
  */
-import type { Call, CallError, CallResult } from '../../ocpp/frame.ts'
+import { isUnreadableId, type Call, type CallError, type CallResult } from '../../ocpp/frame.ts'
 import { parseObject } from '../../ocpp/json.ts'
 import type { Station } from '../station.ts'
 
 /**
  * Makes the keys in a command valid: the station may use one before its answer comes, and the answer may be lost.
  *
- * @returns whether they are on the disk; `null` for a command without one
+ * @returns why they are not on the disk, or `null` if they are; `null` at once for a command without one
  */
-export function offerKeys({ world: { keys }, row, handshake }: Station, call: Call): Promise<boolean> | null {
-  if (keys === null || call.action !== row.configurationCommand) return null
-  const given = row.givenKeys(parseObject(call.payload))
+export function offerKeys({ world: { keys }, row, handshake }: Station, call: Call): Promise<string | null> | null {
+  if (keys === null || !row.keys.commands.has(call.action)) return null
+  const given = row.keys.given(parseObject(call.payload))
   return given.length === 0 ? null : keys.offer(handshake.stationId, given)
 }
 
@@ -24,11 +24,13 @@ export function settleKeys(
   call: Call,
   answer: CallResult | CallError | null,
 ): void {
-  if (keys === null || call.action !== row.configurationCommand) return
+  if (keys === null || !row.keys.commands.has(call.action)) return
+  // Such an error may be about another message.
+  if (answer !== null && isUnreadableId(answer.id)) return
   const command = parseObject(call.payload)
   const settled =
     answer?.kind === 'callResult'
-      ? row.newKeys(command, parseObject(answer.payload))
-      : row.givenKeys(command).map(text => ({ text, isValid: 'never' }) as const)
+      ? row.keys.settled(command, parseObject(answer.payload))
+      : row.keys.given(command).map(text => ({ text, isValid: 'never' }) as const)
   for (const key of settled) keys.onNewKey(handshake.stationId, key)
 }

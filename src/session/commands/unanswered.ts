@@ -3,7 +3,8 @@
  * answers on its next connection: until then the app knows `ConnectionClosed` only.
  */
 import { idKey, type Call, type MessageId } from '../../ocpp/frame.ts'
-import { copyOf, emptyObject } from '../../ocpp/json.ts'
+import { copyOf, emptyObject, jsonText, parseObject } from '../../ocpp/json.ts'
+import type { VersionRow } from '../../ocpp/version.ts'
 import { setRecent } from '../../ops/recent.ts'
 import type { CommandOutcome } from '../../translate/commands.ts'
 import type { StationId } from '../../translate/handshake.ts'
@@ -30,11 +31,13 @@ export type Ended = {
 }
 
 export type Unanswered = {
-  /** Without its payload if that is long. */
+  /** Of a long payload, only what its answer is compared with. */
   readonly call: Command
   /** Of the connection that it was sent on. */
   readonly sid: string
 }
+
+type Row = Pick<VersionRow, 'configurationCommand' | 'essence'>
 
 type Kept = Unanswered & { readonly at: number }
 
@@ -42,8 +45,8 @@ const lifeMs = 15 * 60_000
 const maxStations = 5_000
 /** As many as one connection leaves: those that have timed out, and the open one. */
 const maxOfStation = 17
-/** The payload of a command is looked at again only where it sets the heartbeat interval. */
-const maxPayload = 1_024
+/** In characters: two keys and the heartbeat interval, with the names of their components. */
+const maxPayload = 2_048
 
 export class UnansweredCommands {
   /** A field, because it is read for each command that is sent. */
@@ -64,9 +67,9 @@ export class UnansweredCommands {
     return size
   }
 
-  keep(stationId: StationId, { call, sid }: Unanswered): void {
+  keep(stationId: StationId, { call, sid }: Unanswered, row: Row): void {
     const commands = this.#stations.get(stationId) ?? new Map<string, Kept>()
-    setRecent(commands, copyOf(idKey(call.id)), { call: shortened(call), sid, at: this.#now() }, maxOfStation)
+    setRecent(commands, copyOf(idKey(call.id)), { call: shortened(call, row), sid, at: this.#now() }, maxOfStation)
     setRecent(this.#stations, stationId, commands, maxStations)
     this.isEmpty = false
     this.#expire()
@@ -103,7 +106,9 @@ export class UnansweredCommands {
   }
 }
 
-function shortened({ kind, id, action, payload, asked, givenAt }: Command): Command {
-  const kept = payload.length <= maxPayload ? copyOf(payload) : emptyObject
+function shortened({ kind, id, action, payload, asked, givenAt }: Command, row: Row): Command {
+  const isWhole = payload.length <= maxPayload || action !== row.configurationCommand
+  const essence = isWhole ? payload : jsonText(row.essence(parseObject(payload)))
+  const kept = essence.length <= maxPayload ? copyOf(essence) : emptyObject
   return { kind, id: copyOf(id), action: copyOf(action), payload: kept, asked, givenAt }
 }

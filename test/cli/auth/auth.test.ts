@@ -94,14 +94,18 @@ test('auth add refuses an identity that no listener accepts, and writes nothing'
   assert.equal(existsSync(file), false)
 })
 
-test('auth rotate adds a new key behind the old one, and replaces a new one that no station has used', async t => {
+test('auth rotate adds a new key behind those that are there, and none to a full line', async t => {
   const { auth, hashes, isKey } = setUp(t)
   const old = await auth(['add', 'CP 1'])
-  await auth(['rotate', 'CP 1'])
+  const pending = await auth(['rotate', 'CP 1'])
   const { out, err } = await auth(['rotate', 'CP 1', '--ocpp_version=2.0.1'])
   assert.match(out, /^[A-Za-z\d]{32}\n$/)
   assert.match(err, /^CP 1 keeps its old key, too, until/)
-  assert.deepEqual([(await hashes()).length, await isKey(old.out), await isKey(out, 1)], [2, true, true])
+  const three = [await isKey(old.out), await isKey(pending.out, 1), await isKey(out, 2)]
+  assert.deepEqual([(await hashes()).length, ...three], [3, true, true, true])
+  const full = await auth(['rotate', 'CP 1'])
+  assert.deepEqual([full.code, full.out, (await hashes()).length], [1, '', 3])
+  assert.match(full.err, /^CP 1 has 2 new keys already: send it one of them, or delete /)
   assert.equal((await auth(['list'])).out, 'CP 1\tnew key not accepted yet\n')
   assert.equal((await auth(['rotate', 'CP2'])).err, 'CP2 has no key\n')
 })
@@ -113,7 +117,7 @@ test('auth add and rotate keep a cheap hash of the keys that they make, and a co
   await auth(['rotate', 'CP 1', '--stdin'], 'a password of 2.x\n')
   assert.deepEqual(await costs(), ['ln=1', 'ln=14'])
   await auth(['rotate', 'CP 1'])
-  assert.deepEqual(await costs(), ['ln=1', 'ln=1'])
+  assert.deepEqual(await costs(), ['ln=1', 'ln=14', 'ln=1'])
 })
 
 test('auth remove deletes the line of a station, and fails for one without', async t => {

@@ -440,7 +440,7 @@ function keysOf(recalled: KeyVerdict | null, checked: KeyVerdict | 'busy', isChe
       asked.push(authorization)
       return Promise.resolve(checked)
     },
-    offer: () => Promise.resolve(true),
+    offer: () => Promise.resolve(null),
     onNewKey: () => undefined,
   }
 }

@@ -52,6 +52,7 @@ const changes: readonly (readonly [
   [`# a\nCP1 ${hash}\n\nCP2 ${hash}\n`, ['CP1', [other]], `# a\nCP1 ${other}\n\nCP2 ${hash}\n`, 'all else stays'],
   [`# a\nCP1 ${hash}\nbroken\n`, ['CP1', null], '# a\nbroken\n', 'a removal'],
   [`CP1 ${hash}\n`, ['CP2', null], `CP1 ${hash}\n`, 'nothing to remove'],
+  [`CP1 ${hash}\nCP1 ${hash}\n`, ['CP1', [other]], `CP1 ${other}\nCP1 ${hash}\n`, 'a second line is a mistake'],
 ]
 for (const [text, [stationId, hashes], expected, because] of changes) {
   test(`the line of ${stationId} is ${hashes === null ? 'removed from' : 'written into'} ${JSON.stringify(text.slice(0, 20))}: ${because}`, async () => {

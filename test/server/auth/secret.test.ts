@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { secretIn, secretOf } from '../../../src/server/auth/secret.ts'
+import { isRecognizable, secretIn, secretOf } from '../../../src/server/auth/secret.ts'
 
 const basic = (user: string, key: Buffer | string): string =>
   `Basic ${Buffer.concat([Buffer.from(`${user}:`), Buffer.from(key)]).toString('base64')}`
@@ -54,6 +54,23 @@ const forms: readonly (readonly [key: string, same: boolean, because: string])[]
 for (const [key, same, because] of forms) {
   test(`${key.slice(0, 20)} (${key.length}) stands ${same ? 'for bytes' : 'for itself'}: ${because}`, () => {
     assert.deepEqual(secretOf(Buffer.from(key)), same ? Buffer.from(key, 'hex') : Buffer.from(key))
+  })
+}
+
+/** [key, whether it is recognized, because] */
+const keys: readonly (readonly [string, boolean, string])[] = [
+  ['', false, 'no key'],
+  ['00112233445566', false, 'seven bytes may be sent as seven bytes, or as 14 digits'],
+  ['001122334455667', true, 'a text: a digit is left'],
+  ['0011223344556677', true, 'eight bytes'],
+  ['ab'.repeat(64), true, '64 bytes'],
+  ['ab'.repeat(65), false, '65 bytes'],
+  ['x'.repeat(256), true, 'the longest that a header may hold'],
+  ['ü'.repeat(129), false, '258 bytes'],
+]
+for (const [key, expected, because] of keys) {
+  test(`${key.slice(0, 20)} (${key.length}) is ${expected ? '' : 'not '}recognized however it is sent: ${because}`, () => {
+    assert.equal(isRecognizable(key), expected)
   })
 }
 

@@ -10,7 +10,7 @@ import { hashOf, matches } from '../../../src/server/auth/hash.ts'
 import { parseKeys, withKeys } from '../../../src/server/auth/lines.ts'
 import { secretOf } from '../../../src/server/auth/secret.ts'
 import { checkLimits, checksAtOnce, openStationKeys } from '../../../src/server/auth/station-keys.ts'
-import type { NewKey } from '../../../src/ocpp/version.ts'
+import type { NewKey } from '../../../src/ocpp/settings/keys.ts'
 import type { KeyVerdict } from '../../../src/session/ports.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
 import { FakeLog } from '../../support/fakes.ts'
@@ -181,8 +181,9 @@ test('a new key that a station has accepted replaces the old one at once, and in
   const { keys, ask, inFile, log } = await setUp(t)
   await ask('CP1', 'old key of CP1')
   const hex = '00ff'.repeat(10)
+  await keys.offer(cp1, [hex])
   keys.onNewKey(cp1, { text: hex, isValid: 'now' })
-  assert.equal(await ask('CP1', hex), 'right', 'before its hash is made')
+  assert.equal(await ask('CP1', hex), 'right', 'without a check')
   assert.equal(await ask('CP1', 'old key of CP1'), 'checked: wrong')
   await keys.close()
   assert.equal(
@@ -199,7 +200,7 @@ test('a new key that a station has accepted replaces the old one at once, and in
 test('a new key of bytes that are digits themselves is right when the station sends the bytes', async t => {
   const { keys, ask } = await setUp(t)
   const text = '0123456789012345'
-  keys.onNewKey(cp1, { text: Buffer.from(text).toString('hex'), isValid: 'now' })
+  await keys.offer(cp1, [Buffer.from(text).toString('hex')])
   assert.equal(await ask('CP1', text), 'right')
 })
 
@@ -208,10 +209,12 @@ test('a new key that is in the file already keeps its hash when the station acce
   const [old = ''] = (await inFile()).get(cp1) ?? []
   const made = await hashOf(Buffer.from('key of auth rotate'), 'random')
   writeFileSync(file, await withKeys('', new Map([[cp1, [old, made]]])))
+  await keys.offer(cp1, ['key of auth rotate'])
   keys.onNewKey(cp1, { text: 'key of auth rotate', isValid: 'now' })
   await keys.close()
   assert.deepEqual((await inFile()).get(cp1), [made])
   assert.equal(await ask('CP1', 'old key of CP1'), 'checked: wrong')
+  await keys.offer(cp1, ['key of the app'])
   keys.onNewKey(cp1, { text: 'key of the app', isValid: 'now' })
   await keys.close()
   assert.match((await inFile()).get(cp1)?.join(' ') ?? '', /^\$scrypt\$ln=14,\S+$/)
@@ -219,6 +222,7 @@ test('a new key that is in the file already keeps its hash when the station acce
 
 test('a new key that counts after a reboot is valid beside the old one, until it is used', async t => {
   const { keys, ask, inFile } = await setUp(t)
+  await keys.offer(cp1, ['new key of CP1'])
   keys.onNewKey(cp1, { text: 'new key of CP1', isValid: 'afterReboot' })
   assert.equal(await ask('CP1', 'old key of CP1'), 'checked: right')
   await keys.close()
@@ -244,7 +248,7 @@ test('a key that a station is offered is in the file before it gets it, and vali
   const { keys, ask, inFile } = await setUp(t, stations)
   const offer = async (stationId: string) => {
     const text = `new key of ${stationId}`
-    assert.equal(await keys.offer(id(stationId), [text]), true)
+    assert.equal(await keys.offer(id(stationId), [text]), null)
     const hashes = (await inFile()).get(id(stationId)) ?? []
     return hashes.length === 2 && (await matches(secretOf(Buffer.from(text)), hashes[1] ?? ''))
   }
@@ -278,20 +282,20 @@ test('a key that cannot be written is not offered, and not valid', async t => {
   const { file, keys, ask } = await setUp(t)
   rmSync(file)
   mkdirSync(file)
-  assert.equal(await keys.offer(cp1, ['new key of CP1']), false)
+  assert.match((await keys.offer(cp1, ['new key of CP1'])) ?? '', /^the file cannot be written, /)
   assert.deepEqual([await ask('CP1', 'new key of CP1'), await ask('CP1', 'old key of CP1')], ['checked: wrong', 'checked: right']) // prettier-ignore
 })
 
 test('a key that a station has already needs no second hash; neither does one that auth rotate made', async t => {
   const { file, keys, ask, inFile } = await setUp(t)
   await ask('CP1', 'old key of CP1')
-  assert.equal(await keys.offer(cp1, ['old key of CP1']), true)
+  assert.equal(await keys.offer(cp1, ['old key of CP1']), null)
   const [old = ''] = (await inFile()).get(cp1) ?? []
   assert.deepEqual((await inFile()).get(cp1), [old])
   const made = await hashOf(Buffer.from('key of auth rotate'), 'random')
   writeFileSync(file, await withKeys('', new Map([[cp1, [old, made]]])))
   await keys.load()
-  assert.equal(await keys.offer(cp1, ['key of auth rotate']), true)
+  assert.equal(await keys.offer(cp1, ['key of auth rotate']), null)
   assert.deepEqual((await inFile()).get(cp1), [old, made])
   keys.onNewKey(cp1, { text: 'key of auth rotate', isValid: 'never' })
   await keys.close()
@@ -300,24 +304,164 @@ test('a key that a station has already needs no second hash; neither does one th
 
 test('a station without a line gets a key that the bridge does not keep', async t => {
   const { keys, inFile } = await setUp(t)
-  assert.equal(await keys.offer(id('CP2'), ['key of CP2']), true)
+  assert.equal(await keys.offer(id('CP2'), ['key of CP2']), null)
   assert.equal((await inFile()).has(id('CP2')), false)
 })
 
-test('of more keys than a line has room for, the first and the last are kept', async t => {
+test('a third key without an answer is not stored, and drops none', async t => {
   const { keys, ask, inFile } = await setUp(t)
-  for (const key of ['one', 'two', 'three']) await keys.offer(cp1, [key])
+  const problems = []
+  for (const key of ['one', 'two', 'three']) problems.push(await keys.offer(cp1, [key]))
+  assert.deepEqual(problems, [null, null, 'the station has two new keys already, and has used neither'])
   assert.equal((await inFile()).get(cp1)?.length, 3)
-  assert.deepEqual([await ask('CP1', 'one'), await ask('CP1', 'old key of CP1'), await ask('CP1', 'three')], ['checked: wrong', 'checked: right', 'right']) // prettier-ignore
+  assert.deepEqual([await ask('CP1', 'three'), await ask('CP1', 'old key of CP1'), await ask('CP1', 'one')], ['checked: wrong', 'checked: right', 'right']) // prettier-ignore
+  assert.equal(await ask('CP1', 'two'), 'right', 'it came after the one in use')
 })
 
-test('a line that an operator changes while a key is hashed stays as it is, and the key is not offered', async t => {
+test('of the keys of one command, none is offered where one cannot be', async t => {
+  const { keys, ask, inFile } = await setUp(t)
+  assert.match((await keys.offer(cp1, ['one', 'x'.repeat(257)])) ?? '', /^a key has 1 to 256 bytes/)
+  await keys.close()
+  assert.equal((await inFile()).get(cp1)?.length, 1)
+  assert.equal(await ask('CP1', 'one'), 'checked: wrong')
+})
+
+const badKeys = ['', '00112233445566', 'ab'.repeat(70), 'x'.repeat(257)]
+for (const key of badKeys) {
+  test(`a key that no station can prove is not offered: ${key.length} characters, ${key.slice(0, 14)}`, async t => {
+    const { keys, inFile } = await setUp(t)
+    assert.match((await keys.offer(cp1, [key])) ?? '', /^a key has 1 to 256 bytes/)
+    assert.equal((await inFile()).get(cp1)?.length, 1)
+  })
+}
+
+const damages: readonly (readonly [string, (line: string) => string])[] = [
+  ['broken', line => line.replace('\n', ' x\n')],
+  ['removed', () => '# no keys\n'],
+  ['cut off', () => ''],
+]
+for (const [how, damage] of damages) {
+  test(`a key is not offered while the line of its station is ${how}, and nothing is written`, async t => {
+    const { file, keys, ask } = await setUp(t)
+    const text = readFileSync(file, 'utf8')
+    await keys.offer(cp1, ['earlier key'])
+    writeFileSync(file, damage(text))
+    assert.notEqual(await keys.offer(cp1, ['new key']), null)
+    assert.notEqual(await keys.offer(cp1, ['earlier key']), null, 'it is not on the disk any more')
+    assert.equal(readFileSync(file, 'utf8'), damage(text))
+    assert.equal(await ask('CP1', 'new key'), 'checked: wrong')
+  })
+}
+
+test('a key is not offered while the file is missing, and no file is made', async t => {
+  const { file, keys } = await setUp(t)
+  rmSync(file)
+  assert.notEqual(await keys.offer(cp1, ['new key']), null)
+  assert.throws(() => readFileSync(file), /ENOENT/)
+})
+
+test('a key that is accepted while the line of its station is broken replaces the old one in the file when that is mended', async t => {
+  const { file, keys, inFile } = await setUp(t)
+  await keys.offer(cp1, ['new key'])
+  const text = readFileSync(file, 'utf8')
+  writeFileSync(file, text.replace('\n', ' x\n'))
+  keys.onNewKey(cp1, { text: 'new key', isValid: 'now' })
+  await keys.close()
+  await assert.rejects(keys.load())
+  writeFileSync(file, text)
+  await keys.load()
+  await keys.close()
+  const hashes = (await inFile()).get(cp1) ?? []
+  assert.deepEqual(await Promise.all(hashes.map(hash => matches(Buffer.from('new key'), hash))), [true])
+})
+
+/** [the keys that are offered in turn, what the station says then, the verdicts, because] */
+const late: readonly (readonly [
+  readonly string[],
+  readonly (readonly [string, NewKey['isValid']])[],
+  readonly (readonly [string, KeyVerdict])[],
+  string,
+])[] = [
+  [['A', 'B'], [['A', 'now']], [['old key', 'wrong'], ['A', 'right'], ['B', 'right'], ['A', 'wrong']], 'B may be used'],
+  [['A', 'B'], [['B', 'now'], ['A', 'now']], [['A', 'wrong'], ['B', 'right']], 'the answer to A is late'],
+  [['A', 'B'], [['A', 'never']], [['A', 'wrong'], ['B', 'right']], 'A is refused'],
+  [['A', 'A'], [['A', 'never']], [['A', 'right'], ['old key', 'wrong']], 'the first command with A has no answer'],
+  [['A', 'A'], [['A', 'never'], ['A', 'never']], [['A', 'wrong'], ['old key', 'right']], 'both are refused'],
+  [['A', 'A'], [['A', 'afterReboot'], ['A', 'never']], [['old key', 'right'], ['A', 'right']], 'A was accepted once'],
+] // prettier-ignore
+for (const [offers, answers, verdicts, because] of late) {
+  const said = answers.map(([key, isValid]) => `${key} counts ${isValid}`).join(', ')
+  test(`${offers.join(', then ')} offered, ${said}: ${verdicts.map(each => each.join(' is ')).join(', ')}: ${because}`, async t => {
+    const { keys, file } = await setUp(t, { CP1: 'old key' })
+    for (const key of offers) assert.equal(await keys.offer(cp1, [key]), null)
+    for (const [text, isValid] of answers) keys.onNewKey(cp1, { text, isValid })
+    await keys.close()
+    for (const opened of [await openStationKeys(file, new FakeLog()), keys])
+      for (const [key, verdict] of verdicts) {
+        assert.equal(await opened.check(cp1, basic('CP1', key), address), verdict, key)
+        await opened.close()
+      }
+  })
+}
+
+test('a refused key stays when the bridge has restarted since an earlier command with it', async t => {
+  const { keys, file } = await setUp(t)
+  await keys.offer(cp1, ['new key'])
+  const restarted = await openStationKeys(file, new FakeLog())
+  await restarted.offer(cp1, ['new key'])
+  restarted.onNewKey(cp1, { text: 'new key', isValid: 'never' })
+  assert.equal(await restarted.check(cp1, basic('CP1', 'new key'), address), 'right')
+})
+
+test('a key that auth rotate has made stays when the bridge writes before it has read it', async t => {
+  const { file, keys, inFile } = await setUp(t)
+  const [old = ''] = (await inFile()).get(cp1) ?? []
+  const made = await hashOf(Buffer.from('key of auth rotate'), 'random')
+  writeFileSync(file, await withKeys('', new Map([[cp1, [old, made]]])))
+  assert.equal(await keys.offer(cp1, ['new key']), null)
+  assert.deepEqual((await inFile()).get(cp1)?.slice(0, 2), [old, made])
+  keys.onNewKey(cp1, { text: 'new key', isValid: 'never' })
+  await keys.close()
+  assert.deepEqual((await inFile()).get(cp1), [old, made])
+  assert.equal(await keys.check(cp1, basic('CP1', 'key of auth rotate'), address), 'right')
+})
+
+test('a key of auth remove and add stays when the station accepts another one that is not in the file any more', async t => {
+  const { file, keys, inFile } = await setUp(t)
+  await keys.offer(cp1, ['new key'])
+  const made = await hashOf(Buffer.from('key of auth add'), 'random')
+  writeFileSync(file, await withKeys('', new Map([[cp1, [made]]])))
+  keys.onNewKey(cp1, { text: 'new key', isValid: 'now' })
+  await keys.close()
+  assert.deepEqual((await inFile()).get(cp1), [made])
+  assert.deepEqual(await keys.load(), [cp1], 'its connection ends')
+  await keys.close()
+  assert.equal(await keys.check(cp1, basic('CP1', 'new key'), address), 'wrong')
+  assert.equal(await keys.check(cp1, basic('CP1', 'key of auth add'), address), 'right')
+})
+
+test('what a station says of a key outlives a reload of a line that has another key more', async t => {
+  const { file, keys, inFile } = await setUp(t)
+  await keys.offer(cp1, ['new key'])
+  const made = await hashOf(Buffer.from('key of auth rotate'), 'random')
+  writeFileSync(file, await withKeys('', new Map([[cp1, [...((await inFile()).get(cp1) ?? []), made]]])))
+  assert.deepEqual(await keys.load(), [])
+  keys.onNewKey(cp1, { text: 'new key', isValid: 'now' })
+  await keys.close()
+  assert.deepEqual((await inFile()).get(cp1)?.slice(1), [made])
+  assert.equal(await keys.check(cp1, basic('CP1', 'old key of CP1'), address), 'wrong')
+})
+
+test('a key in a line that an operator replaces while another one is hashed stays in use', async t => {
   const { file, keys, inFile } = await setUp(t)
   const offered = keys.offer(cp1, ['new key of CP1'])
   const mine = await hashOf(Buffer.from('key of the operator'), 'random')
   writeFileSync(file, await withKeys('', new Map([[cp1, [mine]]])))
   await keys.load()
-  assert.equal(await offered, false)
+  await offered
+  assert.equal((await inFile()).get(cp1)?.[0], mine)
+  keys.onNewKey(cp1, { text: 'new key of CP1', isValid: 'never' })
+  await keys.close()
   assert.deepEqual((await inFile()).get(cp1), [mine])
 })
 
@@ -344,6 +488,7 @@ test('no reload brings an old key back, or loses a station, while new ones are w
 
 test('a station that was removed from the file does not come back by a new key', async t => {
   const { file, keys, inFile } = await setUp(t)
+  await keys.offer(cp1, ['new key of CP1'])
   writeFileSync(file, '# no keys\n')
   keys.onNewKey(cp1, { text: 'new key of CP1', isValid: 'now' })
   await keys.close()
@@ -355,6 +500,7 @@ test('a station that was removed from the file does not come back by a new key',
 
 test('a new key that cannot be written counts all the same, is an error in the log, and is written later', async t => {
   const { file, keys, ask, inFile, log } = await setUp(t)
+  await keys.offer(cp1, ['new key of CP1'])
   const text = readFileSync(file, 'utf8')
   rmSync(file)
   mkdirSync(file)
@@ -394,6 +540,7 @@ for (const isValid of ['now', 'afterReboot'] as const) {
   test(`a load returns no station that has accepted its new key itself, valid ${isValid}, before and after it is written`, async t => {
     const { keys, ask } = await setUp(t)
     await ask('CP1', 'old key of CP1')
+    await keys.offer(cp1, ['new key of CP1'])
     keys.onNewKey(cp1, { text: 'new key of CP1', isValid })
     const before = await keys.load()
     await keys.close()

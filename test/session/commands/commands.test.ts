@@ -483,7 +483,7 @@ test('a command of an operator ends once for the operator, and is marked for the
 function withKeys(t: TestContext) {
   const world = new FakeWorld(t)
   const said: unknown[] = []
-  let store: (isStored: boolean) => void = () => undefined
+  let store: (problem: string | null) => void = () => undefined
   world.keys = {
     recall: () => 'right',
     isRandom: () => false,
@@ -498,8 +498,8 @@ function withKeys(t: TestContext) {
   const site = setUp(t, {}, undefined, world)
   const give = (id: string, key: string): void =>
     site.calls.add(callOf(id, 'ChangeConfiguration', { key: 'AuthorizationKey', value: key }))
-  const stored = async (isStored = true): Promise<void> => {
-    store(isStored)
+  const stored = async (problem: string | null = null): Promise<void> => {
+    store(problem)
     await quiet()
   }
   return { ...site, give, said, store: stored }
@@ -520,12 +520,13 @@ test('a station gets a new key when it is on the disk, and later commands wait f
 })
 
 test('a station does not get a key that cannot be stored', async t => {
-  const { give, add, sent, said, store, ends } = withKeys(t)
+  const { give, add, sent, said, store, ends, outcomes } = withKeys(t)
   give('a', 'key')
   add('b')
-  await store(false)
+  await store('no room')
   assert.deepEqual([sent(), ends()], [['b'], ['a KeyNotStored']])
-  assert.deepEqual(said.slice(1), [['never', 'CP1', 'key']])
+  assert.match(outcomes[0]?.kind === 'error' ? outcomes[0].message : '', /^The command was not sent: .*: no room$/)
+  assert.deepEqual(said.slice(1), [], 'no key to withdraw')
 })
 
 test('a key whose command ends while it is being stored is withdrawn', async t => {
@@ -535,6 +536,24 @@ test('a key whose command ends while it is being stored is withdrawn', async t =
   await store()
   assert.deepEqual([sent(), ends()], [[], ['a ConnectionClosed']])
   assert.deepEqual(said.slice(1), [['never', 'CP1', 'key']])
+})
+
+test('a key on the disk whose command is never sent is withdrawn', async t => {
+  const { give, sent, said, store, ends, calls } = withKeys(t)
+  give('a', 'key')
+  calls.hold()
+  await store()
+  assert.deepEqual([sent(), said.slice(1)], [[], []])
+  calls.stop()
+  assert.deepEqual([ends(), said.slice(1)], [['a ConnectionClosed'], [['never', 'CP1', 'key']]])
+})
+
+test('an error without a readable id withdraws no key: it may be about another message', async t => {
+  const { give, said, store, ends, calls } = withKeys(t)
+  give('a', 'key')
+  await store()
+  calls.settle(callError(messageId('-1'), 'FormatViolation', ''))
+  assert.deepEqual([ends(), said.slice(1)], [['a FormatViolation'], []])
 })
 
 test('a new key that a station refuses, by whatever answer, is withdrawn; one that it says nothing of stays', async t => {

@@ -26,12 +26,12 @@ test('a command of 2.0.1 may give several keys; an answer without any result say
     isRandom: () => false,
     isChecking: () => false,
     check: () => Promise.resolve('right'),
-    offer: (_, keys) => Promise.resolve(said.push(...keys) > 0),
+    offer: (_, keys) => Promise.resolve(said.push(...keys) > 0 ? null : 'full'),
     onNewKey: (_, { text, isValid }) => said.push(`${text} ${isValid}`),
   }
   const station = new Station(handshakeFor('CP1', { version: 'ocpp2.0.1' }), new FakeSocket(), {}, world)
   const call: Call = { kind: 'call', id, action: 'SetVariables', payload: jsonText(setPassword('one', 'two')) }
-  assert.equal(await offerKeys(station, call), true)
+  assert.equal(await offerKeys(station, call), null)
   settleKeys(station, call, { kind: 'callResult', id, payload: jsonText({}) })
   assert.deepEqual(said.splice(0), ['one', 'two'])
   settleKeys(station, call, callError(id, 'InternalError', ''))

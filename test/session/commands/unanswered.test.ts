@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { messageId, type MessageId } from '../../../src/ocpp/frame.ts'
-import { emptyObject, jsonText, type JsonText } from '../../../src/ocpp/json.ts'
+import { emptyObject, jsonText, parseObject, type JsonText } from '../../../src/ocpp/json.ts'
+import { versions } from '../../../src/ocpp/version.ts'
 import { UnansweredCommands, type Command } from '../../../src/session/commands/unanswered.ts'
 import type { StationId } from '../../../src/translate/handshake.ts'
 
+const row = versions['ocpp2.0.1']
 const minuteMs = 60_000
 const station = (name: string | number): StationId => `CP${name}` as StationId
 const one = station(1)
@@ -20,7 +22,7 @@ const reset = (id: string, payload: JsonText = emptyObject): Command => ({
 function newMemory() {
   const clock = { now: 0 }
   const memory = new UnansweredCommands(() => clock.now)
-  const keep = (of: StationId, id: string): void => memory.keep(of, { call: reset(id), sid: `sid of ${id}` })
+  const keep = (of: StationId, id: string): void => memory.keep(of, { call: reset(id), sid: `sid of ${id}` }, row)
   return { clock, memory, keep }
 }
 
@@ -75,9 +77,28 @@ test('the oldest command of a station is evicted when it has more than 17, and t
 test('a short payload is kept, and a long one is not', () => {
   const { memory } = newMemory()
   const short = jsonText({ key: 'HeartbeatInterval', value: '300' })
-  const long = jsonText({ data: 'x'.repeat(2_000) })
-  memory.keep(one, { call: reset('short', short), sid: 's' })
-  memory.keep(one, { call: reset('long', long), sid: 's' })
+  const long = jsonText({ data: 'x'.repeat(3_000) })
+  memory.keep(one, { call: reset('short', short), sid: 's' }, row)
+  memory.keep(one, { call: reset('long', long), sid: 's' }, row)
   assert.equal(memory.take(one, messageId('short'))?.call.payload, short)
   assert.equal(memory.take(one, messageId('long'))?.call.payload, emptyObject)
+})
+
+test('of a long SetVariables, keys and the heartbeat interval are kept, so that a late answer still finds them', () => {
+  const { memory } = newMemory()
+  const password = { component: { name: 'SecurityCtrlr' }, variable: { name: 'BasicAuthPassword' } }
+  const other = { component: { name: 'X' }, variable: { name: 'Y' }, attributeValue: 'x'.repeat(1_000) }
+  const command = (...values: readonly string[]) => {
+    const set = values.map(attributeValue => ({ ...password, attributeValue, customData: { vendorId: 'V' } }))
+    return jsonText({ setVariableData: [other, ...set, other, other] })
+  }
+  for (const values of [['one', 'x'.repeat(256)], ['x'.repeat(3_000)]]) {
+    const id = String(values.length)
+    memory.keep(one, { call: { ...reset(id, command(...values)), action: 'SetVariables' }, sid: 's' }, row)
+  }
+  assert.deepEqual(row.keys.given(parseObject(memory.take(one, messageId('2'))?.call.payload ?? emptyObject)), [
+    'one',
+    'x'.repeat(256),
+  ])
+  assert.equal(memory.take(one, messageId('1'))?.call.payload, emptyObject, 'no key is that long')
 })
