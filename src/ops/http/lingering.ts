@@ -7,8 +7,8 @@ import type { Duplex } from 'node:stream'
 /** How long a client may take to read its answer and to close. One that never does would hold the descriptor. */
 const graceMs = 2_000
 /**
- * Between two reads of 64 KiB, over all these connections: 13 MB a second. Each read allocates a buffer, and the garbage
- * of an unlimited flood takes a core.
+ * Between two reads of 64 KiB, over all these connections: 13 MB a second. Each read allocates a buffer, and the
+ * garbage of an unlimited flood takes a core.
  */
 const readEveryMs = 5
 

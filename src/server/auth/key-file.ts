@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { chmod, chown, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readRegularFile } from '../../ops/files/regular.ts'
 
@@ -43,9 +44,17 @@ async function replace(file: string, text: string): Promise<void> {
       await chownTo(draft, owned)
     }
     await rename(draft, file)
+    await syncName(file)
   } finally {
     await rm(draft, { force: true })
   }
+}
+
+/** Its name survives a power cut. Windows opens no directory. */
+async function syncName(file: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const folder = await open(dirname(file))
+  await folder.sync().finally(() => folder.close())
 }
 
 /** Not called without need: a sandbox may forbid it, as that of the systemd unit does. */
@@ -73,7 +82,8 @@ async function locked(path: string): Promise<() => Promise<void>> {
 /** A lock is held for some milliseconds: an old one is that of a process that was killed. */
 async function breakStale(path: string): Promise<void> {
   const held = await stat(path).catch(unlessMissing(null))
-  if (held === null || Date.now() - held.mtimeMs < lock.staleMs) return
+  // The clock may have been set back.
+  if (held === null || Math.abs(Date.now() - held.mtimeMs) < lock.staleMs) return
   // Of two processes that find it, one can rename it.
   const aside = `${path}.${randomUUID()}`
   await rename(path, aside).catch(unlessMissing(undefined))

@@ -290,7 +290,7 @@ async function matching(secret: Buffer, hashes: Hashes): Promise<string | null> 
   return null
 }
 
-const unsavedText = 'ocpp_auth_file cannot be written: new keys are not sent, and old ones stay valid'
+const unsavedText = 'ocpp_auth_file cannot be written: new keys fail, and replaced ones are valid again after a restart'
 /** Why a key is not on the disk. */
 const unstored = {
   notThere: 'the file cannot be written, or has no line of the station, or another one than before',
