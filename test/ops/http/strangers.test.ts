@@ -96,17 +96,25 @@ for (const scheme of ['http', 'https'] as const) {
       })
     }
 
-    for (const [behind, what] of [
-      [request('GET /health', ...h2c), 'another upgrade'],
-      [station, "a station's upgrade"],
+    for (const [behind, what, may] of [
+      // Node before 22.21 and 24.9 stops at each upgrade.
+      [request('GET /health', ...h2c), 'another upgrade', ['', '201 200']],
+      [station, "a station's upgrade", ['']],
     ] as const)
-      test(`${what} behind a post that has no answer yet ends the connection, and harms no other`, async () => {
+      test(`${what} behind a post that has no answer yet gets none ahead of it, and harms no other`, async () => {
         const [socket, other] = [await open(), await open()]
         let heard = ''
-        socket.on('data', (chunk: Buffer) => (heard += chunk.toString('latin1')))
+        const statuses = (): string => Array.from(heard.matchAll(/HTTP\/1\.1 (\d+)/g), ([, status]) => status).join(' ')
+        socket.on('data', (chunk: Buffer) => {
+          heard += chunk.toString('latin1')
+          if (statuses() === may.at(-1)) socket.destroy()
+        })
         socket.write(post + behind)
         await once(socket, 'close')
-        assert.equal(heard, '')
+        assert.ok(
+          may.some(each => each === statuses()),
+          statuses(),
+        )
         other.write(plain)
         assert.match(String(await once(other, 'data')), /^HTTP\/1\.1 200/)
       })
