@@ -230,7 +230,7 @@ export async function openMetrics(
   return server
 }
 
-/** Has all who wait share what is made next, once in `pauseMs` at most. */
+/** Makes it once in `pauseMs` at most. Whoever asks gets the next one, with all others that wait for it. */
 function forAll(make: () => Promise<string>): () => Promise<string> {
   let next: Promise<string> | null = null
   let lastAt = -Infinity
