@@ -101,12 +101,15 @@ for (const [sent, status, because] of [
   })
 }
 
-test('a client that sends blank lines without a request loses its connection', async t => {
+test('a client that sends blank lines without a request loses its connection, before it is late', async t => {
   const { port } = await open(t, answer)
   const socket = connect(port, host).on('error', () => undefined)
   t.after(() => socket.destroy())
+  let heard = ''
+  socket.on('data', (chunk: Buffer) => (heard += chunk.toString()))
   socket.write('\r\n'.repeat(100_000))
   await closed(socket)
+  assert.equal(heard, '', 'a 408 would be the limit of time')
 })
 
 test('the connection of a client with the key is served again and again, that of another once', async t => {
